@@ -1,0 +1,1 @@
+"""Proofs about a wheelhouse, one module a check."""

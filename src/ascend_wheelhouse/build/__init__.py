@@ -1,0 +1,1 @@
+"""From sources to a normalised wheel, sealed."""

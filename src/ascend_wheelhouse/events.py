@@ -1,0 +1,64 @@
+"""What the core says while it works: semantic events, with no colour and no layout.
+
+The core calls an `Emit`; `console.py` alone decides whether an event becomes a live board, a plain line or JSON.
+Sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["done", "cached", "failed", "pending", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobStarted:
+    """A job began; `total` is its size in bytes where that is known."""
+
+    job: str
+    action: str
+    total: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobProgress:
+    """A job moved; `done` is bytes so far, `line` the last thing that it said."""
+
+    job: str
+    done: int | None = None
+    line: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobFinished:
+    """A job ended."""
+
+    job: str
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A new stage of the run, such as `resolve` or `fetch`; `jobs` is how many it holds."""
+
+    name: str
+    jobs: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """One sentence for the user."""
+
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+Event = JobStarted | JobProgress | JobFinished | Stage | Note
+Emit = Callable[[Event], None]
+
+
+def silent(_event: Event) -> None:
+    """Drop the event: for callers that do not report."""

@@ -1,0 +1,1 @@
+"""What runs on a node: the standard library alone, nothing imported from above."""

@@ -1,0 +1,87 @@
+"""The one door for subprocesses: an argument list in, a finished process or a telling error out."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.errors import HostUnfitError
+
+_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A process that ended: its arguments, exit status and what it printed (text, errors replaced)."""
+
+    args: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+
+
+class CommandFailedError(Exception):
+    """A command ended with a status other than 0; callers turn it into the error of their room."""
+
+    def __init__(self, finished: Finished) -> None:
+        self.finished = finished
+        super().__init__(str(self))
+
+    def tail(self) -> str:
+        """Return the last lines that it printed, standard error first choice."""
+        text = self.finished.stderr.strip() or self.finished.stdout.strip()
+        return "\n".join(text.splitlines()[-_TAIL_LINES:])
+
+    def __str__(self) -> str:
+        return f"{self.finished.args[0]} ended with status {self.finished.status}\n{self.tail()}"
+
+
+def run(
+    args: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    check: bool = True,
+) -> Finished:
+    """Run a command to its end and capture what it prints.
+
+    Args:
+        args: The command and its arguments; no shell is involved.
+        cwd: Where it runs.
+        env: Its whole environment; the current one when None.
+        stdin: What it reads; nothing when None.
+        timeout: Seconds until it is killed and `subprocess.TimeoutExpired` is raised.
+        check: Raise `CommandFailedError` on a status other than 0.
+
+    Raises:
+        HostUnfitError: The command does not exist on this host.
+    """
+    words = tuple(str(word) for word in args)
+    try:
+        done = subprocess.run(
+            words,
+            cwd=cwd,
+            env=env,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if cwd is not None and not cwd.is_dir():
+            raise
+        raise HostUnfitError(
+            f"The command {words[0]!r} is not on this host.",
+            next_step=f"install {Path(words[0]).name} and run the same command again",
+        ) from error
+    finished = Finished(args=words, status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    if check and finished.status != 0:
+        raise CommandFailedError(finished)
+    return finished

@@ -1,0 +1,1 @@
+"""From requirements to pins, for a machine that is not this one."""

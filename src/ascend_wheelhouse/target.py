@@ -1,0 +1,107 @@
+"""The machine that the wheelhouse is for. Its tags and markers are computed, never read off this host.
+
+Sources: PEP 425 and PEP 600 for tags, PEP 508 for marker variables; the glibc floor of the stack is that of torch's
+and torch_npu's wheels (`manylinux_2_28`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+from packaging.tags import Tag, compatible_tags, cpython_tags
+
+from ascend_wheelhouse.errors import UsageError
+
+Machine = Literal["aarch64", "x86_64"]
+Npu = Literal["a3", "910b"]
+MACHINES: tuple[Machine, ...] = get_args(Machine)
+NPUS: tuple[Npu, ...] = get_args(Npu)
+
+_LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
+_OLDEST = {"aarch64": 17, "x86_64": 5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One kind of node: machine, CPython, glibc floor and NPU chip.
+
+    Args:
+        machine: `aarch64` (Kunpeng) or `x86_64`.
+        npu: `a3` (Atlas A3) or `910b` (Atlas A2).
+        glibc: The oldest glibc that a node may have; wheels that need a newer one are not taken.
+        python: CPython's `major.minor`.
+    """
+
+    machine: Machine
+    npu: Npu = "a3"
+    glibc: tuple[int, int] = (2, 28)
+    python: tuple[int, int] = (3, 11)
+
+    @classmethod
+    def named(cls, platform: str, npu: str = "a3") -> Target:
+        """Return the target that `--platform` and `--npu` name.
+
+        Raises:
+            UsageError: Either name is unknown; the text lists those that are known.
+        """
+        machine = next((known for known in MACHINES if known == platform), None)
+        chip = next((known for known in NPUS if known == npu), None)
+        if machine is None:
+            raise UsageError(
+                f"Unknown platform {platform!r}.", next_step=f"--platform {' or --platform '.join(MACHINES)}"
+            )
+        if chip is None:
+            raise UsageError(
+                f"Unknown NPU chip {npu!r}.",
+                why="a3 is Atlas A3 (16 devices a node), 910b is Atlas A2 (8 devices a node).",
+                next_step=f"--npu {' or --npu '.join(NPUS)}",
+            )
+        return cls(machine=machine, npu=chip)
+
+    @property
+    def platforms(self) -> list[str]:
+        """Platform tags from the most to the least specific: `manylinux_2_28_aarch64` ... `linux_aarch64`."""
+        return list(self._platforms())
+
+    def _platforms(self) -> Iterator[str]:
+        major, newest = self.glibc
+        for minor in range(newest, _OLDEST[self.machine] - 1, -1):
+            yield f"manylinux_{major}_{minor}_{self.machine}"
+            if (major, minor) in _LEGACY:
+                yield f"{_LEGACY[major, minor]}_{self.machine}"
+        yield f"linux_{self.machine}"
+
+    @cached_property
+    def tags(self) -> tuple[Tag, ...]:
+        """Every tag that the target's pip accepts, best first."""
+        return (
+            *cpython_tags(self.python, platforms=self.platforms),
+            *compatible_tags(self.python, f"cp{self.python[0]}{self.python[1]}", self.platforms),
+        )
+
+    @property
+    def markers(self) -> dict[str, str]:
+        """The PEP 508 environment of the target; `python_full_version` is the lowest patch release."""
+        python = f"{self.python[0]}.{self.python[1]}"
+        return {
+            "implementation_name": "cpython",
+            "implementation_version": f"{python}.0",
+            "os_name": "posix",
+            "platform_machine": self.machine,
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": f"{python}.0",
+            "python_version": python,
+            "sys_platform": "linux",
+            "extra": "",
+        }
+
+    @property
+    def manylinux(self) -> str:
+        """The platform tag of the glibc floor, such as `manylinux_2_28_aarch64`."""
+        return f"manylinux_{self.glibc[0]}_{self.glibc[1]}_{self.machine}"
