@@ -1,0 +1,203 @@
+"""The software bill of materials of a wheelhouse: CycloneDX 1.6, equal bytes for equal wheelhouses.
+
+One component a wheel (purl, licence as declared, sha256, grafted shared libraries nested in it) and one a
+payload or source archive. Serial number and order come from the manifest's digests; there is no time stamp in
+it, since nothing in the content says one.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
+from cyclonedx.model.bom import Bom, BomMetaData
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.tool import ToolRepository
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+from packaging.metadata import RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse import licences
+from ascend_wheelhouse.target import Target
+
+_NAMESPACE = "ascend-wheelhouse"
+_OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
+_LINKS = {
+    "repository": ExternalReferenceType.VCS,
+    "source": ExternalReferenceType.VCS,
+    "source code": ExternalReferenceType.VCS,
+    "homepage": ExternalReferenceType.WEBSITE,
+    "documentation": ExternalReferenceType.DOCUMENTATION,
+    "issues": ExternalReferenceType.ISSUE_TRACKER,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WheelFacts:
+    metadata: RawMetadata
+    grafted: Mapping[str, str]
+
+
+def write_sbom(manifest: Mapping[str, Any], wheels: Sequence[Path]) -> bytes:
+    """Return the bill of materials as JSON.
+
+    Args:
+        manifest: The wheelhouse's manifest; its `files` name every component and its sha256.
+        wheels: The wheel files, read for licence, links and grafted libraries. A wheel that is
+            not among them gets what the manifest says of it, no more.
+    """
+    paths = {path.name: path for path in wheels}
+    facts = {name: _read(path) for name, path in sorted(paths.items())}
+    components = [made for file in _entries(manifest) if (made := _component(file, facts))]
+    root = _root(manifest)
+    bom = Bom(components=components, metadata=_metadata(manifest, root), serial_number=_serial(manifest))
+    bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in CycloneDX; the setter's type lags
+    bom.register_dependency(root, components)
+    _register_requirements(bom, manifest, facts, components)
+    return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
+
+
+def _entries(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return sorted(manifest["files"], key=lambda file: str(file["path"]))
+
+
+def _serial(manifest: Mapping[str, Any]) -> UUID:
+    lines = "".join(f"{file['sha256']}  {file['path']}\n" for file in _entries(manifest))
+    return uuid5(NAMESPACE_URL, hashlib.sha256(lines.encode()).hexdigest())
+
+
+def _root(manifest: Mapping[str, Any]) -> Component:
+    name = f"{manifest['stack']}-{manifest['platform']}"
+    return Component(name=name, type=ComponentType.APPLICATION, bom_ref=f"wheelhouse:{name}")
+
+
+def _metadata(manifest: Mapping[str, Any], root: Component) -> BomMetaData:
+    name, _, version = str(manifest["tool"]).partition(" ")
+    tool = Component(name=name, version=version, type=ComponentType.APPLICATION, bom_ref=f"tool:{name}")
+    cell = [_property(f"cell:{key}", value) for key, value in manifest["cell"].items()]
+    pending = [_property(f"pending:{item['component']}", item["reason"]) for item in manifest["pending"]]
+    complete = _property("complete", str(manifest["complete"]).lower())
+    return BomMetaData(
+        tools=ToolRepository(components=[tool]), component=root, properties=[*cell, *pending, complete]
+    )
+
+
+def _property(name: str, value: object) -> Property:
+    return Property(name=f"{_NAMESPACE}:{name}", value=str(value))
+
+
+def _component(file: Mapping[str, Any], facts: Mapping[str, _WheelFacts]) -> Component | None:
+    if file["kind"] == "wheel":
+        return _wheel(file, facts.get(Path(file["path"]).name))
+    if file["kind"] in _OTHERS:
+        return _other(file)
+    return None
+
+
+def _wheel(file: Mapping[str, Any], facts: _WheelFacts | None) -> Component:
+    name = canonicalize_name(file["name"])
+    purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
+    metadata: RawMetadata = facts.metadata if facts else {}
+    found = licences.declared(metadata)
+    return Component(
+        name=name,
+        version=file["version"],
+        type=ComponentType.LIBRARY,
+        bom_ref=str(purl),
+        purl=purl,
+        description=metadata.get("summary"),
+        licenses=found,
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
+        external_references=list(_links(metadata)),
+        components=[
+            _grafted(name, path, digest) for path, digest in (facts.grafted if facts else {}).items()
+        ],
+        properties=list(_properties(file, licensed=bool(found))),
+    )
+
+
+def _other(file: Mapping[str, Any]) -> Component:
+    qualifiers = {"checksum": f"sha256:{file['sha256']}", "file_name": Path(file["path"]).name}
+    return Component(
+        name=file["name"],
+        version=file["version"] or None,
+        type=_OTHERS[file["kind"]],
+        bom_ref=f"file:{file['path']}",
+        purl=PackageURL("generic", None, file["name"], file["version"] or None, qualifiers),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
+        properties=list(_properties(file, licensed=False)),
+    )
+
+
+def _properties(file: Mapping[str, Any], *, licensed: bool) -> Iterator[Property]:
+    yield _property("path", file["path"])
+    yield _property("origin", file["origin"])
+    if file.get("component"):
+        yield _property("component", file["component"])
+    if file.get("note"):
+        yield _property("note", file["note"])
+    if not licensed:
+        yield _property("licence", "not declared")
+
+
+def _grafted(owner: str, path: str, digest: str) -> Component:
+    return Component(
+        name=Path(path).name,
+        type=ComponentType.LIBRARY,
+        bom_ref=f"{owner}:{path}",
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
+    )
+
+
+def _links(metadata: RawMetadata) -> Iterator[ExternalReference]:
+    for label, url in metadata.get("project_urls", {}).items():
+        if kind := _LINKS.get(label.lower()):
+            yield ExternalReference(type=kind, url=XsUri(url))
+
+
+def _register_requirements(
+    bom: Bom, manifest: Mapping[str, Any], facts: Mapping[str, _WheelFacts], components: Sequence[Component]
+) -> None:
+    markers = Target.named(manifest["cell"]["machine"], manifest["cell"]["npu"]).markers
+    by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
+    by_file = {made.purl.qualifiers.get("file_name"): made for made in by_name.values() if made.purl}
+    for file_name, fact in facts.items():
+        if owner := by_file.get(file_name):
+            wanted = {*_required(fact.metadata, markers)} & by_name.keys()
+            bom.register_dependency(owner, [by_name[name] for name in sorted(wanted)])
+
+
+def _required(metadata: RawMetadata, markers: Mapping[str, str]) -> Iterator[str]:
+    for line in metadata.get("requires_dist", []):
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is None or requirement.marker.evaluate(dict(markers)):
+            yield canonicalize_name(requirement.name)
+
+
+def _read(path: Path) -> _WheelFacts:
+    with zipfile.ZipFile(path) as archive:
+        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata, _ = parse_email(archive.read(info))
+        record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
+    return _WheelFacts(metadata=metadata, grafted=dict(_grafts(record)))
+
+
+def _grafts(record: str) -> Iterator[tuple[str, str]]:
+    for path, digest, _ in csv.reader(io.StringIO(record)):
+        if path.split("/")[0].endswith(".libs") and digest.startswith("sha256="):
+            raw = digest.removeprefix("sha256=")
+            yield path, base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).hex()

@@ -1,0 +1,182 @@
+"""The bill of materials, from small wheels made on the spot."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from ascend_wheelhouse.sbom import write_sbom
+
+_GRAFT = "demo.libs/libgomp-0123.so.1"
+
+
+def _wheel(folder: Path, name: str, headers: str = "", record: str = "") -> Path:
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        info = f"{name}-1.0.dist-info"
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n{headers}\n"
+        )
+        archive.writestr(f"{info}/RECORD", record)
+    return path
+
+
+def _entry(path: Path, kind: str, name: str) -> dict[str, Any]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {
+        "path": f"{kind}s/{path.name}",
+        "size": path.stat().st_size,
+        "sha256": digest,
+        "kind": kind,
+        "name": name,
+        "version": "1.0",
+        "component": None,
+        "origin": "index",
+        "note": "licence: as the vendor's page says" if kind == "payload" else "",
+    }
+
+
+def _manifest(*files: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tool": "ascend-wheelhouse 0.1.0",
+        "stack": "demo-torch2.8.0",
+        "platform": "aarch64",
+        "complete": False,
+        "cell": {"torch": "2.8.0", "machine": "aarch64", "npu": "a3"},
+        "files": list(files),
+        "pending": [{"component": "cann-toolkit", "reason": "no origin answered", "supply": ""}],
+    }
+
+
+def _only_component(document: bytes) -> dict[str, Any]:
+    (component,) = json.loads(document)["components"]
+    assert isinstance(component, dict)
+    return component
+
+
+def test_the_document_is_valid_cyclonedx_1_6(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "demo", "License-Expression: MIT\nProject-URL: Homepage, https://demo.example\n")
+    payload = tmp_path / "Ascend-cann-toolkit.run"
+    payload.write_bytes(b"#!/bin/sh\n")
+    manifest = _manifest(_entry(wheel, "wheel", "demo"), _entry(payload, "payload", "cann-toolkit"))
+
+    document = write_sbom(manifest, [wheel])
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document.decode()) is None
+
+
+def test_equal_wheelhouses_give_equal_documents(tmp_path: Path) -> None:
+    first, second = _wheel(tmp_path, "first"), _wheel(tmp_path, "second")
+    entries = [_entry(first, "wheel", "first"), _entry(second, "wheel", "second")]
+
+    forwards = write_sbom(_manifest(*entries), [first, second])
+    backwards = write_sbom(_manifest(*reversed(entries)), [second, first])
+
+    assert forwards == backwards
+    assert "timestamp" not in json.loads(forwards)["metadata"]
+
+
+def test_a_changed_wheel_changes_the_serial_number(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "demo")
+    entry = _entry(wheel, "wheel", "demo")
+
+    one = json.loads(write_sbom(_manifest(entry), [wheel]))
+    other = json.loads(write_sbom(_manifest({**entry, "sha256": "0" * 64}), [wheel]))
+
+    assert one["serialNumber"] != other["serialNumber"]
+
+
+def test_a_wheel_carries_purl_hash_and_origin(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "Demo_Pack")
+    entry = _entry(wheel, "wheel", "Demo_Pack")
+
+    component = _only_component(write_sbom(_manifest(entry), [wheel]))
+
+    assert component["purl"] == f"pkg:pypi/demo-pack@1.0?file_name={wheel.name}"
+    assert component["hashes"] == [{"alg": "SHA-256", "content": entry["sha256"]}]
+    assert {"name": "ascend-wheelhouse:origin", "value": "index"} in component["properties"]
+
+
+def test_grafted_libraries_are_nested_with_the_hash_that_record_states(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "demo", record=f"{_GRAFT},sha256={'A' * 43},10\ndemo/x.py,sha256={'B' * 43},1\n")
+
+    component = _only_component(write_sbom(_manifest(_entry(wheel, "wheel", "demo")), [wheel]))
+
+    (nested,) = component["components"]
+    assert nested["name"] == "libgomp-0123.so.1"
+    assert nested["hashes"][0]["content"] == "00" * 32
+
+
+def test_payloads_are_named_with_their_licence_note(tmp_path: Path) -> None:
+    payload = tmp_path / "Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"
+    payload.write_bytes(b"#!/bin/sh\n")
+
+    component = _only_component(write_sbom(_manifest(_entry(payload, "payload", "cann-toolkit")), []))
+
+    assert component["purl"].startswith("pkg:generic/cann-toolkit@1.0?checksum=sha256:")
+    assert {"name": "ascend-wheelhouse:note", "value": "licence: as the vendor's page says"} in component[
+        "properties"
+    ]
+
+
+def test_dependencies_are_those_of_the_target_machine(tmp_path: Path) -> None:
+    needs = (
+        'Requires-Dist: here ; platform_machine == "aarch64"\n'
+        'Requires-Dist: elsewhere ; platform_machine == "x86_64"\nRequires-Dist: not a requirement\n'
+    )
+    wheels = [_wheel(tmp_path, "demo", needs), _wheel(tmp_path, "here"), _wheel(tmp_path, "elsewhere")]
+    entries = [_entry(wheel, "wheel", wheel.name.split("-")[0]) for wheel in wheels]
+
+    document = json.loads(write_sbom(_manifest(*entries), wheels))
+
+    edges = {edge["ref"]: edge.get("dependsOn", []) for edge in document["dependencies"]}
+    (demo,) = [ref for ref in edges if ref.startswith("pkg:pypi/demo@")]
+    assert [ref.split("@")[0] for ref in edges[demo]] == ["pkg:pypi/here"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ("License-Expression: Apache-2.0 AND MIT\n", {"expression": "Apache-2.0 AND MIT"}),
+        ("License-Expression: MIT\n", {"license": {"id": "MIT"}}),
+        ("License: Apache 2.0\n", {"license": {"id": "Apache-2.0"}}),
+        ("Classifier: License :: OSI Approved :: MIT License\n", {"license": {"id": "MIT"}}),
+        ("Classifier: License :: OSI Approved :: BSD License\n", {"license": {"name": "BSD License"}}),
+        (
+            "License: BSD-3-Clause\nClassifier: License :: OSI Approved :: BSD License\n",
+            {"license": {"id": "BSD-3-Clause"}},
+        ),
+        ("License: As the file says\n", {"license": {"name": "As the file says"}}),
+        ("License: UNKNOWN\n", None),
+        ("", None),
+    ],
+)
+def test_licences_are_said_in_spdx_only_where_certain(
+    tmp_path: Path, headers: str, expected: dict[str, Any] | None
+) -> None:
+    wheel = _wheel(tmp_path, "demo", headers)
+
+    component = _only_component(write_sbom(_manifest(_entry(wheel, "wheel", "demo")), [wheel]))
+
+    found = component.get("licenses", [])
+    for licence in found:
+        licence.pop("acknowledgement", None)
+        licence.get("license", {}).pop("acknowledgement", None)
+    assert found == ([expected] if expected else [])
+
+
+def test_what_is_pending_is_said(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "demo")
+
+    document = json.loads(write_sbom(_manifest(_entry(wheel, "wheel", "demo")), [wheel]))
+
+    properties = {item["name"]: item["value"] for item in document["metadata"]["properties"]}
+    assert properties["ascend-wheelhouse:complete"] == "false"
+    assert properties["ascend-wheelhouse:pending:cann-toolkit"] == "no origin answered"
