@@ -42,10 +42,11 @@ class JobFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A new stage of the run, such as `resolve` or `fetch`; `jobs` is how many it holds."""
+    """A new stage of the run, such as `resolve` or `fetch`; `jobs` is how many it holds, `total` their bytes."""
 
     name: str
     jobs: int | None = None
+    total: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

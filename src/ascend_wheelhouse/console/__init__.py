@@ -1,0 +1,137 @@
+"""The one place that decides how a run looks: a live board, plain lines, or JSON; the core only emits events.
+
+Nothing here imports rich until the first job starts on a terminal: a run with nothing to do stays as quick as
+its checks.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+
+from ascend_wheelhouse.console import lines
+from ascend_wheelhouse.console.table import table
+from ascend_wheelhouse.errors import WheelhouseError
+from ascend_wheelhouse.events import Emit, Event, JobFinished, Note, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Mode", "main_guard", "print_error", "print_json", "reporter", "table"]
+
+Mode = Literal["auto", "plain", "json"]
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+
+
+class _Output(Protocol):
+    def __call__(self, event: Event, /) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Terminal:
+    """Notes as they come; the board from the first job on, with what was held back until then."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._held: list[Event] = []
+        self._board: _Output | None = None
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            board = self._board or self._open(event)
+        if board is not None:
+            board(event)
+
+    def _open(self, event: Event) -> _Output | None:
+        if isinstance(event, Note):
+            self._stream.write(f"{lines.note_line(event, self._stream)}\n")
+            return None
+        if isinstance(event, Stage) or (isinstance(event, JobFinished) and event.outcome == "cached"):
+            self._held.append(event)
+            return None
+        from ascend_wheelhouse.console.board import Board  # noqa: PLC0415 - rich costs 0.1 s, most runs need none
+
+        self._board = Board(self._stream)
+        for held in self._held:
+            self._board(held)
+        return self._board
+
+    def close(self) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+@contextmanager
+def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
+    """Yield the `Emit` of a run; any thread may call it.
+
+    Args:
+        mode: `auto` takes the board on a terminal and plain lines elsewhere.
+        stream: Where to; standard output when None. A command whose answer is one JSON document on standard
+            output reports to standard error.
+    """
+    output = _output(mode, sys.stdout if stream is None else stream)
+    try:
+        yield output
+    finally:
+        output.close()
+
+
+def _output(mode: Mode, stream: TextIO) -> _Output:
+    if mode == "json":
+        return lines.JsonLines(stream)
+    if mode == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return _Terminal(stream)
+    return lines.PlainLines(stream)
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print a read command's answer: one JSON document with sorted keys on standard output.
+
+    Args:
+        value: What `json` can write.
+        indent: None puts it on one line, for the last line of a `--json` run.
+    """
+    sys.stdout.write(f"{json_module.dumps(value, indent=indent, sort_keys=True)}\n")
+
+
+def print_error(error: WheelhouseError, *, json: bool = False) -> None:
+    """Print an error as text to standard error and, with `json`, as one line to standard output too."""
+    if json:
+        print_json(error.as_dict(), indent=None)
+    red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
+    what, *rest = str(error).split("\n\n")
+    sys.stderr.write("\n\n".join([f"{red}Error: {what}{reset}", *rest]) + "\n")
+
+
+def _coloured(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+@contextmanager
+def main_guard(*, json: bool = False) -> Iterator[None]:
+    """Turn what a user can cause into a text and an exit code; as a decorator or around a block.
+
+    Raises:
+        SystemExit: With the error's own code, 130 after Ctrl-C, 141 when the reader of a pipe has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except WheelhouseError as error:
+        sys.stdout.flush()
+        print_error(error, json=json)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("\nStopped. What was fetched is kept; the next run goes on from there.\n")
+        raise SystemExit(_INTERRUPTED) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(_PIPE_CLOSED) from None

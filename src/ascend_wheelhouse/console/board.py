@@ -1,0 +1,131 @@
+"""The live board on a terminal: a counts line, then one row a running job; what failed scrolls away above it.
+
+Events only change the tally; the board's own thread draws it eight times a second, however many come. Lines
+are cut to the window by hand, so that a narrow one loses detail and never its shape.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from ascend_wheelhouse.console import lines, words
+from ascend_wheelhouse.console.tally import Job, Tally
+from ascend_wheelhouse.events import Event, JobFinished, Note, Stage
+
+_DRAWS_A_SECOND = 8
+_NAME_SHARE = 0.45
+_NAME_MOST = 56
+_NAME_LEAST = 8
+_SIZE_WIDTH = 14
+_SECONDS_WIDTH = 7
+_DETAIL_LEAST = 12
+_SPARE_ROWS = 3
+_LOUD = {"failed": "red", "pending": "yellow"}
+
+
+class Board:
+    """Draws the events of a run; call it with events from any thread, and `close` it at the end.
+
+    Args:
+        stream: A terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._marks = words.marks_for(stream)
+        self._lock = threading.Lock()
+        self._tally = Tally(time.monotonic())
+        self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self.render,
+            refresh_per_second=_DRAWS_A_SECOND,
+            transient=True,
+        )
+        self._live.start()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        now = time.monotonic()
+        with self._lock:
+            closing = self._stage_summary(now) if isinstance(event, Stage) else None
+            job = self._tally.apply(event, now)
+        # Printing takes the drawing thread's lock, which draws under ours: never hold both.
+        if closing is not None:
+            self._console.print(closing)
+        if isinstance(event, Note):
+            style = "yellow" if event.level == "warning" else ""
+            self._console.print(Text(lines.note_line(event, self._stream), style=style))
+        if isinstance(event, JobFinished) and job is not None and event.outcome in _LOUD:
+            text = lines.finish_line(event, job, now, self._stream)
+            self._console.print(Text(text, style=_LOUD[event.outcome]))
+
+    def close(self) -> None:
+        """Take the board off the screen and leave the last stage's sum."""
+        with self._lock:
+            closing = self._stage_summary(time.monotonic())
+            self._tally.running.clear()
+        self._live.stop()
+        if closing is not None:
+            self._console.print(closing)
+
+    def render(self) -> Group:
+        """Return the board as it stands, cut to the window."""
+        now = time.monotonic()
+        width, height = self._console.size
+        with self._lock:
+            if not self._tally.running:
+                return Group()
+            jobs = sorted(self._tally.running.values(), key=lambda job: job.started)
+            head = self._head(width, now)
+            room = max(height - len(head) - _SPARE_ROWS, 1)
+            rows = [self._row(job, width, now) for job in jobs[:room]]
+        if len(jobs) > room:
+            rows.append(Text(f"  {self._marks.ellipsis} {len(jobs) - room} more", style="dim"))
+        return Group(*head, *rows)
+
+    def _head(self, width: int, now: float) -> list[Text]:
+        parts = [*self._tally.counts(), *self._tally.flow(now)]
+        joint = f" {self._marks.dot} "
+        rows = [
+            words.clip(f"{self._tally.stage.name}  " if self._tally.stage.name else "", width, self._marks)
+        ]
+        for index, part in enumerate(parts):
+            glue = joint if index else ""
+            if len(rows[-1]) + len(glue) + len(part) > width:
+                rows.append(f"  {part}")
+            else:
+                rows[-1] += glue + part
+        return [Text(row[:width], style="bold", no_wrap=True) for row in rows]
+
+    def _row(self, job: Job, width: int, now: float) -> Text:
+        frame = self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]
+        figures = words.seconds(now - job.started).rjust(_SECONDS_WIDTH)
+        size = words.portion(job.done, job.total)
+        figures_width = _SIZE_WIDTH + _SECONDS_WIDTH + 3
+        name_width = max(min(int(width * _NAME_SHARE), _NAME_MOST, width - figures_width), _NAME_LEAST)
+        name = words.clip(words.clean(job.name, self._stream), name_width, self._marks).ljust(name_width)
+        row = f"{frame} {name} {size.rjust(_SIZE_WIDTH)}{figures}"
+        left = width - len(row) - 2
+        detail = words.clean(job.line or job.action, self._stream)
+        if left >= _DETAIL_LEAST:
+            row += f"  {words.clip(detail, left, self._marks)}"
+        text = Text(row, no_wrap=True, overflow="crop")
+        text.truncate(width)
+        return text
+
+    def _stage_summary(self, now: float) -> Text | None:
+        tally = self._tally
+        if not tally.finished:
+            return None
+        done = [count for count in tally.counts() if not count.startswith(("running", "queued"))]
+        moved = [words.size(tally.moved_bytes)] if tally.moved_bytes else []
+        took = words.seconds(now - tally.began)
+        name = f"{tally.stage.name}: " if tally.stage.name else ""
+        return Text(f"{name}{f' {self._marks.dot} '.join([*done, *moved])} in {took}")

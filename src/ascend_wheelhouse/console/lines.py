@@ -1,0 +1,148 @@
+"""Output one line at a time: sentences for a pipe or a log, JSON objects for a machine.
+
+The plain form tells starts and ends only; what runs long is heard of every ten seconds, so that a log never
+looks dead.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import threading
+import time
+from typing import Final, TextIO
+
+from ascend_wheelhouse.console import words
+from ascend_wheelhouse.console.tally import Job, Tally
+from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
+
+HEARTBEAT_SECONDS: Final = 10.0
+_PROGRESS_SECONDS: Final = 0.5
+_NAMED_JOBS: Final = 3
+
+
+def finish_line(event: JobFinished, job: Job, now: float, stream: TextIO) -> str:
+    """Return how a job ended: mark, outcome, name, bytes, seconds, detail."""
+    marks = words.marks_for(stream)
+    figures = [words.size(job.done) if job.done else "", words.seconds(now - job.started)]
+    tail = f" ({', '.join(figure for figure in figures if figure)})" if event.outcome == "done" else ""
+    detail = f": {words.clean(event.detail, stream)}" if event.detail else ""
+    return f"{marks.outcomes[event.outcome]} {event.outcome} {words.clean(event.job, stream)}{tail}{detail}"
+
+
+def stage_line(stage: Stage) -> str:
+    """Return how a stage is announced."""
+    jobs = "" if stage.jobs is None else f", {stage.jobs} job{'s' if stage.jobs != 1 else ''}"
+    total = f", {words.size(stage.total)}" if stage.total else ""
+    return f"{stage.name}{jobs}{total}"
+
+
+def note_line(note: Note, stream: TextIO) -> str:
+    """Return a note as one line; a warning says so."""
+    text = words.clean(note.text, stream)
+    return f"warning: {text}" if note.level == "warning" else text
+
+
+class PlainLines:
+    """Starts and ends as lines on a stream; call it with events from any thread, and `close` it at the end.
+
+    Args:
+        stream: Where the lines go.
+        heartbeat: Seconds of silence after which the running jobs are named.
+    """
+
+    def __init__(self, stream: TextIO, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+        self._stream = stream
+        self._heartbeat = heartbeat
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._pulse: threading.Thread | None = None
+        self._tally = Tally(time.monotonic())
+        self._said = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        now = time.monotonic()
+        with self._lock:
+            job = self._tally.apply(event, now)
+            line = self._line(event, job, now)
+            if line:
+                self._write(line)
+            if self._tally.running and self._pulse is None:
+                self._pulse = threading.Thread(target=self._beat, name="console-heartbeat", daemon=True)
+                self._pulse.start()
+
+    def close(self) -> None:
+        """Stop the heartbeat."""
+        self._ended.set()
+        if self._pulse is not None:
+            self._pulse.join()
+
+    def _line(self, event: Event, job: Job | None, now: float) -> str:
+        match event:
+            case Stage():
+                return stage_line(event)
+            case Note():
+                return note_line(event, self._stream)
+            case JobStarted():
+                total = f" ({words.size(event.total)})" if event.total else ""
+                return f"  {event.action} {words.clean(event.job, self._stream)}{total}"
+            case JobFinished() if job is not None:
+                return finish_line(event, job, now, self._stream)
+            case _:
+                return ""
+
+    def _write(self, line: str) -> None:
+        self._said = time.monotonic()
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._heartbeat / 10):
+            with self._lock:
+                if self._tally.running and time.monotonic() - self._said >= self._heartbeat:
+                    self._write(self._still_running(time.monotonic()))
+
+    def _still_running(self, now: float) -> str:
+        marks = words.marks_for(self._stream)
+        oldest = sorted(self._tally.running.values(), key=lambda job: job.started)[:_NAMED_JOBS]
+        named = [self._running_job(job, now) for job in oldest]
+        head = f" {marks.dot} ".join([*self._tally.counts(), *self._tally.flow(now)])
+        return "\n".join([f"{marks.ellipsis} {head}", *named])
+
+    def _running_job(self, job: Job, now: float) -> str:
+        parts = [job.name, words.portion(job.done, job.total), words.seconds(now - job.started), job.line]
+        return "    " + "  ".join(words.clean(part, self._stream) for part in parts if part)
+
+
+class JsonLines:
+    """Each event as one JSON object on a line, `event` its kind and `at` its second.
+
+    Progress of one job is told at most twice a second.
+
+    Args:
+        stream: Where the lines go; nothing else may be written there.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._told: dict[str, float] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        at = time.monotonic() - self._began
+        with self._lock:
+            if isinstance(event, JobProgress):
+                if at - self._told.get(event.job, -_PROGRESS_SECONDS) < _PROGRESS_SECONDS:
+                    return
+                self._told[event.job] = at
+            kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+            row = {"event": kind, "at": round(at, 3), **dataclasses.asdict(event)}
+            self._stream.write(f"{json.dumps(row, sort_keys=True)}\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held open."""

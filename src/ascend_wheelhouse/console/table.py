@@ -1,0 +1,74 @@
+"""Closing tables: aligned text, folded to the window on a terminal and left whole in a pipe."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+from itertools import zip_longest
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = 2
+_COLUMN_LEAST = 8
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
+    """Print rows under their headings.
+
+    On a terminal the last column is folded to fit, and where that is not enough the widest of the others.
+
+    Args:
+        columns: The headings.
+        rows: As many cells a row as there are headings.
+        stream: Where to; standard output when None.
+    """
+    out = sys.stdout if stream is None else stream
+    width = shutil.get_terminal_size().columns if out.isatty() else None
+    text = layout(columns, rows, width=width)
+    if out.isatty() and not os.environ.get("NO_COLOR"):
+        head, rule, rest = text.partition("\n")
+        text = f"\x1b[1m{head}\x1b[0m{rule}{rest}"
+    out.write(f"{text}\n")
+
+
+def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None) -> str:
+    """Return the table as text, folded to `width` characters; None leaves every row on one line."""
+    grid = [list(columns), *[list(row) for row in rows]]
+    widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
+    if width is not None:
+        widths = _fit(widths, width)
+    lines = [line for row in grid for line in _fold(row, widths)]
+    return "\n".join(lines)
+
+
+def _fit(widths: Sequence[int], width: int) -> list[int]:
+    fitted = list(widths)
+    while (over := sum(fitted) + _GAP * (len(fitted) - 1) - width) > 0:
+        last = len(fitted) - 1
+        if fitted[last] > 2 * _COLUMN_LEAST or len(fitted) == 1:
+            index, floor = last, 2 * _COLUMN_LEAST
+        else:
+            index = max(range(len(fitted)), key=fitted.__getitem__)
+            floor = _COLUMN_LEAST
+        if fitted[index] <= floor:
+            break
+        fitted[index] = max(fitted[index] - over, floor) if index == last else fitted[index] - 1
+    return fitted
+
+
+def _fold(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    cells = [_wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+    return [
+        (" " * _GAP).join(part.ljust(width) for part, width in zip(parts, widths, strict=True)).rstrip()
+        for parts in zip_longest(*cells, fillvalue="")
+    ]
+
+
+def _wrap(cell: str, width: int) -> list[str]:
+    if len(cell) <= width:
+        return [cell]
+    return textwrap.wrap(cell, max(width, 1), break_on_hyphens=False) or [""]

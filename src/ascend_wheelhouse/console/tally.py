@@ -1,0 +1,141 @@
+"""What the events add up to: jobs running, outcomes, bytes, rate and time left.
+
+The clock comes in as a figure, so that the sums are the same at any time of day. One tally follows one run. A
+new `Stage` starts the counts afresh; jobs that still run go with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import get_args
+
+from ascend_wheelhouse.console import words
+from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Outcome, Stage
+
+_OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+_WINDOW_SECONDS = 5.0
+_SAMPLE_SECONDS = 0.2
+
+
+@dataclass(kw_only=True)
+class Job:
+    """A job that runs: bytes so far, bytes in all, when it started, and the last thing that it said."""
+
+    name: str
+    action: str
+    total: int | None
+    started: float
+    done: int = 0
+    line: str = ""
+
+
+class Tally:
+    """The state behind every kind of output.
+
+    Args:
+        now: The clock's reading in seconds at the start of the run.
+    """
+
+    def __init__(self, now: float) -> None:
+        self.running: dict[str, Job] = {}
+        self.stage = Stage(name="")
+        self._begin(self.stage, now)
+
+    def _begin(self, stage: Stage, now: float) -> None:
+        self.stage = stage
+        self.began = now
+        self.outcomes: Counter[Outcome] = Counter()
+        self._settled = 0
+        self._moved = 0
+        self._samples: deque[tuple[float, int]] = deque([(now, 0)])
+
+    def apply(self, event: Event, now: float) -> Job | None:
+        """Take one event in; return the job that it ends, with its bytes and start, or None."""
+        match event:
+            case Stage():
+                self._begin(event, now)
+            case JobStarted():
+                self.running[event.job] = Job(
+                    name=event.job, action=event.action, total=event.total, started=now
+                )
+            case JobProgress():
+                self._progress(event, now)
+            case JobFinished():
+                return self._finish(event, now)
+            case _:
+                pass
+        return None
+
+    def _progress(self, event: JobProgress, now: float) -> None:
+        job = self.running.get(event.job)
+        if job is None:
+            return
+        job.line = event.line or job.line
+        if event.done is not None:
+            self._move(event.done - job.done, now)
+            job.done = event.done
+
+    def _finish(self, event: JobFinished, now: float) -> Job:
+        job = self.running.pop(event.job, None) or Job(name=event.job, action="", total=None, started=now)
+        self.outcomes[event.outcome] += 1
+        if event.outcome == "done" and job.total is not None:
+            self._move(job.total - job.done, now)
+            job.done = job.total
+        self._settled += job.done if job.total is None else job.total
+        return job
+
+    def _move(self, count: int, now: float) -> None:
+        self._moved += max(count, 0)
+        if now - self._samples[-1][0] >= _SAMPLE_SECONDS:
+            self._samples.append((now, self._moved))
+
+    @property
+    def finished(self) -> int:
+        """How many jobs of the stage have ended."""
+        return self.outcomes.total()
+
+    @property
+    def queued(self) -> int:
+        """How many jobs of the stage have not begun; 0 when the stage did not say how many it holds."""
+        return max((self.stage.jobs or 0) - self.finished - len(self.running), 0)
+
+    @property
+    def done_bytes(self) -> int:
+        """Bytes of the stage that are here."""
+        return self._settled + sum(job.done for job in self.running.values())
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes of the stage that had to be moved: not those that were cached."""
+        return self._moved
+
+    def rate(self, now: float) -> float:
+        """Return bytes a second over the last five seconds."""
+        while len(self._samples) > 1 and now - self._samples[1][0] > _WINDOW_SECONDS:
+            self._samples.popleft()
+        since, moved = self._samples[0]
+        return (self._moved - moved) / (now - since) if now > since else 0.0
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return the time left at the present rate; None when the stage's bytes or the rate are not known."""
+        rate = self.rate(now)
+        if self.stage.total is None or rate <= 0:
+            return None
+        return max(self.stage.total - self.done_bytes, 0) / rate
+
+    def counts(self) -> list[str]:
+        """Return `running 2`, `done 30`, ... for every count that is not 0."""
+        figures: list[tuple[str, int]] = [("running", len(self.running))]
+        figures += [(outcome, self.outcomes[outcome]) for outcome in _OUTCOMES]
+        figures.append(("queued", self.queued))
+        return [f"{name} {figure}" for name, figure in figures if figure]
+
+    def flow(self, now: float) -> list[str]:
+        """Return bytes, rate and time left, those that are known."""
+        parts = [words.portion(self.done_bytes, self.stage.total)]
+        if self.running and self.rate(now) >= 1:
+            parts.append(f"{words.size(int(self.rate(now)))}/s")
+            left = self.seconds_left(now)
+            parts.append(f"{words.seconds(left)} left" if left is not None else "")
+        return [part for part in parts if part]

@@ -1,0 +1,104 @@
+"""Figures and marks for people: bytes, seconds, widths, and which marks a stream's encoding can carry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.events import Outcome
+
+_STEP = 1000
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x1f\x7f-\x9f]"
+)
+_MINUTE = 60
+_HOUR = 3600
+_TENTHS_BELOW = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """The few characters beyond letters that the output uses."""
+
+    outcomes: dict[Outcome, str]
+    dot: str
+    ellipsis: str
+    spinner: str
+
+
+_UNICODE = Marks(
+    outcomes={"done": "✓", "cached": "=", "failed": "✗", "pending": "?", "skipped": "-"},
+    dot="·",
+    ellipsis="…",
+    spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+)
+_ASCII = Marks(
+    outcomes={"done": "+", "cached": "=", "failed": "x", "pending": "?", "skipped": "-"},
+    dot="|",
+    ellipsis="..",
+    spinner="|/-\\",
+)
+
+
+def marks_for(stream: TextIO) -> Marks:
+    """Return the marks that the stream's encoding can carry; ASCII ones where it lacks the others."""
+    try:
+        f"{_UNICODE.dot}{_UNICODE.ellipsis}{_UNICODE.spinner}✓✗".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return _ASCII
+    return _UNICODE
+
+
+def size(count: int | None) -> str:
+    """Return bytes in decimal units, as pip shows them: `97.4 MB`; empty for None."""
+    if count is None:
+        return ""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < _STEP:
+            return f"{value:.0f} {unit}" if unit != "MB" else f"{value:.1f} {unit}"
+        value /= _STEP
+    return f"{value:.2f} GB"
+
+
+def portion(done: int, total: int | None) -> str:
+    """Return how far a job is, `45.2/97.4 MB`, with the unit once; empty when neither is known."""
+    if total is None:
+        return size(done) if done else ""
+    whole = size(total)
+    part = size(done)
+    unit = whole.rpartition(" ")[2]
+    return f"{part.removesuffix(f' {unit}')}/{whole}"
+
+
+def seconds(value: float) -> str:
+    """Return a duration: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
+    if value < _TENTHS_BELOW:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, _MINUTE)
+    if whole < _HOUR:
+        return f"{minutes}:{rest:02}"
+    return f"{minutes // _MINUTE}:{minutes % _MINUTE:02}:{rest:02}"
+
+
+def clean(text: str, stream: TextIO) -> str:
+    """Return text fit for one line of the stream: no escape sequences, nothing that its encoding lacks."""
+    plain = _ESCAPES.sub(" ", text).strip()
+    encoding = stream.encoding or "ascii"
+    return plain.encode(encoding, "replace").decode(encoding, "replace")
+
+
+def clip(text: str, width: int, marks: Marks) -> str:
+    """Return text of at most `width` characters, cut in the middle so that both ends of a file name show."""
+    if len(text) <= width:
+        return text
+    room = width - len(marks.ellipsis)
+    if room < len(marks.ellipsis):
+        return text[: max(width, 0)]
+    tail = room // 3
+    return f"{text[: room - tail]}{marks.ellipsis}{text[len(text) - tail :]}"

@@ -1,0 +1,101 @@
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+_RUN = """
+import sys, time
+from ascend_wheelhouse import console
+from ascend_wheelhouse.events import *
+NAME = "torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl"
+with console.main_guard(), console.reporter("auto") as emit:
+    emit(Stage(name="fetch", jobs=40, total=400_000_000))
+    emit(JobFinished(job="six", outcome="cached"))
+    for n in range(6):
+        emit(JobStarted(job=f"{n}-{NAME}", action="fetch", total=97_400_000))
+    emit(JobStarted(job="sglang", action="build"))
+    emit(JobProgress(job="0-" + NAME, done=45_200_000))
+    emit(JobProgress(job="sglang", line="\\x1b[31mrunning bdist_wheel\\x1b[0m, a long line " * 9))
+    time.sleep(0.3)
+    emit(JobFinished(job="cann-toolkit", outcome="pending", detail="no origin answered"))
+    for n in range(6):
+        emit(JobFinished(job=f"{n}-{NAME}", outcome="done"))
+    emit(JobFinished(job="sglang", outcome="done"))
+    if "interrupt" in sys.argv:
+        raise KeyboardInterrupt
+"""
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def _on_a_terminal(columns: int, *words: str, **environment: str) -> tuple[int, str]:
+    """Run the script on a pseudo terminal of that width; return its status and everything that it wrote."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, columns, 0, 0))
+    base = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUN, *words],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env=base | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment,
+        close_fds=True,
+    )
+    os.close(theirs)
+    chunks = []
+    try:
+        while chunk := os.read(ours, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass  # Linux ends a terminal whose other side has closed with EIO
+    finally:
+        os.close(ours)
+    return process.wait(), b"".join(chunks).decode()
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_the_board_shows_counts_and_a_row_a_job_within_the_window(columns: int) -> None:
+    status, text = _on_a_terminal(columns)
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", _CONTROL.sub("", text))]
+    assert status == 0
+    assert "running 7 · cached 1" in text
+    assert any(re.match(r"[⠁-⣿] 0-torch.*45\.2/97\.4 MB +0\.\d s", line) for line in lines)
+    board = [line for line in lines if line and not line.startswith(("?", "fetch: "))]
+    assert max(len(line) for line in board) <= columns
+
+
+def test_the_board_leaves_the_pending_line_and_a_sum_behind_and_gives_the_cursor_back() -> None:
+    _, text = _on_a_terminal(80)
+    assert "? pending cann-toolkit: no origin answered" in text
+    last = _CONTROL.sub("", text).strip().splitlines()[-1]
+    assert re.search(r"fetch: done 7 · cached 1 · pending 1 · 584\.4 MB in 0\.\d s$", last)
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_no_color_leaves_no_colour() -> None:
+    _, text = _on_a_terminal(80, NO_COLOR="1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", text)
+
+
+def test_an_ascii_terminal_gets_ascii_only() -> None:
+    _, text = _on_a_terminal(80, PYTHONIOENCODING="ascii")
+    assert text.isascii()
+    assert "running 7 | cached 1" in text
+
+
+def test_a_dumb_terminal_gets_plain_lines() -> None:
+    _, text = _on_a_terminal(80, TERM="dumb")
+    assert "\x1b" not in text
+    assert "done sglang" in text
+
+
+def test_an_interrupt_takes_the_board_off_and_says_what_is_kept() -> None:
+    status, text = _on_a_terminal(80, "interrupt")
+    assert status == 130
+    assert text.rstrip().endswith("the next run goes on from there.")
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")

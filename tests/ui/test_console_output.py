@@ -1,0 +1,163 @@
+import io
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.console.lines import PlainLines
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted, Note, Stage
+
+
+def _a_run(emit: Emit) -> None:
+    emit(Stage(name="fetch", jobs=2, total=300))
+    emit(JobStarted(job="a.whl", action="fetch", total=300))
+    for done in range(0, 300, 10):
+        emit(JobProgress(job="a.whl", done=done))
+    emit(JobFinished(job="a.whl", outcome="done"))
+    emit(JobFinished(job="cann.run", outcome="pending", detail="no origin answered"))
+    emit(Note(text="2.8.0 is a derived cell", level="warning"))
+
+
+def test_a_pipe_gets_starts_and_ends_and_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.reporter("auto") as emit:
+        _a_run(emit)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["fetch, 2 jobs, 300 B", "  fetch a.whl (300 B)"]
+    assert lines[2].startswith("✓ done a.whl (300 B, ")
+    assert lines[3:] == ["? pending cann.run: no origin answered", "warning: 2.8.0 is a derived cell"]
+
+
+def test_an_encoding_without_the_marks_gets_ascii() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with console.reporter("plain", stream=stream) as emit:
+        _a_run(emit)
+    stream.seek(0)
+    assert "+ done a.whl" in stream.read()
+
+
+def test_json_output_is_one_object_a_line_with_progress_thinned(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.reporter("json") as emit:
+        _a_run(emit)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["event"] for row in rows] == [
+        "stage",
+        "job_started",
+        "job_progress",
+        "job_finished",
+        "job_finished",
+        "note",
+    ]
+    assert rows[4] == {
+        "at": rows[4]["at"],
+        "event": "job_finished",
+        "job": "cann.run",
+        "outcome": "pending",
+        "detail": "no origin answered",
+    }
+
+
+def test_many_threads_never_mix_their_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(emit: Emit, number: int) -> None:
+        emit(JobStarted(job=f"job{number}", action="build"))
+        emit(JobFinished(job=f"job{number}", outcome="done"))
+
+    with console.reporter("json") as emit, ThreadPoolExecutor(8) as pool:
+        for number in range(200):
+            pool.submit(work, emit, number)
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(rows) == 400
+    assert {row["job"] for row in rows} == {f"job{number}" for number in range(200)}
+
+
+def test_a_long_job_is_heard_of_in_a_log() -> None:
+    """The heartbeat names the job, how far it is, and the last line that it printed."""
+    said = threading.Event()
+
+    class Log(io.StringIO):
+        def write(self, text: str) -> int:
+            count = super().write(text)
+            if "[3/9] CXX a.o" in text:
+                said.set()
+            return count
+
+    stream = Log()
+    emit = PlainLines(stream, heartbeat=0.01)
+    emit(JobStarted(job="torch-npu", action="build"))
+    emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o"))
+    assert said.wait(10)
+    emit(JobFinished(job="torch-npu", outcome="done"))
+    emit.close()
+    assert ".. running 1" in stream.getvalue()
+
+
+def test_an_error_is_text_with_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        raise IntegrityError("a.whl has another hash.", why="It was changed.", next_step="invoke fetch")
+    assert ended.value.code == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "Error: a.whl has another hash.\n\nIt was changed.\n\nNext: invoke fetch\n"
+
+
+def test_an_error_under_json_is_also_the_last_line_of_standard_output(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit), console.main_guard(json=True):
+        raise IntegrityError("a.whl has another hash.")
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {
+        "error": "IntegrityError",
+        "exit_code": 5,
+        "what": "a.whl has another hash.",
+        "why": "",
+        "next": "",
+    }
+    assert err.startswith("Error: ")
+
+
+def test_an_interrupt_says_that_work_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        raise KeyboardInterrupt
+    assert ended.value.code == 130
+    assert "What was fetched is kept" in capsys.readouterr().err
+
+
+def test_the_guard_keeps_the_signature_of_a_task() -> None:
+    """Invoke reads options off a task's signature."""
+    import inspect  # noqa: PLC0415 - needed by this test alone
+
+    @console.main_guard()
+    def task(context: object, torch: str = "2.8.0") -> None:
+        """Do it."""
+
+    assert list(inspect.signature(task).parameters) == ["context", "torch"]
+    assert task.__doc__ == "Do it."
+
+
+def test_a_reader_that_leaves_ends_the_run_without_a_traceback() -> None:
+    code = (
+        "from ascend_wheelhouse import console\n"
+        "with console.main_guard():\n"
+        "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
+        "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_importing_the_console_does_not_import_rich() -> None:
+    """A run with nothing to do must cost little more than importing invoke."""
+    code = "import sys, ascend_wheelhouse.console as c; sys.exit('rich' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,52 @@
+import io
+
+import pytest
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.console.table import layout
+
+COLUMNS = ["component", "version", "what would supply it"]
+ROWS = [
+    ["cann-toolkit", "8.3.RC2", "invoke vendor Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"],
+    ["torch", "2.8.0", ""],
+]
+
+
+def test_a_piped_table_is_aligned_plain_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(COLUMNS, ROWS)
+    assert capsys.readouterr().out == (
+        "component     version  what would supply it\n"
+        "cann-toolkit  8.3.RC2  invoke vendor Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run\n"
+        "torch         2.8.0\n"
+    )
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 80])
+def test_a_narrow_window_folds_the_last_column(width: int) -> None:
+    text = layout(COLUMNS, ROWS, width=width)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "\ncann-toolkit  8.3.RC2  " in text
+
+
+def test_a_table_of_wide_columns_folds_them_too() -> None:
+    text = layout(["a", "b"], [["word " * 12, "x"], ["y", "z"]], width=30)
+    assert max(len(line) for line in text.splitlines()) <= 30
+
+
+def test_a_table_without_rows_is_its_heading() -> None:
+    assert layout(["a", "b"], [], width=None) == "a  b"
+
+
+def test_a_terminal_gets_a_bold_heading_unless_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    bold, plain = Terminal(), Terminal()
+    console.table(["a"], [["b"]], stream=bold)
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.table(["a"], [["b"]], stream=plain)
+    assert bold.getvalue() == "\x1b[1ma\x1b[0m\nb\n"
+    assert plain.getvalue() == "a\nb\n"
