@@ -1,0 +1,305 @@
+"""Reading a shared object as the dynamic linker does: program headers, the dynamic section and its tables.
+
+Section headers are never read: the linker does not need them, and a hostile file may state billions. The
+tables are unpacked with `struct`, because an object per symbol, as pyelftools makes, takes as long as
+inflating the wheel does (figures in docs/audit.md); the tests hold this reader to pyelftools' answers. Only
+64-bit little-endian files, which both target machines use, are read beyond their header.
+Sources: the System V gABI (chapter 5); the Linux Standard Base 5.0 for the GNU hash and version tables.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
+
+from ascend_wheelhouse.errors import IntegrityError
+
+MAGIC = b"\x7fELF"
+_MACHINES = {183: "aarch64", 62: "x86_64", 3: "i386", 40: "arm", 243: "riscv", 247: "bpf", 190: "cuda"}
+_TYPES = {1: "relocatable", 2: "executable", 3: "shared", 4: "core"}
+_CLASS_64, _LITTLE = 2, 1
+_MOST_HEADERS = 1024
+_HEADER_SIZE = 56
+_MOST_TAGS = 4096
+_LONGEST_NAME = 1 << 16
+_MOST_NAME_BYTES = 1 << 27
+_PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
+_PF_X, _PF_W = 1, 2
+_NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _TEXTREL = 1, 4, 5, 6, 10, 14, 15, 22
+_BIND_NOW, _RUNPATH, _FLAGS = 24, 29, 30
+_GNU_HASH, _VERSYM, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
+_VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+_LOCAL, _WEAK = 0, 2
+_HIDDEN_VERSION = 0x8000
+
+
+class BadElfError(IntegrityError):
+    """A file that begins as an ELF file cannot be read as one."""
+
+
+class Symbol(NamedTuple):
+    """A dynamic symbol, with its version and the library that should have it where the file states them."""
+
+    name: str
+    version: str = ""
+    library: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElfFacts:
+    """What the dynamic linker needs to know about one object.
+
+    Args:
+        machine: `aarch64`, `x86_64` or another name; `em<number>` for one that is not known here.
+        kind: `shared`, `executable`, `relocatable`, `core` or `other`.
+        wide: 64-bit and little-endian: only then are the fields below filled.
+        exec_stack: True where the file asks for an executable stack, or gets one for lack of `PT_GNU_STACK`.
+        writable_code: True where a loaded segment is writable and executable.
+        undefined: Symbols that must be found when the object is loaded.
+        weak: Symbols that may stay undefined.
+        defined: Symbols that it offers to others.
+    """
+
+    machine: str
+    kind: str
+    wide: bool
+    dynamic: bool = False
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    exec_stack: bool = False
+    writable_code: bool = False
+    text_relocations: bool = False
+    undefined: tuple[Symbol, ...] = ()
+    weak: tuple[Symbol, ...] = ()
+    defined: tuple[Symbol, ...] = ()
+
+
+def read_elf(data: bytes | bytearray) -> ElfFacts:
+    """Return the facts of an ELF file that is wholly in memory.
+
+    Raises:
+        BadElfError: The file is cut short or contradicts itself; no other exception leaves this function.
+    """
+    try:
+        return _read(data)
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
+        raise _bad(f"its tables do not fit the file ({error})") from error
+
+
+def _read(data: bytes | bytearray) -> ElfFacts:
+    if data[:4] != MAGIC:
+        raise _bad("it does not begin with the magic number")
+    wide = (data[4], data[5]) == (_CLASS_64, _LITTLE)
+    kind, machine = struct.unpack_from("<HH" if data[5] == _LITTLE else ">HH", data, 16)
+    kind_name, machine_name = _TYPES.get(kind, "other"), _MACHINES.get(machine, f"em{machine}")
+    if not wide or kind_name not in {"shared", "executable"}:
+        return ElfFacts(wide=wide, kind=kind_name, machine=machine_name)
+    return _Image(data).facts(kind=kind_name, machine=machine_name)
+
+
+@dataclass(kw_only=True)
+class _Tags:
+    single: dict[int, int] = field(default_factory=dict)
+    needed: list[int] = field(default_factory=list)
+
+
+class _Image:
+    """The file with its loaded segments, which turn addresses into offsets."""
+
+    def __init__(self, data: bytes | bytearray) -> None:
+        self.data = data
+        self.view = memoryview(data)
+        offset, size, count = struct.unpack_from("<32xQ14xHH", data, 0)
+        if count > _MOST_HEADERS or (count and size != _HEADER_SIZE):
+            raise _bad(f"it states {count} program headers of {size} bytes")
+        self.headers = [
+            struct.unpack_from("<IIQQQQQQ", data, offset + _HEADER_SIZE * index) for index in range(count)
+        ]
+        self.loads = [(row[3], row[2], row[5]) for row in self.headers if row[0] == _PT_LOAD]
+        self.tags = self._tags()
+        self.strings = self._strings()
+        self.name_bytes = 0
+
+    def _tags(self) -> _Tags:
+        tags = _Tags()
+        for row in self.headers:
+            if row[0] != _PT_DYNAMIC:
+                continue
+            table = self.view[row[2] : row[2] + row[5] - row[5] % 16]
+            for tag, value in islice(struct.iter_unpack("<qQ", table), _MOST_TAGS):
+                if tag == 0:
+                    break
+                if tag == _NEEDED:
+                    tags.needed.append(value)
+                tags.single.setdefault(tag, value)
+        return tags
+
+    def at(self, address: int) -> int:
+        """Return the file offset of a virtual address."""
+        for start, offset, size in self.loads:
+            if start <= address < start + size:
+                return int(address - start + offset)
+        raise _bad(f"address {address:#x} lies in no loaded segment")
+
+    def _strings(self) -> bytes:
+        if _STRTAB not in self.tags.single:
+            return b""
+        start = self.at(self.tags.single[_STRTAB])
+        return bytes(self.view[start : start + self.tags.single.get(_STRSZ, 0)])
+
+    def text(self, offset: int) -> str:
+        """Return a string of the dynamic string table, within bounds that a hostile file cannot stretch."""
+        end = self.strings.find(b"\0", offset, offset + _LONGEST_NAME)
+        if end < 0 or offset >= len(self.strings):
+            raise _bad(f"the name at {offset:#x} does not end within the string table")
+        self.name_bytes += end - offset
+        if self.name_bytes > _MOST_NAME_BYTES:
+            raise _bad("its symbol names overlap beyond reason")
+        return self.strings[offset:end].decode("utf-8", errors="replace")
+
+    def facts(self, *, machine: str, kind: str) -> ElfFacts:
+        """Return everything that the dynamic section says."""
+        single = self.tags.single
+        undefined, weak, defined = self._symbols()
+        return ElfFacts(
+            machine=machine,
+            kind=kind,
+            wide=True,
+            dynamic=bool(single),
+            soname=self._optional(_SONAME),
+            needed=tuple(self.text(offset) for offset in self.tags.needed),
+            rpath=self._paths(_RPATH),
+            runpath=self._paths(_RUNPATH),
+            exec_stack=self._exec_stack(),
+            writable_code=any(r[0] == _PT_LOAD and r[1] & _PF_X and r[1] & _PF_W for r in self.headers),
+            text_relocations=_TEXTREL in single or bool(single.get(_FLAGS, 0) & 4),
+            undefined=undefined,
+            weak=weak,
+            defined=defined,
+        )
+
+    def _optional(self, tag: int) -> str:
+        return self.text(self.tags.single[tag]) if tag in self.tags.single else ""
+
+    def _paths(self, tag: int) -> tuple[str, ...]:
+        return tuple(part for part in self._optional(tag).split(":") if part)
+
+    def _exec_stack(self) -> bool:
+        stacks = [row[1] for row in self.headers if row[0] == _PT_GNU_STACK]
+        return any(flags & _PF_X for flags in stacks) if stacks else bool(self.headers)
+
+    def _symbol_count(self) -> int:
+        single = self.tags.single
+        if _HASH in single:
+            return int(struct.unpack_from("<4xI", self.data, self.at(single[_HASH]))[0])
+        if _GNU_HASH in single:
+            return self._gnu_hash_count(self.at(single[_GNU_HASH]))
+        return 0
+
+    def _gnu_hash_count(self, start: int) -> int:
+        buckets, first, bloom, _shift = struct.unpack_from("<IIII", self.data, start)
+        table = start + 16 + 8 * bloom
+        last = max(_words(self.view, table, buckets), default=0)
+        if last < first:
+            return int(first)
+        chains = table + 4 * buckets
+        for index, word in enumerate(_tail_words(self.view, chains + 4 * (last - first))):
+            if word & 1:
+                return int(last + index + 1)
+        raise _bad("its hash table does not end")
+
+    def _symbols(self) -> tuple[tuple[Symbol, ...], tuple[Symbol, ...], tuple[Symbol, ...]]:
+        undefined: list[Symbol] = []
+        weak: list[Symbol] = []
+        defined: list[Symbol] = []
+        count = self._symbol_count() if _SYMTAB in self.tags.single else 0
+        start = self.at(self.tags.single[_SYMTAB]) if count else 0
+        if start + 24 * count > len(self.data):
+            raise _bad(f"it states {count} symbols, more than the file holds")
+        versions = self._versions(count)
+        table = struct.iter_unpack("<IBBHQQ", self.view[start : start + 24 * count])
+        for index, (name, info, other, section, _value, _size) in enumerate(table):
+            bind = info >> 4
+            if not name or bind == _LOCAL:
+                continue
+            version, library = versions.get(index, ("", ""))
+            symbol = Symbol(self.text(name), version, library if section == 0 else "")
+            if section:
+                if other & 3 in {0, 3}:
+                    defined.append(symbol)
+            else:
+                (weak if bind == _WEAK else undefined).append(symbol)
+        return tuple(undefined), tuple(weak), tuple(defined)
+
+    def _versions(self, count: int) -> dict[int, tuple[str, str]]:
+        if _VERSYM not in self.tags.single or not count:
+            return {}
+        names = {index: (name, library) for index, name, library in self._version_names()}
+        start = self.at(self.tags.single[_VERSYM])
+        numbers = array("H", bytes(self.view[start : start + 2 * count]))
+        return {
+            place: names[number & ~_HIDDEN_VERSION]
+            for place, number in enumerate(numbers)
+            if number & ~_HIDDEN_VERSION in names
+        }
+
+    def _version_names(self) -> Iterator[tuple[int, str, str]]:
+        single = self.tags.single
+        if _VERNEED in single:
+            yield from self._needed_versions(self.at(single[_VERNEED]), single.get(_VERNEEDNUM, 0))
+        if _VERDEF in single:
+            yield from self._defined_versions(self.at(single[_VERDEF]), single.get(_VERDEFNUM, 0))
+
+    def _needed_versions(self, place: int, count: int) -> Iterator[tuple[int, str, str]]:
+        for _ in range(min(count, _MOST_TAGS)):
+            _version, rows, file, first, following = struct.unpack_from("<HHIII", self.data, place)
+            row = place + first
+            for _ in range(min(rows, _MOST_TAGS)):
+                _hash, _flags, index, name, step = struct.unpack_from("<IHHII", self.data, row)
+                yield index, self.text(name), self.text(file)
+                row += step
+            place += following
+
+    def _defined_versions(self, place: int, count: int) -> Iterator[tuple[int, str, str]]:
+        for _ in range(min(count, _MOST_TAGS)):
+            _version, flags, index, _rows, _hash, first, following = struct.unpack_from(
+                "<HHHHIII", self.data, place
+            )
+            if not flags & 1:
+                yield index, self.text(struct.unpack_from("<I", self.data, place + first)[0]), ""
+            place += following
+
+
+def _words(view: memoryview, start: int, count: int) -> array[int]:
+    if start + 4 * count > len(view):
+        raise _bad(f"it states {count} hash buckets, more than the file holds")
+    return array("I", bytes(view[start : start + 4 * count]))
+
+
+def _tail_words(view: memoryview, start: int) -> Iterator[int]:
+    for (word,) in struct.iter_unpack("<I", view[start : len(view) - (len(view) - start) % 4]):
+        yield word
+
+
+def versions_by_library(facts: ElfFacts) -> dict[str, set[str]]:
+    """Return the symbol versions that the object asks of each library."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for symbol in (*facts.undefined, *facts.weak):
+        if symbol.version and symbol.library:
+            found[symbol.library].add(symbol.version)
+    return dict(found)
+
+
+def _bad(fault: str) -> BadElfError:
+    return BadElfError(
+        f"The ELF file is damaged: {fault}.",
+        why="The file was cut short, or made or edited by a faulty tool.",
+        next_step="build or fetch the wheel that holds it again",
+    )

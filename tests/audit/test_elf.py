@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import io
+import random
+import struct
+from collections import Counter
+
+import pytest
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+from making_wheels import PT_GNU_STACK, PT_LOAD, compiler, shared_object, with_segment_flags
+
+from ascend_wheelhouse.elf import BadElfError, ElfFacts, Symbol, read_elf, versions_by_library
+
+SOURCE = """
+#include <string>
+#include <cstdlib>
+namespace shop { std::string absent(int); __attribute__((weak)) int maybe(); }
+extern "C" int price(int n) {
+  return shop::absent(n).size() + (shop::maybe ? shop::maybe() : 0) + std::rand();
+}
+static int hidden() { return 1; }
+__attribute__((visibility("hidden"))) int also_hidden() { return hidden(); }
+"""
+
+
+@pytest.fixture(scope="module", params=["x86_64", "aarch64"])
+def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    if compiler(request.param) is None:
+        pytest.skip(f"no C++ compiler for {request.param}")
+    flags = ("-Wl,-soname,libshop.so.1", "-Wl,-rpath,$ORIGIN:$ORIGIN/../lib", "-Wl,--disable-new-dtags")
+    return shared_object(tmp_path_factory.mktemp("elf"), SOURCE, *flags, machine=request.param)
+
+
+def test_an_object_tells_what_it_needs_and_what_it_gives(built: bytes) -> None:
+    facts = read_elf(built)
+    assert (facts.kind, facts.soname, facts.rpath) == (
+        "shared",
+        "libshop.so.1",
+        ("$ORIGIN", "$ORIGIN/../lib"),
+    )
+    assert {"libc.so.6", "libstdc++.so.6"} <= set(facts.needed)
+    assert Symbol("_ZN4shop6absentB5cxx11Ei") in facts.undefined
+    assert Symbol("_ZN4shop5maybeEv") in facts.weak
+    assert "price" in {symbol.name for symbol in facts.defined}
+    assert not [symbol for symbol in facts.defined if "hidden" in symbol.name]
+    assert not facts.exec_stack
+    assert any(version.startswith("GLIBC_2.") for version in versions_by_library(facts)["libc.so.6"])
+
+
+def test_the_reader_agrees_with_pyelftools(built: bytes) -> None:
+    table = ELFFile(io.BytesIO(built)).get_section_by_name(".dynsym")
+    assert isinstance(table, SymbolTableSection)
+    expected = Counter(
+        symbol.name
+        for symbol in table.iter_symbols()
+        if symbol.name and symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL"
+    )
+    assert Counter(symbol.name for symbol in read_elf(built).undefined) == expected
+
+
+def test_an_executable_stack_is_seen(built: bytes) -> None:
+    assert read_elf(with_segment_flags(built, PT_GNU_STACK, 7)).exec_stack
+
+
+def test_a_segment_that_is_writable_and_executable_is_seen(built: bytes) -> None:
+    assert not read_elf(built).writable_code
+    assert read_elf(with_segment_flags(built, PT_LOAD, 7)).writable_code
+
+
+def test_every_cut_of_an_object_is_an_answer_or_a_clear_error(built: bytes) -> None:
+    outcomes = {_outcome(built[:length]) for length in range(4, len(built), 97)}
+    assert outcomes <= {ElfFacts, BadElfError}
+
+
+def test_every_flipped_byte_is_an_answer_or_a_clear_error(built: bytes) -> None:
+    chance = random.Random(7)  # noqa: S311  repeatable, not secret
+    for _ in range(400):
+        spoiled = bytearray(built)
+        for _ in range(4):
+            spoiled[chance.randrange(4, len(spoiled))] = chance.randrange(256)
+        assert _outcome(bytes(spoiled)) in {ElfFacts, BadElfError}
+
+
+def test_a_claim_of_four_billion_symbols_is_refused_at_once(built: bytes) -> None:
+    facts = read_elf(built)
+    assert facts.dynamic
+    table = ELFFile(io.BytesIO(built)).get_section_by_name(".gnu.hash")
+    assert table is not None
+    spoiled = bytearray(built)
+    struct.pack_into("<I", spoiled, table["sh_offset"], 0xFFFFFFFF)
+    with pytest.raises(BadElfError, match="states 4294967295 hash buckets"):
+        read_elf(bytes(spoiled))
+
+
+def test_a_text_file_is_no_elf_file() -> None:
+    with pytest.raises(BadElfError, match="magic number"):
+        read_elf(b"#!/bin/sh\n")
+
+
+def _outcome(data: bytes) -> type[object]:
+    try:
+        return type(read_elf(data))
+    except BadElfError:
+        return BadElfError

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from making_wheels import WheelDraft
+from packaging.tags import Tag
+
+from ascend_wheelhouse.wheel import BadWheelError, WheelFile
+
+
+def test_a_wheel_is_read_without_unpacking_it(tmp_path: Path) -> None:
+    draft = WheelDraft(name="Some.Thing", version="1.2", files={"some_thing/__init__.py": "x = 1\n"})
+    draft.metadata = ["Requires-Dist: numpy>=1", "Requires-Python: >=3.9"]
+    draft.file_name, draft.dist_info = "some_thing-1.2-py3-none-any.whl", "some_thing-1.2.dist-info"
+    with WheelFile.open(draft.write(tmp_path)) as wheel:
+        assert wheel.name == "some-thing"
+        assert str(wheel.version) == "1.2"
+        assert wheel.tags == {Tag("py3", "none", "any")}
+        assert wheel.dist_info == "some_thing-1.2.dist-info"
+        assert wheel.metadata.requires_dist is not None
+        assert [str(item) for item in wheel.metadata.requires_dist] == ["numpy>=1"]
+        assert wheel.wheel_headers["root-is-purelib"] == ("true",)
+        assert wheel.read("some_thing/__init__.py") == b"x = 1\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["some_thing-1.2-py3-none-any.whl"]
+
+
+def test_the_rows_of_record_carry_hash_and_size(tmp_path: Path) -> None:
+    path = WheelDraft(name="a", files={"a.py": ""}).write(tmp_path)
+    with WheelFile.open(path) as wheel:
+        row, last = wheel.record[0], wheel.record[-1]
+    assert (row.path, row.algorithm, row.size) == ("a.py", "sha256", 0)
+    assert row.digest == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert (last.path, last.digest, last.size) == ("a-1.0.dist-info/RECORD", "", None)
+
+
+def test_a_file_that_is_no_archive_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a-1.0-py3-none-any.whl"
+    path.write_text("<html>403 Forbidden</html>")
+    with pytest.raises(BadWheelError, match=r"a-1\.0-py3-none-any\.whl: cannot be opened as a zip archive"):
+        WheelFile.open(path)
+
+
+@pytest.mark.parametrize(
+    ("draft", "fault"),
+    [
+        (WheelDraft(name="a", file_name="a-one-two.whl"), "Invalid wheel filename"),
+        (WheelDraft(name="a", record_text="a.py,sha256=zz,ten\n"), "RECORD cannot be read"),
+        (WheelDraft(name="a", files={"b-1.dist-info/METADATA": ""}), "has 2 .dist-info folders"),
+    ],
+)
+def test_a_fault_of_form_is_told_in_one_error(tmp_path: Path, draft: WheelDraft, fault: str) -> None:
+    with WheelFile.open(draft.write(tmp_path)) as wheel, pytest.raises(BadWheelError, match=re.escape(fault)):
+        _ = (wheel.parsed_filename, wheel.record, wheel.dist_info)
+
+
+def test_damaged_data_are_refused_when_they_are_read(tmp_path: Path) -> None:
+    path = WheelDraft(name="a", files={"a.py": "value = 1\n" * 50}).write(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[40:46] = b"\xff" * 6
+    path.write_bytes(data)
+    with WheelFile.open(path) as wheel, pytest.raises(BadWheelError, match=r"member 'a\.py' cannot be read"):
+        wheel.read("a.py")
+
+
+def test_a_member_over_the_limit_is_not_read(tmp_path: Path) -> None:
+    path = WheelDraft(name="a", files={"a.py": "x" * 100}).write(tmp_path)
+    with (
+        WheelFile.open(path) as wheel,
+        pytest.raises(BadWheelError, match="states 100 bytes, over the limit"),
+    ):
+        wheel.read("a.py", limit=99)
