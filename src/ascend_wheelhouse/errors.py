@@ -1,7 +1,8 @@
 """Every error that a user can cause: one class per exit code, and their narrower kinds.
 
-An error says three things: what happened, why that is likely, and what to type next. The exit code belongs to
-the class directly below `WheelhouseError`; narrower classes inherit it, so that a code stays unique and documented.
+An error says three things: what happened, why that is likely, and what to type next. The exit code belongs
+to the class directly below `WheelhouseError`; narrower classes inherit it, so that a code stays unique and
+documented.
 """
 
 from __future__ import annotations

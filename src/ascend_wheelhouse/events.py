@@ -1,7 +1,7 @@
 """What the core says while it works: semantic events, with no colour and no layout.
 
-The core calls an `Emit`; `console.py` alone decides whether an event becomes a live board, a plain line or JSON.
-Sizes are bytes.
+The core calls an `Emit`; `console.py` alone decides whether an event becomes a live board, a plain line or
+JSON. Sizes are bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The machine that the wheelhouse is for. Its tags and markers are computed, never read off this host.
 
-Sources: PEP 425 and PEP 600 for tags, PEP 508 for marker variables; the glibc floor of the stack is that of torch's
-and torch_npu's wheels (`manylinux_2_28`).
+Sources: PEP 425 and PEP 600 for tags, PEP 508 for marker variables; the glibc floor of the stack is that of
+torch's and torch_npu's wheels (`manylinux_2_28`).
 """
 
 from __future__ import annotations

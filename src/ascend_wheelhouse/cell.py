@@ -1,0 +1,102 @@
+"""A compatibility cell: one combination of SGLang, torch, torch_npu, CANN, NPU chip, machine and Python.
+
+A cell is a plain value. It comes from a stack file (`stack.py`) or from stated rules (`derive.py`, then
+`derived` is true) and travels unchanged through plan, lock, manifest and receipt, where the node compares
+itself with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One checked combination.
+
+    Args:
+        stack: Name of the stack file, or of the rule that derived the cell.
+        target: The node's machine, chip, glibc floor and Python.
+        cann: CANN's version as upstream spells it, such as `8.3.RC2`.
+        components: Version of each component, by recipe name.
+        constraints: Requirements that bound the resolver beyond the components, PEP 508.
+        exclude_newer: RFC 3339 time after which uploads are not considered, or empty.
+        serving: Server flags and environment per topology, for manifest and probes.
+        derived: True when no stack file lists this cell.
+        notes: What a person should know about it, one sentence each.
+    """
+
+    stack: str
+    target: Target
+    cann: str
+    components: Mapping[str, str]
+    constraints: tuple[str, ...] = ()
+    exclude_newer: str = ""
+    serving: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    derived: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def torch(self) -> str:
+        """The torch version without a local part."""
+        return self.components["torch"].partition("+")[0]
+
+    @property
+    def stack_id(self) -> str:
+        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`."""
+        words = (
+            f"sglang{self.components['sglang']}",
+            f"torch{self.torch}",
+            f"cann{self.cann.lower()}",
+            self.target.npu,
+        )
+        return "-".join(words)
+
+    @property
+    def name(self) -> str:
+        """The wheelhouse's folder name: stack id and machine."""
+        return f"{self.stack_id}-{self.target.machine}"
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What a URL template or a build step may name, such as `{torch}` or `{machine}`."""
+        components = {name.replace("-", "_"): version for name, version in self.components.items()}
+        return components | {
+            "torch": self.torch,
+            "cann": self.cann,
+            "cann_lower": self.cann.lower(),
+            "npu": self.target.npu,
+            "machine": self.target.machine,
+            "python": f"{self.target.python[0]}.{self.target.python[1]}",
+            "python_tag": f"cp{self.target.python[0]}{self.target.python[1]}",
+            "glibc": f"{self.target.glibc[0]}.{self.target.glibc[1]}",
+        }
+
+    def as_manifest(self) -> dict[str, str]:
+        """Return the cell as `manifest.json` carries it, component names with underscores."""
+        return {key: value for key, value in self.fields.items() if key not in {"cann_lower", "python_tag"}}
+
+    def holds(self, when: Mapping[str, str]) -> bool:
+        """Tell whether a recipe's condition holds here.
+
+        Args:
+            when: Field name to a version specifier (`<2.13`) or to words separated by `|`.
+        """
+        return all(_matches(self.fields.get(name.replace("-", "_"), ""), want) for name, want in when.items())
+
+
+def _matches(value: str, want: str) -> bool:
+    if want[:1] not in "<>=!~":
+        return value in want.split("|")
+    try:
+        return bool(value) and SpecifierSet(want, prereleases=True).contains(Version(value))
+    except InvalidVersion:
+        return False
