@@ -7,20 +7,18 @@ equal bytes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 import html
 import json
 import shutil
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 _API_VERSION = "1.1"
 _PAGE = """\

@@ -6,22 +6,21 @@ its checks.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import json as json_module
 import os
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol, TextIO
+from typing import Literal, Protocol, TextIO
 
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.errors import WheelhouseError
 from ascend_wheelhouse.events import Emit, Event, JobFinished, Note, Stage
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-__all__ = ["Mode", "main_guard", "print_error", "print_json", "reporter", "table"]
+__all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
 
 Mode = Literal["auto", "plain", "json"]
 _INTERRUPTED = 130
@@ -90,6 +89,11 @@ def _output(mode: Mode, stream: TextIO) -> _Output:
     if mode == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return _Terminal(stream)
     return lines.PlainLines(stream)
+
+
+def line(text: str = "") -> None:
+    """Print one line of an answer to standard output."""
+    sys.stdout.write(f"{text}\n")
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:

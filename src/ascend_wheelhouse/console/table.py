@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import os
 import shutil
 import sys
 import textwrap
 from itertools import zip_longest
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _GAP = 2
 _COLUMN_LEAST = 8

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from ascend_wheelhouse.events import Outcome
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from ascend_wheelhouse.events import Outcome
 
 _STEP = 1000
 _ESCAPES = re.compile(
