@@ -42,7 +42,7 @@ class JobFinished:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A new stage of the run, such as `resolve` or `fetch`; `jobs` is how many it holds, `total` their bytes."""
+    """A new stage of the run, such as `resolve` or `fetch`: how many jobs it holds and their bytes."""
 
     name: str
     jobs: int | None = None

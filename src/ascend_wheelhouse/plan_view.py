@@ -1,18 +1,17 @@
-"""How a plan looks: a table with its sums for people, one JSON document, and a graph in Graphviz' DOT language.
+"""How a plan looks: a table with its sums for people, one JSON document, a graph in Graphviz' language DOT.
 
 The rows come from `plan.py`; nothing here decides anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words
-
 
 State = Literal["cached", "fetch", "build", "pending", "missing"]
 STATES: tuple[State, ...] = get_args(State)

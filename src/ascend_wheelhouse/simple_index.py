@@ -7,18 +7,17 @@ equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
 import html
 import json
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-
 
 _API_VERSION = "1.1"
 _PAGE = """\

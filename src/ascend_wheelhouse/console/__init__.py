@@ -6,11 +6,11 @@ its checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import json as json_module
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, Protocol, TextIO
 
@@ -18,7 +18,6 @@ from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.errors import WheelhouseError
 from ascend_wheelhouse.events import Emit, Event, JobFinished, Note, Stage
-
 
 __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
 

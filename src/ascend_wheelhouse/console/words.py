@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ascend_wheelhouse.events import Outcome
 import re
 from dataclasses import dataclass
 from typing import TextIO
 
+from ascend_wheelhouse.events import Outcome
 
 _STEP = 1000
 _ESCAPES = re.compile(
