@@ -1,0 +1,68 @@
+"""Credentials as pip finds them: in the URL, in the index URL of the same host, in netrc, in the keyring."""
+
+from __future__ import annotations
+
+import netrc
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+Login = tuple[str, str]
+
+
+class Credentials:
+    """Logins by URL.
+
+    Args:
+        index_urls: URLs that may carry a login, used for every URL on the same host.
+    """
+
+    def __init__(self, index_urls: Iterable[str] = ()) -> None:
+        self._indexes = [urlsplit(url) for url in index_urls]
+        self._netrc = _read_netrc()
+
+    def known(self, url: str) -> Login | None:
+        """Return the login that needs no keyring, or None."""
+        parts = urlsplit(url)
+        own = _embedded(parts)
+        if own is not None:
+            return own
+        for index in self._indexes:
+            login = _embedded(index)
+            if login is not None and _place(index) == _place(parts):
+                return login
+        return self._from_netrc(parts.hostname or "")
+
+    def from_keyring(self, url: str) -> Login | None:
+        """Ask the keyring, if there is one; only after the origin refused, since it may ask the user."""
+        from unearth.auth import get_keyring_auth  # noqa: PLC0415 - slow to import, seldom needed
+
+        parts = urlsplit(url)
+        index = next((index for index in self._indexes if _place(index) == _place(parts)), None)
+        user = index.username if index else parts.username
+        asked = ([index.geturl()] if index else []) + [parts.netloc.rpartition("@")[2]]
+        found = next(filter(None, (get_keyring_auth(place, user) for place in asked)), None)
+        return (found[0], found[1]) if found else None
+
+    def _from_netrc(self, host: str) -> Login | None:
+        entry = self._netrc.authenticators(host) if self._netrc else None
+        return (entry[0], entry[2] or "") if entry else None
+
+
+def _embedded(parts: SplitResult) -> Login | None:
+    if parts.username is None or parts.password is None:
+        return None
+    return unquote(parts.username), unquote(parts.password)
+
+
+def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _read_netrc() -> netrc.netrc | None:
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        return netrc.netrc(path)
+    except (OSError, netrc.NetrcParseError):
+        return None

@@ -1,0 +1,283 @@
+"""The one door to the network, on urllib3, with what pip knows: certificates, proxies, timeouts, credentials.
+
+urllib3 was chosen by measurement (`benchmarks/http_clients.py`): beside httpx and requests it moves the most
+bytes a second of CPU. Redirects and retries are walked here, not there, because each hop may need other
+credentials, another proxy or a mirror, a broken body can go on where it stopped, and waiting must end at
+once when the run is stopped. A `file://` URL, often a mirror, is served through the same door.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
+from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.request import url2pathname
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from ascend_wheelhouse import __version__
+from ascend_wheelhouse.clock import Clock, SystemClock
+from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release
+from ascend_wheelhouse.origins.credentials import Credentials, Login
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.origins.pip_config import PipConfig
+from ascend_wheelhouse.origins.transport import is_trusted, new_manager, proxy_for
+
+Result = TypeVar("Result")
+
+_HOPS = 10
+_LONGEST_WAIT = 60.0
+_REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class _Readable(Protocol):
+    def read(self, amt: int, /) -> bytes: ...
+
+
+class Stream:
+    """A body on its way; `read` gives the next bytes and `b""` at the end."""
+
+    def __init__(self, head: Head, source: _Readable, fault: Callable[[Exception], Exception]) -> None:
+        self.head = head
+        self._source = source
+        self._fault = fault
+
+    def read(self, amount: int) -> bytes:
+        """Return the next bytes, at most `amount` of them.
+
+        Raises:
+            OriginError: The connection broke or stalled.
+        """
+        try:
+            return self._source.read(amount)
+        except (HTTPError, OSError) as error:
+            raise self._fault(error) from error
+
+
+class Http:
+    """A client of every origin. Threads may share it.
+
+    Args:
+        config: pip's settings.
+        mirrors: Where URLs are redirected to.
+        clock: For waiting between tries.
+        connections: How many connections a host keeps open.
+    """
+
+    def __init__(
+        self,
+        config: PipConfig | None = None,
+        mirrors: Mirrors | None = None,
+        *,
+        clock: Clock | None = None,
+        connections: int = 24,
+    ) -> None:
+        self.config = config or PipConfig.read()
+        self.mirrors = mirrors or Mirrors.read()
+        self.stop = threading.Event()
+        self._clock = clock or SystemClock()
+        self._connections = connections
+        self._open: set[urllib3.BaseHTTPResponse] = set()
+        self._managers: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
+        self._logins: dict[str, Login] = {}
+        self._guard = threading.Lock()
+
+    def page(self, url: str, *, accept: str = "*/*") -> Page:
+        """Return a small document whole, tried again where that may help.
+
+        Raises:
+            OriginError: The origin did not give it.
+        """
+        return self.trying(lambda: self._page(url, accept))
+
+    def size(self, url: str) -> int | None:
+        """Return the size of the file behind `url` in bytes by a HEAD request, None when the origin hides it."""
+        return self.trying(lambda: self._size(url))
+
+    def digest(self, url: str) -> tuple[str, int]:
+        """Read the file behind `url` once and return its sha256 and size; for origins that state no digest."""
+        return self.trying(lambda: self._digest(url))
+
+    @contextmanager
+    def stream(self, url: str, *, offset: int = 0, validator: str = "") -> Iterator[Stream]:
+        """Open the file behind `url` at `offset`; one try, since only the reader knows where to go on.
+
+        Args:
+            url: What to fetch.
+            offset: Bytes that are there already; the answer may start at 0 all the same, see `Head.start`.
+            validator: What `Head.validator` was when they came: if it has changed, the whole file is sent.
+
+        Raises:
+            OriginError: The origin did not give it.
+        """
+        place = self.mirrors.redirect(url)
+        if urlsplit(place).scheme == "file":
+            with _local(place) as file:
+                file.seek(offset)
+                head = Head(
+                    url=place,
+                    start=offset,
+                    size=Path(file.name).stat().st_size,
+                    validator="",
+                    content_type="",
+                )
+                yield Stream(head, file, lambda error: faults.ConnectionBrokenError(place, str(error)))
+            return
+        headers = {"Accept-Encoding": "identity"}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+            if validator:
+                headers["If-Range"] = validator
+        with self._answer("GET", place, headers) as (final, response):
+            yield Stream(head_of(final, response), response, lambda error: fault_of(final, error))
+
+    def trying(self, action: Callable[[], Result]) -> Result:
+        """Run `action` until it succeeds, fails for good, or has failed as often as pip's `retries` allow."""
+        for attempt in range(self.config.retries):
+            try:
+                return action()
+            except faults.OriginError as error:
+                if not error.transient or self.stop.is_set():
+                    raise
+                self.wait(attempt, error.retry_after)
+        return action()
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> None:
+        """Wait before try number `attempt + 2`: what the origin asked for, else twice as long each time."""
+        backoff = min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
+        seconds = backoff if retry_after is None else min(retry_after, _LONGEST_WAIT)
+        self._clock.sleep(seconds, self.stop)
+
+    def close(self) -> None:
+        """Stop waiting and break off every open body; the client cannot be used afterwards."""
+        self.stop.set()
+        with self._guard:
+            responses, managers = list(self._open), list(self._managers.values())
+        for response in responses:
+            with suppress(ValueError, RuntimeError, OSError):
+                response.shutdown()
+        for manager in managers:
+            manager.clear()
+
+    def _page(self, url: str, accept: str) -> Page:
+        place = self.mirrors.redirect(url)
+        if urlsplit(place).scheme == "file":
+            with _local(place) as file:
+                kind = "text/html" if file.name.endswith(".html") else "application/octet-stream"
+                return Page(url=place, content_type=kind, content=file.read())
+        headers = {"Accept": accept, "Accept-Encoding": "gzip, deflate"}
+        with self._answer("GET", place, headers) as (final, response):
+            try:
+                content = response.read(decode_content=True)
+            except (HTTPError, OSError) as error:
+                raise fault_of(final, error) from error
+            return Page(url=final, content_type=response.headers.get("Content-Type", ""), content=content)
+
+    def _digest(self, url: str) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        with self.stream(url) as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+                size += len(chunk)
+            if stream.head.size not in {None, size}:
+                raise faults.ConnectionBrokenError(url, f"ended after {size} of {stream.head.size} bytes")
+        return digest.hexdigest(), size
+
+    def _size(self, url: str) -> int | None:
+        place = self.mirrors.redirect(url)
+        if urlsplit(place).scheme == "file":
+            with _local(place) as file:
+                return Path(file.name).stat().st_size
+        with self._answer("HEAD", place, {"Accept-Encoding": "identity"}) as (final, response):
+            return head_of(final, response).size
+
+    @contextmanager
+    def _answer(
+        self, method: str, url: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, urllib3.BaseHTTPResponse]]:
+        final, response = self._follow(method, url, headers)
+        with self._guard:
+            self._open.add(response)
+        try:
+            yield final, response
+        finally:
+            with self._guard:
+                self._open.discard(response)
+            release(response)
+
+    def _follow(self, method: str, url: str, headers: dict[str, str]) -> tuple[str, urllib3.BaseHTTPResponse]:
+        place = url
+        for _ in range(_HOPS):
+            response = self._authorised(method, place, headers)
+            if response.status not in _REDIRECTS:
+                raise_for_status(place, response, now=self._clock.wall())
+                return place, response
+            target = response.headers.get("Location", "")
+            release(response)
+            if not target:
+                raise faults.RedirectError(place, f"status {response.status} without a Location")
+            place = self.mirrors.redirect(urljoin(place, target))
+            if urlsplit(place).scheme not in {"http", "https"}:
+                raise faults.RedirectError(url, f"redirected to {faults.redacted(place)}")
+        raise faults.RedirectError(url, f"more than {_HOPS} redirects, last to {faults.redacted(place)}")
+
+    def _authorised(self, method: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        login = self._logins.get(host) or self._credentials.known(url)
+        response = self._request(method, url, headers, login)
+        if response.status != 401:  # noqa: PLR2004 - HTTP's own number
+            return response
+        found = self._credentials.from_keyring(url)
+        if found is None or found == login:
+            return response
+        release(response)
+        self._logins[host] = found
+        return self._request(method, url, headers, found)
+
+    def _request(
+        self, method: str, url: str, headers: dict[str, str], login: Login | None
+    ) -> urllib3.BaseHTTPResponse:
+        parts = urlsplit(url)
+        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+        sent = {"User-Agent": f"ascend-wheelhouse/{__version__}", **headers}
+        if login is not None:
+            sent |= urllib3.make_headers(basic_auth=":".join(login))
+        try:
+            return self._manager(bare).request(
+                method, bare, headers=sent, redirect=False, retries=False, preload_content=False
+            )
+        except (HTTPError, OSError) as error:
+            raise fault_of(url, error) from error
+
+    @cached_property
+    def _credentials(self) -> Credentials:
+        indexes = () if self.config.no_index else (self.config.index_url or "", *self.config.extra_index_urls)
+        return Credentials(filter(None, indexes))
+
+    def _manager(self, url: str) -> urllib3.PoolManager:
+        key = (proxy_for(url, self.config), not is_trusted(url, self.config))
+        with self._guard:
+            if key not in self._managers:
+                self._managers[key] = new_manager(
+                    self.config, proxy=key[0], verify=key[1], connections=self._connections
+                )
+            return self._managers[key]
+
+
+@contextmanager
+def _local(url: str) -> Iterator[IO[bytes]]:
+    path = Path(url2pathname(urlsplit(url).path))
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise faults.NotFoundError(url, error.strerror or "cannot be opened") from error
+    with file:
+        yield file

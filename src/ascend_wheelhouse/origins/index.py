@@ -1,0 +1,333 @@
+"""Finding files on package indexes and in find-links, by name, for the target and never for this host.
+
+unearth evaluates the links (tags, `Requires-Python`, yanked, upload time); this module asks for pages in
+parallel, keeps each page for the run, and chooses one file a pin: the wheel with the best tag, from the
+earliest place in pip's order. URLs stay in memory: locks hold names, sizes and digests only, and `where`
+finds them again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from unearth.evaluator import Evaluator, TargetPython
+
+from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.page import ACCEPT, Offer, folder_offers, local_path, offers
+from ascend_wheelhouse.origins.transport import is_trusted
+from ascend_wheelhouse.target import Target
+
+Origin = Literal["index", "extra-index", "find-links"]
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_WORKERS = 24
+
+
+class UnknownProjectError(ResolveError):
+    """No index knows a project of that name."""
+
+
+class NoFileForTargetError(ResolveError):
+    """A version has no file that the target can use."""
+
+
+class LockedFileChangedError(IntegrityError):
+    """The index offers a locked file name with other bytes than the lock says."""
+
+
+class LockedFileGoneError(SourceUnreachableError):
+    """No index offers a locked file any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """A project at one exact version; a local version (`2.13.0+cpu`) must be named to be taken."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """The file chosen for a pin; `url` is for this run only, `size` is in bytes."""
+
+    name: str
+    version: str
+    filename: str
+    url: str
+    sha256: str
+    size: int
+    yanked: bool
+    upload_time: datetime | None
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    url: str
+    origin: Origin
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Candidate:
+    offer: Offer
+    origin: Origin
+    version: Version
+    rank: tuple[int, tuple[int, str], bool, int]
+
+
+class _Tags(TargetPython):
+    """unearth's view of our target; the tags are computed in `target.py` alone."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(py_ver=target.python)
+        self._tags = list(target.tags)
+
+    def supported_tags(self) -> list[Tag]:
+        return self._tags
+
+
+class Finder:
+    """A client of every index and find-links place of pip's configuration. Threads may share it.
+
+    Args:
+        http: The door; its `config` names the places.
+        exclude_newer: Files uploaded after this time do not exist, nor do index files without an upload time;
+            find-links are exempt, since they never state one (uv does the same).
+    """
+
+    def __init__(self, http: Http, *, exclude_newer: datetime | None = None) -> None:
+        self._http = http
+        self._exclude_newer = exclude_newer
+        self._places = tuple(_places(http))
+        self._flat: dict[str, Future[list[Offer]]] = {}
+        self._seen: dict[tuple[str, str], str] = {}
+        self._guard = threading.Lock()
+
+    def find_file(self, name: str, version: str, target: Target, *, sdist: bool = False) -> FoundFile:
+        """Return the one file of a version for the target; an sdist only when `sdist` is set.
+
+        Raises:
+            NoFileForTargetError: There is none; the text lists the versions that have one.
+            UnknownProjectError: No index knows the name.
+            OriginError: An index did not answer.
+        """
+        wanted = Version(version)
+        for part in (f"-{version}-", ""):
+            found = self._candidates(name, target, sdist=sdist, mentioning=part)
+            fitting = [candidate for candidate in found if candidate.version == wanted]
+            if fitting:
+                return self._finished(canonicalize_name(name), min(fitting, key=lambda each: each.rank))
+        raise self._no_file(name, version, target)
+
+    def find_all(self, pins: Sequence[Pin], target: Target, emit: Emit = silent) -> list[FoundFile]:
+        """Return the file of every pin, in the pins' order, asked for in parallel.
+
+        Raises:
+            WheelhouseError: The first that failed; see `find_file`.
+        """
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="find") as pool:
+            futures = [pool.submit(self._reported, pin, target, emit) for pin in pins]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def versions(self, name: str, target: Target) -> list[str]:
+        """Return the versions of a project that have a wheel for the target, oldest first, without yanked ones.
+
+        Raises:
+            UnknownProjectError: No index knows the name.
+        """
+        found = self._candidates(name, target, sdist=False)
+        return [str(version) for version in sorted({each.version for each in found if not each.offer.yanked})]
+
+    def where(self, name: str, filename: str, sha256: str) -> list[str]:
+        """Return the URLs of a locked file, local ones first.
+
+        Raises:
+            LockedFileChangedError: The name is offered with another digest only.
+            LockedFileGoneError: It is not offered at all.
+        """
+        known = self._seen.get((filename, sha256))
+        if known:
+            return [known]
+        offered = [offer for place in self._places for offer in self._offers(place, name, filename)]
+        same = [offer for offer in offered if offer.filename == filename]
+        urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
+        if urls:
+            return sorted(urls, key=lambda url: not url.startswith("file:"))
+        raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
+
+    def _reported(self, pin: Pin, target: Target, emit: Emit) -> FoundFile:
+        job = f"{pin.name}=={pin.version}"
+        emit(JobStarted(job=job, action="find"))
+        try:
+            found = self.find_file(pin.name, pin.version, target)
+        except WheelhouseError as error:
+            emit(JobFinished(job=job, outcome="failed", detail=error.what))
+            raise
+        emit(JobFinished(job=job, outcome="done", detail=found.filename))
+        return found
+
+    def _candidates(
+        self, name: str, target: Target, *, sdist: bool, mentioning: str = ""
+    ) -> list[_Candidate]:
+        judge = _Judge(name, target, exclude_newer=self._exclude_newer)
+        offered = [
+            (number, offer)
+            for number, place in enumerate(self._places)
+            for offer in self._offers(place, name, mentioning)
+        ]
+        if not offered:
+            raise UnknownProjectError(
+                f"No index or find-links place has files of a project named {name!r}.",
+                why="The name is misspelt, or this machine's pip is set to an index that lacks it.",
+                next_step="check the name and `pip config list`",
+            )
+        judged = (
+            judge.candidate(offer, number, self._places[number].origin)
+            for number, offer in offered
+            if offer.link.is_wheel != sdist
+        )
+        return [candidate for candidate in judged if candidate is not None]
+
+    def _offers(self, place: _Place, name: str, mentioning: str = "") -> list[Offer]:
+        if place.origin == "find-links":
+            return [offer for offer in self._flat_offers(place) if _project(offer) == canonicalize_name(name)]
+        folder = local_path(place.url)
+        url = f"{place.url.rstrip('/')}/{canonicalize_name(name)}/"
+        try:
+            page = self._http.page(url if folder is None else f"{url}index.html", accept=ACCEPT)
+        except faults.NotFoundError:
+            return []
+        return offers(page, mentioning=mentioning)
+
+    def _flat_offers(self, place: _Place) -> list[Offer]:
+        with self._guard:
+            first = place.url not in self._flat
+            future = self._flat.setdefault(place.url, Future())
+        if first:
+            try:
+                future.set_result(self._read_flat(place))
+            except WheelhouseError as error:
+                future.set_exception(error)
+        return future.result()
+
+    def _read_flat(self, place: _Place) -> list[Offer]:
+        folder = local_path(place.url)
+        if folder is not None and folder.is_dir():
+            return folder_offers(folder)
+        return offers(self._http.page(place.url if folder is None else folder.absolute().as_uri()))
+
+    def _finished(self, name: str, chosen: _Candidate) -> FoundFile:
+        offer = chosen.offer
+        sha256, size = offer.sha256, offer.size
+        if sha256 is None:
+            sha256, size = self._http.digest(offer.url)
+        if size is None:
+            size = self._http.size(offer.url)
+        if size is None:
+            _, size = self._http.digest(offer.url)
+        self._seen[offer.filename, sha256] = offer.url
+        return FoundFile(
+            name=name,
+            version=str(chosen.version),
+            filename=offer.filename,
+            url=offer.url,
+            sha256=sha256,
+            size=size,
+            yanked=offer.yanked,
+            upload_time=offer.upload_time,
+            origin=chosen.origin,
+        )
+
+    def _no_file(self, name: str, version: str, target: Target) -> NoFileForTargetError:
+        known = self.versions(name, target)
+        return NoFileForTargetError(
+            f"{name} {version} has no wheel for {target.manylinux}, CPython {target.python[0]}.{target.python[1]}.",
+            why=f"These versions have one: {', '.join(known)}." if known else "No version of it has one.",
+            next_step="choose one of those versions" if known else f"build {name} from source by a recipe",
+        )
+
+
+class _Judge:
+    """What unearth's evaluator says of a project's offers, with their rank; the lowest rank is the best."""
+
+    def __init__(self, name: str, target: Target, *, exclude_newer: datetime | None) -> None:
+        self._tags = {tag: number for number, tag in enumerate(target.tags)}
+        self._evaluators = {
+            limit: Evaluator(
+                package_name=name,
+                target_python=_Tags(target),
+                allow_yanked=True,
+                exclude_newer_than=limit,
+            )
+            for limit in (None, exclude_newer)
+        }
+        self._exclude_newer = exclude_newer
+
+    def candidate(self, offer: Offer, place: int, origin: Origin) -> _Candidate | None:
+        """Return the offer with its version and rank, None when the target cannot use it."""
+        tag_rank, build = self._wheel_rank(offer) if offer.link.is_wheel else (0, (0, ""))
+        if tag_rank is None:
+            return None
+        limit = None if origin == "find-links" else self._exclude_newer
+        package = self._evaluators[limit].evaluate_link(offer.link)
+        if package is None or package.version is None:
+            return None
+        rank = (tag_rank, (-build[0], build[1]), offer.yanked, place)
+        return _Candidate(offer=offer, origin=origin, version=Version(package.version), rank=rank)
+
+    def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
+        try:
+            _, _, build, tags = parse_wheel_filename(offer.filename)
+        except (InvalidWheelFilename, InvalidVersion):
+            return None, (0, "")
+        ranks = [self._tags[tag] for tag in tags if tag in self._tags]
+        return min(ranks, default=None), build or (0, "")
+
+
+def _places(http: Http) -> Iterable[_Place]:
+    config = http.config
+    for number, url in enumerate(config.index_urls):
+        final = http.mirrors.redirect(url)
+        parts = urlsplit(final)
+        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_trusted(final, config):
+            raise faults.UntrustedHostError(final, "plain HTTP, and not among pip's trusted hosts")
+        yield _Place(url=url, origin="extra-index" if number else "index")
+    yield from (_Place(url=url, origin="find-links") for url in config.find_links)
+
+
+def _project(offer: Offer) -> str:
+    return canonicalize_name(
+        offer.filename.split("-")[0] if offer.link.is_wheel else offer.filename.rpartition("-")[0]
+    )
+
+
+def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError:
+    return LockedFileChangedError(
+        f"{filename}: the lock says sha256 {sha256}, the index offers {offer.sha256}.",
+        why="The file was replaced at the index, or the index is another one than the lock was made from.",
+        next_step="find out which is right; `invoke lock --upgrade` accepts the new one",
+    )
+
+
+def _gone(name: str, filename: str) -> LockedFileGoneError:
+    return LockedFileGoneError(
+        f"{filename} is not offered for {name} by any index or find-links place.",
+        why="It was deleted there, or this machine's pip is set to another index than the lock was made from.",
+        next_step="check `pip config list`, or hand the file over with `invoke vendor FILE`",
+    )

@@ -1,0 +1,101 @@
+"""Every origin URL can be redirected by prefix, to a mirror or to a folder, without touching recipes or locks.
+
+`WHEELHOUSE_MIRRORS` is a TOML file's path or `FROM=TO` pairs separated by blanks; without it `mirrors.toml`
+of the user's configuration folder and then of the current folder is read. The file has one table:
+
+    [mirrors]
+    "https://github.com/" = "https://mirror.example/github/"
+    "https://files.example/cann/" = "file:///srv/cann/"
+
+The longest prefix that fits wins. Hashes in locks hold for mirrors too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from ascend_wheelhouse.errors import UsageError
+
+VARIABLE = "WHEELHOUSE_MIRRORS"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
+_PAIR = re.compile(r"(?P<source>.+?)=(?P<target>[a-z][a-z0-9+.-]*://.*)", re.IGNORECASE)
+
+
+class MirrorsError(UsageError):
+    """The mirrors cannot be read; the text lists every line at fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mirrors:
+    """Prefixes of URLs and what stands in their place."""
+
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Mirrors:
+        """Read the mirrors of the environment, else of the user and of `folder` (the current one when None).
+
+        Raises:
+            MirrorsError: A file cannot be read, or an entry is not a pair of URLs.
+        """
+        chosen = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
+        if _PAIR.fullmatch(chosen):
+            return cls(prefixes=_checked(VARIABLE, dict(map(_split, chosen.split()))))
+        if chosen:
+            return cls(prefixes=_from_file(Path(chosen).expanduser()))
+        prefixes: dict[str, str] = {}
+        for path in _default_files(folder or Path()):
+            if path.is_file():
+                prefixes |= _from_file(path)
+        return cls(prefixes=prefixes)
+
+    def redirect(self, url: str) -> str:
+        """Return the URL to ask instead of `url`; the same where no prefix fits."""
+        fitting = max((prefix for prefix in self.prefixes if url.startswith(prefix)), key=len, default=None)
+        return url if fitting is None else self.prefixes[fitting] + url[len(fitting) :]
+
+
+def _default_files(folder: Path) -> Iterator[Path]:
+    yield platformdirs.user_config_path("ascend-wheelhouse") / "mirrors.toml"
+    yield folder / "mirrors.toml"
+
+
+def _split(pair: str) -> tuple[str, str]:
+    match = _PAIR.fullmatch(pair)
+    return (match["source"], match["target"]) if match else (pair, "")
+
+
+def _from_file(path: Path) -> dict[str, str]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("mirrors")
+    except (OSError, ValueError) as error:
+        raise MirrorsError(
+            f"The mirrors file {path} cannot be read: {error}",
+            next_step=f"correct {path} or unset {VARIABLE}",
+        ) from error
+    if not isinstance(table, dict):
+        raise MirrorsError(
+            f"{path}: mirrors: the table is missing.", next_step='start the file with "[mirrors]"'
+        )
+    return _checked(str(path), table)
+
+
+def _checked(where: str, pairs: Mapping[str, object]) -> dict[str, str]:
+    good = {
+        source: target
+        for source, target in pairs.items()
+        if isinstance(target, str) and _URL.fullmatch(source) and _URL.fullmatch(target)
+    }
+    bad = [f"{where}: mirrors.{source}: both sides must be URLs" for source in pairs if source not in good]
+    if bad:
+        raise MirrorsError(
+            "\n".join(bad), next_step='write "https://from/" = "https://to/" (or "file:///to/")'
+        )
+    return good

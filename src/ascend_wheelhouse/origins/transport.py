@@ -1,0 +1,62 @@
+"""Connections as pip would make them: certificates, trusted hosts, proxies and timeouts."""
+
+from __future__ import annotations
+
+import ssl
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import urllib3
+
+from ascend_wheelhouse.origins.pip_config import PipConfig
+
+_CONNECT_SECONDS = 15.0
+
+
+def proxy_for(url: str, config: PipConfig) -> str | None:
+    """Return the proxy for `url`: pip's own setting, else the environment's, which `NO_PROXY` may exempt."""
+    if config.proxy:
+        return config.proxy
+    parts = urlsplit(url)
+    proxies = getproxies()
+    if proxy_bypass(parts.netloc):
+        return None
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def is_trusted(url: str, config: PipConfig) -> bool:
+    """Tell whether the user named the URL's host in pip's `trusted-host`."""
+    parts = urlsplit(url)
+    return not {parts.hostname, parts.netloc.rpartition("@")[2]}.isdisjoint(config.trusted_hosts)
+
+
+def new_manager(
+    config: PipConfig, *, proxy: str | None, verify: bool, connections: int
+) -> urllib3.PoolManager:
+    """Return a pool of connections, through `proxy` where one is given."""
+    seconds = config.timeout
+    timeout = urllib3.Timeout(connect=min(seconds, _CONNECT_SECONDS), read=seconds)
+    context = _tls(config, verify=verify)
+    if not proxy:
+        return urllib3.PoolManager(num_pools=32, maxsize=connections, ssl_context=context, timeout=timeout)
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    parts = urlsplit(address)
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+    return urllib3.ProxyManager(
+        address,
+        num_pools=32,
+        maxsize=connections,
+        ssl_context=context,
+        timeout=timeout,
+        proxy_headers=urllib3.make_headers(proxy_basic_auth=login) if login else None,
+    )
+
+
+def _tls(config: PipConfig, *, verify: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=config.cert)
+    if config.client_cert:
+        context.load_cert_chain(config.client_cert)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,339 @@
+"""The one room that owns cached bytes: blobs by sha256, results by key, and partial downloads that can go on.
+
+A blob is written beside its place, flushed to the disk, made read-only and renamed, so a name in `blobs/`
+always stands for the whole file. Partial downloads live in `incoming/` under the name of what they will be,
+each guarded by an advisory lock that the kernel drops when its process dies: two runs share one store, and a
+killed run leaves partials that the next one continues. The folder entry is not flushed: after a power cut a
+blob may be missing, never wrong.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import platformdirs
+
+from ascend_wheelhouse.errors import HostUnfitError, IntegrityError
+
+CHUNK = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+
+
+class StoreFullError(HostUnfitError):
+    """The disk of the store has no room left."""
+
+
+class StoreNotWritableError(HostUnfitError):
+    """The store's folder cannot be written."""
+
+
+class DamagedBlobError(IntegrityError):
+    """A blob's bytes are no longer those that its name promises."""
+
+
+class BlobMissingError(IntegrityError):
+    """A blob that something refers to is not in the store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blob:
+    """One stored file: its digest and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What the store holds; sizes are bytes."""
+
+    blobs: int
+    blob_bytes: int
+    partials: int
+    partial_bytes: int
+    results: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial:
+    """A download in flight, held by this process alone; `note` is what the server said that it is a part of."""
+
+    path: Path
+    note_path: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there already."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def note(self) -> dict[str, str]:
+        """What was noted with the bytes, such as their ETag; empty when unknown."""
+        return {str(key): str(value) for key, value in (_read_json(self.note_path) or {}).items()}
+
+    def remember(self, note: dict[str, str]) -> None:
+        """Keep `note` beside the bytes for the run that continues them."""
+        self.note_path.write_text(json.dumps(note), encoding="utf-8")
+
+    def drop(self) -> None:
+        """Forget the bytes and the note."""
+        self.path.unlink(missing_ok=True)
+        self.note_path.unlink(missing_ok=True)
+
+
+def default_root() -> Path:
+    """Return `WHEELHOUSE_STORE`, else `ascend-wheelhouse` in the user's cache folder."""
+    chosen = os.environ.get("WHEELHOUSE_STORE")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ascend-wheelhouse")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, read in chunks and outside the interpreter lock."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Store:
+    """A content-addressed folder.
+
+    Args:
+        root: The folder, made when first written to; `default_root()` when None.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or default_root()
+
+    def path(self, sha256: str) -> Path:
+        """Return where the blob is, or would be."""
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"not a sha256: {sha256!r}")
+        return self.root / "blobs" / sha256[:2] / sha256
+
+    def has(self, sha256: str) -> bool:
+        """Tell whether the blob is here; its bytes are not read."""
+        return self.path(sha256).is_file()
+
+    def size_of(self, sha256: str) -> int:
+        """Return the blob's size in bytes.
+
+        Raises:
+            BlobMissingError: It is not here.
+        """
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError as error:
+            raise BlobMissingError(
+                f"The store {self.root} lacks the file with sha256 {sha256}.",
+                next_step="run the command again without --offline",
+            ) from error
+
+    def add(self, source: Path | IO[bytes]) -> str:
+        """Copy a file or a stream into the store and return its sha256; the source stays as it is."""
+        if isinstance(source, Path):
+            with source.open("rb") as stream:
+                return self._add_stream(stream)
+        return self._add_stream(source)
+
+    def _add_stream(self, stream: IO[bytes]) -> str:
+        digest = hashlib.sha256()
+        with self.incoming() as path, path.open("wb") as out:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                out.write(chunk)
+            out.flush()
+            return self.adopt(path, digest.hexdigest())
+
+    def adopt(self, path: Path, sha256: str | None = None) -> str:
+        """Move a finished file from `incoming()` or a partial into the blobs.
+
+        Args:
+            path: A file on the store's file system, closed or flushed.
+            sha256: Its digest where the caller computed it while writing; read here when None.
+        """
+        digest = sha256 or file_sha256(path)
+        place = self.path(digest)
+        with self._telling():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _flush_to_disk(path)
+            path.chmod(0o444)
+            path.replace(place)
+        return digest
+
+    def check(self, sha256: str) -> None:
+        """Read the blob and compare its digest.
+
+        Raises:
+            BlobMissingError: It is not here.
+            DamagedBlobError: It has other bytes; it is removed, so that the next run fetches it.
+        """
+        self.size_of(sha256)
+        found = file_sha256(self.path(sha256))
+        if found == sha256:
+            return
+        self.path(sha256).unlink(missing_ok=True)
+        raise DamagedBlobError(
+            f"{self.path(sha256)} was damaged: its sha256 is {found}.",
+            why="The disk failed, or something wrote to the store; the file has been removed.",
+            next_step="run the command again to fetch the file anew",
+        )
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """Give an empty file on the store's file system, removed at the end unless `adopt` took it."""
+        with self._telling():
+            folder = self._folder("incoming")
+            number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
+            path = Path(name)
+            try:
+                fcntl.flock(number, fcntl.LOCK_EX)
+                yield path
+            finally:
+                os.close(number)
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def partial(self, key: str) -> Iterator[Partial]:
+        """Hold the partial download named `key`; waits while another process or thread holds it."""
+        with self.lock(f"partial-{key}"), self._telling():
+            folder = self._folder("incoming")
+            partial = Partial(path=folder / f"{key}.part", note_path=folder / f"{key}.json")
+            yield partial
+            if not partial.path.exists():
+                partial.note_path.unlink(missing_ok=True)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold the store's lock `name`; waits while another process or thread holds it."""
+        with self._telling():
+            path = self._folder("locks") / _file_name(name)
+            number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(number)
+
+    def result(self, key: str) -> dict[str, Any] | None:
+        """Return the record kept under `key`, or None; a record that cannot be read counts as none."""
+        return _read_json(self._result_path(key))
+
+    def put_result(self, key: str, record: dict[str, Any]) -> None:
+        """Keep a small record under `key`, in place of any earlier one."""
+        place = self._result_path(key)
+        with self.incoming() as path:
+            path.write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
+            _flush_to_disk(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+
+    def _result_path(self, key: str) -> Path:
+        name = _file_name(key)
+        return self.root / "results" / name[:2] / f"{name}.json"
+
+    def blobs(self) -> Iterator[Blob]:
+        """Go through every blob, in the order of the digests."""
+        for path in sorted(self.root.glob("blobs/??/*")):
+            if _SHA256.fullmatch(path.name):
+                yield Blob(sha256=path.name, size=path.stat().st_size)
+
+    def usage(self) -> Usage:
+        """Count what the store holds."""
+        blobs = list(self.blobs())
+        partials = [path.stat().st_size for path in self.root.glob("incoming/*") if path.suffix != ".json"]
+        return Usage(
+            blobs=len(blobs),
+            blob_bytes=sum(blob.size for blob in blobs),
+            partials=len(partials),
+            partial_bytes=sum(partials),
+            results=sum(1 for _ in self.root.glob("results/??/*.json")),
+        )
+
+    def garbage(self, keep: Collection[str]) -> list[Blob]:
+        """List the blobs whose digests are not in `keep`."""
+        return [blob for blob in self.blobs() if blob.sha256 not in keep]
+
+    def prune(self, keep: Collection[str]) -> int:
+        """Remove every blob not in `keep` and every partial that no process holds; return the bytes freed."""
+        freed = 0
+        with self._telling():
+            for blob in self.garbage(keep):
+                self.path(blob.sha256).unlink(missing_ok=True)
+                freed += blob.size
+            return freed + sum(map(_remove_if_free, self.root.glob("incoming/tmp-*"))) + self._drop_partials()
+
+    def _drop_partials(self) -> int:
+        freed = 0
+        for path in self.root.glob("incoming/*.part"):
+            guard = self.root / "locks" / _file_name(f"partial-{path.stem}")
+            with guard.open("a") as file, suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                freed += path.stat().st_size
+                Partial(path=path, note_path=path.with_suffix(".json")).drop()
+        return freed
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                raise StoreFullError(
+                    f"The disk of the store {self.root} is full.",
+                    why="What was fetched so far is kept, and the next run goes on from there.",
+                    next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
+                ) from error
+            if error.errno in _CLOSED:
+                raise StoreNotWritableError(
+                    f"The store {self.root} cannot be written: {error.strerror}.",
+                    why="The folder belongs to another user, is read-only, or its place is taken by a file.",
+                    next_step="set WHEELHOUSE_STORE to a folder that you can write",
+                ) from error
+            raise
+
+
+def _file_name(key: str) -> str:
+    return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _flush_to_disk(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _remove_if_free(path: Path) -> int:
+    with path.open("rb") as file, suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = path.stat().st_size
+        path.unlink(missing_ok=True)
+        return size
+    return 0
