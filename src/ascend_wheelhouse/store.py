@@ -70,7 +70,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class Partial:
-    """A download in flight, held by this process alone; `note` is what the server said that it is a part of."""
+    """A download in flight, held by this process alone; `note` tells which file it is a part of."""
 
     path: Path
     note_path: Path

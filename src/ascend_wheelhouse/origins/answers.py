@@ -1,4 +1,4 @@
-"""What an origin's answer means: its header fields, and which fault a status or a broken connection stands for."""
+"""What an origin's answer means: its header fields, and the fault behind a status or a broken connection."""
 
 from __future__ import annotations
 

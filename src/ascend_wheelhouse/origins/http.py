@@ -99,11 +99,11 @@ class Http:
         return self.trying(lambda: self._page(url, accept))
 
     def size(self, url: str) -> int | None:
-        """Return the size of the file behind `url` in bytes by a HEAD request, None when the origin hides it."""
+        """Return the size of the file behind `url` in bytes by a HEAD request, None when it is not said."""
         return self.trying(lambda: self._size(url))
 
     def digest(self, url: str) -> tuple[str, int]:
-        """Read the file behind `url` once and return its sha256 and size; for origins that state no digest."""
+        """Read the file behind `url` once and return its sha256 and size, where no index states them."""
         return self.trying(lambda: self._digest(url))
 
     @contextmanager

@@ -146,7 +146,7 @@ class Finder:
                 raise
 
     def versions(self, name: str, target: Target) -> list[str]:
-        """Return the versions of a project that have a wheel for the target, oldest first, without yanked ones.
+        """Return the versions of a project that have a wheel for the target, oldest first, none yanked.
 
         Raises:
             UnknownProjectError: No index knows the name.
@@ -256,8 +256,9 @@ class Finder:
 
     def _no_file(self, name: str, version: str, target: Target) -> NoFileForTargetError:
         known = self.versions(name, target)
+        python = f"CPython {target.python[0]}.{target.python[1]}"
         return NoFileForTargetError(
-            f"{name} {version} has no wheel for {target.manylinux}, CPython {target.python[0]}.{target.python[1]}.",
+            f"{name} {version} has no wheel for {target.manylinux}, {python}.",
             why=f"These versions have one: {', '.join(known)}." if known else "No version of it has one.",
             next_step="choose one of those versions" if known else f"build {name} from source by a recipe",
         )
@@ -328,6 +329,6 @@ def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError
 def _gone(name: str, filename: str) -> LockedFileGoneError:
     return LockedFileGoneError(
         f"{filename} is not offered for {name} by any index or find-links place.",
-        why="It was deleted there, or this machine's pip is set to another index than the lock was made from.",
+        why="It was deleted there, or pip is set to another index here than where the lock was made.",
         next_step="check `pip config list`, or hand the file over with `invoke vendor FILE`",
     )

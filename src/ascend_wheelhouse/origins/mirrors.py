@@ -1,4 +1,4 @@
-"""Every origin URL can be redirected by prefix, to a mirror or to a folder, without touching recipes or locks.
+"""Every origin URL can be redirected by prefix, to a mirror or a folder, without touching recipes or locks.
 
 `WHEELHOUSE_MIRRORS` is a TOML file's path or `FROM=TO` pairs separated by blanks; without it `mirrors.toml`
 of the user's configuration folder and then of the current folder is read. The file has one table:

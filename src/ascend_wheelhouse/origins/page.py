@@ -1,4 +1,4 @@
-"""One project page of a simple index, in HTML (PEP 503) or JSON (PEP 691), as links with size and upload time.
+"""One project page of a simple index, HTML (PEP 503) or JSON (PEP 691), as links with size and upload time.
 
 unearth parses both; the size (PEP 700) and HTML's `data-upload-time` are read beside it. A page of a large
 project has 4 MB, so a reader that looks for one file name cuts the HTML down to the anchors that mention it
@@ -21,7 +21,7 @@ from unearth.link import Link
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
 
-ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1, */*;q=0.01"
+ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _BASE = re.compile(rb"<base\b[^>]*>", re.IGNORECASE)
 

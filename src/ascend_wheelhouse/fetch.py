@@ -1,0 +1,202 @@
+"""Bringing many files into the store at once.
+
+Look-ups and downloads have workers of their own: while the biggest files, which come first, fill the line,
+the addresses of the small ones are found. Workers are daemon threads, so that Ctrl-C ends the run at once;
+what has come so far stays in the store or as partials.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from ascend_wheelhouse.errors import HostUnfitError, IntegrityError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download, Transfer
+
+Locate = Callable[[Download], Sequence[str]]
+
+JOBS = 12
+_LOOKUPS = 8
+_SECONDS_TO_END = 2.0
+
+
+class OfflineError(SourceUnreachableError):
+    """Files are missing in the store and the network may not be asked; the text lists them."""
+
+
+class FetchFailedError(SourceUnreachableError):
+    """Several files could not be fetched; the text lists each with its fault."""
+
+
+class FetchCorruptError(IntegrityError):
+    """Several files could not be fetched, at least one for its bytes; the text lists each with its fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A file that is in the store now; `cached` tells whether it was before."""
+
+    download: Download
+    sha256: str
+    cached: bool
+
+
+def fetch_all(
+    downloads: Sequence[Download],
+    store: Store,
+    emit: Emit = silent,
+    *,
+    http: Http | None = None,
+    locate: Locate | None = None,
+    jobs: int = JOBS,
+    offline: bool = False,
+) -> list[Fetched]:
+    """Have every file in the store, and return them in the order asked for.
+
+    Args:
+        downloads: What to have.
+        store: Where to.
+        emit: Told of each file; called from one thread at a time.
+        http: The door; one with pip's configuration when None.
+        locate: Gives the URLs of a download that has none, such as `Finder.where`.
+        jobs: How many files are on their way at once.
+        offline: Use the store alone.
+
+    Raises:
+        OfflineError: `offline`, and files are missing.
+        WheelhouseError: The fault of the one file that failed, or one that lists several.
+        KeyboardInterrupt: Passed on after the workers were stopped.
+    """
+    emit(Stage(name="fetch", jobs=len(downloads)))
+    missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256))]
+    for each in downloads:
+        if each not in missing:
+            emit(JobFinished(job=each.filename, outcome="cached"))
+    if missing and offline:
+        raise _offline(missing, store)
+    wanted = list(dict.fromkeys(missing))
+    crew = _Crew(store, http or Http(), locate or _no_locator, emit)
+    digests = dict(zip(wanted, crew.run(wanted, jobs), strict=True))
+    return [
+        Fetched(download=each, sha256=digests.get(each) or str(each.sha256), cached=each not in digests)
+        for each in downloads
+    ]
+
+
+class _Crew:
+    """Two groups of workers over two queues, both biggest first."""
+
+    def __init__(self, store: Store, http: Http, locate: Locate, emit: Emit) -> None:
+        self._store = store
+        self._http = http
+        self._locate = locate
+        self._emit_unguarded = emit
+        self._guard = threading.Lock()
+        self._to_find: queue.PriorityQueue[_Task] = queue.PriorityQueue()
+        self._to_fetch: queue.PriorityQueue[_Task] = queue.PriorityQueue()
+        self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
+
+    def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
+        """Fetch all and return their digests in the same order."""
+        for number, each in enumerate(downloads):
+            (self._to_fetch if each.urls else self._to_find).put(_Task(-(each.size or 0), number, each))
+        groups = ((self._to_find, self._find, _LOOKUPS), (self._to_fetch, self._fetch, jobs))
+        workers = [
+            threading.Thread(target=self._work, args=(todo, step), daemon=True)
+            for todo, step, count in groups
+            for _ in range(min(count, len(downloads)))
+        ]
+        for worker in workers:
+            worker.start()
+        try:
+            return self._collect(downloads)
+        except (KeyboardInterrupt, HostUnfitError):
+            self._http.close()
+            raise
+        finally:
+            for number in range(len(workers)):
+                self._to_find.put(_Task(1, number, None))
+                self._to_fetch.put(_Task(1, number, None))
+            for worker in workers:
+                worker.join(_SECONDS_TO_END / len(workers))
+
+    def _collect(self, downloads: Sequence[Download]) -> list[str]:
+        digests: dict[int, str] = {}
+        failed: dict[int, WheelhouseError] = {}
+        while len(digests) + len(failed) < len(downloads):
+            number, outcome = self._ended.get()
+            if isinstance(outcome, str):
+                digests[number] = outcome
+            elif isinstance(outcome, HostUnfitError) or not isinstance(outcome, WheelhouseError):
+                raise outcome
+            else:
+                failed[number] = outcome
+        if failed:
+            raise _combined([failed[number] for number in sorted(failed)])
+        return [digests[number] for number in range(len(downloads))]
+
+    def _work(self, todo: queue.PriorityQueue[_Task], step: Callable[[int, Download], None]) -> None:
+        while (task := todo.get()).download is not None and not self._http.stop.is_set():
+            try:
+                step(task.number, task.download)
+            except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
+                detail = error.what if isinstance(error, WheelhouseError) else str(error)
+                self._emit(JobFinished(job=task.download.filename, outcome="failed", detail=detail))
+                self._ended.put((task.number, error))
+
+    def _find(self, number: int, download: Download) -> None:
+        urls = tuple(self._locate(download))
+        self._to_fetch.put(_Task(-(download.size or 0), number, replace(download, urls=urls)))
+
+    def _fetch(self, number: int, download: Download) -> None:
+        job = download.filename
+        self._emit(JobStarted(job=job, action="fetch", total=download.size))
+        transfer = Transfer(
+            download,
+            store=self._store,
+            http=self._http,
+            progress=lambda done: self._emit(JobProgress(job=job, done=done)),
+        )
+        sha256 = transfer.run()
+        self._emit(JobFinished(job=job, outcome="done"))
+        self._ended.put((number, sha256))
+
+    def _emit(self, event: Event) -> None:
+        with self._guard:
+            self._emit_unguarded(event)
+
+
+class _Task(NamedTuple):
+    """A download in a queue: the biggest first; a task without a download ends a worker."""
+
+    rank: int
+    number: int
+    download: Download | None
+
+
+def _no_locator(download: Download) -> Sequence[str]:
+    raise ValueError(f"{download.filename} has no URL, and nothing was given to find one")
+
+
+def _offline(missing: Sequence[Download], store: Store) -> OfflineError:
+    lines = "\n".join(f"  {each.filename}" for each in missing)
+    return OfflineError(
+        f"{len(missing)} files are not in the store {store.root}:\n{lines}",
+        why="--offline uses the store alone.",
+        next_step="run once without --offline, or hand the files over with `invoke vendor FILE`",
+    )
+
+
+def _combined(errors: Sequence[WheelhouseError]) -> WheelhouseError:
+    if len(errors) == 1:
+        return errors[0]
+    kind = FetchCorruptError if any(isinstance(each, IntegrityError) for each in errors) else FetchFailedError
+    lines = "\n".join(f"  {each.what}" for each in errors)
+    advice = dict.fromkeys(each.next_step for each in errors if each.next_step)
+    return kind(f"{len(errors)} files could not be fetched:\n{lines}", next_step="; or ".join(advice))

@@ -1,0 +1,274 @@
+"""Bringing one file into the store: on from where it stopped, hashed on its way, checked before it counts.
+
+The partial is named by the digest that it should have, so that any origin can continue it; a file without a
+promised digest is named by its URL and continued only when the server proves by `If-Range` that it is the
+same one. What was continued and then has a wrong digest is fetched once more from the start; what came in
+one piece and is wrong is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from email.parser import BytesHeaderParser
+from pathlib import Path
+from typing import IO
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.http import Http, Stream
+from ascend_wheelhouse.store import CHUNK, Partial, Store
+
+_PROGRESS_THAT_COUNTS = 1 << 20
+_HTML_STARTS = (b"<!doctype html", b"<html")
+
+
+class BrokenWheelError(IntegrityError):
+    """A wheel is no readable zip file with one METADATA."""
+
+
+class WheelNamesDifferError(IntegrityError):
+    """A wheel's METADATA states another name or version than its file name."""
+
+
+class StoppedError(Exception):
+    """The run was stopped by its user; partials are kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    """A file to have in the store.
+
+    Args:
+        filename: Its name.
+        sha256: Its promised digest, None where nothing promises one.
+        size: Its promised size in bytes, None where unknown.
+        name: The project it belongs to, for finding it on an index.
+        urls: Where it may be fetched, first choice first; empty when an index must be asked.
+    """
+
+    filename: str
+    sha256: str | None = None
+    size: int | None = None
+    name: str = ""
+    urls: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What its partial is named by."""
+        return self.sha256 or hashlib.sha256("\n".join(self.urls).encode()).hexdigest()
+
+
+@dataclass(kw_only=True)
+class _Copy:
+    """The open partial with the digest of what it holds."""
+
+    file: IO[bytes]
+    size: int = 0
+    continued: bool = False
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def take_in(self) -> None:
+        """Digest what an earlier run left."""
+        while chunk := self.file.read(CHUNK):
+            self.digest.update(chunk)
+            self.size += len(chunk)
+
+    def append(self, chunk: bytes) -> None:
+        self.file.write(chunk)
+        self.digest.update(chunk)
+        self.size += len(chunk)
+
+    def restart(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.size, self.digest = 0, hashlib.sha256()
+
+
+class Transfer:
+    """One download's way into the store.
+
+    Args:
+        download: What to bring; its `urls` are set.
+        store: Where to.
+        http: The door.
+        progress: Called with the bytes that are there so far.
+    """
+
+    def __init__(
+        self, download: Download, *, store: Store, http: Http, progress: Callable[[int], None]
+    ) -> None:
+        self._wanted = download
+        self._store = store
+        self._http = http
+        self._progress = progress
+
+    def run(self) -> str:
+        """Fetch the file and return its sha256.
+
+        Raises:
+            OriginError: No URL gave it.
+            IntegrityError: Its bytes are not those promised, or it is a wheel that contradicts its name.
+            HostUnfitError: The store has no room or cannot be written.
+            StoppedError: The run was stopped.
+        """
+        with self._store.partial(self._wanted.key) as partial:
+            if self._wanted.sha256 and self._store.has(self._wanted.sha256):
+                return self._wanted.sha256
+            sha256 = self._from_any_url(partial)
+            try:
+                check_wheel_names(partial.path, self._wanted.filename)
+            except IntegrityError:
+                partial.drop()
+                raise
+            return self._store.adopt(partial.path, sha256)
+
+    def _from_any_url(self, partial: Partial) -> str:
+        *others, last = self._wanted.urls
+        for url in others:
+            try:
+                return self._from(url, partial)
+            except (faults.OriginError, IntegrityError):
+                continue
+        return self._from(last, partial)
+
+    def _from(self, url: str, partial: Partial) -> str:
+        if self._wanted.sha256 is None and not self._validator(url, partial):
+            partial.drop()
+        with _open_partial(partial.path) as file:
+            copy = _Copy(file=file)
+            copy.take_in()
+            try:
+                return self._whole(url, partial, copy)
+            except (faults.HashMismatchError, faults.SizeMismatchError, faults.RangeRefusedError):
+                partial.note_path.unlink(missing_ok=True)
+                if not copy.continued:
+                    partial.drop()
+                    raise
+            copy.restart()
+            return self._whole(url, partial, copy)
+
+    def _whole(self, url: str, partial: Partial, copy: _Copy) -> str:
+        self._fill(url, partial, copy)
+        found = copy.digest.hexdigest()
+        if self._wanted.sha256 in {None, found}:
+            return found
+        copy.file.seek(0)
+        if copy.file.read(256).lstrip().lower().startswith(_HTML_STARTS):
+            partial.drop()
+            raise faults.HtmlInsteadOfFileError(
+                url, "an HTML page came in place of the file, with status 200"
+            )
+        raise faults.HashMismatchError(
+            self._wanted.filename, expected=str(self._wanted.sha256), found=found, url=url
+        )
+
+    def _validator(self, url: str, partial: Partial) -> str:
+        """Return what proves that `url` still has the file of the partial, empty when nothing does."""
+        note = partial.note
+        return note.get("validator", "") if note.get("url") == _fingerprint(url) else ""
+
+    def _fill(self, url: str, partial: Partial, copy: _Copy) -> None:
+        attempt = 0
+        if copy.size and copy.size == self._wanted.size:
+            copy.continued = True
+            return
+        while True:
+            before = copy.size
+            try:
+                self._read(url, partial, copy)
+            except faults.OriginError as error:
+                attempt = 0 if copy.size - before >= _PROGRESS_THAT_COUNTS else attempt
+                if not error.transient or attempt >= self._http.config.retries:
+                    raise
+                self._http.wait(attempt, error.retry_after)
+                attempt += 1
+            else:
+                return
+            if self._http.stop.is_set():
+                raise StoppedError
+
+    def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
+        with self._http.stream(url, offset=copy.size, validator=self._validator(url, partial)) as stream:
+            self._refuse_html(url, stream)
+            self._expect_size(url, stream)
+            if stream.head.start != copy.size:
+                copy.restart()
+            copy.continued = copy.size > 0
+            if stream.head.validator and not copy.continued:
+                partial.remember({"validator": stream.head.validator, "url": _fingerprint(url)})
+            while chunk := stream.read(CHUNK):
+                if self._http.stop.is_set():
+                    raise StoppedError
+                copy.append(chunk)
+                self._progress(copy.size)
+        whole = stream.head.size if stream.head.size is not None else self._wanted.size
+        if whole is not None and copy.size < whole:
+            raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
+
+    def _refuse_html(self, url: str, stream: Stream) -> None:
+        html = stream.head.content_type in {"text/html", "application/xhtml+xml"}
+        if html and not self._wanted.filename.endswith((".html", ".htm")):
+            raise faults.HtmlInsteadOfFileError(
+                url, "an HTML page came in place of the file, with status 200"
+            )
+
+    def _expect_size(self, url: str, stream: Stream) -> None:
+        size, expected = stream.head.size, self._wanted.size
+        if size is not None and expected is not None and size != expected:
+            raise faults.SizeMismatchError(self._wanted.filename, expected=expected, found=size, url=url)
+
+
+def check_wheel_names(path: Path, filename: str) -> None:
+    """Compare a wheel's METADATA with its file name; files other than wheels pass.
+
+    Raises:
+        BrokenWheelError: It is no zip file, or has not exactly one METADATA.
+        WheelNamesDifferError: Name or version differ.
+    """
+    if not filename.endswith(".whl"):
+        return
+    stated = _stated(path, filename)
+    try:
+        name, version, _, _ = parse_wheel_filename(filename)
+        same = canonicalize_name(stated[0]) == name and Version(stated[1]) == version
+    except (InvalidVersion, InvalidWheelFilename):
+        same = False
+    if not same:
+        raise WheelNamesDifferError(
+            f"{filename}: its METADATA says {stated[0]} {stated[1]}.",
+            why="The file was renamed, or built wrongly; pip would refuse it on the node.",
+            next_step="take another version, or tell the project; nothing was kept",
+        )
+
+
+def _stated(path: Path, filename: str) -> tuple[str, str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            (member,) = (name for name in archive.namelist() if _is_metadata(name))
+            fields = BytesHeaderParser().parsebytes(archive.read(member))
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
+        raise BrokenWheelError(
+            f"{filename} is not a readable wheel: {error}",
+            why="It was cut short or built wrongly.",
+            next_step="take another version, or tell the project; nothing was kept",
+        ) from error
+    return fields.get("Name", ""), fields.get("Version", "")
+
+
+def _is_metadata(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith(".dist-info/METADATA")
+
+
+def _open_partial(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0)
+
+
+def _fingerprint(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()
