@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,3 +87,50 @@ def run(
     if check and finished.status != 0:
         raise CommandFailedError(finished)
     return finished
+
+
+def run_logged(
+    args: Sequence[str | Path],
+    *,
+    log: Path,
+    on_line: Callable[[str], None],
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Run a long command, append all that it prints to `log`, and return its exit status.
+
+    The command gets a process group of its own, which is killed as a whole when this call is interrupted.
+
+    Args:
+        args: The command and its arguments.
+        log: Where its output goes, as bytes, unaltered.
+        on_line: Called with each line as it comes, for a live board.
+        env: Its whole environment; the current one when None.
+
+    Raises:
+        HostUnfitError: The command does not exist on this host.
+    """
+    words = [str(word) for word in args]
+    try:
+        process = subprocess.Popen(
+            words,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except FileNotFoundError as error:
+        raise HostUnfitError(
+            f"The command {words[0]!r} is not on this host.",
+            next_step=f"install {Path(words[0]).name} and run the same command again",
+        ) from error
+    with process, log.open("ab") as out:
+        try:
+            for line in process.stdout or ():
+                out.write(line)
+                out.flush()
+                on_line(line.decode(errors="replace").rstrip())
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

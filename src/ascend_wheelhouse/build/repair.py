@@ -1,0 +1,229 @@
+"""Make a built wheel fit for other hosts: libraries, tag, and no trace of the builder.
+
+auditwheel does the grafting. What it may leave to the host is the recipe's explicit list, never whatever
+happens to be missing; the tag that it measures is held against the target's floor; RPATHs must stay inside
+site-packages; and no member may carry a path of the builder.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from packaging.utils import parse_wheel_filename
+
+from ascend_wheelhouse.build.spec import Repair
+from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.process import Finished, run
+
+_MISSING = re.compile(r'required library "?([^" ]+)"? could not be located', re.IGNORECASE)
+_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
+_LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+_ELF_MAGIC = b"\x7fELF"
+_CHUNK = 1 << 20
+
+
+class LibraryMissingError(BuildError):
+    """A shared object needs a library that is neither in the wheel, nor on the builder, nor left to the host."""
+
+
+class FloorError(BuildError):
+    """A wheel needs a newer glibc than the target's floor."""
+
+
+class BuilderTraceError(BuildError):
+    """A member of a wheel carries a path of the builder, or an RPATH that leads out of site-packages."""
+
+
+class RepairFailedError(BuildError):
+    """auditwheel failed for another reason."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """A wheel that may leave the builder, and what repair did to it."""
+
+    wheel: Path
+    platform: str
+    note: str = ""
+
+
+def repair_wheel(wheel: Path, destination: Path, *, rules: Repair, host_libraries: Sequence[str]) -> Repaired:
+    """Graft what the wheel needs, tag it, and return the result in `destination`.
+
+    Args:
+        wheel: The wheel as the build left it.
+        destination: An existing folder.
+        rules: The recipe's repair table for this cell.
+        host_libraries: sonames or patterns of what the host provides (CANN, NNAL, the driver).
+
+    Raises:
+        LibraryMissingError, FloorError, BuilderTraceError, RepairFailedError: See each class.
+    """
+    if _is_pure(wheel):
+        target = destination / wheel.name
+        target.write_bytes(wheel.read_bytes())
+        return Repaired(wheel=target, platform="any")
+    with TemporaryDirectory(prefix="wheelhouse-repair-", dir=destination) as folder:
+        done = _auditwheel(
+            "repair", "--plat", "auto", "--only-plat", "-w", folder, *_excludes(rules, host_libraries), wheel
+        )
+        made = sorted(Path(folder).glob("*.whl"))
+        if not made:
+            _refuse(wheel, done)
+        chosen, note = _held_against_floor(wheel, made[0], rules)
+        target = destination / chosen.name
+        target.write_bytes(chosen.read_bytes())
+    check_rpaths(target)
+    return Repaired(wheel=target, platform=platform_of(target), note=note)
+
+
+def _is_pure(wheel: Path) -> bool:
+    return all(tag.platform == "any" for tag in parse_wheel_filename(wheel.name)[3])
+
+
+def _excludes(rules: Repair, host_libraries: Iterable[str]) -> Iterator[str]:
+    for pattern in (*rules.needs, *host_libraries):
+        yield from ("--exclude", pattern)
+
+
+def _auditwheel(*arguments: str | Path) -> Finished:
+    own = Path(sys.executable).parent
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AUDITWHEEL_")}
+    env |= {"PATH": f"{own}:{env.get('PATH', os.defpath)}", "SOURCE_DATE_EPOCH": "315532800"}
+    return run([sys.executable, "-m", "auditwheel", *arguments], env=env, check=False)
+
+
+def _refuse(wheel: Path, done: Finished) -> None:
+    missing = sorted(set(_MISSING.findall(done.stderr + done.stdout)))
+    if not missing:
+        raise RepairFailedError(
+            f"auditwheel could not repair {wheel.name}.",
+            why=(done.stderr.strip() or done.stdout.strip())[-800:],
+            next_step=f"auditwheel show {wheel.name}",
+        )
+    needs = [
+        f"{library} (needed by {', '.join(needed_by(wheel, library)) or 'a library of it'})"
+        for library in missing
+    ]
+    raise LibraryMissingError(
+        f"{wheel.name} needs libraries that are nowhere: {'; '.join(needs)}.",
+        why="They are neither in the wheel, nor on this builder, nor in the recipe's list of what the host provides.",
+        next_step="add each to `host_libraries` of the recipe if every node has it; otherwise install it and build again",
+    )
+
+
+def needed_by(wheel: Path, library: str) -> list[str]:
+    """Return the members of a wheel whose NEEDED names `library`."""
+    return [name for name, facts in _shared_objects(wheel) if library in facts["DT_NEEDED"]]
+
+
+def _shared_objects(wheel: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                if stream.read(len(_ELF_MAGIC)) != _ELF_MAGIC:
+                    continue
+            yield member.filename, _dynamic(archive.read(member))
+
+
+def _dynamic(data: bytes) -> dict[str, list[str]]:
+    facts: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RPATH": [], "DT_RUNPATH": []}
+    try:
+        sections = [
+            part for part in ELFFile(BytesIO(data)).iter_sections() if isinstance(part, DynamicSection)
+        ]
+        for tag in (tag for section in sections for tag in section.iter_tags()):
+            if tag.entry.d_tag in facts:
+                facts[tag.entry.d_tag].append(getattr(tag, tag.entry.d_tag[3:].lower()))
+    except ELFError:
+        return facts
+    return facts
+
+
+def platform_of(wheel: Path) -> str:
+    """Return the platform tags of a wheel's file name."""
+    return wheel.stem.rsplit("-", 1)[1]
+
+
+def floor_of(platform: str) -> tuple[int, int] | None:
+    """Return the oldest glibc that a platform tag promises; None for a `linux_<arch>` tag."""
+    found = [(int(match[1]), int(match[2])) for match in _MANYLINUX.finditer(platform)]
+    found += [glibc for name, glibc in _LEGACY.items() if platform.startswith(f"{name}_")]
+    return min(found) if found else None
+
+
+def _held_against_floor(original: Path, repaired: Path, rules: Repair) -> tuple[Path, str]:
+    reached, wanted = floor_of(platform_of(repaired)), floor_of(rules.platform)
+    if wanted is None or (reached is not None and reached <= wanted):
+        return repaired, ""
+    if rules.linux_tag:
+        return original, f"keeps {platform_of(original)}: {rules.linux_tag}"
+    shown = _auditwheel("show", original).stdout
+    raise FloorError(
+        f"{original.name} reaches {platform_of(repaired)}, the target's floor is {rules.platform}.",
+        why=" ".join(shown.split())[-600:],
+        next_step="build in an older system: --container with the recipe's manylinux image",
+    )
+
+
+def check_rpaths(wheel: Path) -> None:
+    """Raise `BuilderTraceError` where an RPATH of a wheel does not start at `$ORIGIN`."""
+    bad = [
+        f"{name}: {path}"
+        for name, facts in _shared_objects(wheel)
+        for entry in (*facts["DT_RPATH"], *facts["DT_RUNPATH"])
+        for path in entry.split(":")
+        if path and not path.startswith(("$ORIGIN", "${ORIGIN}"))
+    ]
+    if bad:
+        raise BuilderTraceError(
+            f"{wheel.name} has RPATHs that lead out of site-packages: {'; '.join(bad)}.",
+            why="On a node such a folder is absent, or holds something else.",
+            next_step="drop the -rpath from the recipe's link flags, or list it in an edit of the recipe",
+        )
+
+
+def check_traces(wheel: Path, needles: Iterable[str], *, allowed: Sequence[str] = ()) -> None:
+    """Raise `BuilderTraceError` where a member of a wheel holds one of the builder's paths.
+
+    Args:
+        wheel: The finished wheel.
+        needles: Paths of the builder: the work folder, the source and environment as seen in the sandbox.
+        allowed: Patterns of members that may carry such a path, from the recipe.
+    """
+    wanted = [needle.encode() for needle in needles]
+    found: list[str] = []
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            if not any(fnmatchcase(member.filename, pattern) for pattern in allowed):
+                found += [f"{member.filename}: {path.decode()}" for path in _carried(archive, member, wanted)]
+    if found:
+        raise BuilderTraceError(
+            f"{wheel.name} carries paths of the builder: {'; '.join(found)}.",
+            why="They do not exist on a node, and they make the wheel differ from builder to builder.",
+            next_step="find what writes them; a compiler path needs -ffile-prefix-map, a text file an edit in the recipe",
+        )
+
+
+def _carried(archive: zipfile.ZipFile, member: zipfile.ZipInfo, needles: Sequence[bytes]) -> list[bytes]:
+    seen: set[bytes] = set()
+    keep = max(map(len, needles), default=1) - 1
+    tail = b""
+    with archive.open(member) as stream:
+        while chunk := stream.read(_CHUNK):
+            window = tail + chunk
+            seen |= {needle for needle in needles if needle in window}
+            tail = window[-keep:] if keep else b""
+    return sorted(seen)

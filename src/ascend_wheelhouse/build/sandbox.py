@@ -1,0 +1,236 @@
+"""A room without a network and without a view of the host, in which builds run.
+
+A `Cage` says what a command may see: folders, variables, conditions. A `Sandbox` turns a cage and a command
+into an argument list for this host: bubblewrap where it works, plain namespaces of util-linux where it does
+not. Both stand behind the doorman, so no name resolves. Without either there is a refusal, and `--no-
+sandbox` to go on all the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+from ascend_wheelhouse.build import doorman
+from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.errors import HostUnfitError
+from ascend_wheelhouse.process import run
+
+_SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
+_ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
+_DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
+
+
+class SandboxUnavailableError(HostUnfitError):
+    """No kind of sandbox works on this host (exit 10)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """A folder or file of the host, seen inside at `target`; read-only unless said otherwise."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cage:
+    """What a command may see.
+
+    Args:
+        work: The build's own folder on the host, seen inside at the conditions' root; `etc/` and `network.log`
+            are kept in it.
+        mounts: What else is seen, later ones above earlier ones.
+        env: The whole environment.
+        cwd: Where the command starts, as seen inside.
+        conditions: What the command sees of the builder.
+    """
+
+    work: Path
+    mounts: tuple[Mount, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: str = "/"
+    conditions: Conditions = NORMAL
+
+    @property
+    def network_log(self) -> Path:
+        """The names of hosts that were asked for, one a line."""
+        return self.work.parent / f"{self.work.name}.network.log"
+
+    def hosts_asked(self) -> tuple[str, ...]:
+        """Return the hosts whose names the command looked up, in order, each once."""
+        if not self.network_log.exists():
+            return ()
+        return tuple(dict.fromkeys(self.network_log.read_text(encoding="utf-8").split()))
+
+    def all_mounts(self) -> Iterator[Mount]:
+        """Yield every mount: the system, the small `/etc`, the work folder, then the cage's own."""
+        etc = self._write_etc()
+        yield Mount(source=Path("/usr"), target="/usr")
+        yield from (
+            Mount(source=path, target=str(path))
+            for path in (Path("/", name) for name in _SYSTEM)
+            if path.is_dir()
+        )
+        yield from (
+            Mount(source=Path("/etc", name), target=f"/etc/{name}")
+            for name in _ETC
+            if Path("/etc", name).exists()
+        )
+        yield from (Mount(source=path, target=f"/etc/{path.name}") for path in sorted(etc.iterdir()))
+        yield Mount(source=self.work, target=self.conditions.root, writable=True)
+        yield from self.mounts
+
+    def _write_etc(self) -> Path:
+        folder = self.work.parent / f"{self.work.name}.etc"
+        folder.mkdir(exist_ok=True)
+        name, number = self.conditions.user
+        host = self.conditions.hostname
+        root = self.conditions.root
+        files = {
+            "passwd": f"root:x:0:0:root:/:/bin/sh\n{name}:x:{number}:{number}:{name}:{root}/home:/bin/sh\n",
+            "group": f"root:x:0:\n{name}:x:{number}:\n",
+            "hosts": f"127.0.0.1 localhost {host}\n::1 localhost {host}\n",
+            "resolv.conf": "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+            "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+        }
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        return folder
+
+
+class Sandbox(ABC):
+    """Turns a cage and a command into an argument list that this host can run."""
+
+    name: ClassVar[str]
+    sealed: ClassVar[bool] = True
+
+    def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        """Return the argument list that runs `argv` in the cage; its environment is the cage's alone."""
+        conditions = cage.conditions
+        cage.network_log.unlink(missing_ok=True)
+        return [
+            *("unshare", "--user", "--map-root-user", "--net", "--"),
+            *(sys.executable, "-I", doorman.__file__, "--log", str(cage.network_log)),
+            *(f"--umask={conditions.umask:o}", f"--cores={conditions.cores}", "--"),
+            *self._inner(cage, argv),
+        ]
+
+    @abstractmethod
+    def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]: ...
+
+
+class Bubblewrap(Sandbox):
+    """bubblewrap: any user, a chosen uid inside."""
+
+    name = "bubblewrap"
+
+    def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        number = str(cage.conditions.user[1])
+        words = ["bwrap", "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--clearenv"]
+        words += ["--uid", number, "--gid", number, "--hostname", cage.conditions.hostname]
+        words += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a fresh one inside
+        for mount in cage.all_mounts():
+            words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
+        for variable, value in sorted(cage.env.items()):
+            words += ["--setenv", variable, value]
+        return [*words, "--chdir", cage.cwd, "--", *argv]
+
+
+class Namespaces(Sandbox):
+    """util-linux alone: bind mounts under a fresh root and `chroot`; the user inside is always root."""
+
+    name = "namespaces"
+
+    def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        script = "\n".join(self._script(cage))
+        variables = [f"{variable}={value}" for variable, value in sorted(cage.env.items())]
+        inside = ["/usr/bin/env", "-i", *variables, "/bin/sh", "-c", 'cd "$0" && exec "$@"', cage.cwd, *argv]
+        outer = ["unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--"]
+        return [*outer, "/bin/sh", "-ec", script, "sandbox", *inside]
+
+    @staticmethod
+    def _script(cage: Cage) -> Iterator[str]:
+        root = cage.work.parent / f"{cage.work.name}.root"
+        root.mkdir(exist_ok=True)
+        yield f"R={shlex.quote(str(root))}"
+        yield "mount -t tmpfs tmpfs $R"
+        yield "mkdir -m 1777 $R/tmp; mkdir -p $R/dev/shm $R/proc; mount -t proc proc $R/proc"
+        for device in _DEVICES:
+            yield f": > $R/dev/{device}; mount --bind /dev/{device} $R/dev/{device}"
+        for mount in cage.all_mounts():
+            source, target = shlex.quote(str(mount.source)), shlex.quote(mount.target)
+            make = "mkdir -p" if mount.source.is_dir() else "touch"
+            yield f"mkdir -p $R$(dirname {target}); {make} $R{target}; mount --rbind {source} $R{target}"
+            if not mount.writable:
+                yield f"mount -o remount,bind,ro $R{target} 2>/dev/null || true"
+        yield f"hostname {shlex.quote(cage.conditions.hostname)}"
+        yield 'chroot $R "$@"; exit $?'
+
+
+def find_sandbox(kinds: Sequence[Sandbox] = (Bubblewrap(), Namespaces())) -> Sandbox:
+    """Return the first kind of sandbox that works here; each is tried by running `true` in it.
+
+    Raises:
+        SandboxUnavailableError: None works.
+    """
+    reasons: list[str] = []
+    for kind in kinds:
+        reason = _trial(kind)
+        if reason is None:
+            return kind
+        reasons.append(f"{kind.name}: {reason}")
+    raise SandboxUnavailableError(
+        "No sandbox without a network can be made on this host.",
+        why="; ".join(reasons),
+        next_step="install bubblewrap or allow user namespaces, build in an image with --container, "
+        "or accept an unsealed build with --no-sandbox (the manifest will say so)",
+    )
+
+
+def _trial(kind: Sandbox) -> str | None:
+    with TemporaryDirectory(prefix="wheelhouse-sandbox-") as folder:
+        work = Path(folder, "work")
+        work.mkdir()
+        try:
+            done = run(kind.command(Cage(work=work), ["/bin/true"]), check=False, timeout=30)
+        except HostUnfitError as error:
+            return error.what
+    lines = (done.stderr or f"status {done.status}").strip().splitlines()
+    return None if done.status == 0 else lines[-1]
+
+
+class Unsealed(Sandbox):
+    """No sandbox: the host as it is. The cage's root must be its work folder; mounts below it become links."""
+
+    name = "none"
+    sealed = False
+
+    def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        """Return the argument list that runs `argv` on the host with the cage's environment."""
+        for mount in cage.mounts:
+            target = Path(mount.target)
+            if target.is_relative_to(cage.work) and not target.exists():
+                target.symlink_to(mount.source)
+        return self._inner(cage, argv)
+
+    def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        variables = [f"{variable}={value}" for variable, value in sorted(cage.env.items())]
+        mask = f"umask {cage.conditions.umask:o}"
+        return [
+            "/usr/bin/env",
+            "-i",
+            *variables,
+            "/bin/sh",
+            "-c",
+            f'{mask}; cd "$0" && exec "$@"',
+            cage.cwd,
+            *argv,
+        ]

@@ -1,0 +1,263 @@
+"""The `[build]` table of a recipe: how one component is made from its source, as data.
+
+A table holds argument lists with `{placeholders}`, and *variants*: blocks whose `when` names a machine, a
+chip, or ranges of torch, CANN and Python, and that add variables, values, requirements and bounds where
+they hold. `resolve` turns a table and the facts of a cell into one `BuildSpec` with nothing left to decide;
+that is what is hashed and run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeVar
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.target import Machine, Npu
+
+ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
+_Name = TypeVar("_Name", bound=str)
+_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+LATE_PLACEHOLDERS = frozenset(
+    {"jobs", "out", "source", "env", "cann_home", "cann_set_env", "commit", "epoch"}
+)
+
+
+class RecipeBuildError(UsageError):
+    """A `[build]` table cannot be read as it stands (exit 2)."""
+
+
+def _specifiers(text: str) -> str:
+    try:
+        SpecifierSet(_PLACEHOLDER.sub("1", text))
+    except InvalidSpecifier as error:
+        raise ValueError(f"not a version range: {text!r}") from error
+    return text
+
+
+VersionRange = Annotated[str, AfterValidator(_specifiers)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class When(_Model):
+    """Where a block holds; every key that is given must fit, and an empty one always does."""
+
+    machine: Machine | None = None
+    npu: Npu | None = None
+    torch: VersionRange | None = None
+    cann: VersionRange | None = None
+    python: VersionRange | None = None
+
+    def holds(self, facts: Mapping[str, str]) -> bool:
+        """Return whether the facts of a cell fit; a fact that is missing fits no range."""
+        exact = all(
+            wanted is None or facts.get(key) == wanted
+            for key, wanted in (("machine", self.machine), ("npu", self.npu))
+        )
+        ranges = (("torch", self.torch), ("cann", self.cann), ("python", self.python))
+        return exact and all(wanted is None or _within(facts.get(key), wanted) for key, wanted in ranges)
+
+
+def _within(version: str | None, wanted: str) -> bool:
+    return version is not None and SpecifierSet(wanted).contains(Version(version).public, prereleases=True)
+
+
+class Edit(_Model):
+    """A strict text replacement in one source file, for what a patch cannot know the context of.
+
+    Args:
+        path: The file, relative to the source.
+        find: A regular expression.
+        replace: Its replacement, with `{placeholders}`.
+        required: Refuse to build when nothing matches.
+    """
+
+    path: str
+    find: str
+    replace: str
+    required: bool = True
+    when: When = When()
+
+
+class Download(_Model):
+    """A file that the build itself would download: vendored by hash and served by URL in the sandbox."""
+
+    url: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    when: When = When()
+
+
+class Repository(_Model):
+    """A git repository that the build itself would clone, laid at `path` with `.git` and the ref's name."""
+
+    path: str
+    url: str
+    ref: str
+    when: When = When()
+
+
+class Repair(_Model):
+    """How the built wheel is repaired.
+
+    Args:
+        platform: The platform tag to reach; the target's floor by default.
+        linux_tag: Why this component may keep its `linux_<arch>` tag; empty when it may not.
+        needs: Libraries of other wheels (torch's), left outside beside the recipe's host libraries.
+        carries_paths: Patterns of members that may carry a path of the builder.
+    """
+
+    platform: str = "{manylinux}"
+    linux_tag: str = ""
+    needs: tuple[str, ...] = ()
+    carries_paths: tuple[str, ...] = ()
+
+
+class Variant(_Model):
+    """What holds under a condition; a later variant overrides an earlier one."""
+
+    when: When
+    values: dict[str, str] = {}
+    env: dict[str, str] = {}
+    requirements: tuple[str, ...] = ()
+    toolchain: dict[ToolName, VersionRange] = {}
+    container: str = ""
+
+
+class BuildTable(_Model):
+    """The `[build]` table as it stands in a recipe.
+
+    Args:
+        backend: `script` runs `steps`; `pep517` runs the project's own build backend.
+        steps: Commands, each an argument list, run in order in the source folder.
+        subdirectory: Where the project lies in its source.
+        requirements: What the build environment holds; `build-system.requires` is added for `pep517`.
+        clean: Folders that must not exist when the steps start.
+        artifacts: Patterns of the wheels that the steps leave, relative to the source.
+        distributions: The names that they must have, each exactly once.
+        local_version: What replaces the local part of the version; empty keeps none.
+        memory_mb: What one compiler process may need at most, in MiB.
+    """
+
+    backend: Literal["script", "pep517"] = "script"
+    steps: tuple[tuple[str, ...], ...] = ()
+    subdirectory: str = "."
+    requirements: tuple[str, ...] = ()
+    values: dict[str, str] = {}
+    env: dict[str, str] = {}
+    toolchain: dict[ToolName, VersionRange] = {}
+    clean: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ("dist/*.whl",)
+    distributions: tuple[str, ...] = ()
+    local_version: str = ""
+    memory_mb: int = 1024
+    container: str = ""
+    edits: tuple[Edit, ...] = ()
+    downloads: tuple[Download, ...] = ()
+    repositories: tuple[Repository, ...] = ()
+    repair: Repair = Repair()
+    variants: tuple[Variant, ...] = ()
+
+    def resolve(self, facts: Mapping[str, str]) -> BuildSpec:
+        """Return the table with every condition decided and every placeholder of the cell filled in.
+
+        Args:
+            facts: The cell: `torch`, `torch_npu`, `cann`, `npu`, `machine`, `python`, `manylinux` and others.
+
+        Raises:
+            RecipeBuildError: A placeholder has no value.
+        """
+        chosen = [variant for variant in self.variants if variant.when.holds(facts)]
+        known = _expand({**facts, **self.values, **_merged(*(variant.values for variant in chosen))})
+
+        def filled(text: str) -> str:
+            return fill(text, known, late=LATE_PLACEHOLDERS)
+
+        environment = _merged(self.env, *(variant.env for variant in chosen))
+        bounds = _merged(self.toolchain, *(variant.toolchain for variant in chosen))
+        extra = [need for variant in chosen for need in variant.requirements]
+        return BuildSpec(
+            backend=self.backend,
+            steps=tuple(tuple(map(filled, step)) for step in self.steps),
+            subdirectory=filled(self.subdirectory),
+            requirements=tuple(sorted({filled(need) for need in (*self.requirements, *extra)})),
+            env={name: filled(value) for name, value in sorted(environment.items())},
+            toolchain={tool: filled(bound) for tool, bound in sorted(bounds.items())},
+            clean=self.clean,
+            artifacts=tuple(map(filled, self.artifacts)),
+            distributions=self.distributions,
+            local_version=filled(self.local_version).lower(),
+            memory_mb=self.memory_mb,
+            container=filled(
+                next((v.container for v in reversed(chosen) if v.container), self.container)
+            ).lower(),
+            edits=tuple(
+                edit.model_copy(update={"replace": filled(edit.replace)})
+                for edit in self.edits
+                if edit.when.holds(facts)
+            ),
+            downloads=tuple(item for item in self.downloads if item.when.holds(facts)),
+            repositories=tuple(
+                item.model_copy(update={"ref": filled(item.ref)})
+                for item in self.repositories
+                if item.when.holds(facts)
+            ),
+            repair=self.repair.model_copy(update={"platform": filled(self.repair.platform)}),
+        )
+
+
+class BuildSpec(_Model):
+    """A `[build]` table for one cell: only the placeholders of `LATE_PLACEHOLDERS` are left in it."""
+
+    backend: Literal["script", "pep517"]
+    steps: tuple[tuple[str, ...], ...]
+    subdirectory: str
+    requirements: tuple[str, ...]
+    env: dict[str, str]
+    toolchain: dict[str, str]
+    clean: tuple[str, ...]
+    artifacts: tuple[str, ...]
+    distributions: tuple[str, ...]
+    local_version: str
+    memory_mb: int
+    container: str
+    edits: tuple[Edit, ...]
+    downloads: tuple[Download, ...]
+    repositories: tuple[Repository, ...]
+    repair: Repair
+
+
+def fill(text: str, known: Mapping[str, str], *, late: frozenset[str] = frozenset()) -> str:
+    """Return `text` with each `{name}` replaced; names in `late` that are not known yet stay.
+
+    Raises:
+        RecipeBuildError: A name is neither known nor late.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in known:
+            return known[name]
+        if name in late:
+            return match[0]
+        raise RecipeBuildError(
+            f"The build recipe names {{{name}}} in {text!r}, which has no value here.",
+            why=f"Known are: {', '.join(sorted({*known, *late}))}.",
+            next_step="give it under `values` of the [build] table or of one of its variants",
+        )
+
+    return _PLACEHOLDER.sub(value, text)
+
+
+def _expand(values: dict[str, str]) -> dict[str, str]:
+    return {name: fill(value, values, late=LATE_PLACEHOLDERS) for name, value in values.items()}
+
+
+def _merged(*tables: Mapping[_Name, str]) -> dict[_Name, str]:
+    return {name: value for table in tables for name, value in table.items()}

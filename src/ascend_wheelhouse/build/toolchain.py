@@ -1,0 +1,161 @@
+"""Which compilers a build would use: found, held against the recipe's bounds, and part of the key.
+
+One shell script prints every candidate of a host or of a container image, so both are judged by the same
+rules, and in well under a second: a wrong gcc or a missing CANN makes a component pending before anything
+starts. Of several candidates (`gcc`, `gcc-13`, a gcc-toolset; several CANN trees) the first that fits the
+bounds is taken.
+
+CANN's version is read from `ascend_toolkit_install.info`, which its installer leaves under the toolkit's
+home.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.errors import HostUnfitError
+from ascend_wheelhouse.process import run
+
+ALWAYS = ("gcc", "binutils", "glibc")
+_PROBE = r"""
+say() { [ -n "$3" ] && echo "$1|$2|$3|$4"; }
+first() { "$@" 2>/dev/null | head -n 1; }
+for c in gcc /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-[0-9]*/root/usr/bin/gcc; do
+  p=$(command -v "$c") && say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
+done
+for c in ld cmake ninja make; do
+  p=$(command -v "$c") || continue
+  line=$(first "$p" --version)
+  n=$c; [ "$c" = ld ] && n=binutils
+  say "$n" "$p" "$(echo "$line" | grep -Eo '[0-9]+(\.[0-9]+)+' | tail -n 1)" "$line"
+done
+v=$(getconf GNU_LIBC_VERSION 2>/dev/null) && say glibc / "${v#glibc }" "$v"
+A=/usr/local/Ascend
+for h in "$ASCEND_HOME_PATH" $A/cann-* $A/cann $A/ascend-toolkit/latest $A/ascend-toolkit/[0-9]*; do
+  [ -d "$h" ] || continue
+  for i in "$h"/ascend_toolkit_install.info "$h"/*-linux/ascend_toolkit_install.info; do
+    [ -f "$i" ] && say cann "$h" "$(sed -n 's/^version=//p' "$i")" \
+      "$(sed -n 's/^version=//p;s/^innerversion=//p;s/^arch=//p' "$i" | tr '\n' ' ')"
+  done
+done
+true
+"""
+_PYTHON_TOOLS = {"cmake", "ninja"}
+
+
+class ToolchainUnfitError(HostUnfitError):
+    """A tool that the recipe bounds is missing or of the wrong version; its component is pending (exit 10)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """One tool: where it is, its version, and the text that identifies it down to the distribution's patch."""
+
+    name: str
+    path: str
+    version: str
+    identity: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Toolchain:
+    """The tools of one build, one of each name."""
+
+    tools: tuple[Tool, ...]
+
+    def get(self, name: str) -> Tool | None:
+        """Return the tool of that name, if there is one."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What goes into the key and the manifest: name to identifying text, no paths."""
+        return {tool.name: tool.identity.strip() for tool in sorted(self.tools, key=lambda tool: tool.name)}
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of tools outside the system's own, which a sandbox must show and PATH must name."""
+        folders = (
+            str(PurePosixPath(tool.path).parent) for tool in self.tools if tool.name not in {"glibc", "cann"}
+        )
+        return tuple(dict.fromkeys(folder for folder in folders if folder not in {"/usr/bin", "/bin"}))
+
+    @property
+    def cann_home(self) -> str:
+        """CANN's toolkit folder, or empty."""
+        cann = self.get("cann")
+        return cann.path if cann else ""
+
+
+Probe = Callable[[str], str]
+
+
+def host_probe(script: str) -> str:
+    """Run the probe script on this host and return what it prints."""
+    return run(["sh", "-c", script]).stdout
+
+
+def candidates(probe: Probe = host_probe) -> list[Tool]:
+    """Return every tool that the probe finds, best first within a name."""
+    rows = (line.split("|", 3) for line in probe(_PROBE).splitlines() if line.count("|") >= 3)
+    return [Tool(name=name, path=path, version=version, identity=text) for name, path, version, text in rows]
+
+
+def find_toolchain(
+    bounds: Mapping[str, str], *, requirements: Iterable[str] = (), probe: Probe = host_probe
+) -> Toolchain:
+    """Return the tools for a build, each within its bound.
+
+    Args:
+        bounds: Tool name to version range, from the recipe.
+        requirements: The build environment's; a cmake or ninja that it brings is not asked of the host.
+        probe: What runs the probe script: this host or a container.
+
+    Raises:
+        ToolchainUnfitError: A tool is missing or outside its bound; the text names each, found and wanted.
+    """
+    brought = _PYTHON_TOOLS & {
+        re.split(r"[^A-Za-z0-9_-]", need, maxsplit=1)[0].lower() for need in requirements
+    }
+    found = candidates(probe)
+    chosen: list[Tool] = []
+    problems: list[str] = []
+    for name in sorted({*bounds, *ALWAYS, "make", "cmake", "ninja"} - brought):
+        fit = [tool for tool in found if tool.name == name and _within(tool.version, bounds.get(name, ""))]
+        if fit:
+            chosen.append(fit[0])
+        elif name in bounds or name in ALWAYS:
+            problems.append(_problem(name, bounds.get(name, ""), found))
+    if problems:
+        raise ToolchainUnfitError(
+            "This builder lacks a toolchain that the recipe asks for: " + "; ".join(problems) + ".",
+            why="A wheel of another toolchain would load on fewer nodes, or not beside torch at all.",
+            next_step="build on a host that has it, or in the recipe's image with --container",
+        )
+    return Toolchain(tools=tuple(chosen))
+
+
+def _within(version: str, bound: str) -> bool:
+    try:
+        return SpecifierSet(bound).contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _problem(name: str, bound: str, found: Iterable[Tool]) -> str:
+    there = sorted({tool.version for tool in found if tool.name == name})
+    return f"{name} {bound or '(any)'} wanted, {'found ' + ', '.join(there) if there else 'none found'}"
+
+
+def set_env_script(cann_home: str) -> str:
+    """Return the `set_env.sh` of a CANN tree: beside its home before CANN 8.5, inside it from then on."""
+    for path in (Path(cann_home, "set_env.sh"), Path(cann_home).parent / "set_env.sh"):
+        if path.is_file():
+            return str(path)
+    return str(Path(cann_home).parent / "set_env.sh")
