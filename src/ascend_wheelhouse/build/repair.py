@@ -10,32 +10,24 @@ from __future__ import annotations
 import os
 import re
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
-from packaging.utils import parse_wheel_filename
-
 from ascend_wheelhouse.build.spec import Repair
+from ascend_wheelhouse.elf import MAGIC, ElfFacts, read_elf
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.process import Finished, run
+from ascend_wheelhouse.wheel import Member, WheelFile
 
-_MISSING = re.compile(r'required library "?([^" ]+)"? could not be located', re.IGNORECASE)
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-_ELF_MAGIC = b"\x7fELF"
-_CHUNK = 1 << 20
 
 
 class LibraryMissingError(BuildError):
-    """A shared object needs a library that is neither in the wheel, nor on the builder, nor left to the host."""
+    """A shared object needs a library that nobody has and that is not left to the host."""
 
 
 class FloorError(BuildError):
@@ -80,8 +72,10 @@ def repair_wheel(wheel: Path, destination: Path, *, rules: Repair, host_librarie
             "repair", "--plat", "auto", "--only-plat", "-w", folder, *_excludes(rules, host_libraries), wheel
         )
         made = sorted(Path(folder).glob("*.whl"))
+        if not made or floor_of(platform_of(made[0])) is None:
+            _refuse_missing(wheel, (*rules.needs, *host_libraries))
         if not made:
-            _refuse(wheel, done)
+            raise _failure(wheel, done)
         chosen, note = _held_against_floor(wheel, made[0], rules)
         target = destination / chosen.name
         target.write_bytes(chosen.read_bytes())
@@ -90,7 +84,7 @@ def repair_wheel(wheel: Path, destination: Path, *, rules: Repair, host_librarie
 
 
 def _is_pure(wheel: Path) -> bool:
-    return all(tag.platform == "any" for tag in parse_wheel_filename(wheel.name)[3])
+    return platform_of(wheel) == "any"
 
 
 def _excludes(rules: Repair, host_libraries: Iterable[str]) -> Iterator[str]:
@@ -105,51 +99,45 @@ def _auditwheel(*arguments: str | Path) -> Finished:
     return run([sys.executable, "-m", "auditwheel", *arguments], env=env, check=False)
 
 
-def _refuse(wheel: Path, done: Finished) -> None:
-    missing = sorted(set(_MISSING.findall(done.stderr + done.stdout)))
-    if not missing:
-        raise RepairFailedError(
-            f"auditwheel could not repair {wheel.name}.",
-            why=(done.stderr.strip() or done.stdout.strip())[-800:],
-            next_step=f"auditwheel show {wheel.name}",
-        )
-    needs = [
-        f"{library} (needed by {', '.join(needed_by(wheel, library)) or 'a library of it'})"
-        for library in missing
-    ]
-    raise LibraryMissingError(
-        f"{wheel.name} needs libraries that are nowhere: {'; '.join(needs)}.",
-        why="They are neither in the wheel, nor on this builder, nor in the recipe's list of what the host provides.",
-        next_step="add each to `host_libraries` of the recipe if every node has it; otherwise install it and build again",
+def _failure(wheel: Path, done: Finished) -> RepairFailedError:
+    return RepairFailedError(
+        f"auditwheel could not repair {wheel.name}.",
+        why=(done.stderr.strip() or done.stdout.strip())[-800:],
+        next_step=f"auditwheel show {wheel.name}",
     )
 
 
-def needed_by(wheel: Path, library: str) -> list[str]:
-    """Return the members of a wheel whose NEEDED names `library`."""
-    return [name for name, facts in _shared_objects(wheel) if library in facts["DT_NEEDED"]]
+def _refuse_missing(wheel: Path, left: Sequence[str]) -> None:
+    """Raise when a library is neither in the wheel nor on this builder nor left to the host."""
+    objects = dict(_shared_objects(wheel))
+    inside = {Path(name).name for name in objects} | {facts.soname for facts in objects.values()}
+    here = _libraries_here()
+    missing = {
+        library: name
+        for name, facts in objects.items()
+        for library in facts.needed
+        if library not in inside | here and not any(fnmatchcase(library, pattern) for pattern in left)
+    }
+    if missing:
+        needs = "; ".join(f"{library} (needed by {name})" for library, name in sorted(missing.items()))
+        raise LibraryMissingError(
+            f"{wheel.name} needs libraries that are nowhere: {needs}.",
+            why="Neither the wheel, nor this builder, nor the recipe's `host_libraries` has them.",
+            next_step="list it under `host_libraries` of the recipe if every node has it, or install it here",
+        )
 
 
-def _shared_objects(wheel: Path) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            with archive.open(member) as stream:
-                if stream.read(len(_ELF_MAGIC)) != _ELF_MAGIC:
-                    continue
-            yield member.filename, _dynamic(archive.read(member))
+def _libraries_here() -> set[str]:
+    cached = {line.split()[0] for line in run(["ldconfig", "-p"]).stdout.splitlines()[1:] if line.strip()}
+    folders = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry]
+    return cached | {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
 
 
-def _dynamic(data: bytes) -> dict[str, list[str]]:
-    facts: dict[str, list[str]] = {"DT_NEEDED": [], "DT_RPATH": [], "DT_RUNPATH": []}
-    try:
-        sections = [
-            part for part in ELFFile(BytesIO(data)).iter_sections() if isinstance(part, DynamicSection)
-        ]
-        for tag in (tag for section in sections for tag in section.iter_tags()):
-            if tag.entry.d_tag in facts:
-                facts[tag.entry.d_tag].append(getattr(tag, tag.entry.d_tag[3:].lower()))
-    except ELFError:
-        return facts
-    return facts
+def _shared_objects(path: Path) -> Iterator[tuple[str, ElfFacts]]:
+    with WheelFile.open(path) as wheel:
+        for member in wheel.members:
+            if next(wheel.chunks(member), b"")[: len(MAGIC)] == MAGIC:
+                yield member.name, read_elf(b"".join(wheel.chunks(member)))
 
 
 def platform_of(wheel: Path) -> str:
@@ -183,8 +171,7 @@ def check_rpaths(wheel: Path) -> None:
     bad = [
         f"{name}: {path}"
         for name, facts in _shared_objects(wheel)
-        for entry in (*facts["DT_RPATH"], *facts["DT_RUNPATH"])
-        for path in entry.split(":")
+        for path in (*facts.rpath, *facts.runpath)
         if path and not path.startswith(("$ORIGIN", "${ORIGIN}"))
     ]
     if bad:
@@ -205,25 +192,24 @@ def check_traces(wheel: Path, needles: Iterable[str], *, allowed: Sequence[str] 
     """
     wanted = [needle.encode() for needle in needles]
     found: list[str] = []
-    with zipfile.ZipFile(wheel) as archive:
-        for member in archive.infolist():
-            if not any(fnmatchcase(member.filename, pattern) for pattern in allowed):
-                found += [f"{member.filename}: {path.decode()}" for path in _carried(archive, member, wanted)]
+    with WheelFile.open(wheel) as opened:
+        for member in opened.members:
+            if not any(fnmatchcase(member.name, pattern) for pattern in allowed):
+                found += [f"{member.name}: {path.decode()}" for path in _carried(opened, member, wanted)]
     if found:
         raise BuilderTraceError(
             f"{wheel.name} carries paths of the builder: {'; '.join(found)}.",
             why="They do not exist on a node, and they make the wheel differ from builder to builder.",
-            next_step="find what writes them; a compiler path needs -ffile-prefix-map, a text file an edit in the recipe",
+            next_step="find what writes them; a compiled file needs -ffile-prefix-map, a text file an edit",
         )
 
 
-def _carried(archive: zipfile.ZipFile, member: zipfile.ZipInfo, needles: Sequence[bytes]) -> list[bytes]:
+def _carried(wheel: WheelFile, member: Member, needles: Sequence[bytes]) -> list[bytes]:
     seen: set[bytes] = set()
-    keep = max(map(len, needles), default=1) - 1
+    keep = max(map(len, needles), default=1)
     tail = b""
-    with archive.open(member) as stream:
-        while chunk := stream.read(_CHUNK):
-            window = tail + chunk
-            seen |= {needle for needle in needles if needle in window}
-            tail = window[-keep:] if keep else b""
+    for chunk in wheel.chunks(member):
+        window = tail + chunk
+        seen |= {needle for needle in needles if needle in window}
+        tail = window[-keep:]
     return sorted(seen)

@@ -45,8 +45,7 @@ class Cage:
     """What a command may see.
 
     Args:
-        work: The build's own folder on the host, seen inside at the conditions' root; `etc/` and `network.log`
-            are kept in it.
+        work: The build's own folder on the host, seen inside at the conditions' root.
         mounts: What else is seen, later ones above earlier ones.
         env: The whole environment.
         cwd: Where the command starts, as seen inside.
@@ -208,7 +207,7 @@ def _trial(kind: Sandbox) -> str | None:
 
 
 class Unsealed(Sandbox):
-    """No sandbox: the host as it is. The cage's root must be its work folder; mounts below it become links."""
+    """The host as it is: the cage's root must be its work folder, and mounts below it become links."""
 
     name = "none"
     sealed = False

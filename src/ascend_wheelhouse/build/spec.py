@@ -13,17 +13,18 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.target import Machine, Npu
+from ascend_wheelhouse.toml_file import FileModel
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
+_CONDITIONS = frozenset({"machine", "npu", "torch", "cann", "python", "glibc"})
 _Name = TypeVar("_Name", bound=str)
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 LATE_PLACEHOLDERS = frozenset(
-    {"jobs", "out", "source", "env", "cann_home", "cann_set_env", "commit", "epoch"}
+    {"jobs", "out", "source", "env", "cann_home", "cann_set_env", "commit", "commit8", "epoch"}
 )
 
 
@@ -42,34 +43,16 @@ def _specifiers(text: str) -> str:
 VersionRange = Annotated[str, AfterValidator(_specifiers)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+def _condition(when: dict[str, str]) -> dict[str, str]:
+    if unknown := sorted(set(when) - _CONDITIONS):
+        raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {', '.join(sorted(_CONDITIONS))}")
+    return when
 
 
-class When(_Model):
-    """Where a block holds; every key that is given must fit, and an empty one always does."""
-
-    machine: Machine | None = None
-    npu: Npu | None = None
-    torch: VersionRange | None = None
-    cann: VersionRange | None = None
-    python: VersionRange | None = None
-
-    def holds(self, facts: Mapping[str, str]) -> bool:
-        """Return whether the facts of a cell fit; a fact that is missing fits no range."""
-        exact = all(
-            wanted is None or facts.get(key) == wanted
-            for key, wanted in (("machine", self.machine), ("npu", self.npu))
-        )
-        ranges = (("torch", self.torch), ("cann", self.cann), ("python", self.python))
-        return exact and all(wanted is None or _within(facts.get(key), wanted) for key, wanted in ranges)
+When = Annotated[dict[str, str], AfterValidator(_condition)]
 
 
-def _within(version: str | None, wanted: str) -> bool:
-    return version is not None and SpecifierSet(wanted).contains(Version(version).public, prereleases=True)
-
-
-class Edit(_Model):
+class Edit(FileModel):
     """A strict text replacement in one source file, for what a patch cannot know the context of.
 
     Args:
@@ -83,27 +66,27 @@ class Edit(_Model):
     find: str
     replace: str
     required: bool = True
-    when: When = When()
+    when: When = {}
 
 
-class Download(_Model):
+class Download(FileModel):
     """A file that the build itself would download: vendored by hash and served by URL in the sandbox."""
 
     url: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    when: When = When()
+    when: When = {}
 
 
-class Repository(_Model):
+class Repository(FileModel):
     """A git repository that the build itself would clone, laid at `path` with `.git` and the ref's name."""
 
     path: str
     url: str
     ref: str
-    when: When = When()
+    when: When = {}
 
 
-class Repair(_Model):
+class Repair(FileModel):
     """How the built wheel is repaired.
 
     Args:
@@ -119,7 +102,7 @@ class Repair(_Model):
     carries_paths: tuple[str, ...] = ()
 
 
-class Variant(_Model):
+class Variant(FileModel):
     """What holds under a condition; a later variant overrides an earlier one."""
 
     when: When
@@ -130,13 +113,14 @@ class Variant(_Model):
     container: str = ""
 
 
-class BuildTable(_Model):
+class BuildTable(FileModel):
     """The `[build]` table as it stands in a recipe.
 
     Args:
         backend: `script` runs `steps`; `pep517` runs the project's own build backend.
         steps: Commands, each an argument list, run in order in the source folder.
         subdirectory: Where the project lies in its source.
+        env: Variables of the steps; an empty value in a variant takes one away.
         requirements: What the build environment holds; `build-system.requires` is added for `pep517`.
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
@@ -164,16 +148,14 @@ class BuildTable(_Model):
     repair: Repair = Repair()
     variants: tuple[Variant, ...] = ()
 
-    def resolve(self, facts: Mapping[str, str]) -> BuildSpec:
+    def resolve(self, cell: Cell) -> BuildSpec:
         """Return the table with every condition decided and every placeholder of the cell filled in.
-
-        Args:
-            facts: The cell: `torch`, `torch_npu`, `cann`, `npu`, `machine`, `python`, `manylinux` and others.
 
         Raises:
             RecipeBuildError: A placeholder has no value.
         """
-        chosen = [variant for variant in self.variants if variant.when.holds(facts)]
+        facts = cell.fields | {"manylinux": cell.target.manylinux}
+        chosen = [variant for variant in self.variants if cell.holds(variant.when)]
         known = _expand({**facts, **self.values, **_merged(*(variant.values for variant in chosen))})
 
         def filled(text: str) -> str:
@@ -187,7 +169,7 @@ class BuildTable(_Model):
             steps=tuple(tuple(map(filled, step)) for step in self.steps),
             subdirectory=filled(self.subdirectory),
             requirements=tuple(sorted({filled(need) for need in (*self.requirements, *extra)})),
-            env={name: filled(value) for name, value in sorted(environment.items())},
+            env={name: filled(value) for name, value in sorted(environment.items()) if value},
             toolchain={tool: filled(bound) for tool, bound in sorted(bounds.items())},
             clean=self.clean,
             artifacts=tuple(map(filled, self.artifacts)),
@@ -200,19 +182,19 @@ class BuildTable(_Model):
             edits=tuple(
                 edit.model_copy(update={"replace": filled(edit.replace)})
                 for edit in self.edits
-                if edit.when.holds(facts)
+                if cell.holds(edit.when)
             ),
-            downloads=tuple(item for item in self.downloads if item.when.holds(facts)),
+            downloads=tuple(item for item in self.downloads if cell.holds(item.when)),
             repositories=tuple(
                 item.model_copy(update={"ref": filled(item.ref)})
                 for item in self.repositories
-                if item.when.holds(facts)
+                if cell.holds(item.when)
             ),
             repair=self.repair.model_copy(update={"platform": filled(self.repair.platform)}),
         )
 
 
-class BuildSpec(_Model):
+class BuildSpec(FileModel):
     """A `[build]` table for one cell: only the placeholders of `LATE_PLACEHOLDERS` are left in it."""
 
     backend: Literal["script", "pep517"]

@@ -27,7 +27,8 @@ _PROBE = r"""
 say() { [ -n "$3" ] && echo "$1|$2|$3|$4"; }
 first() { "$@" 2>/dev/null | head -n 1; }
 for c in gcc /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-[0-9]*/root/usr/bin/gcc; do
-  p=$(command -v "$c") && say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
+  p=$(command -v "$c") || continue
+  say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
 done
 for c in ld cmake ninja make; do
   p=$(command -v "$c") || continue
@@ -46,16 +47,17 @@ for h in "$ASCEND_HOME_PATH" $A/cann-* $A/cann $A/ascend-toolkit/latest $A/ascen
 done
 true
 """
+_COLUMNS = 4
 _PYTHON_TOOLS = {"cmake", "ninja"}
 
 
 class ToolchainUnfitError(HostUnfitError):
-    """A tool that the recipe bounds is missing or of the wrong version; its component is pending (exit 10)."""
+    """A tool that the recipe bounds is missing or of another version; its component is pending (exit 10)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """One tool: where it is, its version, and the text that identifies it down to the distribution's patch."""
+    """One tool: its place, its version, and the text that identifies it down to the patch level."""
 
     name: str
     path: str
@@ -103,8 +105,12 @@ def host_probe(script: str) -> str:
 
 def candidates(probe: Probe = host_probe) -> list[Tool]:
     """Return every tool that the probe finds, best first within a name."""
-    rows = (line.split("|", 3) for line in probe(_PROBE).splitlines() if line.count("|") >= 3)
-    return [Tool(name=name, path=path, version=version, identity=text) for name, path, version, text in rows]
+    rows = (line.split("|", 3) for line in probe(_PROBE).splitlines())
+    return [
+        Tool(name=row[0], path=row[1], version=row[2], identity=row[3])
+        for row in rows
+        if len(row) == _COLUMNS
+    ]
 
 
 def find_toolchain(

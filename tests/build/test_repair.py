@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from small_wheels import shared_object, wheel
+
+from ascend_wheelhouse.build.repair import (
+    BuilderTraceError,
+    FloorError,
+    LibraryMissingError,
+    check_rpaths,
+    check_traces,
+    floor_of,
+    repair_wheel,
+)
+from ascend_wheelhouse.build.spec import Repair
+
+MACHINE = platform.machine()
+MODERN = Repair(platform=f"manylinux_2_36_{MACHINE}")
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
+
+
+def extension(folder: Path, *, link: Sequence[str] = ()) -> Path:
+    """Return a wheel whose extension needs libhccl.so, which no builder has."""
+    library = shared_object(folder, "libhccl.so")
+    code = "extern int nothing(void); int use(void) { return nothing(); }\n"
+    made = shared_object(folder, "_C.so", code=code, link=[str(library), *link])
+    return wheel(folder / "dist", {"thing/_C.so": made.read_bytes(), "thing/__init__.py": b""})
+
+
+def test_a_library_that_the_recipe_leaves_to_the_host_stays_outside(tmp_path: Path, out: Path) -> None:
+    done = repair_wheel(extension(tmp_path), out, rules=MODERN, host_libraries=["libhccl.so"])
+    assert done.wheel.parent == out
+    assert floor_of(done.platform) is not None
+    assert "linux_" + MACHINE not in done.platform.split(".")
+
+
+def test_a_library_that_nobody_has_is_named_with_who_needs_it(tmp_path: Path, out: Path) -> None:
+    with pytest.raises(LibraryMissingError, match=r"libhccl\.so \(needed by thing/_C\.so\)"):
+        repair_wheel(extension(tmp_path), out, rules=MODERN, host_libraries=[])
+
+
+def test_libraries_of_another_wheel_are_left_outside_by_pattern(tmp_path: Path, out: Path) -> None:
+    rules = MODERN.model_copy(update={"needs": ("libhc*.so",)})
+    assert repair_wheel(extension(tmp_path), out, rules=rules, host_libraries=[]).wheel.exists()
+
+
+def _too_new(folder: Path) -> Path:
+    code = "extern int __libc_single_threaded; int use(void) { return __libc_single_threaded; }\n"
+    made = shared_object(folder, "_C.so", code=code, link=["-lc"])
+    return wheel(folder / "dist", {"thing/_C.so": made.read_bytes()})
+
+
+def test_a_wheel_above_the_floor_is_refused_and_the_symbols_are_told(tmp_path: Path, out: Path) -> None:
+    rules = Repair(platform=f"manylinux_2_28_{MACHINE}")
+    with pytest.raises(FloorError, match=r"the target's floor is manylinux_2_28") as caught:
+        repair_wheel(_too_new(tmp_path), out, rules=rules, host_libraries=[])
+    assert "GLIBC_2.32" in caught.value.why
+
+
+def test_a_recipe_may_keep_the_linux_tag_if_it_says_why(tmp_path: Path, out: Path) -> None:
+    rules = Repair(platform=f"manylinux_2_28_{MACHINE}", linux_tag="for one cluster")
+    done = repair_wheel(_too_new(tmp_path), out, rules=rules, host_libraries=[])
+    assert done.platform == f"linux_{MACHINE}"
+    assert "for one cluster" in done.note
+
+
+def test_a_pure_wheel_passes_as_it_is(tmp_path: Path, out: Path) -> None:
+    made = wheel(tmp_path, {"thing.py": b""})
+    pure = made.rename(tmp_path / "thing-1.0-py3-none-any.whl")
+    done = repair_wheel(pure, out, rules=MODERN, host_libraries=[])
+    assert done.wheel.read_bytes() == pure.read_bytes()
+
+
+def test_an_rpath_that_leads_out_of_site_packages_is_named(tmp_path: Path) -> None:
+    made = extension(tmp_path, link=["-Wl,-rpath,/opt/cann/lib64"])
+    with pytest.raises(BuilderTraceError, match=r"thing/_C\.so: /opt/cann/lib64"):
+        check_rpaths(made)
+
+
+def test_a_path_of_the_builder_is_found_even_across_chunks(tmp_path: Path) -> None:
+    filler = bytes((1 << 20) - 5)
+    made = wheel(tmp_path, {"thing/data.bin": filler + b"/build/source/x.cpp", "thing/ok.txt": b"/usr/lib"})
+    with pytest.raises(BuilderTraceError, match=re.escape("thing/data.bin: /build/source")):
+        check_traces(made, ["/build/source", "/home/me"])
+    check_traces(made, ["/build/source"], allowed=["thing/data.*"])
+
+
+@pytest.mark.parametrize(
+    ("platform_tag", "floor"),
+    [
+        ("manylinux_2_28_aarch64", (2, 28)),
+        ("manylinux_2_27_aarch64.manylinux_2_28_aarch64", (2, 27)),
+        ("manylinux2014_x86_64", (2, 17)),
+        ("linux_x86_64", None),
+    ],
+)
+def test_the_floor_is_read_from_the_tag(platform_tag: str, floor: tuple[int, int] | None) -> None:
+    assert floor_of(platform_tag) == floor
