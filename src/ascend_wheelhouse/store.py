@@ -17,7 +17,7 @@ import os
 import re
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -143,19 +143,19 @@ class Store:
 
     def add(self, source: Path | IO[bytes]) -> str:
         """Copy a file or a stream into the store and return its sha256; the source stays as it is."""
-        if isinstance(source, Path):
-            with source.open("rb") as stream:
-                return self._add_stream(stream)
-        return self._add_stream(source)
+        with self.incoming() as path:
+            return self.adopt(path, self.copy_in(source, path))
 
-    def _add_stream(self, stream: IO[bytes]) -> str:
+    def copy_in(self, source: Path | IO[bytes], path: Path) -> str:
+        """Copy a file or a stream to a path that `incoming` gave, and return its sha256."""
         digest = hashlib.sha256()
-        with self.incoming() as path, path.open("wb") as out:
+        with ExitStack() as stack:
+            stream = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
+            out = stack.enter_context(path.open("wb"))
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
                 out.write(chunk)
-            out.flush()
-            return self.adopt(path, digest.hexdigest())
+        return digest.hexdigest()
 
     def adopt(self, path: Path, sha256: str | None = None) -> str:
         """Move a finished file from `incoming()` or a partial into the blobs.

@@ -51,6 +51,7 @@ class Download:
         size: Its promised size in bytes, None where unknown.
         name: The project it belongs to, for finding it on an index.
         urls: Where it may be fetched, first choice first; empty when an index must be asked.
+        headers: Header fields to send along.
     """
 
     filename: str
@@ -58,6 +59,7 @@ class Download:
     size: int | None = None
     name: str = ""
     urls: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -185,9 +187,8 @@ class Transfer:
                 self._read(url, partial, copy)
             except faults.OriginError as error:
                 attempt = 0 if copy.size - before >= _PROGRESS_THAT_COUNTS else attempt
-                if not error.transient or attempt >= self._http.config.retries:
+                if not self._http.wait(attempt, error):
                     raise
-                self._http.wait(attempt, error.retry_after)
                 attempt += 1
             else:
                 return
@@ -195,7 +196,9 @@ class Transfer:
                 raise StoppedError
 
     def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
-        with self._http.stream(url, offset=copy.size, validator=self._validator(url, partial)) as stream:
+        validator = self._validator(url, partial)
+        headers = self._wanted.headers
+        with self._http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
             self._refuse_html(url, stream)
             self._expect_size(url, stream)
             if stream.head.start != copy.size:

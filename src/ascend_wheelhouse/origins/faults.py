@@ -20,11 +20,13 @@ class OriginError(SourceUnreachableError):
     """An origin did not give what was asked for."""
 
     transient: ClassVar[bool] = False
+    retries: ClassVar[int] = 100
     reason: ClassVar[str] = ""
     advice: ClassVar[str] = _AGAIN
 
     def __init__(self, url: str, detail: str, *, retry_after: float | None = None) -> None:
         super().__init__(f"{redacted(url)}: {detail}", why=self.reason, next_step=self.advice)
+        self.url = url
         self.retry_after = retry_after
 
 
@@ -89,6 +91,7 @@ class UnreachableHostError(OriginError):
     """The host has no address, or nothing answers there."""
 
     transient = True
+    retries = 2
     reason = "The name does not resolve here, the host is down, or a firewall is in between."
     advice = "check the network and pip's index and proxy settings, or set a mirror in mirrors.toml"
 

@@ -9,6 +9,8 @@ once when the run is stopped. A `file://` URL, often a mirror, is served through
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.origins.transport import is_trusted, new_manager, proxy_for
 
 Result = TypeVar("Result")
+Fields = tuple[tuple[str, str], ...]
 
 _HOPS = 10
 _LONGEST_WAIT = 60.0
@@ -88,6 +91,7 @@ class Http:
         self._open: set[urllib3.BaseHTTPResponse] = set()
         self._managers: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
         self._logins: dict[str, Login] = {}
+        self._given_up: set[str] = set()
         self._guard = threading.Lock()
 
     def page(self, url: str, *, accept: str = "*/*") -> Page:
@@ -98,22 +102,25 @@ class Http:
         """
         return self.trying(lambda: self._page(url, accept))
 
-    def size(self, url: str) -> int | None:
-        """Return the size of the file behind `url` in bytes by a HEAD request, None when it is not said."""
-        return self.trying(lambda: self._size(url))
+    def head(self, url: str, *, headers: Fields = ()) -> Head:
+        """Return what the origin says of the file behind `url`, by a HEAD request."""
+        return self.trying(lambda: self._head(url, headers))
 
     def digest(self, url: str) -> tuple[str, int]:
         """Read the file behind `url` once and return its sha256 and size, where no index states them."""
         return self.trying(lambda: self._digest(url))
 
     @contextmanager
-    def stream(self, url: str, *, offset: int = 0, validator: str = "") -> Iterator[Stream]:
+    def stream(
+        self, url: str, *, offset: int = 0, validator: str = "", headers: Fields = ()
+    ) -> Iterator[Stream]:
         """Open the file behind `url` at `offset`; one try, since only the reader knows where to go on.
 
         Args:
             url: What to fetch.
             offset: Bytes that are there already; the answer may start at 0 all the same, see `Head.start`.
             validator: What `Head.validator` was when they came: if it has changed, the whole file is sent.
+            headers: Further header fields.
 
         Raises:
             OriginError: The origin did not give it.
@@ -122,39 +129,49 @@ class Http:
         if urlsplit(place).scheme == "file":
             with _local(place) as file:
                 file.seek(offset)
-                head = Head(
-                    url=place,
-                    start=offset,
-                    size=Path(file.name).stat().st_size,
-                    validator="",
-                    content_type="",
-                )
+                head = _local_head(place, file, start=offset)
                 yield Stream(head, file, lambda error: faults.ConnectionBrokenError(place, str(error)))
             return
-        headers = {"Accept-Encoding": "identity"}
+        sent = {"Accept-Encoding": "identity", **dict(headers)}
         if offset:
-            headers["Range"] = f"bytes={offset}-"
+            sent["Range"] = f"bytes={offset}-"
             if validator:
-                headers["If-Range"] = validator
-        with self._answer("GET", place, headers) as (final, response):
+                sent["If-Range"] = validator
+        with self._answer("GET", place, sent) as (final, response):
             yield Stream(head_of(final, response), response, lambda error: fault_of(final, error))
 
     def trying(self, action: Callable[[], Result]) -> Result:
         """Run `action` until it succeeds, fails for good, or has failed as often as pip's `retries` allow."""
-        for attempt in range(self.config.retries):
+        for attempt in itertools.count():
             try:
                 return action()
             except faults.OriginError as error:
-                if not error.transient or self.stop.is_set():
+                if not self.wait(attempt, error):
                     raise
-                self.wait(attempt, error.retry_after)
-        return action()
+        raise AssertionError
 
-    def wait(self, attempt: int, retry_after: float | None = None) -> None:
-        """Wait before try number `attempt + 2`: what the origin asked for, else twice as long each time."""
+    def wait(self, attempt: int, fault: faults.OriginError) -> bool:
+        """Wait before the next try, and tell whether there should be one.
+
+        The wait is what the origin asked for, else twice as long each time with jitter; a host that was given up
+        once is not waited for again.
+
+        Args:
+            attempt: How many tries were repeated before.
+            fault: Why the last one failed.
+        """
+        host = urlsplit(fault.url).netloc
+        allowed = 0 if host in self._given_up else min(self.config.retries, fault.retries)
+        if not fault.transient or self.stop.is_set():
+            return False
+        if attempt >= allowed:
+            if isinstance(fault, faults.UnreachableHostError):
+                self._given_up.add(host)
+            return False
         backoff = min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        seconds = backoff if retry_after is None else min(retry_after, _LONGEST_WAIT)
+        seconds = backoff if fault.retry_after is None else min(fault.retry_after, _LONGEST_WAIT)
         self._clock.sleep(seconds, self.stop)
+        return True
 
     def close(self) -> None:
         """Stop waiting and break off every open body; the client cannot be used afterwards."""
@@ -191,13 +208,14 @@ class Http:
                 raise faults.ConnectionBrokenError(url, f"ended after {size} of {stream.head.size} bytes")
         return digest.hexdigest(), size
 
-    def _size(self, url: str) -> int | None:
+    def _head(self, url: str, headers: Fields) -> Head:
         place = self.mirrors.redirect(url)
         if urlsplit(place).scheme == "file":
             with _local(place) as file:
-                return Path(file.name).stat().st_size
-        with self._answer("HEAD", place, {"Accept-Encoding": "identity"}) as (final, response):
-            return head_of(final, response).size
+                return _local_head(place, file)
+        sent = {"Accept-Encoding": "identity", **dict(headers)}
+        with self._answer("HEAD", place, sent) as (final, response):
+            return head_of(final, response)
 
     @contextmanager
     def _answer(
@@ -281,3 +299,10 @@ def _local(url: str) -> Iterator[IO[bytes]]:
         raise faults.NotFoundError(url, error.strerror or "cannot be opened") from error
     with file:
         yield file
+
+
+def _local_head(url: str, file: IO[bytes], *, start: int = 0) -> Head:
+    status = os.fstat(file.fileno())
+    return Head(
+        url=url, start=start, size=status.st_size, validator=f'"{status.st_mtime_ns}"', content_type=""
+    )

@@ -238,7 +238,7 @@ class Finder:
         if sha256 is None:
             sha256, size = self._http.digest(offer.url)
         if size is None:
-            size = self._http.size(offer.url)
+            size = self._http.head(offer.url).size
         if size is None:
             _, size = self._http.digest(offer.url)
         self._seen[offer.filename, sha256] = offer.url

@@ -1,0 +1,52 @@
+"""Files that a person hands over: into the store like any download, checked the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.origins.faults import HashMismatchError
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import check_wheel_names
+
+
+class NoSuchFileError(UsageError):
+    """The file to hand over does not exist or is not a file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A named file that is in the store; `size` is in bytes."""
+
+    filename: str
+    sha256: str
+    size: int
+
+
+def hand_over(path: Path, store: Store, *, sha256: str | None = None) -> Held:
+    """Copy a file into the store.
+
+    Args:
+        path: The file; it stays where it is.
+        store: Where to.
+        sha256: The digest that it must have, None where nothing promises one.
+
+    Raises:
+        NoSuchFileError: There is no such file.
+        HashMismatchError: It has another digest.
+        IntegrityError: It is a wheel that cannot be read or contradicts its name.
+    """
+    if not path.is_file():
+        raise NoSuchFileError(
+            f"{path} is not a file.", next_step="give the path of a wheel, a .run file or an archive"
+        )
+    check_wheel_names(path, path.name)
+    with store.incoming() as copy:
+        found = store.copy_in(path, copy)
+        if sha256 not in {None, found}:
+            raise HashMismatchError(
+                path.name, expected=str(sha256), found=found, url=path.absolute().as_uri()
+            )
+        store.adopt(copy, found)
+    return Held(filename=path.name, sha256=found, size=store.size_of(found))

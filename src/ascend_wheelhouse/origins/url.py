@@ -1,0 +1,80 @@
+"""Files at URLs made from templates, and files inside release archives at such URLs.
+
+Nothing promises a digest here, so what was fetched is remembered by URL and taken from the store again only
+while the origin still states the same size and validator (ETag or Last-Modified).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from urllib.parse import quote, unquote, urlsplit
+
+from ascend_wheelhouse.events import Emit, silent
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.origins.archive import take_member
+from ascend_wheelhouse.origins.faults import redacted
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.local import Held
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download
+
+
+def filled(template: str, fields: Mapping[str, str]) -> str:
+    """Return the URL that a template makes of `fields`, each quoted (`2.8.0+cpu` becomes `2.8.0%2Bcpu`).
+
+    Raises:
+        KeyError: The template names a field that `fields` lacks.
+    """
+    return template.format_map({name: quote(value, safe="") for name, value in fields.items()})
+
+
+class Releases:
+    """Brings files of URLs and release archives into the store.
+
+    Args:
+        store: Where to.
+        http: The door.
+        emit: Told of each file.
+    """
+
+    def __init__(self, store: Store, http: Http, emit: Emit = silent) -> None:
+        self._store = store
+        self._http = http
+        self._emit = emit
+
+    def file(self, url: str, *, headers: Mapping[str, str] | None = None) -> Held:
+        """Bring the file behind `url`.
+
+        Raises:
+            OriginError: The origin did not give it.
+            IntegrityError: It is a wheel that cannot be read or contradicts its name.
+        """
+        sent = tuple((headers or {}).items())
+        filename = unquote(urlsplit(url).path.rpartition("/")[2])
+        head = self._http.head(url, headers=sent)
+        record = self._store.result(_key(url)) or {}
+        stated = {"size": head.size, "validator": head.validator}
+        if head.validator and record.get("stated") == stated and self._store.has(str(record.get("sha256"))):
+            sha256 = str(record["sha256"])
+        else:
+            download = Download(filename=filename, size=head.size, urls=(url,), headers=sent)
+            sha256 = fetch_all([download], self._store, self._emit, http=self._http)[0].sha256
+            self._store.put_result(_key(url), {"sha256": sha256, "stated": stated})
+        return Held(filename=filename, sha256=sha256, size=self._store.size_of(sha256))
+
+    def member(self, url: str, pattern: str, *, headers: Mapping[str, str] | None = None) -> Held:
+        """Bring the one member that `pattern` fits of the archive behind `url`.
+
+        Raises:
+            OriginError: The origin did not give the archive.
+            NoSuchMemberError: Nothing in it fits.
+            SeveralMembersError: More than one member fits.
+            BrokenArchiveError: It cannot be read.
+        """
+        archive = self.file(url, headers=headers)
+        return take_member(self._store.path(archive.sha256), pattern, self._store, label=redacted(url))
+
+
+def _key(url: str) -> str:
+    return "release-" + hashlib.sha256(url.encode()).hexdigest()
