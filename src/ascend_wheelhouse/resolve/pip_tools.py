@@ -1,0 +1,82 @@
+"""`pip-compile`, unpatched, in an interpreter that reports the target.
+
+pip evaluates markers and tags for the interpreter that it runs in, whatever `--platform` says; so the
+interpreter is told what to report by a start-up shim (`shim/sitecustomize.py`). What pip-compile cannot be
+told by option it is told by the index that it sees (`view.py`). Hashes are left to the lock: without the
+index's JSON API they would cost a download of every file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
+from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, question
+from ascend_wheelhouse.resolve.view import IndexView, served
+from ascend_wheelhouse.target import Target
+
+_SHIM = Path(__file__).with_name("shim")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipToolsResolver:
+    """pip-tools of this environment.
+
+    Args:
+        http: The door to the indexes; one that follows pip's configuration when None.
+        cache: Where pip-tools keeps what it learnt, one folder a kind of machine; the user's cache when None.
+    """
+
+    http: Http | None = field(default=None)
+    cache: Path | None = field(default=None)
+    name: str = field(default="pip-tools", init=False)
+
+    def resolve(self, request: ResolveRequest) -> Resolution:
+        """Return the pins that pip-compile chooses; see `Resolver.resolve`."""
+        http = self.http or Http()
+        view = IndexView(request, http)
+        with question(request) as folder, served(view) as index:
+            env = {**reporting(request.target), **_sources(request, http, index)}
+            try:
+                return answer(self.name, self._command(request), folder, request, env)
+            finally:
+                if view.failures:
+                    raise view.failures[0]
+
+    def _command(self, request: ResolveRequest) -> list[str | Path]:
+        cache = self.cache or platformdirs.user_cache_path("ascend-wheelhouse") / "pip-tools"
+        return [
+            *(sys.executable, "-m", "piptools", "compile", REQUIREMENTS, "--constraint", CONSTRAINTS),
+            *("--output-file", ANSWER, "--verbose", "--no-config", "--no-header", "--no-emit-options"),
+            *("--strip-extras", "--allow-unsafe", "--annotate"),
+            *("--cache-dir", cache / request.target.manylinux),
+        ]
+
+
+def reporting(target: Target) -> dict[str, str]:
+    """Return the environment variables that make a Python interpreter report `target`."""
+    python = [int(part) for part in target.markers["python_full_version"].split(".")]
+    facts = {"machine": target.machine, "glibc": ".".join(map(str, target.glibc)), "python": python}
+    paths = [str(_SHIM), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths), "WHEELHOUSE_REPORTS": json.dumps(facts)}
+
+
+def _sources(request: ResolveRequest, http: Http, index: str) -> dict[str, str]:
+    """Return pip's variables: they beat its files, so the view is the only index that it asks."""
+    folders = [str(folder.resolve()) for folder in request.find_links]
+    return {
+        "PIP_INDEX_URL": index,
+        "PIP_EXTRA_INDEX_URL": index,
+        "PIP_NO_INDEX": "0",
+        "PIP_FIND_LINKS": " ".join([*folders, *http.config.find_links]),
+        "PIP_ONLY_BINARY": ":all:",
+        "PIP_NO_INPUT": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }

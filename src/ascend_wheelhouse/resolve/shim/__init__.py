@@ -1,0 +1,1 @@
+"""The folder that goes on PYTHONPATH: it must hold nothing but `sitecustomize`."""

@@ -1,0 +1,70 @@
+"""What both resolvers share: the request in files, one run of the tool, and pins or a telling error out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.resolve.annotated import read_pins
+from ascend_wheelhouse.resolve.errors import explain, refuse_bad_requirements
+from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
+
+REQUIREMENTS = "requirements.in"
+CONSTRAINTS = "constraints.in"
+ANSWER = "answer.txt"
+
+
+@contextmanager
+def question(request: ResolveRequest) -> Iterator[Path]:
+    """Give a scratch folder that holds `requirements.in` and `constraints.in`.
+
+    Raises:
+        BadRequirementError: Some of their lines are not PEP 508; the text lists them all.
+    """
+    refuse_bad_requirements(request)
+    with tempfile.TemporaryDirectory(prefix="resolve-") as scratch:
+        folder = Path(scratch)
+        write_lines(folder / REQUIREMENTS, request.requirements)
+        write_lines(folder / CONSTRAINTS, request.bounds)
+        yield folder
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> Path:
+    """Write one line for each item and return the path."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def answer(
+    tool: str, command: Sequence[str | Path], folder: Path, request: ResolveRequest, env: Mapping[str, str]
+) -> Resolution:
+    """Run `command` in `folder`, with `env` on top of the environment, and read the pins that it wrote.
+
+    Raises:
+        WheelhouseError: The tool gave no answer; which class says why.
+    """
+    try:
+        run(command, cwd=folder, env={**os.environ, **env})
+    except CommandFailedError as error:
+        output = f"{error.finished.stdout}\n{error.finished.stderr}"
+        raise explain(tool, output, request) from error
+    text = (folder / ANSWER).read_text(encoding="utf-8")
+    return Resolution(pins=read_pins(text, request), resolver=tool)
+
+
+def local_wheels(request: ResolveRequest) -> dict[str, Path]:
+    """Return the newest wheel in `find_links` for each name that has one the target accepts."""
+    tags: frozenset[Tag] = frozenset(request.target.tags)
+    found: dict[str, tuple[object, Path]] = {}
+    for path in sorted(file for folder in request.find_links for file in folder.glob("*.whl")):
+        name, version, _build, wheel_tags = parse_wheel_filename(path.name)
+        if tags & wheel_tags and (name not in found or version > found[name][0]):  # type: ignore[operator]
+            found[canonicalize_name(name)] = (version, path)
+    return {name: path for name, (_version, path) in found.items()}

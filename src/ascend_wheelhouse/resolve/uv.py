@@ -1,0 +1,115 @@
+"""`uv pip compile`: knows foreign platforms itself, and answers in a second or two.
+
+uv does not read pip's configuration, so it is given the same indexes, folders and certificates by option. A
+name that is excluded is overridden with a marker that never holds; a closed name is overridden with the wheel
+that was handed over, or bound to a version that cannot exist. uv takes every index as equal
+(`unsafe-best-match`), as pip does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ascend_wheelhouse.errors import HostUnfitError
+from ascend_wheelhouse.origins.pip_config import PipConfig
+from ascend_wheelhouse.resolve.errors import CLOSED_MARK
+from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
+from ascend_wheelhouse.resolve.tool import (
+    ANSWER,
+    CONSTRAINTS,
+    REQUIREMENTS,
+    answer,
+    local_wheels,
+    question,
+    write_lines,
+)
+
+_OVERRIDES = "overrides.in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UvResolver:
+    """`uv pip compile --python-platform` of this environment.
+
+    Args:
+        config: pip's configuration; read from pip when None.
+    """
+
+    config: PipConfig | None = field(default=None)
+    name: str = field(default="uv", init=False)
+
+    def resolve(self, request: ResolveRequest) -> Resolution:
+        """Return the pins that uv chooses; see `Resolver.resolve`."""
+        config = self.config or PipConfig.read()
+        with question(request) as folder:
+            wheels = local_wheels(request)
+            write_lines(folder / _OVERRIDES, tuple(_overrides(request, wheels)))
+            blocked = [f"{name}=={CLOSED_MARK}" for name in sorted(request.closed_names - wheels.keys())]
+            write_lines(folder / CONSTRAINTS, (*request.bounds, *blocked))
+            command = [*compile_command(request), *_sources(request, config)]
+            return answer(self.name, command, folder, request, _environment(config))
+
+
+def compile_command(request: ResolveRequest) -> list[str]:
+    """Return uv's command line, without the options that say where packages come from."""
+    major, minor = request.target.glibc
+    command = [
+        *(_uv(), "pip", "compile", REQUIREMENTS, "--constraints", CONSTRAINTS, "--overrides", _OVERRIDES),
+        *("--output-file", ANSWER, "--no-header", "--no-config", "--quiet", "--color", "never"),
+        *("--python", sys.executable, "--python-version", request.target.markers["python_full_version"]),
+        *("--python-platform", f"{request.target.machine}-manylinux_{major}_{minor}"),
+        *("--only-binary", ":all:", "--prerelease", "if-necessary-or-explicit"),
+        *("--index-strategy", "unsafe-best-match"),
+    ]
+    for name in request.allow_prerelease:
+        command += ["--prerelease-package", f"{name}=allow"]
+    if request.cutoff:
+        command += ["--exclude-newer", request.cutoff.isoformat()]
+    return command
+
+
+def _uv() -> str:
+    beside = Path(sys.executable).with_name("uv")
+    if not beside.is_file():
+        raise HostUnfitError(
+            "uv is not installed in this environment.",
+            next_step="pip install uv, or use --resolver pip-tools",
+        )
+    return str(beside)
+
+
+def _overrides(request: ResolveRequest, wheels: dict[str, Path]) -> Iterator[str]:
+    for name in sorted(request.excluded):
+        yield f"{name} ; sys_platform == 'never'"
+    for name in sorted(request.closed_names & wheels.keys()):
+        yield f"{name} @ {wheels[name].resolve().as_uri()}"
+
+
+def _sources(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
+    main, *others = config.index_urls or ("",)
+    yield from ("--default-index", main) if main else ("--no-index",)
+    for url in others:
+        yield from ("--index", url)
+    folders = [str(folder.resolve()) for folder in request.find_links]
+    pages = [page for index in request.extra_indexes for page in index.pages().values()]
+    for place in (*folders, *config.find_links, *pages):
+        yield from ("--find-links", place)
+    for host in config.trusted_hosts:
+        yield from ("--allow-insecure-host", host)
+    if shutil.which("keyring"):
+        yield from ("--keyring-provider", "subprocess")
+
+
+def _environment(config: PipConfig) -> dict[str, str]:
+    given = {"UV_HTTP_TIMEOUT": f"{config.timeout:.0f}", "UV_NO_PROGRESS": "1"}
+    if config.cert:
+        given["SSL_CERT_FILE"] = str(config.cert)
+    if config.client_cert:
+        given["SSL_CLIENT_CERT"] = str(config.client_cert)
+    if config.proxy:
+        given |= {"HTTPS_PROXY": config.proxy, "HTTP_PROXY": config.proxy}
+    return given

@@ -1,0 +1,152 @@
+"""The index as one resolver run may see it, served on the loopback address to an unpatched pip.
+
+pip has no word for "this name from that index", "never this name", or, on an index that serves HTML, "nothing
+newer than". The view has: it fetches a project page from the configured indexes when pip asks for it, leaves
+out what the request rules out, and hands the rest on as PEP 691 JSON; the files themselves pip fetches from
+where they are. An excluded name gets a stand-in for each of its versions, empty and without requirements, so
+that neither its own dependencies nor its hundreds of megabytes take part.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.origins.faults import NotFoundError, OriginError
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.resolve.links import ACCEPT, FileObject, read_files, uploaded, version_of
+from ascend_wheelhouse.resolve.request import ResolveRequest
+
+_JSON = "application/vnd.pypi.simple.v1+json"
+
+
+class IndexView:
+    """Project pages cut down to what a request admits.
+
+    Args:
+        request: What it admits.
+        http: The door to the indexes of pip's configuration.
+    """
+
+    def __init__(self, request: ResolveRequest, http: Http) -> None:
+        self.failures: list[OriginError] = []
+        self._request = request
+        self._http = http
+        self._extra = {
+            name: [index.pages()[name] for index in request.extra_indexes if name in index.pages()]
+            for name in {name for index in request.extra_indexes for name in index.pages()}
+        }
+
+    def files(self, name: str) -> list[FileObject]:
+        """Return the files of a project that may be used; none if it does not exist or is closed."""
+        project = canonicalize_name(name)
+        if project in self._request.closed_names:
+            return []
+        indexed = [
+            file
+            for url in self._http.config.index_urls
+            for file in self._page(f"{url.rstrip('/')}/{project}/")
+            if self._in_time(file)
+        ]
+        files = indexed + [file for url in self._extra.get(project, ()) for file in self._page(url)]
+        return _stand_ins(project, files) if project in self._request.excluded else files
+
+    def _page(self, url: str) -> list[FileObject]:
+        try:
+            page = self._http.page(url, accept=ACCEPT)
+        except NotFoundError:
+            return []
+        except OriginError as error:
+            self.failures.append(error)
+            return []
+        return read_files(page.content, page.content_type, page.url)
+
+    def _in_time(self, file: FileObject) -> bool:
+        cutoff = self._request.cutoff
+        moment = uploaded(file)
+        return cutoff is None or (moment is not None and moment < cutoff)
+
+
+@contextmanager
+def served(view: IndexView) -> Iterator[str]:
+    """Serve the view on a free port of the loopback address and give its URL."""
+
+    class Handler(_Handler):
+        index = view
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/simple"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    index: IndexView
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer `/simple/NAME/` with a project page and `/stand-in/FILE` with an empty wheel."""
+        match unquote(self.path).strip("/").split("/"):
+            case ["simple", name]:
+                files = self.index.files(name)
+                page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
+                self._answer(json.dumps(page).encode() if files else None, _JSON)
+            case ["stand-in", filename]:
+                self._answer(_empty_wheel(filename), "application/zip")
+            case _:
+                self._answer(None, "text/plain")
+
+    def do_HEAD(self) -> None:
+        """Answer as for GET, without the body."""
+        self.do_GET()
+
+    def _answer(self, body: bytes | None, content_type: str) -> None:
+        self.send_response(HTTPStatus.OK if body is not None else HTTPStatus.NOT_FOUND)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body or b"")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
+        """Say nothing."""
+
+
+def _stand_ins(project: str, files: list[FileObject]) -> list[FileObject]:
+    versions = sorted({version for file in files if (version := version_of(file))})
+    stem = project.replace("-", "_")
+    names = [f"{stem}-{version}-py3-none-any.whl" for version in versions]
+    return [{"filename": name, "url": f"/stand-in/{name}", "hashes": {}} for name in names]
+
+
+@lru_cache
+def _empty_wheel(filename: str) -> bytes:
+    name, version, *_ = filename.split("-")
+    info = f"{name}-{version}.dist-info"
+    members = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: stand-in\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for member, text in members.items():
+            archive.writestr(f"{info}/{member}", text)
+    return buffer.getvalue()

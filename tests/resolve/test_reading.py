@@ -1,0 +1,109 @@
+import json
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+from ascend_wheelhouse.process import run
+from ascend_wheelhouse.resolve.annotated import read_pins
+from ascend_wheelhouse.resolve.errors import BadRequirementError, ResolverCrashedError, readable
+from ascend_wheelhouse.resolve.links import read_files, uploaded, version_of
+from ascend_wheelhouse.resolve.pip_tools import reporting
+from ascend_wheelhouse.resolve.request import ResolveRequest
+from ascend_wheelhouse.resolve.tool import question
+from ascend_wheelhouse.target import MACHINES, Machine, Target
+
+ARM = Target(machine="aarch64")
+_FACTS = """
+import json
+from pip._vendor.packaging import markers, tags
+environment = {key: str(value) for key, value in markers.default_environment().items()}
+print(json.dumps([environment, list(map(str, tags.sys_tags()))]))
+"""
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_shim_makes_pip_see_the_markers_and_tags_of_the_target(machine: Machine) -> None:
+    target = Target(machine=machine)
+    printed = run([sys.executable, "-c", _FACTS], env=reporting(target)).stdout
+    environment, tags = json.loads(printed)
+    assert environment == {key: value for key, value in target.markers.items() if key != "extra"}
+    assert set(tags) == {str(tag) for tag in target.tags}
+
+
+def test_pins_that_only_an_excluded_name_needs_are_dropped() -> None:
+    text = "a==1\n    # via -r requirements.in\nb==2\n    # via\n    #   a\n    #   triton\n"
+    text += "leaf==1\n    # via only\nonly==3\n    # via triton\ntriton==4\n    # via a\n"
+    request = ResolveRequest(requirements=("A",), excludes=("triton",), target=ARM)
+    assert [(pin.name, pin.via) for pin in read_pins(text, request)] == [("a", ()), ("b", ("a",))]
+
+
+def test_a_circle_of_requirements_is_kept() -> None:
+    text = "a==1\n    # via\n    #   -r requirements.in\n    #   b\nb==2\n    # via a\n"
+    request = ResolveRequest(requirements=("a",), target=ARM)
+    assert [str(pin) for pin in read_pins(text, request)] == ["a==1", "b==2"]
+
+
+def test_a_line_that_is_no_pin_is_refused() -> None:
+    with pytest.raises(ResolverCrashedError, match=r"^The resolver wrote a line that is no pin: '\?'"):
+        read_pins("?", ResolveRequest(requirements=(), target=ARM))
+
+
+def test_all_bad_requirements_are_told_at_once() -> None:
+    request = ResolveRequest(requirements=("torch=2.8", "ok"), constraints=("also bad",), target=ARM)
+    with (
+        pytest.raises(BadRequirementError, match=r"^2 requirement\(s\) cannot be read") as caught,
+        question(request),
+    ):
+        pass
+    assert "'torch=2.8'" in caught.value.why
+    assert "'also bad'" in caught.value.why
+
+
+def test_html_and_json_pages_read_alike() -> None:
+    html = (
+        '<base href="https://files.invalid/x/"><a href="a%2Bb-1.0%2Bcpu-py3-none-any.whl#sha256=00ff" '
+        'data-requires-python="&gt;=3.8" data-yanked="" data-upload-time="2025-01-02T03:04:05Z">a</a>'
+    )
+    file = {
+        "filename": "a+b-1.0+cpu-py3-none-any.whl",
+        "url": "https://files.invalid/x/a%2Bb-1.0%2Bcpu-py3-none-any.whl",
+        "hashes": {"sha256": "00ff"},
+        "requires-python": ">=3.8",
+        "upload-time": "2025-01-02T03:04:05Z",
+        "yanked": True,
+    }
+    found = read_files(html.encode(), "text/html; charset=utf-8", "https://index.invalid/simple/a/")
+    assert found == [file]
+    relative = {**file, "url": "../x/a%2Bb-1.0%2Bcpu-py3-none-any.whl"}
+    page = json.dumps({"files": [relative]}).encode()
+    assert read_files(page, "application/vnd.pypi.simple.v1+json", "https://files.invalid/y/") == [file]
+    assert uploaded(file) == datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("filename", "version"),
+    [
+        ("a-1.0-py3-none-any.whl", "1.0"),
+        ("a-1.0.tar.gz", "1.0"),
+        ("a-1.0.exe", None),
+        ("a.whl", None),
+        ("a-x-py3-none-any.whl", None),
+    ],
+)
+def test_versions_come_from_file_names(filename: str, version: str | None) -> None:
+    assert version_of({"filename": filename}) == version
+
+
+def test_addresses_lose_their_hosts_and_tracebacks_go() -> None:
+    output = (
+        "Looking in indexes: https://user:secret@mirror.invalid/simple\n"
+        "ERROR: No matching distribution found for x at https://user:secret@mirror.invalid/simple/x.whl\n"
+        'Traceback (most recent call last):\n  File "x", line 1\nException: y\n'
+    )
+    assert readable(output) == "ERROR: No matching distribution found for x at x.whl"
+
+
+def test_without_an_error_line_the_last_exception_is_shown() -> None:
+    output = 'Traceback (most recent call last):\n  File "x", line 1\n    y()\nOSError: y is full\nHint: z\n'
+    assert readable(output) == "OSError: y is full\nHint: z"
