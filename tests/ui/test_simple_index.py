@@ -1,4 +1,3 @@
-import base64
 import hashlib
 import http.server
 import json
@@ -6,49 +5,30 @@ import re
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from tiny_wheels import write_wheel
 
 from ascend_wheelhouse.simple_index import IndexedFile, write_simple_index
 
 
 def _wheel(folder: Path, name: str, version: str, *, requires: str = "", python: str = "") -> IndexedFile:
     """Write a small valid wheel of one module and return its row."""
-    module = re.sub(r"[-_.]+", "_", name).lower()
-    stem = f"{module}-{version}"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-    metadata += f"Requires-Dist: {requires}\n" if requires else ""
-    metadata += f"Requires-Python: {python}\n" if python else ""
-    members = {
-        f"{module}.py": f"VERSION = {version!r}\n",
-        f"{stem}.dist-info/METADATA": metadata,
-        f"{stem}.dist-info/WHEEL": (
-            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        ),
-    }
-    record = "".join(f"{path},{_digest(text)},{len(text)}\n" for path, text in members.items())
-    members[f"{stem}.dist-info/RECORD"] = f"{record}{stem}.dist-info/RECORD,,\n"
-    path = folder / f"{stem}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for member, text in members.items():
-            archive.writestr(member, text)
-    data = path.read_bytes()
+    headers = f"Requires-Dist: {requires}\n" if requires else ""
+    headers += f"Requires-Python: {python}\n" if python else ""
+    filename = f"{re.sub(r'[-_.]+', '_', name).lower()}-{version}-py3-none-any.whl"
+    data = write_wheel(folder, filename, name=name, version=version, headers=headers).read_bytes()
     return IndexedFile(
         name=name,
         version=version,
-        filename=path.name,
+        filename=filename,
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         requires_python=python,
     )
-
-
-def _digest(text: str) -> str:
-    return f"sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()}"
 
 
 @pytest.fixture

@@ -1,0 +1,278 @@
+"""Taking in a file that a person hands over where no origin could be reached.
+
+The file is recognised by its name, checked, hashed, kept and recorded. A release archive is opened, and each
+wheel or package in it that a recipe knows is recorded with what the archive's name says. A wheel of no
+recipe is kept too: a lock asks for it by its hash.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO
+
+from packaging.metadata import InvalidMetadata
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
+from ascend_wheelhouse.errors import IntegrityError, UsageError
+from ascend_wheelhouse.events import Emit, Note, silent
+from ascend_wheelhouse.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
+from ascend_wheelhouse.store import Store, file_sha256
+from ascend_wheelhouse.target import NPUS
+from ascend_wheelhouse.vendored import Kind, VendoredRecord, put_record
+from ascend_wheelhouse.wheel import WheelFile
+
+_KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
+_HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}
+_CANNOT_DIFFER = {"machine", "npu", "cann", "python_tag"}
+
+
+class VendorFileMissingError(UsageError):
+    """The file to hand over is not there."""
+
+
+class UnknownArtefactError(UsageError):
+    """No recipe knows a file of that name, or not under that component."""
+
+
+class ClosedNameError(UsageError):
+    """The wheel carries a name that one recipe alone supplies, and is not that recipe's."""
+
+
+class UntoldFactError(UsageError):
+    """The file's release or chip is not told, or told twice and differently."""
+
+
+class DamagedArtefactError(IntegrityError):
+    """The file is not what its name says: cut short, an error page, or another project's wheel."""
+
+
+class VendoredHashError(IntegrityError):
+    """The file's sha256 is not the one that was stated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """A file, or a member of an archive, with what is known before its bytes are kept."""
+
+    filename: str
+    recipe: Recipe | None
+    facts: NameFacts
+    origin: str
+
+
+def vendor_file(
+    path: Path,
+    *,
+    store: Store,
+    recipes: Recipes,
+    component: str = "",
+    stated: NameFacts | None = None,
+    sha256: str = "",
+    emit: Emit = silent,
+) -> tuple[VendoredRecord, ...]:
+    """Keep a file for the wheelhouses that need it; return what was recorded.
+
+    Args:
+        path: A wheel, a `.run` package, an sdist, or a release archive (zip) that holds such files.
+        store: Where the bytes and the record go.
+        recipes: Every recipe.
+        component: Whose the file is, where its name leaves that open.
+        stated: What a person knows of the file; it fills in what the name leaves open, and names the release.
+        sha256: The digest that it must have; not compared when empty.
+        emit: Takes a note for each package in an archive that no recipe knows.
+
+    Raises:
+        UsageError: The file is not there, not known, or its release or chip is not told.
+        IntegrityError: The bytes are not what the name or the stated digest says.
+    """
+    _check_bytes(path, sha256)
+    recipe = _owner(path.name, recipes, component)
+    stated = stated or NameFacts()
+    told = _joined(path.name, stated, facts_of(path.name, recipe))
+    if path.suffix == ".zip":
+        records = _from_archive(path, told, store, recipes, emit)
+    else:
+        found = _Found(filename=path.name, recipe=recipe, facts=told, origin=path.name)
+        records = [_from_file(path, found, store, release_known=bool(stated.version))]
+    for record in records:
+        put_record(store, record)
+    return tuple(records)
+
+
+def _from_file(path: Path, found: _Found, store: Store, *, release_known: bool) -> VendoredRecord:
+    _check_told(found, release_known=release_known)
+    if path.suffix == ".whl":
+        _check_wheel(path)
+    with path.open("rb") as stream:
+        return _keep(found, stream, store)
+
+
+def _joined(filename: str, stated: NameFacts, told: NameFacts) -> NameFacts:
+    if stated.npu and stated.npu not in NPUS:
+        raise UntoldFactError(
+            f"Unknown NPU chip {stated.npu!r}.", next_step=f"--npu {' or --npu '.join(NPUS)}"
+        )
+    for name in [item.name for item in fields(stated) if item.name in _CANNOT_DIFFER]:
+        said, read = getattr(stated, name), getattr(told, name)
+        if said and read and said.lower() != read.lower():
+            raise UntoldFactError(
+                f"{filename} says {name} {read}, and the command says {said}.",
+                why="A file under the wrong chip, machine or CANN installs and then fails on the node.",
+                next_step=f"leave --{name.replace('_', '-')} away, or hand over the right file",
+            )
+    return stated.over(told)
+
+
+def _check_bytes(path: Path, sha256: str) -> None:
+    if not path.is_file():
+        raise VendorFileMissingError(
+            f"There is no file {path}.", next_step="give the path of a file that you downloaded"
+        )
+    with path.open("rb") as stream:
+        head = stream.read(4)
+    if not head or not head.startswith(_HEADS.get(path.suffix, b"")):
+        raise DamagedArtefactError(
+            f"{path.name} is not a {path.suffix} file inside.",
+            why="It was cut short, or it is the error page of the server that it came from.",
+            next_step="download it again and compare its sha256 with the publisher's",
+        )
+    if sha256 and (found := file_sha256(path)) != sha256.lower():
+        raise VendoredHashError(
+            f"{path.name} has sha256 {found}, and {sha256.lower()} was stated.",
+            why="The download was cut short, or the file is another one.",
+            next_step="download it again, or correct --sha256",
+        )
+
+
+def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
+    if component:
+        if component in recipes:
+            return recipes[component]
+        names = ", ".join(sorted(recipes))
+        raise UnknownArtefactError(
+            f"There is no component {component!r}.", next_step=f"--component with one of {names}"
+        )
+    known = recipes_for(filename, recipes)
+    if len(known) == 1:
+        return known[0]
+    if not known and filename.endswith(".zip"):
+        return None
+    if not known and filename.endswith(".whl"):
+        _check_not_closed(filename, recipes)
+        return None
+    owners = ", ".join(recipe.name for recipe in known)
+    patterns = sorted(pattern for recipe in recipes.values() for pattern in recipe.files)
+    raise UnknownArtefactError(
+        f"{filename} fits {f'several recipes: {owners}' if owners else 'no recipe'}.",
+        why=f"Files are recognised by their names: {', '.join(patterns)}.",
+        next_step=f"keep the publisher's file name, or `invoke vendor {filename} --component NAME`",
+    )
+
+
+def _check_not_closed(filename: str, recipes: Recipes) -> None:
+    owner = closed_names(recipes).get(canonicalize_name(wheel_distribution(filename)))
+    if owner is not None:
+        raise ClosedNameError(
+            f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
+            why=f"Its files are named {', '.join(recipes[owner].files)}: other projects use the name too.",
+            next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",
+        )
+
+
+def _check_told(found: _Found, *, release_known: bool) -> None:
+    recipe = found.recipe
+    if recipe is None:
+        return
+    if recipe.chip_specific and not found.facts.npu:
+        raise UntoldFactError(
+            f"{found.filename} is built for one NPU chip, and its name does not say which.",
+            why="Builds for Atlas A3 and Atlas A2 carry the same file name.",
+            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b)",
+        )
+    in_archives = any(isinstance(origin, ArchiveOrigin) for origin in recipe.origins)
+    if in_archives and not release_known:
+        raise UntoldFactError(
+            f"{found.filename} does not say which release of {recipe.name} it is from.",
+            why="A stack names the release's tag, and the wheel carries another number.",
+            next_step=f"invoke vendor {found.origin} --version TAG, or hand over the release's whole zip",
+        )
+
+
+def _check_wheel(path: Path) -> None:
+    with WheelFile.open(path) as wheel:
+        try:
+            inner = canonicalize_name(wheel.metadata.name)
+        except InvalidMetadata as error:
+            raise DamagedArtefactError(f"{path.name} has metadata that cannot be read: {error}.") from error
+    if inner != wheel_distribution(path.name):
+        raise DamagedArtefactError(
+            f"{path.name} is the wheel of {inner} inside.",
+            why="It was renamed, or packed by a faulty tool.",
+            next_step="download it again under the publisher's name",
+        )
+
+
+def _from_archive(
+    path: Path, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
+) -> list[VendoredRecord]:
+    records = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in _members(archive):
+                found = _member(path, member.filename, told, recipes)
+                if found is None:
+                    _tell_left_out(path, member.filename, emit)
+                    continue
+                _check_told(found, release_known=bool(told.version))
+                with archive.open(member) as stream:
+                    records.append(_keep(found, stream, store))
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise DamagedArtefactError(
+            f"{path.name} cannot be read to its end: {error}.", next_step="download it again"
+        ) from error
+    if not records:
+        raise UnknownArtefactError(
+            f"{path.name} holds no file that a recipe knows.",
+            next_step="hand over the archive that the component's recipe names",
+        )
+    return records
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return the members by name; an archive cut short can pass for the last wheel stored inside it."""
+    members = archive.infolist()
+    if members and min(member.header_offset for member in members) > 0:
+        raise zipfile.BadZipFile("its directory is missing")
+    return sorted(members, key=lambda member: member.filename)
+
+
+def _member(path: Path, member: str, told: NameFacts, recipes: Recipes) -> _Found | None:
+    name = member.rpartition("/")[2]
+    owner = next((recipe for recipe in recipes.values() if fits(name, recipe)), None)
+    if owner is None or name.endswith(".zip"):
+        return None
+    facts = told.over(facts_of(name, owner))
+    return _Found(filename=name, recipe=owner, facts=facts, origin=f"{path.name}!{member}")
+
+
+def _tell_left_out(path: Path, member: str, emit: Emit) -> None:
+    if member.endswith((".whl", ".run", ".zip")):
+        text = f"{member} in {path.name} belongs to no recipe and is left out"
+        emit(Note(text=text, level="warning"))
+
+
+def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
+    digest = store.add(stream)
+    return VendoredRecord(
+        component=found.recipe.name if found.recipe else "",
+        filename=found.filename,
+        sha256=digest,
+        size=store.size_of(digest),
+        kind=_KINDS.get(Path(found.filename).suffix, "payload"),
+        facts=found.facts,
+        origin=found.origin,
+        licence=found.recipe.licence if found.recipe else "",
+    )

@@ -1,0 +1,102 @@
+"""The registry of files that people handed over: `vendored/` in the store, one small JSON record a file.
+
+A record says what its bytes are for: component, release, machine, chip, CANN, where they came from and what
+is known of their licence. The newest file for the same component and cell takes the place of the earlier
+one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from ascend_wheelhouse.artefact_name import NameFacts
+from ascend_wheelhouse.store import Store
+
+Kind = Literal["wheel", "payload", "source"]
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
+_NO_COMPONENT = "_wheels"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendoredRecord:
+    """One file that was handed over.
+
+    Args:
+        component: Name of its recipe; empty for a wheel of no recipe.
+        filename: Its own name.
+        sha256: Its digest, by which the store holds it.
+        size: Bytes.
+        kind: Where it goes in a wheelhouse.
+        facts: Release, machine, chip, CANN, torch and Python that it is for; empty ones fit all.
+        origin: The file that was handed over, and the member where that was an archive.
+        licence: What the recipe says about it.
+    """
+
+    component: str
+    filename: str
+    sha256: str
+    size: int
+    kind: Kind
+    facts: NameFacts
+    origin: str
+    licence: str = ""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the record as it is stored and as `--json` prints it."""
+        return asdict(self)
+
+
+def put_record(store: Store, record: VendoredRecord) -> None:
+    """Keep a record, in place of that of an earlier file for the same component and cell."""
+    words = [*asdict(record.facts).values(), record.kind] if record.component else [record.filename]
+    name = _UNSAFE.sub("_", "-".join(filter(None, words)))
+    place = store.root / "vendored" / (record.component or _NO_COMPONENT) / f"{name}.json"
+    with store.incoming() as path:
+        path.write_text(json.dumps(record.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+
+
+def list_vendored(store: Store) -> list[VendoredRecord]:
+    """Return every record, sorted by component and file name."""
+    records = [_read(path) for path in store.root.glob("vendored/*/*.json")]
+    return sorted(records, key=lambda record: (record.component, record.filename, record.sha256))
+
+
+def vendored_record(store: Store, component: str, wanted: NameFacts) -> VendoredRecord | None:
+    """Return the file handed over for a component and cell, or None; the one told to fit most closely first.
+
+    Args:
+        store: Where to look.
+        component: The recipe's name.
+        wanted: The cell: each fact must agree with the record's unless either is empty.
+    """
+    paths = sorted((store.root / "vendored" / component).glob("*.json"))
+    fitting = [record for record in map(_read, paths) if _agrees(record.facts, wanted)]
+    present = [record for record in fitting if store.has(record.sha256)]
+    return max(present, key=lambda record: sum(map(bool, asdict(record.facts).values())), default=None)
+
+
+def find_vendored(store: Store, component: str, *, version: str, machine: str, npu: str) -> Path | None:
+    """Return the path of the file handed over for a component, release, machine and chip, or None."""
+    record = vendored_record(store, component, NameFacts(version=version, machine=machine, npu=npu))
+    return store.path(record.sha256) if record else None
+
+
+def _agrees(told: NameFacts, wanted: NameFacts) -> bool:
+    pairs = [(getattr(told, item.name).lower(), getattr(wanted, item.name).lower()) for item in fields(told)]
+    return all(not have or not want or _same(have, want) for have, want in pairs)
+
+
+def _same(have: str, want: str) -> bool:
+    """A release without a local part is met by one with it, as in PEP 440."""
+    return have == want or ("+" not in want and have.partition("+")[0] == want)
+
+
+def _read(path: Path) -> VendoredRecord:
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return VendoredRecord(**row | {"facts": NameFacts(**row["facts"])})

@@ -1,0 +1,246 @@
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+from tiny_wheels import write_wheel
+
+from ascend_wheelhouse.artefact_name import NameFacts, facts_of, recipes_for
+from ascend_wheelhouse.events import Event, Note
+from ascend_wheelhouse.recipe import Recipes, load_recipes
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.vendor import (
+    ClosedNameError,
+    DamagedArtefactError,
+    UnknownArtefactError,
+    UntoldFactError,
+    VendoredHashError,
+    VendorFileMissingError,
+    vendor_file,
+)
+from ascend_wheelhouse.vendored import find_vendored, list_vendored, vendored_record
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+TOOLKIT = "Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"
+ZIP = "sgl-kernel-npu_2026.01.21_8.5.0_a3.zip"
+KERNEL_WHEEL = "sgl_kernel_npu-2026.1.21-cp311-cp311-linux_aarch64.whl"
+DEEP_EP_WHEEL = "deep_ep-1.0.0+3f61eab6-cp311-cp311-linux_aarch64.whl"
+
+
+@pytest.fixture(scope="module")
+def recipes() -> Recipes:
+    """Return the project's own recipes."""
+    return load_recipes(RECIPES)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Return an empty store."""
+    return Store(tmp_path / "store")
+
+
+def _run_package(folder: Path, name: str, text: str = "payload") -> Path:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    return path
+
+
+def _release(folder: Path, name: str = ZIP, *members: str) -> Path:
+    with zipfile.ZipFile(folder / name, "w") as archive:
+        for member in members or (KERNEL_WHEEL, DEEP_EP_WHEEL):
+            archive.write(write_wheel(folder, member), f"output/{member}")
+        archive.writestr("output/README.md", "hello")
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("filename", "component", "facts"),
+    [
+        (TOOLKIT, "cann-toolkit", NameFacts(version="8.3.RC2", machine="aarch64")),
+        (
+            "Ascend-cann-kernels-910b_8.3.RC2_linux-aarch64.run",
+            "cann-kernels",
+            NameFacts(version="8.3.RC2", machine="aarch64", npu="910b"),
+        ),
+        (
+            "Ascend-cann-910b-ops_9.0.1_linux-x86_64.run",
+            "cann-kernels",
+            NameFacts(version="9.0.1", machine="x86_64", npu="910b"),
+        ),
+        (
+            "Ascend-BiSheng-toolkit_aarch64_20251121.run",
+            "bisheng",
+            NameFacts(version="20251121", machine="aarch64"),
+        ),
+        (
+            "CANN-custom_ops-8.2.0.0-a3-linux.aarch64.run",
+            "custom-ops-run",
+            NameFacts(version="8.2.0.0", machine="aarch64", npu="a3"),
+        ),
+        (
+            "custom_ops-1.0.910b-cp311-cp311-linux_aarch64.whl",
+            "custom-ops",
+            NameFacts(version="1.0", machine="aarch64", npu="910b", python_tag="cp311"),
+        ),
+        (ZIP, "sgl-kernel-npu", NameFacts(version="2026.01.21", npu="a3", cann="8.5.0")),
+        (
+            "sgl-kernel-npu-2026.6.0-torch2.10.0-py311-cann9.0.0-910b-x86_64.zip",
+            "sgl-kernel-npu",
+            NameFacts(version="2026.6.0", machine="x86_64", npu="910b", cann="9.0.0", torch="2.10.0"),
+        ),
+        (
+            "torch_npu-2.8.0.post2-cp311-cp311-manylinux_2_28_aarch64.whl",
+            "torch-npu",
+            NameFacts(version="2.8.0.post2", machine="aarch64", python_tag="cp311"),
+        ),
+    ],
+)
+def test_a_publishers_file_name_tells_its_component_and_cell(
+    recipes: Recipes, filename: str, component: str, facts: NameFacts
+) -> None:
+    assert [recipe.name for recipe in recipes_for(filename, recipes)] == [component]
+    assert facts_of(filename, recipes[component]) == facts
+
+
+def test_a_payload_is_kept_and_found_for_its_cell_alone(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    path = _run_package(tmp_path, TOOLKIT)
+    (record,) = vendor_file(path, store=store, recipes=recipes)
+    found = find_vendored(store, "cann-toolkit", version="8.3.rc2", machine="aarch64", npu="a3")
+    assert found is not None
+    assert found.read_bytes() == path.read_bytes()
+    assert (record.kind, record.licence) == ("payload", recipes["cann-toolkit"].licence)
+    assert find_vendored(store, "cann-toolkit", version="8.5.0", machine="aarch64", npu="a3") is None
+    assert find_vendored(store, "cann-toolkit", version="8.3.RC2", machine="x86_64", npu="a3") is None
+
+
+def test_a_release_archive_is_opened_and_its_tag_names_the_wheels(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    records = vendor_file(_release(tmp_path), store=store, recipes=recipes)
+    assert [(record.component, record.facts.version, record.facts.npu) for record in records] == [
+        ("deep-ep", "2026.01.21", "a3"),
+        ("sgl-kernel-npu", "2026.01.21", "a3"),
+    ]
+    assert records[0].origin == f"{ZIP}!output/{DEEP_EP_WHEEL}"
+    cell = NameFacts(version="2026.01.21", machine="aarch64", npu="a3", cann="8.5.0", python_tag="cp311")
+    assert vendored_record(store, "deep-ep", cell) == records[0]
+    assert vendored_record(store, "deep-ep", NameFacts(cann="8.3.RC2")) is None
+    assert vendored_record(store, "deep-ep", NameFacts(npu="910b")) is None
+    assert vendored_record(store, "deep-ep", NameFacts(python_tag="cp312")) is None
+    assert list_vendored(store) == list(records)
+
+
+def test_packages_of_no_recipe_in_an_archive_are_told_and_left_out(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    said: list[Event] = []
+    stranger = "attentions-0.1-py3-none-any.whl"
+    vendor_file(
+        _release(tmp_path, ZIP, KERNEL_WHEEL, stranger), store=store, recipes=recipes, emit=said.append
+    )
+    assert said == [
+        Note(text=f"output/{stranger} in {ZIP} belongs to no recipe and is left out", level="warning")
+    ]
+
+
+def test_a_newer_file_for_the_same_cell_takes_the_place_of_the_earlier(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    vendor_file(_run_package(tmp_path, TOOLKIT, "one"), store=store, recipes=recipes)
+    (second,) = vendor_file(_run_package(tmp_path, TOOLKIT, "two"), store=store, recipes=recipes)
+    assert list_vendored(store) == [second]
+
+
+def test_a_wheel_of_no_recipe_is_kept_for_the_lock_to_ask_for(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    path = write_wheel(tmp_path, "decorator-5.1.1-py3-none-any.whl")
+    (record,) = vendor_file(path, store=store, recipes=recipes)
+    assert record.component == ""
+    assert store.has(hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_a_chip_specific_wheel_needs_its_chip_and_release_told(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    path = write_wheel(tmp_path, DEEP_EP_WHEEL)
+    with pytest.raises(UntoldFactError, match=r"does not say which\.(.|\n)*--npu a3"):
+        vendor_file(path, store=store, recipes=recipes)
+    with pytest.raises(UntoldFactError, match=r"which release of deep-ep(.|\n)*--version TAG"):
+        vendor_file(path, store=store, recipes=recipes, stated=NameFacts(npu="a3"))
+    stated = NameFacts(npu="a3", version="20251206")
+    (record,) = vendor_file(path, store=store, recipes=recipes, stated=stated)
+    assert record.facts == NameFacts(version="20251206", machine="aarch64", npu="a3", python_tag="cp311")
+
+
+def test_a_fact_told_twice_and_differently_is_refused(store: Store, recipes: Recipes, tmp_path: Path) -> None:
+    with pytest.raises(UntoldFactError, match=r"says npu a3, and the command says 910b"):
+        vendor_file(_release(tmp_path), store=store, recipes=recipes, stated=NameFacts(npu="910b"))
+    with pytest.raises(UntoldFactError, match=r"Unknown NPU chip '910c'"):
+        vendor_file(_release(tmp_path), store=store, recipes=recipes, stated=NameFacts(npu="910c"))
+
+
+def test_the_cuda_wheel_of_a_closed_name_is_refused(store: Store, recipes: Recipes, tmp_path: Path) -> None:
+    path = write_wheel(tmp_path, "sglang-0.5.6.post2-py3-none-any.whl")
+    with pytest.raises(ClosedNameError, match=r"only recipe sglang supplies"):
+        vendor_file(path, store=store, recipes=recipes)
+
+
+def test_files_that_are_not_what_their_names_say_are_refused(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    page = tmp_path / TOOLKIT
+    page.write_text("<html>sign in</html>")
+    empty = tmp_path / KERNEL_WHEEL
+    empty.touch()
+    renamed = write_wheel(tmp_path, "mf_adapter-1.0.0-py3-none-any.whl", name="something-else")
+    for path in (page, empty, renamed):
+        with pytest.raises(DamagedArtefactError):
+            vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+
+
+def test_an_archive_cut_short_leaves_no_record(store: Store, recipes: Recipes, tmp_path: Path) -> None:
+    path = _release(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DamagedArtefactError, match=r"cannot be read to its end"):
+        vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+
+
+def test_an_archive_with_one_damaged_member_leaves_no_record(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    path = _release(tmp_path)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"VERSION = ", b"VERSIOM = ", 2))
+    with pytest.raises(DamagedArtefactError, match=r"Bad CRC-32"):
+        vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+
+
+def test_a_stated_hash_is_held(store: Store, recipes: Recipes, tmp_path: Path) -> None:
+    path = _run_package(tmp_path, TOOLKIT)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    with pytest.raises(VendoredHashError, match=digest):
+        vendor_file(path, store=store, recipes=recipes, sha256="0" * 64)
+    assert vendor_file(path, store=store, recipes=recipes, sha256=digest.upper())
+
+
+def test_unknown_files_and_components_are_told_what_is_known(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    with pytest.raises(VendorFileMissingError):
+        vendor_file(tmp_path / "no.run", store=store, recipes=recipes)
+    stranger = _run_package(tmp_path, "driver.run")
+    with pytest.raises(UnknownArtefactError, match=r"Ascend-cann-toolkit_\*\.run"):
+        vendor_file(stranger, store=store, recipes=recipes)
+    with pytest.raises(UnknownArtefactError, match=r"no component 'cann'(.|\n)*cann-toolkit"):
+        vendor_file(stranger, store=store, recipes=recipes, component="cann")
+    stated = NameFacts(version="8.3.RC2", machine="aarch64")
+    (record,) = vendor_file(stranger, store=store, recipes=recipes, component="nnal", stated=stated)
+    assert record.component == "nnal"
+    with pytest.raises(UnknownArtefactError, match=r"holds no file"):
+        vendor_file(_release(tmp_path, "x.zip", "a-1-py3-none-any.whl"), store=store, recipes=recipes)
