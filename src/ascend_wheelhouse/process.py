@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ascend_wheelhouse.errors import HostUnfitError
 
@@ -134,3 +136,15 @@ def run_logged(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def piped(args: Sequence[str | Path]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Talk with a command that answers on its output what it is told on its input; killed at the end."""
+    words = [str(word) for word in args]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            if process.stdin is not None and process.stdout is not None:
+                yield process.stdin, process.stdout
+        finally:
+            process.kill()

@@ -1,0 +1,211 @@
+"""A source tree in git, pinned: commits of the tree and of every submodule, and a digest of all their files.
+
+Git's own ids are SHA-1; the digest beside them is SHA-256 over paths, modes and contents, so that it holds
+against a forged object as well. Objects live in the store as one bundle a commit, which any git reads
+without a server.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.errors import IntegrityError, SourceUnreachableError
+from ascend_wheelhouse.process import CommandFailedError, piped, run
+from ascend_wheelhouse.store import Store
+
+BUNDLE_REF = "refs/wheelhouse/source"
+
+
+class GitFailedError(SourceUnreachableError):
+    """git could not do what was asked of it; its own words are in the text."""
+
+
+class TreeChangedError(IntegrityError):
+    """A tree's files do not have the digest of the lock."""
+
+
+class BundleMissingError(SourceUnreachableError):
+    """A commit's bundle is not in the store, and nothing may be fetched now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitModule:
+    """One repository of a source: the top (`path` is `.`) or a submodule, however deep.
+
+    Args:
+        path: Where it lies, relative to the top.
+        url: Where it came from, before any redirection.
+        commit: Its commit, in full.
+        digest: SHA-256 over its files, submodules excluded.
+    """
+
+    path: str
+    url: str
+    commit: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GitSource:
+    """A pinned tree.
+
+    Args:
+        ref: The tag or branch that was asked for.
+        kind: `tag`, `branch` or `commit`.
+        epoch: The commit's time, seconds since 1970.
+        modules: The top first, then submodules by path.
+    """
+
+    ref: str
+    kind: str
+    epoch: int
+    modules: tuple[GitModule, ...] = field(default_factory=tuple)
+
+    @property
+    def top(self) -> GitModule:
+        """The repository itself."""
+        return self.modules[0]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every module's place, commit and files."""
+        rows = "".join(f"{module.path} {module.commit} {module.digest}\n" for module in self.modules)
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `sources.<platform>.toml` keeps of it."""
+        rows = [
+            {"path": item.path, "url": item.url, "commit": item.commit, "sha256": item.digest}
+            for item in self.modules
+        ]
+        return {"ref": self.ref, "kind": self.kind, "epoch": self.epoch, "tree": self.digest, "modules": rows}
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> GitSource:
+        """Read back what `as_dict` wrote."""
+        rows = table["modules"]
+        modules = (
+            GitModule(path=row["path"], url=row["url"], commit=row["commit"], digest=row["sha256"])
+            for row in rows
+        )
+        return cls(ref=table["ref"], kind=table["kind"], epoch=int(table["epoch"]), modules=tuple(modules))
+
+
+def git(*words: str | Path, at: Path | None = None, stdin: str | None = None) -> str:
+    """Run git, with no prompt and no advice, and return what it prints.
+
+    Raises:
+        GitFailedError: It ended with a status other than 0.
+    """
+    env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_ADVICE": "0"}
+    place = ("-C", str(at)) if at else ()
+    try:
+        return run(["git", *place, "-c", "protocol.version=2", *words], env=env, stdin=stdin).stdout
+    except CommandFailedError as error:
+        raise GitFailedError(
+            f"git {words[0]} failed: {_last_line(error)}",
+            next_step="check the URL, or redirect it in mirrors.toml",
+        ) from error
+
+
+def _last_line(error: CommandFailedError) -> str:
+    lines = [line for line in error.tail().splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+    return (telling or lines or ["no reason given"])[0]
+
+
+def new_repository(path: Path) -> Path:
+    """Make an empty repository that takes a shallow commit without asking for its parents."""
+    git("init", "--quiet", "--initial-branch=wheelhouse", str(path))
+    return path
+
+
+def tree_digest(repository: Path, commit: str) -> str:
+    """Return SHA-256 over path, mode and content of every file of a commit, submodules excluded."""
+    rows = [row for row in git("ls-tree", "-r", "-z", commit, at=repository).split("\0") if row]
+    files = sorted((path, meta.split()) for meta, _, path in (row.partition("\t") for row in rows))
+    digest = hashlib.sha256()
+    blobs = [(path, meta[0], meta[2]) for path, meta in files if meta[1] == "blob"]
+    contents = _contents(repository, [blob for _, _, blob in blobs])
+    for (path, mode, _), content in zip(blobs, contents, strict=True):
+        digest.update(f"{mode} {hashlib.sha256(content).hexdigest()} {path}\n".encode())
+    return digest.hexdigest()
+
+
+def _contents(repository: Path, blobs: list[str]) -> Iterator[bytes]:
+    with piped(["git", "-C", str(repository), "cat-file", "--batch"]) as (ask, answer):
+        for blob in blobs:
+            ask.write(f"{blob}\n".encode())
+            ask.flush()
+            size = int(answer.readline().split()[2])
+            yield answer.read(size + 1)[:-1]
+
+
+def bundle_of(store: Store, commit: str) -> Path | None:
+    """Return the bundle that holds a commit, or None."""
+    record = store.result(f"git-{commit}")
+    if record is None or not store.has(str(record["bundle"])):
+        return None
+    return store.path(str(record["bundle"]))
+
+
+def keep_bundle(store: Store, repository: Path, commit: str) -> None:
+    """Put a commit of a repository into the store as a bundle."""
+    git("update-ref", BUNDLE_REF, commit, at=repository)
+    with store.incoming() as path:
+        git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), BUNDLE_REF, at=repository)
+        store.put_result(f"git-{commit}", {"bundle": store.adopt(path)})
+
+
+def unbundle(store: Store, commit: str, place: Path) -> Path:
+    """Make a repository at `place` that holds the commit, from its bundle alone.
+
+    Raises:
+        BundleMissingError: The store has no bundle of the commit.
+    """
+    bundle = bundle_of(store, commit)
+    if bundle is None:
+        raise BundleMissingError(
+            f"The store has no bundle of commit {commit}.",
+            next_step="run `invoke fetch` on a connected host, or copy its store",
+        )
+    new_repository(place)
+    (place / ".git" / "shallow").write_text(f"{commit}\n", encoding="utf-8")
+    git("fetch", "--quiet", "--no-tags", str(bundle), f"{BUNDLE_REF}:{BUNDLE_REF}", at=place)
+    return place
+
+
+def lay_out(source: GitSource, store: Store, destination: Path) -> None:
+    """Check a source out, submodules and their `.git` included, every file dated to the commit.
+
+    Raises:
+        BundleMissingError: A bundle is missing.
+        TreeChangedError: A module's files are not those of the lock.
+    """
+    for module in source.modules:
+        place = destination / module.path
+        place.mkdir(parents=True, exist_ok=True)
+        unbundle(store, module.commit, place)
+        if (found := tree_digest(place, module.commit)) != module.digest:
+            raise TreeChangedError(
+                f"{module.url} at {module.commit[:12]}: the digest of its files is {found[:12]}, "
+                f"the lock says {module.digest[:12]}.",
+                why="The lock or the bundle was altered, or the commit's id was forged.",
+                next_step="run `invoke lock` again and review what changed",
+            )
+        git("checkout", "--quiet", "--detach", module.commit, at=place)
+    date_files(destination, source.epoch)
+
+
+def date_files(folder: Path, epoch: int) -> None:
+    """Set the time of every file and folder below `folder`, git's own excluded."""
+    for parent, folders, files in os.walk(folder, topdown=True):
+        if ".git" in folders:
+            folders.remove(".git")
+        for name in (*files, *folders):
+            os.utime(Path(parent, name), (epoch, epoch), follow_symlinks=False)

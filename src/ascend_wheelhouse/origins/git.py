@@ -1,0 +1,227 @@
+"""Git as an origin: a tag or branch becomes exact commits, and those become bundles in the store.
+
+Each repository, a submodule's included, is redirected on its own by the mirrors. Only what the commit needs
+is fetched where the server allows it. A tag that moved, or a branch that was rewritten under a locked
+commit, is refused: the lock names what was reviewed, and nothing else may take its place silently.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urljoin
+
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.errors import IntegrityError, ResolveError
+from ascend_wheelhouse.git_source import (
+    GitFailedError,
+    GitModule,
+    GitSource,
+    bundle_of,
+    git,
+    keep_bundle,
+    new_repository,
+    tree_digest,
+    unbundle,
+)
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store import Store
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class RefMissingError(ResolveError):
+    """A repository has no such tag, branch or commit."""
+
+
+class RefMovedError(IntegrityError):
+    """A tag, or a branch's history, is no longer what was locked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ref:
+    """What a name stands for in a repository now; `kind` is `tag`, `branch` or `commit`."""
+
+    name: str
+    kind: str
+    commit: str
+
+
+def find_ref(url: str, name: str, mirrors: Mirrors) -> Ref:
+    """Ask the server what a tag, branch or full commit id stands for.
+
+    Raises:
+        RefMissingError: It has none of that name.
+        GitFailedError: It does not answer.
+    """
+    if _COMMIT.fullmatch(name):
+        return Ref(name=name, kind="commit", commit=name)
+    tag, branch = f"refs/tags/{name}", f"refs/heads/{name}"
+    found = _remote_refs(url, mirrors, tag, f"{tag}^{{}}", branch)
+    for kind, key in (("tag", f"{tag}^{{}}"), ("tag", tag), ("branch", branch)):
+        if key in found:
+            return Ref(name=name, kind=kind, commit=found[key])
+    raise RefMissingError(
+        f"{url} has no tag or branch {name!r}.",
+        next_step=f"git ls-remote {mirrors.redirect(url)} shows those that it has",
+    )
+
+
+def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
+    lines = git("ls-remote", mirrors.redirect(url), *patterns).splitlines()
+    return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
+
+
+def newest_branch(url: str, torch: str, mirrors: Mirrors) -> str:
+    """Return the newest branch `v<torch>-<release>` of a repository, by the release's version.
+
+    Raises:
+        RefMissingError: There is none for that torch.
+    """
+    prefix = f"refs/heads/v{torch}-"
+    names = [name.removeprefix(prefix) for name in _remote_refs(url, mirrors, f"{prefix}*")]
+    releases = sorted((release for name in names if (release := _version(name))), key=lambda pair: pair[0])
+    if not releases:
+        raise RefMissingError(
+            f"{url} has no branch v{torch}-*.",
+            why=f"Upstream has no release line for torch {torch}, or names it differently.",
+            next_step="choose another --torch, or name the branch in recipes/compatibility.toml",
+        )
+    return f"v{torch}-{releases[-1][1]}"
+
+
+def _version(text: str) -> tuple[Version, str] | None:
+    try:
+        return Version(text), text
+    except InvalidVersion:
+        return None
+
+
+def pin(
+    url: str, ref: str, *, store: Store, mirrors: Mirrors, submodules: bool = True, locked: str = ""
+) -> GitSource:
+    """Resolve a ref, fetch its commit and all submodules into the store, and return the pinned source.
+
+    Args:
+        url: The repository, before redirection.
+        ref: A tag, a branch or a full commit id.
+        store: Where the bundles go.
+        mirrors: Redirections, for each repository on its own.
+        submodules: Follow them, however deep.
+        locked: The commit of an earlier lock, which then stays.
+
+    Raises:
+        RefMissingError, RefMovedError, GitFailedError: See each class.
+    """
+    found = find_ref(url, ref, mirrors)
+    commit = locked or found.commit
+    if locked and locked != found.commit:
+        _refuse_rewritten(url, found, locked, mirrors)
+    modules = list(_modules(url, commit, ref, store=store, mirrors=mirrors, submodules=submodules))
+    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
+        place = unbundle(store, commit, Path(folder, "top"))
+        epoch = int(git("show", "--no-patch", "--format=%ct", commit, at=place))
+    return GitSource(ref=ref, kind=found.kind, epoch=epoch, modules=tuple(modules))
+
+
+def _refuse_rewritten(url: str, found: Ref, locked: str, mirrors: Mirrors) -> None:
+    if found.kind == "branch" and _is_ancestor(url, found, locked, mirrors):
+        return
+    what = "tag was moved" if found.kind == "tag" else "branch was rewritten"
+    raise RefMovedError(
+        f"{url}: the {what}: {found.name} is {found.commit[:12]} now, the lock says {locked[:12]}.",
+        why="Upstream replaced what was reviewed, or someone replaced upstream.",
+        next_step="look at the difference; `invoke lock --upgrade` takes the new commit",
+    )
+
+
+def _is_ancestor(url: str, found: Ref, locked: str, mirrors: Mirrors) -> bool:
+    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
+        place = new_repository(Path(folder, "history"))
+        words = ("fetch", "--quiet", "--no-tags")
+        branch = f"refs/heads/{found.name}"
+        try:
+            git(*words, "--filter=tree:0", mirrors.redirect(url), branch, at=place)
+        except GitFailedError:
+            git(*words, mirrors.redirect(url), branch, at=place)
+        try:
+            git("merge-base", "--is-ancestor", locked, "FETCH_HEAD", at=place)
+        except GitFailedError:
+            return False
+    return True
+
+
+def _modules(
+    url: str, commit: str, ref: str, *, store: Store, mirrors: Mirrors, submodules: bool, path: str = "."
+) -> Iterator[GitModule]:
+    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
+        place = _repository(Path(folder, "repository"), url, commit, ref, store=store, mirrors=mirrors)
+        yield GitModule(path=path, url=url, commit=commit, digest=tree_digest(place, commit))
+        children = list(_children(place, commit, url)) if submodules else []
+    for child_path, child_url, child_commit in children:
+        below = child_path if path == "." else f"{path}/{child_path}"
+        yield from _modules(
+            child_url, child_commit, "", store=store, mirrors=mirrors, submodules=True, path=below
+        )
+
+
+def _repository(place: Path, url: str, commit: str, ref: str, *, store: Store, mirrors: Mirrors) -> Path:
+    if bundle_of(store, commit) is not None:
+        return unbundle(store, commit, place)
+    new_repository(place)
+    fetch_commit(mirrors.redirect(url), commit, ref, place)
+    keep_bundle(store, place, commit)
+    return place
+
+
+def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
+    """Fetch one commit into a repository: by id alone, else as the tip of its ref, else with all history.
+
+    Raises:
+        GitFailedError: The server does not answer.
+        RefMissingError: It no longer has the commit.
+    """
+    tip = ref or "HEAD"
+    for words in (("--depth=1", url, commit), ("--depth=1", url, tip), (url, "+refs/*:refs/fetched/*")):
+        try:
+            git("fetch", "--quiet", "--no-tags", *words, at=place)
+            git("cat-file", "-e", f"{commit}^{{commit}}", at=place)
+        except GitFailedError as error:
+            reason = error
+        else:
+            return
+    if "unable to access" in str(reason) or "does not appear to be" in str(reason):
+        raise reason
+    raise RefMissingError(
+        f"{url} no longer has commit {commit}.",
+        why="The branch that held it was rewritten or removed.",
+        next_step="redirect the URL to a mirror that has it, or run `invoke lock --upgrade`",
+    ) from reason
+
+
+def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, str]]:
+    """Yield path, URL and commit of each direct submodule."""
+    gitlinks = dict(_gitlinks(place, commit))
+    if not gitlinks:
+        return
+    settings = git("config", f"--blob={commit}:.gitmodules", "--list", at=place).splitlines()
+    table = dict(line.split("=", 1) for line in settings if "=" in line)
+    for key, path in sorted(table.items()):
+        if key.startswith("submodule.") and key.endswith(".path") and path in gitlinks:
+            target = table[key.removesuffix("path") + "url"]
+            yield path, _absolute(url, target), gitlinks[path]
+
+
+def _gitlinks(place: Path, commit: str) -> Iterator[tuple[str, str]]:
+    for row in git("ls-tree", "-r", "-z", commit, at=place).split("\0"):
+        meta, _, path = row.partition("\t")
+        if meta.startswith("160000 "):
+            yield path, meta.split()[2]
+
+
+def _absolute(parent: str, url: str) -> str:
+    return urljoin(f"{parent.rstrip('/')}/", url) if url.startswith(("./", "../")) else url
