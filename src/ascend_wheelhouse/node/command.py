@@ -1,0 +1,55 @@
+"""The one door for subprocesses on a node: arguments in, output in the log, a telling error out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .errors import HostUnfitError
+
+_TAIL_LINES = 15
+_STEERING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "LD_PRELOAD")
+
+
+class CommandFailedError(HostUnfitError):
+    """A command that the installer needs ended with a status other than 0."""
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what would steer Python, pip or uv, plus `extra`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_STEERING)}
+    return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict(extra or {})
+
+
+def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> str:
+    """Run a command to its end, append what it printed to `log`, and return that.
+
+    Raises:
+        CommandFailedError: It is not there, or ended with a status other than 0.
+    """
+    words = [str(word) for word in args]
+    try:
+        done = subprocess.run(
+            words,
+            env=clean_environment() if env is None else dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise CommandFailedError(f"{words[0]} cannot be run: {error.strerror}.") from error
+    with log.open("a") as stream:
+        stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
+    if done.returncode:
+        tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
+        raise CommandFailedError(
+            f"{Path(words[0]).name} ended with status {done.returncode}.",
+            why=tail,
+            next_step=f"read the whole output in {log}",
+        )
+    return done.stdout

@@ -1,0 +1,116 @@
+"""What a wheelhouse says of itself: `manifest.json`, read into frozen objects.
+
+The manifest lists every file of the wheelhouse but itself, `SHA256SUMS` and the signatures; the cell is the
+set of versions that were made to fit each other and that the node is compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import IntegrityError
+
+SCHEMA = 1
+
+
+class ManifestError(IntegrityError):
+    """`manifest.json` is not one, or of a schema that this installer does not know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One file: its path below the wheelhouse, its size in bytes and digest, and what it is."""
+
+    path: str
+    size: int
+    sha256: str
+    kind: str
+    name: str = ""
+    version: str = ""
+    component: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """A manifest.
+
+    Args:
+        digest: The sha256 of `manifest.json`'s bytes: the identity of the wheelhouse.
+        stack: The stack's name.
+        platform: `aarch64` or `x86_64`.
+        serial: The signer's counter; None where the wheelhouse was never signed.
+        cell: The versions that belong together, such as `{"cann": "8.3.RC2", "npu": "a3"}`.
+        files: Every file.
+        pending: Components that the wheelhouse lacks.
+        post_install: What the recipes ask for after the wheels are in.
+        environment: Variables that the server wants.
+    """
+
+    digest: str
+    stack: str
+    platform: str
+    serial: int | None = None
+    cell: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[Entry, ...] = ()
+    pending: tuple[Mapping[str, str], ...] = ()
+    post_install: tuple[Mapping[str, str], ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> tuple[Entry, ...]:
+        """Return the files of one kind, in the manifest's order."""
+        return tuple(entry for entry in self.files if entry.kind == kind)
+
+    @property
+    def requirements(self) -> str:
+        """The path of the pinned and hashed requirements file."""
+        return f"requirements.{self.platform}.txt"
+
+
+def read_contents(data: bytes) -> Contents:
+    """Read the bytes of a `manifest.json`.
+
+    Raises:
+        ManifestError: They are not JSON, of another schema, or lack a field.
+    """
+    try:
+        raw = json.loads(data)
+        if raw["schema"] != SCHEMA:
+            raise ManifestError(
+                f"The manifest has schema {raw['schema']}; this installer knows {SCHEMA}.",
+                next_step="use the install.py that came with the wheelhouse",
+            )
+        return _contents(raw, hashlib.sha256(data).hexdigest())
+    except (ValueError, KeyError, TypeError) as error:
+        raise ManifestError(
+            f"manifest.json cannot be read: {error!r}.", next_step="copy the wheelhouse again"
+        ) from error
+
+
+def _contents(raw: Mapping[str, Any], digest: str) -> Contents:
+    return Contents(
+        digest=digest,
+        stack=raw["stack"],
+        platform=raw["platform"],
+        serial=raw.get("serial"),
+        cell={str(key): str(value) for key, value in raw["cell"].items()},
+        files=tuple(_entry(item) for item in raw["files"]),
+        pending=tuple(raw.get("pending", ())),
+        post_install=tuple(raw.get("post_install", ())),
+        environment={key: str(value) for key, value in raw.get("serving", {}).get("environment", {}).items()},
+    )
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    return Entry(
+        path=item["path"],
+        size=int(item["size"]),
+        sha256=item["sha256"],
+        kind=item["kind"],
+        name=item.get("name") or "",
+        version=item.get("version") or "",
+        component=item.get("component") or "",
+    )

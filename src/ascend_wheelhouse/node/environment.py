@@ -1,0 +1,185 @@
+"""Where environments stand: each in a folder of its own, the one in use named by a symlink.
+
+Below the prefix, `envs/0007` is an environment and `current` points at the one in use. A new one is built
+beside the old one and becomes current by one rename, so a killed install leaves the old one working; an
+environment without a receipt was never finished and is thrown away by the next run. A lock keeps two installs
+apart; the kernel frees it when its holder dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import HostUnfitError, UsageError
+
+RECEIPT = "receipt.json"
+MARKER = ".sglang-npu-prefix"
+DOORS = ("activate", "run")
+_OWN = ("current", *DOORS, "envs", "index", "python", ".work", "install.log", ".lock", MARKER)
+
+
+class PrefixNotOursError(UsageError):
+    """The prefix holds files that no install of this tool put there."""
+
+
+class PrefixBusyError(HostUnfitError):
+    """Another install works in the same prefix."""
+
+
+class PrefixNotWritableError(HostUnfitError):
+    """The user may not write where the environment should stand."""
+
+
+class NothingInstalledError(UsageError):
+    """The prefix has no environment."""
+
+
+class NoPreviousError(UsageError):
+    """There is no earlier environment to go back to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prefix:
+    """One place with environments; `root` is an absolute folder."""
+
+    root: Path
+
+    @property
+    def envs(self) -> Path:
+        """The folder that holds every environment."""
+        return self.root / "envs"
+
+    @property
+    def work(self) -> Path:
+        """A scratch folder on the same file system, empty between runs."""
+        return self.root / ".work"
+
+    @property
+    def log(self) -> Path:
+        """What every command printed."""
+        return self.root / "install.log"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Claim the prefix, creating it where needed, and clear away what a killed run left.
+
+        Raises:
+            PrefixNotOursError: It is a folder of something else.
+            PrefixNotWritableError: The user may not write there.
+            PrefixBusyError: Another install holds it.
+        """
+        self._claim()
+        with (self.root / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise PrefixBusyError(
+                    f"Another install works in {self.root}.", next_step="wait for it, then run this again"
+                ) from error
+            self._sweep()
+            yield
+
+    def _claim(self) -> None:
+        marker = self.root / MARKER
+        try:
+            if self.root.is_dir() and not marker.exists() and any(self.root.iterdir()):
+                raise PrefixNotOursError(
+                    f"{self.root} holds files that this tool did not put there.",
+                    next_step="name an empty or a new folder with --prefix",
+                )
+            self.envs.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+        except PermissionError as error:
+            raise PrefixNotWritableError(
+                f"You may not write below {self.root}.",
+                why="Environments under /opt need root; one below your home folder does not.",
+                next_step="--prefix ~/sglang-npu, or the same command with sudo",
+            ) from error
+
+    def _sweep(self) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+        for folder in self.envs.iterdir():
+            if not (folder / RECEIPT).is_file():
+                shutil.rmtree(folder)
+        for stale in self.root.glob("*.new"):
+            stale.unlink()
+
+    def active(self) -> Path | None:
+        """Return the environment in use, or None."""
+        folder = self.root / "current"
+        return folder.resolve() if (folder / RECEIPT).is_file() else None
+
+    def required(self) -> Path:
+        """Return the environment in use.
+
+        Raises:
+            NothingInstalledError: There is none.
+        """
+        active = self.active()
+        if active is None:
+            raise NothingInstalledError(
+                f"Nothing is installed in {self.root}.", next_step=f"install.py --prefix {self.root}"
+            )
+        return active
+
+    def begin(self) -> Path:
+        """Return the folder of a new environment; it does not exist yet."""
+        numbers = [int(folder.name) for folder in self.envs.iterdir() if folder.name.isdigit()]
+        return self.envs / f"{max(numbers, default=0) + 1:04d}"
+
+    def switch(self, env: Path) -> None:
+        """Make an environment the one in use, by one rename; later calls through the doors reach it."""
+        self._point("current", f"envs/{env.name}")
+        for door in DOORS:
+            self._point(door, f"current/{door}")
+
+    def _point(self, name: str, target: str) -> None:
+        link = self.root / name
+        if link.is_symlink() and str(link.readlink()) == target:
+            return
+        fresh = self.root / f"{name}.new"
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(target)
+        fresh.replace(link)
+
+    def previous(self) -> Path:
+        """Return the environment that the one in use replaced.
+
+        Raises:
+            NoPreviousError: There is none, or it was removed.
+        """
+        name = json.loads((self.required() / RECEIPT).read_text()).get("previous")
+        folder = self.envs / str(name)
+        if name is None or not (folder / RECEIPT).is_file():
+            raise NoPreviousError(
+                f"{self.root} holds no earlier environment.", next_step="install the older wheelhouse again"
+            )
+        return folder
+
+    def prune(self) -> list[str]:
+        """Remove every environment but the one in use and the one before it; return their names."""
+        keep = {self.required()}
+        with contextlib.suppress(NoPreviousError):
+            keep.add(self.previous())
+        gone = sorted(folder for folder in self.envs.iterdir() if folder not in keep)
+        for folder in gone:
+            (folder / RECEIPT).unlink(missing_ok=True)
+            shutil.rmtree(folder)
+        return [folder.name for folder in gone]
+
+    def uninstall(self) -> None:
+        """Remove all that installs put below the prefix, the marker last, and the prefix if it is empty."""
+        for name in _OWN:
+            path = self.root / name
+            if path.is_symlink() or path.is_file():
+                path.unlink()
+            elif path.is_dir():
+                shutil.rmtree(path)
+        with contextlib.suppress(OSError):
+            self.root.rmdir()

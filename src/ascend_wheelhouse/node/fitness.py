@@ -1,0 +1,169 @@
+"""Does a node fit the cell of a wheelhouse? Each finding: found, wanted, why, the command that mends it.
+
+A `refuse` finding stops an install: the environment could not run there. A `warn` finding does not, since
+CANN or the driver may come later or the node may only build.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from .errors import HostUnfitError
+from .host import DEVICES, Host, numbers
+
+Level = Literal["ok", "warn", "refuse"]
+_GIB = 1 << 30
+
+
+class NodeUnfitError(HostUnfitError):
+    """The node cannot run what the wheelhouse holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at.
+
+    Args:
+        name: What was looked at.
+        found: What is there.
+        wanted: What should be.
+        level: `ok`, `warn` or `refuse`.
+        why: What goes wrong otherwise.
+        command: What mends it, or empty.
+        fix: The name of the change that `--fix` makes, or empty.
+    """
+
+    name: str
+    found: str
+    wanted: str
+    level: Level
+    why: str = ""
+    command: str = ""
+    fix: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as the object that `--json` prints."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """Return the finding for a person; what mends it stands below."""
+        head = f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
+        tail = [f"       {text}" for text in (self.why, self.command) if text and self.level != "ok"]
+        return "\n".join([head, *tail])
+
+
+def cell_findings(host: Host, cell: Mapping[str, str]) -> list[Finding]:
+    """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
+    return [
+        *_exact(host, cell),
+        _glibc(host, cell.get("glibc", "")),
+        _cann("cann", host.cann, cell.get("cann", "")),
+        _cann("nnal", host.nnal, cell.get("cann", "")),
+        _driver(host),
+        _chip(host, cell.get("npu", "")),
+    ]
+
+
+def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[Finding]:
+    pairs = {
+        "machine": (host.machine, "Its wheels hold machine code for one architecture.", ""),
+        "python": (
+            ".".join(map(str, host.python)),
+            "Compiled wheels fit one CPython only.",
+            f"run install.py with python{cell.get('python', '')}",
+        ),
+    }
+    for name, (found, why, command) in pairs.items():
+        wanted = cell.get(name, found)
+        level: Level = "ok" if found == wanted else "refuse"
+        yield Finding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
+
+
+def _glibc(host: Host, wanted: str) -> Finding:
+    found = ".".join(map(str, host.glibc)) if host.glibc else "none"
+    old = bool(wanted) and (host.glibc is None or host.glibc < numbers(wanted))
+    return Finding(
+        name="glibc",
+        found=found,
+        wanted=f">= {wanted or 'any'}",
+        level="refuse" if old else "ok",
+        why="The wheels take symbols from that glibc; older systems fail at import.",
+    )
+
+
+def _cann(name: str, found: str | None, wanted: str) -> Finding:
+    level: Level = "ok"
+    if found is None:
+        level = "warn"
+    elif wanted and numbers(found) < numbers(wanted):
+        level = "refuse"
+    return Finding(
+        name=name,
+        found=found or "none",
+        wanted=f">= {wanted or 'any'}",
+        level=level,
+        why="torch_npu loads its libraries; symbols are missing in an older one.",
+        command="install.py --prefix PREFIX --payloads",
+    )
+
+
+def _driver(host: Host) -> Finding:
+    return Finding(
+        name="driver",
+        found=host.driver or "none",
+        wanted="installed",
+        level="ok" if host.driver else "warn",
+        why="Without the driver no NPU is seen; it belongs to the host, not to the wheelhouse.",
+        command="./Ascend-hdk-*-npu-driver_*.run --full --install-for-all --quiet",
+    )
+
+
+def _chip(host: Host, wanted: str) -> Finding:
+    level: Level = "ok"
+    if host.chip is None:
+        level = "warn"
+    elif wanted and host.chip != wanted:
+        level = "refuse"
+    return Finding(
+        name="chip",
+        found=host.chip or "none",
+        wanted=wanted or "any",
+        level=level,
+        why=f"Kernels are compiled for one chip; a3 has {DEVICES['a3']} devices, 910b {DEVICES['910b']}.",
+        command=f"use a wheelhouse for {host.chip}" if host.chip else "",
+    )
+
+
+def disk_finding(folder: Path, needed: int) -> Finding:
+    """Compare the free space for this user where an environment will stand with what it takes."""
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    return Finding(
+        name="disk",
+        found=f"{free / _GIB:.1f} GiB free",
+        wanted=f"{needed / _GIB:.1f} GiB",
+        level="ok" if free >= needed else "refuse",
+        why="A half-written environment is of no use.",
+        command=f"free space on the file system of {os.fspath(folder)}",
+    )
+
+
+def require_fit(findings: Iterable[Finding]) -> None:
+    """Raise where a finding refuses.
+
+    Raises:
+        NodeUnfitError: At least one does; the text tells each.
+    """
+    bad = [finding for finding in findings if finding.level == "refuse"]
+    if bad:
+        raise NodeUnfitError(
+            f"This node does not fit the wheelhouse: {', '.join(finding.name for finding in bad)}.",
+            why="\n".join(finding.line() for finding in bad),
+            next_step=next((finding.command for finding in bad if finding.command), ""),
+        )

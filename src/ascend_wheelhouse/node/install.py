@@ -1,0 +1,210 @@
+"""Install a wheelhouse on a node. Read this file first: it is the whole way, step by step.
+
+1. The wheelhouse is checked: signature, serial, every file by digest (`source`).
+2. The node is compared with the wheelhouse's cell (`host`, `fitness`).
+3. Payloads (CANN and what belongs to it) are installed where asked for (`payloads`).
+4. A new environment is built beside the old one (`environment`, `wheels`, `post_install`, `activate`).
+5. Its receipt is written (`receipt`), and one rename makes it the current one.
+
+The running environment is not touched before step 5. A killed install leaves a folder without a receipt,
+which the next run throws away.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import getpass
+import importlib
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import activate, doctor, fitness, receipt, upkeep, wheels
+from .contents import Contents
+from .environment import Prefix
+from .errors import NodeError, UsageError
+from .host import default_ascend, read_host
+from .post_install import finish
+from .source import Source, Trust, open_source
+from .talk import Talk
+
+_SPARE = 1 << 28
+_UNPACKED = 5
+
+
+class NoPrefixError(UsageError):
+    """Nobody said where the environment stands."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line of the installer."""
+    line = argparse.ArgumentParser(prog="install.py", description="Install a wheelhouse on this node.")
+    line.add_argument("--prefix", type=Path, help="the folder that holds the environments")
+    line.add_argument("--bundle", type=Path, nargs="+", default=[], help="a bundle, its parts, or a folder")
+    line.add_argument("--payloads", action="store_true", help="install CANN and what belongs to it, too")
+    line.add_argument(
+        "--offline-index", action="store_true", help="keep the wheels as the environment's index"
+    )
+    line.add_argument("--dry-run", action="store_true", help="check everything and say what would be done")
+    line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")
+    line.add_argument("--installer", choices=("uv", "pip"), default="uv", help="which of tools/ to use")
+    line.add_argument("--ascend", default="", help="the folder of CANN and NNAL")
+    line.add_argument("--trusted-key", type=Path, help="the signer's public key, or an allowed-signers file")
+    line.add_argument("--insecure-no-signature", action="store_true", help="take an unsigned wheelhouse")
+    line.add_argument("--allow-rollback", action="store_true", help="take one older than what is installed")
+    line.add_argument("--json", action="store_true", help="answer with one JSON object")
+    line.add_argument("--fix", action="store_true", help="with --doctor: set what can be set")
+    instead = line.add_argument_group("instead of an install").add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help="compare the environment with its receipt")
+    instead.add_argument("--rollback", action="store_true", help="go back to the previous environment")
+    instead.add_argument("--uninstall", action="store_true", help="remove all environments")
+    instead.add_argument("--doctor", action="store_true", help="examine the node")
+    instead.add_argument("--verify", nargs=argparse.REMAINDER, help="run the probes; the rest is theirs")
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the installer and return its exit code."""
+    options = parser().parse_args(argv)
+    talk = Talk(as_json=options.json)
+    try:
+        return _act(options, talk)
+    except NodeError as error:
+        return talk.fail(error)
+
+
+def _act(options: argparse.Namespace, talk: Talk) -> int:
+    if options.doctor:
+        return _doctor(options, talk)
+    if options.prefix is None:
+        raise NoPrefixError("No --prefix was given.", next_step="install.py --prefix /opt/sglang-npu")
+    prefix = Prefix(root=options.prefix.absolute())
+    if options.verify is not None:
+        probes = importlib.import_module(".verify", __package__)
+        return int(probes.main(["--prefix", str(prefix.root), *options.verify]))
+    if options.check:
+        return upkeep.check(prefix, talk)
+    if options.rollback:
+        return upkeep.rollback(prefix, talk)
+    if options.uninstall:
+        return upkeep.uninstall(prefix, talk)
+    return install(options, prefix, talk)
+
+
+def _doctor(options: argparse.Namespace, talk: Talk) -> int:
+    try:
+        contents = open_source(options.bundle).contents
+    except UsageError:
+        contents = None
+    return doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk)
+
+
+def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
+    """Install the wheelhouse that the options name below `prefix`."""
+    source = open_source(options.bundle)
+    contents, active = source.contents, prefix.active()
+    signer = source.verify(_trust(options, active))
+    talk.say(f"checked {len(contents.files)} files of {contents.stack}, signed by {signer or 'nobody'}")
+    findings = _findings(options, contents, prefix)
+    fitness.require_fit(findings)
+    facts = {
+        "stack": contents.stack,
+        "manifest": contents.digest,
+        "signer": signer,
+        "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
+    }
+    if options.dry_run:
+        talk.answer(_plan(contents, prefix, options), facts | {"changed": False, "dry_run": True})
+        return 0
+    with prefix.locked():
+        if active and not options.reinstall and _stands(active, contents, talk):
+            text = f"{contents.stack} is already installed in {active}"
+            talk.answer(text, facts | {"changed": False, "environment": str(active)})
+            return 0
+        env = build(options, prefix, source, facts, talk)
+        prefix.switch(env)
+        removed = prefix.prune()
+    talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
+    text = f"{contents.stack} is installed\n\nNext: source {prefix.root}/activate"
+    talk.answer(text, facts | {"changed": True, "environment": str(env)})
+    return 0
+
+
+def build(
+    options: argparse.Namespace, prefix: Prefix, source: Source, facts: dict[str, Any], talk: Talk
+) -> Path:
+    """Build a new environment beside the one in use and return its folder; it is not in use yet."""
+    contents = source.contents
+    prefix.work.mkdir()
+    folder = source.unpack(prefix.work)
+    env = prefix.begin()
+    talk.say(f"building {env}")
+    wheels.create_environment(sys.executable, env, prefix.log)
+    tool = wheels.choose(folder / "tools", prefix.work, prefix.log, prefer=options.installer)
+    tool.sync(env, folder / contents.requirements, folder / "wheels")
+    talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
+    done = finish(env, contents, folder, tool)
+    with tool.sweeping():
+        ascend = options.ascend or default_ascend()
+        activate.write_doors(env, contents.environment, machine=platform.machine(), ascend=ascend)
+        record = facts | _circumstances(prefix, contents, env)
+        seconds = round(time.monotonic() - talk.started, 1)
+        receipt.write(env, record | {"installer": tool.name, "post_install": done, "seconds": seconds})
+    return env
+
+
+def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, Any]:
+    active = prefix.active()
+    return {
+        "platform": contents.platform,
+        "serial": contents.serial,
+        "cell": dict(contents.cell),
+        "environment": str(env),
+        "previous": active.name if active else None,
+        "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+        "user": getpass.getuser() if "USER" in os.environ else str(os.getuid()),
+        "python": platform.python_version(),
+    }
+
+
+def _trust(options: argparse.Namespace, active: Path | None) -> Trust:
+    return Trust(
+        key=options.trusted_key,
+        insecure=options.insecure_no_signature,
+        allow_rollback=options.allow_rollback,
+        installed_serial=receipt.read(active).get("serial") if active else None,
+    )
+
+
+def _findings(options: argparse.Namespace, contents: Contents, prefix: Prefix) -> list[fitness.Finding]:
+    host = read_host(ascend=options.ascend)
+    needed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel")) + _SPARE
+    return [*fitness.cell_findings(host, contents.cell), fitness.disk_finding(prefix.root, needed)]
+
+
+def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
+    if receipt.read(active).get("manifest") != contents.digest:
+        return False
+    difference = receipt.compare(active)
+    if difference:
+        talk.say(f"{active} was changed; installing afresh")
+    return not difference
+
+
+def _plan(contents: Contents, prefix: Prefix, options: argparse.Namespace) -> str:
+    chosen = contents.of_kind("wheel")
+    size = sum(item.size for item in chosen) / 1e6
+    steps = [
+        f"install {len(chosen)} wheels ({size:.0f} MB) of {contents.stack}",
+        f"into a new environment below {prefix.envs}, then switch {prefix.root}/current to it",
+        *(f"run payload {item.path}" for item in contents.of_kind("payload") if options.payloads),
+        *(f"{step['action']} for {step['component']}" for step in contents.post_install),
+        *(f"left out, pending: {item['component']} ({item['reason']})" for item in contents.pending),
+    ]
+    return "\n".join(["Would do:", *(f"- {step}" for step in steps)])

@@ -1,0 +1,155 @@
+"""What was installed: every file of an environment with its digest, and what stands there now.
+
+The digests come from the `RECORD` of each distribution, which the installer wrote from wheels that had been
+checked by hash; files that no RECORD names, and those that two distributions claim, are hashed in place. Byte
+code is left out: Python may write it at any time.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .environment import RECEIPT
+from .errors import IntegrityError
+
+
+class EnvironmentChangedError(IntegrityError):
+    """An environment is no longer what its receipt says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How an environment differs from its receipt: paths relative to it, sorted."""
+
+    missing: tuple[str, ...]
+    changed: tuple[str, ...]
+    extra: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.changed or self.extra)
+
+    def require_none(self, env: Path) -> None:
+        """Raise where there is a difference.
+
+        Raises:
+            EnvironmentChangedError: There is one; the text names the first files.
+        """
+        if self:
+            rows = [(kind, path) for kind in ("missing", "changed", "extra") for path in getattr(self, kind)]
+            raise EnvironmentChangedError(
+                f"{env} differs from its receipt in {len(rows)} file(s).",
+                why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
+                next_step="install.py --prefix PREFIX installs it afresh",
+            )
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's sha256, or where a symlink points."""
+    if path.is_symlink():
+        return f"link:{path.readlink()}"
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def site_packages(env: Path) -> Path:
+    """Return the folder that an environment's distributions stand in."""
+    return next(env.glob("lib/python3.*/site-packages"))
+
+
+def canonical(name: str) -> str:
+    """Return a distribution's name as PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def claims(env: Path, only: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yield (path below the environment, sha256 or empty, distribution) for each row of each RECORD.
+
+    Args:
+        env: The environment.
+        only: The one distribution to read; all where empty.
+    """
+    site = site_packages(env)
+    base = str(site.relative_to(env))
+    for record in sorted(site.glob("*.dist-info/RECORD")):
+        owner = canonical(record.parent.name.partition("-")[0])
+        if only not in ("", owner):
+            continue
+        with record.open(newline="") as stream:
+            for path, digest, *_ in csv.reader(stream):
+                plain = f"{base}/{path}"
+                yield os.path.normpath(plain) if "../" in path else plain, _hexadecimal(digest), owner
+
+
+def _hexadecimal(recorded: str) -> str:
+    algorithm, _, text = recorded.partition("=")
+    return base64.urlsafe_b64decode(text + "==").hex() if algorithm == "sha256" else ""
+
+
+def files_of(env: Path) -> list[str]:
+    """Return every file and symlink of an environment but byte code and the receipt, sorted."""
+    found = []
+    for folder, names, files in os.walk(env):
+        names[:] = [name for name in names if name != "__pycache__"]
+        links = [name for name in names if (Path(folder) / name).is_symlink()]
+        base = os.path.relpath(folder, env)
+        found += [os.path.normpath(f"{base}/{name}") for name in (*files, *links)]
+    return sorted(path for path in found if path != RECEIPT)
+
+
+def inventory(env: Path) -> dict[str, str]:
+    """Return the digest of every file of a new environment."""
+    recorded: dict[str, str] = {}
+    for path, digest, _owner in claims(env):
+        recorded[path] = digest if recorded.get(path, digest) == digest else ""
+    present = files_of(env)
+    unknown = [path for path in present if not recorded.get(path) or (env / path).is_symlink()]
+    return {path: recorded.get(path, "") for path in present} | _digests(env, unknown)
+
+
+def _digests(env: Path, paths: list[str]) -> dict[str, str]:
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        return dict(zip(paths, pool.map(lambda path: digest_of(env / path), paths), strict=True))
+
+
+def distributions(env: Path) -> list[str]:
+    """Return `name-version` of every distribution, sorted."""
+    return sorted(folder.name.removesuffix(".dist-info") for folder in site_packages(env).glob("*.dist-info"))
+
+
+def write(env: Path, facts: Mapping[str, Any]) -> Path:
+    """Write the receipt, whole or not at all: it is what makes an environment a finished one."""
+    path = env / RECEIPT
+    fresh = env / f"{RECEIPT}.new"
+    files = inventory(env)
+    body = {"schema": 1, **facts, "distributions": distributions(env), "files": files}
+    fresh.write_text(json.dumps(body, sort_keys=True))
+    fresh.replace(path)
+    return path
+
+
+def read(env: Path) -> dict[str, Any]:
+    """Read an environment's receipt."""
+    facts: dict[str, Any] = json.loads((env / RECEIPT).read_text())
+    return facts
+
+
+def compare(env: Path) -> Difference:
+    """Hash an environment and compare it with its receipt."""
+    wanted: dict[str, str] = read(env)["files"]
+    present = files_of(env)
+    found = _digests(env, [path for path in present if path in wanted])
+    return Difference(
+        missing=tuple(sorted(wanted.keys() - set(present))),
+        changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),
+        extra=tuple(path for path in present if path not in wanted),
+    )

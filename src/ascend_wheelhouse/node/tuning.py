@@ -1,0 +1,121 @@
+"""Setting a node up so that it stays set: kernel settings, the scaling governor and the locked-memory limit.
+
+Each change is made now and written where the system reads it at boot: `sysctl.d`, a systemd unit for the
+governor (the kernel offers no file for it), `limits.d`. Only what differs is written, so a second run changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+from .errors import HostUnfitError
+from .host import governor_files
+
+SETTINGS = {
+    "kernel.numa_balancing": ("0", "Moving pages between NUMA nodes stalls the server's processes."),
+    "vm.swappiness": ("10", "Swapping out the server's memory stops it for seconds."),
+}
+_SYSCTL = "etc/sysctl.d/90-sglang-npu.conf"
+_LIMITS = "etc/security/limits.d/90-sglang-npu.conf"
+_UNIT = "etc/systemd/system/sglang-npu-governor.service"
+_WANTS = "etc/systemd/system/multi-user.target.wants/sglang-npu-governor.service"
+_UNIT_TEXT = """\
+[Unit]
+Description=CPU scaling governor "performance" for SGLang on Ascend NPUs
+ConditionPathExists=/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for file in /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor; \
+do echo performance > "$file"; done'
+
+[Install]
+WantedBy=multi-user.target
+"""
+_LIMITS_TEXT = "* soft memlock unlimited\n* hard memlock unlimited\n"
+
+
+class RootNeededError(HostUnfitError):
+    """System settings may be changed by root only."""
+
+
+def apply(root: Path, fixes: Collection[str]) -> list[str]:
+    """Make the named changes below `root` and return one line for each file that was written.
+
+    Raises:
+        RootNeededError: The user may not write one of them.
+    """
+    known: dict[str, Callable[[Path], Iterator[str]]] = {
+        "sysctl": _sysctl,
+        "governor": _governor,
+        "limits": _limits,
+    }
+    try:
+        changes = [line for name in sorted(fixes) for line in known[name](root)]
+    except PermissionError as error:
+        raise RootNeededError(
+            f"You may not write {error.filename}.",
+            why="System settings belong to root.",
+            next_step="sudo python3.11 install.py --doctor --fix",
+        ) from error
+    if changes and root == Path("/"):
+        _reload()
+    return changes
+
+
+def _write(path: Path, text: str) -> bool:
+    if path.is_file() and path.read_text().strip() == text.strip():
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return True
+
+
+def _set_now(path: Path, value: str) -> bool:
+    if not path.exists() or path.read_text().strip() == value:
+        return False
+    path.write_text(f"{value}\n")
+    return True
+
+
+def _sysctl(root: Path) -> Iterator[str]:
+    present = {name: value for name, (value, _) in SETTINGS.items() if _kernel_file(root, name).exists()}
+    for name, value in present.items():
+        if _set_now(_kernel_file(root, name), value):
+            yield f"{name}={value}"
+    text = "".join(f"{name} = {value}\n" for name, (value, _) in SETTINGS.items())
+    if _write(root / _SYSCTL, text):
+        yield f"/{_SYSCTL}"
+
+
+def _kernel_file(root: Path, name: str) -> Path:
+    return root / "proc/sys" / name.replace(".", "/")
+
+
+def _governor(root: Path) -> Iterator[str]:
+    files = governor_files(root)
+    set_now = [path for path in files if _set_now(path, "performance")]
+    if set_now:
+        yield f"governor performance on {len(set_now)} processor(s)"
+    if files and _write(root / _UNIT, _UNIT_TEXT):
+        yield f"/{_UNIT}"
+    link = root / _WANTS
+    if files and not link.is_symlink():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(os.path.relpath(root / _UNIT, link.parent))
+        yield f"/{_WANTS}"
+
+
+def _limits(root: Path) -> Iterator[str]:
+    if _write(root / _LIMITS, _LIMITS_TEXT):
+        yield f"/{_LIMITS}"
+
+
+def _reload() -> None:
+    if Path("/run/systemd/system").is_dir():
+        subprocess.run(["systemctl", "daemon-reload"], check=False, capture_output=True)

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.node import doctor
+from ascend_wheelhouse.node.fitness import Finding
+from ascend_wheelhouse.node.host import numbers, read_host
+
+
+def put(root: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An A3 node as it comes: sixteen devices, default settings."""
+    folder = tmp_path / "root"
+    texts = {
+        "usr/local/Ascend/ascend-toolkit/latest/aarch64-linux/ascend_toolkit_install.info": (
+            "package_name=Ascend-cann-toolkit\nversion=8.3.RC2\narch=aarch64"
+        ),
+        "usr/local/Ascend/nnal/atb/latest/version.info": "    Ascend-cann-atb : 8.3.RC2\n    Platform : a",
+        "usr/local/Ascend/driver/version.info": "Version=25.3.rc1\nascendhal_version=7.35.23",
+        "usr/local/Ascend/firmware/version.info": "Version=7.8.0.2.212",
+        "proc/sys/kernel/numa_balancing": "1",
+        "proc/sys/vm/swappiness": "60",
+        "proc/meminfo": "MemTotal: 1 kB\nHugePages_Total:       8",
+        "proc/self/limits": "Max locked memory         65536                65536                bytes",
+        "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "ondemand",
+        "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor": "ondemand",
+        "sys/bus/pci/devices/0000:01:00.0/device": "0xd803",
+        "dev/davinci_manager": "",
+        "dev/hisi_hdc": "",
+    }
+    put(folder, **texts, **{f"dev/davinci{number}": "" for number in range(16)})
+    return folder
+
+
+def examined(root: Path) -> dict[str, Finding]:
+    return {finding.name: finding for finding in doctor.examine(read_host(root))}
+
+
+def test_the_facts_of_a_node_are_read_from_its_files(root: Path) -> None:
+    host = read_host(root)
+    assert (host.cann, host.nnal, host.driver, host.firmware) == (
+        "8.3.RC2",
+        "8.3.RC2",
+        "25.3.rc1",
+        "7.8.0.2.212",
+    )
+    assert (host.chip, host.devices, host.huge_pages, host.locked_memory) == ("a3", 16, 8, 65536)
+
+
+def test_an_empty_node_has_findings_and_no_crash(tmp_path: Path) -> None:
+    findings = doctor.examine(read_host(tmp_path))
+    assert {"cann", "driver", "devices"} <= {item.name for item in findings if item.level == "warn"}
+
+
+def test_each_finding_says_found_wanted_why_and_the_command(root: Path) -> None:
+    finding = examined(root)["vm.swappiness"]
+    assert (finding.found, finding.wanted, finding.level) == ("60", "10", "warn")
+    assert finding.why
+    assert finding.command == "sudo sysctl -w vm.swappiness=10"
+
+
+@pytest.mark.parametrize(("device", "count", "level"), [("0xd802", 8, "ok"), ("0xd802", 16, "warn")])
+def test_a_chip_has_its_number_of_devices(root: Path, device: str, count: int, level: str) -> None:
+    put(root, **{"sys/bus/pci/devices/0000:01:00.0/device": device})
+    for number in range(count, 16):
+        (root / f"dev/davinci{number}").unlink()
+    assert examined(root)["devices"].level == level
+
+
+def test_fix_sets_what_the_guide_asks_and_keeps_it_through_a_reboot(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.main(["--root", str(root), "--fix", "--json"]) == 0
+    changed = json.loads(capsys.readouterr().out)["changes"]
+    assert "vm.swappiness=10" in changed
+    assert (root / "proc/sys/kernel/numa_balancing").read_text() == "0\n"
+    assert (root / "sys/devices/system/cpu/cpu1/cpufreq/scaling_governor").read_text() == "performance\n"
+    assert "vm.swappiness = 10" in (root / "etc/sysctl.d/90-sglang-npu.conf").read_text()
+    wants = root / "etc/systemd/system/multi-user.target.wants/sglang-npu-governor.service"
+    assert "echo performance" in wants.read_text()
+    assert "memlock unlimited" in (root / "etc/security/limits.d/90-sglang-npu.conf").read_text()
+    fixed = examined(root)
+    assert {fixed[name].level for name in ("vm.swappiness", "kernel.numa_balancing", "cpu governor")} == {
+        "ok"
+    }
+
+
+def test_a_second_fix_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    doctor.main(["--root", str(root), "--fix"])
+    capsys.readouterr()
+    doctor.main(["--root", str(root), "--fix", "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["changed"], answer["changes"]) == (False, [])
+
+
+def test_looking_alone_changes_nothing(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--root", str(root)]) == 0
+    assert "WARN   vm.swappiness: found 60, wanted 10" in capsys.readouterr().out
+    assert (root / "proc/sys/vm/swappiness").read_text() == "60\n"
+    assert not (root / "etc").exists()
+
+
+def test_a_cell_for_another_chip_or_a_newer_cann_refuses_the_node(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = {"npu": "910b", "cann": "8.5.0"}
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"schema": 1, "stack": "s", "platform": "p", "cell": cell, "files": []}))
+    assert doctor.main(["--root", str(root), "--manifest", str(manifest), "--json"]) == 10
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert {item["name"] for item in findings if item["level"] == "refuse"} == {"cann", "nnal", "chip"}
+
+
+def test_release_candidates_come_before_their_final() -> None:
+    ordered = ["8.2.RC1", "8.3.RC1", "8.3.RC2", "8.3.0", "8.5.0", "9.0.0"]
+    assert sorted([*ordered[3:], *ordered[:3]], key=numbers) == ordered
