@@ -73,8 +73,9 @@ def fetch_all(
         WheelhouseError: The fault of the one file that failed, or one that lists several.
         KeyboardInterrupt: Passed on after the workers were stopped.
     """
-    emit(Stage(name="fetch", jobs=len(downloads)))
     missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256))]
+    sizes = [each.size for each in missing if each.size is not None]
+    emit(Stage(name="fetch", jobs=len(downloads), total=sum(sizes) if len(sizes) == len(missing) else None))
     for each in downloads:
         if each not in missing:
             emit(JobFinished(job=each.filename, outcome="cached"))

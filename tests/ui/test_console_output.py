@@ -29,7 +29,20 @@ def test_a_pipe_gets_starts_and_ends_and_no_escape_sequences(capsys: pytest.Capt
     lines = capsys.readouterr().out.splitlines()
     assert lines[:2] == ["fetch, 2 jobs, 300 B", "  fetch a.whl (300 B)"]
     assert lines[2].startswith("✓ done a.whl (300 B, ")
-    assert lines[3:] == ["? pending cann.run: no origin answered", "warning: 2.8.0 is a derived cell"]
+    assert lines[3:5] == ["? pending cann.run: no origin answered", "warning: 2.8.0 is a derived cell"]
+    assert lines[5].startswith("fetch: done 1 · pending 1 · 300 B in ")
+
+
+def test_a_log_gets_cached_files_as_a_sum_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.reporter("plain") as emit:
+        emit(Stage(name="fetch", jobs=3))
+        for name in ("a", "b", "c"):
+            emit(JobFinished(job=name, outcome="cached"))
+        emit(Stage(name="audit"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "fetch, 3 jobs"
+    assert lines[1].startswith("fetch: cached 3 in ")
+    assert lines[2:] == ["audit"]
 
 
 def test_an_encoding_without_the_marks_gets_ascii() -> None:

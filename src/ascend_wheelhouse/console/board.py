@@ -54,11 +54,11 @@ class Board:
         """Take one event."""
         now = time.monotonic()
         with self._lock:
-            closing = self._stage_summary(now) if isinstance(event, Stage) else None
+            closing = self._tally.summary(now, self._marks.dot) if isinstance(event, Stage) else ""
             job = self._tally.apply(event, now)
         # Printing takes the drawing thread's lock, which draws under ours: never hold both.
-        if closing is not None:
-            self._console.print(closing)
+        if closing:
+            self._console.print(Text(closing))
         if isinstance(event, Note):
             style = "yellow" if event.level == "warning" else ""
             self._console.print(Text(lines.note_line(event, self._stream), style=style))
@@ -69,11 +69,11 @@ class Board:
     def close(self) -> None:
         """Take the board off the screen and leave the last stage's sum."""
         with self._lock:
-            closing = self._stage_summary(time.monotonic())
+            closing = self._tally.summary(time.monotonic(), self._marks.dot)
             self._tally.running.clear()
         self._live.stop()
-        if closing is not None:
-            self._console.print(closing)
+        if closing:
+            self._console.print(Text(closing))
 
     def render(self) -> Group:
         """Return the board as it stands, cut to the window."""
@@ -119,13 +119,3 @@ class Board:
         text = Text(row, no_wrap=True, overflow="crop")
         text.truncate(width)
         return text
-
-    def _stage_summary(self, now: float) -> Text | None:
-        tally = self._tally
-        if not tally.finished:
-            return None
-        done = [count for count in tally.counts() if not count.startswith(("running", "queued"))]
-        moved = [words.size(tally.moved_bytes)] if tally.moved_bytes else []
-        took = words.seconds(now - tally.began)
-        name = f"{tally.stage.name}: " if tally.stage.name else ""
-        return Text(f"{name}{f' {self._marks.dot} '.join([*done, *moved])} in {took}")

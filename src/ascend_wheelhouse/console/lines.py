@@ -1,7 +1,7 @@
 """Output one line at a time: sentences for a pipe or a log, JSON objects for a machine.
 
-The plain form tells starts and ends only; what runs long is heard of every ten seconds, so that a log never
-looks dead.
+The plain form tells starts and ends only, and cached files as a sum; what runs long is heard of every ten
+seconds, so that a log never looks dead.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _PROGRESS_SECONDS: Final = 0.5
 _NAMED_JOBS: Final = 3
 
 
-def finish_line(event: JobFinished, job: Job, now: float, stream: TextIO) -> str:
-    """Return how a job ended: mark, outcome, name, bytes, seconds, detail."""
+def finish_line(event: JobFinished, job: Job | None, now: float, stream: TextIO) -> str:
+    """Return how a job ended: mark, outcome, name, detail; with bytes and seconds when it had begun."""
     marks = words.marks_for(stream)
-    figures = [words.size(job.done) if job.done else "", words.seconds(now - job.started)]
-    tail = f" ({', '.join(figure for figure in figures if figure)})" if event.outcome == "done" else ""
+    figures = [words.size(job.done) if job.done else "", words.seconds(now - job.started)] if job else []
+    tail = f" ({', '.join(filter(None, figures))})" if figures and event.outcome == "done" else ""
     detail = f": {words.clean(event.detail, stream)}" if event.detail else ""
     return f"{marks.outcomes[event.outcome]} {event.outcome} {words.clean(event.job, stream)}{tail}{detail}"
 
@@ -65,8 +65,11 @@ class PlainLines:
         """Take one event."""
         now = time.monotonic()
         with self._lock:
+            if isinstance(event, Stage):
+                self._sum_up(now)
+            started = isinstance(event, JobFinished) and event.job in self._tally.running
             job = self._tally.apply(event, now)
-            line = self._line(event, job, now)
+            line = self._line(event, job if started else None, now)
             if line:
                 self._write(line)
             if self._tally.running and self._pulse is None:
@@ -74,10 +77,16 @@ class PlainLines:
                 self._pulse.start()
 
     def close(self) -> None:
-        """Stop the heartbeat."""
+        """Stop the heartbeat and sum up the last stage."""
         self._ended.set()
         if self._pulse is not None:
             self._pulse.join()
+        self._sum_up(time.monotonic())
+
+    def _sum_up(self, now: float) -> None:
+        text = self._tally.summary(now, words.marks_for(self._stream).dot)
+        if text:
+            self._write(text)
 
     def _line(self, event: Event, job: Job | None, now: float) -> str:
         match event:
@@ -88,7 +97,7 @@ class PlainLines:
             case JobStarted():
                 total = f" ({words.size(event.total)})" if event.total else ""
                 return f"  {event.action} {words.clean(event.job, self._stream)}{total}"
-            case JobFinished() if job is not None:
+            case JobFinished() if job is not None or event.outcome != "cached":
                 return finish_line(event, job, now, self._stream)
             case _:
                 return ""
