@@ -1,0 +1,178 @@
+"""What an opened bundle holds and where: the members before the files, the manifest, the layout.
+
+Everything here is computed from the manifest and compared with the bundle; nothing that the bundle says of
+itself (sizes, names, kinds of members) is believed. Limits keep a hostile bundle from filling the memory.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import layout, sshsig
+from .sources import BundleDamagedError, PartedFile, Region, find_parts, folder_regions
+from .strict import damaged, read_delta, read_manifest
+
+_LARGEST_HEAD = 1 << 26
+
+
+class ExtraMemberError(BundleDamagedError):
+    """The bundle holds something that the manifest does not name."""
+
+
+class MissingMemberError(BundleDamagedError):
+    """The bundle lacks something that the manifest names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """The parts of a bundle, unproven; `regions` are the files that it carries itself."""
+
+    manifest: dict[str, Any]
+    manifest_bytes: bytes
+    signature: bytes | None
+    provenance: bytes | None
+    delta: dict[str, Any] | None
+    regions: Mapping[str, Region]
+    check_layout: Callable[[], None]
+
+
+def open_contents(path: Path | Sequence[Path]) -> Opened:
+    """Open a bundle by its path, its parts or its folder, without proving anything.
+
+    Raises:
+        IntegrityError: It is no bundle, or its manifest is not one.
+        UsageError: There is nothing at that path.
+    """
+    if isinstance(path, Path) and path.is_dir():
+        return _open_folder(path)
+    return _open_tar(PartedFile(find_parts(path) if isinstance(path, Path) else path))
+
+
+def _open_tar(file: PartedFile) -> Opened:
+    head: dict[str, bytes] = {}
+    offset = 0
+    for name in layout.HEAD:
+        found = _head_member(file, name, offset)
+        if found is not None:
+            head[name] = found
+            offset += len(layout.header(name, len(found))) + len(found) + layout.padding(len(found))
+    if layout.MANIFEST not in head:
+        raise damaged(
+            f"{file.paths[0].name} does not begin with {layout.MANIFEST}: it is no bundle, or is damaged"
+        )
+    manifest = read_manifest(head[layout.MANIFEST])
+    delta = read_delta(head[layout.DELTA], manifest) if layout.DELTA in head else None
+    head[layout.SUMS] = layout.sums(manifest["files"])
+    plan = list(_plan(file, head, manifest, delta))
+    return Opened(
+        manifest=manifest,
+        manifest_bytes=head[layout.MANIFEST],
+        signature=head.get(layout.SIGNATURE),
+        provenance=head.get(layout.PROVENANCE),
+        delta=delta,
+        regions={name: region for name, region in plan if name not in layout.RESERVED},
+        check_layout=lambda: _check_tar(file, plan, head[layout.SUMS]),
+    )
+
+
+def _head_member(file: PartedFile, name: str, offset: int) -> bytes | None:
+    block = file.read(offset, layout.BLOCK)
+    size = layout.size_in(block)
+    if size is None or size > _LARGEST_HEAD or block != layout.header(name, size):
+        return None
+    content = file.read(offset + layout.BLOCK, size)
+    return content if len(content) == size else None
+
+
+def _plan(
+    file: PartedFile, head: Mapping[str, bytes], manifest: Mapping[str, Any], delta: Mapping[str, Any] | None
+) -> Iterator[tuple[str, Region]]:
+    sizes = {name: len(head[name]) for name in layout.HEAD if name in head}
+    sizes[layout.SUMS] = len(head[layout.SUMS])
+    files = {entry["path"]: entry["size"] for entry in manifest["files"]}
+    for path in layout.member_order(files if delta is None else delta["carried"]):
+        sizes[path] = files[path]
+    offset = 0
+    for path, size in sizes.items():
+        offset += len(layout.header(path, size))
+        yield path, Region(file, offset, size)
+        offset += size + layout.padding(size)
+
+
+def _check_tar(file: PartedFile, plan: Sequence[tuple[str, Region]], sums: bytes) -> None:
+    end = 0
+    for path, region in plan:
+        expected = layout.header(path, region.size)
+        if file.read(end, len(expected)) != expected:
+            raise _unexpected(path, file.read(end, layout.BLOCK))
+        end = region.offset + region.size
+        filling = bytes(layout.padding(region.size))
+        if file.read(end, len(filling)) != filling:
+            raise damaged(f"the bytes after {path} are not empty")
+        end += len(filling)
+        if path == layout.SUMS and region.bytes() != sums:
+            raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")
+    if file.read(end, len(layout.TRAILER)) != layout.TRAILER:
+        raise _unexpected("its end", file.read(end, layout.BLOCK))
+    if file.size != end + len(layout.TRAILER):
+        raise damaged(f"something follows its end, at byte {end + len(layout.TRAILER)}")
+
+
+def _unexpected(path: str, block: bytes) -> BundleDamagedError:
+    if not block:
+        return damaged(f"it is cut short before {path}")
+    try:
+        found = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+    except tarfile.TarError:
+        return damaged(f"the header of {path} is damaged")
+    kind = "file" if found.isfile() or found.type == tarfile.XHDTYPE else "link, device or folder"
+    what = f"it holds the {kind} {found.name!r} where {path} must be"
+    if kind != "file" or found.name != path:
+        return ExtraMemberError(
+            f"The bundle is not sound: {what}.",
+            why="A bundle holds the files of its manifest in one order, and nothing else.",
+            next_step=sshsig.DO_NOT_USE,
+        )
+    return damaged(f"the header of {path} states another size, owner, mode or time than it must")
+
+
+def _open_folder(folder: Path) -> Opened:
+    regions = folder_regions(folder)
+    head = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
+    if layout.MANIFEST not in head:
+        raise damaged(f"{folder} holds no {layout.MANIFEST}: it is no wheelhouse")
+    manifest = read_manifest(head[layout.MANIFEST])
+    delta = read_delta(head[layout.DELTA], manifest) if layout.DELTA in head else None
+    names = {entry["path"] for entry in manifest["files"]}
+    return Opened(
+        manifest=manifest,
+        manifest_bytes=head[layout.MANIFEST],
+        signature=head.get(layout.SIGNATURE),
+        provenance=head.get(layout.PROVENANCE),
+        delta=delta,
+        regions={path: region for path, region in regions.items() if path in names},
+        check_layout=lambda: _check_folder(set(regions), names if delta is None else set(delta["carried"])),
+    )
+
+
+def _limited(name: str, region: Region) -> bytes:
+    if region.size > _LARGEST_HEAD:
+        raise damaged(f"{name} is {region.size} bytes long")
+    return region.bytes()
+
+
+def _check_folder(found: set[str], expected: set[str]) -> None:
+    if extra := sorted(found - expected - set(layout.RESERVED)):
+        raise ExtraMemberError(
+            f"The folder holds what its manifest does not name: {', '.join(extra[:5])}.",
+            why="Anything that was not signed could be run or installed by mistake.",
+            next_step="remove it, or unpack the bundle afresh",
+        )
+    if missing := sorted(expected - found):
+        raise MissingMemberError(
+            f"The folder lacks {', '.join(missing[:5])}.", next_step="unpack the bundle afresh"
+        )

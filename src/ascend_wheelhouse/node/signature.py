@@ -1,0 +1,147 @@
+"""Who signed a manifest, and whether this node trusts them.
+
+A manifest is signed with `ssh-keygen -Y sign -n ascend-wheelhouse` and an Ed25519 key. `ssh-keygen -Y verify`
+checks it; where a node has no `ssh-keygen`, plain Python does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import errors
+from .sshsig import (
+    DO_NOT_USE,
+    KEY_KIND,
+    NAMESPACE,
+    BadSignatureError,
+    SshSignature,
+    fingerprint,
+    parse,
+    public_line,
+    strings,
+    verify_in_python,
+)
+
+
+class UnsignedError(errors.IntegrityError):
+    """The bundle carries no signature."""
+
+
+class WrongKeyError(errors.IntegrityError):
+    """The signature is sound but by a key that is not trusted here."""
+
+
+class NoTrustedKeyError(errors.IntegrityError):
+    """Nobody said which key to trust."""
+
+
+class TrustedKeyError(errors.UsageError):
+    """What was given as the trusted key is none."""
+
+
+def check(message: bytes, armoured: bytes, trusted: frozenset[str] | None) -> bytes:
+    """Check the signature of a manifest and return the 32-byte key that made it.
+
+    Args:
+        message: The manifest's bytes.
+        armoured: The signature file's bytes.
+        trusted: Fingerprints of the keys to accept; None accepts any key and says only that the signature is
+            sound.
+
+    Raises:
+        WrongKeyError: The key is not among the trusted ones.
+        BadSignatureError: The signature does not belong to this manifest.
+    """
+    signature = parse(armoured)
+    if trusted is not None and fingerprint(signature.key) not in trusted:
+        raise WrongKeyError(
+            f"The bundle is signed by the key {fingerprint(signature.key)}, which is not trusted here.",
+            why=f"Trusted: {', '.join(sorted(trusted))}.",
+            next_step="ask the maker of the bundle, by another way, which key is theirs",
+        )
+    if not _sound(message, armoured, signature):
+        raise BadSignatureError(
+            "The signature does not belong to this manifest.",
+            why="manifest.json or manifest.json.sig was changed after signing.",
+            next_step=DO_NOT_USE,
+        )
+    return signature.key
+
+
+def unsigned() -> UnsignedError:
+    """Return the error for a bundle that nobody signed."""
+    return UnsignedError(
+        "The bundle is not signed.",
+        why="Anybody could have made or changed it.",
+        next_step="get a signed one; or --insecure-no-signature, if you trust the way that it came",
+    )
+
+
+def no_trusted_key(signer: str | None) -> NoTrustedKeyError:
+    """Return the error for a signed bundle on a node that knows no key."""
+    return NoTrustedKeyError(
+        f"The bundle is signed by the key {signer}, and nobody said that this key is to be trusted.",
+        why="A signature proves nothing unless the key is known by another way than the bundle itself.",
+        next_step="compare the fingerprint with the maker's, then --trusted-key FILE.pub or SHA256:...",
+    )
+
+
+def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        return verify_in_python(message, signature)
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-signature-") as folder:
+        signers, file = Path(folder, "allowed_signers"), Path(folder, "signature")
+        signers.write_text(f'{NAMESPACE} namespaces="{NAMESPACE}" {public_line(signature.key)}\n')
+        file.write_bytes(armoured)
+        words = ["-Y", "verify", "-f", str(signers), "-I", NAMESPACE, "-n", NAMESPACE, "-s", str(file)]
+        done = subprocess.run([program, *words], input=message, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:
+    """Return the fingerprints that `--trusted-key` stands for.
+
+    Args:
+        trusted_key: `SHA256:...`, or a file of public keys: a `.pub` file or an `allowed_signers` file.
+
+    Raises:
+        TrustedKeyError: The file is missing or holds no Ed25519 key, or a line carries a rule that is not
+            checked.
+    """
+    if re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", str(trusted_key)):
+        return frozenset({str(trusted_key)})
+    try:
+        lines = Path(trusted_key).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrustedKeyError(
+            f"The trusted key {str(trusted_key)!r} cannot be read.",
+            why=str(error),
+            next_step="--trusted-key FILE.pub, or the SHA256:... that was shown where the bundle was made",
+        ) from error
+    kept = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    found = frozenset(fingerprint(_key_of(line, trusted_key)) for line in kept)
+    if not found:
+        raise TrustedKeyError(f"{trusted_key} holds no public key.", next_step="--trusted-key FILE.pub")
+    return found
+
+
+def _key_of(line: str, origin: str | Path) -> bytes:
+    match = re.search(rf'(?:^|(?:^[^"\s]+\s+(?:namespaces="[^"]*"\s+)?)){KEY_KIND} ([A-Za-z0-9+/=]+)', line)
+    try:
+        kind, key = strings(base64.b64decode(match[1] if match else "", validate=True), 2)
+        if kind.decode("ascii") == KEY_KIND:
+            return key
+    except (ValueError, binascii.Error):
+        pass
+    raise TrustedKeyError(
+        f"{origin} has a line that is no Ed25519 public key: {line[:60]!r}",
+        why="Ed25519 keys are used alone; of the allowed_signers options only namespaces=... is known here.",
+        next_step="give the .pub file of the key that signs bundles",
+    )

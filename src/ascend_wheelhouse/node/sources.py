@@ -1,0 +1,150 @@
+"""Where the bytes of a bundle lie: one file, numbered parts of it, or a folder that it was unpacked into.
+
+Every member becomes a `Region` of a `PartedFile`; nothing is read whole, and several threads may read at
+once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import errors, layout
+
+_CHUNK = 1 << 22
+_PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
+
+
+class BundleMissingError(errors.UsageError):
+    """There is no bundle where one was named."""
+
+
+class BundleDamagedError(errors.IntegrityError):
+    """The bundle is cut short, too long, or not a bundle at all."""
+
+
+class PartedFile:
+    """One or several files read as if they were one; no file stays open, so a folder may hold thousands."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        self._sizes = [path.stat().st_size for path in paths]
+        self.size = sum(self._sizes)
+
+    def read_into(self, view: memoryview, offset: int) -> int:
+        """Fill `view` from `offset` on, across parts, and return how many bytes there were."""
+        done = 0
+        for path, size in zip(self.paths, self._sizes, strict=True):
+            wanted = max(0, min(len(view) - done, size - offset))
+            if wanted and offset >= 0:
+                count = _read_one(path, view[done : done + wanted], offset)
+                done, offset = done + count, offset + count
+                if count < wanted:
+                    break
+            offset -= size
+        return done
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return up to `size` bytes from `offset` on."""
+        buffer = bytearray(size)
+        return bytes(buffer[: self.read_into(memoryview(buffer), offset)])
+
+
+def _read_one(path: Path, view: memoryview, offset: int) -> int:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        done = 0
+        while done < len(view) and (count := os.preadv(handle, [view[done:]], offset + done)):
+            done += count
+        return done
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A stretch of a file: a member's content."""
+
+    file: PartedFile
+    offset: int
+    size: int
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield the content piece by piece; each piece is valid until the next one is asked for."""
+        view = memoryview(bytearray(min(_CHUNK, self.size)))
+        done = 0
+        while done < self.size:
+            count = self.file.read_into(view[: self.size - done], self.offset + done)
+            if count == 0:
+                return
+            yield view[:count]
+            done += count
+
+    def bytes(self) -> bytes:
+        """Return the whole content: for small members."""
+        return self.file.read(self.offset, self.size)
+
+    def sha256(self, progress: Callable[[int], None] = lambda _count: None) -> str:
+        """Return the digest of the content; `progress` is told of every piece's length."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            digest.update(chunk)
+            progress(len(chunk))
+        return digest.hexdigest()
+
+
+def find_parts(path: Path) -> list[Path]:
+    """Return the files that make up the bundle at `path`: itself, or `path.001`, `path.002`, ... in order.
+
+    Raises:
+        BundleMissingError: There is none.
+        BundleDamagedError: A part is missing between others.
+    """
+    if path.is_file():
+        match = _PART.fullmatch(path.name)
+        if match is None:
+            return [path]
+        path = path.with_name(match["stem"])
+    found = {
+        int(match["number"]): file
+        for file in (path.parent.iterdir() if path.parent.is_dir() else ())
+        if (match := _PART.fullmatch(file.name)) and match["stem"] == path.name
+    }
+    if not found:
+        raise BundleMissingError(
+            f"There is no bundle at {path}.", next_step="name the bundle, its first part or its folder"
+        )
+    for number in range(1, max(found) + 1):
+        if number not in found:
+            raise BundleDamagedError(
+                f"Part {number:03d} of {path.name} is missing.",
+                why=f"The parts go from 001 to {max(found):03d}.",
+                next_step=f"copy {path.name}.{number:03d} beside the others",
+            )
+    return [found[number] for number in sorted(found)]
+
+
+def folder_regions(folder: Path) -> dict[str, Region]:
+    """Return every file below a folder by its path.
+
+    Raises:
+        HostilePathError: There is a link, a device or a name that no wheelhouse has.
+    """
+    regions = {}
+    for parent, folders, files in os.walk(folder, followlinks=False):
+        for name in [*folders, *files]:
+            full = Path(parent, name)
+            path = full.relative_to(folder).as_posix()
+            layout.check_path(path)
+            mode = full.lstat().st_mode
+            if stat.S_ISREG(mode):
+                file = PartedFile([full])
+                regions[path] = Region(file, 0, file.size)
+            elif not stat.S_ISDIR(mode):
+                raise layout.HostilePathError(path)
+    return regions

@@ -1,0 +1,77 @@
+"""The JSON of a bundle, read so strictly that a layout can be computed from it before anything is proven."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from . import layout, sshsig
+from .sources import BundleDamagedError
+
+_LARGEST_FILE = 1 << 40
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def read_manifest(text: bytes) -> dict[str, Any]:
+    """Read a manifest strictly: no key or file twice, only sound paths, sizes and digests.
+
+    Raises:
+        IntegrityError: It is not a manifest that this reader can trust its layout to.
+    """
+    manifest = _read_object(text, layout.MANIFEST)
+    files = manifest.get("files")
+    if manifest.get("schema") != 1 or not isinstance(files, list) or not all(map(_is_entry, files)):
+        raise damaged(f"{layout.MANIFEST} is not of schema 1, or has a file without path, size or sha256")
+    if type(manifest.get("serial", 0)) is not int:
+        raise damaged(f"{layout.MANIFEST} has a serial that is no number")
+    paths = [entry["path"] for entry in files]
+    for path in paths:
+        layout.check_path(path)
+    folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
+    if len({*paths, *layout.RESERVED}) != len(paths) + len(layout.RESERVED) or folders & set(paths):
+        raise damaged(f"{layout.MANIFEST} names a file twice, or one that is also a folder")
+    return manifest
+
+
+def read_delta(text: bytes, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what a delta says: the contents of its base, and the paths that it carries itself."""
+    delta = _read_object(text, layout.DELTA)
+    carried, paths = delta.get("carried"), {entry["path"] for entry in manifest["files"]}
+    sound = isinstance(carried, list) and all(isinstance(path, str) and path in paths for path in carried)
+    if not sound or delta.get("schema") != 1 or text != layout.delta(str(delta.get("base")), carried or []):
+        raise damaged(f"{layout.DELTA} is not one that belongs to this {layout.MANIFEST}")
+    return delta
+
+
+def _is_entry(entry: object) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("path"), str)
+        and type(entry.get("size")) is int
+        and 0 <= entry["size"] <= _LARGEST_FILE
+        and isinstance(entry.get("sha256"), str)
+        and _SHA256.fullmatch(entry["sha256"]) is not None
+    )
+
+
+def _read_object(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text, object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as error:
+        raise damaged(f"{name} is not sound JSON ({error})") from error
+    if not isinstance(document, dict):
+        raise damaged(f"{name} is not a JSON object")
+    return document
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key appears twice")
+    return dict(pairs)
+
+
+def damaged(what: str) -> BundleDamagedError:
+    """Return the error for a bundle that is not sound, and why."""
+    return BundleDamagedError(f"The bundle is not sound: {what}.", next_step=sshsig.DO_NOT_USE)
