@@ -1,0 +1,230 @@
+"""What `invoke bundle` does: pack a wheelhouse, list a bundle, verify it, rebuild a whole one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.bundle import oci as layouts
+from ascend_wheelhouse.bundle.pack import Packing, pack
+from ascend_wheelhouse.bundle.parts import PartWriter, part_size
+from ascend_wheelhouse.bundle.tar import Member, write_members
+from ascend_wheelhouse.bundle.translate import translated
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.bundle_reader import Bundle, File, Verified, open_bundle
+
+
+class OptionsClashError(UsageError):
+    """Options of `bundle` that exclude each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleResult:
+    """What was written.
+
+    Args:
+        paths: The bundle, its parts, or the folder of the image layout.
+        size: Bytes written.
+        serial: The bundle's serial.
+        fingerprint: Who signed it; None when nobody did.
+        contents: One digest of all content.
+        files: How many files the wheelhouse has.
+        carried: How many of them the bundle carries itself.
+        base: The contents digest of a delta's base.
+    """
+
+    paths: tuple[Path, ...]
+    size: int
+    serial: int
+    fingerprint: str | None
+    contents: str
+    files: int
+    carried: int
+    base: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return {**asdict(self), "paths": [str(path) for path in self.paths]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleListing:
+    """What a bundle says of itself, unproven."""
+
+    stack: str
+    platform: str
+    serial: int
+    signer: str | None
+    contents: str
+    base: str | None
+    files: tuple[File, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        return asdict(self)
+
+
+def bundle_command(
+    wheelhouse: Path,
+    *,
+    out: Path,
+    split: str | None = None,
+    oci: bool = False,
+    base: Path | None = None,
+    sign_key: Path | None = None,
+    allow_incomplete: bool = False,
+    serial: int | None = None,
+    emit: Emit = silent,
+) -> BundleResult:
+    """Pack a wheelhouse; a run that was killed goes on where it stopped.
+
+    Args:
+        wheelhouse: The wheelhouse's folder.
+        out: Where the bundle goes: a folder, or a file ending in `.tar`.
+        split: The size of parts, such as `4G`; one file without it.
+        oci: Write an OCI image layout instead of a tar.
+        base: An older bundle or manifest: write a delta against it.
+        sign_key: The OpenSSH private key to sign with; without it the bundle is unsigned, and nodes refuse
+            it.
+        allow_incomplete: Pack a wheelhouse with pending components.
+        serial: The bundle's serial; see `serial.decide` for what holds without it.
+        emit: Where progress goes.
+
+    Raises:
+        UsageError: The wheelhouse, the key, the base or an option is unfit.
+        IncompleteError: Components are pending and `allow_incomplete` is not set.
+        IntegrityError: A file of the wheelhouse is not the one that its manifest names.
+    """
+    if oci and (split or base):
+        raise OptionsClashError(
+            "--oci goes with neither --split nor --base.",
+            why="A registry moves an image layer by layer and keeps equal layers once.",
+            next_step="leave out --split and --base",
+        )
+    limit = part_size(split) if split else None
+    with translated():
+        packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
+    if packing.fingerprint is None:
+        emit(
+            Note(text="The bundle is not signed: nodes refuse it. Sign with --sign-key KEY.", level="warning")
+        )
+    if oci:
+        return _write_layout(packing, out, emit)
+    path = out if out.suffix == ".tar" else out / f"{packing.name}.tar"
+    with PartWriter(path, limit) as writer:
+        paths = write_members(packing.members, writer, emit)
+        return _result(packing, tuple(paths), writer.position)
+
+
+def _write_layout(packing: Packing, out: Path, emit: Emit) -> BundleResult:
+    folder = out if out.suffix == ".oci" else out / f"{packing.name}.oci"
+    manifest = packing.manifest
+    annotations = {
+        "org.opencontainers.image.title": packing.name,
+        "org.opencontainers.image.version": str(manifest["serial"]),
+        "ascend-wheelhouse.contents": layout.contents_digest(manifest["files"]),
+        **{f"ascend-wheelhouse.cell.{key}": str(value) for key, value in manifest.get("cell", {}).items()},
+    }
+    layouts.write_bundle_layout(packing.members, folder, packing.name, annotations, emit)
+    return _result(packing, (folder,), sum(member.size for member in packing.members))
+
+
+def _result(packing: Packing, paths: tuple[Path, ...], size: int) -> BundleResult:
+    files = packing.manifest["files"]
+    return BundleResult(
+        paths=paths,
+        size=size,
+        serial=packing.manifest["serial"],
+        fingerprint=packing.fingerprint,
+        contents=layout.contents_digest(files),
+        files=len(files),
+        carried=sum(member.path not in layout.RESERVED for member in packing.members),
+        base=packing.base.contents if packing.base else None,
+    )
+
+
+def list_bundle(path: Path) -> BundleListing:
+    """Read what a bundle says of itself, without unpacking or proving it.
+
+    Raises:
+        UsageError: There is no bundle at that path.
+        IntegrityError: It is no bundle, or too damaged to be listed.
+    """
+    with translated():
+        bundle = open_bundle(path)
+        return BundleListing(
+            stack=str(bundle.manifest.get("stack", "")),
+            platform=str(bundle.manifest.get("platform", "")),
+            serial=bundle.serial,
+            signer=bundle.signer,
+            contents=bundle.contents,
+            base=bundle.delta["base"] if bundle.delta else None,
+            files=tuple(bundle.iter_files()),
+        )
+
+
+def verify_bundle(
+    path: Path,
+    *,
+    trusted_key: str | Path | None = None,
+    insecure: bool = False,
+    base: Path | None = None,
+    emit: Emit = silent,
+) -> Verified:
+    """Prove a bundle without unpacking it; of a delta without its base, what it carries.
+
+    Raises:
+        IntegrityError: It is unsigned, signed by a key that is not trusted, or changed.
+        UsageError: There is no bundle at that path, or the trusted key is none.
+    """
+    with translated():
+        bundle = open_bundle(path, base)
+        counter = _Counter(bundle, emit)
+        verified = bundle.verify(
+            trusted_key, insecure=insecure, carried_only=base is None, progress=counter.count
+        )
+    emit(JobFinished(job="verify", outcome="done"))
+    return verified
+
+
+class _Counter:
+    """Adds up what was hashed, in several threads: a figure may be one piece late."""
+
+    def __init__(self, bundle: Bundle, emit: Emit) -> None:
+        self._emit = emit
+        self._done = 0
+        total = sum(file.size for file in bundle.iter_files() if file.carried or bundle.base)
+        emit(JobStarted(job="verify", action="hash", total=total))
+
+    def count(self, size: int) -> None:
+        self._done += size
+        self._emit(JobProgress(job="verify", done=self._done))
+
+
+def rebuild_bundle(
+    delta: Path,
+    base: Path,
+    out: Path,
+    *,
+    trusted_key: str | Path | None = None,
+    insecure: bool = False,
+    emit: Emit = silent,
+) -> tuple[Path, ...]:
+    """Write the whole bundle from a delta and its base: the same bytes as if it had been packed whole.
+
+    Raises:
+        IntegrityError: The base is another one, or the whole does not verify; nothing is written.
+    """
+    with translated():
+        bundle = open_bundle(delta, base)
+        bundle.verify(trusted_key, insecure=insecure)
+    heads = [Member.small(name, content) for name, content in bundle.head_members() if name != layout.DELTA]
+    files = [
+        Member(path=file.path, size=file.size, sha256=file.sha256, content=bundle.region(file.path))
+        for file in bundle.iter_files()
+    ]
+    with PartWriter(out) as writer:
+        return tuple(write_members([*heads, *files], writer, emit))

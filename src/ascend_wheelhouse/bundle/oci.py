@@ -1,0 +1,123 @@
+"""The same bundle as an OCI image layout: one layer a file, for registries, ORAS, Zarf and Hauler.
+
+Every layer is a file as it is, with its path as title, so `oras pull` gives back the folder that `install.py`
+and `bundle_reader` read, and a registry keeps a wheel once for all bundles that hold it. Source: OCI
+image-spec 1.1, "Guidelines for artifact usage". `index.json` is written last: a layout without it is not
+finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+from ascend_wheelhouse.bundle.tar import Member, WheelhouseChangedError, chunks
+from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
+
+ARTIFACT_TYPE: Final = "application/vnd.ascend-wheelhouse.bundle.v1"
+MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
+_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+_TITLE = "org.opencontainers.image.title"
+_REFERENCE = "org.opencontainers.image.ref.name"
+_TYPES = {".whl": "application/zip", ".json": "application/json", ".html": "text/html"}
+
+
+def write_bundle_layout(
+    members: Iterable[Member], out: Path, reference: str, annotations: dict[str, str], emit: Emit
+) -> None:
+    """Write members as an artifact in an image layout; blobs that are there already and sound are kept.
+
+    Args:
+        members: The files of the bundle, in its order.
+        out: The layout's folder.
+        reference: The name that the artifact has in the layout.
+        annotations: What the artifact says of itself.
+        emit: Where progress goes.
+
+    Raises:
+        WheelhouseChangedError: A file does not have the size or digest that its member states.
+    """
+    listed = list(members)
+    emit(JobStarted(job="bundle", action="pack", total=sum(member.size for member in listed)))
+    (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    (out / "index.json").unlink(missing_ok=True)
+    done = 0
+    for member in listed:
+        _write_blob(out, member)
+        done += member.size
+        emit(JobProgress(job="bundle", done=done, line=member.path))
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "artifactType": ARTIFACT_TYPE,
+        "config": {**put_json(out, {}), "mediaType": _EMPTY_TYPE},
+        "layers": [_layer(member) for member in listed],
+        "annotations": dict(sorted(annotations.items())),
+    }
+    write_index(out, {**put_json(out, document), "artifactType": ARTIFACT_TYPE}, reference)
+    emit(JobFinished(job="bundle", outcome="done"))
+
+
+def write_index(out: Path, descriptor: dict[str, Any], reference: str) -> None:
+    """Name one manifest as what the layout holds; this makes the layout whole."""
+    entry = {"mediaType": MANIFEST_TYPE, **descriptor, "annotations": {_REFERENCE: reference}}
+    index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]}
+    (out / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
+    partial = out / ".index.json"
+    partial.write_bytes(canonical(index))
+    partial.replace(out / "index.json")
+
+
+def put_json(out: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """Store a document as a blob and return its digest and size."""
+    data = canonical(document)
+    digest = hashlib.sha256(data).hexdigest()
+    blob_path(out, digest).write_bytes(data)
+    return {"digest": f"sha256:{digest}", "size": len(data)}
+
+
+def canonical(document: dict[str, Any]) -> bytes:
+    """Return a document as JSON, equal bytes for equal documents."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+
+def blob_path(out: Path, digest: str) -> Path:
+    """Return where a blob lies."""
+    return out / "blobs" / "sha256" / digest.removeprefix("sha256:")
+
+
+def _layer(member: Member) -> dict[str, Any]:
+    return {
+        "mediaType": _TYPES.get(Path(member.path).suffix, "application/octet-stream"),
+        "digest": f"sha256:{member.sha256}",
+        "size": member.size,
+        "annotations": {_TITLE: member.path},
+    }
+
+
+def _write_blob(out: Path, member: Member) -> None:
+    target = blob_path(out, member.sha256)
+    if target.is_file() and target.stat().st_size == member.size and _digest(target) == member.sha256:
+        return
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        with partial.open("wb", buffering=0) as stream:
+            for chunk in chunks(member):
+                digest.update(chunk)
+                stream.write(chunk)
+        if digest.hexdigest() != member.sha256:
+            raise WheelhouseChangedError(member.path)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

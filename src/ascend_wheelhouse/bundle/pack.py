@@ -1,0 +1,106 @@
+"""Turns a wheelhouse into the members of a bundle: manifest with serial, signature, provenance, files.
+
+The wheelhouse's own manifest has no serial, so that it stays equal for equal wheelhouses; the bundle's
+manifest is the same with the serial added, and is what is signed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse import errors, provenance
+from ascend_wheelhouse.bundle import delta as deltas
+from ascend_wheelhouse.bundle import serial as serials
+from ascend_wheelhouse.bundle.tar import Member
+from ascend_wheelhouse.node import layout, strict
+from ascend_wheelhouse.signing import Signer
+
+
+class WheelhouseIncompleteError(errors.IncompleteError):
+    """A wheelhouse with pending components would be bundled."""
+
+
+class NotAWheelhouseError(errors.UsageError):
+    """The folder to bundle is not a wheelhouse."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packing:
+    """A wheelhouse on its way into a bundle: its manifest with the serial, and its members in order."""
+
+    manifest: dict[str, Any]
+    members: tuple[Member, ...]
+    fingerprint: str | None
+    base: deltas.Base | None
+
+    @property
+    def name(self) -> str:
+        """The bundle's name without its ending."""
+        name = f"{self.manifest['stack']}-{self.manifest['platform']}"
+        return name if self.base is None else f"{name}.delta-{self.base.contents[:8]}"
+
+
+def pack(
+    wheelhouse: Path, base: Path | None, sign_key: Path | None, serial: int | None, *, allow_incomplete: bool
+) -> Packing:
+    """Read a wheelhouse and decide what its bundle holds; its files are read when they are written.
+
+    Raises:
+        UsageError: The wheelhouse, the key, the base or the serial is unfit.
+        IncompleteError: Components are pending and `allow_incomplete` is not set.
+    """
+    source = _manifest(wheelhouse)
+    if not source.get("complete") and not allow_incomplete:
+        raise _incomplete(wheelhouse, source)
+    manifest = {**source, "serial": serials.decide(serial, wheelhouse)}
+    signer = Signer(sign_key) if sign_key else None
+    known = deltas.read_base(base) if base else None
+    return Packing(
+        manifest=manifest,
+        members=tuple(_members(wheelhouse, manifest, signer, known)),
+        fingerprint=signer.fingerprint if signer else None,
+        base=known,
+    )
+
+
+def _manifest(wheelhouse: Path) -> dict[str, Any]:
+    path = wheelhouse / layout.MANIFEST
+    if not path.is_file():
+        raise NotAWheelhouseError(
+            f"{wheelhouse} is not a wheelhouse: it has no {layout.MANIFEST}.",
+            next_step="invoke wheelhouse, then bundle the folder that it names",
+        )
+    return strict.read_manifest(path.read_bytes())
+
+
+def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompleteError:
+    pending = manifest.get("pending", [])
+    names = ", ".join(str(item.get("component")) for item in pending)
+    return WheelhouseIncompleteError(
+        f"{wheelhouse.name} is incomplete; pending: {names or 'not said'}.",
+        why="; ".join(str(item.get("reason")) for item in pending),
+        next_step=next((str(item["supply"]) for item in pending if item.get("supply")), "")
+        or "bundle --allow-incomplete, if the nodes get the rest another way",
+    )
+
+
+def _members(
+    wheelhouse: Path, manifest: dict[str, Any], signer: Signer | None, base: deltas.Base | None
+) -> Iterator[Member]:
+    text = (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
+    yield Member.small(layout.MANIFEST, text)
+    if signer:
+        yield Member.small(layout.SIGNATURE, signer.sign(text))
+        yield Member.small(layout.PROVENANCE, provenance.signed_statement(manifest, text, signer))
+    files = {file["path"]: file for file in manifest["files"]}
+    paths = layout.member_order(files) if base is None else deltas.carried(manifest, base)
+    if base:
+        yield Member.small(layout.DELTA, layout.delta(base.contents, paths))
+    yield Member.small(layout.SUMS, layout.sums(manifest["files"]))
+    for path in paths:
+        file = files[path]
+        yield Member(path=path, size=file["size"], sha256=file["sha256"], content=wheelhouse / path)

@@ -1,0 +1,140 @@
+"""A bundle on its way to disk: one file, or parts of a given size, invisible under their names until whole.
+
+While it grows, a bundle lies in the hidden folder `.<name>.partial` beside its place, as one file a part.
+`finish` renames them to `<name>` or `<name>.001`, `<name>.002`, ...; so what has its name is complete.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.node.sources import PartedFile
+
+_SMALLEST_PART = 1 << 16
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+
+
+class PartSizeError(UsageError):
+    """`--split` is not a size that parts can have."""
+
+
+def part_size(text: str) -> int:
+    """Return what `--split` says, in bytes: `4G` is 4 000 000 000 (it fits a FAT32 medium), `4GiB` is 2^32.
+
+    Raises:
+        PartSizeError: It is no size, or smaller than 64 KiB.
+    """
+    match = re.fullmatch(r"(?P<number>[0-9]+)(?P<unit>[KMGT]?i?B?)", text.strip())
+    unit = match["unit"] if match else ""
+    factor = _BINARY.get(unit, _UNITS.get(unit.removesuffix("B")))
+    if match is None or factor is None or int(match["number"]) * factor < _SMALLEST_PART:
+        raise PartSizeError(
+            f"{text!r} is not a size for parts.",
+            why="A part has at least 64 KiB; K, M, G, T count in thousands, KiB, MiB, GiB in 1024s.",
+            next_step="--split 4G",
+        )
+    return int(match["number"]) * factor
+
+
+class PartWriter:
+    """Writes a bundle, and goes on with what a killed run left of it.
+
+    Args:
+        path: The bundle's name.
+        limit: The size of its parts in bytes; one file without it.
+    """
+
+    def __init__(self, path: Path, limit: int | None = None) -> None:
+        self.path = path
+        self.limit = limit
+        self._folder = path.with_name(f".{path.name}.partial")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._stream: BinaryIO | None = None
+        self._drop_useless()
+        self.position = self.size = sum(part.stat().st_size for part in self._parts())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
+        self._close()
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return bytes that are already there."""
+        return PartedFile(self._parts()).read(offset, size)
+
+    def truncate(self, size: int) -> None:
+        """Keep the first `size` bytes, and go on behind them."""
+        self._close()
+        start = 0
+        for part in self._parts():
+            length = part.stat().st_size
+            if start >= size:
+                part.unlink()
+            elif start + length > size:
+                with part.open("r+b") as stream:
+                    stream.truncate(size - start)
+            start += length
+        self.position = self.size = size
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes, over the border of a part where need be."""
+        view = memoryview(data)
+        while view:
+            room = len(view) if self.limit is None else self.limit - self.position % self.limit
+            if self._stream is None or (self.limit is not None and self.position % self.limit == 0):
+                self._close()
+                self._stream = self._part(self.position // (self.limit or self.position + 1)).open(
+                    "ab", buffering=0
+                )
+            count = self._stream.write(view[:room])
+            view, self.position = view[count:], self.position + count
+
+    def finish(self) -> list[Path]:
+        """Give the whole bundle its name, in place of an older one, and return its files."""
+        self._close()
+        parts = self._parts()
+        names = (
+            [self.path]
+            if self.limit is None
+            else [self._named(number) for number in range(1, len(parts) + 1)]
+        )
+        for part, name in zip(parts, names, strict=True):
+            part.replace(name)
+        for stale in self.path.parent.glob(f"{self.path.name}*"):
+            if stale not in names and re.fullmatch(re.escape(self.path.name) + r"(\.[0-9]{3,})?", stale.name):
+                stale.unlink()
+        shutil.rmtree(self._folder)
+        return names
+
+    def _named(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number:03d}")
+
+    def _part(self, index: int) -> Path:
+        return self._folder / f"{index:06d}"
+
+    def _parts(self) -> list[Path]:
+        return sorted(self._folder.iterdir())
+
+    def _drop_useless(self) -> None:
+        """Drop what cannot be the beginning of these parts, such as parts of another size."""
+        parts = self._parts()
+        sizes = [part.stat().st_size for part in parts]
+        whole = all(size == self.limit for size in sizes[:-1]) and all(size <= self._most for size in sizes)
+        if parts != [self._part(index) for index in range(len(parts))] or not whole:
+            for part in parts:
+                part.unlink()
+
+    @property
+    def _most(self) -> float:
+        return float("inf") if self.limit is None else self.limit
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None

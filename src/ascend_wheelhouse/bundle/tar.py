@@ -1,0 +1,128 @@
+"""Writes a bundle: members into the one layout of `node.layout`, streamed, hashed on the way, resumable.
+
+Since the layout is fixed, what a killed run left behind needs no journal: its bytes are compared with those
+that must be there, member by member, and writing goes on behind the last sound one. Memory is one buffer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.bundle.parts import PartWriter
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.sources import Region
+
+_CHUNK = 1 << 22
+
+
+class WheelhouseChangedError(IntegrityError):
+    """A file of the wheelhouse is not the one that its manifest names."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path} is not the file that manifest.json names.",
+            why="It was changed, cut short or removed after the wheelhouse was assembled.",
+            next_step="run the same `invoke wheelhouse` again, then bundle",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One file to pack: `content` is its bytes, or where it lies (a file, or a stretch of another bundle)."""
+
+    path: str
+    size: int
+    sha256: str
+    content: bytes | Path | Region
+
+    @classmethod
+    def small(cls, path: str, content: bytes) -> Member:
+        """Return a member made of bytes at hand."""
+        return cls(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest(), content=content)
+
+    @property
+    def packed(self) -> int:
+        """How many bytes of the bundle it takes."""
+        return len(layout.header(self.path, self.size)) + self.size + layout.padding(self.size)
+
+
+def write_members(members: Iterable[Member], writer: PartWriter, emit: Emit) -> list[Path]:
+    """Write members and the end of the bundle, going on where an earlier run stopped; return its files.
+
+    Raises:
+        WheelhouseChangedError: A file does not have the size or digest that its member states.
+    """
+    listed = list(members)
+    total = sum(member.packed for member in listed) + len(layout.TRAILER)
+    emit(JobStarted(job="bundle", action="pack", total=total))
+    start = _sound_members(listed, writer)
+    with ThreadPoolExecutor(max_workers=1) as hasher:
+        for member in listed[start:]:
+            _write_member(member, writer, hasher)
+            emit(JobProgress(job="bundle", done=writer.position, line=member.path))
+    writer.write(layout.TRAILER)
+    emit(JobFinished(job="bundle", outcome="done", detail=f"{start} of {len(listed)} members were there"))
+    return writer.finish()
+
+
+def _sound_members(members: list[Member], writer: PartWriter) -> int:
+    """Return how many members an earlier run left in good order; what follows them is cut off."""
+    position = 0
+    for count, member in enumerate(members):
+        if position + member.packed > writer.size or not _is_there(member, writer, position):
+            writer.truncate(position)
+            return count
+        position += member.packed
+    writer.truncate(position)
+    return len(members)
+
+
+def _is_there(member: Member, writer: PartWriter, position: int) -> bool:
+    head = layout.header(member.path, member.size)
+    if writer.read(position, len(head)) != head:
+        return False
+    digest, start = hashlib.sha256(), position + len(head)
+    for offset in range(0, member.size, _CHUNK):
+        digest.update(writer.read(start + offset, min(_CHUNK, member.size - offset)))
+    tail = layout.padding(member.size)
+    return digest.hexdigest() == member.sha256 and writer.read(start + member.size, tail) == bytes(tail)
+
+
+def _write_member(member: Member, writer: PartWriter, hasher: ThreadPoolExecutor) -> None:
+    writer.write(layout.header(member.path, member.size))
+    digest, done = hashlib.sha256(), 0
+    for chunk in chunks(member):
+        hashed = hasher.submit(digest.update, chunk)
+        writer.write(chunk)
+        hashed.result()
+        done += len(chunk)
+    if (done, digest.hexdigest()) != (member.size, member.sha256):
+        raise WheelhouseChangedError(member.path)
+    writer.write(bytes(layout.padding(member.size)))
+
+
+def chunks(member: Member) -> Iterator[memoryview]:
+    """Yield the content of a member, and at most one byte more than it should have; each piece is reused."""
+    if isinstance(member.content, bytes):
+        yield memoryview(member.content)
+    elif isinstance(member.content, Region):
+        yield from member.content.chunks()
+    else:
+        yield from _file_chunks(member.content, member.size + 1)
+
+
+def _file_chunks(path: Path, limit: int) -> Iterator[memoryview]:
+    view = memoryview(bytearray(min(_CHUNK, limit)))
+    try:
+        with path.open("rb", buffering=0) as stream:
+            while limit and (count := stream.readinto(view[:limit])):
+                yield view[:count]
+                limit -= count
+    except FileNotFoundError:
+        return
