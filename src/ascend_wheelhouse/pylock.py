@@ -39,6 +39,7 @@ class LockedFile:
         component: The recipe that owns the name, None for an ordinary dependency.
         origin: Where it came from, such as `index` or `sdist`.
         via: Normalised names that need it, sorted.
+        note: What a person should know about this very file.
     """
 
     name: str
@@ -49,6 +50,7 @@ class LockedFile:
     component: str | None = None
     origin: str = "index"
     via: tuple[str, ...] = field(default=())
+    note: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "via", tuple(self.via))
@@ -130,6 +132,7 @@ def _needs(files: Iterable[LockedFile]) -> dict[str, list[str]]:
 
 def _package(file: LockedFile, needs: Iterable[str]) -> Package:
     told = {"origin": file.origin} | ({"component": file.component} if file.component else {})
+    told |= {"note": file.note} if file.note else {}
     wheel = PackageWheel(path=f"{FOLDER}/{file.filename}", size=file.size, hashes={"sha256": file.sha256})
     return Package(
         name=canonicalize_name(file.name),
@@ -160,4 +163,5 @@ def _locked(package: pylock_model.PackageModel, via: Iterable[str]) -> LockedFil
         component=told.get("component"),
         origin=told.get("origin", "index"),
         via=tuple(sorted(via)),
+        note=told.get("note", ""),
     )

@@ -12,12 +12,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import Field, field_validator
 
+from ascend_wheelhouse.build.spec import BuildTable
 from ascend_wheelhouse.target import MACHINES, Machine
 from ascend_wheelhouse.toml_file import FileModel, InvalidFilesError, Problem, read
 
@@ -179,7 +180,7 @@ class Recipe(FileModel):
     Args:
         name: Component name; the file is `recipes/<name>.toml`.
         summary: One sentence for tables and documents.
-        kind: `wheel` goes into the environment, `payload` is installed into the host (CANN, BiSheng ...).
+        kind: `wheel` goes into the environment, `payload` into the host (CANN ...), `tool` serves the installer.
         distribution: Name of the wheel's distribution; empty for payloads.
         owns: Distribution names that this recipe alone may supply.
         excludes: Distribution names kept out of every lock that holds this component.
@@ -201,7 +202,7 @@ class Recipe(FileModel):
 
     name: str
     summary: str
-    kind: Literal["wheel", "payload"] = "wheel"
+    kind: Literal["wheel", "payload", "tool"] = "wheel"
     distribution: str = ""
     owns: list[str] = []
     excludes: list[str] = []
@@ -217,7 +218,7 @@ class Recipe(FileModel):
     optional: bool = False
     supply: str = ""
     post_install: list[PostInstall] = []
-    build: dict[str, Any] | None = None
+    build: BuildTable | None = None
     project: ProjectBuild | None = None
 
 

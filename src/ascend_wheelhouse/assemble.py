@@ -1,0 +1,84 @@
+"""Laying out a wheelhouse: everything beside the old one, then one rename.
+
+Files come from the store as hard links where the file system allows it, else as copies. A run that is killed leaves
+a `.partial` folder that the next run replaces, and the last good wheelhouse as it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ascend_wheelhouse.manifest import NAME, Entry, Kind
+from ascend_wheelhouse.store import Store
+
+SUMS = "SHA256SUMS"
+_NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+
+
+@contextmanager
+def replacing(final: Path) -> Iterator[Path]:
+    """Give an empty folder beside `final` and put it in its place at the end; on an error `final` stays.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    part = final.with_name(f".{final.name}.partial")
+    old = final.with_name(f".{final.name}.old")
+    remove(part)
+    part.mkdir(parents=True)
+    try:
+        yield part
+    except BaseException:
+        remove(part)
+        raise
+    remove(old)
+    if final.exists():
+        final.rename(old)
+    part.rename(final)
+    remove(old)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder tree that may not exist."""
+    if folder.is_dir():
+        shutil.rmtree(folder)
+
+
+def place(store: Store, folder: Path, entries: Iterable[Entry]) -> None:
+    """Lay store files into a wheelhouse folder."""
+    for entry in entries:
+        target = folder / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(store.path(entry.sha256), target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make a hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+        shutil.copyfile(source, target)
+
+
+def write(folder: Path, path: str, data: bytes, kind: Kind) -> Entry:
+    """Write a small file of the wheelhouse and return its entry."""
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return Entry(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest(), kind=kind)
+
+
+def write_sums(folder: Path, entries: Sequence[Entry]) -> None:
+    """Write `SHA256SUMS` in the form that `sha256sum -c` reads, the manifest included."""
+    digests = {entry.path: entry.sha256 for entry in entries}
+    digests[NAME] = hashlib.sha256((folder / NAME).read_bytes()).hexdigest()
+    lines = [f"{digest}  {path}\n" for path, digest in sorted(digests.items())]
+    (folder / SUMS).write_text("".join(lines), "utf-8")

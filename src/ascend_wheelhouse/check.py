@@ -1,0 +1,73 @@
+"""Re-hashing a finished wheelhouse against its `SHA256SUMS`, on every core."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ascend_wheelhouse.assemble import SUMS
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Stage
+
+
+class ChangedFileError(IntegrityError):
+    """Files of a wheelhouse are not what its `SHA256SUMS` says; the text lists each."""
+
+
+def check_sums(folder: Path, emit: Emit) -> int:
+    """Hash every file of a wheelhouse and return how many there are.
+
+    Raises:
+        ChangedFileError: A file is missing, changed, or not listed.
+    """
+    expected = dict(_lines(folder / SUMS))
+    emit(Stage(name="check", jobs=len(expected)))
+    biggest_first = sorted(expected, key=lambda name: -_size(folder / name))
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash") as pool:
+        digests = dict(
+            zip(biggest_first, pool.map(lambda name: _digest(folder, name, emit), biggest_first), strict=True)
+        )
+    faults = [
+        f"{name}: {found or 'missing'}, expected {expected[name]}"
+        for name, found in sorted(digests.items())
+        if found != expected[name]
+    ]
+    faults += [
+        f"{name}: not listed in {SUMS}" for name in sorted(_present(folder) - expected.keys() - {SUMS})
+    ]
+    if faults:
+        raise ChangedFileError(
+            f"{folder.name}: {len(faults)} files are not what {SUMS} says:\n" + "\n".join(faults),
+            why="A file was changed, removed or added after the wheelhouse was finished.",
+            next_step="remove the folder and run `invoke wheelhouse` again: it is laid out from the store",
+        )
+    return len(expected)
+
+
+def _lines(sums: Path) -> Iterator[tuple[str, str]]:
+    for line in sums.read_text("utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        yield name, digest
+
+
+def _present(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _digest(folder: Path, name: str, emit: Emit) -> str:
+    path = folder / name
+    emit(JobStarted(job=name, action="hash", total=_size(path)))
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        digest = ""
+    emit(JobFinished(job=name, outcome="done" if digest else "failed"))
+    return digest

@@ -1,0 +1,1 @@
+"""One module a command: parsed words in, one function of the core called, the answer printed."""

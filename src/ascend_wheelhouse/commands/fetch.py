@@ -1,0 +1,29 @@
+"""`invoke fetch`: the locked files into the store, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.wheelhouse import cell_of, downloads_of, fetch, lock_of
+from ascend_wheelhouse.workspace import Workspace
+
+
+def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> None:
+    """Fetch everything that the lock of a cell names."""
+    with console.main_guard(json=json):
+        options = options_of(words)
+        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
+            workspace = Workspace(root=root, emit=emit, offline=offline)
+            cell = cell_of(workspace, options)
+            wanted = downloads_of(lock_of(workspace, cell, options))
+            fetch(workspace, wanted)
+        size = sum(each.size or 0 for each in wanted)
+        if json:
+            console.print_json({"files": len(wanted), "bytes": size, "store": str(workspace.store.root)})
+        else:
+            console.line(f"{len(wanted)} files, {forms.size(size)}, are in the store")

@@ -1,0 +1,24 @@
+"""`invoke plan` and `invoke wheelhouse --dry-run`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.plan import plan
+from ascend_wheelhouse.plan_view import Form, show
+from ascend_wheelhouse.wheelhouse import cell_of
+from ascend_wheelhouse.workspace import Workspace
+
+
+def main(root: Path, *, words: Mapping[str, str], form: Form) -> None:
+    """Print the plan of a wheelhouse."""
+    with console.main_guard(json=form == "json"):
+        workspace = Workspace(root=root)
+        cell = cell_of(workspace, options_of(words))
+        lock = workspace.committed_lock(cell)
+        output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
+        finished = (output / cell.name / "manifest.json").is_file()
+        show(plan(cell, lock, workspace.store.has, finished=finished), form)

@@ -1,0 +1,181 @@
+"""`invoke wheelhouse`: nothing to do is answered at once, everything else by `wheelhouse.make`."""
+
+from __future__ import annotations
+
+import json as json_module
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ascend_wheelhouse import console, freshness
+from ascend_wheelhouse.console import words as forms
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.wheelhouse import Made, Options
+    from ascend_wheelhouse.workspace import Workspace
+
+_CI_OFF = {"", "0", "false"}
+
+
+def main(
+    root: Path,
+    *,
+    words: Mapping[str, str],
+    offline: bool = False,
+    strict: bool = False,
+    upgrade: bool = False,
+    check: bool = False,
+    dry_run: bool = False,
+    retry: bool = False,
+    json: bool = False,
+) -> None:
+    """Make a wheelhouse, or say that it is there; see `tasks.wheelhouse` for the words."""
+    strict = strict or os.environ.get("CI", "").lower() not in _CI_OFF
+    with console.main_guard(json=json):
+        if dry_run:
+            from ascend_wheelhouse.commands import plan
+
+            plan.main(root, words=words, form="json" if json else "table")
+            return
+        output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
+        state = output / ".state" / f"{freshness.request_key(words)}.json"
+        found = (
+            None
+            if upgrade or retry
+            else freshness.fresh(state, root=root, store=_store_root(), output=output)
+        )
+        if found is not None and not check:
+            _say_finished(found, json=json)
+        elif found is not None:
+            _check(found, json=json)
+        else:
+            found = _make(root, words, output, state, offline=offline, upgrade=upgrade, json=json)
+        _complete_or_raise(found, strict=strict)
+
+
+def _store_root() -> Path:
+    from ascend_wheelhouse.store import default_root
+
+    return default_root()
+
+
+def _make(
+    root: Path,
+    words: Mapping[str, str],
+    output: Path,
+    state: Path,
+    *,
+    offline: bool,
+    upgrade: bool,
+    json: bool,
+) -> Path:
+    from ascend_wheelhouse.wheelhouse import make
+    from ascend_wheelhouse.workspace import Workspace
+
+    options = options_of(words, output, upgrade=upgrade)
+    with console.reporter("json" if json else "auto") as emit:
+        workspace = Workspace(root=root, emit=emit, offline=offline)
+        made = make(workspace, options)
+    folder = workspace.lock_folder(made.cell)
+    digest = freshness.inputs_digest(root, workspace.store.root, folder)
+    freshness.remember(state, folder=made.folder, lock_folder=folder, digest=digest)
+    _close(made, workspace, json=json)
+    return made.folder
+
+
+def options_of(words: Mapping[str, str], output: Path | None = None, *, upgrade: bool = False) -> Options:
+    """Return the options that command line words mean."""
+    from ascend_wheelhouse.derive import Request
+    from ascend_wheelhouse.target import Target
+    from ascend_wheelhouse.wheelhouse import Options
+
+    request = Request(
+        torch=words["torch"],
+        target=Target.named(words["platform"], words["npu"]),
+        cann=words.get("cann", ""),
+        sglang=words.get("sglang", ""),
+    )
+    return Options(
+        request=request,
+        upgrade=upgrade,
+        resolver=words.get("resolver") or "pip-tools",
+        exclude_newer=words.get("exclude_newer", ""),
+        build=frozenset(filter(None, words.get("build", "").split(","))),
+        output=output,
+    )
+
+
+def _close(made: Made, workspace: Workspace, *, json: bool) -> None:
+    """Print the closing table: what came from where, what is pending, where the wheelhouse is."""
+    if json:
+        _say_finished(made.folder, json=True)
+        return
+    recipes = workspace.catalogue.recipes
+    document = made.manifest.as_dict()
+    rows = [
+        [entry["component"], entry["version"], _origin(entry), forms.size(entry["size"])]
+        for entry in document["files"]
+        if entry["component"] in recipes and entry["kind"] in {"wheel", "payload"}
+    ]
+    others = [entry for entry in document["files"] if entry["kind"] == "wheel" and not entry["component"]]
+    total = sum(entry["size"] for entry in others)
+    rows.append([f"and {len(others)} more wheels", "", "index", forms.size(total)])
+    console.table(["component", "version", "origin", "size"], rows)
+    _say_finished(made.folder, json=False)
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    return (
+        f"{entry['origin']} ({entry['note']})"
+        if entry["note"] and entry["kind"] == "wheel"
+        else entry["origin"]
+    )
+
+
+def _say_finished(folder: Path, *, json: bool) -> None:
+    document = _manifest(folder)
+    if json:
+        answer = {
+            key: document[key] for key in ("stack", "platform", "complete", "derived", "cell", "pending")
+        }
+        console.print_json({**answer, "path": str(folder)}, indent=None)
+        return
+    if document["derived"]:
+        console.line("This cell is derived: no stack lists it.")
+    for note in document["notes"]:
+        console.line(f"note: {note}")
+    if document["pending"]:
+        rows = [[item["component"], item["reason"], item["supply"]] for item in document["pending"]]
+        console.line("\nPending, the wheelhouse is incomplete without them:")
+        console.table(["component", "why", "what supplies it"], rows)
+    wheels = sum(entry["kind"] == "wheel" for entry in document["files"])
+    console.line(f"\n{folder}: {wheels} wheels, {'complete' if document['complete'] else 'incomplete'}")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json_module.loads((folder / "manifest.json").read_text("utf-8"))
+    return document
+
+
+def _check(folder: Path, *, json: bool) -> None:
+    from ascend_wheelhouse.check import check_sums
+
+    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
+        check_sums(folder, emit)
+    _say_finished(folder, json=json)
+
+
+def _complete_or_raise(folder: Path, *, strict: bool) -> None:
+    if not strict:
+        return
+    from ascend_wheelhouse.errors import IncompleteError
+
+    pending = [item["component"] for item in _manifest(folder)["pending"]]
+    if pending:
+        raise IncompleteError(
+            f"{folder.name} lacks {', '.join(pending)}.",
+            why="--strict, or CI in the environment, makes a pending component an error.",
+            next_step="supply them as the table above says, or leave --strict away",
+        )

@@ -1,0 +1,151 @@
+"""What a wheelhouse folder holds: entries of the manifest, and the files that are written rather than fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ascend_wheelhouse import assemble
+from ascend_wheelhouse import lock as locks
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource
+from ascend_wheelhouse.manifest import NAME, Entry, Manifest, post_install
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import Recipes
+from ascend_wheelhouse.sbom import write_sbom
+from ascend_wheelhouse.simple_index import IndexedFile, write_simple_index
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.wheel import WheelFile
+
+_NODE = Path(__file__).parent / "node"
+
+
+def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: Store) -> Manifest:
+    """Fill an empty folder with a wheelhouse and return its manifest.
+
+    Args:
+        folder: Where to.
+        cell: The cell.
+        recipes: Every recipe.
+        lock: The lock, with what was built and handed over in it; all its files are in the store.
+        store: The store.
+    """
+    wheels = [wheel_entry(wheel) for wheel in lock.installed]
+    placed = [
+        *wheels,
+        *(_payload_entry(payload, recipes) for payload in lock.payloads),
+        *(_source_entry(source) for source in lock.sources if source.filename),
+    ]
+    assemble.place(store, folder, placed)
+    written = [
+        assemble.write(folder, name, text.encode(), "lock")
+        for name, text in locks.files(lock, cell.target).items()
+    ]
+    written += _index(folder, lock.installed)
+    written += _installer(folder)
+    manifest = _manifest(cell, recipes, lock, [*placed, *written])
+    bill = write_sbom(manifest.as_dict(), [folder / entry.path for entry in wheels])
+    written.append(assemble.write(folder, "sbom.cdx.json", bill, "sbom"))
+    manifest = _manifest(cell, recipes, lock, [*placed, *written])
+    (folder / NAME).write_text(manifest.dumps(), "utf-8")
+    assemble.write_sums(folder, manifest.files)
+    return manifest
+
+
+def wheel_entry(wheel: LockedFile) -> Entry:
+    """Return the manifest's entry of a wheel."""
+    return Entry(
+        path=f"wheels/{wheel.filename}",
+        size=wheel.size,
+        sha256=wheel.sha256,
+        kind="wheel",
+        name=wheel.name,
+        version=wheel.version,
+        component=wheel.component or "",
+        origin=wheel.origin,
+        note=wheel.note,
+    )
+
+
+def _payload_entry(payload: LockedPayload, recipes: Recipes) -> Entry:
+    room = "tools" if recipes[payload.component].kind == "tool" else "payloads"
+    return Entry(
+        path=f"{room}/{payload.filename}",
+        size=payload.size,
+        sha256=payload.sha256,
+        kind="payload",
+        name=payload.component,
+        version=payload.version,
+        component=payload.component,
+        origin=payload.origin,
+        note=recipes[payload.component].licence,
+    )
+
+
+def _source_entry(source: LockedSource) -> Entry:
+    return Entry(
+        path=f"sources/{source.filename}",
+        size=source.size,
+        sha256=source.sha256,
+        kind="source",
+        name=source.component,
+        version=source.version,
+        component=source.component,
+        origin=source.origin,
+    )
+
+
+def _index(folder: Path, wheels: Sequence[LockedFile]) -> list[Entry]:
+    indexed = []
+    for wheel in wheels:
+        with WheelFile.open(folder / "wheels" / wheel.filename) as opened:
+            python = opened.metadata.requires_python
+        indexed.append(
+            IndexedFile(
+                name=wheel.name,
+                version=wheel.version,
+                filename=wheel.filename,
+                sha256=wheel.sha256,
+                size=wheel.size,
+                requires_python=str(python or ""),
+            )
+        )
+    return [_entry_of(path, folder, "index") for path in write_simple_index(folder, indexed)]
+
+
+def _installer(folder: Path) -> list[Entry]:
+    """Copy what runs on a node: `node/`, with `install.py` on top."""
+    entries = []
+    for path in sorted(_NODE.rglob("*.py")):
+        place = f"node/{path.relative_to(_NODE).as_posix()}"
+        entries.append(assemble.write(folder, place, path.read_bytes(), "installer"))
+    top = _NODE.parent / "node_install.py"
+    if top.is_file():
+        entries.append(assemble.write(folder, "install.py", top.read_bytes(), "installer"))
+    return entries
+
+
+def _entry_of(path: Path, folder: Path, kind: str) -> Entry:
+    data = path.read_bytes()
+    return assemble.write(
+        folder, path.relative_to(folder).as_posix(), data, "index" if kind == "index" else "lock"
+    )
+
+
+def _manifest(cell: Cell, recipes: Recipes, lock: Lock, files: Iterable[Entry]) -> Manifest:
+    entries = tuple(files)
+    present = {entry.component for entry in entries if entry.component}
+    return Manifest(
+        stack=lock.stack,
+        platform=lock.platform,
+        complete=not lock.pending,
+        derived=cell.derived,
+        cell=cell.as_manifest(),
+        recipes_digest=lock.recipes_digest,
+        lock_digest=locks.digest(lock, cell.target),
+        files=entries,
+        pending=lock.pending,
+        notes=cell.notes,
+        post_install=post_install(cell, recipes, present),
+        serving=dict(cell.serving),
+    )

@@ -1,0 +1,197 @@
+"""Cells that no stack file lists, by stated rules; every such cell is marked `derived`.
+
+torchvision follows torch by rule. torch_npu is the newest release on the index whose torch is the one asked for and
+which is stated to run on the CANN asked for; where the index has none, the source branch. CANN comes from the
+compatibility table, or from `--cann`. Everything else is taken from the nearest stack: the one of the same CANN line
+and the closest torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.errors import ResolveError, UsageError
+from ascend_wheelhouse.stack import Catalogue, Stack, cell_of, choose
+from ascend_wheelhouse.target import Target
+
+Versions = Callable[[str], list[str]]
+"""Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
+
+_CANN = re.compile(r"[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+|\.rc\d+)(\.alpha\d+|\.beta\d+)?", re.IGNORECASE)
+_KERNELS = ("sgl-kernel-npu", "deep-ep")
+_GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
+
+
+class UnknownTorchError(ResolveError):
+    """The torch version does not exist, or has no wheel for the target."""
+
+
+class BadVersionError(UsageError):
+    """A word given as a version is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asked for; empty words leave the choice to the stacks."""
+
+    torch: str
+    target: Target
+    cann: str = ""
+    sglang: str = ""
+
+
+def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
+    """Return the cell for a request: a stack's when one fits, else a derived one.
+
+    Args:
+        request: What was asked.
+        catalogue: Recipes and stacks.
+        table: The compatibility table.
+        versions: Asked only when no stack fits.
+
+    Raises:
+        BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
+        UnknownTorchError: torch has no such wheel; the text lists those that exist.
+        UnknownCannError: Nothing says which CANN the torch version needs.
+    """
+    _check_words(request)
+    listed = choose(
+        catalogue, torch=request.torch, target=request.target, cann=request.cann, sglang=request.sglang
+    )
+    if listed is not None:
+        return listed
+    _check_cann(request, table)
+    _check_torch(request, versions("torch"))
+    torch_npu, cann, notes = _torch_npu(request, table, versions)
+    return _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+
+
+def _check_words(request: Request) -> None:
+    for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
+        try:
+            Version(word or "0")
+        except InvalidVersion as error:
+            raise BadVersionError(
+                f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
+            ) from error
+    if request.cann and not _CANN.fullmatch(request.cann):
+        raise UnknownCannError(
+            f"--cann {request.cann!r} is not a CANN version.",
+            why="CANN versions look like 8.3.RC2 or 8.5.0.",
+            next_step="`cat /etc/Ascend/ascend_cann_install.info` on a node shows its CANN",
+        )
+
+
+def _check_cann(request: Request, table: Compatibility) -> None:
+    known = {cann_line(cann) for cann in table.canns}.union(*table.backward.values())
+    if request.cann and cann_line(request.cann) not in known:
+        raise UnknownCannError(
+            f"Nothing is known of CANN {request.cann}.",
+            why=f"The compatibility table knows the lines {', '.join(sorted(known))}.",
+            next_step="`cat /etc/Ascend/ascend_cann_install.info` on a node shows its CANN; new lines belong into "
+            "recipes/compatibility.toml",
+        )
+
+
+def _check_torch(request: Request, published: list[str]) -> None:
+    known = {Version(version).public for version in published}
+    if Version(request.torch).public in known:
+        return
+    names = ", ".join(sorted(known, key=Version, reverse=True)) or "none"
+    raise UnknownTorchError(
+        f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
+        why=f"The versions that have one here are: {names}.",
+        next_step="invoke wheelhouse --torch VERSION with one of these; `invoke recipes` lists the proven stacks",
+    )
+
+
+def _torch_npu(request: Request, table: Compatibility, versions: Versions) -> tuple[str, str, list[str]]:
+    """Return torch_npu's version, CANN's, and what to know about the choice."""
+    released = [Version(v) for v in versions("torch-npu") if Version(v).base_version == request.torch]
+    rows = table.rows_for(request.torch, request.cann)
+    listed = [row for row in rows if Version(row.version) in released]
+    if listed:
+        return (
+            listed[0].version,
+            request.cann or listed[0].cann,
+            ["torch_npu and CANN by the compatibility table"],
+        )
+    cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, table))
+    if released:
+        note = f"the compatibility table does not say which CANN torch_npu {max(released)} belongs to"
+        return str(max(released)), cann, [note]
+    note = f"no torch_npu release for torch {request.torch} and CANN {cann} on the index: built from source"
+    return (rows[0].version if rows else request.torch), cann, [note]
+
+
+def _nearest_cann(request: Request, table: Compatibility) -> str:
+    """Return the CANN of the newest row whose torch is not newer, or of the oldest row of the same minor line."""
+    older = [row for row in table.torch_npu if Version(row.torch) <= Version(request.torch)]
+    if older:
+        return max(older, key=lambda row: (Version(row.torch), Version(row.version))).cann
+    raise UnknownCannError(
+        f"Nothing says which CANN torch {request.torch} needs.",
+        why=f"The compatibility table knows CANN {', '.join(table.canns)}.",
+        next_step="name the CANN of your nodes: --cann 8.5.0",
+    )
+
+
+def _derived(
+    request: Request,
+    catalogue: Catalogue,
+    table: Compatibility,
+    *,
+    torch_npu: str,
+    cann: str,
+    notes: list[str],
+) -> Cell:
+    near = _nearest_stack(request, catalogue, cann)
+    base = cell_of(near, request.target, catalogue)
+    same_line = cann_line(near.cann) == cann_line(cann)
+    kept = {k: v for k, v in base.components.items() if k not in _GUIDE_ONLY or same_line}
+    changed = {
+        "torch": request.torch,
+        "torchvision": torchvision_for(request.torch),
+        "torch-npu": torch_npu,
+        "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
+        "sglang": request.sglang or base.components["sglang"],
+        **dict.fromkeys(("cann-toolkit", "cann-kernels", "nnal"), cann),
+    }
+    facts = [
+        f"derived: no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
+        *notes,
+    ]
+    return replace(
+        base,
+        stack=f"derived from {near.name}",
+        cann=cann,
+        components=_with_memfabric({**kept, **changed}),
+        derived=True,
+        notes=tuple(facts),
+    )
+
+
+def _with_memfabric(components: dict[str, str]) -> dict[str, str]:
+    """SGLang up to 0.5.6 imports mf_adapter, newer ones memfabric_hybrid; the very release is unconfirmed."""
+    if "mf-adapter" not in components or Version(components["sglang"]) < Version("0.5.8"):
+        return components
+    kept = {name: version for name, version in components.items() if name != "mf-adapter"}
+    return {**kept, "memfabric-hybrid": "1.0.5"}
+
+
+def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
+    wanted = Version(request.torch)
+    fitting = [stack for stack in catalogue.stacks if request.target.machine in stack.platforms]
+
+    def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
+        own = Version(stack.torch)
+        steps = abs((own.minor - wanted.minor) * 100 + own.micro - wanted.micro)
+        return cann_line(stack.cann) != cann_line(cann), own.major != wanted.major, steps, not stack.default
+
+    return min(fitting, key=distance)

@@ -1,0 +1,102 @@
+"""From a cell and its located components to the question that the resolver answers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.locate import Answer, Located, ToBuild
+from ascend_wheelhouse.project import runtime_requirements
+from ascend_wheelhouse.recipe import Recipes, closed_names
+from ascend_wheelhouse.resolve.request import ExtraIndex, ResolveRequest
+
+_OPEN = {"index", "find-links", "extra-index"}
+
+
+class BadDateError(UsageError):
+    """`--exclude-newer` or a stack's `exclude_newer` is no date."""
+
+
+def request_for(
+    cell: Cell,
+    recipes: Recipes,
+    answers: Sequence[Answer],
+    *,
+    sdists: Mapping[str, Path],
+    handed_over: Sequence[Path] = (),
+) -> ResolveRequest:
+    """Return what the resolver is asked for a cell.
+
+    Args:
+        cell: The cell.
+        recipes: Every recipe.
+        answers: Where each component comes from.
+        sdists: Source archives of the components that are built from one, by component.
+        handed_over: Folders with wheels that no index has.
+
+    Raises:
+        BadDateError: The cell's `exclude_newer` is no RFC 3339 time.
+    """
+    located = [answer for answer in answers if isinstance(answer, Located) and answer.recipe.kind == "wheel"]
+    wanted = {f"{one.file.name}=={one.file.version}" for one in located}
+    for answer in answers:
+        if isinstance(answer, ToBuild) and answer.recipe.project is not None:
+            wanted |= set(runtime_requirements(answer.recipe, answer.version, sdists.get(answer.recipe.name)))
+    wanted |= undeclared(cell, recipes)
+    return ResolveRequest(
+        requirements=tuple(sorted(wanted, key=str.lower)),
+        target=cell.target,
+        constraints=cell.constraints,
+        excludes=tuple(sorted({name for part in cell.components for name in recipes[part].excludes})),
+        exclude_newer=moment(cell.exclude_newer),
+        closed=_closed(recipes, located),
+        extra_indexes=_extra_indexes(located),
+        find_links=tuple(handed_over),
+    )
+
+
+def undeclared(cell: Cell, recipes: Recipes) -> set[str]:
+    """Return what the cell's components need and do not declare."""
+    return {
+        need.requirement
+        for component in cell.components
+        for need in recipes[component].undeclared
+        if cell.holds(need.when)
+    }
+
+
+def moment(text: str) -> datetime | None:
+    """Return an RFC 3339 time or date as UTC, None for an empty word.
+
+    Raises:
+        BadDateError: It is neither.
+    """
+    if not text:
+        return None
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadDateError(
+            f"{text!r} is no date.", next_step="--exclude-newer 2026-11-20 or 2026-11-20T12:00:00Z"
+        ) from error
+    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+
+
+def _closed(recipes: Recipes, located: Sequence[Located]) -> tuple[str, ...]:
+    """Names that no index may supply here: owned by a recipe, and not located on one."""
+    supplied = {canonicalize_name(one.file.name) for one in located if one.file.origin in _OPEN}
+    return tuple(sorted(set(closed_names(recipes)) - supplied))
+
+
+def _extra_indexes(located: Sequence[Located]) -> tuple[ExtraIndex, ...]:
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for one in located:
+        if one.index:
+            names[one.index].append(one.file.name)
+    return tuple(ExtraIndex(url=url, names=tuple(sorted(owned))) for url, owned in sorted(names.items()))

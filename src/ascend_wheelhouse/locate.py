@@ -1,0 +1,221 @@
+"""Where each component of a cell comes from: its recipe's origins, tried in order.
+
+A component is *located* when an origin has the very file, *built* when its wheel is made from source, and *pending*
+when no origin has it, with every origin's answer as the reason. Files handed over by `invoke vendor` come before
+every other origin: a person chose them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from packaging.version import Version
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.compatibility import Compatibility
+from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.lock import Pending
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder, FoundFile
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import (
+    ArchiveOrigin,
+    ExtraIndexOrigin,
+    GitOrigin,
+    IndexOrigin,
+    Origin,
+    Recipe,
+    Recipes,
+    SdistOrigin,
+    UrlOrigin,
+)
+
+Vendored = Callable[[str, Cell], LockedFile | None]
+"""The file that a person handed over for a component of a cell, if any."""
+Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
+"""Brings the file of a URL or of a release archive into the store."""
+
+_WORKERS = 8
+
+
+class UnlocatedError(ResolveError):
+    """torch itself is in none of its origins: nothing can be made without it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A component's file, at one of its origins.
+
+    Args:
+        recipe: The component.
+        file: The very file, with digest and size.
+        index: URL of the extra index that has it, or empty.
+    """
+
+    recipe: Recipe
+    file: LockedFile
+    index: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToBuild:
+    """A component whose wheel is made from source by its recipe's `[project]` or `[build]` table."""
+
+    recipe: Recipe
+    version: str
+    origin: SdistOrigin | GitOrigin
+
+
+Answer = Located | ToBuild | Pending
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locator:
+    """Asks the origins of the components of one cell.
+
+    Args:
+        cell: The cell.
+        recipes: Every recipe.
+        table: The compatibility table, for `{ascend}` and `{branch}` in templates.
+        http: The door for the configured indexes.
+        vendored: Looks up handed-over files.
+        release: Fetches release files.
+        build: Components whose wheels are to be built from source although another origin has them.
+        offline: Look at handed-over files alone.
+    """
+
+    cell: Cell
+    recipes: Recipes
+    table: Compatibility
+    http: Http
+    vendored: Vendored
+    release: Release
+    build: frozenset[str] = frozenset()
+    offline: bool = False
+
+    def locate_all(self) -> list[Answer]:
+        """Return an answer for each component of the cell, in the cell's order.
+
+        Raises:
+            UnlocatedError: torch is nowhere.
+        """
+        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="locate") as pool:
+            return list(pool.map(self.locate, self.cell.components))
+
+    def locate(self, component: str) -> Answer:
+        """Return where one component comes from."""
+        recipe = self.recipes[component]
+        if (file := self.vendored(component, self.cell)) is not None:
+            return Located(recipe=recipe, file=file)
+        reasons = ["--offline: no origin was asked"] if self.offline else []
+        for origin in () if self.offline else recipe.origins:
+            if not self.cell.holds(origin.when):
+                continue
+            try:
+                answer = self._ask(recipe, origin)
+            except (ResolveError, SourceUnreachableError) as error:
+                reasons.append(f"{origin.kind}: {error.what}")
+            else:
+                if answer is not None:
+                    return answer
+        return self._nowhere(recipe, reasons)
+
+    def fields(self, recipe: Recipe) -> dict[str, str]:
+        """Return what the recipe's templates may name; `ascend` and `branch` only where the table knows them."""
+        fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
+        if row := self.table.row(self.cell.components.get("torch-npu", "")):
+            fields |= {"ascend": row.ascend, "branch": row.branch}
+        return fields
+
+    def _ask(self, recipe: Recipe, origin: Origin) -> Answer | None:
+        chosen = recipe.name in self.build
+        match origin:
+            case IndexOrigin() | ExtraIndexOrigin() if not chosen:
+                return self._from_index(recipe, origin)
+            case UrlOrigin() | ArchiveOrigin() if not chosen:
+                return Located(recipe=recipe, file=self._released(recipe, origin))
+            case SdistOrigin() | GitOrigin() if chosen or recipe.project is not None:
+                return ToBuild(recipe=recipe, version=self.cell.components[recipe.name], origin=origin)
+            case GitOrigin() if recipe.build is not None:
+                raise SourceUnreachableError(f"builds from source on request: `invoke build {recipe.name}`")
+        return None
+
+    def _from_index(self, recipe: Recipe, origin: IndexOrigin | ExtraIndexOrigin) -> Located:
+        version = self.cell.components[recipe.name]
+        url = origin.url if isinstance(origin, ExtraIndexOrigin) else ""
+        if isinstance(origin, ExtraIndexOrigin) and origin.local and "+" not in version:
+            version = f"{version}+{origin.local}"
+        found = self._find(recipe, version, url)
+        label = "extra-index" if url and found.origin == "index" else found.origin
+        locked = LockedFile(
+            name=found.name,
+            version=found.version,
+            filename=found.filename,
+            size=found.size,
+            sha256=found.sha256,
+            component=recipe.name,
+            origin=label,
+            note=origin.note,
+        )
+        return Located(recipe=recipe, file=locked, index=url if label == "extra-index" else "")
+
+    def _find(self, recipe: Recipe, version: str, url: str) -> FoundFile:
+        """Find-links before a foreign index: what lies on this site needs nobody else."""
+        target = self.cell.target
+        if not url:
+            return Finder(self.http).find_file(recipe.distribution, version, target)
+        config = self.http.config
+        local = replace(config, no_index=True)
+        try:
+            return Finder(Http(local, self.http.mirrors)).find_file(recipe.distribution, version, target)
+        except ResolveError:
+            only = replace(
+                config, index_url=url, extra_index_urls=(), find_links=(), no_index=False, retries=1
+            )
+            return Finder(Http(only, self.http.mirrors)).find_file(recipe.distribution, version, target)
+
+    def _released(self, recipe: Recipe, origin: UrlOrigin | ArchiveOrigin) -> LockedFile:
+        fields = self.fields(recipe)
+        try:
+            file = self.release(origin, fields)
+        except KeyError as error:
+            raise SourceUnreachableError(f"its URL names {error}, which the table does not know") from error
+        return replace(file, component=recipe.name, origin=origin.kind, note=origin.note)
+
+    def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
+        reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
+        if recipe.name == "torch":
+            raise self._no_torch(reason)
+        supply = (
+            recipe.supply.format_map(_Named(self.fields(recipe))) or "`invoke vendor FILE` with its wheel"
+        )
+        return Pending(component=recipe.name, reason=reason, supply=supply)
+
+    def _no_torch(self, reason: str) -> WheelhouseError:
+        machine = self.cell.target.machine
+        known = self._known_torch()
+        return UnlocatedError(
+            f"torch {self.cell.torch} for {machine} is in none of its origins: {reason}.",
+            why=f"Here these versions can be had for {machine}: {known or 'none'}.",
+            next_step="choose one of these, reach the PyTorch index (or name a mirror of it in mirrors.toml), or hand "
+            "the wheel over: `invoke vendor torch-VERSION.whl`",
+        )
+
+    def _known_torch(self) -> str:
+        config = self.http.config
+        only_cpu = self.cell.target.machine == "x86_64"
+        finder = Finder(Http(replace(config, no_index=only_cpu), self.http.mirrors))
+        try:
+            versions = finder.versions("torch", self.cell.target)
+        except WheelhouseError:
+            return ""
+        return ", ".join(sorted(set(versions), key=Version, reverse=True))
+
+
+class _Named(dict[str, str]):
+    """A template's fields, where an unknown one stays as it is written."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"

@@ -1,0 +1,240 @@
+"""The lock of one cell: what was decided, reviewed in git, free of host names and absolute paths.
+
+Three files in `lockfiles/<stack-id>/`: `pylock.<platform>.toml` (every wheel; PEP 751, with the cell and the
+resolver's inputs in `[tool.ascend-wheelhouse]`), `sources.<platform>.toml` (what is built, from which bytes, in which
+environment) and `payloads.<platform>.toml` (what is installed into the host). `requirements.<platform>.txt` is
+written beside them for pip and pip-sync, and never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ascend_wheelhouse import pylock
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.target import Target
+
+SCHEMA = 1
+
+
+class BadLockError(UsageError):
+    """A lock file cannot be read; the text names the file and the key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedSource:
+    """A component that is built from source.
+
+    Args:
+        component: Recipe name.
+        version: The release.
+        origin: `sdist` or `git`.
+        filename: The source archive, or the git bundle.
+        size: Its bytes.
+        sha256: Its digest.
+        commit: The commit, for git.
+        environment: Every wheel of the build environment.
+        wheel: The wheel that the build gives: name, version, file name and, once built, size and digest.
+    """
+
+    component: str
+    version: str
+    origin: str
+    filename: str
+    size: int
+    sha256: str
+    commit: str = ""
+    environment: tuple[LockedFile, ...] = ()
+    wheel: LockedFile | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedPayload:
+    """A file that is installed into the host, such as CANN's toolkit."""
+
+    component: str
+    version: str
+    filename: str
+    size: int
+    sha256: str
+    origin: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A component that no origin gave: why, and the command or file that would supply it."""
+
+    component: str
+    reason: str
+    supply: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the resolver was asked, so that a lock can be checked and made again."""
+
+    requirements: tuple[str, ...]
+    constraints: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    closed: tuple[str, ...] = ()
+    exclude_newer: str = ""
+    resolver: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Everything that was decided for one cell.
+
+    Args:
+        stack: Stack id, the folder's name.
+        platform: The machine.
+        cell: The cell as the manifest carries it.
+        derived: Whether the cell came from rules instead of a stack file.
+        recipes_digest: Digest of the recipes that the lock was made with.
+        wheels: Every wheel that comes ready-made, by name.
+        sources: What is built.
+        payloads: What is installed into the host.
+        pending: What no origin gave when the lock was made.
+        inputs: What the resolver was asked.
+    """
+
+    stack: str
+    platform: str
+    cell: dict[str, str]
+    derived: bool
+    recipes_digest: str
+    wheels: tuple[LockedFile, ...]
+    sources: tuple[LockedSource, ...] = ()
+    payloads: tuple[LockedPayload, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    inputs: Inputs = field(default_factory=lambda: Inputs(requirements=()))
+
+    @property
+    def installed(self) -> tuple[LockedFile, ...]:
+        """Every wheel of the environment whose digest is known: ready-made ones, and built ones once built."""
+        built = [source.wheel for source in self.sources if source.wheel and source.wheel.sha256]
+        return tuple(sorted((*self.wheels, *built), key=lambda wheel: wheel.name))
+
+
+def files(lock: Lock, target: Target) -> dict[str, str]:
+    """Return the lock's files, name to text; equal locks give equal texts."""
+    tool = {
+        "schema": SCHEMA,
+        "stack": lock.stack,
+        "derived": lock.derived,
+        "recipes-digest": lock.recipes_digest,
+        "cell": lock.cell,
+        "inputs": _plain(asdict(lock.inputs)),
+    }
+    sources = {"schema": SCHEMA, "source": [_source(source) for source in lock.sources]}
+    pending = [asdict(item) for item in lock.pending]
+    payloads = {"schema": SCHEMA, "payload": [asdict(item) for item in lock.payloads], "pending": pending}
+    return {
+        f"pylock.{lock.platform}.toml": pylock.dump_pylock(lock.installed, target, tool=tool),
+        f"requirements.{lock.platform}.txt": pylock.dump_requirements(lock.installed),
+        f"sources.{lock.platform}.toml": tomli_w.dumps(sources, multiline_strings=False),
+        f"payloads.{lock.platform}.toml": tomli_w.dumps(payloads),
+    }
+
+
+def digest(lock: Lock, target: Target) -> str:
+    """Return the sha256 over the lock's files."""
+    hasher = hashlib.sha256()
+    for name, text in sorted(files(lock, target).items()):
+        hasher.update(f"{name}\0{text}\0".encode())
+    return hasher.hexdigest()
+
+
+def _plain(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in table.items() if value}
+
+
+def _source(source: LockedSource) -> dict[str, Any]:
+    table = _plain(asdict(source))
+    table["environment"] = [_plain(asdict(file)) for file in source.environment]
+    return table | ({"wheel": _plain(asdict(source.wheel))} if source.wheel else {})
+
+
+def save(lock: Lock, target: Target, folder: Path) -> list[Path]:
+    """Write the lock's files into `lockfiles/<stack-id>/` and return them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in files(lock, target).items():
+        path = folder / name
+        part = path.with_suffix(".part")
+        part.write_text(text, "utf-8")
+        part.replace(path)
+        written.append(path)
+    return written
+
+
+def load(folder: Path, cell: Cell) -> Lock | None:
+    """Return the committed lock of a cell, or None when there is none.
+
+    Raises:
+        BadLockError: A file of it cannot be read.
+    """
+    platform = cell.target.machine
+    path = folder / f"pylock.{platform}.toml"
+    if not path.is_file():
+        return None
+    parsed = pylock.load_pylock(path)
+    tool = parsed.tool
+    try:
+        sources = tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+        payloads = tuple(LockedPayload(**table) for table in _tables(folder, platform, "payloads", "payload"))
+        pending = tuple(Pending(**table) for table in _tables(folder, platform, "payloads", "pending"))
+        built = {source.wheel.filename for source in sources if source.wheel}
+        return Lock(
+            stack=tool["stack"],
+            platform=platform,
+            cell=dict(tool["cell"]),
+            derived=tool["derived"],
+            recipes_digest=tool["recipes-digest"],
+            wheels=tuple(file for file in parsed.files if file.filename not in built),
+            sources=sources,
+            payloads=payloads,
+            pending=pending,
+            inputs=_read_inputs(tool["inputs"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise BadLockError(
+            f"{path.parent.name}: the lock for {platform} lacks or misspells {error}.",
+            why="It was edited by hand, or written by another version of this tool.",
+            next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+        ) from error
+
+
+def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[str, Any]]:
+    path = folder / f"{kind}.{platform}.toml"
+    if not path.is_file():
+        return []
+    try:
+        tables: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get(key, [])
+    except tomllib.TOMLDecodeError as error:
+        raise BadLockError(
+            f"{path.name}: not TOML: {error}.", next_step="restore it from git, or `invoke lock --upgrade`"
+        ) from error
+    return tables
+
+
+def _read_source(table: dict[str, Any]) -> LockedSource:
+    environment = tuple(LockedFile(**file) for file in table.get("environment", []))
+    wheel = LockedFile(**table["wheel"]) if table.get("wheel") else None
+    return LockedSource(**{**table, "environment": environment, "wheel": wheel})
+
+
+def _read_inputs(table: dict[str, Any]) -> Inputs:
+    typed: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+    }
+    return Inputs(**typed)

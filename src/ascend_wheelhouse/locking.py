@@ -1,0 +1,174 @@
+"""Making a lock: locate the components, resolve the rest, and pin each name to exactly one file."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.events import Emit, Stage
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.inputs import moment, request_for
+from ascend_wheelhouse.locate import Located, Locator, ToBuild
+from ascend_wheelhouse.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder, FoundFile
+from ascend_wheelhouse.origins.index import Pin as IndexPin
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import ProjectBuild, Recipe, Recipes
+from ascend_wheelhouse.resolve.request import Pin, Resolver, ResolveRequest
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download
+
+
+@dataclass(frozen=True, kw_only=True)
+class Locking:
+    """Everything that making a lock needs.
+
+    Args:
+        cell: The cell.
+        recipes: Every recipe.
+        recipes_digest: Digest of the recipes folder.
+        locator: Asks the components' origins.
+        resolver: Chooses versions.
+        http: The door.
+        store: Where sdists and handed-over files lie.
+        emit: Told of the progress.
+    """
+
+    cell: Cell
+    recipes: Recipes
+    recipes_digest: str
+    locator: Locator
+    resolver: Resolver
+    http: Http
+    store: Store
+    emit: Emit
+
+    def lock(self) -> Lock:
+        """Return a new lock of the cell.
+
+        Raises:
+            WheelhouseError: An origin, the resolver or the index failed.
+        """
+        self.emit(Stage(name="locate", jobs=len(self.cell.components)))
+        answers = self.locator.locate_all()
+        sdists = self._sdists([answer for answer in answers if isinstance(answer, ToBuild)])
+        located = [answer for answer in answers if isinstance(answer, Located)]
+        with self._handed_over(located) as folders:
+            paths = {name: self.store.path(found.sha256) for name, found in sdists.items()}
+            request = request_for(self.cell, self.recipes, answers, sdists=paths, handed_over=folders)
+            self.emit(Stage(name="resolve"))
+            resolution = self.resolver.resolve(request)
+        wheels = self._pin(resolution.pins, located)
+        return Lock(
+            stack=self.cell.stack_id,
+            platform=self.cell.target.machine,
+            cell=self.cell.as_manifest(),
+            derived=self.cell.derived,
+            recipes_digest=self.recipes_digest,
+            wheels=wheels,
+            sources=tuple(
+                self._source(a, sdists) for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists
+            ),
+            payloads=tuple(_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
+            pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
+            inputs=_inputs(request, self.resolver.name),
+        )
+
+    def _sdists(self, builds: Sequence[ToBuild]) -> dict[str, FoundFile]:
+        """Find and fetch the source archives: their project files may hold dependency lists."""
+        finder = Finder(self.http)
+        found = {
+            one.recipe.name: finder.find_file(
+                one.recipe.distribution, one.version, self.cell.target, sdist=True
+            )
+            for one in builds
+            if one.origin.kind == "sdist"
+        }
+        downloads = [
+            Download(filename=file.filename, sha256=file.sha256, size=file.size, urls=(file.url,))
+            for file in found.values()
+        ]
+        fetch_all(downloads, self.store, self.emit, http=self.http)
+        return found
+
+    @contextmanager
+    def _handed_over(self, located: Iterable[Located]) -> Iterator[list[Path]]:
+        """A folder with the wheels that no index has, for the resolver to read."""
+        with tempfile.TemporaryDirectory(prefix="wheelhouse-") as folder:
+            for one in located:
+                if one.recipe.kind == "wheel" and one.file.origin in {"vendored", "url", "archive"}:
+                    (Path(folder) / one.file.filename).symlink_to(self.store.path(one.file.sha256))
+            yield [Path(folder)]
+
+    def _pin(self, pins: Sequence[Pin], located: Sequence[Located]) -> tuple[LockedFile, ...]:
+        known = {one.file.name: one.file for one in located if one.recipe.kind == "wheel"}
+        via = {pin.name: pin.via for pin in pins}
+        finder = Finder(self.http, exclude_newer=moment(self.cell.exclude_newer))
+        rest = [IndexPin(name=pin.name, version=pin.version) for pin in pins if pin.name not in known]
+        self.emit(Stage(name=f"find the file of {len(rest)} pins"))
+        found = [locked_file(file) for file in finder.find_all(rest, self.cell.target)]
+        every = [replace(file, via=via.get(file.name, ())) for file in (*found, *known.values())]
+        return tuple(sorted(every, key=lambda file: file.name))
+
+    def _source(self, answer: ToBuild, sdists: Mapping[str, FoundFile]) -> LockedSource:
+        found = sdists[answer.recipe.name]
+        environment = self._environment(answer.recipe.project)
+        return LockedSource(
+            component=answer.recipe.name,
+            version=answer.version,
+            origin=answer.origin.kind,
+            filename=found.filename,
+            size=found.size,
+            sha256=found.sha256,
+            environment=environment,
+        )
+
+    def _environment(self, project: ProjectBuild | None) -> tuple[LockedFile, ...]:
+        if project is None:
+            return ()
+        request = ResolveRequest(requirements=tuple(project.requires), target=self.cell.target)
+        pins = self.resolver.resolve(request).pins
+        found = Finder(self.http).find_all(
+            [IndexPin(name=pin.name, version=pin.version) for pin in pins], self.cell.target
+        )
+        return tuple(locked_file(file) for file in found)
+
+
+def locked_file(found: FoundFile, recipe: Recipe | None = None) -> LockedFile:
+    """Return what the lock keeps of a file that an index offers: no URL."""
+    return LockedFile(
+        name=found.name,
+        version=found.version,
+        filename=found.filename,
+        size=found.size,
+        sha256=found.sha256,
+        component=recipe.name if recipe else "",
+        origin=found.origin,
+    )
+
+
+def _payload(located: Located, cell: Cell) -> LockedPayload:
+    return LockedPayload(
+        component=located.recipe.name,
+        version=cell.components[located.recipe.name],
+        filename=located.file.filename,
+        size=located.file.size,
+        sha256=located.file.sha256,
+        origin=located.file.origin,
+    )
+
+
+def _inputs(request: ResolveRequest, resolver: str) -> Inputs:
+    return Inputs(
+        requirements=request.requirements,
+        constraints=request.constraints,
+        excludes=request.excludes,
+        closed=request.closed,
+        exclude_newer=request.cutoff.isoformat() if request.cutoff else "",
+        resolver=resolver,
+    )

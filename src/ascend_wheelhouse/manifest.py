@@ -1,0 +1,108 @@
+"""`manifest.json`: what a wheelhouse holds, for which cell, and what it lacks. Equal wheelhouses, equal bytes.
+
+It lists every file of the wheelhouse but itself, `SHA256SUMS` and signatures, carries no time and no path of the
+machine that made it, and is what a node compares itself with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ascend_wheelhouse import __version__
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.lock import Pending
+from ascend_wheelhouse.recipe import Recipes
+
+NAME = "manifest.json"
+SCHEMA = 1
+Kind = Literal["wheel", "payload", "source", "index", "lock", "sbom", "installer"]
+
+
+class NotAWheelhouseError(UsageError):
+    """A folder holds no readable `manifest.json`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One file of a wheelhouse; `size` in bytes."""
+
+    path: str
+    size: int
+    sha256: str
+    kind: Kind
+    name: str = ""
+    version: str = ""
+    component: str = ""
+    origin: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a wheelhouse says of itself; the fields are those of the JSON document."""
+
+    stack: str
+    platform: str
+    complete: bool
+    derived: bool
+    cell: Mapping[str, str]
+    recipes_digest: str
+    lock_digest: str
+    files: Sequence[Entry]
+    pending: Sequence[Pending] = ()
+    notes: Sequence[str] = ()
+    post_install: Sequence[Mapping[str, str]] = ()
+    serving: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON document."""
+        document = asdict(self)
+        document["files"] = sorted(document["files"], key=lambda entry: str(entry["path"]))
+        return {"schema": SCHEMA, "tool": f"ascend-wheelhouse {__version__}", **document}
+
+    def dumps(self) -> str:
+        """Return the document as text."""
+        return json.dumps(self.as_dict(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def post_install(cell: Cell, recipes: Recipes, present: Iterable[str]) -> list[dict[str, str]]:
+    """Return the steps after installation of the components that are in the wheelhouse."""
+    there = set(present)
+    return [
+        {"component": name, "action": step.action, "path": step.path, "target": step.target, "why": step.why}
+        for name in cell.components
+        if name in there
+        for step in recipes[name].post_install
+    ]
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return the manifest of a wheelhouse as the JSON document.
+
+    Raises:
+        NotAWheelhouseError: There is none, or it is no JSON of a known schema.
+    """
+    try:
+        document: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotAWheelhouseError(
+            f"{folder.name} holds no readable {NAME}.",
+            why="It is no wheelhouse, or the run that made it was cut off before the end.",
+            next_step="run `invoke wheelhouse` again: it puts a finished folder in its place",
+        ) from error
+    if document.get("schema") != SCHEMA:
+        raise NotAWheelhouseError(
+            f"{folder.name}: {NAME} has schema {document.get('schema')!r}, this tool reads {SCHEMA}.",
+            next_step="use the version of ascend-wheelhouse that made it, or make it again",
+        )
+    return document
+
+
+def wheels(document: Mapping[str, Any]) -> list[str]:
+    """Return the relative paths of the wheels."""
+    return [entry["path"] for entry in document["files"] if entry["kind"] == "wheel"]

@@ -1,0 +1,127 @@
+"""What a run would do, step by step, with the reason for each: pure, from a cell, its lock and the store.
+
+Nothing is asked of the network: without a committed lock the plan ends at `resolve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from graphlib import TopologicalSorter
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource
+from ascend_wheelhouse.plan_view import PlanRow
+from ascend_wheelhouse.pylock import LockedFile
+
+Has = Callable[[str], bool]
+
+
+def plan(cell: Cell, lock: Lock | None, has: Has, *, finished: bool = False) -> list[PlanRow]:
+    """Return the steps in an order in which they can be done.
+
+    Args:
+        cell: The cell.
+        lock: The committed lock, or None.
+        has: Tells whether the store holds a digest.
+        finished: Whether the finished wheelhouse is there already.
+    """
+    if lock is None:
+        return _without_lock(cell)
+    steps = [_fetch(wheel, has) for wheel in lock.wheels]
+    steps += [_fetch_payload(payload, has) for payload in lock.payloads]
+    for source in lock.sources:
+        steps += _build(source, has)
+    steps += [
+        PlanRow(
+            step=f"supply {item.component}",
+            component=item.component,
+            state="pending",
+            reason=f"{item.reason}; {item.supply}",
+        )
+        for item in lock.pending
+    ]
+    steps.append(_assemble(cell, steps, finished=finished))
+    return _ordered(steps)
+
+
+def _without_lock(cell: Cell) -> list[PlanRow]:
+    locate = [
+        PlanRow(
+            step=f"locate {name}", component=name, state="fetch", reason=f"{version}, by its recipe's origins"
+        )
+        for name, version in cell.components.items()
+    ]
+    before = tuple(row.step for row in locate)
+    resolve = PlanRow(
+        step="resolve",
+        component="",
+        state="build",
+        reason="no lock is committed for this cell",
+        depends_on=before,
+    )
+    return [*locate, resolve]
+
+
+def _fetch(wheel: LockedFile, has: Has) -> PlanRow:
+    cached = has(wheel.sha256)
+    return PlanRow(
+        step=f"fetch {wheel.name}",
+        component=wheel.component or "",
+        state="cached" if cached else "fetch",
+        reason=f"{wheel.filename} is in the store" if cached else f"{wheel.filename} from {wheel.origin}",
+        size=wheel.size,
+    )
+
+
+def _fetch_payload(payload: LockedPayload, has: Has) -> PlanRow:
+    cached = has(payload.sha256)
+    return PlanRow(
+        step=f"fetch {payload.component}",
+        component=payload.component,
+        state="cached" if cached else "fetch",
+        reason=f"{payload.filename} is in the store"
+        if cached
+        else f"{payload.filename} from {payload.origin}",
+        size=payload.size,
+    )
+
+
+def _build(source: LockedSource, has: Has) -> list[PlanRow]:
+    done = source.wheel is not None and has(source.wheel.sha256)
+    files = [(source.filename, source.sha256, source.size)]
+    files += [(file.filename, file.sha256, file.size) for file in source.environment]
+    fetches = [
+        PlanRow(
+            step=f"fetch {filename} for {source.component}",
+            component=source.component,
+            state="cached" if has(sha256) else "fetch",
+            reason="in the store" if has(sha256) else "source or build environment",
+            size=size,
+        )
+        for filename, sha256, size in files
+    ]
+    build = PlanRow(
+        step=f"build {source.component}",
+        component=source.component,
+        state="cached" if done else "build",
+        reason="built before from the same source" if done else f"from {source.filename}",
+        depends_on=tuple(row.step for row in fetches),
+    )
+    return [*fetches, build]
+
+
+def _assemble(cell: Cell, steps: list[PlanRow], *, finished: bool) -> PlanRow:
+    ready = all(row.state in {"cached", "pending"} for row in steps) and finished
+    return PlanRow(
+        step="assemble",
+        component="",
+        state="cached" if ready else "build",
+        reason=f"{cell.name} is finished" if ready else f"writes {cell.name}",
+        depends_on=tuple(row.step for row in steps if row.state != "pending"),
+    )
+
+
+def _ordered(steps: list[PlanRow]) -> list[PlanRow]:
+    by_name = {row.step: row for row in steps}
+    order = TopologicalSorter({row.step: row.depends_on for row in steps}).static_order()
+    return [by_name[name] for name in order]

@@ -1,0 +1,71 @@
+"""Files of components that no package index has: handed over by a person, or from a release URL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from ascend_wheelhouse.artefact_name import NameFacts
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.events import Emit
+from ascend_wheelhouse.locate import Release, Vendored
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.local import Held
+from ascend_wheelhouse.origins.url import Releases, filled
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import ArchiveOrigin, UrlOrigin
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.vendored import vendored_record
+
+
+def handed_over(store: Store) -> Vendored:
+    """Return the look-up of what `invoke vendor` took in."""
+
+    def look_up(component: str, cell: Cell) -> LockedFile | None:
+        wanted = NameFacts(
+            version=cell.components[component],
+            machine=cell.target.machine,
+            npu=cell.target.npu,
+            cann=cell.cann,
+            torch=cell.torch,
+        )
+        record = vendored_record(store, component, wanted)
+        if record is None or record.kind == "source":
+            return None
+        held = Held(filename=record.filename, sha256=record.sha256, size=record.size)
+        return locked(held, component=component, origin="vendored")
+
+    return look_up
+
+
+def released(store: Store, http: Http, emit: Emit) -> Release:
+    """Return what brings the file of a URL or archive origin into the store."""
+    releases = Releases(store, http, emit)
+
+    def bring(origin: UrlOrigin | ArchiveOrigin, fields: Mapping[str, str]) -> LockedFile:
+        url = filled(origin.url, fields)
+        if isinstance(origin, ArchiveOrigin):
+            held = releases.member(url, origin.member)
+        else:
+            held = releases.file(url, headers=origin.headers)
+        return locked(held, component="", origin=origin.kind)
+
+    return bring
+
+
+def locked(held: Held, *, component: str, origin: str) -> LockedFile:
+    """Return a file of the store as the lock keeps it; name and version are the wheel's own."""
+    name, version = component, ""
+    if held.filename.endswith(".whl"):
+        parsed, release, _, _ = parse_wheel_filename(held.filename)
+        name, version = canonicalize_name(parsed), str(release)
+    return LockedFile(
+        name=name,
+        version=version,
+        filename=held.filename,
+        size=held.size,
+        sha256=held.sha256,
+        component=component,
+        origin=origin,
+    )

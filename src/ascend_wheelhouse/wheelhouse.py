@@ -1,0 +1,229 @@
+"""Making one wheelhouse: lock, supply, fetch, build, assemble. Each step is kept, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ascend_wheelhouse import assemble
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.contents import lay_out
+from ascend_wheelhouse.derive import Request
+from ascend_wheelhouse.errors import IntegrityError, UsageError
+from ascend_wheelhouse.events import Note, Stage, silent
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.locate import Answer, Located
+from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
+from ascend_wheelhouse.manifest import Manifest
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.projects import build_source
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.workspace import Workspace
+
+
+class StaleLockError(UsageError):
+    """A committed lock was made for another cell than the stack file now describes."""
+
+
+class BuiltDiffersError(IntegrityError):
+    """A wheel built here has other bytes than the lock says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a run was asked for.
+
+    Args:
+        request: torch, target, CANN and SGLang.
+        upgrade: Make a new lock although one is committed.
+        resolver: `pip-tools` or `uv`.
+        exclude_newer: RFC 3339 time for a new lock; the stack's own when empty.
+        build: Components to build from source although an origin has them.
+        output: Folder that holds the wheelhouses; `wheelhouse/` of the workspace when None.
+    """
+
+    request: Request
+    upgrade: bool = False
+    resolver: str = "pip-tools"
+    exclude_newer: str = ""
+    build: frozenset[str] = frozenset()
+    output: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A finished wheelhouse."""
+
+    folder: Path
+    manifest: Manifest
+    lock: Lock
+    cell: Cell
+
+
+def cell_of(workspace: Workspace, options: Options) -> Cell:
+    """Return the cell that a run is for."""
+    cell = workspace.cell(options.request)
+    return replace(cell, exclude_newer=options.exclude_newer) if options.exclude_newer else cell
+
+
+def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
+    """Return the committed lock, or a new one that is written to `lockfiles/`.
+
+    Raises:
+        StaleLockError: The committed lock is for another cell.
+    """
+    committed = None if options.upgrade else workspace.committed_lock(cell)
+    if committed is not None:
+        _check_fits(committed, cell)
+        return committed
+    new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
+    new = build_sources(workspace, new)
+    save(new, cell.target, workspace.lock_folder(cell))
+    return new
+
+
+def make(workspace: Workspace, options: Options) -> Made:
+    """Make a wheelhouse and return it.
+
+    Raises:
+        WheelhouseError: A step failed; the last good wheelhouse stays as it was.
+    """
+    cell = cell_of(workspace, options)
+    _announce(workspace, cell)
+    lock = lock_of(workspace, cell, options)
+    lock = supplied(workspace, cell, lock, options.build)
+    with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
+        building = pool.submit(build_sources, workspace, lock)
+        fetch(workspace, downloads_of(lock))
+        lock = building.result()
+    final = (options.output or workspace.root / "wheelhouse") / cell.name
+    workspace.emit(Stage(name="assemble"))
+    with assemble.replacing(final) as part:
+        recipes = workspace.catalogue.recipes
+        manifest = lay_out(part, cell=cell, recipes=recipes, lock=lock, store=workspace.store)
+    return Made(folder=final, manifest=manifest, lock=lock, cell=cell)
+
+
+def downloads_of(lock: Lock) -> list[Download]:
+    """Return every ready-made file of a lock."""
+    return [*map(_file_download, lock.wheels), *map(_payload_download, lock.payloads)]
+
+
+def fetch(workspace: Workspace, downloads: Sequence[Download]) -> None:
+    """Have files in the store, looked up on the index by name."""
+    finder = Finder(workspace.http)
+
+    def where(wanted: Download) -> Sequence[str]:
+        return finder.where(wanted.name, wanted.filename, str(wanted.sha256))
+
+    fetch_all(
+        downloads,
+        workspace.store,
+        workspace.emit,
+        http=workspace.http,
+        locate=where,
+        offline=workspace.offline,
+    )
+
+
+def build_sources(workspace: Workspace, lock: Lock) -> Lock:
+    """Build what the lock builds from source, and return the lock with the wheels' digests.
+
+    Raises:
+        BuiltDiffersError: The lock has another digest.
+        BuildError: A build failed.
+    """
+    needed = [
+        _file_download(file) for source in lock.sources for file in (*source.environment, _archive(source))
+    ]
+    if needed and any(not _is_built(workspace, source) for source in lock.sources):
+        quiet = replace(workspace, emit=silent)
+        fetch(quiet, needed)
+    return replace(lock, sources=tuple(_built(workspace, source) for source in lock.sources))
+
+
+def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
+    """Return the lock with what its pending components' origins, or a person, can give by now."""
+    if not lock.pending:
+        return lock
+    locator = workspace.locator(cell, build, offline=workspace.offline)
+    names = [item.component for item in lock.pending]
+    with ThreadPoolExecutor(len(names), thread_name_prefix="supply") as pool:
+        answers: list[Answer] = list(pool.map(locator.locate, names))
+    found = [answer for answer in answers if isinstance(answer, Located)]
+    wheels = [one.file for one in found if one.recipe.kind == "wheel"]
+    payloads = [_payload(one, cell) for one in found if one.recipe.kind != "wheel"]
+    return replace(
+        lock,
+        wheels=tuple(sorted((*lock.wheels, *wheels), key=lambda wheel: wheel.name)),
+        payloads=(*lock.payloads, *payloads),
+        pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
+    )
+
+
+def _announce(workspace: Workspace, cell: Cell) -> None:
+    if cell.derived:
+        workspace.emit(Note(text=f"{cell.name} is derived: {cell.notes[0]}", level="warning"))
+
+
+def _check_fits(lock: Lock, cell: Cell) -> None:
+    wanted = cell.as_manifest()
+    if lock.cell != wanted:
+        changed = sorted(key for key in wanted | lock.cell if wanted.get(key) != lock.cell.get(key))
+        raise StaleLockError(
+            f"The lock of {cell.name} was made for another cell: {', '.join(changed)} differ.",
+            why="The stack file was changed after the lock was made.",
+            next_step=f"invoke lock --upgrade --torch {cell.torch} --platform {cell.target.machine}",
+        )
+
+
+def _is_built(workspace: Workspace, source: LockedSource) -> bool:
+    return source.wheel is not None and workspace.store.has(source.wheel.sha256)
+
+
+def _built(workspace: Workspace, source: LockedSource) -> LockedSource:
+    if _is_built(workspace, source):
+        return source
+    recipe = workspace.catalogue.recipes[source.component]
+    wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
+    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
+        raise BuiltDiffersError(
+            f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
+            why="The build depends on something that the lock does not hold.",
+            next_step=f"`invoke reproduce {source.component}` names what differs",
+        )
+    return replace(source, wheel=wheel)
+
+
+def _archive(source: LockedSource) -> LockedFile:
+    return LockedFile(
+        name=source.component,
+        version=source.version,
+        filename=source.filename,
+        size=source.size,
+        sha256=source.sha256,
+    )
+
+
+def _file_download(file: LockedFile) -> Download:
+    return Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name)
+
+
+def _payload_download(payload: LockedPayload) -> Download:
+    return Download(
+        filename=payload.filename, sha256=payload.sha256, size=payload.size, name=payload.component
+    )
+
+
+def _payload(one: Located, cell: Cell) -> LockedPayload:
+    return LockedPayload(
+        component=one.recipe.name,
+        version=cell.components[one.recipe.name],
+        filename=one.file.filename,
+        size=one.file.size,
+        sha256=one.file.sha256,
+        origin=one.file.origin,
+    )

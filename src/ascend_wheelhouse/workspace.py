@@ -1,0 +1,110 @@
+"""One project folder and everything that a command needs from it, read once and on demand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.compatibility import Compatibility, load_compatibility
+from ascend_wheelhouse.derive import Request, cell_for
+from ascend_wheelhouse.errors import ResolveError
+from ascend_wheelhouse.events import Emit, silent
+from ascend_wheelhouse.freshness import recipes_digest
+from ascend_wheelhouse.locate import Locator
+from ascend_wheelhouse.lock import Lock, load
+from ascend_wheelhouse.lock import digest as lock_digest
+from ascend_wheelhouse.locking import Locking
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.resolvers import resolver_named
+from ascend_wheelhouse.stack import Catalogue, load_catalogue
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.supply import handed_over, released
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """The project folder.
+
+    Args:
+        root: The folder with `recipes/`, `lockfiles/` and `wheelhouse/`.
+        emit: Told of the progress.
+        store: Where cached bytes are.
+        offline: Ask no origin.
+    """
+
+    root: Path
+    emit: Emit = silent
+    store: Store = field(default_factory=Store)
+    offline: bool = False
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every recipe and stack."""
+        return load_catalogue(self.root / "recipes")
+
+    @cached_property
+    def table(self) -> Compatibility:
+        """The compatibility table."""
+        return load_compatibility(self.root / "recipes")
+
+    @cached_property
+    def http(self) -> Http:
+        """The door to every origin."""
+        return Http()
+
+    @cached_property
+    def recipes_digest(self) -> str:
+        """Digest of the recipes folder."""
+        return recipes_digest(self.root / "recipes")
+
+    def cell(self, request: Request) -> Cell:
+        """Return the cell of a request; see `derive.cell_for` for what it raises."""
+
+        def versions(name: str) -> list[str]:
+            try:
+                return Finder(self.http).versions(name, request.target)
+            except ResolveError:
+                return []
+
+        return cell_for(request, self.catalogue, self.table, versions)
+
+    def lock_folder(self, cell: Cell) -> Path:
+        """Return `lockfiles/<stack-id>/` of a cell."""
+        return self.root / "lockfiles" / cell.stack_id
+
+    def committed_lock(self, cell: Cell) -> Lock | None:
+        """Return the lock that stands in `lockfiles/` for a cell, if any."""
+        return load(self.lock_folder(cell), cell)
+
+    def lock_digest(self, lock: Lock, cell: Cell) -> str:
+        """Return the digest of a lock's files."""
+        return lock_digest(lock, cell.target)
+
+    def locator(self, cell: Cell, build: frozenset[str] = frozenset(), *, offline: bool = False) -> Locator:
+        """Return what asks the origins of a cell's components."""
+        return Locator(
+            cell=cell,
+            recipes=self.catalogue.recipes,
+            table=self.table,
+            http=self.http,
+            vendored=handed_over(self.store),
+            release=released(self.store, self.http, self.emit),
+            build=build,
+            offline=offline,
+        )
+
+    def locking(self, cell: Cell, *, resolver: str, build: frozenset[str] = frozenset()) -> Locking:
+        """Return what makes a new lock of a cell."""
+        return Locking(
+            cell=cell,
+            recipes=self.catalogue.recipes,
+            recipes_digest=self.recipes_digest,
+            locator=self.locator(cell, build),
+            resolver=resolver_named(resolver),
+            http=self.http,
+            store=self.store,
+            emit=self.emit,
+        )

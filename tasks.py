@@ -1,0 +1,176 @@
+"""Doors for people: each task parses words, calls one function, prints. No logic lives here.
+
+Imports stand inside the tasks, because `invoke wheelhouse` with nothing to do must cost little more than importing
+invoke.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+ROOT = Path(__file__).resolve().parent
+_HELP = {
+    "torch": "torch version, such as 2.8.0",
+    "platform": "aarch64 or x86_64",
+    "npu": "a3 (default) or 910b",
+    "cann": "CANN version; the stack's default when not given",
+    "sglang": "SGLang version; the stack's when not given",
+    "json": "machine-readable output",
+}
+
+
+@task(
+    default=True,
+    help=_HELP
+    | {
+        "offline": "use the store alone",
+        "strict": "exit 8 when a component is missing (the default where CI is set)",
+        "upgrade": "make a new lock although one is committed",
+        "check": "re-hash a finished wheelhouse instead of trusting its time stamps",
+        "dry-run": "show the plan and stop",
+        "resolver": "pip-tools (default) or uv",
+        "exclude-newer": "leave out uploads after this date or RFC 3339 time",
+        "build": "build this component from source (may be repeated)",
+        "output": "folder that holds the wheelhouses",
+        "retry": "ask again for what is pending",
+    },
+    iterable=["build"],
+)
+def wheelhouse(
+    _c: Context,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    offline: bool = False,
+    strict: bool = False,
+    upgrade: bool = False,
+    check: bool = False,
+    dry_run: bool = False,
+    resolver: str = "pip-tools",
+    exclude_newer: str = "",
+    build: list[str] | None = None,
+    output: str = "",
+    retry: bool = False,
+    json: bool = False,
+) -> None:
+    """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
+    from ascend_wheelhouse.commands import wheelhouse as command
+
+    command.main(
+        ROOT,
+        words={
+            "torch": torch,
+            "platform": platform,
+            "npu": npu,
+            "cann": cann,
+            "sglang": sglang,
+            "exclude_newer": exclude_newer,
+            "resolver": resolver,
+            "build": ",".join(build or []),
+            "output": output,
+        },
+        offline=offline,
+        strict=strict,
+        upgrade=upgrade,
+        check=check,
+        dry_run=dry_run,
+        retry=retry,
+        json=json,
+    )
+
+
+@task(help=_HELP | {"dot": "a graph for Graphviz"})
+def plan(
+    _c: Context,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    dot: bool = False,
+    json: bool = False,
+) -> None:
+    """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
+    from ascend_wheelhouse.commands import plan as command
+
+    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
+    command.main(ROOT, words=words, form="dot" if dot else "json" if json else "table")
+
+
+@task(
+    help=_HELP
+    | {
+        "upgrade": "resolve anew although a lock is committed",
+        "resolver": "pip-tools (default) or uv",
+        "exclude-newer": "leave out uploads after this date or RFC 3339 time",
+    }
+)
+def lock(
+    _c: Context,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    upgrade: bool = False,
+    resolver: str = "pip-tools",
+    exclude_newer: str = "",
+    json: bool = False,
+) -> None:
+    """Make or change a lock, and print what changed and why."""
+    from ascend_wheelhouse.commands import lock as command
+
+    words = {
+        "torch": torch,
+        "platform": platform,
+        "npu": npu,
+        "cann": cann,
+        "sglang": sglang,
+        "resolver": resolver,
+        "exclude_newer": exclude_newer,
+    }
+    command.main(ROOT, words=words, upgrade=upgrade, json=json)
+
+
+@task(help=_HELP | {"offline": "say what the store lacks"})
+def fetch(
+    _c: Context,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Bring every locked file into the store, without making a wheelhouse."""
+    from ascend_wheelhouse.commands import fetch as command
+
+    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
+    command.main(ROOT, words=words, offline=offline, json=json)
+
+
+@task(
+    help={
+        "json": "machine-readable output",
+        "schema": "write the JSON Schema of recipes and stacks for editors",
+    }
+)
+def recipes(_c: Context, json: bool = False, schema: bool = False) -> None:
+    """Check every recipe and stack, and list them."""
+    from ascend_wheelhouse.commands import recipes as command
+
+    command.main(ROOT, json=json, schema=schema)
+
+
+@task(help={"json": "machine-readable output", "prune": "remove what no lock and no hand-over names"})
+def cache(_c: Context, json: bool = False, prune: bool = False) -> None:
+    """Show what the store holds, or prune it."""
+    from ascend_wheelhouse.commands import cache as command
+
+    command.main(ROOT, json=json, prune=prune)
