@@ -103,7 +103,8 @@ def local_path(place: str) -> Path | None:
 
 def _from_json(page: Page, mentioning: str) -> list[Offer]:
     try:
-        files = [file for file in json.loads(page.content)["files"] if mentioning in file["filename"]]
+        every = json.loads(page.content)["files"]
+        files = [file for file in every if mentioning in file["filename"]] or every
         sizes = {urljoin(page.url, file["url"]): file.get("size") for file in files}
         links = list(parse_json_response(_index_page(page, json.dumps({"files": files}).encode())))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -121,13 +122,15 @@ def _from_html(page: Page, mentioning: str) -> list[Offer]:
 
 
 def _cut(content: bytes, mentioning: str) -> bytes:
-    needles = {mentioning.encode(), quote(mentioning).encode()}
-    found = [anchor for needle in needles for anchor in _anchors(content, needle)]
-    return b"\n".join(_BASE.findall(content)[:1] + found) if found else content
+    found: dict[int, bytes] = {}
+    for needle in {mentioning.encode(), quote(mentioning).encode()}:
+        found |= _anchors(content, needle)
+    anchors = [anchor for _, anchor in sorted(found.items())]
+    return b"\n".join(_BASE.findall(content)[:1] + anchors) if anchors else content
 
 
-def _anchors(content: bytes, needle: bytes) -> list[bytes]:
-    """Return the anchors around each place of `needle`, without walking the rest of the page."""
+def _anchors(content: bytes, needle: bytes) -> dict[int, bytes]:
+    """Return the anchors around each place of `needle`, by offset, without walking the rest of the page."""
     found: dict[int, bytes] = {}
     at = content.find(needle)
     while at >= 0:
@@ -136,7 +139,7 @@ def _anchors(content: bytes, needle: bytes) -> list[bytes]:
         if anchor and anchor.end() > at:
             found[start] = anchor[0]
         at = content.find(needle, max(at + 1, anchor.end() if anchor else 0))
-    return list(found.values())
+    return found
 
 
 def _upload_times(url: str, content: bytes) -> dict[str, datetime]:

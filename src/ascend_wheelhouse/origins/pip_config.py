@@ -11,7 +11,7 @@ from __future__ import annotations
 import configparser
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,14 +58,20 @@ class PipConfig:
     no_index: bool = False
 
     @classmethod
-    def read(cls, environ: Mapping[str, str] | None = None) -> PipConfig:
+    def read(
+        cls, environ: Mapping[str, str] | None = None, *, files: Iterable[Path] | None = None
+    ) -> PipConfig:
         """Read pip's files and environment.
+
+        Args:
+            environ: The environment; this process's own when None.
+            files: The files, the weakest first; those that pip reads when None.
 
         Raises:
             PipConfigError: A file is not in pip's format, or a number is none.
         """
         env = os.environ if environ is None else environ
-        values = _merged(env)
+        values = _merged(env, _files(env) if files is None else files)
         return cls(
             index_url=values.get("index-url"),
             extra_index_urls=_present(values.get("extra-index-url", "")),
@@ -87,9 +93,9 @@ class PipConfig:
         return (self.index_url or _default_index(), *self.extra_index_urls)
 
 
-def _merged(environ: Mapping[str, str]) -> dict[str, str]:
+def _merged(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]:
     sections: dict[str, dict[str, str]] = {name: {} for name in _SECTIONS}
-    for path in _files(environ):
+    for path in files:
         parser = _parsed(path)
         for name in _SECTIONS:
             if parser.has_section(name):

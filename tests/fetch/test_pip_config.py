@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.origins.pip_config import PipConfig, PipConfigError
+
+_A, _B, _C = ("https://a.example/simple", "https://b.example/simple", "https://c.example/simple")
+
+
+def _read(tmp_path: Path, text: str = "", **variables: str) -> PipConfig:
+    path = tmp_path / "pip.conf"
+    path.write_text(text)
+    return PipConfig.read(variables, files=[path])
+
+
+def test_without_configuration_pips_defaults_hold(tmp_path: Path) -> None:
+    config = _read(tmp_path)
+    assert config == PipConfig()
+    assert (config.timeout, config.retries) == (15.0, 5)
+    assert len(config.index_urls) == 1
+    assert config.index_urls[0].startswith("https://")
+
+
+def test_a_file_is_read_in_pips_format(tmp_path: Path) -> None:
+    text = f"""
+[global]
+index-url = {_A}
+extra-index-url =
+    {_B}
+    {_C}
+trusted-host = a.example b.example:8080
+cert = ~/ca.pem
+timeout = 60
+"""
+    config = _read(tmp_path, text)
+    assert config.index_urls == (_A, _B, _C)
+    assert config.trusted_hosts == ("a.example", "b.example:8080")
+    assert config.cert == Path("~/ca.pem").expanduser()
+    assert config.timeout == 60
+
+
+def test_a_commands_section_beats_the_global_one(tmp_path: Path) -> None:
+    text = f"[download]\nindex-url = {_B}\n[global]\nindex-url = {_A}\n[install]\nindex_url = {_C}\n"
+    assert _read(tmp_path, text).index_url == _B
+
+
+def test_a_variable_beats_every_file(tmp_path: Path) -> None:
+    text = f"[download]\nindex-url = {_A}\n"
+    config = _read(
+        tmp_path, text, PIP_INDEX_URL=_B, PIP_EXTRA_INDEX_URL=f"{_A} {_C}", PIP_DEFAULT_TIMEOUT="180"
+    )
+    assert config.index_urls == (_B, _A, _C)
+    assert config.timeout == 180
+
+
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
+    assert _read(tmp_path, f"[global]\nindex-url = {_A}\n", PIP_INDEX_URL="").index_url == _A
+
+
+def test_no_file_is_read_when_the_variable_names_the_null_device() -> None:
+    assert PipConfig.read({"PIP_CONFIG_FILE": os.devnull}) == PipConfig()
+
+
+def test_folders_that_do_not_exist_are_left_out(tmp_path: Path) -> None:
+    here = tmp_path / "links"
+    here.mkdir()
+    links = f"{here} {tmp_path}/nothing https://d.example/links.html"
+    config = _read(
+        tmp_path, PIP_FIND_LINKS=links, PIP_EXTRA_INDEX_URL=f"file://{tmp_path}/nothing {here.as_uri()}"
+    )
+    assert config.find_links == (str(here), "https://d.example/links.html")
+    assert config.extra_index_urls == (here.as_uri(),)
+
+
+def test_no_index_leaves_find_links_alone(tmp_path: Path) -> None:
+    config = _read(tmp_path, PIP_NO_INDEX="1", PIP_INDEX_URL=_A, PIP_EXTRA_INDEX_URL=_B)
+    assert config.index_urls == ()
+
+
+def test_certificates_of_the_environment_are_the_last_choice(tmp_path: Path) -> None:
+    assert _read(tmp_path, REQUESTS_CA_BUNDLE="/r.pem").cert == Path("/r.pem")
+    assert _read(tmp_path, REQUESTS_CA_BUNDLE="/r.pem", PIP_CERT="/p.pem").cert == Path("/p.pem")
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PipConfigError, match=r"pip\.conf cannot be read") as caught:
+        _read(tmp_path, "index-url = x\n")
+    assert caught.value.exit_code == 2
+
+
+def test_a_timeout_that_is_no_number_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PipConfigError, match=r"^pip's setting 'timeout' is 'soon', which is not a number\."):
+        _read(tmp_path, PIP_TIMEOUT="soon")
+
+
+def test_pip_reads_the_same_from_the_same_files(tmp_path: Path) -> None:
+    """The answer of pip itself, from files of every level, is the measure."""
+    user = tmp_path / "home" / ".config" / "pip" / "pip.conf"
+    user.parent.mkdir(parents=True)
+    user.write_text(f"[global]\nindex-url = {_A}\ntimeout = 7\n[download]\nretries = 2\n")
+    site = tmp_path / "etc" / "pip" / "pip.conf"
+    site.parent.mkdir(parents=True)
+    site.write_text(f"[global]\nindex-url = {_B}\nproxy = proxy.example:8080\n[download]\ntimeout = 9\n")
+    environ = {
+        "HOME": str(tmp_path / "home"),
+        "XDG_CONFIG_DIRS": str(tmp_path / "etc"),
+        "PATH": os.environ["PATH"],
+    }
+    program = (
+        "import json; from ascend_wheelhouse.origins.pip_config import PipConfig; c = PipConfig.read();"
+        "print(json.dumps([c.index_url, str(int(c.timeout)), str(c.retries), c.proxy]))"
+    )
+    ours = json.loads(subprocess.check_output([sys.executable, "-c", program], env=environ, text=True))
+    listed = subprocess.check_output([sys.executable, "-m", "pip", "config", "list"], env=environ, text=True)
+    pips = dict(line.split("=", 1) for line in listed.splitlines())
+    wanted = ["global.index-url", "download.timeout", "download.retries", "global.proxy"]
+    assert ours == [pips[key].strip("'") for key in wanted]
