@@ -211,9 +211,11 @@ class Store:
         with self.lock(f"partial-{key}"), self._telling():
             folder = self._folder("incoming")
             partial = Partial(path=folder / f"{key}.part", note_path=folder / f"{key}.json")
-            yield partial
-            if not partial.path.exists():
-                partial.note_path.unlink(missing_ok=True)
+            try:
+                yield partial
+            finally:
+                if partial.size == 0:
+                    partial.drop()
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -26,6 +26,7 @@ from ascend_wheelhouse.origins.http import Http, Stream
 from ascend_wheelhouse.store import CHUNK, Partial, Store
 
 _PROGRESS_THAT_COUNTS = 1 << 20
+_STEP = 1 << 18
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -90,7 +91,7 @@ class _Copy:
     def restart(self) -> None:
         self.file.seek(0)
         self.file.truncate()
-        self.size, self.digest = 0, hashlib.sha256()
+        self.size, self.continued, self.digest = 0, False, hashlib.sha256()
 
 
 class Transfer:
@@ -110,6 +111,7 @@ class Transfer:
         self._store = store
         self._http = http
         self._progress = progress
+        self._told = 0
 
     def run(self) -> str:
         """Fetch the file and return its sha256.
@@ -197,23 +199,29 @@ class Transfer:
 
     def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
         validator = self._validator(url, partial)
+        copy.continued = copy.size > 0
         headers = self._wanted.headers
         with self._http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
             self._refuse_html(url, stream)
             self._expect_size(url, stream)
             if stream.head.start != copy.size:
                 copy.restart()
-            copy.continued = copy.size > 0
             if stream.head.validator and not copy.continued:
                 partial.remember({"validator": stream.head.validator, "url": _fingerprint(url)})
             while chunk := stream.read(CHUNK):
                 if self._http.stop.is_set():
                     raise StoppedError
                 copy.append(chunk)
-                self._progress(copy.size)
+                self._tell(copy.size)
         whole = stream.head.size if stream.head.size is not None else self._wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
+
+    def _tell(self, size: int) -> None:
+        """Report progress in steps, since a connection hands over small pieces."""
+        if size - self._told >= _STEP or size == self._wanted.size or size < self._told:
+            self._told = size
+            self._progress(size)
 
     def _refuse_html(self, url: str, stream: Stream) -> None:
         html = stream.head.content_type in {"text/html", "application/xhtml+xml"}

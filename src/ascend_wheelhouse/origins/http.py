@@ -16,8 +16,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
@@ -42,7 +43,7 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 
 
 class _Readable(Protocol):
-    def read(self, amt: int, /) -> bytes: ...
+    def read1(self, amt: int, /) -> bytes: ...
 
 
 class Stream:
@@ -54,13 +55,13 @@ class Stream:
         self._fault = fault
 
     def read(self, amount: int) -> bytes:
-        """Return the next bytes, at most `amount` of them.
+        """Return the next bytes as they come, at most `amount` of them: what came before a break is not lost.
 
         Raises:
             OriginError: The connection broke or stalled.
         """
         try:
-            return self._source.read(amount)
+            return self._source.read1(amount)
         except (HTTPError, OSError) as error:
             raise self._fault(error) from error
 
@@ -141,7 +142,7 @@ class Http:
             yield Stream(head_of(final, response), response, lambda error: fault_of(final, error))
 
     def trying(self, action: Callable[[], Result]) -> Result:
-        """Run `action` until it succeeds, fails for good, or has failed as often as pip's `retries` allow."""
+        """Run `action` until it succeeds, fails for good, or fails more often than `wait` allows."""
         for attempt in itertools.count():
             try:
                 return action()
@@ -153,8 +154,8 @@ class Http:
     def wait(self, attempt: int, fault: faults.OriginError) -> bool:
         """Wait before the next try, and tell whether there should be one.
 
-        The wait is what the origin asked for, else twice as long each time with jitter; a host that was given up
-        once is not waited for again.
+        The wait is what the origin asked for, else twice as long each time with jitter; a host once given
+        up is not waited for again.
 
         Args:
             attempt: How many tries were repeated before.
@@ -291,7 +292,7 @@ class Http:
 
 
 @contextmanager
-def _local(url: str) -> Iterator[IO[bytes]]:
+def _local(url: str) -> Iterator[BufferedReader]:
     path = Path(url2pathname(urlsplit(url).path))
     try:
         file = path.open("rb")
@@ -301,7 +302,7 @@ def _local(url: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def _local_head(url: str, file: IO[bytes], *, start: int = 0) -> Head:
+def _local_head(url: str, file: BufferedReader, *, start: int = 0) -> Head:
     status = os.fstat(file.fileno())
     return Head(
         url=url, start=start, size=status.st_size, validator=f'"{status.st_mtime_ns}"', content_type=""
