@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import layout, sshsig
+from .image_layout import image_regions
 from .sources import BundleDamagedError, PartedFile, Region, find_parts, folder_regions
 from .strict import damaged, read_delta, read_manifest
 
@@ -104,6 +105,10 @@ def _plan(
 
 
 def _check_tar(file: PartedFile, plan: Sequence[tuple[str, Region]], sums: bytes) -> None:
+    last = plan[-1][1]
+    whole = last.offset + last.size + layout.padding(last.size) + len(layout.TRAILER)
+    if file.size < whole:
+        raise damaged(f"it is cut short, or lacks its last part: {file.size} of {whole} bytes are there")
     end = 0
     for path, region in plan:
         expected = layout.header(path, region.size)
@@ -118,13 +123,11 @@ def _check_tar(file: PartedFile, plan: Sequence[tuple[str, Region]], sums: bytes
             raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")
     if file.read(end, len(layout.TRAILER)) != layout.TRAILER:
         raise _unexpected("its end", file.read(end, layout.BLOCK))
-    if file.size != end + len(layout.TRAILER):
-        raise damaged(f"something follows its end, at byte {end + len(layout.TRAILER)}")
+    if file.size != whole:
+        raise damaged(f"something follows its end, at byte {whole}")
 
 
 def _unexpected(path: str, block: bytes) -> BundleDamagedError:
-    if not block:
-        return damaged(f"it is cut short before {path}")
     try:
         found = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
     except tarfile.TarError:
@@ -141,7 +144,8 @@ def _unexpected(path: str, block: bytes) -> BundleDamagedError:
 
 
 def _open_folder(folder: Path) -> Opened:
-    regions = folder_regions(folder)
+    is_layout = (folder / "oci-layout").is_file()
+    regions = image_regions(folder) if is_layout else folder_regions(folder)
     head = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
     if layout.MANIFEST not in head:
         raise damaged(f"{folder} holds no {layout.MANIFEST}: it is no wheelhouse")

@@ -20,7 +20,7 @@ def read_manifest(text: bytes) -> dict[str, Any]:
     Raises:
         IntegrityError: It is not a manifest that this reader can trust its layout to.
     """
-    manifest = _read_object(text, layout.MANIFEST)
+    manifest = read_object(text, layout.MANIFEST)
     files = manifest.get("files")
     if manifest.get("schema") != 1 or not isinstance(files, list) or not all(map(_is_entry, files)):
         raise damaged(f"{layout.MANIFEST} is not of schema 1, or has a file without path, size or sha256")
@@ -37,7 +37,7 @@ def read_manifest(text: bytes) -> dict[str, Any]:
 
 def read_delta(text: bytes, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Read what a delta says: the contents of its base, and the paths that it carries itself."""
-    delta = _read_object(text, layout.DELTA)
+    delta = read_object(text, layout.DELTA)
     carried, paths = delta.get("carried"), {entry["path"] for entry in manifest["files"]}
     sound = isinstance(carried, list) and all(isinstance(path, str) and path in paths for path in carried)
     if not sound or delta.get("schema") != 1 or text != layout.delta(str(delta.get("base")), carried or []):
@@ -56,7 +56,12 @@ def _is_entry(entry: object) -> bool:
     )
 
 
-def _read_object(text: bytes, name: str) -> dict[str, Any]:
+def read_object(text: bytes, name: str) -> dict[str, Any]:
+    """Read a JSON object in which no key appears twice.
+
+    Raises:
+        IntegrityError: It is not one.
+    """
     try:
         document = json.loads(text, object_pairs_hook=_no_key_twice)
     except (ValueError, RecursionError) as error:

@@ -1,0 +1,55 @@
+"""A bundle in an OCI image layout: one artifact, one layer a file, the file's path as the layer's title.
+
+Digests of the layout are not believed: the files are checked against the signed manifest like all others.
+Source: OCI image-spec 1.1, image-layout.md and manifest.md.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from . import layout
+from .sources import PartedFile, Region
+from .strict import damaged, read_object
+
+_TITLE = "org.opencontainers.image.title"
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_LARGEST = 1 << 24
+
+
+def image_regions(folder: Path) -> dict[str, Region]:
+    """Return the files of the one artifact in an image layout, by their titles.
+
+    Raises:
+        IntegrityError: The layout is unfinished, holds another thing, or titles are hostile or not unique.
+    """
+    index = _read(folder / "index.json")
+    manifests = index.get("manifests")
+    if not isinstance(manifests, list) or len(manifests) != 1:
+        raise damaged(f"the image layout {folder.name} does not hold one bundle")
+    regions: dict[str, Region] = {}
+    for layer in _read(_blob(folder, manifests[0])).get("layers", []):
+        path = (layer.get("annotations") or {}).get(_TITLE) if isinstance(layer, dict) else None
+        if not isinstance(path, str) or path in regions:
+            raise damaged(f"a layer of {folder.name} has no title, or one that another has")
+        layout.check_path(path)
+        file = PartedFile([_blob(folder, layer)])
+        regions[path] = Region(file, 0, file.size)
+    return regions
+
+
+def _blob(folder: Path, descriptor: object) -> Path:
+    digest = descriptor.get("digest") if isinstance(descriptor, dict) else None
+    match = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
+    path = folder / "blobs" / "sha256" / (match[1] if match else "")
+    if match is None or path.is_symlink() or not path.is_file():
+        raise damaged(f"{folder.name} lacks the blob {digest}")
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file() or path.stat().st_size > _LARGEST:
+        raise damaged(f"{path.name} of the image layout is missing or too large: it was not finished")
+    return read_object(path.read_bytes(), path.name)
