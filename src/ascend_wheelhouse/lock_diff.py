@@ -39,7 +39,7 @@ def _change(
     if old is not None and new is None:
         reason = "nothing needs it any more"
         return Change(name=name, kind="removed", before=old.version, after="", reason=reason)
-    if old is None or new is None or old.sha256 == new.sha256:
+    if old is None or new is None or (old.version, old.sha256) == (new.version, new.sha256):
         return None
     if old.version == new.version:
         reason = (

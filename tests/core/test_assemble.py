@@ -1,0 +1,137 @@
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse import assemble, freshness
+from ascend_wheelhouse.check import ChangedFileError, check_sums
+from ascend_wheelhouse.events import silent
+from ascend_wheelhouse.manifest import NAME, NotAWheelhouseError, read
+
+
+def finished(folder: Path) -> Path:
+    entries = [
+        assemble.write(folder, "wheels/a.whl", b"abc", "wheel"),
+        assemble.write(folder, "b", b"", "lock"),
+    ]
+    (folder / NAME).write_text("{}")
+    assemble.write_sums(folder, entries)
+    return folder
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def write_a_file_over_a_folder(final: Path) -> None:
+    with assemble.replacing(final) as part:
+        assemble.write(part, "half", b"", "lock")
+        assemble.write(part, "half/whole", b"", "lock")
+
+
+def test_a_failed_run_leaves_the_last_good_wheelhouse(tmp_path: Path) -> None:
+    final = tmp_path / "w"
+    final.mkdir()
+    (final / "good").touch()
+    with pytest.raises(FileExistsError):
+        write_a_file_over_a_folder(final)
+    assert names(tmp_path) == ["w"]
+    assert names(final) == ["good"]
+
+
+def test_a_folder_half_written_by_a_killed_run_is_replaced(tmp_path: Path) -> None:
+    final = tmp_path / "w"
+    for leftover in (".w.partial", ".w.old"):
+        (tmp_path / leftover).mkdir()
+        (tmp_path / leftover / "junk").touch()
+    with assemble.replacing(final) as part:
+        assert names(part) == []
+        (part / "new").touch()
+    assert names(tmp_path) == ["w"]
+    assert names(final) == ["new"]
+
+
+def test_a_file_is_copied_where_no_link_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    (tmp_path / "a").write_bytes(b"abc")
+    monkeypatch.setattr(os, "link", refuse)
+    assemble.link_or_copy(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == b"abc"
+
+
+def test_sha256sum_accepts_the_checksums(tmp_path: Path) -> None:
+    finished(tmp_path)
+    subprocess.run(["sha256sum", "--quiet", "--strict", "-c", assemble.SUMS], cwd=tmp_path, check=True)
+
+
+def test_check_counts_the_files_of_an_untouched_wheelhouse(tmp_path: Path) -> None:
+    assert check_sums(finished(tmp_path), silent) == 3
+
+
+def test_check_names_each_changed_missing_and_extra_file(tmp_path: Path) -> None:
+    finished(tmp_path)
+    (tmp_path / "wheels/a.whl").write_bytes(b"abd")
+    (tmp_path / "b").unlink()
+    (tmp_path / "c").touch()
+    with pytest.raises(ChangedFileError) as caught:
+        check_sums(tmp_path, silent)
+    told = caught.value.what
+    assert f"wheels/a.whl: {hashlib.sha256(b'abd').hexdigest()}, expected" in told
+    assert "b: missing, expected" in told
+    assert "c: not listed in SHA256SUMS" in told
+    assert caught.value.exit_code == 5
+
+
+def test_a_folder_without_a_manifest_is_no_wheelhouse(tmp_path: Path) -> None:
+    with pytest.raises(NotAWheelhouseError, match=r"holds no readable manifest\.json"):
+        read(tmp_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/a.toml").write_text("x = 1")
+    (tmp_path / "lockfiles/s").mkdir(parents=True)
+    (tmp_path / "lockfiles/s/pylock.toml").write_text("y = 1")
+    (tmp_path / "out/w").mkdir(parents=True)
+    finished(tmp_path / "out/w")
+    return tmp_path
+
+
+def ask(project: Path) -> Path | None:
+    return freshness.fresh(
+        project / "state.json", root=project, store=project / "store", output=project / "out"
+    )
+
+
+def keep(project: Path) -> None:
+    digest = freshness.inputs_digest(project, project / "store", project / "lockfiles/s")
+    freshness.remember(
+        project / "state.json", folder=project / "out/w", lock_folder=project / "lockfiles/s", digest=digest
+    )
+
+
+def test_nothing_changed_is_nothing_to_do(project: Path) -> None:
+    assert ask(project) is None
+    keep(project)
+    assert ask(project) == project / "out/w"
+
+
+@pytest.mark.parametrize(
+    "path", ["recipes/a.toml", "lockfiles/s/pylock.toml", "out/w/wheels/a.whl", "mirrors.toml"]
+)
+def test_a_changed_recipe_lock_mirror_or_wheel_is_seen(project: Path, path: str) -> None:
+    keep(project)
+    (project / path).write_text("z = 123456")
+    assert ask(project) is None
+
+
+def test_a_file_handed_over_since_is_seen(project: Path) -> None:
+    keep(project)
+    (project / "store/vendored/nnal").mkdir(parents=True)
+    (project / "store/vendored/nnal/r.json").write_text("{}")
+    assert ask(project) is None

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.compatibility import UnknownCannError, load_compatibility, torchvision_for
+from ascend_wheelhouse.derive import BadVersionError, Request, UnknownTorchError, cell_for
+from ascend_wheelhouse.stack import load_catalogue
+from ascend_wheelhouse.target import Target
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+PUBLISHED = {
+    "torch": ["2.1.0", "2.7.0", "2.8.0", "2.9.0", "2.9.1", "2.12.0", "2.14.0"],
+    "torch-npu": ["2.1.0.post17", "2.8.0", "2.8.0.post2", "2.8.0.post4", "2.9.1", "2.12.0", "2.14.0"],
+}
+
+
+def derive(torch: str, *, cann: str = "", sglang: str = "", platform: str = "aarch64") -> Cell:
+    request = Request(torch=torch, target=Target.named(platform), cann=cann, sglang=sglang)
+    versions = PUBLISHED.__getitem__
+    return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), versions)
+
+
+def test_a_torch_without_a_stack_gets_a_cell_that_says_so() -> None:
+    cell = derive("2.12.0")
+    assert cell.derived
+    assert (cell.components["torch-npu"], cell.components["torchvision"], cell.cann) == (
+        "2.12.0",
+        "0.27.0",
+        "9.1.0",
+    )
+    assert cell.components["cann-toolkit"] == "9.1.0"
+    assert cell.notes[0].startswith("derived: no stack lists torch 2.12.0 with CANN 9.1.0")
+
+
+def test_another_cann_takes_the_torch_npu_that_is_stated_to_run_on_it() -> None:
+    cell = derive("2.8.0", cann="9.0.0")
+    assert (cell.components["torch-npu"], cell.components["triton-ascend"]) == ("2.8.0.post4", "3.2.2")
+    assert cell.derived
+
+
+def test_a_release_outside_the_table_is_taken_and_its_cann_called_unknown() -> None:
+    cell = derive("2.9.1")
+    assert cell.components["torch-npu"] == "2.9.1"
+    assert any("does not say which CANN torch_npu 2.9.1" in note for note in cell.notes)
+
+
+def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
+    cell = derive("2.7.0")
+    assert any("built from source" in note for note in cell.notes)
+
+
+def test_another_sglang_makes_the_cell_derived_with_the_transfer_engine_that_it_imports() -> None:
+    cell = derive("2.8.0", sglang="0.5.9")
+    assert cell.derived
+    assert "memfabric-hybrid" in cell.components
+    assert "mf-adapter" not in cell.components
+
+
+def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
+    with pytest.raises(UnknownTorchError, match=r"^torch 2\.8\.7 has no wheel for aarch64") as caught:
+        derive("2.8.7")
+    assert caught.value.exit_code == 3
+    assert "2.14.0, 2.12.0, 2.9.1" in caught.value.why
+
+
+def test_words_that_are_no_versions_are_refused() -> None:
+    with pytest.raises(BadVersionError, match=r"^--torch 'two' is not a version\."):
+        derive("two")
+    with pytest.raises(UnknownCannError, match=r"^--cann 'latest' is not a CANN version\."):
+        derive("2.8.0", cann="latest")
+
+
+def test_a_cann_of_which_nothing_is_known_lists_the_known_lines() -> None:
+    with pytest.raises(UnknownCannError, match=r"^Nothing is known of CANN 5\.1\.0\.") as caught:
+        derive("2.8.0", cann="5.1.0")
+    assert "8.5" in caught.value.why
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("torch", "vision"), [("2.6.0", "0.21.0"), ("2.7.1", "0.22.1"), ("2.13.0", "0.28.0"), ("2.1.2", "0.16.2")]
+)
+def test_torchvision_follows_torch(torch: str, vision: str) -> None:
+    assert torchvision_for(torch) == vision
+
+
+def test_the_branch_of_a_release_comes_from_the_table() -> None:
+    """The version cannot be read off the branch: v2.8.0-7.3.0 is 2.8.0.post2."""
+    row = load_compatibility(RECIPES).row("2.8.0.post2")
+    assert row is not None
+    assert row.branch == "v2.8.0-7.3.0"

@@ -1,0 +1,144 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.lock import (
+    BadLockError,
+    Inputs,
+    Lock,
+    LockedPayload,
+    LockedSource,
+    Pending,
+    digest,
+    files,
+    load,
+    save,
+)
+from ascend_wheelhouse.lock_diff import compare
+from ascend_wheelhouse.plan import plan
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.target import Target
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+@pytest.fixture
+def cell() -> Cell:
+    return Cell(
+        stack="s",
+        target=Target.named("aarch64"),
+        cann="8.5.0",
+        components={"sglang": "1.0", "torch": "2.8.0", "nnal": "8.5.0"},
+    )
+
+
+def wheel(name: str, version: str = "1.0", *, sha256: str = A, via: tuple[str, ...] = ()) -> LockedFile:
+    filename = f"{name}-{version}-py3-none-any.whl"
+    return LockedFile(name=name, version=version, filename=filename, size=3, sha256=sha256, via=via)
+
+
+@pytest.fixture
+def lock(cell: Cell) -> Lock:
+    source = LockedSource(
+        component="sglang",
+        version="1.0",
+        origin="sdist",
+        filename="sglang-1.0.tar.gz",
+        size=9,
+        sha256=B,
+        environment=(wheel("setuptools", "79.0.1"),),
+        wheel=wheel("sglang", "1.0+npu", sha256=C),
+    )
+    return Lock(
+        stack=cell.stack_id,
+        platform="aarch64",
+        cell=cell.as_manifest(),
+        derived=False,
+        recipes_digest=A,
+        wheels=(
+            wheel("numpy", via=("torch",)),
+            replace(wheel("torch", "2.8.0"), component="torch", note="CPU build"),
+        ),
+        sources=(source,),
+        payloads=(
+            LockedPayload(component="uv", version="1", filename="uv-1.whl", size=1, sha256=A, origin="index"),
+        ),
+        pending=(Pending(component="nnal", reason="no answer", supply="invoke vendor FILE"),),
+        inputs=Inputs(
+            requirements=("torch==2.8.0",), excludes=("triton",), exclude_newer="2026-11-22T00:00:00+00:00"
+        ),
+    )
+
+
+def test_what_is_saved_is_what_is_read(tmp_path: Path, cell: Cell, lock: Lock) -> None:
+    save(lock, cell.target, tmp_path)
+    assert load(tmp_path, cell) == lock
+
+
+def test_equal_locks_give_equal_bytes(cell: Cell, lock: Lock) -> None:
+    turned = replace(lock, wheels=tuple(reversed(lock.wheels)))
+    assert digest(turned, cell.target) == digest(lock, cell.target)
+    assert digest(replace(lock, derived=True), cell.target) != digest(lock, cell.target)
+
+
+def test_a_lock_names_no_host_and_no_absolute_path(cell: Cell, lock: Lock) -> None:
+    for text in files(lock, cell.target).values():
+        assert "://" not in text
+        assert 'path = "/' not in text
+
+
+def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
+    tmp_path: Path, cell: Cell, lock: Lock
+) -> None:
+    save(lock, cell.target, tmp_path)
+    (tmp_path / "payloads.aarch64.toml").write_text("[[payload]]\ncomponent = 'uv'\n")
+    with pytest.raises(BadLockError, match=r"the lock for aarch64 lacks or misspells") as caught:
+        load(tmp_path, cell)
+    assert caught.value.exit_code == 2
+
+
+def test_no_lock_is_no_error(tmp_path: Path, cell: Cell) -> None:
+    assert load(tmp_path, cell) is None
+
+
+def test_every_change_between_two_locks_has_a_reason(lock: Lock) -> None:
+    upgraded = replace(
+        lock,
+        wheels=(wheel("numpy", "2.0", via=("torch",)), wheel("einops", via=("sglang",))),
+        sources=(),
+    )
+    told = {change.name: (change.kind, change.reason) for change in compare(lock, upgraded)}
+    assert told == {
+        "numpy": ("changed", "newest that fits now; needed by torch"),
+        "einops": ("added", "needed by sglang"),
+        "torch": ("removed", "nothing needs it any more"),
+        "sglang": ("removed", "nothing needs it any more"),
+    }
+    assert compare(lock, lock) == []
+
+
+def test_a_plan_tells_what_is_there_and_what_is_not(cell: Cell, lock: Lock) -> None:
+    rows = {row.step: row for row in plan(cell, lock, {A}.__contains__)}
+    assert rows["fetch torch"].state == "cached"
+    assert rows["fetch sglang-1.0.tar.gz for sglang"].state == "fetch"
+    assert rows["build sglang"].state == "build"
+    assert rows["supply nnal"].state == "pending"
+    assert "invoke vendor FILE" in rows["supply nnal"].reason
+    assert rows["assemble"].state == "build"
+
+
+def test_a_plan_names_steps_after_what_they_need(cell: Cell, lock: Lock) -> None:
+    rows = plan(cell, lock, lambda _: True, finished=True)
+    names = [row.step for row in rows]
+    assert (
+        names.index("fetch sglang-1.0.tar.gz for sglang")
+        < names.index("build sglang")
+        < names.index("assemble")
+    )
+    assert {row.state for row in rows} == {"cached", "pending"}
+
+
+def test_without_a_lock_the_plan_ends_at_resolving(cell: Cell) -> None:
+    assert plan(cell, None, lambda _: False)[-1].step == "resolve"

@@ -1,0 +1,150 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.commands.recipes import SCHEMAS, schema_text
+from ascend_wheelhouse.recipe import closed_names, load_recipes
+from ascend_wheelhouse.stack import load_catalogue
+from ascend_wheelhouse.toml_file import InvalidFilesError
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+SMALL = 'name = "{name}"\nsummary = "x"\n[[origins]]\nkind = "index"\n'
+
+
+def write(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.toml").write_text(text)
+    return folder
+
+
+def problems(folder: Path) -> list[str]:
+    with pytest.raises(InvalidFilesError) as caught:
+        load_recipes(folder)
+    assert caught.value.exit_code == 2
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_every_component_of_the_guide_has_a_recipe() -> None:
+    """Upstream's installation guide names these; a wheelhouse knows all of them."""
+    guide = {
+        *(
+            "torch",
+            "torchvision",
+            "torch-npu",
+            "triton-ascend",
+            "bisheng",
+            "sgl-kernel-npu",
+            "deep-ep",
+            "custom-ops",
+        ),
+        *(
+            "custom-ops-run",
+            "mf-adapter",
+            "memfabric-hybrid",
+            "sglang",
+            "cann-toolkit",
+            "cann-kernels",
+            "nnal",
+        ),
+    }
+    assert guide <= load_recipes(RECIPES).keys()
+
+
+def test_names_that_other_projects_use_on_the_public_index_are_closed() -> None:
+    assert {
+        "deep-ep",
+        "sglang",
+        "torch-memory-saver",
+        "custom-ops",
+        "torch",
+        "triton-ascend",
+    } <= closed_names(load_recipes(RECIPES)).keys()
+
+
+def test_the_needs_that_upstream_leaves_undeclared_are_stated() -> None:
+    recipes = load_recipes(RECIPES)
+    stated = {name: {one.requirement for one in recipe.undeclared} for name, recipe in recipes.items()}
+    assert stated["triton-ascend"] == {"pybind11"}
+    assert stated["torch-npu"] == {"numpy", "pyyaml"}
+    assert {"decorator", "attrs", "psutil", "scipy"} <= stated["cann-toolkit"]
+
+
+def test_upstream_triton_is_kept_out_wherever_triton_ascend_is() -> None:
+    assert "triton" in load_recipes(RECIPES)["triton-ascend"].excludes
+
+
+def test_the_committed_schemas_are_those_of_the_models() -> None:
+    """`invoke recipes --schema` writes them; editors complete keys from them."""
+    for name, model in SCHEMAS.items():
+        assert (RECIPES / name).read_text("utf-8") == schema_text(model)
+        assert json.loads((RECIPES / name).read_text("utf-8"))["additionalProperties"] is False
+
+
+def test_one_report_lists_the_problems_of_every_file(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a='name = "a"\nsumary = "x"\norigins = []\n',
+        b='name = "b"\nsummary = 1\n[[origins]]\nkind = "url"\nurl = "https://example.org/{wheel}"\n',
+        c="name = [",
+    )
+    found = problems(tmp_path)
+    assert any(text.startswith("recipes/a.toml: summary: Field required") for text in found)
+    assert any(text.startswith("recipes/a.toml: sumary: unknown key, allowed are build, ") for text in found)
+    assert any(text.startswith("recipes/a.toml: origins: ") for text in found)
+    assert any(text.startswith("recipes/b.toml: summary: ") for text in found)
+    assert any(
+        text.startswith("recipes/b.toml: origins.0.url.url: unknown field wheel, allowed are ascend, ")
+        for text in found
+    )
+    assert any(text.startswith("recipes/c.toml: not TOML: ") for text in found)
+
+
+def test_a_cycle_of_needs_is_named_in_its_order(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a=SMALL.format(name="a").replace("summary", 'needs = ["b"]\nsummary'),
+        b=SMALL.format(name="b").replace("summary", 'needs = ["a"]\nsummary'),
+    )
+    (found,) = problems(tmp_path)
+    assert "needs: a cycle: " in found
+    assert "a -> b" in found
+
+
+def test_one_recipe_alone_may_own_a_name(tmp_path: Path) -> None:
+    """`Deep_EP` and `deep-ep` are the same name to an index."""
+    write(
+        tmp_path,
+        a=SMALL.format(name="a").replace("summary", 'owns = ["deep-ep"]\nsummary'),
+        b=SMALL.format(name="b").replace("summary", 'owns = ["Deep_EP"]\nsummary'),
+    )
+    assert problems(tmp_path) == [
+        "recipes/b.toml: owns: 'deep-ep' is owned by a already, one recipe alone may own a name"
+    ]
+
+
+def test_a_need_that_is_no_recipe_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, a=SMALL.format(name="a").replace("summary", 'needs = ["z"]\nsummary'))
+    assert problems(tmp_path) == ["recipes/a.toml: needs: 'z' is no recipe, allowed are a"]
+
+
+def test_a_recipe_is_called_as_its_file(tmp_path: Path) -> None:
+    write(tmp_path, a=SMALL.format(name="b"))
+    assert problems(tmp_path) == ["recipes/a.toml: name: 'b' is not the file's name, expected 'a'"]
+
+
+def test_a_bad_stack_is_reported_beside_a_bad_recipe(tmp_path: Path) -> None:
+    write(tmp_path, a=SMALL.format(name="a").replace("summary", "sumary"))
+    (tmp_path / "stacks").mkdir()
+    (tmp_path / "serving").mkdir()
+    write(
+        tmp_path / "stacks",
+        s='name = "s"\nsummary = "x"\ncann = "8.5.0"\nplatforms = ["riscv64"]\nnpus = ["a9"]\n',
+    )
+    with pytest.raises(InvalidFilesError) as caught:
+        load_catalogue(tmp_path)
+    text = str(caught.value)
+    assert "recipes/a.toml: sumary: unknown key" in text
+    assert "recipes/stacks/s.toml: platforms.0: Input should be 'aarch64' or 'x86_64'" in text
+    assert "recipes/stacks/s.toml: npus.0: Input should be 'a3' or '910b'" in text
+    assert caught.value.as_dict()["problems"]
