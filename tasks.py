@@ -174,3 +174,49 @@ def cache(_c: Context, json: bool = False, prune: bool = False) -> None:
     from ascend_wheelhouse.commands import cache as command
 
     command.main(ROOT, json=json, prune=prune)
+
+
+@task(
+    positional=["file"],
+    help={
+        "file": "a wheel, a .run package, an sdist or a release zip",
+        "component": "whose it is, where its name does not say",
+        "version": "the release that it is from, as stacks name it",
+        "platform": "the machine that it is for, where its name does not say",
+        "npu": "the chip that it is for, where its name does not say",
+        "cann": "the CANN that it is for, where its name does not say",
+        "sha256": "the digest that it must have",
+        "json": "machine-readable output",
+    },
+)
+def vendor(
+    _c: Context,
+    file: str,
+    component: str = "",
+    version: str = "",
+    platform: str = "",
+    npu: str = "",
+    cann: str = "",
+    sha256: str = "",
+    json: bool = False,
+) -> None:
+    """Hand over a file that could not be fetched; a release archive is opened."""
+    from ascend_wheelhouse.commands import vendor as command
+
+    words = {
+        "component": component,
+        "version": version,
+        "platform": platform,
+        "npu": npu,
+        "cann": cann,
+        "sha256": sha256,
+    }
+    command.main(ROOT, file, words=words, json=json)
+
+
+@task(help={"json": "machine-readable output"})
+def vendored(_c: Context, json: bool = False) -> None:
+    """List the files that were handed over."""
+    from ascend_wheelhouse.commands import vendor as command
+
+    command.listing(json=json)

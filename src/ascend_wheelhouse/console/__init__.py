@@ -110,8 +110,17 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
     if json:
         print_json(error.as_dict(), indent=None)
     red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
-    what, *rest = str(error).split("\n\n")
-    sys.stderr.write("\n\n".join([f"{red}Error: {what}{reset}", *rest]) + "\n")
+    following = f"Next: {error.next_step}" if error.next_step else ""
+    parts = [f"{red}{_folded(f'Error: {error.what}')}{reset}", _folded(error.why), following]
+    sys.stderr.write("\n\n".join(filter(None, parts)) + "\n")
+
+
+def _folded(text: str) -> str:
+    """Fold prose to the window; the next command is never folded, so that it can be copied."""
+    if not sys.stderr.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(textwrap.fill(row, width, break_on_hyphens=False) for row in text.splitlines())
 
 
 def _coloured(stream: TextIO) -> bool:

@@ -1,0 +1,64 @@
+"""`invoke vendor` takes in a file that could not be fetched; `invoke vendored` lists them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.artefact_name import NameFacts
+from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.stack import load_catalogue
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.vendor import vendor_file
+from ascend_wheelhouse.vendored import VendoredRecord, list_vendored
+
+
+def main(root: Path, file: str, *, words: Mapping[str, str], json: bool) -> None:
+    """Take in `file` with what the words say of it."""
+    with console.main_guard(json=json):
+        _tell(_hand_over(root, Path(file), Store(), words), json=json)
+
+
+def listing(*, json: bool) -> None:
+    """List every file that was handed over."""
+    with console.main_guard(json=json):
+        _tell(list_vendored(Store()), json=json)
+
+
+def _hand_over(root: Path, path: Path, store: Store, words: Mapping[str, str]) -> Sequence[VendoredRecord]:
+    stated = NameFacts(
+        version=words["version"], machine=words["platform"], npu=words["npu"], cann=words["cann"]
+    )
+    with console.reporter("plain", stream=sys.stderr) as emit:
+        return vendor_file(
+            path,
+            store=store,
+            recipes=load_catalogue(root / "recipes").recipes,
+            component=words["component"],
+            stated=stated,
+            sha256=words["sha256"],
+            emit=emit,
+        )
+
+
+def _tell(records: Sequence[VendoredRecord], *, json: bool) -> None:
+    if json:
+        console.print_json([record.as_dict() for record in records])
+        return
+    if not records:
+        console.line("No file was handed over yet: `invoke vendor FILE`.")
+        return
+    rows = [
+        [
+            record.component or "(any lock)",
+            record.facts.version,
+            " ".join(filter(None, [record.facts.machine, record.facts.npu, record.facts.cann])),
+            forms.size(record.size),
+            record.sha256[:12],
+            record.origin,
+        ]
+        for record in records
+    ]
+    console.table(["component", "version", "for", "size", "sha256", "from"], rows)
