@@ -78,19 +78,20 @@ class SmallWheelhouse:
         return folder
 
     def _head(self) -> dict[str, Any]:
-        head: dict[str, Any] = {
+        return {
             "schema": 1,
+            "tool": "ascend-wheelhouse 0.1.0",
             "stack": self.stack,
             "platform": MACHINE,
+            "complete": True,
+            "derived": False,
             "cell": dict(self.cell),
-        }
-        if self.serial is not None:
-            head["serial"] = self.serial
-        steps = [dict(step) for step in self.post_install]
-        return head | {
-            "post_install": steps,
-            "serving": {"environment": dict(self.environment)},
+            "recipes_digest": "1" * 64,
+            "lock_digest": "2" * 64,
             "pending": [],
+            "post_install": [dict(step) for step in self.post_install],
+            "serving": {"environment": dict(self.environment), "arguments": []},
+            **({} if self.serial is None else {"serial": self.serial}),
         }
 
     def _write_uv(self, tools: Path) -> None:
@@ -108,6 +109,10 @@ def seal(folder: Path, head: Mapping[str, Any]) -> None:
             "sha256": _digest(path),
             "kind": kinds.get(path.parent.name, "installer"),
             "name": path.name.partition("-")[0],
+            "version": "1.0",
+            "component": None,
+            "origin": "index",
+            "note": "",
         }
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "manifest.json"

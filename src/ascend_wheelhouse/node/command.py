@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +12,7 @@ from pathlib import Path
 from .errors import HostUnfitError
 
 _TAIL_LINES = 15
+_PR_SET_PDEATHSIG = 1
 _STEERING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "LD_PRELOAD")
 
 
@@ -23,6 +26,14 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict(extra or {})
 
 
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process when the one that started it dies, even by `kill -9`.
+
+    Without it the rest of a killed install would go on writing while the next one clears away.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> str:
     """Run a command to its end, append what it printed to `log`, and return that.
 
@@ -33,6 +44,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
     try:
         done = subprocess.run(
             words,
+            preexec_fn=die_with_parent,
             env=clean_environment() if env is None else dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

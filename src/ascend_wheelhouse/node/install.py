@@ -1,9 +1,9 @@
 """Install a wheelhouse on a node. Read this file first: it is the whole way, step by step.
 
-1. The wheelhouse is checked: signature, serial, every file by digest (`source`).
+1. The wheelhouse is checked: signature, serial, every file by digest (`supply`).
 2. The node is compared with the wheelhouse's cell (`host`, `fitness`).
-3. Payloads (CANN and what belongs to it) are installed where asked for (`payloads`).
-4. A new environment is built beside the old one (`environment`, `wheels`, `post_install`, `activate`).
+3. A new environment is built beside the old one (`environment`, `wheels`, `post_install`, `activate`).
+4. Payloads (CANN and what belongs to it) are installed where asked for (`payloads`).
 5. Its receipt is written (`receipt`), and one rename makes it the current one.
 
 The running environment is not touched before step 5. A killed install leaves a folder without a receipt,
@@ -20,21 +20,31 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import activate, doctor, fitness, receipt, upkeep, wheels
+from . import activate, doctor, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .contents import Contents
 from .environment import Prefix
 from .errors import NodeError, UsageError
-from .host import default_ascend, read_host
+from .host import Host, read_host
 from .post_install import finish
-from .source import Source, Trust, open_source
+from .supply import Supply, open_supply
 from .talk import Talk
 
 _SPARE = 1 << 28
 _UNPACKED = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is known of one install before the environment is built; `facts` go into its receipt."""
+
+    host: Host
+    payloads: Sequence[payloads.Payload]
+    facts: dict[str, Any]
 
 
 class NoPrefixError(UsageError):
@@ -46,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     line = argparse.ArgumentParser(prog="install.py", description="Install a wheelhouse on this node.")
     line.add_argument("--prefix", type=Path, help="the folder that holds the environments")
     line.add_argument("--bundle", type=Path, nargs="+", default=[], help="a bundle, its parts, or a folder")
+    line.add_argument("--base", type=Path, help="for a delta: the older bundle or its folder")
     line.add_argument("--payloads", action="store_true", help="install CANN and what belongs to it, too")
     line.add_argument(
         "--offline-index", action="store_true", help="keep the wheels as the environment's index"
@@ -54,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")
     line.add_argument("--installer", choices=("uv", "pip"), default="uv", help="which of tools/ to use")
     line.add_argument("--ascend", default="", help="the folder of CANN and NNAL")
-    line.add_argument("--trusted-key", type=Path, help="the signer's public key, or an allowed-signers file")
+    line.add_argument("--trusted-key", help="SHA256:..., a public key or an allowed-signers file")
     line.add_argument("--insecure-no-signature", action="store_true", help="take an unsigned wheelhouse")
     line.add_argument("--allow-rollback", action="store_true", help="take one older than what is installed")
     line.add_argument("--json", action="store_true", help="answer with one JSON object")
@@ -98,7 +109,7 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
 
 def _doctor(options: argparse.Namespace, talk: Talk) -> int:
     try:
-        contents = open_source(options.bundle).contents
+        contents = open_supply(options.bundle, options.base).contents
     except UsageError:
         contents = None
     return doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk)
@@ -106,11 +117,22 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     """Install the wheelhouse that the options name below `prefix`."""
-    source = open_source(options.bundle)
-    contents, active = source.contents, prefix.active()
-    signer = source.verify(_trust(options, active))
+    supply = open_supply(options.bundle, options.base)
+    contents, active = supply.contents, prefix.active()
+    verified = supply.bundle.verify(
+        options.trusted_key,
+        insecure=options.insecure_no_signature,
+        installed_serial=receipt.read(active).get("serial") if active else None,
+        allow_rollback=options.allow_rollback,
+    )
+    signer = verified.fingerprint
     talk.say(f"checked {len(contents.files)} files of {contents.stack}, signed by {signer or 'nobody'}")
-    findings = _findings(options, contents, prefix)
+    host = read_host(ascend=options.ascend)
+    chosen = payloads.plan(contents, host) if options.payloads else []
+    brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
+    if options.payloads and python_archive.find(contents):
+        brought.add("python")
+    findings = _findings(contents, host, prefix, brought)
     fitness.require_fit(findings)
     facts = {
         "stack": contents.stack,
@@ -119,14 +141,15 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
     }
     if options.dry_run:
-        talk.answer(_plan(contents, prefix, options), facts | {"changed": False, "dry_run": True})
+        talk.answer(_plan(contents, prefix, chosen), facts | {"changed": False, "dry_run": True})
         return 0
     with prefix.locked():
-        if active and not options.reinstall and _stands(active, contents, talk):
+        due = [item for item in chosen if not item.standing]
+        if active and not due and not options.reinstall and _stands(active, contents, talk):
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, facts | {"changed": False, "environment": str(active)})
             return 0
-        env = build(options, prefix, source, facts, talk)
+        env = build(options, prefix, supply, Job(host=host, payloads=chosen, facts=facts), talk)
         prefix.switch(env)
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
@@ -135,27 +158,37 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     return 0
 
 
-def build(
-    options: argparse.Namespace, prefix: Prefix, source: Source, facts: dict[str, Any], talk: Talk
-) -> Path:
+def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job, talk: Talk) -> Path:
     """Build a new environment beside the one in use and return its folder; it is not in use yet."""
-    contents = source.contents
+    contents = supply.contents
     prefix.work.mkdir()
-    folder = source.unpack(prefix.work)
+    folder = supply.unpack(prefix.work)
     env = prefix.begin()
     talk.say(f"building {env}")
-    wheels.create_environment(sys.executable, env, prefix.log)
+    wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
     tool = wheels.choose(folder / "tools", prefix.work, prefix.log, prefer=options.installer)
     tool.sync(env, folder / contents.requirements, folder / "wheels")
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
+    if options.offline_index:
+        offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16])
+    done += payloads.install(
+        job.payloads, folder=folder, ascend=job.host.ascend, env=env, log=prefix.log, talk=talk
+    )
     with tool.sweeping():
-        ascend = options.ascend or default_ascend()
-        activate.write_doors(env, contents.environment, machine=platform.machine(), ascend=ascend)
-        record = facts | _circumstances(prefix, contents, env)
+        ascend = str(job.host.ascend)
+        activate.write_doors(env, contents.environment, machine=job.host.machine, ascend=ascend)
+        record = job.facts | _circumstances(prefix, contents, env)
         seconds = round(time.monotonic() - talk.started, 1)
-        receipt.write(env, record | {"installer": tool.name, "post_install": done, "seconds": seconds})
+        receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
+
+
+def _interpreter(options: argparse.Namespace, contents: Contents, folder: Path, prefix: Prefix) -> str:
+    archive = python_archive.find(contents) if options.payloads else None
+    if archive is None:
+        return sys.executable
+    return python_archive.unpack(folder / archive.path, archive.sha256, prefix.root)
 
 
 def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, Any]:
@@ -169,23 +202,15 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
         "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
         "user": getpass.getuser() if "USER" in os.environ else str(os.getuid()),
-        "python": platform.python_version(),
     }
 
 
-def _trust(options: argparse.Namespace, active: Path | None) -> Trust:
-    return Trust(
-        key=options.trusted_key,
-        insecure=options.insecure_no_signature,
-        allow_rollback=options.allow_rollback,
-        installed_serial=receipt.read(active).get("serial") if active else None,
-    )
-
-
-def _findings(options: argparse.Namespace, contents: Contents, prefix: Prefix) -> list[fitness.Finding]:
-    host = read_host(ascend=options.ascend)
+def _findings(
+    contents: Contents, host: Host, prefix: Prefix, brought: Collection[str]
+) -> list[fitness.Finding]:
     needed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel")) + _SPARE
-    return [*fitness.cell_findings(host, contents.cell), fitness.disk_finding(prefix.root, needed)]
+    found = [*fitness.cell_findings(host, contents.cell), fitness.disk_finding(prefix.root, needed)]
+    return [finding for finding in found if finding.name not in brought]
 
 
 def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
@@ -197,13 +222,13 @@ def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
     return not difference
 
 
-def _plan(contents: Contents, prefix: Prefix, options: argparse.Namespace) -> str:
-    chosen = contents.of_kind("wheel")
-    size = sum(item.size for item in chosen) / 1e6
+def _plan(contents: Contents, prefix: Prefix, chosen: Sequence[payloads.Payload]) -> str:
+    packed = contents.of_kind("wheel")
+    size = sum(item.size for item in packed) / 1e6
     steps = [
-        f"install {len(chosen)} wheels ({size:.0f} MB) of {contents.stack}",
+        f"install {len(packed)} wheels ({size:.0f} MB) of {contents.stack}",
         f"into a new environment below {prefix.envs}, then switch {prefix.root}/current to it",
-        *(f"run payload {item.path}" for item in contents.of_kind("payload") if options.payloads),
+        *(f"payload {item.entry.path}: {item.standing or 'install'}" for item in chosen),
         *(f"{step['action']} for {step['component']}" for step in contents.post_install),
         *(f"left out, pending: {item['component']} ({item['reason']})" for item in contents.pending),
     ]

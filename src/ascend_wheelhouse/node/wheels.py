@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command import clean_environment, run
+from .command import clean_environment, die_with_parent, run
 from .errors import HostUnfitError
 
 _EXECUTABLE = 0o755
@@ -66,7 +66,7 @@ class Installer:
     @contextlib.contextmanager
     def sweeping(self) -> Iterator[None]:
         """Remove the scratch folder beside other work: what is needed of it has other links."""
-        with subprocess.Popen(["rm", "-rf", self.work]):
+        with subprocess.Popen(["rm", "-rf", self.work], preexec_fn=die_with_parent):  # noqa: PLW1509 - as there
             yield
 
     def _uv(self, action: str, env: Path, rest: Sequence[str | Path]) -> None:

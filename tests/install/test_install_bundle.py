@@ -1,0 +1,119 @@
+"""Installs from signed bundles: whole, in parts, as a delta, tampered with, and with an offline index."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
+
+from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.signing import Signer, generate_key
+
+VERSION = "import alpha; print(alpha.version)"
+NOISE = package("noise", "1.0", data__txt="noise" * 10_000)
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Signer:
+    return generate_key(tmp_path_factory.mktemp("key") / "key")
+
+
+def packed(
+    folder: Path, key: Signer, serial: int, version: str, *, base: Path | None = None, split: str = ""
+) -> Path:
+    house = SmallWheelhouse(wheels=[package("alpha", version), NOISE], serial=serial).write(
+        folder / f"h{serial}"
+    )
+    result = bundle_command(
+        house,
+        out=folder / f"b{serial}.tar",
+        sign_key=key.path,
+        serial=serial,
+        base=base,
+        split=split or None,
+        allow_incomplete=True,
+    )
+    return result.paths[0]
+
+
+def installer_of(bundle: Path, folder: Path) -> Path:
+    """Unpack the installer from a bundle with `tar`, as a person on a node does."""
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", bundle, "-C", folder, "install.py", "node"], check=True)
+    return folder
+
+
+def test_a_signed_bundle_installs_without_being_unpacked_first(tmp_path: Path, key: Signer) -> None:
+    bundle = packed(tmp_path, key, 3, "1.0")
+    home = installer_of(bundle, tmp_path / "home")
+    options = ("--bundle", bundle, "--prefix", tmp_path / "npu")
+    answer = run_installer(home, *options, "--trusted-key", f"{key.path}.pub")
+    assert answer.status == 0, answer.talk
+    assert answer.facts["signer"] == key.fingerprint
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
+    assert run_installer(home, *options, "--trusted-key", f"{key.path}.pub").facts["changed"] is False
+
+
+def test_without_a_trusted_key_nothing_is_installed(tmp_path: Path, key: Signer) -> None:
+    bundle = packed(tmp_path, key, 3, "1.0")
+    home = installer_of(bundle, tmp_path / "home")
+    answer = run_installer(home, "--bundle", bundle, "--prefix", tmp_path / "npu")
+    assert (answer.status, answer.facts["error"]) == (5, "NoTrustedKeyError")
+    assert not (tmp_path / "npu").exists()
+
+
+def test_a_replayed_serial_is_refused_and_the_environment_stays(tmp_path: Path, key: Signer) -> None:
+    old, new = packed(tmp_path, key, 3, "1.0"), packed(tmp_path, key, 4, "2.0")
+    home = installer_of(new, tmp_path / "home")
+    options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
+    assert run_installer(home, "--bundle", new, *options).status == 0
+    answer = run_installer(home, "--bundle", old, *options)
+    assert (answer.status, answer.facts["error"]) == (5, "OlderSerialError")
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "2.0"
+
+
+def test_a_delta_installs_from_itself_and_its_base(tmp_path: Path, key: Signer) -> None:
+    old = packed(tmp_path, key, 3, "1.0")
+    delta = packed(tmp_path, key, 4, "2.0", base=old)
+    assert delta.stat().st_size < old.stat().st_size
+    home = installer_of(old, tmp_path / "home")
+    options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
+    answer = run_installer(home, "--bundle", delta, "--base", old, *options)
+    assert answer.status == 0, answer.talk
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "2.0"
+
+
+def test_a_byte_changed_in_a_wheel_is_refused_and_the_environment_stays(tmp_path: Path, key: Signer) -> None:
+    old, new = packed(tmp_path, key, 3, "1.0"), packed(tmp_path, key, 4, "2.0")
+    home = installer_of(new, tmp_path / "home")
+    options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
+    assert run_installer(home, "--bundle", old, *options).status == 0
+    content = bytearray(new.read_bytes())
+    content[content.rindex(b"version = '2.0'") + 11] ^= 1
+    new.write_bytes(content)
+    answer = run_installer(home, "--bundle", new, *options)
+    assert (answer.status, answer.facts["error"]) == (5, "ChangedFileError")
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
+
+
+def test_a_bundle_in_parts_installs(tmp_path: Path, key: Signer) -> None:
+    part = packed(tmp_path, key, 3, "1.0", split="70K")
+    home = tmp_path / "h3"
+    options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
+    answer = run_installer(home, "--bundle", part, *options)
+    assert answer.status == 0, answer.talk
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
+
+
+def test_the_wheels_can_be_kept_as_the_index_of_the_environment(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    prefix = tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, "--insecure-no-signature", "--offline-index").status == 0
+    shutil.rmtree(house)
+    settings = (prefix / "current/pip.conf").read_text()
+    assert "no-index = true" in settings
+    kept = Path(settings.partition("file://")[2].strip())
+    assert [wheel.name for wheel in kept.iterdir()] == ["alpha-1.0-py3-none-any.whl"]

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.node.python_archive import BadPythonArchiveError, unpack
+
+
+def archive(folder: Path, member: str) -> Path:
+    path = folder / "cpython-3.11.9-install_only.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        info = tarfile.TarInfo(member)
+        info.size, info.mode = 2, 0o755
+        tar.addfile(info, io.BytesIO(b"#!"))
+    return path
+
+
+def test_a_python_archive_is_unpacked_once(tmp_path: Path) -> None:
+    path = archive(tmp_path, "python/bin/python3")
+    first = unpack(path, "d" * 64, tmp_path / "npu")
+    assert Path(first).is_relative_to(tmp_path / "npu/python")
+    path.unlink()
+    assert unpack(path, "d" * 64, tmp_path / "npu") == first
+
+
+def test_an_archive_without_a_python_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadPythonArchiveError, match=r"holds no bin/python3"):
+        unpack(archive(tmp_path, "ruby/bin/ruby"), "d" * 64, tmp_path / "npu")
