@@ -30,16 +30,17 @@ with console.main_guard(), console.reporter("auto") as emit:
     if "interrupt" in sys.argv:
         raise KeyboardInterrupt
 """
+_OF_THE_WINDOW = {"NO_COLOR", "COLUMNS", "LINES"}
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def _on_a_terminal(columns: int, *words: str, **environment: str) -> tuple[int, str]:
+def _on_a_terminal(columns: int, *words: str, script: str = _RUN, **environment: str) -> tuple[int, str]:
     """Run the script on a pseudo terminal of that width; return its status and everything that it wrote."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, columns, 0, 0))
-    base = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS", "LINES"}}
+    base = {name: value for name, value in os.environ.items() if name not in _OF_THE_WINDOW}
     process = subprocess.Popen(
-        [sys.executable, "-c", _RUN, *words],
+        [sys.executable, "-c", script, *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -99,3 +100,16 @@ def test_an_interrupt_takes_the_board_off_and_says_what_is_kept() -> None:
     assert status == 130
     assert text.rstrip().endswith("the next run goes on from there.")
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_an_error_is_folded_to_the_window_but_for_the_command_to_type() -> None:
+    code = (
+        "from ascend_wheelhouse import console, errors\n"
+        "with console.main_guard():\n"
+        "    raise errors.BuildError('word ' * 20, why='why ' * 20, next_step='invoke ' + 'x' * 60)\n"
+    )
+    status, text = _on_a_terminal(40, script=code)
+    lines = _CONTROL.sub("", text).splitlines()
+    assert status == 6
+    assert max(len(line) for line in lines if not line.startswith("Next:")) <= 40
+    assert lines[-1] == f"Next: invoke {'x' * 60}"

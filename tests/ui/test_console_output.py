@@ -1,5 +1,7 @@
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -138,6 +140,15 @@ def test_an_interrupt_says_that_work_is_kept(capsys: pytest.CaptureFixture[str])
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert "What was fetched is kept" in capsys.readouterr().err
+
+
+def test_sigterm_stops_as_cleanly_as_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert ended.value.code == 143
+    assert "What was fetched is kept" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_guard_keeps_the_signature_of_a_task() -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json as json_module
 import os
+import shutil
+import signal
 import sys
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, Protocol, TextIO
+from types import FrameType
+from typing import Literal, NoReturn, Protocol, TextIO
 
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
@@ -24,6 +28,7 @@ __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter"
 Mode = Literal["auto", "plain", "json"]
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
+_TERMINATED = 143
 
 
 class _Output(Protocol):
@@ -127,23 +132,44 @@ def _coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: whatever cleans up after Ctrl-C cleans up now."""
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 @contextmanager
 def main_guard(*, json: bool = False) -> Iterator[None]:
     """Turn what a user can cause into a text and an exit code; as a decorator or around a block.
 
     Raises:
-        SystemExit: With the error's own code, 130 after Ctrl-C, 141 when the reader of a pipe has gone.
+        SystemExit: With the error's own code, 130 after Ctrl-C, 143 after SIGTERM, 141 when a reader left.
     """
     try:
-        yield
+        with _sigterm_as_interrupt():
+            yield
         sys.stdout.flush()
     except WheelhouseError as error:
         sys.stdout.flush()
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         sys.stderr.write("\nStopped. What was fetched is kept; the next run goes on from there.\n")
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(_PIPE_CLOSED) from None
