@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from packaging.version import Version
 
@@ -17,6 +18,7 @@ from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.compatibility import Compatibility
 from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.lock import Pending
+from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.pylock import LockedFile
@@ -116,7 +118,7 @@ class Locator:
             try:
                 answer = self._ask(recipe, origin)
             except (ResolveError, SourceUnreachableError) as error:
-                reasons.append(f"{origin.kind}: {error.what}")
+                reasons.append(f"{origin.kind}: {_short(error)}")
             else:
                 if answer is not None:
                     return answer
@@ -212,6 +214,13 @@ class Locator:
         except WheelhouseError:
             return ""
         return ", ".join(sorted(set(versions), key=Version, reverse=True))
+
+
+def _short(error: WheelhouseError) -> str:
+    """The same words on every network, since they stand in manifests: the host and the kind of fault."""
+    if isinstance(error, OriginError):
+        return f"{urlsplit(error.url).hostname or 'file'}: {error.reason or error.what}".rstrip(".")
+    return error.what.rstrip(".")
 
 
 class _Named(dict[str, str]):

@@ -24,6 +24,7 @@ from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.target import Target
 
 SCHEMA = 1
+UNLOCKED = "no origin that was reached when the lock was made has it"
 
 
 class BadLockError(UsageError):
@@ -71,7 +72,7 @@ class LockedPayload:
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A component that no origin gave: why, and the command or file that would supply it."""
+    """A component that no origin gave: why (not kept in lock files), and what would supply it."""
 
     component: str
     reason: str
@@ -136,7 +137,7 @@ def files(lock: Lock, target: Target) -> dict[str, str]:
         "inputs": _plain(asdict(lock.inputs)),
     }
     sources = {"schema": SCHEMA, "source": [_source(source) for source in lock.sources]}
-    pending = [asdict(item) for item in lock.pending]
+    pending = [{"component": item.component, "supply": item.supply} for item in lock.pending]
     payloads = {"schema": SCHEMA, "payload": [asdict(item) for item in lock.payloads], "pending": pending}
     return {
         f"pylock.{lock.platform}.toml": pylock.dump_pylock(lock.installed, target, tool=tool),
@@ -192,7 +193,9 @@ def load(folder: Path, cell: Cell) -> Lock | None:
     try:
         sources = tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
         payloads = tuple(LockedPayload(**table) for table in _tables(folder, platform, "payloads", "payload"))
-        pending = tuple(Pending(**table) for table in _tables(folder, platform, "payloads", "pending"))
+        pending = tuple(
+            Pending(reason=UNLOCKED, **table) for table in _tables(folder, platform, "payloads", "pending")
+        )
         built = {source.wheel.filename for source in sources if source.wheel}
         return Lock(
             stack=tool["stack"],

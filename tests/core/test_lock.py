@@ -5,6 +5,7 @@ import pytest
 
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.lock import (
+    UNLOCKED,
     BadLockError,
     Inputs,
     Lock,
@@ -65,7 +66,7 @@ def lock(cell: Cell) -> Lock:
         payloads=(
             LockedPayload(component="uv", version="1", filename="uv-1.whl", size=1, sha256=A, origin="index"),
         ),
-        pending=(Pending(component="nnal", reason="no answer", supply="invoke vendor FILE"),),
+        pending=(Pending(component="nnal", reason=UNLOCKED, supply="invoke vendor FILE"),),
         inputs=Inputs(
             requirements=("torch==2.8.0",), excludes=("triton",), exclude_newer="2026-11-22T00:00:00+00:00"
         ),
