@@ -33,11 +33,19 @@ class SandboxUnavailableError(HostUnfitError):
 
 @dataclass(frozen=True, kw_only=True)
 class Mount:
-    """A folder or file of the host, seen inside at `target`; read-only unless said otherwise."""
+    """A folder or file of the host, seen inside at `target`; read-only unless said otherwise.
+
+    Args:
+        source: On the host.
+        target: As seen inside.
+        writable: Let the command change it.
+        system: It belongs to the builder's system: a container has its own.
+    """
 
     source: Path
     target: str
     writable: bool = False
+    system: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +118,11 @@ class Sandbox(ABC):
 
     name: ClassVar[str]
     sealed: ClassVar[bool] = True
+
+    @property
+    def identity(self) -> str:
+        """What the manifest says of it."""
+        return self.name
 
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         """Return the argument list that runs `argv` in the cage; its environment is the cage's alone."""

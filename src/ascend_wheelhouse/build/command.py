@@ -1,0 +1,191 @@
+"""What `invoke build` and `invoke reproduce` call: one component, from its recipe to its wheel.
+
+Toolchain and interpreter are looked at first, so that a component that cannot be built on this host is
+pending within a second, with the reason and with what would supply it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ascend_wheelhouse.build.builder import Builder
+from ascend_wheelhouse.build.container import Container
+from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError, find_interpreter
+from ascend_wheelhouse.build.job import BuildJob, Sources
+from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
+from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_sandbox
+from ascend_wheelhouse.build.spec import BuildSpec
+from ascend_wheelhouse.build.toolchain import (
+    Probe,
+    Toolchain,
+    ToolchainUnfitError,
+    find_toolchain,
+    host_probe,
+)
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.store import Store
+
+
+class NotBuiltHereError(UsageError):
+    """A recipe has no `[build]` table."""
+
+
+class ForeignMachineError(ToolchainUnfitError):
+    """The wheel is for another machine than this builder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """Where and how components are built in one run.
+
+    Args:
+        store: Sources, environments and results.
+        emit: Told of the progress.
+        sandbox: Seal builds; False runs them on the host as it is, which the manifest then says.
+        container: Build in an image: its name, or `recipe` for the recipe's default.
+        builds: How many builds run side by side.
+        server: Slots that they share, if any.
+        ccache: Go through ccache where it is installed.
+        machine: This builder's machine.
+    """
+
+    store: Store
+    emit: Emit = silent
+    sandbox: bool = True
+    container: str = ""
+    builds: int = 1
+    server: Jobserver | None = None
+    ccache: bool = True
+    machine: str = field(default_factory=lambda: os.uname().machine)
+
+    def room(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
+        """Return the sandbox for a recipe, and what probes its tools.
+
+        Raises:
+            SandboxUnavailableError: No sandbox works here.
+            ContainerUnavailableError: Neither docker nor podman does, or the image is not there.
+        """
+        if self.container:
+            image = spec.container if self.container == "recipe" else self.container
+            container = Container.of(image)
+            return container, container.probe
+        return (find_sandbox() if self.sandbox else Unsealed()), host_probe
+
+    def tools(self, spec: BuildSpec, cell: Cell) -> tuple[Sandbox, Toolchain, Interpreter]:
+        """Return sandbox, toolchain and interpreter for a recipe.
+
+        Raises:
+            ForeignMachineError, ToolchainUnfitError, InterpreterMissingError: This builder is not fit.
+        """
+        if cell.target.machine != self.machine:
+            raise ForeignMachineError(
+                f"This builder is {self.machine}, the wheel is for {cell.target.machine}.",
+                why="Compiled code is built natively: a cross compiler's output is for tests only.",
+                next_step=f"build on an {cell.target.machine} host",
+            )
+        sandbox, probe = self.room(spec)
+        python = f"{cell.target.python[0]}.{cell.target.python[1]}"
+        toolchain = find_toolchain(spec.toolchain, requirements=spec.requirements, probe=probe)
+        interpreter = (
+            sandbox.interpreter(python) if isinstance(sandbox, Container) else find_interpreter(python)
+        )
+        return sandbox, toolchain, interpreter
+
+    def builder(self, sandbox: Sandbox, interpreter: Interpreter, spec: BuildSpec) -> Builder:
+        """Return a builder with this workshop's slots and memory."""
+        jobs = share(
+            len(os.sched_getaffinity(0)),
+            builds=self.builds,
+            memory_mb=host_memory_mb(),
+            per_job_mb=spec.memory_mb,
+        )
+        return Builder(
+            store=self.store,
+            sandbox=sandbox,
+            emit=self.emit,
+            jobs=jobs,
+            server=self.server,
+            ccache=self.ccache and _has_ccache() and not isinstance(sandbox, Container),
+            interpreter=lambda _python: interpreter,
+        )
+
+
+def _has_ccache() -> bool:
+    return os.access("/usr/bin/ccache", os.X_OK)
+
+
+def spec_of(recipe: Recipe, cell: Cell) -> BuildSpec:
+    """Return a recipe's build table for a cell.
+
+    Raises:
+        NotBuiltHereError: The recipe has none.
+    """
+    if recipe.build is None:
+        raise NotBuiltHereError(
+            f"The recipe {recipe.name} has no [build] table.",
+            next_step=f"take its wheel from another origin, or write the table in recipes/{recipe.name}.toml",
+        )
+    return recipe.build.resolve(cell)
+
+
+def job_for(recipe: Recipe, cell: Cell, sources: Sources) -> BuildJob:
+    """Return the build of a component with its locked sources."""
+    return BuildJob(
+        component=recipe.name,
+        version=cell.components[recipe.name],
+        machine=cell.target.machine,
+        python=f"{cell.target.python[0]}.{cell.target.python[1]}",
+        spec=spec_of(recipe, cell),
+        sources=sources,
+        host_libraries=tuple(recipe.host_libraries),
+    )
+
+
+@contextmanager
+def pending_on_unfit(recipe: Recipe, emit: Emit) -> Iterator[list[PendingBuild]]:
+    """Turn a builder that is not fit into a pending component, put into the list that is given."""
+    pending: list[PendingBuild] = []
+    try:
+        yield pending
+    except (ToolchainUnfitError, InterpreterMissingError) as error:
+        emit(JobStarted(job=recipe.name, action="build"))
+        emit(JobFinished(job=recipe.name, outcome="pending", detail=error.what))
+        supply = recipe.supply or error.next_step
+        pending.append(PendingBuild(component=recipe.name, reason=error.what, supply=supply))
+
+
+def unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
+    """Return why a component cannot be built on this host, in about a second; None when it can."""
+    with pending_on_unfit(recipe, workshop.emit) as pending:
+        workshop.tools(spec_of(recipe, cell), cell)
+    return pending[0] if pending else None
+
+
+def build_component(
+    recipe: Recipe, cell: Cell, sources: Sources, workshop: Workshop
+) -> list[BuiltWheel] | PendingBuild:
+    """Build one component from its locked sources, or say why it cannot be built here.
+
+    Args:
+        recipe: The component.
+        cell: The combination that it is built for.
+        sources: What it starts from, from the lock; see `SourceLocker`.
+        workshop: Where and how.
+
+    Raises:
+        BuildError: The build failed.
+        IntegrityError: A source has other bytes than the lock says.
+        SandboxUnavailableError: No sandbox works here and `--no-sandbox` was not given.
+    """
+    job = job_for(recipe, cell, sources)
+    with pending_on_unfit(recipe, workshop.emit) as pending:
+        sandbox, toolchain, interpreter = workshop.tools(job.spec, cell)
+        return workshop.builder(sandbox, interpreter, job.spec).build(job, toolchain)
+    return pending[0]

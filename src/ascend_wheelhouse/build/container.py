@@ -1,0 +1,133 @@
+"""The same steps in a container image: docker or podman, without a network, the build's folder mounted.
+
+The image brings compilers, CANN and Python; sources and the build environment come from the store as
+always. The image's own digest is part of the key.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError
+from ascend_wheelhouse.build.sandbox import Cage, Sandbox
+from ascend_wheelhouse.errors import HostUnfitError
+from ascend_wheelhouse.keys import digest_of
+from ascend_wheelhouse.process import CommandFailedError, run
+
+_ENGINES = ("docker", "podman")
+_PYTHON = """
+for p in python{version} /opt/python/cp{tag}-cp{tag}/bin/python /usr/local/python{version}*/bin/python3; do
+  command -v "$p" >/dev/null 2>&1 || continue
+  "$p" -I -c 'import sys, sysconfig as s
+print(sys.executable, sys.base_prefix, sep=chr(10))
+print(sys.version.replace(chr(10), " "), s.get_config_var("CFLAGS"))'
+  exit
+done
+exit 1
+"""
+
+
+class ContainerUnavailableError(HostUnfitError):
+    """No container engine works here, or the image is not on this host."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container(Sandbox):
+    """An image, run by docker or podman.
+
+    Args:
+        engine: The engine's command.
+        image: The image as it was named.
+        digest: The image's own id.
+    """
+
+    engine: str
+    image: str
+    digest: str
+    name: ClassVar[str] = "container"
+
+    @classmethod
+    def of(cls, image: str, engines: Sequence[str] = _ENGINES) -> Container:
+        """Return the container of an image that is on this host.
+
+        Raises:
+            ContainerUnavailableError: No engine answers, or none has the image.
+        """
+        reasons = []
+        for engine in (found for found in engines if shutil.which(found)):
+            try:
+                done = run([engine, "image", "inspect", "--format", "{{.Id}}", image], timeout=60)
+            except CommandFailedError as error:
+                reasons.append(f"{engine}: {error.tail()}")
+            else:
+                return cls(engine=engine, image=image, digest=done.stdout.strip())
+        raise ContainerUnavailableError(
+            f"The image {image} cannot be used on this host.",
+            why="; ".join(reasons) or "Neither docker nor podman is installed.",
+            next_step=f"docker pull {image} (or podman) on a connected host, or build without --container",
+        )
+
+    @property
+    def identity(self) -> str:
+        """What goes into the key and the manifest."""
+        return f"container:{self.image}@{self.digest}"
+
+    def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        """Return the engine's argument list; the container is gone when the command ends."""
+        return self._inner(cage, argv)
+
+    def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        conditions = cage.conditions
+        words = [self.engine, "run", "--rm", "--network", "none", "--hostname", conditions.hostname]
+        words += ["--user", f"{os.getuid()}:{os.getgid()}", "--workdir", cage.cwd, "--entrypoint", ""]
+        words += ["--volume", f"{cage.work}:{conditions.root}:rw"]
+        if conditions.cores:
+            words += ["--cpuset-cpus", f"0-{conditions.cores - 1}"]
+        for mount in cage.mounts:
+            if not mount.system:
+                mode = "rw" if mount.writable else "ro"
+                words += ["--volume", f"{mount.source}:{mount.target}:{mode}"]
+        for variable, value in sorted(cage.env.items()):
+            words += ["--env", f"{variable}={value}"]
+        shell = f'umask {conditions.umask:o}; exec "$@"'
+        return [*words, self.image, "/bin/sh", "-c", shell, "sh", *argv]
+
+    def probe(self, script: str) -> str:
+        """Run the toolchain's probe script in the image."""
+        done = run(
+            [
+                self.engine,
+                "run",
+                "--rm",
+                "--network",
+                "none",
+                "--entrypoint",
+                "",
+                self.image,
+                "sh",
+                "-c",
+                script,
+            ]
+        )
+        return done.stdout
+
+    def interpreter(self, python: str) -> Interpreter:
+        """Return the image's CPython of a version.
+
+        Raises:
+            InterpreterMissingError: It has none.
+        """
+        script = _PYTHON.format(version=python, tag=python.replace(".", ""))
+        try:
+            program, prefix, *facts = self.probe(script).splitlines()
+        except (CommandFailedError, ValueError) as error:
+            raise InterpreterMissingError(
+                f"The image {self.image} has no CPython {python}.", next_step="name another --container"
+            ) from error
+        identity = digest_of({"facts": facts, "image": self.digest})
+        return Interpreter(program=Path(program), prefix=Path(prefix), identity=identity)

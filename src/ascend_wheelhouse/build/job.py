@@ -1,0 +1,129 @@
+"""One build with nothing left to decide: the resolved recipe and the exact bytes that it starts from.
+
+What a job holds beside its recipe is what `sources.<platform>.toml` keeps: commits, archives, patches and
+the wheels of the build environment, all by digest and without a host name or a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ascend_wheelhouse.build.spec import BuildSpec
+from ascend_wheelhouse.git_source import GitSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentFile:
+    """A wheel of the build environment."""
+
+    filename: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """A patch of `recipes/patches/`, applied strictly, in the order of the names."""
+
+    name: str
+    sha256: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A source distribution in the store; `epoch` is the time of its newest member, seconds since 1970."""
+
+    filename: str
+    sha256: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlacedRepository:
+    """A repository that the build would clone by itself, and where it lies in the source."""
+
+    path: str
+    source: GitSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The bytes that a build starts from.
+
+    Args:
+        tree: The source itself: a git tree or an archive.
+        environment: Wheels of the build environment, by file name.
+        patches: Patches, in order.
+        repositories: Further repositories.
+    """
+
+    tree: GitSource | Archive
+    environment: tuple[EnvironmentFile, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    repositories: tuple[PlacedRepository, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """`SOURCE_DATE_EPOCH` of the build."""
+        return self.tree.epoch
+
+    @property
+    def commit(self) -> str:
+        """The commit, or the archive's digest where there is none."""
+        return self.tree.top.commit if isinstance(self.tree, GitSource) else self.tree.sha256
+
+    @property
+    def digest(self) -> str:
+        """What the tree is, as a SHA-256."""
+        return self.tree.digest if isinstance(self.tree, GitSource) else self.tree.sha256
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the lock keeps."""
+        tree = self.tree
+        return {
+            "git" if isinstance(tree, GitSource) else "archive": tree.as_dict()
+            if isinstance(tree, GitSource)
+            else vars(tree),
+            "environment": [vars(file) for file in self.environment],
+            "patches": [{"name": patch.name, "sha256": patch.sha256} for patch in self.patches],
+            "repositories": [{"path": item.path, "git": item.source.as_dict()} for item in self.repositories],
+        }
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any], patches: tuple[Patch, ...] = ()) -> Sources:
+        """Read back what `as_dict` wrote; the patches' texts come from the recipes."""
+        git, archive = table.get("git"), table.get("archive")
+        return cls(
+            tree=GitSource.from_dict(git) if git else Archive(**(archive or {})),
+            environment=tuple(EnvironmentFile(**row) for row in table.get("environment", ())),
+            patches=patches,
+            repositories=tuple(
+                PlacedRepository(path=row["path"], source=GitSource.from_dict(row["git"]))
+                for row in table.get("repositories", ())
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildJob:
+    """One build.
+
+    Args:
+        component: The recipe's name.
+        version: The release that is built.
+        machine: What it is built on and for.
+        python: `major.minor`.
+        spec: The recipe's build table for this cell.
+        sources: What it starts from.
+        host_libraries: What repair may leave to the host.
+    """
+
+    component: str
+    version: str
+    machine: str
+    python: str
+    spec: BuildSpec
+    sources: Sources
+    host_libraries: tuple[str, ...] = ()

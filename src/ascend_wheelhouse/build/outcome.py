@@ -1,0 +1,49 @@
+"""What a build gives: a wheel with its history, or the reason why it cannot be built here yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltWheel:
+    """A wheel in the store.
+
+    Args:
+        component: The recipe's name.
+        filename: Its file name, with the repaired tag and the cell's local version.
+        sha256: Its digest.
+        size: Bytes.
+        key: The key of its build.
+        toolchain: What each tool identified itself as.
+        sandbox: `bubblewrap`, `namespaces`, `container:<image>`, or `none` for an unsealed build.
+        note: What a reader of the manifest should know, such as why a `linux_<arch>` tag stays.
+        cached: Whether nothing had to be built.
+    """
+
+    component: str
+    filename: str
+    sha256: str
+    size: int
+    key: str
+    toolchain: Mapping[str, str] = field(default_factory=dict)
+    sandbox: str = ""
+    note: str = ""
+    cached: bool = False
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what the store keeps under the key."""
+        record = dict(vars(self)) | {"toolchain": dict(self.toolchain)}
+        del record["cached"]
+        return record
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingBuild:
+    """A component that this host cannot build: why, and what would supply it."""
+
+    component: str
+    reason: str
+    supply: str

@@ -1,0 +1,112 @@
+"""Patches and edits: changes to a source, strict, so that one that no longer fits stops the build at once.
+
+Patches lie in `recipes/patches/<component>/<version range>/*.patch`; the folder's name is a version range
+such as `>=2.6,<2.7`. They are applied by `git apply`, which allows no fuzz, in the order of their names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from ascend_wheelhouse.build.job import Patch
+from ascend_wheelhouse.build.spec import Edit, fill
+from ascend_wheelhouse.errors import BuildError, UsageError
+from ascend_wheelhouse.process import CommandFailedError, run
+
+
+class PatchFailedError(BuildError):
+    """A patch does not apply to the source."""
+
+
+class EditFailedError(BuildError):
+    """A required edit finds nothing to replace."""
+
+
+class PatchFolderError(UsageError):
+    """A folder of patches is not named by a version range."""
+
+
+def patches_for(folder: Path, component: str, version: str) -> tuple[Patch, ...]:
+    """Return the patches of a component's version.
+
+    Args:
+        folder: `recipes/patches`.
+        component: The recipe's name.
+        version: The release that is built.
+
+    Raises:
+        PatchFolderError: A folder's name is not a version range.
+    """
+    found = sorted(
+        path
+        for place in _ranges(folder / component)
+        for path in place.glob("*.patch")
+        if _covers(place, version)
+    )
+    return tuple(_patch(path, folder) for path in found)
+
+
+def _ranges(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (place for place in sorted(folder.iterdir()) if place.is_dir())
+
+
+def _covers(place: Path, version: str) -> bool:
+    try:
+        return SpecifierSet(place.name).contains(version, prereleases=True)
+    except InvalidSpecifier as error:
+        raise PatchFolderError(
+            f"The folder {place.parent.name}/{place.name} of patches is not named by a version range.",
+            next_step='rename it, for example to ">=2.6,<2.7"',
+        ) from error
+
+
+def _patch(path: Path, folder: Path) -> Patch:
+    data = path.read_bytes()
+    name = path.relative_to(folder).as_posix()
+    return Patch(name=name, sha256=hashlib.sha256(data).hexdigest(), text=data.decode())
+
+
+def apply_patches(source: Path, patches: Sequence[Patch]) -> None:
+    """Apply patches to a source folder, each wholly or not at all.
+
+    Raises:
+        PatchFailedError: One does not apply; the text names it and the hunk.
+    """
+    env = os.environ | {"GIT_CEILING_DIRECTORIES": str(source.parent), "LC_ALL": "C.UTF-8"}
+    for patch in patches:
+        try:
+            run(["git", "apply", "--whitespace=nowarn", "-"], cwd=source, env=env, stdin=patch.text)
+        except CommandFailedError as error:
+            raise PatchFailedError(
+                f"The patch {patch.name} does not apply.",
+                why=error.tail(),
+                next_step="make it again for this version, in a folder named by the versions that it fits",
+            ) from error
+
+
+def apply_edits(source: Path, edits: Sequence[Edit], values: Mapping[str, str]) -> None:
+    """Apply the recipe's text replacements.
+
+    Raises:
+        EditFailedError: A required one finds nothing.
+    """
+    for edit in edits:
+        path = source / edit.path
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        replacement = fill(edit.replace, values).replace("\\", r"\\")
+        after, count = re.subn(edit.find, replacement, before)
+        if count == 0 and edit.required:
+            raise EditFailedError(
+                f"The edit of {edit.path} finds nothing that matches {edit.find!r}.",
+                why="Upstream changed the file." if before else "The source has no such file.",
+                next_step="adapt [[build.edits]] of the recipe to this version",
+            )
+        if after != before:
+            path.write_text(after, encoding="utf-8")

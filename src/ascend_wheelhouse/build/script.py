@@ -1,0 +1,243 @@
+"""Running a build's steps in its room: the variables, the placeholders, and what to say when a step fails."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.build.environment import Environment, Interpreter
+from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.jobserver import Jobserver, make_is_client, ninja_is_client
+from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
+from ascend_wheelhouse.build.spec import fill
+from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
+from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.events import Emit, JobProgress
+from ascend_wheelhouse.process import run_logged
+
+_PEP517 = (
+    "python",
+    "-m",
+    "build",
+    "--wheel",
+    "--no-isolation",
+    "--skip-dependency-check",
+    "--outdir",
+    "{out}",
+)
+_TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
+_HOST_IN_LOG = re.compile(
+    r"(?:resolve host(?: address)?:?|Failed to resolve|Failed to connect to) \W?([A-Za-z0-9.-]+\.[a-z]{2,})"
+)
+_TOLD_LINES = 12
+
+
+class StepFailedError(BuildError):
+    """A build step ended with a status other than 0."""
+
+
+class NetworkWantedError(BuildError):
+    """A build tried to reach the network, which it has none of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """Where one build runs.
+
+    Args:
+        place: The build's folder on the host; `work` in it is what the build sees at its root.
+        sandbox: What keeps it from the network and the host.
+        toolchain: The chosen tools.
+        interpreter: The CPython of the build environment.
+        environment: The installed build environment.
+        jobs: How many compilers it may run by itself.
+        server: The slots that it shares with other builds, if any.
+        ccache: Folder of the compiler cache; None for none.
+        conditions: What it sees of the builder.
+    """
+
+    place: Path
+    sandbox: Sandbox
+    toolchain: Toolchain
+    interpreter: Interpreter
+    environment: Environment
+    jobs: int = 1
+    server: Jobserver | None = None
+    ccache: Path | None = None
+    conditions: Conditions = NORMAL
+
+    @property
+    def work(self) -> Path:
+        """The folder that the build sees at its root."""
+        return self.place / "work"
+
+    @property
+    def root(self) -> str:
+        """Where the build sees its folder."""
+        return self.conditions.root if self.sandbox.sealed else str(self.work)
+
+    @property
+    def log(self) -> Path:
+        """What the steps print."""
+        return self.place / "build.log"
+
+
+def values(job: BuildJob, room: Room) -> dict[str, str]:
+    """Return the late placeholders."""
+    cann = room.toolchain.cann_home
+    return {
+        "jobs": str(room.jobs),
+        "out": f"{room.root}/out",
+        "source": f"{room.root}/source",
+        "env": room.environment.seen,
+        "cann_home": cann,
+        "cann_set_env": set_env_script(cann) if cann else "",
+        "commit": job.sources.commit,
+        "commit8": job.sources.commit[:8],
+        "epoch": str(job.sources.epoch),
+    }
+
+
+def variables(job: BuildJob, room: Room) -> dict[str, str]:
+    """Return the whole environment of a step: nothing of the host's is in it."""
+    root, conditions = room.root, room.conditions
+    env = {
+        "PATH": shims.search_path(root, room.environment.seen, room.toolchain.folders),
+        "HOME": f"{root}/home",
+        "USER": conditions.user[0],
+        "LOGNAME": conditions.user[0],
+        "TZ": conditions.timezone,
+        "LC_ALL": conditions.locale,
+        "LANG": conditions.locale,
+        "TERM": "dumb",
+        "SOURCE_DATE_EPOCH": str(job.sources.epoch),
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PIP_NO_INDEX": "1",
+        "PIP_RETRIES": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "UV_OFFLINE": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": "*",
+    }
+    if room.ccache:
+        env["CCACHE_DIR"] = f"{root}/ccache" if room.sandbox.sealed else str(room.ccache)
+    if conditions.clock:
+        env["LD_PRELOAD"] = f"{root}/{shims.FOLDER}/libclock.so"
+    late = values(job, room)
+    return env | _parallelism(job, room) | {name: fill(text, late) for name, text in job.spec.env.items()}
+
+
+def _parallelism(job: BuildJob, room: Room) -> dict[str, str]:
+    jobs = str(room.jobs)
+    fixed = {"MAX_JOBS": jobs, "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
+    if room.server is None or not room.sandbox.sealed:
+        return fixed | {"MAKEFLAGS": f"-j{jobs}"}
+    flags = {"MAKEFLAGS": room.server.makeflags(f"{room.root}/jobserver")}
+    return flags if ninja_is_client(room.toolchain, job.sources.environment) else flags | fixed
+
+
+def cage(job: BuildJob, room: Room) -> Cage:
+    """Return what a step may see."""
+    root = room.root
+    mounts = [Mount(source=room.interpreter.prefix, target=str(room.interpreter.prefix), system=True)]
+    mounts += [Mount(source=Path(folder), target=folder, system=True) for folder in _foreign(room.toolchain)]
+    mounts.append(Mount(source=room.environment.folder, target=room.environment.seen))
+    if room.ccache:
+        mounts.append(Mount(source=room.ccache, target=f"{root}/ccache", writable=True))
+    if room.server:
+        mounts.append(Mount(source=room.server.path, target=f"{root}/jobserver", writable=True))
+    return Cage(
+        work=room.work,
+        mounts=tuple(mounts),
+        env=variables(job, room),
+        cwd=f"{root}/source/{job.spec.subdirectory}".removesuffix("/."),
+        conditions=room.conditions,
+    )
+
+
+def _foreign(toolchain: Toolchain) -> list[str]:
+    """Folders outside the system that the tools need: a gcc-toolset's root, CANN's whole tree."""
+    folders = [folder.removesuffix("/usr/bin") for folder in toolchain.folders]
+    if toolchain.cann_home:
+        folders.append(str(Path(toolchain.cann_home).parent))
+    return [folder for folder in dict.fromkeys(folders) if not folder.startswith("/usr/")]
+
+
+def write_shims(room: Room, urls: Mapping[str, str]) -> None:
+    """Write the commands that stand before the system's own; `urls` are the recipe's downloads."""
+    folder = room.work / shims.FOLDER
+    maps = {
+        f"{room.root}/source": "/source",
+        room.environment.seen: "/environment",
+        str(room.interpreter.prefix): "/python",
+        room.root: "/work",
+    }
+    ccache = "ccache" if room.ccache else ""
+    shims.write_compilers(folder, room.toolchain, maps, python=str(room.interpreter.prefix), ccache=ccache)
+    shims.write_downloaders(folder, str(room.interpreter.program), room.root, urls)
+    make = room.toolchain.get("make")
+    if make and room.server and not make_is_client(room.toolchain):
+        shims.write_plain_make(folder, make.path, room.jobs)
+
+
+def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
+    """Run the job's steps, each in the cage, until one fails.
+
+    Raises:
+        NetworkWantedError: A step failed after it had asked for a host or a file of the network.
+        StepFailedError: A step failed.
+    """
+    late = values(job, room)
+    steps: Sequence[Sequence[str]] = job.spec.steps or ([*_PEP517, "."],)
+    where = cage(job, room)
+    for step in steps:
+        words = [fill(word, late) for word in step]
+        command = room.sandbox.command(where, words)
+        _write_shell(room, where)
+        status = run_logged(
+            command, log=room.log, on_line=lambda line: emit(JobProgress(job=job.component, line=line))
+        )
+        if status != 0:
+            raise _failure(job, room, where, words, status)
+
+
+def _write_shell(room: Room, where: Cage) -> None:
+    command = room.sandbox.command(where, ["/bin/bash", "-i"])
+    path = room.place / "shell.sh"
+    path.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _failure(job: BuildJob, room: Room, where: Cage, words: Sequence[str], status: int) -> BuildError:
+    lines = room.log.read_text(encoding="utf-8", errors="replace").splitlines()
+    hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
+    wanted = (*shims.refused_urls(room.work), *hosts)
+    told = "\n".join(telling_lines(lines))
+    shell = f"sh {room.place / 'shell.sh'} opens a shell in the same sandbox; the whole log is {room.log}"
+    if wanted:
+        return NetworkWantedError(
+            f"The build of {job.component} wants the network: {', '.join(wanted)}.",
+            why=f"A build has none: what it needs must be in the lock.\n{told}",
+            next_step=f"add the file or repository to [[build.downloads]] or [[build.repositories]]; {shell}",
+        )
+    return StepFailedError(
+        f"The build of {job.component} failed: {shlex.join(words)} ended with status {status}.",
+        why=told,
+        next_step=shell,
+    )
+
+
+def telling_lines(lines: Sequence[str]) -> list[str]:
+    """Return the few lines of a log that tell what went wrong: those that name an error, else the last."""
+    telling = [line for line in lines if _TELLING.search(line)]
+    return (telling or list(lines))[-_TOLD_LINES:]

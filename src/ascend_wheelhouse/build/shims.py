@@ -1,0 +1,94 @@
+"""Commands that stand before the system's own on a build's PATH.
+
+Compilers: the chosen gcc under every name that builds use, with the prefix maps that keep the builder's
+paths out of objects, and through ccache where asked for. They are wrappers, not CFLAGS, because setuptools
+replaces Python's own flags by a CXXFLAGS of the environment, -O2 included. Downloaders: `wget` and `curl`
+hand out the recipe's vendored files by URL, and refuse every other with the URL on record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from ascend_wheelhouse.build import fetcher
+from ascend_wheelhouse.build.toolchain import Toolchain
+
+FOLDER = "shims"
+DOWNLOADS = "downloads"
+REFUSED = "refused.log"
+_WRAPPER = """#!/bin/sh
+for word do
+  shift
+  case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
+done
+exec {command} "$@"
+"""
+
+
+def write_compilers(
+    folder: Path, toolchain: Toolchain, maps: Mapping[str, str], *, python: str = "", ccache: str = ""
+) -> None:
+    """Write wrappers for gcc and g++ under the names that builds use.
+
+    Args:
+        folder: Where to, on the host.
+        toolchain: The chosen gcc.
+        maps: Path as seen by the compiler, to what objects shall say.
+        python: The interpreter's folder, whose `-rpath` (of its own LDFLAGS) no wheel may keep.
+        ccache: The ccache to go through, or empty.
+    """
+    gcc = toolchain.get("gcc")
+    if gcc is None:
+        return
+    flags = " ".join(f"'-ffile-prefix-map={path}={name}'" for path, name in maps.items())
+    triplet = gcc.identity.rsplit(" ", 1)[-1]
+    own = PurePosixPath(gcc.path)
+    plus = own.with_name(own.name.replace("gcc", "g++"))
+    names = {
+        own: ("gcc", "cc", f"{triplet}-gcc", own.name),
+        plus: ("g++", "c++", f"{triplet}-g++", plus.name),
+    }
+    for real, aliases in names.items():
+        for alias in aliases:
+            _write(folder / alias, _WRAPPER.format(python=python, command=f"{ccache} {real} {flags}".strip()))
+
+
+def write_downloaders(folder: Path, python: str, root: str, urls: Mapping[str, str]) -> None:
+    """Write `wget` and `curl` that know the given URLs alone.
+
+    Args:
+        folder: Where to, on the host.
+        python: The interpreter, as seen by the build.
+        root: The build's root, as seen by the build.
+        urls: URL to the file's name in the downloads folder.
+    """
+    files = {url: f"{root}/{DOWNLOADS}/{name}" for url, name in urls.items()}
+    settings = {"files": files, "refused": f"{root}/{REFUSED}"}
+    script = Path(fetcher.__file__).read_text(encoding="utf-8")
+    for name in ("wget", "curl"):
+        _write(folder / name, f"#!{python} -I\n{script}")
+    (folder / "downloads.json").write_text(json.dumps(settings, sort_keys=True), encoding="utf-8")
+
+
+def write_plain_make(folder: Path, make: str, jobs: int) -> None:
+    """Write a `make` for a version that stops at a jobserver of a FIFO: it runs a share of its own."""
+    _write(folder / "make", f'#!/bin/sh\nunset MAKEFLAGS\nexec {make} -j{jobs} "$@"\n')
+
+
+def refused_urls(work: Path) -> tuple[str, ...]:
+    """Return the URLs that a build asked the downloaders for in vain."""
+    log = work / REFUSED
+    return tuple(dict.fromkeys(log.read_text(encoding="utf-8").split())) if log.exists() else ()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+def search_path(root: str, environment: str, tools: Iterable[str]) -> str:
+    """Return the PATH of a build: shims, the build environment, the tools' own folders, the system."""
+    return ":".join((f"{root}/{FOLDER}", f"{environment}/bin", *tools, "/usr/bin", "/bin"))

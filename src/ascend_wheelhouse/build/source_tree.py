@@ -1,0 +1,107 @@
+"""The source folder of a build: laid out from the store, patched, edited, cleaned, the same every time."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ascend_wheelhouse.build.conditions import Order
+from ascend_wheelhouse.build.job import Archive, BuildJob
+from ascend_wheelhouse.build.patches import apply_edits, apply_patches
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.git_source import GitSource, date_files, git, lay_out
+from ascend_wheelhouse.store import Store
+
+
+class BadArchiveError(IntegrityError):
+    """A source archive does not hold exactly one project folder."""
+
+
+def lay_source(
+    job: BuildJob, store: Store, folder: Path, *, values: Mapping[str, str], order: Order = "sorted"
+) -> None:
+    """Fill `folder` with the job's source, ready for its first step.
+
+    Args:
+        job: The build.
+        store: Where bundles and archives are.
+        folder: An absent folder.
+        values: The late placeholders, for edits.
+        order: In which order files are made, which a directory listing may follow.
+
+    Raises:
+        BundleMissingError, BlobMissingError: The store lacks the source.
+        DamagedBlobError, TreeChangedError: It has other bytes than the lock says.
+        PatchFailedError, EditFailedError: A change does not fit.
+    """
+    folder.mkdir(parents=True)
+    if isinstance(job.sources.tree, GitSource):
+        lay_out(job.sources.tree, store, folder)
+    else:
+        unpack(job.sources.tree, store, folder)
+    for item, repository in zip(job.sources.repositories, job.spec.repositories, strict=True):
+        place = folder / item.path
+        lay_out(item.source, store, place)
+        git("tag", repository.ref, item.source.top.commit, at=place)
+    apply_patches(folder, job.sources.patches)
+    apply_edits(folder, job.spec.edits, values)
+    for name in job.spec.clean:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    date_files(folder, job.sources.epoch)
+    if order == "reversed":
+        lay_again(folder)
+
+
+def unpack(archive: Archive, store: Store, folder: Path) -> None:
+    """Unpack a source distribution without its top folder.
+
+    Raises:
+        BlobMissingError, DamagedBlobError: The store lacks it, or has other bytes.
+        BadArchiveError: It holds more than one folder at its top.
+    """
+    store.check(archive.sha256)
+    inner = folder.with_name(f"{folder.name}.unpacked")
+    if archive.filename.endswith(".zip"):
+        with zipfile.ZipFile(store.path(archive.sha256)) as opened:
+            opened.extractall(inner)  # noqa: S202 - zipfile keeps members inside by itself
+    else:
+        with tarfile.open(store.path(archive.sha256)) as opened_tar:
+            opened_tar.extractall(inner, filter="data")
+    tops = list(inner.iterdir())
+    if len(tops) != 1 or not tops[0].is_dir():
+        raise BadArchiveError(
+            f"{archive.filename} holds {len(tops)} entries at its top, a source distribution has one folder.",
+            next_step="look at the archive; the lock may name the wrong file",
+        )
+    folder.rmdir()
+    tops[0].rename(folder)
+    inner.rmdir()
+
+
+def archive_epoch(path: Path) -> int:
+    """Return the time of the newest file of a source distribution, seconds since 1970."""
+    if zipfile.is_zipfile(path):
+        return 315532800
+    with tarfile.open(path) as opened:
+        return int(max((member.mtime for member in opened if member.isfile()), default=315532800))
+
+
+def lay_again(folder: Path) -> None:
+    """Make every file of a folder anew in the reverse order of names; times and modes stay."""
+    before = folder.with_name(f"{folder.name}.before")
+    folder.rename(before)
+    _copy_reversed(before, folder)
+    shutil.rmtree(before)
+
+
+def _copy_reversed(source: Path, target: Path) -> None:
+    target.mkdir()
+    for entry in sorted(source.iterdir(), reverse=True):
+        if entry.is_dir() and not entry.is_symlink():
+            _copy_reversed(entry, target / entry.name)
+        else:
+            shutil.copy2(entry, target / entry.name, follow_symlinks=False)
+    shutil.copystat(source, target)
