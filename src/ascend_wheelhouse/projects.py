@@ -1,19 +1,98 @@
-"""From a locked source to its wheel in the store."""
+"""From a locked source to its wheel in the store: only what the lock names by digest goes into the build."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ascend_wheelhouse.build.project import ProjectSource, build_project
 from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.events import Emit
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.lock import LockedSource
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store import BlobMissingError, DamagedBlobError, Store, file_sha256
+from ascend_wheelhouse.wheel import WheelFile
+
+
+class NotAProjectError(BuildError):
+    """A component has no `[project]` table, so its sdist says nothing of how to build it."""
 
 
 def build_source(source: LockedSource, recipe: Recipe, *, store: Store, emit: Emit) -> LockedFile:
     """Return the wheel of a source, built, normalised and in the store.
 
+    Args:
+        source: What the lock says of it; its archive and build environment must be in the store.
+        recipe: The component's recipe.
+        store: Where they are, and where the wheel goes.
+        emit: Told when the build starts and ends.
+
     Raises:
+        BlobMissingError: Something is not in the store.
+        DamagedBlobError: Something in the store is not what the lock names.
         BuildError: The build failed.
     """
-    raise BuildError(f"{recipe.name}: no builder for {source.filename} in {store.root} yet ({emit})")
+    if recipe.project is None:
+        raise NotAProjectError(
+            f"{recipe.name} cannot be built from {source.filename}.",
+            why=f"recipes/{recipe.name}.toml has no [project] table.",
+            next_step=f"add one, or hand the wheel over: `invoke vendor FILE --component {recipe.name}`",
+        )
+    emit(JobStarted(job=recipe.name, action="build"))
+    try:
+        with tempfile.TemporaryDirectory(prefix="wheelhouse-") as scratch:
+            work = Path(scratch)
+            locked = ProjectSource(
+                name=recipe.distribution,
+                version=source.version,
+                sdist=_placed(store, source.filename, source.sha256, work),
+                requirements=[
+                    _placed(store, file.filename, file.sha256, work / "environment")
+                    for file in source.environment
+                ],
+            )
+            out = work / "out"
+            out.mkdir()
+            wheel = build_project(recipe.project, locked, out=out, python=Path(sys.executable))
+            built = _kept(wheel, source, recipe, store)
+    except BaseException as error:
+        emit(JobFinished(job=recipe.name, outcome="failed", detail=str(error).partition("\n")[0]))
+        raise
+    emit(JobFinished(job=recipe.name, outcome="done", detail=built.filename))
+    return built
+
+
+def _placed(store: Store, filename: str, sha256: str, folder: Path) -> Path:
+    """Copy a blob under its own name, and check on the way that it is the one that the lock names."""
+    if not store.has(sha256):
+        raise BlobMissingError(
+            f"{filename} is not in the store.", next_step="run the same command again without --offline"
+        )
+    folder.mkdir(exist_ok=True)
+    path = folder / os.path.basename(filename)  # noqa: PTH119 - a bare name, whatever the lock says
+    shutil.copyfile(store.path(sha256), path)
+    if file_sha256(path) != sha256:
+        raise DamagedBlobError(
+            f"{filename} in the store is not the file that the lock names.",
+            why="The disk damaged it, or it was changed by hand.",
+            next_step="invoke cache --check, then run the same command again",
+        )
+    return path
+
+
+def _kept(path: Path, source: LockedSource, recipe: Recipe, store: Store) -> LockedFile:
+    with WheelFile.open(path) as wheel:
+        name, version = wheel.name, str(wheel.version)
+    return LockedFile(
+        name=name,
+        version=version,
+        filename=path.name,
+        size=path.stat().st_size,
+        sha256=store.add(path),
+        component=recipe.name,
+        origin=source.origin,
+    )

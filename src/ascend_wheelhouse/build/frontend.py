@@ -1,0 +1,157 @@
+"""A project's own build backend, run in an environment that holds the given wheels and nothing else.
+
+The environment is made from files alone: no index is asked, and nothing that the project wants at build time
+is brought in behind the caller's back. The backend sees a fixed set of variables and a fixed umask; what the
+user has set for himself does not reach it. `build` (pypa) speaks to the backend.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+import build
+from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.target import Target
+
+_UNDER_UMASK = ("/bin/sh", "-c", 'umask 022 && exec "$@"', "sh")
+FIXED = {
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONWARNINGS": "ignore",
+    "PIP_NO_INDEX": "1",
+    "UV_OFFLINE": "1",
+}
+"""What every backend sees; the caller's variables come on top."""
+
+
+class BackendFailedError(BuildError):
+    """The build backend of a project ended with an error."""
+
+
+class EnvironmentIncompleteError(BuildError):
+    """The project wants something at build time that the locked build environment does not hold."""
+
+
+class EnvironmentNotInstallableError(BuildError):
+    """The wheels of a build environment could not be installed."""
+
+
+def build_wheel(
+    source_dir: Path, *, requirements: Sequence[Path], out: Path, env: Mapping[str, str], python: Path
+) -> Path:
+    """Build the wheel of a project and return its path in `out`.
+
+    Args:
+        source_dir: The folder with `pyproject.toml`.
+        requirements: Wheel files of the build environment, complete with their own needs.
+        out: An existing folder.
+        env: Variables for the backend, on top of `FIXED`, such as `SOURCE_DATE_EPOCH`.
+        python: The interpreter that the environment is made from.
+
+    Raises:
+        EnvironmentNotInstallableError: The wheels cannot be installed.
+        EnvironmentIncompleteError: The project wants more than they are.
+        BackendFailedError: The backend failed; the text ends with its last lines.
+    """
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-build-") as scratch:
+        isolated = _environment(Path(scratch), requirements, python)
+        runner = _Runner(env={**isolated.variables, **FIXED, **env})
+        try:
+            builder = build.ProjectBuilder(source_dir, str(isolated.python), runner=runner)
+            wanted = builder.build_system_requires | builder.get_requires_for_build("wheel")
+            _refuse_missing(source_dir, wanted, requirements)
+            return Path(builder.build("wheel", out))
+        except (build.BuildException, build.BuildBackendException, CommandFailedError) as error:
+            raise BackendFailedError(
+                f"The build backend of {source_dir.name} failed.",
+                why=_last_words(error),
+                next_step="correct the recipe's project table, or its build requirements",
+            ) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Isolated:
+    """An environment of its own: its interpreter, and what makes programs find it."""
+
+    python: Path
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Runner:
+    """How `build` starts the backend: through the one door, with these variables and no others."""
+
+    env: Mapping[str, str]
+
+    def __call__(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        run([*_UNDER_UMASK, *cmd], cwd=Path(cwd) if cwd else None, env={**self.env, **(extra_environ or {})})
+
+
+def _environment(scratch: Path, requirements: Sequence[Path], python: Path) -> _Isolated:
+    place = scratch / "env"
+    home = scratch / "home"
+    home.mkdir()
+    quiet = ("--quiet", "--offline", "--no-cache", "--no-config")
+    install = ("--no-index", "--no-deps", "--link-mode", "copy", "--python", place / "bin" / "python")
+    variables = {"PATH": f"{place}/bin:{os.defpath}", "HOME": str(home), "TMPDIR": str(scratch)}
+    try:
+        run([uv.find_uv_bin(), "venv", *quiet, "--python", python, place], env={**variables, **FIXED})
+        if requirements:
+            run(
+                [uv.find_uv_bin(), "pip", "install", *quiet, *install, *requirements],
+                env={**variables, **FIXED},
+            )
+    except CommandFailedError as error:
+        raise EnvironmentNotInstallableError(
+            "The build environment could not be installed.",
+            why=error.tail(),
+            next_step="run `invoke lock --upgrade`: the locked wheels do not fit this interpreter",
+        ) from error
+    return _Isolated(python=place / "bin" / "python", variables=variables)
+
+
+def _refuse_missing(source_dir: Path, wanted: set[str], wheels: Sequence[Path]) -> None:
+    parsed = (parse_wheel_filename(wheel.name) for wheel in wheels)
+    held = {str(name): version for name, version, _build, _tags in parsed}
+    missing = sorted(_unmet(wanted, held))
+    if missing:
+        raise EnvironmentIncompleteError(
+            f"{source_dir.name} wants {', '.join(missing)} to build.",
+            why=f"The locked build environment holds {', '.join(f'{n} {v}' for n, v in held.items()) or 'nothing'}.",
+            next_step="add it to the recipe's build requirements and run `invoke lock --upgrade`",
+        )
+
+
+def _unmet(wanted: set[str], held: Mapping[str, Version]) -> Iterator[str]:
+    markers = Target(machine="x86_64").markers
+    for text in wanted:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate(markers):
+            continue
+        version = held.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            yield text
+
+
+def _last_words(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, CommandFailedError):
+            return cause.tail()
+        cause = getattr(cause, "exception", None) or cause.__cause__
+    return str(error)

@@ -1,0 +1,159 @@
+"""A wheel of a Python project from its sdist, with another project file in place of the published one.
+
+SGLang's sdist is the CUDA project: its NPU dependency list stands in a second project file, or, where the
+sdist lacks it, in the recipe as data. The wheel gets a local version, so that it is never mistaken for the
+index's, and is brought into its normal form: the same sdist, recipe and build environment give the same bytes
+anywhere.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+import tempfile
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import tomli_w
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from ascend_wheelhouse.build.frontend import build_wheel
+from ascend_wheelhouse.build.normalise import normalise_wheel
+from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.project import edition_for
+from ascend_wheelhouse.recipe import ProjectBuild
+from ascend_wheelhouse.wheel import WheelFile
+
+
+class BadSourceError(BuildError):
+    """A source archive cannot be unpacked, or does not hold one Python project."""
+
+
+class ProjectFileMissingError(BuildError):
+    """Neither the source nor the recipe holds an NPU project file for this release."""
+
+
+class WrongWheelError(BuildError):
+    """The build gave a wheel of another name or version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectSource:
+    """What a project's wheel is built from.
+
+    Args:
+        name: The distribution's name.
+        version: The release, without a local part.
+        sdist: The source archive.
+        requirements: Wheel files of the build environment.
+    """
+
+    name: str
+    version: str
+    sdist: Path
+    requirements: Sequence[Path]
+
+
+def build_project(project: ProjectBuild, source: ProjectSource, *, out: Path, python: Path) -> Path:
+    """Build, rename and normalise the wheel, and return its path in `out`.
+
+    Args:
+        project: The recipe's `[project]` table.
+        source: What to build.
+        out: An existing folder.
+        python: The interpreter that the build environment is made from.
+
+    Raises:
+        BadSourceError: The sdist cannot be read.
+        ProjectFileMissingError: No NPU project file is known.
+        WrongWheelError: The result is not the wheel that was asked for.
+        BuildError: The build failed.
+    """
+    with unpacked(source.sdist) as (top, epoch), tempfile.TemporaryDirectory(dir=out) as made:
+        folder = put_project_file(top, project, source)
+        wheel = build_wheel(
+            folder,
+            requirements=source.requirements,
+            out=Path(made),
+            env={"SOURCE_DATE_EPOCH": str(epoch), "SETUPTOOLS_SCM_PRETEND_VERSION": source.version},
+            python=python,
+        )
+        _refuse_other(wheel, source)
+        return normalise_wheel(wheel, out, local_version=project.local_version, epoch=epoch)
+
+
+@contextmanager
+def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
+    """Unpack an sdist for the time of the block: its top folder, and the time of its newest member (seconds).
+
+    Raises:
+        BadSourceError: It is no archive, is damaged, or does not hold exactly one folder.
+    """
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-source-") as scratch:
+        try:
+            with tarfile.open(sdist) as archive:
+                epoch = max((int(member.mtime) for member in archive.getmembers()), default=0)
+                archive.extractall(scratch, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise _bad_source(sdist, str(error)) from error
+        tops = list(Path(scratch).iterdir())
+        if len(tops) != 1 or not tops[0].is_dir():
+            raise _bad_source(sdist, f"it holds {len(tops)} entries at its top, not one folder")
+        yield tops[0], epoch
+
+
+def put_project_file(top: Path, project: ProjectBuild, source: ProjectSource) -> Path:
+    """Put the NPU project file in place of `pyproject.toml` and return the project's folder.
+
+    Raises:
+        BadSourceError: There is no project.
+        ProjectFileMissingError: No NPU project file is known.
+    """
+    folder = top / project.subdirectory
+    if not (folder / "pyproject.toml").is_file():
+        folder = top
+    published = folder / "pyproject.toml"
+    if not published.is_file():
+        raise _bad_source(source.sdist, "there is no pyproject.toml")
+    edition = edition_for(project, source.version)
+    own = next((folder / name for name in project.project_files if (folder / name).is_file()), None)
+    if edition:
+        published.write_text(_with_dependencies(published, *edition), encoding="utf-8")
+    elif own:
+        shutil.copyfile(own, published)
+    else:
+        raise ProjectFileMissingError(
+            f"{source.name} {source.version}: no NPU project file is known.",
+            why=f"{source.sdist.name} holds none of {', '.join(project.project_files)}.",
+            next_step=f"add [[project.editions]] for {source.version} to the recipe",
+        )
+    return folder
+
+
+def _with_dependencies(published: Path, dependencies: list[str], extras: dict[str, list[str]]) -> str:
+    data = tomllib.loads(published.read_text("utf-8"))
+    data["project"] |= {"dependencies": dependencies, "optional-dependencies": extras}
+    return tomli_w.dumps(data)
+
+
+def _refuse_other(path: Path, source: ProjectSource) -> None:
+    with WheelFile.open(path) as wheel:
+        same = wheel.name == canonicalize_name(source.name) and wheel.version == Version(source.version)
+    if not same:
+        raise WrongWheelError(
+            f"The build gave {path.name}, not a wheel of {source.name} {source.version}.",
+            why="The project file in place names another project or release.",
+            next_step="compare the recipe's version with the source's project file",
+        )
+
+
+def _bad_source(sdist: Path, fault: str) -> BadSourceError:
+    return BadSourceError(
+        f"{sdist.name} is no source distribution: {fault}.",
+        why="The archive is damaged, or of another kind.",
+        next_step="fetch it again, or correct the recipe's origin",
+    )
