@@ -220,3 +220,86 @@ def vendored(_c: Context, json: bool = False) -> None:
     from ascend_wheelhouse.commands import vendor as command
 
     command.listing(json=json)
+
+
+@task(
+    help=_HELP
+    | {
+        "wheelhouse": "pack this folder instead of the cell's",
+        "out": "folder or .tar file to write; bundles/ when not given",
+        "split": "size of parts, such as 4G",
+        "oci": "write an OCI image layout",
+        "base": "an older bundle or manifest: write only what it lacks",
+        "sign-key": "OpenSSH private key (Ed25519) to sign with",
+        "serial": "serial of the bundle; rises by itself when not given",
+        "allow-incomplete": "pack although components are pending",
+        "list": "list this bundle instead",
+        "verify": "prove this bundle instead",
+        "rebuild": "write the whole bundle of this delta and --base to --out instead",
+        "trusted-key": "public key or allowed-signers file to prove it against",
+        "insecure-no-signature": "accept an unsigned bundle",
+    }
+)
+def bundle(
+    _c: Context,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    wheelhouse: str = "",
+    out: str = "",
+    split: str = "",
+    base: str = "",
+    sign_key: str = "",
+    serial: str = "",
+    list: str = "",  # noqa: A002 - the option's name
+    verify: str = "",
+    rebuild: str = "",
+    trusted_key: str = "",
+    insecure_no_signature: bool = False,
+    oci: bool = False,
+    allow_incomplete: bool = False,
+    json: bool = False,
+) -> None:
+    """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
+    from ascend_wheelhouse.commands import bundle as command
+
+    if list:
+        command.show(Path(list), json=json)
+    elif verify:
+        command.verify(
+            Path(verify), trusted_key=trusted_key, insecure=insecure_no_signature, base=base, json=json
+        )
+    elif rebuild:
+        command.rebuild(
+            Path(rebuild), base=base, out=out, trusted_key=trusted_key, insecure=insecure_no_signature
+        )
+    else:
+        words = {
+            "torch": torch,
+            "platform": platform,
+            "npu": npu,
+            "cann": cann,
+            "sglang": sglang,
+            "wheelhouse": wheelhouse,
+            "out": out,
+            "split": split,
+            "base": base,
+            "sign_key": sign_key,
+            "serial": serial,
+        }
+        command.pack(ROOT, words=words, oci=oci, allow_incomplete=allow_incomplete, json=json)
+
+
+@task(
+    help={
+        "fix": "set what can be set, so that it survives a reboot",
+        "json": "machine-readable output",
+    }
+)
+def doctor(_c: Context, fix: bool = False, json: bool = False) -> None:
+    """Examine this host: devices, driver, CANN, system settings; what is found, wanted, and the command."""
+    from ascend_wheelhouse.commands import doctor as command
+
+    raise SystemExit(command.main(fix=fix, json=json))
