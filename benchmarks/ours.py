@@ -1,0 +1,26 @@
+"""Our fetch alone: a lock as JSON in, files in the store out.
+
+python benchmarks/ours.py LOCK
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download
+
+downloads = [Download(**entry) for entry in json.loads(Path(sys.argv[1]).read_text())]
+http = Http()
+finder = Finder(http)
+fetch_all(
+    downloads,
+    Store(),
+    http=http,
+    locate=lambda each: finder.where(each.name, each.filename, str(each.sha256)),
+)
