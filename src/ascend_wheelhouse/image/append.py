@@ -1,0 +1,179 @@
+"""An image without an engine: an installed environment as one more layer on a base image layout.
+
+The base comes from `skopeo copy docker://... oci:BASE`, `docker save`, or an air-gapped registry's export. Its
+blobs are checked and linked, never changed; the layer is an uncompressed tar with fixed order and owner, so equal
+environments give equal images. Source: OCI image-spec 1.1 (layer.md, config.md, manifest.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
+from ascend_wheelhouse.errors import IntegrityError, UsageError
+from ascend_wheelhouse.image.layout import Image, find_image
+
+LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
+_DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+_LEFT_OUT = {".work", ".lock", "install.log", "index"}
+_EXECUTABLE = 0o111
+
+
+class NotInstalledError(UsageError):
+    """There is no installed environment to put into the image."""
+
+
+class BaseBlobError(IntegrityError):
+    """A blob of the base image is missing or not what its digest says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Appended:
+    """The image that was written: digests of manifest and layer, and the layer's size in bytes."""
+
+    manifest: str
+    layer: str
+    size: int
+
+
+def append_environment(
+    environment: Path, base: Path, out: Path, *, inside: str, machine: str, labels: Mapping[str, str]
+) -> Appended:
+    """Write an image layout: the base image with an installed environment on top.
+
+    Args:
+        environment: The prefix that `install.py` filled; it was installed for the place `inside`.
+        base: The image layout of the base.
+        out: The folder of the new layout.
+        inside: The absolute path of the environment in the image.
+        machine: `aarch64` or `x86_64`: which image of the base is taken.
+        labels: Added to the image's labels.
+
+    Raises:
+        UsageError: There is no finished environment, or the base has no image for the machine.
+        IntegrityError: A blob of the base is not sound.
+    """
+    if not (environment / "current" / "receipt.json").is_file():
+        raise NotInstalledError(
+            f"{environment} holds no finished environment.", next_step=f"install.py --prefix {environment}"
+        )
+    image = find_image(base, machine)
+    (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    for descriptor in image.manifest["layers"]:
+        _take_blob(base, out, descriptor)
+    docker = image.media_type.startswith("application/vnd.docker.")
+    layer = {"mediaType": _DOCKER_LAYER if docker else LAYER_TYPE, **_write_layer(environment, out, inside)}
+    config = put_json(out, _config(image, layer["digest"], inside, labels))
+    document = {
+        **image.manifest,
+        "config": {"mediaType": image.manifest["config"]["mediaType"], **config},
+        "layers": [*image.manifest["layers"], layer],
+    }
+    manifest = put_json(out, document)
+    write_index(
+        out,
+        {**manifest, "mediaType": image.media_type, "platform": image.platform},
+        out.name.removesuffix(".oci"),
+    )
+    return Appended(manifest=str(manifest["digest"]), layer=str(layer["digest"]), size=int(layer["size"]))
+
+
+def _config(image: Image, diff_id: str, inside: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    run = image.config.get("config") or {}
+    return {
+        **image.config,
+        "config": {
+            **run,
+            "Entrypoint": [f"{inside}/run"],
+            "Cmd": ["python", "-m", "sglang.launch_server", "--help"],
+            "Labels": {**(run.get("Labels") or {}), **labels},
+        },
+        "rootfs": {"type": "layers", "diff_ids": [*image.config["rootfs"]["diff_ids"], diff_id]},
+        "history": [
+            *(image.config.get("history") or []),
+            {"created_by": f"ascend-wheelhouse: the environment at {inside}"},
+        ],
+    }
+
+
+def _take_blob(base: Path, out: Path, descriptor: Mapping[str, Any]) -> None:
+    """Link or copy a blob of the base, once its digest is proven."""
+    source, target = (blob_path(folder, str(descriptor["digest"])) for folder in (base, out))
+    try:
+        with source.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        digest = "missing"
+    if f"sha256:{digest}" != descriptor["digest"]:
+        raise BaseBlobError(
+            f"The base image's blob {descriptor['digest']} is {digest}.",
+            why="It was cut short, changed, or never copied.",
+            next_step=f"copy the base image to {base} again",
+        )
+    if not target.exists():
+        try:
+            target.hardlink_to(source)
+        except OSError:
+            shutil.copyfile(source, target)
+
+
+class _Hashing:
+    """A file for writing that counts and hashes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        self.size += len(data)
+        return self._stream.write(data)
+
+
+def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
+    partial = out / "blobs" / "sha256" / f".layer.{os.getpid()}"
+    try:
+        with partial.open("wb") as stream:
+            hashing = _Hashing(stream)
+            with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+                for path in _walk(environment):
+                    _add(archive, path, f"{inside.strip('/')}/{path.relative_to(environment).as_posix()}")
+        partial.replace(blob_path(out, hashing.digest.hexdigest()))
+    finally:
+        partial.unlink(missing_ok=True)
+    return {"digest": f"sha256:{hashing.digest.hexdigest()}", "size": hashing.size}
+
+
+def _walk(environment: Path) -> Iterator[Path]:
+    yield environment
+    for parent, folders, files in os.walk(environment):
+        if Path(parent) == environment:
+            folders[:] = [name for name in folders if name not in _LEFT_OUT]
+        folders.sort()
+        left_out = _LEFT_OUT if Path(parent) == environment else set()
+        yield from (Path(parent, name) for name in sorted([*folders, *files]) if name not in left_out)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    """Add one entry; times are kept, since compiled modules name those of their sources."""
+    found = path.lstat()
+    info = tarfile.TarInfo(name.removesuffix("/."))
+    info.mtime = int(found.st_mtime)
+    if path.is_symlink():
+        info.type, info.linkname, info.mode = tarfile.SYMTYPE, str(path.readlink()), 0o777
+        archive.addfile(info)
+    elif path.is_dir():
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+        archive.addfile(info)
+    else:
+        info.size, info.mode = found.st_size, 0o755 if found.st_mode & _EXECUTABLE else 0o644
+        with path.open("rb") as stream:
+            archive.addfile(info, stream)

@@ -1,0 +1,148 @@
+"""The build context of an image: a Containerfile on the CANN base image of the cell, and the wheelhouse beside it.
+
+Any engine that knows Containerfiles builds it (Docker with BuildKit, Podman, Buildah); no `RUN` has a network, and
+the installer checks the signature inside the build as on any node. The wheelhouse stays in the first stage: the
+image holds the environment alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ascend_wheelhouse.bundle.translate import translated
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.bundle_reader import Bundle, open_bundle
+
+PREFIX: Final = "/opt/sglang-npu"
+SYSTEM: Final = "ubuntu22.04"
+_BASES = "quay.io/ascend/cann"
+_REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
+_TEMPLATE = """\
+# {stack} for {platform}; written by `invoke image`. No step has a network.
+ARG BASE={base}
+
+FROM ${{BASE}} AS install
+COPY wheelhouse/ /wheelhouse/
+RUN --network=none python3.11 -B /wheelhouse/install.py --prefix {prefix} {trust}
+
+FROM ${{BASE}}
+COPY --from=install {prefix}/ {prefix}/
+{labels}
+ENTRYPOINT ["{prefix}/run"]
+CMD ["python", "-m", "sglang.launch_server", "--help"]
+"""
+
+
+class ContextExistsError(UsageError):
+    """The folder for the build context holds other things."""
+
+
+class BaseImageError(UsageError):
+    """No base image can be named for the cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """A build context: its folder, the base image, and the command that builds it."""
+
+    folder: Path
+    base: str
+    tag: str
+    build: str
+
+
+def base_image(cell: Mapping[str, str], system: str = SYSTEM) -> str:
+    """Return the CANN image of a cell: `quay.io/ascend/cann:8.3.rc2-a3-ubuntu22.04-py3.11`.
+
+    Raises:
+        BaseImageError: The cell names no CANN, chip or Python.
+    """
+    missing = [key for key in ("cann", "npu", "python") if not cell.get(key)]
+    if missing:
+        raise BaseImageError(
+            f"The cell does not say its {', '.join(missing)}.",
+            next_step="name the base image: --base REFERENCE",
+        )
+    return f"{_BASES}:{cell['cann'].lower()}-{cell['npu']}-{system}-py{cell['python']}"
+
+
+def write_context(
+    source: Path, out: Path, *, trusted_key: str | None = None, base: str | None = None, prefix: str = PREFIX
+) -> Context:
+    """Write the build context for a bundle or a wheelhouse folder.
+
+    Args:
+        source: A bundle, its parts, or a wheelhouse; it is proven before anything is written.
+        out: The folder for the context; new, or one that this wrote before.
+        trusted_key: Who must have signed the bundle; without it an unsigned wheelhouse is taken.
+        base: The base image; the cell's CANN image when None.
+        prefix: Where the environment stands in the image.
+
+    Raises:
+        UsageError: `out` holds other things, or no base image can be named.
+        IntegrityError: The source is not sound, or not signed by that key.
+    """
+    with translated():
+        bundle = open_bundle(source)
+        verified = bundle.verify(trusted_key, insecure=trusted_key is None)
+    reference = base or base_image(bundle.manifest.get("cell", {}))
+    if not _REFERENCE.fullmatch(reference):
+        raise BaseImageError(
+            f"{reference!r} is not the name of an image.", next_step="--base REGISTRY/NAME:TAG"
+        )
+    _claim(out)
+    with translated():
+        _unpack(bundle, out / "wheelhouse")
+    fingerprint = verified.fingerprint if trusted_key else None
+    (out / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
+    tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
+    machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
+    build = f"docker build --platform linux/{machine} --tag sglang-npu:{tag} --file {out}/Containerfile {out}"
+    return Context(folder=out, base=reference, tag=tag, build=build)
+
+
+def containerfile(
+    manifest: Mapping[str, Any], base: str, fingerprint: str | None, prefix: str = PREFIX
+) -> str:
+    """Return the Containerfile for a wheelhouse: equal text for equal wheelhouses."""
+    facts = {
+        "org.opencontainers.image.title": manifest["stack"],
+        "org.opencontainers.image.version": manifest.get("serial", 0),
+        "ascend-wheelhouse.contents": layout.contents_digest(manifest["files"]),
+        **{f"ascend-wheelhouse.cell.{key}": value for key, value in sorted(manifest.get("cell", {}).items())},
+    }
+    return _TEMPLATE.format(
+        stack=manifest["stack"],
+        platform=manifest["platform"],
+        base=base,
+        prefix=prefix,
+        trust=f"--trusted-key {fingerprint}" if fingerprint else "--insecure-no-signature",
+        labels="\n".join(f"LABEL {name}={json.dumps(str(value))}" for name, value in facts.items()),
+    )
+
+
+def _claim(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / "Containerfile").is_file():
+        raise ContextExistsError(
+            f"{out} holds other things.",
+            why="The build context is written afresh, and an engine sends all of it to its daemon.",
+            next_step="name a new folder with --out",
+        )
+    shutil.rmtree(out / "wheelhouse", ignore_errors=True)
+    (out / "wheelhouse").mkdir(parents=True)
+
+
+def _unpack(bundle: Bundle, folder: Path) -> None:
+    for name, content in bundle.head_members():
+        (folder / name).write_bytes(content)
+    for file in bundle.iter_files():
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        bundle.extract(file.path, target)

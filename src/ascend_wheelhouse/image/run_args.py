@@ -1,0 +1,127 @@
+"""How a container sees the NPUs: devices, volumes and privileges for `docker run` and for Kubernetes.
+
+Source: SGLang's Ascend installation guide, "Method 2: Using docker": host network and privileges are what RDMA
+needs; an Atlas A3 node has 16 devices, an Atlas A2 node 8.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from ascend_wheelhouse.target import Npu
+
+DEVICES: Final[dict[Npu, int]] = {"a3": 16, "910b": 8}
+_MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc")
+_HOST_PATHS = (
+    "/usr/local/sbin",
+    "/usr/local/Ascend/driver",
+    "/usr/local/Ascend/firmware",
+    "/etc/ascend_install.info",
+    "/var/queue_schedule",
+)
+_FILES = {"/etc/ascend_install.info"}
+_SHARED_MEMORY = "16g"
+
+
+def devices(npu: Npu) -> list[str]:
+    """Return the device files that a container needs."""
+    return [*(f"/dev/davinci{number}" for number in range(DEVICES[npu])), *_MANAGERS]
+
+
+def docker_args(npu: Npu, image: str, command: Sequence[str] = (), model: str = "") -> list[str]:
+    """Return the words of `docker run` for a node.
+
+    Args:
+        npu: The node's chip.
+        image: The image's name.
+        command: What runs in it; the image's own command when empty.
+        model: A folder of the host with the model's weights, seen under the same path, read only.
+    """
+    volumes = [f"{path}:{path}" for path in _HOST_PATHS]
+    volumes += [f"{model}:{model}:ro"] if model else []
+    return [
+        *("docker", "run", "--interactive", "--tty", "--rm", "--privileged"),
+        *("--network=host", "--ipc=host", f"--shm-size={_SHARED_MEMORY}", "--ulimit=memlock=-1:-1"),
+        *(f"--device={device}" for device in devices(npu)),
+        *(f"--volume={volume}" for volume in volumes),
+        image,
+        *command,
+    ]
+
+
+def docker_line(words: Sequence[str]) -> str:
+    """Return the words as one shell command, an option a line."""
+    return " \\\n    ".join(shlex.quote(word) for word in words).replace(
+        "docker \\\n    run", "docker run", 1
+    )
+
+
+def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str = "") -> dict[str, Any]:
+    """Return a Pod with the same devices, volumes and privileges; arguments as for `docker_args`."""
+    paths = [*devices(npu), *_HOST_PATHS, *([model] if model else [])]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "sglang-npu", "labels": {"app": "sglang-npu"}},
+        "spec": {
+            "hostNetwork": True,
+            "hostIPC": True,
+            "dnsPolicy": "ClusterFirstWithHostNet",
+            "restartPolicy": "Always",
+            "containers": [
+                {
+                    "name": "server",
+                    "image": image,
+                    **({"args": list(command)} if command else {}),
+                    "securityContext": {"privileged": True},
+                    "volumeMounts": [
+                        {"name": _volume_name(path), "mountPath": path, "readOnly": path == model}
+                        for path in paths
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": _volume_name(path), "hostPath": {"path": path, "type": _path_type(path)}}
+                for path in paths
+            ],
+        },
+    }
+
+
+def _volume_name(path: str) -> str:
+    return path.strip("/").replace("/", "-").replace("_", "-").replace(".", "-").lower()[-63:].strip("-")
+
+
+def _path_type(path: str) -> str:
+    if path.startswith("/dev/"):
+        return "CharDevice"
+    return "File" if path in _FILES else "Directory"
+
+
+def to_yaml(document: object) -> str:
+    """Return plain data as YAML in block form; every text is quoted, so that nothing changes its meaning."""
+    return "\n".join(_yaml(document, "")) + "\n"
+
+
+def _yaml(value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _yaml_item(f"{indent}{key}:", item, f"{indent}  ")
+    elif isinstance(value, list) and value:
+        for item in value:
+            first, *rest = _yaml(item, f"{indent}  ")
+            yield f"{indent}- {first.strip()}"
+            yield from rest
+    else:
+        yield f"{indent}{json.dumps(value)}"
+
+
+def _yaml_item(head: str, item: object, indent: str) -> Iterator[str]:
+    if isinstance(item, (dict, list)) and item:
+        yield head
+        yield from _yaml(item, indent)
+    else:
+        yield f"{head} {json.dumps(item)}"

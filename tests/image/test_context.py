@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse import errors
+from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.image import context
+from ascend_wheelhouse.node.bundle_reader import open_bundle
+from ascend_wheelhouse.signing import Signer, generate_key
+
+CELL = {"cann": "8.3.RC2", "npu": "a3", "python": "3.11", "torch": "2.8.0"}
+FILES = {"install.py": b"print()\n", "wheels/torch-2.8.0-py3-none-any.whl": b"torch"}
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    """A wheelhouse of two files."""
+    folder = tmp_path / "wheelhouse"
+    for path, content in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    files = [
+        {
+            "path": path,
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "kind": "wheel",
+            "name": "torch",
+            "version": "2.8.0",
+            "component": "",
+            "origin": "index",
+        }
+        for path, content in FILES.items()
+    ]
+    document = {
+        "schema": 1,
+        "tool": "ascend-wheelhouse 0.1.0",
+        "stack": "sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3",
+        "platform": "aarch64",
+        "complete": True,
+        "derived": False,
+        "cell": CELL,
+        "files": files,
+    }
+    (folder / "manifest.json").write_text(json.dumps(document))
+    return folder
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Signer:
+    """The key that signs the bundle."""
+    return generate_key(tmp_path / "key")
+
+
+def test_the_base_is_canns_image_of_the_cell() -> None:
+    assert context.base_image(CELL) == "quay.io/ascend/cann:8.3.rc2-a3-ubuntu22.04-py3.11"
+    assert context.base_image(CELL, "openeuler24.03").endswith("-openeuler24.03-py3.11")
+
+
+def test_no_run_has_a_network_and_the_signature_is_checked_inside(
+    tmp_path: Path, wheelhouse: Path, signer: Signer
+) -> None:
+    bundle = bundle_command(wheelhouse, out=tmp_path / "b.tar", sign_key=signer.path, serial=5).paths[0]
+
+    made = context.write_context(bundle, tmp_path / "context", trusted_key=signer.fingerprint)
+
+    text = (made.folder / "Containerfile").read_text()
+    runs = [line for line in text.splitlines() if line.startswith("RUN")]
+    assert runs
+    assert all("--network=none" in run for run in runs)
+    assert f"--trusted-key {signer.fingerprint}" in runs[0]
+    assert open_bundle(made.folder / "wheelhouse").verify(signer.fingerprint).serial == 5
+    assert made.build.startswith("docker build --platform linux/arm64 --tag sglang-npu:sglang0.5.6.post2-")
+
+
+def test_the_wheelhouse_does_not_stay_in_the_image(tmp_path: Path, wheelhouse: Path) -> None:
+    made = context.write_context(wheelhouse, tmp_path / "context")
+
+    text = (made.folder / "Containerfile").read_text()
+    first, last = text.split("\nFROM ${BASE}\n")
+    assert "COPY wheelhouse/ /wheelhouse/" in first
+    assert "--insecure-no-signature" in first
+    assert "/wheelhouse" not in last
+    assert 'LABEL ascend-wheelhouse.cell.cann="8.3.RC2"' in last
+
+
+def test_equal_wheelhouses_give_equal_contexts_and_may_be_written_again(
+    tmp_path: Path, wheelhouse: Path
+) -> None:
+    folder = context.write_context(wheelhouse, tmp_path / "context").folder
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    (folder / "wheelhouse" / "stale").write_text("x")
+
+    context.write_context(wheelhouse, folder)
+
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_other_peoples_folders_and_bundles_are_left_alone(
+    tmp_path: Path, wheelhouse: Path, signer: Signer
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "diary").write_text("x")
+
+    with pytest.raises(context.ContextExistsError, match="holds other things"):
+        context.write_context(wheelhouse, tmp_path / "home")
+    with pytest.raises(errors.IntegrityError, match=r"^The bundle is not signed"):
+        context.write_context(wheelhouse, tmp_path / "context", trusted_key=signer.fingerprint)
+
+
+@pytest.mark.parametrize("base", ["", "UPPER", "a b", "x;rm -rf /", "x\nRUN evil"])
+def test_what_is_no_image_name_is_refused(tmp_path: Path, wheelhouse: Path, base: str) -> None:
+    if not base:
+        with pytest.raises(context.BaseImageError, match="does not say its cann, npu, python"):
+            context.base_image({})
+        return
+    with pytest.raises(context.BaseImageError, match="is not the name of an image"):
+        context.write_context(wheelhouse, tmp_path / "context", base=base)

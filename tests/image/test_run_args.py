@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from ascend_wheelhouse.image import run_args
+from ascend_wheelhouse.target import Npu
+
+
+@pytest.mark.parametrize(("npu", "count"), [("a3", 16), ("910b", 8)])
+def test_every_npu_of_the_node_and_no_other_is_mapped(npu: Npu, count: int) -> None:
+    words = run_args.docker_args(npu, "image")
+
+    mapped = [word for word in words if re.fullmatch(r"--device=/dev/davinci[0-9]+", word)]
+    assert mapped == [f"--device=/dev/davinci{number}" for number in range(count)]
+    assert {"--device=/dev/davinci_manager", "--device=/dev/hisi_hdc"} <= set(words)
+
+
+def test_the_guides_privileges_and_volumes_are_there() -> None:
+    words = run_args.docker_args("a3", "image", ["python", "-V"], model="/models/llama")
+
+    assert {"--privileged", "--network=host", "--ipc=host", "--shm-size=16g"} <= set(words)
+    for path in ("/usr/local/Ascend/driver", "/usr/local/Ascend/firmware", "/etc/ascend_install.info"):
+        assert f"--volume={path}:{path}" in words
+    assert "--volume=/models/llama:/models/llama:ro" in words
+    assert words[-3:] == ["image", "python", "-V"]
+
+
+def test_the_printed_command_means_the_same_words() -> None:
+    words = run_args.docker_args("910b", "image", ["python", "-c", "print('a b')"])
+
+    assert shlex.split(run_args.docker_line(words).replace("\\\n", "")) == words
+
+
+@pytest.mark.parametrize(("npu", "count"), [("a3", 18), ("910b", 10)])
+def test_a_pod_has_the_same_devices(npu: Npu, count: int) -> None:
+    spec = run_args.kubernetes_pod(npu, "image", ["python"], model="/models/m")["spec"]
+
+    devices = [volume for volume in spec["volumes"] if volume["hostPath"]["type"] == "CharDevice"]
+    (container,) = spec["containers"]
+    assert len(devices) == count
+    assert spec["hostNetwork"]
+    assert container["securityContext"] == {"privileged": True}
+    assert [mount["name"] for mount in container["volumeMounts"]] == [
+        volume["name"] for volume in spec["volumes"]
+    ]
+    assert {mount["mountPath"] for mount in container["volumeMounts"] if mount["readOnly"]} == {"/models/m"}
+
+
+def _names(pod: dict[str, Any]) -> list[str]:
+    return [volume["name"] for volume in pod["spec"]["volumes"]]
+
+
+def test_volume_names_are_labels_that_kubernetes_takes() -> None:
+    names = _names(run_args.kubernetes_pod("a3", "image", model="/data/Models/Llama_3.1-8B"))
+
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", name) for name in names)
+
+
+def _parse(text: str) -> object:
+    """Read the block YAML that `to_yaml` writes: mappings, lists and JSON scalars."""
+    lines = [(len(line) - len(line.lstrip()), line.strip()) for line in text.splitlines()]
+
+    def block(at: int, indent: int) -> tuple[object, int]:
+        found: Any = [] if lines[at][1].startswith("- ") else {}
+        while (
+            at < len(lines)
+            and lines[at][0] == indent
+            and isinstance(found, list) == lines[at][1].startswith("- ")
+        ):
+            content = lines[at][1].removeprefix("- ") if isinstance(found, list) else lines[at][1]
+            if isinstance(found, list):
+                if not re.match(r"[A-Za-z]+:", content):
+                    found.append(json.loads(content))
+                    at += 1
+                    continue
+                lines[at] = (indent + 2, content)
+                value, at = block(at, indent + 2)
+                found.append(value)
+                continue
+            key, _, rest = content.partition(":")
+            if rest.strip():
+                found[key] = json.loads(rest)
+                at += 1
+            else:
+                found[key], at = block(at + 1, lines[at + 1][0])
+        return found, at
+
+    return block(0, 0)[0]
+
+
+def test_yaml_says_what_the_pod_says() -> None:
+    pod = run_args.kubernetes_pod(
+        "910b", "registry:5000/image:1", ["--port", "30000", "yes: no #"], model="/m"
+    )
+
+    assert _parse(run_args.to_yaml(pod)) == pod
