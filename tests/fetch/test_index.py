@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -254,3 +256,8 @@ def test_a_file_just_found_is_not_looked_up_again(index: Index, http: Http) -> N
     found = finder.find_file("pkg", "1.0", _ARM)
     assert finder.where("pkg", found.filename, found.sha256) == [found.url]
     assert len(index.requests_for("pkg")) == 1
+
+
+def test_finding_a_locked_file_does_not_wait_for_slow_imports() -> None:
+    program = "import sys, ascend_wheelhouse.fetch, ascend_wheelhouse.origins.index; print('unearth' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"

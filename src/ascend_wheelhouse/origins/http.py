@@ -90,7 +90,7 @@ class Http:
         self._clock = clock or SystemClock()
         self._connections = connections
         self._open: set[urllib3.BaseHTTPResponse] = set()
-        self._managers: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str | None, bool, bool], urllib3.PoolManager] = {}
         self._logins: dict[str, Login] = {}
         self._given_up: set[str] = set()
         self._guard = threading.Lock()
@@ -282,11 +282,13 @@ class Http:
         return Credentials(filter(None, indexes))
 
     def _manager(self, url: str) -> urllib3.PoolManager:
-        key = (proxy_for(url, self.config), not is_trusted(url, self.config))
+        proxy = proxy_for(url, self.config)
+        secure = url.startswith("https:") or (proxy or "").startswith("https:")
+        key = (proxy, not is_trusted(url, self.config), secure)
         with self._guard:
             if key not in self._managers:
                 self._managers[key] = new_manager(
-                    self.config, proxy=key[0], verify=key[1], connections=self._connections
+                    self.config, proxy=proxy, verify=key[1], secure=secure, connections=self._connections
                 )
             return self._managers[key]
 

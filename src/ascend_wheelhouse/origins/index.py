@@ -1,6 +1,6 @@
 """Finding files on package indexes and in find-links, by name, for the target and never for this host.
 
-unearth evaluates the links (tags, `Requires-Python`, yanked, upload time); this module asks for pages in
+unearth evaluates the links (`judge.py`); this module asks for pages in
 parallel, keeps each page for the run, and chooses one file a pin: the wheel with the best tag, from the
 earliest place in pip's order. URLs stay in memory: locks hold names, sizes and digests only, and `where`
 finds them again.
@@ -13,13 +13,11 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
-from unearth.evaluator import Evaluator, TargetPython
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, silent
@@ -28,6 +26,9 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.page import ACCEPT, Offer, folder_offers, local_path, offers
 from ascend_wheelhouse.origins.transport import is_trusted
 from ascend_wheelhouse.target import Target
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.origins.judge import Candidate
 
 Origin = Literal["index", "extra-index", "find-links"]
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -77,25 +78,6 @@ class FoundFile:
 class _Place:
     url: str
     origin: Origin
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Candidate:
-    offer: Offer
-    origin: Origin
-    version: Version
-    rank: tuple[int, tuple[int, str], bool, int]
-
-
-class _Tags(TargetPython):
-    """unearth's view of our target; the tags are computed in `target.py` alone."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__(py_ver=target.python)
-        self._tags = list(target.tags)
-
-    def supported_tags(self) -> list[Tag]:
-        return self._tags
 
 
 class Finder:
@@ -182,10 +164,10 @@ class Finder:
         emit(JobFinished(job=job, outcome="done", detail=found.filename))
         return found
 
-    def _candidates(
-        self, name: str, target: Target, *, sdist: bool, mentioning: str = ""
-    ) -> list[_Candidate]:
-        judge = _Judge(name, target, exclude_newer=self._exclude_newer)
+    def _candidates(self, name: str, target: Target, *, sdist: bool, mentioning: str = "") -> list[Candidate]:
+        from ascend_wheelhouse.origins.judge import Judge  # noqa: PLC0415 - unearth is slow to import, `where` goes without
+
+        judge = Judge(name, target, exclude_newer=self._exclude_newer)
         offered = [
             (number, offer)
             for number, place in enumerate(self._places)
@@ -198,9 +180,9 @@ class Finder:
                 next_step="check the name and `pip config list`",
             )
         judged = (
-            judge.candidate(offer, number, self._places[number].origin)
+            judge.candidate(offer, number, dated=self._places[number].origin != "find-links")
             for number, offer in offered
-            if offer.link.is_wheel != sdist
+            if offer.is_wheel != sdist
         )
         return [candidate for candidate in judged if candidate is not None]
 
@@ -232,7 +214,7 @@ class Finder:
             return folder_offers(folder)
         return offers(self._http.page(place.url if folder is None else folder.absolute().as_uri()))
 
-    def _finished(self, name: str, chosen: _Candidate) -> FoundFile:
+    def _finished(self, name: str, chosen: Candidate) -> FoundFile:
         offer = chosen.offer
         sha256, size = offer.sha256, offer.size
         if sha256 is None:
@@ -251,7 +233,7 @@ class Finder:
             size=size,
             yanked=offer.yanked,
             upload_time=offer.upload_time,
-            origin=chosen.origin,
+            origin=self._places[chosen.place].origin,
         )
 
     def _no_file(self, name: str, version: str, target: Target) -> NoFileForTargetError:
@@ -262,43 +244,6 @@ class Finder:
             why=f"These versions have one: {', '.join(known)}." if known else "No version of it has one.",
             next_step="choose one of those versions" if known else f"build {name} from source by a recipe",
         )
-
-
-class _Judge:
-    """What unearth's evaluator says of a project's offers, with their rank; the lowest rank is the best."""
-
-    def __init__(self, name: str, target: Target, *, exclude_newer: datetime | None) -> None:
-        self._tags = {tag: number for number, tag in enumerate(target.tags)}
-        self._evaluators = {
-            limit: Evaluator(
-                package_name=name,
-                target_python=_Tags(target),
-                allow_yanked=True,
-                exclude_newer_than=limit,
-            )
-            for limit in (None, exclude_newer)
-        }
-        self._exclude_newer = exclude_newer
-
-    def candidate(self, offer: Offer, place: int, origin: Origin) -> _Candidate | None:
-        """Return the offer with its version and rank, None when the target cannot use it."""
-        tag_rank, build = self._wheel_rank(offer) if offer.link.is_wheel else (0, (0, ""))
-        if tag_rank is None:
-            return None
-        limit = None if origin == "find-links" else self._exclude_newer
-        package = self._evaluators[limit].evaluate_link(offer.link)
-        if package is None or package.version is None:
-            return None
-        rank = (tag_rank, (-build[0], build[1]), offer.yanked, place)
-        return _Candidate(offer=offer, origin=origin, version=Version(package.version), rank=rank)
-
-    def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
-        try:
-            _, _, build, tags = parse_wheel_filename(offer.filename)
-        except (InvalidWheelFilename, InvalidVersion):
-            return None, (0, "")
-        ranks = [self._tags[tag] for tag in tags if tag in self._tags]
-        return min(ranks, default=None), build or (0, "")
 
 
 def _places(http: Http) -> Iterable[_Place]:
@@ -314,7 +259,7 @@ def _places(http: Http) -> Iterable[_Place]:
 
 def _project(offer: Offer) -> str:
     return canonicalize_name(
-        offer.filename.split("-")[0] if offer.link.is_wheel else offer.filename.rpartition("-")[0]
+        offer.filename.split("-")[0] if offer.is_wheel else offer.filename.rpartition("-")[0]
     )
 
 

@@ -1,22 +1,21 @@
-"""One project page of a simple index, HTML (PEP 503) or JSON (PEP 691), as links with size and upload time.
+"""One project page of a simple index, HTML (PEP 503) or JSON (PEP 691 with PEP 700), as the files that it offers.
 
-unearth parses both; the size (PEP 700) and HTML's `data-upload-time` are read beside it. A page of a large
-project has 4 MB, so a reader that looks for one file name cuts the HTML down to the anchors that mention it
-first.
+A page of a large project has 4 MB, and parsing it in full costs more than sending it, so a reader that looks for
+certain files has the page cut down to what mentions them first. unearth's parser is not used here: it drops sizes
+and HTML's upload times, and importing it takes longer than all look-ups of a lock.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
-
-from unearth.collector import IndexHTMLParser, IndexPage, parse_html_page, parse_json_response
-from unearth.link import Link
 
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
@@ -24,6 +23,7 @@ from ascend_wheelhouse.origins.faults import OriginError
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _BASE = re.compile(rb"<base\b[^>]*>", re.IGNORECASE)
+_SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", re.IGNORECASE)
 
 
 class NotAnIndexError(OriginError):
@@ -35,36 +35,30 @@ class NotAnIndexError(OriginError):
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """One file that an index page offers; its size in bytes is None where the page does not say."""
+    """One file that an index page offers.
 
-    link: Link
-    size: int | None
+    Args:
+        filename: Its name.
+        url: Where it is, without a fragment.
+        sha256: Its digest, None where the page does not say.
+        size: Its size in bytes, None where the page does not say.
+        upload_time: When it was uploaded, None where the page does not say.
+        requires_python: The Python versions that it is for, empty for all.
+        yanked: Whether its author withdrew it.
+    """
 
-    @property
-    def filename(self) -> str:
-        """The file's name."""
-        return self.link.filename
-
-    @property
-    def sha256(self) -> str | None:
-        """The file's digest as the page gives it."""
-        digests = (self.link.hash_option or {}).get("sha256", [])
-        return digests[0] if digests else None
-
-    @property
-    def url(self) -> str:
-        """Where the file is."""
-        return self.link.url_without_fragment
-
-    @property
-    def upload_time(self) -> datetime | None:
-        """When it was uploaded, None where the page does not say."""
-        return self.link.upload_time
+    filename: str
+    url: str
+    sha256: str | None = None
+    size: int | None = None
+    upload_time: datetime | None = None
+    requires_python: str = ""
+    yanked: bool = False
 
     @property
-    def yanked(self) -> bool:
-        """Whether its author withdrew it."""
-        return self.link.is_yanked
+    def is_wheel(self) -> bool:
+        """Whether it is a wheel, by its name."""
+        return self.filename.endswith(".whl")
 
 
 def offers(page: Page, *, mentioning: str = "") -> list[Offer]:
@@ -88,7 +82,7 @@ def offers(page: Page, *, mentioning: str = "") -> list[Offer]:
 def folder_offers(folder: Path) -> list[Offer]:
     """Return the distributions that lie in a local folder."""
     return [
-        Offer(link=Link.from_path(path.absolute()), size=path.stat().st_size)
+        Offer(filename=path.name, url=path.absolute().as_uri(), size=path.stat().st_size)
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix in {".whl", ".gz", ".zip"}
     ]
@@ -105,20 +99,58 @@ def _from_json(page: Page, mentioning: str) -> list[Offer]:
     try:
         every = json.loads(page.content)["files"]
         files = [file for file in every if mentioning in file["filename"]] or every
-        sizes = {urljoin(page.url, file["url"]): file.get("size") for file in files}
-        links = list(parse_json_response(_index_page(page, json.dumps({"files": files}).encode())))
+        return [_of_json(file, page.url) for file in files]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotAnIndexError(page.url, f"sent JSON that is no index page: {error}") from error
-    return [Offer(link=link, size=sizes.get(link.url)) for link in links]
+        raise NotAnIndexError(page.url, f"sent JSON that is no index page: {error!r}") from error
+
+
+def _of_json(file: Mapping[str, object], base: str) -> Offer:
+    hashes, size = file.get("hashes"), file.get("size")
+    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+    return Offer(
+        filename=str(file["filename"]),
+        url=urljoin(base, str(file["url"])),
+        sha256=str(sha256).lower() if sha256 else None,
+        size=size if isinstance(size, int) else None,
+        upload_time=_time(file.get("upload-time")),
+        requires_python=str(file.get("requires-python") or ""),
+        yanked=file.get("yanked", False) is not False,
+    )
 
 
 def _from_html(page: Page, mentioning: str) -> list[Offer]:
-    content = _cut(page.content, mentioning) if mentioning else page.content
-    links = list(parse_html_page(_index_page(page, content)))
-    times = _upload_times(page.url, content)
-    for link in links:
-        link.upload_time = times.get(link.url)
-    return [Offer(link=link, size=None) for link in links]
+    parser = _Anchors()
+    parser.feed((_cut(page.content, mentioning) if mentioning else page.content).decode("utf-8", "replace"))
+    base = urljoin(page.url, parser.base)
+    return [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
+
+
+def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
+    parts = urlsplit(urljoin(base, anchor["href"] or ""))
+    sha256 = _SHA256.search(parts.fragment)
+    return Offer(
+        filename=unquote(parts.path.rpartition("/")[2]),
+        url=parts._replace(fragment="").geturl(),
+        sha256=sha256[1].lower() if sha256 else None,
+        upload_time=_time(anchor.get("data-upload-time")),
+        requires_python=anchor.get("data-requires-python") or "",
+        yanked="data-yanked" in anchor,
+    )
+
+
+class _Anchors(HTMLParser):
+    """The attributes of every anchor of a page, and its base URL."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base = ""
+        self.anchors: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "base" and not self.base:
+            self.base = dict(attrs).get("href") or ""
+        elif tag == "a":
+            self.anchors.append(dict(attrs))
 
 
 def _cut(content: bytes, mentioning: str) -> bytes:
@@ -142,20 +174,8 @@ def _anchors(content: bytes, needle: bytes) -> dict[int, bytes]:
     return found
 
 
-def _upload_times(url: str, content: bytes) -> dict[str, datetime]:
-    if b"data-upload-time" not in content:
-        return {}
-    parser = IndexHTMLParser()
-    parser.feed(content.decode("utf-8", "replace"))
-    base = parser.base_url or url
-    stated = ((anchor.get("href"), anchor.get("data-upload-time")) for anchor in parser.anchors)
-    return {urljoin(base, href): _time(when) for href, when in stated if href and when}
-
-
-def _time(text: str) -> datetime:
+def _time(text: object) -> datetime | None:
+    if not isinstance(text, str) or not text:
+        return None
     when = datetime.fromisoformat(text)
     return when if when.tzinfo else when.replace(tzinfo=UTC)
-
-
-def _index_page(page: Page, content: bytes) -> IndexPage:
-    return IndexPage(Link(page.url), content, "utf-8", page.content_type)

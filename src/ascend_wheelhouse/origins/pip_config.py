@@ -164,6 +164,6 @@ def _number(name: str, value: str) -> float:
 
 
 def _default_index() -> str:
-    from unearth import PackageFinder  # noqa: PLC0415 - slow to import, and only needed here
+    from pip._internal.models.index import PyPI  # noqa: PLC0415 - pip's own constant, needed here alone
 
-    return PackageFinder().sources[0]["url"]
+    return PyPI.simple_url

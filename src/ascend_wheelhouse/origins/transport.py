@@ -31,12 +31,12 @@ def is_trusted(url: str, config: PipConfig) -> bool:
 
 
 def new_manager(
-    config: PipConfig, *, proxy: str | None, verify: bool, connections: int
+    config: PipConfig, *, proxy: str | None, verify: bool, secure: bool, connections: int
 ) -> urllib3.PoolManager:
-    """Return a pool of connections, through `proxy` where one is given."""
+    """Return a pool of connections, through `proxy` where one is given; `secure` when HTTPS may be spoken."""
     seconds = config.timeout
     timeout = urllib3.Timeout(connect=min(seconds, _CONNECT_SECONDS), read=seconds)
-    context = _tls(config, verify=verify)
+    context = _tls(config, verify=verify) if secure else None
     if not proxy:
         return urllib3.PoolManager(num_pools=32, maxsize=connections, ssl_context=context, timeout=timeout)
     address = proxy if "://" in proxy else f"http://{proxy}"

@@ -1,0 +1,91 @@
+"""Which of the offered files the target can use, by unearth's evaluator, and which of them is the best.
+
+unearth judges file name, tags, `Requires-Python` and upload time; the tags are those that `target.py` computed.
+Tags are looked at here first as well, since most files of a page fall by them and that is much cheaper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from unearth.evaluator import Evaluator, TargetPython
+from unearth.link import Link
+
+from ascend_wheelhouse.origins.page import Offer
+from ascend_wheelhouse.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """An offer that the target can use; the lowest rank is the best."""
+
+    offer: Offer
+    place: int
+    version: Version
+    rank: tuple[int, tuple[int, str], bool, int]
+
+
+class _Tags(TargetPython):
+    """unearth's view of our target; the tags are computed in `target.py` alone."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(py_ver=target.python)
+        self._tags = list(target.tags)
+
+    def supported_tags(self) -> list[Tag]:
+        return self._tags
+
+
+class Judge:
+    """What unearth's evaluator says of a project's offers, with their rank; the lowest rank is the best."""
+
+    def __init__(self, name: str, target: Target, *, exclude_newer: datetime | None) -> None:
+        self._tags = {tag: number for number, tag in enumerate(target.tags)}
+        self._evaluators = {
+            limit: Evaluator(
+                package_name=name,
+                target_python=_Tags(target),
+                allow_yanked=True,
+                exclude_newer_than=limit,
+            )
+            for limit in (None, exclude_newer)
+        }
+        self._exclude_newer = exclude_newer
+
+    def candidate(self, offer: Offer, place: int, *, dated: bool) -> Candidate | None:
+        """Return the offer with its version and rank, None when the target cannot use it.
+
+        Args:
+            offer: A file of the project.
+            place: The number of the index or find-links place that offers it; earlier ones go first.
+            dated: Whether the place states upload times, so that `exclude_newer` holds for it.
+        """
+        tag_rank, build = self._wheel_rank(offer) if offer.is_wheel else (0, (0, ""))
+        if tag_rank is None:
+            return None
+        package = self._evaluators[self._exclude_newer if dated else None].evaluate_link(_link(offer))
+        if package is None or package.version is None:
+            return None
+        rank = (tag_rank, (-build[0], build[1]), offer.yanked, place)
+        return Candidate(offer=offer, place=place, version=Version(package.version), rank=rank)
+
+    def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
+        try:
+            _, _, build, tags = parse_wheel_filename(offer.filename)
+        except (InvalidWheelFilename, InvalidVersion):
+            return None, (0, "")
+        ranks = [self._tags[tag] for tag in tags if tag in self._tags]
+        return min(ranks, default=None), build or (0, "")
+
+
+def _link(offer: Offer) -> Link:
+    return Link(
+        offer.url,
+        yank_reason="" if offer.yanked else None,
+        requires_python=offer.requires_python or None,
+        upload_time=offer.upload_time,
+    )
