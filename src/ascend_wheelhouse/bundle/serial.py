@@ -28,6 +28,15 @@ def decide(given: int | None, folder: Path, environment: Mapping[str, str] = os.
         SerialError: Nothing says one, or it is not a positive whole number below 2^53.
     """
     text = str(given) if given is not None else environment.get("SOURCE_DATE_EPOCH") or _commit_time(folder)
+    return parse(text)
+
+
+def parse(text: str) -> int:
+    """Return what a serial's text says.
+
+    Raises:
+        SerialError: It is no positive whole number below 2^53.
+    """
     if text.isascii() and text.isdigit() and 0 < int(text) < _LARGEST:
         return int(text)
     raise SerialError(

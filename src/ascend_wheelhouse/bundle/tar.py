@@ -67,7 +67,8 @@ def write_members(members: Iterable[Member], writer: PartWriter, emit: Emit) -> 
             _write_member(member, writer, hasher)
             emit(JobProgress(job="bundle", done=writer.position, line=member.path))
     writer.write(layout.TRAILER)
-    emit(JobFinished(job="bundle", outcome="done", detail=f"{start} of {len(listed)} members were there"))
+    detail = f"went on behind {start} of {len(listed)} members" if start else ""
+    emit(JobFinished(job="bundle", outcome="done", detail=detail))
     return writer.finish()
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, rebuild_bundle, verify_bundle
+from ascend_wheelhouse.bundle.command import (
+    BundleResult,
+    OptionsClashError,
+    bundle_command,
+    list_bundle,
+    rebuild_bundle,
+    verify_bundle,
+)
+from ascend_wheelhouse.bundle.serial import parse
 from ascend_wheelhouse.commands.wheelhouse import options_of
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.workspace import Workspace
@@ -18,6 +27,7 @@ def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: b
     """Pack the wheelhouse of a cell, or the folder that `words["wheelhouse"]` names."""
     with console.main_guard(json=json):
         folder = Path(words["wheelhouse"]) if words["wheelhouse"] else _folder(root, words)
+        key = words["sign_key"] or os.environ.get("WHEELHOUSE_SIGN_KEY", "")
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             result = bundle_command(
                 folder,
@@ -25,9 +35,9 @@ def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: b
                 split=words["split"] or None,
                 oci=oci,
                 base=Path(words["base"]) if words["base"] else None,
-                sign_key=Path(words["sign_key"]) if words["sign_key"] else None,
+                sign_key=Path(key) if key else None,
                 allow_incomplete=allow_incomplete,
-                serial=int(words["serial"]) if words["serial"] else None,
+                serial=parse(words["serial"]) if words["serial"] else None,
                 emit=emit,
             )
         if json:
@@ -38,6 +48,15 @@ def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: b
         signer = result.fingerprint or "nobody"
         told = f"{result.carried} of {result.files} files, {forms.size(result.size)}, serial {result.serial}"
         console.line(f"{told}, signed by {signer}")
+        if result.fingerprint and not oci:
+            console.line(f"\nNext, on a node: tar -xf {result.paths[0].name} install.py node")
+            console.line(f"  {_install(result)}")
+
+
+def _install(result: BundleResult) -> str:
+    where = f"--bundle {result.paths[0].name} --prefix /opt/sglang-npu"
+    base = " --base OLD_BUNDLE" if result.base else ""
+    return f"python3.11 install.py {where}{base} --trusted-key {result.fingerprint}"
 
 
 def _folder(root: Path, words: Mapping[str, str]) -> Path:
@@ -46,7 +65,7 @@ def _folder(root: Path, words: Mapping[str, str]) -> Path:
 
 
 def show(path: Path, *, json: bool) -> None:
-    """List what a bundle says of itself, without unpacking it."""
+    """List what a bundle says of itself, without unpacking or proving it."""
     with console.main_guard(json=json):
         listing = list_bundle(path)
         if json:
@@ -78,6 +97,11 @@ def verify(path: Path, *, trusted_key: str, insecure: bool, base: str, json: boo
 def rebuild(path: Path, *, base: str, out: str, trusted_key: str, insecure: bool) -> None:
     """Write the whole bundle from a delta and its base."""
     with console.main_guard():
+        if not base or not out:
+            raise OptionsClashError(
+                "--rebuild needs --base and --out.",
+                next_step=f"--rebuild {path} --base OLD_BUNDLE --out NEW.tar",
+            )
         with console.reporter("auto", stream=sys.stderr) as emit:
             written = rebuild_bundle(
                 path, Path(base), Path(out), trusted_key=trusted_key or None, insecure=insecure, emit=emit
