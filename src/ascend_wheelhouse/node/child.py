@@ -1,0 +1,81 @@
+"""The process that holds one probe: `python -I child.py REQUEST RESULT`.
+
+It registers this folder as the package `ascend_node` and puts nothing else on the path: the environment under test
+must not see our modules, nor we hide one of its. Progress and the result go to a file, line by line, because the
+libraries that are probed print what they like.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import resource
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+PACKAGE = "ascend_node"
+
+
+def register(folder: Path) -> None:
+    """Make `folder` importable as the package `ascend_node`."""
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{folder} holds no package")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[PACKAGE] = module
+    spec.loader.exec_module(module)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the probe that REQUEST names and write what came of it to RESULT."""
+    request = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    register(Path(__file__).resolve().parent)
+    with Path(arguments[1]).open("a", encoding="utf-8", buffering=1) as stream:
+
+        def say(**line: Any) -> None:
+            stream.write(json.dumps(line, default=str) + "\n")
+            stream.flush()
+
+        say(**_judge(request, say))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _judge(request: dict[str, Any], say: Any) -> dict[str, Any]:
+    api = importlib.import_module(f"{PACKAGE}.probes.api")
+    module = importlib.import_module(f"{PACKAGE}.probes.{request['module']}")
+    with tempfile.TemporaryDirectory(prefix="probe-") as scratch:
+        context = api.Context(
+            manifest=request["manifest"],
+            options=request["options"],
+            scratch=Path(scratch),
+            doing=lambda text: say(doing=text),
+        )
+        try:
+            outcome = module.run(context)
+        except api.ProbeSkippedError as error:
+            return {"verdict": "skipped", "evidence": str(error)}
+        except api.ProbeFailedError as error:
+            return {"verdict": "failed", "evidence": str(error), "figures": error.figures}
+        except BaseException as error:  # noqa: BLE001 - whatever a driver raises is a verdict
+            detail = traceback.format_exc(limit=-8)
+            return {"verdict": "failed", "evidence": _one_line(error), "detail": detail}
+    return {"verdict": "passed", "evidence": outcome.evidence, "figures": dict(outcome.figures)}
+
+
+def _one_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

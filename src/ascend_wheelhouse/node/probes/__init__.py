@@ -1,0 +1,105 @@
+"""The probes: what each is called, what it needs and how far it may go.
+
+A probe is one module with `run(context) -> Outcome`. It runs in a process of its own, so it may crash, hang or eat
+memory without ending the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One entry of the catalogue.
+
+    Args:
+        name: As printed, and the module's name with `-` for `_`.
+        markers: `cann`, `npu` and `multi_npu` are needs of the machine; `server` starts the real server; `host`
+            probes read files only and run on the machine itself, never emulated.
+        seconds: Its time limit; emulated runs get a multiple.
+        memory: Its limit in bytes, over all its processes (proportional set size).
+        stubs: It wants stand-in CANN libraries where there is no CANN.
+        standins: It may use the stand-in modules for serving on a CPU.
+        components: Distributions of which one must be there, or there is nothing to probe.
+        without_cann: It says something only where there is no CANN.
+    """
+
+    name: str
+    markers: tuple[str, ...] = ()
+    seconds: float = 120
+    memory: int = 8 * GIB
+    stubs: bool = False
+    standins: bool = False
+    components: tuple[str, ...] = ()
+    without_cann: bool = False
+
+    @property
+    def module(self) -> str:
+        """The module below `probes` that holds it."""
+        return self.name.replace("-", "_")
+
+    @property
+    def on_device(self) -> bool:
+        """Whether it needs an NPU."""
+        return "npu" in self.markers or "multi_npu" in self.markers
+
+
+_NPU = ("cann", "npu")
+
+CATALOGUE: Sequence[Probe] = (
+    Probe(name="versions", markers=("host",)),
+    Probe(name="files", markers=("host",), seconds=300),
+    Probe(name="requirements", seconds=60),
+    Probe(name="imports", seconds=300, stubs=True),
+    Probe(name="torch-cpu", components=("torch",)),
+    Probe(name="torchvision-cpu", components=("torchvision",)),
+    Probe(name="torch-npu-no-cann", without_cann=True, components=("torch-npu",)),
+    Probe(name="torch-npu-stubs", stubs=True, without_cann=True, components=("torch-npu",)),
+    Probe(name="serving-imports", seconds=180, stubs=True, standins=True, components=("sglang",)),
+    Probe(name="host-settings", markers=("host",)),
+    Probe(name="cann-versions", markers=("host", "cann")),
+    Probe(name="npu-smi", markers=("host", "npu")),
+    Probe(name="npu-devices", markers=_NPU, components=("torch-npu",)),
+    Probe(name="npu-memory", markers=_NPU, components=("torch-npu",)),
+    Probe(name="npu-matmul", markers=_NPU, seconds=300, components=("torch-npu",)),
+    Probe(name="npu-attention", markers=_NPU, seconds=300, components=("torch-npu",)),
+    Probe(name="npu-graph", markers=_NPU, seconds=300, components=("torch-npu",)),
+    Probe(name="npu-streams", markers=_NPU, components=("torch-npu",)),
+    Probe(name="npu-compile", markers=_NPU, seconds=600, memory=32 * GIB, components=("torch-npu",)),
+    Probe(name="triton-kernel", markers=_NPU, seconds=600, components=("triton-ascend",)),
+    Probe(name="sgl-kernel-npu-ops", markers=_NPU, components=("sgl-kernel-npu",)),
+    Probe(name="custom-ops", markers=_NPU, components=("custom-ops",)),
+    Probe(name="memfabric", markers=_NPU, seconds=180, components=("mf-adapter", "memfabric-hybrid")),
+    Probe(
+        name="hccl-all-reduce",
+        markers=("cann", "multi_npu"),
+        seconds=600,
+        memory=128 * GIB,
+        components=("torch-npu",),
+    ),
+    Probe(
+        name="deep-ep", markers=("cann", "multi_npu"), seconds=900, memory=128 * GIB, components=("deep-ep",)
+    ),
+    Probe(
+        name="server",
+        markers=("server",),
+        seconds=600,
+        memory=64 * GIB,
+        stubs=True,
+        standins=True,
+        components=("sglang",),
+    ),
+)
+
+
+def named(name: str) -> Probe:
+    """Return the probe of that name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    return next(probe for probe in CATALOGUE if probe.name == name)

@@ -1,0 +1,88 @@
+"""The files on disk are the files of the wheels: each has one owner, its size and its hash.
+
+This sees what `pip check` cannot: triton written over triton-ascend, a shared object cut short, a file removed.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import NamedTuple
+
+from .api import Context, Outcome, ProbeFailedError, distributions
+
+_SHOWN = 6
+
+
+class _Entry(NamedTuple):
+    owner: str
+    path: str
+    digest: str
+    size: str
+
+
+def run(context: Context) -> Outcome:
+    """Check every RECORD of the environment against the disk."""
+    root = Path(context.option("site_packages"))
+    entries = [entry for name, found in distributions(str(root)).items() for entry in _record(name, found)]
+    if not entries:
+        raise ProbeFailedError(f"{root.name} holds no installed distribution")
+    problems = [*_shared(entries), *_changed(root, entries)]
+    if problems:
+        more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
+        raise ProbeFailedError("; ".join(problems[:_SHOWN]) + more, figures={"problems": problems})
+    size = sum(int(entry.size or 0) for entry in entries)
+    return Outcome(
+        evidence=f"{len(entries)} files match their wheels' records",
+        figures={"files": len(entries), "mib": size >> 20},
+    )
+
+
+def _record(owner: str, found: Distribution) -> Iterator[_Entry]:
+    for row in csv.reader(io.StringIO(found.read_text("RECORD") or "")):
+        if len(row) == len(_Entry._fields) - 1 and not row[0].endswith(".pyc"):
+            yield _Entry(owner, *row)
+
+
+def _shared(entries: list[_Entry]) -> list[str]:
+    owners: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        owners[entry.path].add(entry.owner)
+    pairs: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for path, names in owners.items():
+        if len(names) > 1:
+            pairs[tuple(sorted(names))].append(path)
+    return [
+        f"{' and '.join(names)} both own {len(paths)} files, such as {min(paths)}"
+        for names, paths in sorted(pairs.items())
+    ]
+
+
+def _changed(root: Path, entries: list[_Entry]) -> list[str]:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        found = pool.map(lambda entry: _problem(root, entry), entries)
+    return sorted(filter(None, found))
+
+
+def _problem(root: Path, entry: _Entry) -> str:
+    path = root / entry.path
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return f"{entry.owner}: {entry.path} is missing"
+    if entry.size and size != int(entry.size):
+        return f"{entry.owner}: {entry.path} has {size} bytes, its wheel's has {entry.size}"
+    kind, _, wanted = entry.digest.partition("=")
+    if wanted:
+        with path.open("rb") as stream:
+            raw = hashlib.file_digest(stream, kind).digest()
+        if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != wanted:
+            return f"{entry.owner}: {entry.path} differs from its wheel's"
+    return ""

@@ -1,0 +1,117 @@
+"""What a verification found: one result a probe, and the report that is kept as evidence.
+
+A report holds nothing of the run's whereabouts (no scratch paths, no host clock), so that two runs of the same
+environment differ in times and figures of load alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of-memory", "known"]
+
+SCHEMA = 1
+EXIT_DONE, EXIT_FAILED = 0, 9
+_GOOD = ("passed", "skipped", "known")
+_EVIDENCE_WIDTH = 96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one probe said.
+
+    Args:
+        probe: Its name.
+        verdict: `known` is a failure that was announced beforehand, with its reason.
+        seconds: Wall-clock time.
+        evidence: One line for a person: the fact, or the cause, or what would let a skipped probe run.
+        detail: More lines, such as the end of a traceback; may be empty.
+        figures: Measured values by name; units are part of the name.
+        markers: What the probe needs or does: `cann`, `npu`, `multi_npu`, `server`, `emulated`.
+    """
+
+    probe: str
+    verdict: Verdict
+    seconds: float
+    evidence: str
+    detail: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    markers: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether the result lets the run pass."""
+        return self.verdict in _GOOD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """A whole run.
+
+    Args:
+        wheelhouse: `stack`, `platform` and `digest` (sha256 of the manifest).
+        cell: The compatibility cell that the environment was made for.
+        host: Facts of the machine.
+        conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`.
+        results: In the order of the run.
+    """
+
+    wheelhouse: Mapping[str, str]
+    cell: Mapping[str, Any]
+    host: Mapping[str, Any]
+    conditions: Mapping[str, Any]
+    results: tuple[Result, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every result is good, else 9; with `require_npu` a skipped probe is not good."""
+        strict = bool(self.conditions.get("require_npu"))
+        good = all(result.good and not (strict and result.verdict == "skipped") for result in self.results)
+        return EXIT_DONE if good and self.results else EXIT_FAILED
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `report.json` holds."""
+        return {"schema": SCHEMA, "exit_code": self.exit_code, **asdict(self)}
+
+    def write(self, path: Path) -> None:
+        """Write `report.json`, keys sorted."""
+        text = json.dumps(self.as_dict(), indent=1, sort_keys=True, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> Report:
+    """Read a `report.json`.
+
+    Raises:
+        ValueError: It is not one, or of another schema.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+        raise ValueError(f"{path} is not a verify report of schema {SCHEMA}")
+    try:
+        results = tuple(Result(**{**one, "markers": tuple(one["markers"])}) for one in found["results"])
+        named = {name: found[name] for name in ("wheelhouse", "cell", "host", "conditions")}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} lacks a part of a verify report: {error}") from error
+    return Report(**named, results=results)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return the table that ends a run: probe, verdict, time, evidence."""
+    rows = [("probe", "verdict", "time", "evidence")]
+    rows += [(one.probe, one.verdict, f"{one.seconds:.1f} s", _short(one.evidence)) for one in results]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        f"{probe:<{widths[0]}}  {verdict:<{widths[1]}}  {seconds:>{widths[2]}}  {evidence}"
+        for probe, verdict, seconds, evidence in rows
+    ]
+    return "\n".join(lines)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EVIDENCE_WIDTH else line[: _EVIDENCE_WIDTH - 3] + "..."

@@ -1,0 +1,255 @@
+"""What a served model must do over HTTP, check by check.
+
+Every check is bounded in time; one that fails does not stop the others unless the server is dead. Prompts and
+lengths are fixed, sampling is greedy, so two runs ask for the same tokens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import http_client
+from .server_process import Server, ServerDiedError, ServerError
+
+PROMPT_IDS = (1, 40, 51, 62, 73, 84, 95, 106)
+NEW_TOKENS = 16
+
+_TOGETHER = 16
+_CHAT = ({"role": "user", "content": "say one two three"},)
+
+
+class CheckFailedError(Exception):
+    """An answer is not what it must be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """The door to one server.
+
+    Args:
+        server: The running server, watched during every request.
+        key: Its API key.
+        seconds: Limit of one request.
+        model: The served model's name.
+        context_length: How many tokens a request may hold.
+        expected: The tokens of the reference implementation, or empty when they were not asked for.
+    """
+
+    server: Server
+    key: str
+    seconds: float
+    model: str
+    context_length: int
+    expected: Callable[[], Sequence[int]] = tuple
+
+    def get(self, path: str) -> http_client.Answer:
+        """GET, watched."""
+        port = self.server.plan.port
+        return self._watched(lambda: http_client.get(port, path, seconds=self.seconds, key=self.key))
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: str | None = None) -> http_client.Answer:
+        """POST, watched."""
+        port, used = self.server.plan.port, self.key if key is None else key
+        return self._watched(lambda: http_client.post(port, path, body, seconds=self.seconds, key=used))
+
+    def stream(self, path: str, body: Mapping[str, Any]) -> http_client.Stream:
+        """POST and read events, watched."""
+        port = self.server.plan.port
+        return self._watched(lambda: http_client.stream(port, path, body, seconds=self.seconds, key=self.key))
+
+    def _watched(self, call: Callable[[], Any]) -> Any:
+        return self.server.watched(call, self.seconds + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """One check: its name, whether it passed, its time and what it found."""
+
+    name: str
+    passed: bool
+    seconds: float
+    evidence: str
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_checks(client: Client) -> list[Checked]:
+    """Run every check in order; those after the server's death are not tried."""
+    done = []
+    for name, check in CHECKS:
+        done.append(_run(name, check, client))
+        try:
+            client.server.check_alive()
+        except ServerDiedError as error:
+            if done[-1].passed:
+                done.append(Checked(name="alive", passed=False, seconds=0, evidence=str(error)))
+            break
+    return done
+
+
+def _run(name: str, check: Callable[[Client], Mapping[str, Any]], client: Client) -> Checked:
+    began = time.monotonic()
+    figures: Mapping[str, Any] = {}
+    evidence = ""
+    try:
+        figures = check(client)
+    except TimeoutError as error:
+        evidence = f"{error or 'no answer in time'}; {client.server.diagnose()}"
+    except ServerError as error:
+        evidence = str(error)
+    except (CheckFailedError, OSError, ValueError, LookupError, TypeError) as error:
+        evidence = (
+            f"{type(error).__name__}: {error}" if not isinstance(error, CheckFailedError) else str(error)
+        )
+    seconds = round(time.monotonic() - began, 3)
+    return Checked(name=name, passed=not evidence, seconds=seconds, evidence=evidence, figures=figures)
+
+
+def _expect(answer: http_client.Answer, status: int, what: str) -> None:
+    if answer.status != status:
+        raise CheckFailedError(f"{what}: status {answer.status}, not {status}: {answer.text[:200]}")
+
+
+def _generate(client: Client, ids: Sequence[int] = PROMPT_IDS, count: int = NEW_TOKENS) -> list[int]:
+    body = {
+        "input_ids": list(ids),
+        "sampling_params": {"temperature": 0, "max_new_tokens": count, "ignore_eos": True},
+    }
+    answer = client.post("/generate", body)
+    _expect(answer, 200, "/generate")
+    found = answer.json()
+    tokens = [int(token) for token in found["output_ids"]]
+    if len(tokens) != count:
+        raise CheckFailedError(f"/generate gave {len(tokens)} tokens, {count} were asked for")
+    return tokens
+
+
+def _models(client: Client) -> Mapping[str, Any]:
+    answer = client.get("/v1/models")
+    _expect(answer, 200, "/v1/models")
+    names = [str(one["id"]) for one in answer.json()["data"]]
+    if client.model not in names:
+        raise CheckFailedError(f"/v1/models lists {names}, not {client.model}")
+    return {}
+
+
+def _server_info(client: Client) -> Mapping[str, Any]:
+    answer = client.get("/get_server_info")
+    _expect(answer, 200, "/get_server_info")
+    found = answer.json()
+    return {
+        name: found[name] for name in ("version", "device", "attention_backend", "tp_size") if name in found
+    }
+
+
+def _greedy(client: Client) -> Mapping[str, Any]:
+    first, again = _generate(client), _generate(client)
+    if first != again:
+        raise CheckFailedError(f"greedy tokens differ between two requests: {first} and {again}")
+    return {"tokens": first}
+
+
+def _as_reference(client: Client) -> Mapping[str, Any]:
+    expected = list(client.expected())
+    if not expected:
+        return {"compared": 0}
+    found = _generate(client)
+    if found != expected:
+        raise CheckFailedError(f"tokens {found} differ from the reference's {expected}")
+    return {"compared": len(expected)}
+
+
+def _completions(client: Client) -> Mapping[str, Any]:
+    body = {"model": client.model, "prompt": "one two three", "max_tokens": NEW_TOKENS, "temperature": 0}
+    answer = client.post("/v1/completions", {**body, "ignore_eos": True})
+    _expect(answer, 200, "/v1/completions")
+    if not isinstance(answer.json()["choices"][0]["text"], str):
+        raise CheckFailedError("/v1/completions gave no text")
+    return {}
+
+
+def _chat_body(client: Client) -> dict[str, Any]:
+    body = {"model": client.model, "messages": list(_CHAT), "max_tokens": NEW_TOKENS, "temperature": 0}
+    return {**body, "ignore_eos": True}
+
+
+def _chat(client: Client) -> Mapping[str, Any]:
+    plain = client.post("/v1/chat/completions", _chat_body(client))
+    _expect(plain, 200, "/v1/chat/completions")
+    text = plain.json()["choices"][0]["message"]["content"]
+    streamed = client.stream("/v1/chat/completions", {**_chat_body(client), "stream": True})
+    if streamed.status != 200 or not streamed.finished:  # noqa: PLR2004 - HTTP
+        raise CheckFailedError(
+            f"the stream ended early: status {streamed.status}, {len(streamed.events)} events"
+        )
+    parts = [_content(event) for event in streamed.events]
+    if "".join(parts) != (text or ""):
+        raise CheckFailedError(f"the streamed text {''.join(parts)!r} is not the plain one {text!r}")
+    return _pace([at for at, part in zip(streamed.times, parts, strict=True) if part])
+
+
+def _content(event: Mapping[str, Any]) -> str:
+    return "".join(str(choice["delta"].get("content") or "") for choice in event["choices"])
+
+
+def _pace(times: Sequence[float]) -> Mapping[str, Any]:
+    if not times:
+        return {}
+    step = (times[-1] - times[0]) / max(1, len(times) - 1)
+    return {"first_token_ms": round(times[0] * 1000, 1), "per_token_ms": round(step * 1000, 1)}
+
+
+def _together(client: Client) -> Mapping[str, Any]:
+    began = time.monotonic()
+    with ThreadPoolExecutor(max_workers=_TOGETHER) as pool:
+        found = list(pool.map(lambda last: _generate(client, (*PROMPT_IDS, 100 + last)), range(_TOGETHER)))
+    seconds = time.monotonic() - began
+    return {"requests": len(found), "tokens_per_second": round(len(found) * NEW_TOKENS / seconds, 1)}
+
+
+def _too_long(client: Client) -> Mapping[str, Any]:
+    ids = [40 + index % 200 for index in range(client.context_length + 64)]
+    answer = client.post("/generate", {"input_ids": ids, "sampling_params": {"max_new_tokens": 4}})
+    _expect(answer, 400, "a prompt longer than the context")
+    return {}
+
+
+def _no_messages(client: Client) -> Mapping[str, Any]:
+    answer = client.post("/v1/chat/completions", {"model": client.model, "messages": []})
+    _expect(answer, 400, "an empty message list")
+    return {}
+
+
+def _key(client: Client) -> Mapping[str, Any]:
+    if not client.key:
+        return {"asked": False}
+    _expect(client.post("/v1/chat/completions", _chat_body(client), key=""), 401, "a request without the key")
+    _expect(
+        client.post("/v1/chat/completions", _chat_body(client), key="wrong"),
+        401,
+        "a request with a wrong key",
+    )
+    return {"asked": True}
+
+
+def _still_healthy(client: Client) -> Mapping[str, Any]:
+    _expect(client.get("/health"), 200, "/health after all requests")
+    return {"memory_mib": client.server.memory() >> 20, "processes": client.server.members()}
+
+
+CHECKS: Sequence[tuple[str, Callable[[Client], Mapping[str, Any]]]] = (
+    ("models", _models),
+    ("server-info", _server_info),
+    ("greedy-twice", _greedy),
+    ("as-reference", _as_reference),
+    ("completions", _completions),
+    ("chat", _chat),
+    ("sixteen-at-once", _together),
+    ("too-long-prompt", _too_long),
+    ("no-messages", _no_messages),
+    ("api-key", _key),
+    ("still-healthy", _still_healthy),
+)

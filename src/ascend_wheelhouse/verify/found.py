@@ -1,0 +1,94 @@
+"""Which wheelhouse is verified: the folder that was named, or the newest one, and its manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.errors import UsageError
+
+
+class WheelhouseNotFoundError(UsageError):
+    """There is no wheelhouse at the place that was named or looked at."""
+
+
+class ManifestUnreadableError(UsageError):
+    """A wheelhouse's manifest is missing a part that verification needs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundWheelhouse:
+    """A finished wheelhouse on disk.
+
+    Args:
+        folder: Where it is.
+        manifest: Its manifest, as read.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def machine(self) -> str:
+        """The machine that it is for."""
+        return str(self.manifest["platform"])
+
+    @property
+    def python(self) -> str:
+        """CPython's `major.minor` that it is for."""
+        return str(self.manifest["cell"].get("python", "3.11"))
+
+    @property
+    def requirements(self) -> Path:
+        """The lock in pip's hashed form."""
+        return self.folder / f"requirements.{self.machine}.txt"
+
+    @property
+    def wheels(self) -> Path:
+        """Where its wheels are."""
+        return self.folder / "wheels"
+
+
+def find(named: Path | None, parent: Path) -> FoundWheelhouse:
+    """Return the wheelhouse that was named, or the newest below `parent`.
+
+    Raises:
+        WheelhouseNotFoundError: There is none.
+        ManifestUnreadableError: Its manifest cannot be used.
+    """
+    folder = named if named is not None else _newest(parent)
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise WheelhouseNotFoundError(
+            f"{folder} holds no wheelhouse: manifest.json is missing.",
+            next_step="invoke wheelhouse, or nox -s verify -- --wheelhouse DIR",
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        found = FoundWheelhouse(folder=folder.resolve(), manifest=manifest)
+        usable = found.machine and found.requirements.is_file() and isinstance(manifest["files"], list)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestUnreadableError(
+            f"{path} is not a manifest: {type(error).__name__}: {error}.",
+            next_step="make the wheelhouse again with invoke wheelhouse",
+        ) from error
+    if not usable:
+        raise ManifestUnreadableError(
+            f"{folder} lacks its lock {found.requirements.name}.",
+            next_step="make it again with invoke wheelhouse",
+        )
+    return found
+
+
+def _newest(parent: Path) -> Path:
+    manifests = sorted(parent.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not manifests:
+        raise WheelhouseNotFoundError(
+            f"There is no wheelhouse below {parent}.",
+            why="nox -s verify takes the newest one there when none is named.",
+            next_step="invoke wheelhouse, or nox -s verify -- --wheelhouse DIR",
+        )
+    return manifests[-1].parent

@@ -1,0 +1,159 @@
+"""One verification from a wheelhouse to a report: make the environment, run the probes, keep the evidence."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pip
+
+from ascend_wheelhouse.errors import VerifyError
+from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node.report import Report, Result
+from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
+from ascend_wheelhouse.verify import collect, emulation, environment, page, stubbing
+from ascend_wheelhouse.verify.found import FoundWheelhouse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What a person asked of one verification.
+
+    Args:
+        wheelhouse: The wheelhouse to verify.
+        options: What is handed to the runner; stubs and pip are filled in here.
+        standins: Folder of stand-in modules for serving on a CPU, or None.
+        reports: Where `report.json`, `junit.xml` and `report.html` go.
+        backend: What installs.
+        store: Where system roots for emulation are kept.
+        pytest: More arguments for pytest.
+    """
+
+    wheelhouse: FoundWheelhouse
+    options: runner.Options
+    standins: Path | None
+    reports: Path
+    backend: environment.Backend
+    store: Path
+    pytest: Sequence[str] = ()
+
+
+def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
+    """Verify a wheelhouse and write the reports.
+
+    Raises:
+        HostUnfitError: This machine lacks what the verification needs, such as the emulator.
+    """
+    with _scratch() as work:
+        setting = _setting(wanted, work)
+        if wanted.options.require_npu and not setting.ascend.devices:
+            results = [runner.run_probe(probe, setting) for probe in runner.plan(setting)]
+        else:
+            results = _install_and_run(wanted, setting, say)
+        report = runner.make_report(setting, results)
+    wanted.reports.mkdir(parents=True, exist_ok=True)
+    report.write(wanted.reports / "report.json")
+    (wanted.reports / "report.html").write_text(page.render([report]), encoding="utf-8")
+    return report
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    work = Path(tempfile.mkdtemp(prefix="av-"))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _setting(wanted: Wanted, work: Path) -> runner.Setting:
+    (work / "run").mkdir()
+    native = wanted.wheelhouse.machine == platform.machine()
+    found = cann.look() if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    launcher: Launcher = NativeLauncher(sealed=can_seal())
+    node = runner.NODE
+    if not native and not wanted.options.require_npu:
+        launcher = emulation.launcher(wanted.wheelhouse, work, wanted.store)
+        node = Path(shutil.copytree(runner.NODE, work / "node"))
+    return runner.Setting(
+        environment=work / "environment",
+        manifest=wanted.wheelhouse.manifest,
+        options=wanted.options,
+        launcher=launcher,
+        ascend=found,
+        scratch=work / "run",
+        node=node,
+    )
+
+
+def _install_and_run(wanted: Wanted, setting: runner.Setting, say: Callable[[str], None]) -> list[Result]:
+    began = time.monotonic()
+    try:
+        _make_environment(wanted, setting)
+    except VerifyError as error:
+        return [_installed(wanted, setting, began, error)]
+    first = _installed(wanted, setting, began, None)
+    say(f"sealed install: {first.evidence}, {first.seconds:.0f} s")
+    ready = replace(setting, options=_with_means(wanted, setting))
+    return [first, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
+
+
+def _make_environment(wanted: Wanted, setting: runner.Setting) -> None:
+    network = not can_seal()
+    if setting.launcher.emulated:
+        seen_as = setting.launcher.inside(setting.environment)
+        environment.make_foreign(
+            wanted.wheelhouse, setting.environment, seen_as=seen_as, backend=wanted.backend, network=network
+        )
+    else:
+        environment.make(wanted.wheelhouse, setting.environment, backend=wanted.backend, network=network)
+
+
+def _installed(wanted: Wanted, setting: runner.Setting, began: float, error: VerifyError | None) -> Result:
+    wheels = sum(1 for entry in wanted.wheelhouse.manifest["files"] if entry["kind"] == "wheel")
+    how = "the network cut off" if can_seal() else "the network in reach (this kernel refuses a namespace)"
+    machine = f" for {wanted.wheelhouse.machine}" if setting.launcher.emulated else ""
+    return Result(
+        probe="sealed-install",
+        verdict="failed" if error else "passed",
+        seconds=round(time.monotonic() - began, 2),
+        evidence=error.what if error else f"{wheels} wheels{machine} by {wanted.backend}, {how}",
+        detail=str(error) if error else "",
+        figures={"wheels": wheels},
+        markers=("host",),
+    )
+
+
+def _with_means(wanted: Wanted, setting: runner.Setting) -> runner.Options:
+    """Add stand-in libraries, stand-in modules and pip, as the process under test will see them."""
+    work, machine, launcher = setting.scratch.parent, wanted.wheelhouse.machine, setting.launcher
+    root = getattr(launcher, "root", Path("/"))
+    folder = work / "stubs"
+    made = not setting.ascend.toolkit and stubbing.make(
+        setting.site_packages, folder, machine, stubbing.system_folders(root, machine)
+    )
+    return replace(
+        wanted.options,
+        stubs=launcher.inside(folder) if made else "",
+        standins=launcher.inside(_copied(wanted.standins, work / "standins")) if wanted.standins else "",
+        pip=launcher.inside(_copied(Path(pip.__file__).parent, work / "pip" / "pip").parent),
+    )
+
+
+def _copied(source: Path, folder: Path) -> Path:
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def default_store() -> Path:
+    """Return the root of the store, as `store.Store` finds it."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("WHEELHOUSE_STORE") or user_cache_path("ascend-wheelhouse"))

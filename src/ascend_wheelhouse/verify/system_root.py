@@ -1,0 +1,121 @@
+"""A Debian system root for another machine, from the package archive that this host already uses, cached in the store.
+
+`apt` fetches with a state folder of its own and `dpkg-deb` unpacks: no installation step runs, no root right and no
+emulator is needed, and it takes seconds where debootstrap takes minutes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ascend_wheelhouse import process
+from ascend_wheelhouse.errors import SourceUnreachableError
+
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
+RECOMMENDED = {"aarch64": "gcc-aarch64-linux-gnu", "x86_64": "gcc-x86-64-linux-gnu"}
+
+_PACKAGES = ("libc6", "libc-bin", "libgomp1", "libstdc++6", "zlib1g", "dash", "coreutils", "base-passwd")
+_MOUNT_POINTS = ("proc", "sys", "dev", "dev/shm", "tmp", "verify")
+_DEVICES = ("null", "zero", "random", "urandom")
+_LAYOUT = "2"
+_APT_SECONDS = 300
+
+
+class ArchiveUnreachableError(SourceUnreachableError):
+    """The package archive did not give what the system root takes."""
+
+
+def system_root(machine: str, python: str, store: Path) -> Path:
+    """Return a system root with the Python of the wheelhouse, made on first use.
+
+    Raises:
+        ArchiveUnreachableError: apt could not fetch the packages.
+    """
+    packages = (f"python{python}", *_PACKAGES)
+    identity = "\n".join((_LAYOUT, machine, *packages))
+    roots = store / "roots"
+    place = roots / f"{machine}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
+    roots.mkdir(parents=True, exist_ok=True)
+    with _alone(roots / f"{place.name}.lock"):
+        if not place.is_dir():
+            with tempfile.TemporaryDirectory(dir=roots, prefix=".new-") as folder:
+                made = _make(Path(folder), machine, packages)
+                made.rename(place)
+    return place
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _make(folder: Path, machine: str, packages: tuple[str, ...]) -> Path:
+    archives = _fetch(folder, ARCHITECTURES[machine], packages)
+    root = folder / "root"
+    root.mkdir()
+    for archive in archives:
+        process.run(["dpkg-deb", "-x", archive, root])
+    for name in _MOUNT_POINTS:
+        (root / name).mkdir(parents=True, exist_ok=True)
+    for name in _DEVICES:
+        (root / "dev" / name).touch()
+    _write_accounts(root)
+    return root
+
+
+def _write_accounts(root: Path) -> None:
+    etc = root / "etc"
+    etc.mkdir(exist_ok=True)
+    (etc / "passwd").write_text("root:x:0:0:root:/root:/bin/sh\n", encoding="ascii")
+    (etc / "group").write_text("root:x:0:\n", encoding="ascii")
+    (etc / "hosts").write_text("127.0.0.1 localhost\n", encoding="ascii")
+    (etc / "resolv.conf").unlink(missing_ok=True)
+
+
+def _fetch(folder: Path, architecture: str, packages: tuple[str, ...]) -> list[Path]:
+    state, cache = folder / "state", folder / "cache"
+    (state / "lists" / "partial").mkdir(parents=True)
+    (cache / "archives" / "partial").mkdir(parents=True)
+    (state / "status").touch()
+    settings = {
+        "Dir::State": state,
+        "Dir::State::status": state / "status",
+        "Dir::Cache": cache,
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "APT::Sandbox::User": "",
+        "APT::Install-Recommends": "false",
+        "Acquire::Languages": "none",
+        "Debug::NoLocking": "true",
+    }
+    common = [
+        "apt-get",
+        "-q",
+        "-y",
+        *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
+    ]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    try:
+        process.run([*common, "update"], env=environment, timeout=_APT_SECONDS)
+        process.run([*common, "--download-only", "install", *packages], env=environment, timeout=_APT_SECONDS)
+    except process.CommandFailedError as error:
+        raise ArchiveUnreachableError(
+            f"apt could not fetch the {architecture} packages of the system root.",
+            why=error.tail(),
+            next_step="apt-get update on this host, and check that its sources serve that architecture",
+        ) from error
+    return sorted((cache / "archives").glob("*.deb"))
+
+
+def forget(store: Path) -> None:
+    """Remove every cached system root."""
+    shutil.rmtree(store / "roots", ignore_errors=True)

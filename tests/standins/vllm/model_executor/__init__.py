@@ -1,0 +1,1 @@
+"""An empty package: only the layers below are asked for."""
