@@ -57,3 +57,10 @@ def tests(session: nox.Session) -> None:
     """Run the tests; all of them unless `--` says less."""
     _install(session)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def verify(session: nox.Session) -> None:
+    """Install the newest wheelhouse into an empty, sealed environment and prove that it serves."""
+    _install(session)
+    session.run("python", "-m", "ascend_wheelhouse.verify", "--standins", "tests/standins", *session.posargs)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import ClassVar
 
 _KEPT: list[object] = []
 
@@ -66,7 +67,7 @@ class _Afterwards(Loader):
 class _Repairs(MetaPathFinder):
     """Finds the two modules as Python would, and hands back a loader that repairs them."""
 
-    repairs = {
+    repairs: ClassVar = {
         "torchvision.extension": _after_torchvision_extension,
         "triton.runtime.driver": _after_triton_driver,
     }

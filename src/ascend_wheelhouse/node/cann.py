@@ -68,8 +68,8 @@ def _first(names: tuple[str, ...]) -> str:
 def runtime_environment(found: Ascend, python: Path) -> dict[str, str]:
     """Return the variables that CANN's scripts set, with the environment's `python` first on the path.
 
-    NNAL's script looks at the torch that `python` imports to choose its C++ ABI, so it is sourced last and with
-    that `python` in front. Variables that the person's shell already has are kept.
+    NNAL's script looks at the torch that `python` imports to choose its C++ ABI, so it is sourced last and
+    with that `python` in front. Variables that the person's shell already has are kept.
     """
     inherited = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
     inherited["PATH"] = f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"

@@ -1,8 +1,8 @@
 """The process that holds one probe: `python -I child.py REQUEST RESULT`.
 
-It registers this folder as the package `ascend_node` and puts nothing else on the path: the environment under test
-must not see our modules, nor we hide one of its. Progress and the result go to a file, line by line, because the
-libraries that are probed print what they like.
+It registers this folder as the package `ascend_node` and puts nothing else on the path: the environment
+under test must not see our modules, nor we hide one of its. Progress and the result go to a file, line by
+line, because the libraries that are probed print what they like.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import resource
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,22 +36,35 @@ def register(folder: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run the probe that REQUEST names and write what came of it to RESULT."""
+    if arguments[0] == "--rank":
+        return _rank(arguments[1], int(arguments[2]), int(arguments[3]))
     request = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     register(Path(__file__).resolve().parent)
     with Path(arguments[1]).open("a", encoding="utf-8", buffering=1) as stream:
 
-        def say(**line: Any) -> None:
+        def say(line: dict[str, Any]) -> None:
             stream.write(json.dumps(line, default=str) + "\n")
             stream.flush()
 
-        say(**_judge(request, say))
+        say(_judge(request, say))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
-def _judge(request: dict[str, Any], say: Any) -> dict[str, Any]:
+def _rank(module: str, number: int, count: int) -> int:
+    """Be one rank of a probe that takes several devices; what goes wrong is printed as its answer."""
+    register(Path(__file__).resolve().parent)
+    try:
+        importlib.import_module(f"{PACKAGE}.probes.{module}").rank(number, count)
+    except Exception as error:  # noqa: BLE001 - whatever a driver raises is the rank's answer
+        print("\n" + json.dumps({"failed": _one_line(error)}), flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def _judge(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     api = importlib.import_module(f"{PACKAGE}.probes.api")
     module = importlib.import_module(f"{PACKAGE}.probes.{request['module']}")
     with tempfile.TemporaryDirectory(prefix="probe-") as scratch:
@@ -58,7 +72,7 @@ def _judge(request: dict[str, Any], say: Any) -> dict[str, Any]:
             manifest=request["manifest"],
             options=request["options"],
             scratch=Path(scratch),
-            doing=lambda text: say(doing=text),
+            doing=lambda text: say({"doing": text}),
         )
         try:
             outcome = module.run(context)

@@ -18,7 +18,7 @@ class Answer:
     status: int
     body: bytes
 
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401 - JSON is whatever the server says
         """Return the body as JSON.
 
         Raises:
@@ -48,13 +48,13 @@ def get(port: int, path: str, *, seconds: float, key: str = "") -> Answer:
     Raises:
         OSError: No connection, or no answer within `seconds` (as `TimeoutError`).
     """
-    with _open(port, "GET", path, None, seconds, key) as response:
+    with _open(port, path, None, seconds=seconds, key=key) as response:
         return Answer(status=response.status, body=response.read())
 
 
 def post(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key: str = "") -> Answer:
     """POST a JSON body; raises as `get` does."""
-    with _open(port, "POST", path, body, seconds, key) as response:
+    with _open(port, path, body, seconds=seconds, key=key) as response:
         return Answer(status=response.status, body=response.read())
 
 
@@ -62,7 +62,7 @@ def stream(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key
     """POST a JSON body and read server-sent events to the end; raises as `get` does."""
     began = time.monotonic()
     events, times, finished = [], [], False
-    with _open(port, "POST", path, body, seconds, key) as response:
+    with _open(port, path, body, seconds=seconds, key=key) as response:
         for raw in response:
             kind, _, value = raw.decode("utf-8", "replace").strip().partition(":")
             if kind != "data":
@@ -77,8 +77,9 @@ def stream(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key
 
 @contextmanager
 def _open(
-    port: int, method: str, path: str, body: Mapping[str, Any] | None, seconds: float, key: str
+    port: int, path: str, body: Mapping[str, Any] | None, *, seconds: float, key: str
 ) -> Iterator[http.client.HTTPResponse]:
+    method = "GET" if body is None else "POST"
     headers = {"Content-Type": "application/json"} if body is not None else {}
     if key:
         headers["Authorization"] = f"Bearer {key}"

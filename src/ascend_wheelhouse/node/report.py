@@ -1,7 +1,7 @@
 """What a verification found: one result a probe, and the report that is kept as evidence.
 
-A report holds nothing of the run's whereabouts (no scratch paths, no host clock), so that two runs of the same
-environment differ in times and figures of load alone.
+A report holds nothing of the run's whereabouts (no scratch paths, no host clock), so that two runs of the
+same environment differ in times and figures of load alone.
 """
 
 from __future__ import annotations

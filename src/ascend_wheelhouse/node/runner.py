@@ -1,8 +1,8 @@
 """Runs the probes of one environment, each in a process of its own, and gathers a report.
 
-Which probes run follows from the machine (is there an NPU, is there CANN), from the wheelhouse's manifest (which
-components it holds or awaits) and from what the person asked for. A probe that cannot run is reported as skipped
-with what would let it run; under `require_npu` that is a failure.
+Which probes run follows from the machine (is there an NPU, is there CANN), from the wheelhouse's manifest
+(which components it holds or awaits) and from what the person asked for. A probe that cannot run is
+reported as skipped with what would let it run; under `require_npu` that is a failure.
 """
 
 from __future__ import annotations
@@ -35,15 +35,14 @@ class Options:
     """What the person asked for.
 
     Args:
-        require_npu: Nothing may be skipped; without an NPU the run fails at once.
-        only: Names of the probes to run; all when empty.
-        without: Names of the probes to leave out.
-        model: Folder of real weights for the server check; a tiny model is made when empty.
-        topology: Which of the manifest's serving topologies the server check uses.
-        stubs: Folder of stand-in CANN libraries, as the process under test sees it; empty when there is none.
-        standins: Folder of stand-in modules for serving on a CPU, likewise.
-        pip: Folder that holds a `pip` package for the requirements probe, likewise; the environment's own when empty.
-        known: Failures that are announced, `PROBE` or `PROBE/ITEM` to the reason.
+        require_npu: Nothing may be skipped; without an NPU the run fails at once. only: Names of the probes
+        to run; all when empty. without: Names of the probes to leave out. model: Folder of real weights for
+        the server check; a tiny model is made when empty. topology: Which of the manifest's serving
+        topologies the server check uses. stubs: Folder of stand-in CANN libraries, as the process under
+        test sees it; empty when there is none. standins: Folder of stand-in modules for serving on a CPU,
+        likewise. pip: Folder that holds a `pip` package for the requirements probe, likewise; the
+        environment's own when empty. known: Failures that are announced, `PROBE` or `PROBE/ITEM` to the
+        reason.
     """
 
     require_npu: bool = False
@@ -128,8 +127,8 @@ def run_probes(
 def plan(setting: Setting) -> list[Probe]:
     """Return the probes that this machine and this wheelhouse call for, in order.
 
-    Those that would contradict the machine (an import without CANN where there is CANN) are left out, as are those
-    of components that the wheelhouse neither holds nor awaits.
+    Those that would contradict the machine (an import without CANN where there is CANN) are left out, as
+    are those of components that the wheelhouse neither holds nor awaits.
     """
     options = setting.options
     if options.require_npu and not setting.ascend.devices:
@@ -161,7 +160,7 @@ def obstacle(probe: Probe, setting: Setting) -> str:
         return "no CANN here and no C compiler to make stand-in libraries with: install gcc (or clang)"
     if probe.standins and not ascend.devices and not options.standins:
         return (
-            "serving on a CPU needs stand-in modules that no Ascend wheelhouse holds: run this on an NPU node, "
+            "serving on a CPU needs stand-in modules that no Ascend wheelhouse holds: run this on a node, "
             "or give --standins tests/standins from the project's source tree"
         )
     return _awaited(probe, setting)

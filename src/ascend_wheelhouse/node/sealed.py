@@ -1,7 +1,7 @@
 """How a process under test is cut off: an environment made from nothing, and a network of loopback only.
 
-The network namespace needs no root: an ordinary user makes a user namespace first and keeps its own uid in it. Where
-the kernel or its policy refuses that, the run goes on without it and the report says so.
+The network namespace needs no root: an ordinary user makes a user namespace first and keeps its own uid in
+it. Where the kernel or its policy refuses that, the run goes on without it and the report says so.
 """
 
 from __future__ import annotations
@@ -28,10 +28,17 @@ _IFREQ = "16sH14x"
 class Launcher(Protocol):
     """Turns the words of a command under test into the words that start it from here."""
 
-    emulated: bool
-    sealed: bool
-    patience: float
-    """By how much time limits grow."""
+    @property
+    def emulated(self) -> bool:
+        """Whether another machine's instructions are emulated."""
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the network is cut off."""
+
+    @property
+    def patience(self) -> float:
+        """By how much time limits grow."""
 
     def inside(self, path: Path) -> str:
         """Return the path as the process under test sees it."""
@@ -52,8 +59,9 @@ class NativeLauncher:
         """Return the path unchanged."""
         return str(path)
 
-    def command(self, words: Sequence[str], _environment: Mapping[str, str], *, network: bool) -> list[str]:
-        """Return the words, behind the seal unless the network is wanted."""
+    def command(self, words: Sequence[str], environment: Mapping[str, str], *, network: bool) -> list[str]:
+        """Return the words, sealed unless the network is wanted; the caller hands over the environment."""
+        del environment
         if network or not self.sealed:
             return list(words)
         return [sys.executable, "-I", str(Path(__file__).resolve()), *words]
@@ -111,7 +119,7 @@ def raise_loopback() -> None:
 def main(words: list[str]) -> int:
     """Cut this process off and become the command."""
     leave_network()
-    os.execvp(words[0], words)
+    os.execvp(words[0], words)  # noqa: S606 - it becomes the command under test
 
 
 if __name__ == "__main__":

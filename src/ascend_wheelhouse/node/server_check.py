@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from . import http_client
 from .server_process import Server, ServerDiedError, ServerError
+
+_T = TypeVar("_T")
 
 PROMPT_IDS = (1, 40, 51, 62, 73, 84, 95, 106)
 NEW_TOKENS = 16
@@ -61,7 +63,7 @@ class Client:
         port = self.server.plan.port
         return self._watched(lambda: http_client.stream(port, path, body, seconds=self.seconds, key=self.key))
 
-    def _watched(self, call: Callable[[], Any]) -> Any:
+    def _watched(self, call: Callable[[], _T]) -> _T:
         return self.server.watched(call, self.seconds + 1)
 
 

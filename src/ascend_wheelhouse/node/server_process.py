@@ -1,9 +1,10 @@
 """Starts an SGLang server, waits until it is healthy, stops it, and proves that nothing of it is left.
 
-What this guards against was seen on real servers (0.5.6.post2): a port that is taken makes it hang for ever; a dead
-scheduler leaves a leader whose `/health` takes 20 s to say 503; a signal to the whole group while a request runs, or
-to the leader while it warms up, makes it hang; its own way of ending is SIGKILL. So: the port is checked first, every
-try is bounded while the pid is watched, only the leader is asked to end, and the whole family is killed after that.
+What this guards against was seen on real servers (0.5.6.post2): a port that is taken makes it hang for
+ever; a dead scheduler leaves a leader whose `/health` takes 20 s to say 503; a signal to the whole group
+while a request runs, or to the leader while it warms up, makes it hang; its own way of ending is SIGKILL.
+So: the port is checked first, every try is bounded while the pid is watched, only the leader is asked to
+end, and the whole family is killed after that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from . import http_client, supervise
 
@@ -110,7 +111,8 @@ def free_port() -> int:
 class Server:
     """One running server.
 
-    Use as a context manager: leaving it kills whatever is left, so no way out of a check leaves a process behind.
+    Use as a context manager: leaving it kills whatever is left, so no way out of a check leaves a process
+    behind.
     """
 
     def __init__(self, plan: ServerPlan) -> None:
@@ -131,7 +133,7 @@ class Server:
             )
         self.family = supervise.Family(self._leader.pid)
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -153,9 +155,7 @@ class Server:
             self.family.alive()
             seconds = min(_TRY_SECONDS, max(1.0, deadline - time.monotonic()))
             try:
-                answer = self.watched(
-                    lambda limit=seconds: http_client.get(self.plan.port, "/health", seconds=limit), seconds
-                )  # type: ignore[misc]
+                answer = self._health(seconds)
             except (OSError, TimeoutError) as error:
                 said = str(error) or type(error).__name__
             else:
@@ -167,6 +167,10 @@ class Server:
         raise NeverHealthyError(
             f"not healthy after {self.plan.healthy_seconds:.0f} s ({said}); {self.last_line()}"
         )
+
+    def _health(self, seconds: float) -> http_client.Answer:
+        port = self.plan.port
+        return self.watched(lambda: http_client.get(port, "/health", seconds=seconds), seconds)
 
     def watched(self, call: Callable[[], _T], seconds: float) -> _T:
         """Run a call in the background while the leader is watched.
@@ -209,11 +213,9 @@ class Server:
             raise ServerDiedError(f"the server ended by itself with status {status}; {self.last_line()}")
 
     def diagnose(self) -> str:
-        """Say why a request may have had no answer: asks `/health`, which takes 20 s when the scheduler is dead."""
+        """Ask `/health` why a request had no answer; it takes 20 s when the scheduler is dead."""
         try:
-            answer = self.watched(
-                lambda: http_client.get(self.plan.port, "/health", seconds=_TRY_SECONDS), _TRY_SECONDS
-            )
+            answer = self._health(_TRY_SECONDS)
         except (OSError, ServerError) as error:
             return str(error)
         if answer.status == _UNAVAILABLE:

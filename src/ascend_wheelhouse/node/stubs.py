@@ -1,8 +1,9 @@
 """Stand-in CANN libraries, so that `import torch_npu` can be checked on a machine that has no CANN.
 
-They are made from what the installed wheels leave undefined: every function returns ACL's internal error 500000, so
-importing succeeds and using a device fails cleanly. A symbol of torch's namespaces is never stood in for: a torch_npu
-that does not match its torch must stay visible. They live in a scratch folder of one run and are never shipped.
+They are made from what the installed wheels leave undefined: every function returns ACL's internal error
+500000, so importing succeeds and using a device fails cleanly. A symbol of torch's namespaces is never
+stood in for: a torch_npu that does not match its torch must stay visible. They live in a scratch folder of
+one run and are never shipped.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ def plan_stubs(site_packages: Path, system: Sequence[Path] = ()) -> StubPlan | N
 
     Args:
         site_packages: The environment's packages.
-        system: Folders of the system's libraries; a library that exists there is not stood in for, and what it
-            defines is not either.
+        system: Folders of the system's libraries; a library that exists there is not stood in for, and what
+            it defines is not either.
 
     Returns:
         The plan, or None when torch_npu is not installed there.
@@ -95,7 +96,7 @@ def source(plan: StubPlan) -> str:
 
 
 def build_stubs(plan: StubPlan, folder: Path, compiler: str) -> None:
-    """Compile the plan into `folder`: one library with the functions, and each soname as an empty one that needs it.
+    """Compile the plan into `folder`: one library with the functions, each soname an empty one that needs it.
 
     Raises:
         subprocess.CalledProcessError: The compiler refused; its words are in `stderr`.

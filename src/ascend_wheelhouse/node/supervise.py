@@ -1,8 +1,8 @@
 """Runs a command in a session of its own, watches its clock and its memory, and leaves nothing of it behind.
 
-Memory is the proportional set size of all its processes: `RLIMIT_AS` would stop torch, which maps far more than it
-uses. Descendants are followed by session and by parent, so that a process that starts a session of its own is still
-found; the caller becomes the reaper of orphans for the time of the run.
+Memory is the proportional set size of all its processes: `RLIMIT_AS` would stop torch, which maps far more
+than it uses. Descendants are followed by session and by parent, so that a process that starts a session of
+its own is still found; the caller becomes the reaper of orphans for the time of the run.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Ended:
 def processes() -> list[Process]:
     """Return every process that is visible here."""
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                found.append(_read(int(entry)))
+                found.append(_read(int(entry.name)))
     return found
 
 

@@ -1,8 +1,8 @@
 """What a shared object wants and offers, read with the standard library alone.
 
-Only 64-bit little-endian ELF is read: every wheel of the stack is that. Section headers are used, because manylinux
-wheels keep `.dynsym` and its version tables there even when stripped. Source: System V ABI, chapters 4 and 5, and
-the GNU symbol versioning extension.
+Only 64-bit little-endian ELF is read: every wheel of the stack is that. Section headers are used, because
+manylinux wheels keep `.dynsym` and its version tables there even when stripped. Source: System V ABI,
+chapters 4 and 5, and the GNU symbol versioning extension.
 """
 
 from __future__ import annotations

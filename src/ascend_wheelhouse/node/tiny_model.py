@@ -1,8 +1,8 @@
 """A Llama of two layers with random weights and its tokenizer, made on the spot, and its reference answer.
 
-Run by the interpreter under test: `tiny_model.py make FOLDER` and `tiny_model.py reference FOLDER IDS COUNT`.
-The weights are seeded and the head is scaled up, so that greedy tokens are decided by wide margins and bfloat16
-rounding on different machines cannot change them.
+Run by the interpreter under test: `tiny_model.py make FOLDER` and `tiny_model.py reference FOLDER IDS
+COUNT`. The weights are seeded and the head is scaled up, so that greedy tokens are decided by wide margins
+and bfloat16 rounding on different machines cannot change them.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _write_weights(folder: Path) -> None:
 def _write_tokenizer(folder: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))  # noqa: S106 - a token of text, not of access
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

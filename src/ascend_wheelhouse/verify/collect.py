@@ -1,7 +1,7 @@
 """pytest's part: every probe is a test item, its verdict a test's outcome, its figures JUnit properties.
 
-pytest lives in the project's environment and is never installed into the one under test; an item only starts the
-probe's process and reads its verdict.
+pytest lives in the project's environment and is never installed into the one under test; an item only
+starts the probe's process and reads its verdict.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ProbeItem(pytest.Item):
         if result.verdict != "passed":
             raise VerdictError(f"{result.verdict}: {result.evidence}\n{result.detail}".strip())
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401
         """Show the verdict alone; a traceback of ours says nothing of the probe."""
         if isinstance(excinfo.value, VerdictError):
             return str(excinfo.value)

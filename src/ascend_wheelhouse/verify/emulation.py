@@ -1,8 +1,8 @@
-"""Runs a foreign machine's programs here: qemu in user mode, a private `binfmt_misc`, a chroot, and no root rights.
+"""Runs another machine's programs here: qemu in user mode, a private `binfmt_misc`, a chroot, no root rights.
 
-Since Linux 6.7 `binfmt_misc` belongs to each user namespace, so an ordinary user registers qemu for one process tree
-alone. The program under test is never PID 1 of its namespace: a crash of PID 1 would hang for ever, so a shell stays
-there.
+Since Linux 6.7 `binfmt_misc` belongs to each user namespace, so an ordinary user registers qemu for one
+process tree alone. The program under test is never PID 1 of its namespace: a crash of PID 1 would hang for
+ever, so a shell stays there.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class EmulatedLauncher:
 
 
 def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLauncher:
-    """Return the launcher for a wheelhouse of another machine, making its system root first where it is not cached.
+    """Return the launcher for a wheelhouse of another machine; its system root is made on first use.
 
     Raises:
         EmulationMissingError: Something that it takes is not here.
@@ -126,7 +126,7 @@ def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLa
     if missing:
         packages = " ".join(sorted({need.package for need in missing if need.package}))
         raise EmulationMissingError(
-            f"This host cannot run {wheelhouse.machine} programs: {', '.join(need.name for need in missing)} missing.",
+            f"This host lacks what runs {wheelhouse.machine} programs: {_names(missing)}.",
             why="; ".join(f"{need.name}: {need.why}" for need in missing),
             next_step=f"apt install {packages}"
             if packages
@@ -134,6 +134,10 @@ def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLa
         )
     root = system_root(wheelhouse.machine, wheelhouse.python, store)
     return EmulatedLauncher(machine=wheelhouse.machine, root=root, work=work)
+
+
+def _names(missing: Sequence[Need]) -> str:
+    return ", ".join(need.name for need in missing)
 
 
 def needs(machine: str) -> list[Need]:
@@ -180,7 +184,7 @@ def _qemu(machine: str) -> str:
 
 
 def _registration(machine: str) -> str:
-    """Return the line that registers qemu for 64-bit little-endian ELF programs of a machine; `F` opens qemu now."""
+    """Return the line that registers qemu for a machine's 64-bit ELF programs; `F` opens qemu now."""
     magic = (
         rf"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{_ELF_NUMBERS[machine]:02x}\x00"
     )

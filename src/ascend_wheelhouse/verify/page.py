@@ -1,4 +1,4 @@
-"""The HTML page of one report or of many nodes': self-contained, no script, readable on paper and in the dark."""
+"""The HTML page of one report or of many nodes': self-contained, without script, also for paper and dark."""
 
 from __future__ import annotations
 
@@ -27,45 +27,59 @@ _PAGE = Template("""<!doctype html>
 <title>$title</title>
 <style>$style</style></head>
 <body><main>
-<header><p class="eyebrow">ascend-wheelhouse &middot; verify</p><h1>$title</h1><p class="lead">$lead</p></header>
+<header><p class="eyebrow">ascend-wheelhouse &middot; verify</p>
+<h1>$title</h1><p class="lead">$lead</p></header>
 $overview
 $sections
 </main></body></html>
 """)
 
 _STYLE = """
-:root{--paper:#fbfaf8;--card:#fff;--ink:#1d2126;--soft:#646b75;--line:#e3e1dc;--good:#1b7f4d;--goodbg:#e4f4eb;
---bad:#b3261e;--badbg:#fbe6e4;--note:#8a5a00;--notebg:#fbf0d9;--calm:#5b6470;--calmbg:#eceef1}
-@media (prefers-color-scheme:dark){:root{--paper:#14161a;--card:#1c1f24;--ink:#e8e9eb;--soft:#9aa2ad;--line:#30353d;
---good:#6fd6a1;--goodbg:#15321f;--bad:#ff9b92;--badbg:#401a17;--note:#f0c36a;--notebg:#3a2c0d;--calm:#a9b1bc;--calmbg:#2a2f36}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
-main{max-width:1120px;margin:0 auto;padding:40px 24px 80px}
-.eyebrow{margin:0;color:var(--soft);font-size:13px;letter-spacing:.04em}
-h1{margin:4px 0 8px;font-size:28px;line-height:1.2;letter-spacing:-.01em;overflow-wrap:anywhere}
-h2{margin:0;font-size:19px}
-.lead{margin:0;color:var(--soft);font-size:16px}
-section{margin-top:28px;background:var(--card);border:1px solid var(--line);border-radius:10px;padding:22px 24px}
-.head{display:flex;gap:12px;align-items:baseline;justify-content:space-between;flex-wrap:wrap}
-dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(170px,1fr));gap:10px 20px;margin:16px 0 4px}
-dt{color:var(--soft);font-size:12.5px}dd{margin:0;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}
-table{width:100%;border-collapse:collapse;margin-top:14px}
-th{font-weight:600;text-align:left;color:var(--soft);font-size:12.5px;padding:6px 10px 6px 0;border-bottom:1px solid var(--line)}
-td{padding:9px 10px 9px 0;border-bottom:1px solid var(--line);vertical-align:top}
-tr:last-child td{border-bottom:0}
-td.name{white-space:nowrap;font-weight:500}
-td.time,th.time{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums;padding-right:22px}
-td.evidence{overflow-wrap:anywhere;width:62%}
-.mark{display:inline-block;padding:1px 9px;border-radius:99px;font-size:12.5px;font-weight:600;white-space:nowrap}
-.good{color:var(--good);background:var(--goodbg)}.bad{color:var(--bad);background:var(--badbg)}
-.note{color:var(--note);background:var(--notebg)}.calm{color:var(--calm);background:var(--calmbg)}
-details{margin-top:6px}summary{cursor:pointer;color:var(--soft);font-size:13px}
-pre{margin:8px 0 0;padding:12px;background:var(--paper);border:1px solid var(--line);border-radius:6px;overflow:auto;
-max-height:320px;font:12.5px/1.45 ui-monospace,Menlo,Consolas,monospace;white-space:pre-wrap;overflow-wrap:anywhere}
-a{color:inherit}
-@media (max-width:640px){main{padding:24px 14px}section{padding:16px}td.evidence{min-width:240px}}
-@media print{body{background:#fff}section{break-inside:avoid}details>*{display:block}}
+:root{ --paper:#fbfaf8; --card:#fff; --ink:#1d2126; --soft:#646b75; --line:#e3e1dc; --good:#1b7f4d;
+--goodbg:#e4f4eb; --bad:#b3261e; --badbg:#fbe6e4; --note:#8a5a00; --notebg:#fbf0d9; --calm:#5b6470;
+--calmbg:#eceef1}
+@media (prefers-color-scheme:dark){ :root{--paper:#14161a; --card:#1c1f24; --ink:#e8e9eb; --soft:#9aa2ad;
+--line:#30353d; --good:#6fd6a1; --goodbg:#15321f; --bad:#ff9b92; --badbg:#401a17; --note:#f0c36a;
+--notebg:#3a2c0d; --calm:#a9b1bc; --calmbg:#2a2f36}}
+*{ box-sizing:border-box}
+body{ margin:0; background:var(--paper); color:var(--ink); font:15px/1.5 system-ui,-apple-system,"Segoe
+UI",sans-serif}
+main{ max-width:1120px; margin:0 auto; padding:40px 24px 80px}
+.eyebrow{ margin:0; color:var(--soft); font-size:13px; letter-spacing:.04em}
+h1{ margin:4px 0 8px; font-size:28px; line-height:1.2; letter-spacing:-.01em; overflow-wrap:anywhere}
+h2{ margin:0; font-size:19px}
+.lead{ margin:0; color:var(--soft); font-size:16px}
+section{ margin-top:28px; background:var(--card); border:1px solid var(--line); border-radius:10px;
+padding:22px 24px}
+.head{ display:flex; gap:12px; align-items:baseline; justify-content:space-between; flex-wrap:wrap}
+dl{ display:grid; grid-template-columns:repeat(auto-fill,minmax(170px,1fr)); gap:10px 20px; margin:16px 0
+4px}
+dt{ color:var(--soft); font-size:12.5px}
+dd{ margin:0; overflow-wrap:anywhere}
+.scroll{ overflow-x:auto}
+table{ width:100%; border-collapse:collapse; margin-top:14px}
+th{ font-weight:600; text-align:left; color:var(--soft); font-size:12.5px; padding:6px 10px 6px 0;
+border-bottom:1px solid var(--line)}
+td{ padding:9px 10px 9px 0; border-bottom:1px solid var(--line); vertical-align:top}
+tr:last-child td{ border-bottom:0}
+td.name{ white-space:nowrap; font-weight:500}
+td.time,th.time{ text-align:right; white-space:nowrap; font-variant-numeric:tabular-nums;
+padding-right:22px}
+td.evidence{ overflow-wrap:anywhere; width:62%}
+.mark{ display:inline-block; padding:1px 9px; border-radius:99px; font-size:12.5px; font-weight:600;
+white-space:nowrap}
+.good{ color:var(--good); background:var(--goodbg)}
+.bad{ color:var(--bad); background:var(--badbg)}
+.note{ color:var(--note); background:var(--notebg)}
+.calm{ color:var(--calm); background:var(--calmbg)}
+details{ margin-top:6px}
+summary{ cursor:pointer; color:var(--soft); font-size:13px}
+pre{ margin:8px 0 0; padding:12px; background:var(--paper); border:1px solid var(--line);
+border-radius:6px; overflow:auto; max-height:320px; font:12.5px/1.45
+ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap; overflow-wrap:anywhere}
+a{ color:inherit}
+@media (max-width:640px){ main{padding:24px 14px}section{padding:16px}td.evidence{min-width:240px}}
+@media print{ body{background:#fff}section{break-inside:avoid}details>*{display:block}}
 """
 
 
@@ -107,9 +121,8 @@ def _overview(reports: Sequence[Report]) -> str:
     rows = []
     for probe in probes:
         by_node = [next((one for one in report.results if one.probe == probe), None) for report in reports]
-        rows.append(
-            f'<tr><td class="name">{_text(probe)}</td>{"".join(f"<td>{_mark(one)}</td>" for one in by_node)}</tr>'
-        )
+        marks = "".join(f"<td>{_mark(one)}</td>" for one in by_node)
+        rows.append(f'<tr><td class="name">{_text(probe)}</td>{marks}</tr>')
     return (
         '<section><h2>All nodes</h2><div class="scroll"><table><thead><tr><th scope="col">probe</th>'
         f"{names}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
@@ -132,7 +145,7 @@ def _facts(report: Report) -> str:
     host, cell, conditions = report.host, report.cell, report.conditions
     pairs = {
         "when": host.get("verified", ""),
-        "machine": f"{host.get('machine', '')}, {host.get('cpus', '?')} CPUs, {host.get('memory_gib', '?')} GiB",
+        "machine": f"{host.get('machine')}, {host.get('cpus')} CPUs, {host.get('memory_gib')} GiB",
         "kernel, glibc": f"{host.get('kernel', '')}, {host.get('glibc', '')}",
         "NPUs": host.get("npus", 0),
         "CANN": host.get("toolkit") or "none",
@@ -168,5 +181,6 @@ def _row(result: Result) -> str:
         more += f"<details><summary>last words</summary><pre>{_text(result.detail)}</pre></details>"
     return (
         f'<tr><td class="name">{_text(result.probe)}</td><td>{_mark(result)}</td>'
-        f'<td class="time">{result.seconds:.1f} s</td><td class="evidence">{_text(result.evidence)}{more}</td></tr>'
+        f'<td class="time">{result.seconds:.1f} s</td>'
+        f'<td class="evidence">{_text(result.evidence)}{more}</td></tr>'
     )

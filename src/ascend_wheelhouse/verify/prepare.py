@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pip
+from platformdirs import user_cache_path
 
 from ascend_wheelhouse.errors import VerifyError
 from ascend_wheelhouse.node import cann, runner
@@ -154,6 +155,4 @@ def _copied(source: Path, folder: Path) -> Path:
 
 def default_store() -> Path:
     """Return the root of the store, as `store.Store` finds it."""
-    from platformdirs import user_cache_path
-
     return Path(os.environ.get("WHEELHOUSE_STORE") or user_cache_path("ascend-wheelhouse"))

@@ -1,4 +1,4 @@
-"""Makes the stand-in CANN libraries for an environment, with whatever C compiler this host has for its machine."""
+"""Makes the stand-in CANN libraries for an environment, with the C compiler that this host has for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ascend_wheelhouse.node.stubs import COMPILERS, build_stubs, plan_stubs
 
 
 class StubsFailedError(VerifyError):
-    """The stand-in libraries could not be compiled, or torch_npu wants symbols that its torch does not have."""
+    """The stand-in libraries could not be compiled."""
 
 
 def system_folders(root: Path, machine: str) -> list[Path]:

@@ -1,7 +1,7 @@
-"""A Debian system root for another machine, from the package archive that this host already uses, cached in the store.
+"""A Debian system root for another machine, from the archive that this host uses, cached in the store.
 
-`apt` fetches with a state folder of its own and `dpkg-deb` unpacks: no installation step runs, no root right and no
-emulator is needed, and it takes seconds where debootstrap takes minutes.
+`apt` fetches with a state folder of its own and `dpkg-deb` unpacks: no installation step runs, no root
+right and no emulator is needed, and it takes seconds where debootstrap takes minutes.
 """
 
 from __future__ import annotations

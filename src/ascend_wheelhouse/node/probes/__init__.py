@@ -1,7 +1,7 @@
 """The probes: what each is called, what it needs and how far it may go.
 
-A probe is one module with `run(context) -> Outcome`. It runs in a process of its own, so it may crash, hang or eat
-memory without ending the run.
+A probe is one module with `run(context) -> Outcome`. It runs in a process of its own, so it may crash, hang
+or eat memory without ending the run.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Probe:
     """One entry of the catalogue.
 
     Args:
-        name: As printed, and the module's name with `-` for `_`.
-        markers: `cann`, `npu` and `multi_npu` are needs of the machine; `server` starts the real server; `host`
+        name: As printed, and the module's name with `-` for `_`. markers: `cann`, `npu` and `multi_npu` are
+        needs of the machine; `server` starts the real server; `host`
             probes read files only and run on the machine itself, never emulated.
         seconds: Its time limit; emulated runs get a multiple.
         memory: Its limit in bytes, over all its processes (proportional set size).

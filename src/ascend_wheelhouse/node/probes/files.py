@@ -1,6 +1,7 @@
 """The files on disk are the files of the wheels: each has one owner, its size and its hash.
 
-This sees what `pip check` cannot: triton written over triton-ascend, a shared object cut short, a file removed.
+This sees what `pip check` cannot: triton written over triton-ascend, a shared object cut short, a file
+removed.
 """
 
 from __future__ import annotations

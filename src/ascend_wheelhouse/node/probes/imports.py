@@ -1,7 +1,8 @@
 """Every top-level package of every wheel imports.
 
-One worker imports them one after the other and says each name before it tries; when a name kills the worker, a new
-one goes on behind it. A name that fails is tried again alone, so that company is never mistaken for a fault.
+One worker imports them one after the other and says each name before it tries; when a name kills the
+worker, a new one goes on behind it. A name that fails is tried again alone, so that company is never
+mistaken for a fault.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ for name in json.loads(sys.argv[1]):
     try:
         importlib.import_module(name)
     except BaseException as error:
-        text = (traceback.format_exception_only(error)[-1].strip() or repr(error))[:400]
-        cause = error.__cause__ or error.__context__
-        print("\\n" + json.dumps({"failed": name, "why": text, "cause": str(cause)[:300] if cause else ""}), flush=True)
+        text = (traceback.format_exception_only(error)[-1].strip() or repr(error))[:400] cause =
+        error.__cause__ or error.__context__ print("\\n" + json.dumps({"failed": name, "why": text, "cause":
+        str(cause)[:300] if cause else ""}), flush=True)
     else:
         print("\\n" + json.dumps({"ok": name}), flush=True)
 import os
@@ -65,7 +66,7 @@ def modules(site_packages: str) -> Iterator[str]:
 
 
 def importable(files: Iterable[str]) -> Iterator[str]:
-    """Return the names that a wheel with these files makes importable: packages, modules, parts of namespaces."""
+    """Return what a wheel with these files makes importable: packages, modules, parts of namespaces."""
     paths = [PurePosixPath(name) for name in files]
     packages = {path.parent for path in paths if path.name == "__init__.py" and ".." not in path.parts}
     for path in paths:
@@ -78,7 +79,7 @@ def importable(files: Iterable[str]) -> Iterator[str]:
             name = path.name.partition(".")[0]
         elif PurePosixPath(top) in packages:
             name = top
-        elif path.parent in packages and len(path.parts) == 3 and path.name == "__init__.py":  # noqa: PLR2004 - a/b/__init__
+        elif path.parent in packages and len(path.parts) == 3 and path.name == "__init__.py":
             name = ".".join(path.parts[:2])
         else:
             continue
@@ -117,7 +118,7 @@ def _alone(name: str, context: Context) -> str:
     except subprocess.TimeoutExpired:
         return "no answer"
     for line in lines:
-        if "status" in line and line["status"]:
+        if line.get("status"):
             return f"the process died with status {line['status']}"
         if "failed" in line:
             cause = f" ({line['cause'].splitlines()[-1]})" if line["cause"] else ""

@@ -1,4 +1,4 @@
-"""The launch_server check: a real server from the environment under test, asked over HTTP, stopped without a trace."""
+"""The launch_server check: a real server of the environment under test, asked over HTTP and stopped."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import server_check, tiny_model  # noqa: TID252 - the package's name differs between wheelhouse and source
-from ..server_process import Server, ServerError, ServerPlan, free_port  # noqa: TID252
+from .. import server_check, tiny_model
+from ..server_process import Server, ServerError, ServerPlan, free_port
 from .api import Context, Outcome, ProbeFailedError, last_json_line
 
 ON_CPU: Mapping[str, Any] = {

@@ -33,6 +33,6 @@ def run(context: Context) -> Outcome:
     else:
         raise ProbeFailedError("a tensor was made on a device that is not there")
     return Outcome(
-        evidence=f"torch_npu {version} imports, {operators} npu:: operators, device use ends in a clean aclInit error",
+        evidence=f"torch_npu {version}: {operators} npu:: operators, a device ends in a clean aclInit error",
         figures={"operators": operators},
     )

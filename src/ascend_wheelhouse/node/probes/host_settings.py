@@ -1,0 +1,24 @@
+"""The guide's system settings, as findings: what only costs speed does not fail a node."""
+
+from __future__ import annotations
+
+from ..doctor import examine
+from ..host import read_host
+from .api import Context, Outcome, ProbeFailedError
+
+
+def run(context: Context) -> Outcome:
+    """Read the machine's settings and judge them."""
+    findings = [
+        one for one in examine(read_host()) if context.options.get("npu") or one.name not in _DEVICE_ONLY
+    ]
+    refused = [one for one in findings if one.level == "refuse"]
+    figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
+    if refused and context.options.get("npu"):
+        raise ProbeFailedError("; ".join(one.line().splitlines()[0] for one in refused), figures=figures)
+    advice = [f"{one.name} is {one.found}, better {one.wanted}" for one in findings if one.level != "ok"]
+    return Outcome(evidence="; ".join(advice) if advice else "all as the guide asks", figures=figures)
+
+
+_DEVICE_ONLY = frozenset({"devices", "device managers", "driver", "firmware", "chip", "cann", "nnal"})
+"""Findings that say nothing on a machine that has no NPU."""

@@ -1,0 +1,37 @@
+"""Streams and events: work on two streams is ordered where an event says so, and events measure time."""
+
+from __future__ import annotations
+
+from .api import Context, Outcome, ProbeFailedError
+from .device import torch_on_npu
+
+_TURNS = 20
+
+
+def run(context: Context) -> Outcome:
+    """Hand a value from stream to stream and back."""
+    torch = torch_on_npu(context)
+    first, second = torch.npu.Stream(), torch.npu.Stream()
+    start, end = (torch.npu.Event(enable_timing=True) for _ in range(2))
+    value = torch.zeros(1 << 20, device="npu")
+    torch.npu.synchronize()
+    context.doing("two streams in turn")
+    start.record(first)
+    for _ in range(_TURNS):
+        for ours, other in ((first, second), (second, first)):
+            with torch.npu.stream(ours):
+                value.add_(1)
+                done = torch.npu.Event()
+                done.record(ours)
+            other.wait_event(done)
+    end.record(first)
+    end.synchronize()
+    torch.npu.synchronize()
+    if value.min().item() != 2 * _TURNS or value.max().item() != 2 * _TURNS:
+        raise ProbeFailedError(
+            f"{2 * _TURNS} additions over two streams gave {value.min().item()} to {value.max().item()}"
+        )
+    return Outcome(
+        evidence=f"{2 * _TURNS} ordered steps over two streams",
+        figures={"ms": round(start.elapsed_time(end), 2)},
+    )

@@ -1,0 +1,156 @@
+"""Verify an installed environment on a node: `install.py --verify`, with nothing but the standard library.
+
+The same probes as `nox -s verify` runs, one line each while they run, a table at the end, and `report.json`
+as the evidence that is kept beside the receipt. On a node with NPUs nothing may be skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import cann, runner
+from .environment import Prefix
+from .errors import NodeError, UsageError
+from .probes import CATALOGUE
+from .report import Result, table
+from .stubs import COMPILERS, build_stubs, plan_stubs
+from .talk import Talk
+
+
+class NoManifestError(UsageError):
+    """The manifest of the wheelhouse is not where it should be."""
+
+
+class UnknownFailureError(UsageError):
+    """A failure was announced without its reason."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    names = [probe.name for probe in CATALOGUE]
+    line = argparse.ArgumentParser(prog="install.py --verify", description="Run the probes on this node.")
+    where = line.add_mutually_exclusive_group(required=True)
+    where.add_argument("--prefix", type=Path, help="the folder that holds the environments")
+    where.add_argument("--environment", type=Path, help="one environment")
+    line.add_argument(
+        "--manifest", type=Path, help="the wheelhouse's manifest.json; the one beside install.py by default"
+    )
+    line.add_argument(
+        "--report", type=Path, help="where report.json goes; the environment's folder's parent by default"
+    )
+    line.add_argument("--require-npu", action=argparse.BooleanOptionalAction, help="nothing may be skipped")
+    line.add_argument("--only", action="append", default=[], choices=names, metavar="PROBE")
+    line.add_argument("--without", action="append", default=[], choices=names, metavar="PROBE")
+    line.add_argument("--model", default="", help="a folder of real weights for the server check")
+    line.add_argument("--topology", default="single", help="which of the stack's serving topologies to start")
+    line.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
+    line.add_argument("--standins", default="", help=argparse.SUPPRESS)
+    line.add_argument("--json", action="store_true", help="answer with the report as one JSON object")
+    return line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the probes and return the exit code."""
+    given = parser().parse_args(argv)
+    talk = Talk(as_json=given.json)
+    try:
+        return _verify(given, talk)
+    except NodeError as error:
+        return talk.fail(error)
+
+
+def _verify(given: argparse.Namespace, talk: Talk) -> int:
+    environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
+    manifest = read_manifest(given.manifest or Path(__file__).resolve().parent.parent / "manifest.json")
+    with tempfile.TemporaryDirectory(prefix="av-stubs-") as folder:
+        report = runner.run_probes(
+            environment,
+            manifest,
+            _options(given, manifest, environment, Path(folder)),
+            say=lambda one: _tell(one, talk),
+        )
+    place = (given.report or environment.parent).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
+    report.write(path)
+    talk.answer(f"{table(report.results)}\n\nreport: {path}", report.as_dict())
+    return report.exit_code
+
+
+def read_manifest(path: Path) -> Mapping[str, Any]:
+    """Read a wheelhouse's manifest.
+
+    Raises:
+        NoManifestError: There is none, or it is not one.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and isinstance(found["files"], list) and isinstance(found["cell"], dict):
+            return found
+        why = "it lacks the parts that a manifest has"
+    except (OSError, ValueError, KeyError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise NoManifestError(
+        f"{path} cannot be read as a wheelhouse's manifest.",
+        why=why,
+        next_step="--manifest WHEELHOUSE/manifest.json",
+    )
+
+
+def _options(
+    given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
+) -> runner.Options:
+    found = cann.look()
+    require = bool(found.devices) if given.require_npu is None else given.require_npu
+    wanted = not found.toolkit and not (require and not found.devices)
+    return runner.Options(
+        require_npu=require,
+        only=tuple(given.only),
+        without=tuple(given.without),
+        model=given.model,
+        topology=given.topology,
+        stubs=_stubs(environment, folder) if wanted else "",
+        standins=given.standins,
+        known={**manifest.get("known_failures", {}), **_known(given.known)},
+    )
+
+
+def _known(words: Sequence[str]) -> dict[str, str]:
+    pairs = dict(word.partition("=")[::2] for word in words)
+    nameless = [name for name, reason in pairs.items() if not reason]
+    if nameless:
+        raise UnknownFailureError(
+            f"--known {nameless[0]} lacks its reason.", next_step="--known PROBE[/ITEM]=REASON"
+        )
+    return pairs
+
+
+def _stubs(environment: Path, folder: Path) -> str:
+    """Make stand-in CANN libraries where this node has a compiler, and return their folder or an empty text."""
+    machine = platform.machine()
+    compiler = next((found for name in COMPILERS.get(machine, ()) if (found := shutil.which(name))), "")
+    site_packages = next(environment.glob("lib/python3.*/site-packages"), None)
+    if not compiler or site_packages is None:
+        return ""
+    system = [Path(f"/lib/{machine}-linux-gnu"), Path(f"/usr/lib/{machine}-linux-gnu"), Path("/usr/lib64")]
+    plan = plan_stubs(site_packages, system)
+    try:
+        if plan is not None:
+            build_stubs(plan, folder, compiler)
+            return str(folder)
+    except subprocess.CalledProcessError as error:
+        print(f"no stand-in CANN libraries: {str(error.stderr).strip()[-300:]}", file=sys.stderr)
+    return ""
+
+
+def _tell(result: Result, talk: Talk) -> None:
+    talk.say(f"{result.probe}: {result.verdict}, {result.evidence[:160]}")
