@@ -65,6 +65,7 @@ class ServerPlan:
         folder: Where it runs and writes `server.log`.
         healthy_seconds: Limit from the start to the first 200 of `/health`.
         stop_seconds: Limit from the request to end until it is killed.
+        gone_seconds: How long its other processes may outlive the leader.
     """
 
     words: Sequence[str]
@@ -73,6 +74,7 @@ class ServerPlan:
     folder: Path
     healthy_seconds: float = 180
     stop_seconds: float = 30
+    gone_seconds: float = 5
 
     @property
     def log(self) -> Path:
@@ -120,6 +122,7 @@ class Server:
             raise PortTakenError(f"port {plan.port} is taken by another process: free it or choose another")
         supervise.adopt_orphans()
         self.plan = plan
+        self._healthy = False
         self._began = time.monotonic()
         with plan.log.open("wb") as stream:
             self._leader = subprocess.Popen(
@@ -160,9 +163,9 @@ class Server:
                 said = str(error) or type(error).__name__
             else:
                 if answer.status == _OK:
+                    self._healthy = True
                     return time.monotonic() - self._began
                 said = f"/health says {answer.status}"
-            self._refuse_taken_port()
             time.sleep(_POLL_SECONDS)
         raise NeverHealthyError(
             f"not healthy after {self.plan.healthy_seconds:.0f} s ({said}); {self.last_line()}"
@@ -203,14 +206,17 @@ class Server:
         return answers[0]
 
     def check_alive(self) -> None:
-        """Raise when the leader has ended.
+        """Raise when the leader has ended, or hangs before its first answer because its port is taken.
 
         Raises:
+            PortTakenError: Its log says so.
             ServerDiedError: It has; the text holds its status and its last line.
         """
         status = self._leader.poll()
         if status is not None:
             raise ServerDiedError(f"the server ended by itself with status {status}; {self.last_line()}")
+        if not self._healthy:
+            self._refuse_taken_port()
 
     def diagnose(self) -> str:
         """Ask `/health` why a request had no answer; it takes 20 s when the scheduler is dead."""
@@ -253,7 +259,8 @@ class Server:
             raise ServerDiedError(f"asked to end, it ended with status {status}; {self.last_line()}")
         return Stopped(status=status, seconds=time.monotonic() - began, killed=killed)
 
-    def _prove_gone(self, patience: float = 5.0) -> None:
+    def _prove_gone(self) -> None:
+        patience = self.plan.gone_seconds
         deadline = time.monotonic() + patience
         while living := [one for one in self.family.alive() if one.pid != self._leader.pid]:
             if time.monotonic() > deadline:
