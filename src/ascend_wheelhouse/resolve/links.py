@@ -7,8 +7,10 @@ read it.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
@@ -23,6 +25,10 @@ from packaging.version import InvalidVersion
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 FileObject = dict[str, Any]
 
+_INSIDE = r"""((?:[^>"']|"[^"]*"|'[^']*')*)>"""
+_ANCHOR = re.compile(rf"<a\s+{_INSIDE}", re.IGNORECASE)
+_BASE = re.compile(rf"<base\s+{_INSIDE}", re.IGNORECASE)
+_ATTRIBUTE = re.compile(r"""([\w-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?""")
 _MIRRORED = {
     "data-requires-python": "requires-python",
     "data-upload-time": "upload-time",
@@ -30,20 +36,23 @@ _MIRRORED = {
 }
 
 
-def read_files(content: bytes, content_type: str, url: str) -> list[FileObject]:
+def read_files(
+    content: bytes, content_type: str, url: str, *, endings: tuple[str, ...] = ("",)
+) -> list[FileObject]:
     """Return the files that a project page lists, with absolute URLs.
 
     Args:
         content: The page.
         content_type: Its media type; JSON of PEP 691, or else HTML.
         url: Where it was found, for relative links.
+        endings: Leave out files whose names have none of these endings; a page may list ten thousand.
     """
     if "json" in content_type:
         files: list[FileObject] = json.loads(content)["files"]
-        return [{**file, "url": urljoin(url, file["url"])} for file in files]
-    parser = _Anchors(url)
-    parser.feed(content.decode("utf-8", errors="replace"))
-    return parser.files
+        wanted = (file for file in files if file["filename"].endswith(endings))
+        return [{**file, "url": _absolute(url, file["url"])} for file in wanted]
+    text = content.decode("utf-8", errors="replace")
+    return [file for file in _anchored(text, url, endings) if file["filename"].endswith(endings)]
 
 
 def uploaded(file: FileObject) -> datetime | None:
@@ -64,22 +73,26 @@ def version_of(file: FileObject) -> str | None:
         return None
 
 
-class _Anchors(HTMLParser):
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.files: list[FileObject] = []
-        self._base = url
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        href = given.get("href")
-        if tag == "base" and href:
-            self._base = urljoin(self._base, href)
-        if tag == "a" and href:
-            self.files.append(_file_object(urljoin(self._base, href), given))
+def _absolute(base: str, link: str) -> str:
+    return link if link.startswith(("https://", "http://")) else urljoin(base, link)
 
 
-def _file_object(link: str, given: dict[str, str | None]) -> FileObject:
+def _anchored(text: str, url: str, endings: tuple[str, ...]) -> Iterator[FileObject]:
+    """Yield the file of each anchor; a parser of whole documents takes seconds for the longest pages."""
+    base = next((urljoin(url, place) for place in _hrefs(_BASE.findall(text))), url)
+    for attributes in _ANCHOR.findall(text):
+        if any(ending in attributes for ending in endings):
+            given = {name.lower(): unescape(a or b) for name, a, b in _ATTRIBUTE.findall(attributes)}
+            if given.get("href"):
+                yield _file_object(_absolute(base, given["href"]), given)
+
+
+def _hrefs(tags: list[str]) -> Iterator[str]:
+    for tag in tags:
+        yield from (unescape(a or b) for name, a, b in _ATTRIBUTE.findall(tag) if name.lower() == "href")
+
+
+def _file_object(link: str, given: dict[str, str]) -> FileObject:
     url, fragment = urldefrag(link)
     algorithm, _, digest = fragment.partition("=")
     file: FileObject = {"filename": unquote(urlsplit(url).path.rsplit("/", 1)[-1]), "url": url, "hashes": {}}

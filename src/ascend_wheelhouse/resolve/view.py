@@ -43,6 +43,7 @@ class IndexView:
         self.failures: list[OriginError] = []
         self._request = request
         self._http = http
+        self._endings = ("-any.whl", f"_{request.target.machine}.whl")
         self._extra = {
             name: [index.pages()[name] for index in request.extra_indexes if name in index.pages()]
             for name in {name for index in request.extra_indexes for name in index.pages()}
@@ -70,7 +71,7 @@ class IndexView:
         except OriginError as error:
             self.failures.append(error)
             return []
-        return read_files(page.content, page.content_type, page.url)
+        return read_files(page.content, page.content_type, page.url, endings=self._endings)
 
     def _in_time(self, file: FileObject) -> bool:
         cutoff = self._request.cutoff
