@@ -17,6 +17,7 @@ from packaging.version import Version
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.compatibility import Compatibility
 from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Outcome, silent
 from ascend_wheelhouse.lock import Pending
 from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.http import Http
@@ -86,6 +87,7 @@ class Locator:
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
         offline: Look at handed-over files alone.
+        emit: Told of each component.
     """
 
     cell: Cell
@@ -96,6 +98,7 @@ class Locator:
     release: Release
     build: frozenset[str] = frozenset()
     offline: bool = False
+    emit: Emit = silent
 
     def locate_all(self) -> list[Answer]:
         """Return an answer for each component of the cell, in the cell's order.
@@ -104,7 +107,17 @@ class Locator:
             UnlocatedError: torch is nowhere.
         """
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="locate") as pool:
-            return list(pool.map(self.locate, self.cell.components))
+            return list(pool.map(self._locate_aloud, self.cell.components))
+
+    def _locate_aloud(self, component: str) -> Answer:
+        self.emit(JobStarted(job=component, action="ask its origins"))
+        outcome: Outcome = "failed"
+        try:
+            answer = self.locate(component)
+            outcome = "pending" if isinstance(answer, Pending) else "done"
+        finally:
+            self.emit(JobFinished(job=component, outcome=outcome))
+        return answer
 
     def locate(self, component: str) -> Answer:
         """Return where one component comes from."""

@@ -94,6 +94,7 @@ class Workspace:
             release=released(self.store, self.http, self.emit),
             build=build,
             offline=offline,
+            emit=self.emit,
         )
 
     def locking(self, cell: Cell, *, resolver: str, build: frozenset[str] = frozenset()) -> Locking:

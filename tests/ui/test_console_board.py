@@ -78,6 +78,14 @@ def test_the_board_leaves_the_pending_line_and_a_sum_behind_and_gives_the_cursor
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
+def test_a_stage_without_jobs_shows_that_it_is_alive() -> None:
+    script = _RUN.split("NAME =", maxsplit=1)[0] + (
+        "with console.reporter('auto') as emit:\n    emit(Stage(name='resolve'))\n    time.sleep(0.3)\n"
+    )
+    _, text = _on_a_terminal(80, script=script)
+    assert re.search(r"[⠁-⣿] resolve  0\.\d s", text)
+
+
 def test_no_color_leaves_no_colour() -> None:
     _, text = _on_a_terminal(80, NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", text)

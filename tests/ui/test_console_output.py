@@ -89,25 +89,39 @@ def test_many_threads_never_mix_their_lines(capsys: pytest.CaptureFixture[str]) 
     assert {row["job"] for row in rows} == {f"job{number}" for number in range(200)}
 
 
+class _Log(io.StringIO):
+    """A stream that tells when a text has been written to it."""
+
+    def __init__(self, awaited: str) -> None:
+        super().__init__()
+        self._awaited = awaited
+        self.said = threading.Event()
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        if self._awaited in text:
+            self.said.set()
+        return count
+
+
 def test_a_long_job_is_heard_of_in_a_log() -> None:
     """The heartbeat names the job, how far it is, and the last line that it printed."""
-    said = threading.Event()
-
-    class Log(io.StringIO):
-        def write(self, text: str) -> int:
-            count = super().write(text)
-            if "[3/9] CXX a.o" in text:
-                said.set()
-            return count
-
-    stream = Log()
+    stream = _Log("    torch-npu  0.0 s  [3/9] CXX a.o")
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="torch-npu", action="build"))
     emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o"))
-    assert said.wait(10)
+    assert stream.said.wait(10)
     emit(JobFinished(job="torch-npu", outcome="done"))
     emit.close()
-    assert ".. running 1" in stream.getvalue()
+    assert ".. running 1 | " in stream.getvalue()
+
+
+def test_a_long_stage_without_jobs_is_heard_of_in_a_log() -> None:
+    stream = _Log(".. resolve | ")
+    emit = PlainLines(stream, heartbeat=0.01)
+    emit(Stage(name="resolve"))
+    assert stream.said.wait(10)
+    emit.close()
 
 
 def test_an_error_is_text_with_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
 """The one place that decides how a run looks: a live board, plain lines, or JSON; the core only emits events.
 
-Nothing here imports rich until the first job starts on a terminal: a run with nothing to do stays as quick as
+Nothing here imports rich until the first stage starts on a terminal: a run with nothing to do stays as quick as
 its checks.
 """
 
@@ -21,7 +21,7 @@ from typing import Literal, NoReturn, Protocol, TextIO
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.errors import WheelhouseError
-from ascend_wheelhouse.events import Emit, Event, JobFinished, Note, Stage
+from ascend_wheelhouse.events import Emit, Event, JobFinished, Note
 
 __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
 
@@ -38,7 +38,7 @@ class _Output(Protocol):
 
 
 class _Terminal:
-    """Notes as they come; the board from the first job on, with what was held back until then."""
+    """Notes as they come; the board from the first stage or job on, with what was held back until then."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -56,7 +56,7 @@ class _Terminal:
         if isinstance(event, Note):
             self._stream.write(f"{lines.note_line(event, self._stream)}\n")
             return None
-        if isinstance(event, Stage) or (isinstance(event, JobFinished) and event.outcome == "cached"):
+        if isinstance(event, JobFinished) and event.outcome == "cached":
             self._held.append(event)
             return None
         from ascend_wheelhouse.console.board import Board  # noqa: PLC0415 - rich costs 0.1 s, most runs need none

@@ -1,4 +1,4 @@
-"""The live board on a terminal: a counts line, then one row a running job; what failed scrolls away above it.
+"""The live board on a terminal: a line for the stage, then one row a running job; what failed stays above.
 
 Events only change the tally; the board's own thread draws it eight times a second, however many come. Lines
 are cut to the window by hand, so that a narrow one loses detail and never its shape.
@@ -41,6 +41,7 @@ class Board:
         self._marks = words.marks_for(stream)
         self._lock = threading.Lock()
         self._tally = Tally(time.monotonic())
+        self._closed = False
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
             console=self._console,
@@ -70,7 +71,7 @@ class Board:
         """Take the board off the screen and leave the last stage's sum."""
         with self._lock:
             closing = self._tally.summary(time.monotonic(), self._marks.dot)
-            self._tally.running.clear()
+            self._closed = True
         self._live.stop()
         if closing:
             self._console.print(Text(closing))
@@ -80,7 +81,7 @@ class Board:
         now = time.monotonic()
         width, height = self._console.size
         with self._lock:
-            if not self._tally.running:
+            if self._closed or not (self._tally.running or self._tally.stage.name):
                 return Group()
             jobs = sorted(self._tally.running.values(), key=lambda job: job.started)
             head = self._head(width, now)
@@ -91,11 +92,11 @@ class Board:
         return Group(*head, *rows)
 
     def _head(self, width: int, now: float) -> list[Text]:
-        parts = [*self._tally.counts(), *self._tally.flow(now)]
+        parts = [*self._tally.counts(), *self._tally.flow(now), words.seconds(now - self._tally.began)]
         joint = f" {self._marks.dot} "
-        rows = [
-            words.clip(f"{self._tally.stage.name}  " if self._tally.stage.name else "", width, self._marks)
-        ]
+        name = self._tally.stage.name
+        lead = name if self._tally.running else f"{self._frame(now)} {name}"
+        rows = [words.clip(f"{lead}  " if name else "", width, self._marks)]
         for index, part in enumerate(parts):
             glue = joint if index else ""
             if len(rows[-1]) + len(glue) + len(part) > width:
@@ -104,14 +105,16 @@ class Board:
                 rows[-1] += glue + part
         return [Text(row[:width], style="bold", no_wrap=True) for row in rows]
 
+    def _frame(self, now: float) -> str:
+        return self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]
+
     def _row(self, job: Job, width: int, now: float) -> Text:
-        frame = self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]
         figures = words.seconds(now - job.started).rjust(_SECONDS_WIDTH)
         size = words.portion(job.done, job.total)
         figures_width = _SIZE_WIDTH + _SECONDS_WIDTH + 3
         name_width = max(min(int(width * _NAME_SHARE), _NAME_MOST, width - figures_width), _NAME_LEAST)
         name = words.clip(words.clean(job.name, self._stream), name_width, self._marks).ljust(name_width)
-        row = f"{frame} {name} {size.rjust(_SIZE_WIDTH)}{figures}"
+        row = f"{self._frame(now)} {name} {size.rjust(_SIZE_WIDTH)}{figures}"
         left = width - len(row) - 2
         detail = words.clean(job.line or job.action, self._stream)
         if left >= _DETAIL_LEAST:

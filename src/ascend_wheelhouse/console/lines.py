@@ -49,7 +49,7 @@ class PlainLines:
 
     Args:
         stream: Where the lines go.
-        heartbeat: Seconds of silence after which the running jobs are named.
+        heartbeat: Seconds of silence after which the stage and its running jobs are named.
     """
 
     def __init__(self, stream: TextIO, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
@@ -72,7 +72,7 @@ class PlainLines:
             line = self._line(event, job if started else None, now)
             if line:
                 self._write(line)
-            if self._tally.running and self._pulse is None:
+            if self._pulse is None and isinstance(event, Stage | JobStarted):
                 self._pulse = threading.Thread(target=self._beat, name="console-heartbeat", daemon=True)
                 self._pulse.start()
 
@@ -110,14 +110,16 @@ class PlainLines:
     def _beat(self) -> None:
         while not self._ended.wait(self._heartbeat / 10):
             with self._lock:
-                if self._tally.running and time.monotonic() - self._said >= self._heartbeat:
+                if time.monotonic() - self._said >= self._heartbeat:
                     self._write(self._still_running(time.monotonic()))
 
     def _still_running(self, now: float) -> str:
         marks = words.marks_for(self._stream)
         oldest = sorted(self._tally.running.values(), key=lambda job: job.started)[:_NAMED_JOBS]
         named = [self._running_job(job, now) for job in oldest]
-        head = f" {marks.dot} ".join([*self._tally.counts(), *self._tally.flow(now)])
+        took = words.seconds(now - self._tally.began)
+        parts = [self._tally.stage.name, *self._tally.counts(), *self._tally.flow(now), took]
+        head = f" {marks.dot} ".join(filter(None, parts))
         return "\n".join([f"{marks.ellipsis} {head}", *named])
 
     def _running_job(self, job: Job, now: float) -> str:

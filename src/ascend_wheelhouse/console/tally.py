@@ -132,13 +132,14 @@ class Tally:
         return [f"{name} {figure}" for name, figure in figures if figure]
 
     def summary(self, now: float, dot: str) -> str:
-        """Return what became of the stage, `fetch: done 30 · 442.0 MB in 12 s`; empty when nothing ended."""
+        """Return what became of the stage, `fetch: done 30 · 442.0 MB in 12 s`; or its time alone."""
+        took = now - self.began
         if not self.finished:
-            return ""
+            return f"{self.stage.name}: {words.seconds(took)}" if self.stage.name and took >= 1 else ""
         ended = [f"{outcome} {self.outcomes[outcome]}" for outcome in _OUTCOMES if self.outcomes[outcome]]
         moved = [words.size(self._moved)] if self._moved else []
         name = f"{self.stage.name}: " if self.stage.name else ""
-        return f"{name}{f' {dot} '.join([*ended, *moved])} in {words.seconds(now - self.began)}"
+        return f"{name}{f' {dot} '.join([*ended, *moved])} in {words.seconds(took)}"
 
     def flow(self, now: float) -> list[str]:
         """Return bytes, rate and time left, those that are known."""
