@@ -7,7 +7,7 @@ from ascend_wheelhouse.console.table import layout
 
 COLUMNS = ["component", "version", "what would supply it"]
 ROWS = [
-    ["cann-toolkit", "8.3.RC2", "invoke vendor Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"],
+    ["cann-toolkit", "8.3.RC2", "invoke vendor with its run file"],
     ["torch", "2.8.0", ""],
 ]
 
@@ -16,7 +16,7 @@ def test_a_piped_table_is_aligned_plain_and_whole(capsys: pytest.CaptureFixture[
     console.table(COLUMNS, ROWS)
     assert capsys.readouterr().out == (
         "component     version  what would supply it\n"
-        "cann-toolkit  8.3.RC2  invoke vendor Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run\n"
+        "cann-toolkit  8.3.RC2  invoke vendor with its run file\n"
         "torch         2.8.0\n"
     )
 
@@ -28,8 +28,25 @@ def test_a_narrow_window_folds_the_last_column(width: int) -> None:
     assert "\ncann-toolkit  8.3.RC2  " in text
 
 
+def test_rows_that_folding_would_tear_become_paragraphs_with_whole_file_names() -> None:
+    run = "Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"
+    rows = [
+        [
+            "cann-toolkit",
+            "no origin answered " * 4,
+            f"download {run} where it can be had, then `invoke vendor FILE`",
+        ]
+    ]
+    text = layout(["component", "why", "what supplies it"], rows, width=70)
+    lines = text.splitlines()
+    assert lines[0] == "cann-toolkit"
+    assert lines[1].startswith("  why               no origin answered no origin")
+    assert f"download {run}" in " ".join(text.split())
+    assert max(len(line) for line in lines) <= 70
+
+
 def test_a_table_of_wide_columns_folds_them_too() -> None:
-    text = layout(["a", "b"], [["word " * 12, "x"], ["y", "z"]], width=30)
+    text = layout(["a", "b"], [["word " * 9, "x"], ["y", "z"]], width=30)
     assert max(len(line) for line in text.splitlines()) <= 30
 
 

@@ -1,4 +1,4 @@
-"""Closing tables: aligned text, folded to the window on a terminal and left whole in a pipe."""
+"""Closing tables: aligned text, fitted to the window on a terminal and left whole in a pipe."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _COLUMN_LEAST = 8
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
     """Print rows under their headings.
 
-    On a terminal the last column is folded to fit, and where that is not enough the widest of the others.
+    On a terminal the last column is folded to fit, and where that is not enough the widest of the others; rows that
+    would be torn to pieces are shown as one paragraph each instead.
 
     Args:
         columns: The headings.
@@ -38,9 +39,28 @@ def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int 
     grid = [list(columns), *[list(row) for row in rows]]
     widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
     if width is not None:
-        widths = _fit(widths, width)
-    lines = [line for row in grid for line in _fold(row, widths)]
-    return "\n".join(lines)
+        fitted = _fit(widths, width)
+        if any(now * 2 < natural for now, natural in zip(fitted, widths, strict=True)):
+            return "\n".join(line for row in grid[1:] for line in _record(columns, row, width))
+        widths = fitted
+    return "\n".join(line for row in grid for line in _fold(row, widths))
+
+
+def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    """One row as a heading and a labelled line a cell; words such as file names stay whole, to be copied."""
+    label = max(len(column) for column in columns[1:])
+    lines = [row[0]]
+    for column, cell in zip(columns[1:], row[1:], strict=True):
+        lead = f"{' ' * _GAP}{column.ljust(label)}{' ' * _GAP}"
+        lines += textwrap.wrap(
+            cell,
+            max(width, len(lead) + _COLUMN_LEAST),
+            initial_indent=lead,
+            subsequent_indent=" " * len(lead),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    return lines
 
 
 def _fit(widths: Sequence[int], width: int) -> list[int]:
