@@ -73,7 +73,7 @@ def fetch_all(
         WheelhouseError: The fault of the one file that failed, or one that lists several.
         KeyboardInterrupt: Passed on after the workers were stopped.
     """
-    missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256))]
+    missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256, each.size))]
     sizes = [each.size for each in missing if each.size is not None]
     emit(Stage(name="fetch", jobs=len(downloads), total=sum(sizes) if len(sizes) == len(missing) else None))
     for each in downloads:
@@ -117,8 +117,9 @@ class _Crew:
             worker.start()
         try:
             return self._collect(downloads)
-        except (KeyboardInterrupt, HostUnfitError):
-            self._http.close()
+        except BaseException as error:
+            if isinstance(error, HostUnfitError) or not isinstance(error, WheelhouseError):
+                self._http.close()
             raise
         finally:
             for number in range(len(workers)):

@@ -123,9 +123,10 @@ class Store:
             raise ValueError(f"not a sha256: {sha256!r}")
         return self.root / "blobs" / sha256[:2] / sha256
 
-    def has(self, sha256: str) -> bool:
-        """Tell whether the blob is here; its bytes are not read."""
-        return self.path(sha256).is_file()
+    def has(self, sha256: str, size: int | None = None) -> bool:
+        """Tell whether the blob is here, and has `size` bytes where that is known; its bytes are not read."""
+        path = self.path(sha256)
+        return path.is_file() and size in {None, path.stat().st_size}
 
     def size_of(self, sha256: str) -> int:
         """Return the blob's size in bytes.
@@ -303,13 +304,20 @@ class Store:
                     why="What was fetched so far is kept, and the next run goes on from there.",
                     next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
                 ) from error
-            if error.errno in _CLOSED:
+            if error.errno in _CLOSED and self._concerns(error):
                 raise StoreNotWritableError(
                     f"The store {self.root} cannot be written: {error.strerror}.",
                     why="The folder belongs to another user, is read-only, or its place is taken by a file.",
                     next_step="set WHEELHOUSE_STORE to a folder that you can write",
                 ) from error
             raise
+
+    def _concerns(self, error: OSError) -> bool:
+        """Tell whether an error is about the store, and not about a file that is copied into it."""
+        if not isinstance(error.filename, str):
+            return True
+        path = Path(error.filename)
+        return path.is_relative_to(self.root) or self.root.is_relative_to(path)
 
 
 def _file_name(key: str) -> str:

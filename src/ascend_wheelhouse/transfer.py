@@ -123,7 +123,7 @@ class Transfer:
             StoppedError: The run was stopped.
         """
         with self._store.partial(self._wanted.key) as partial:
-            if self._wanted.sha256 and self._store.has(self._wanted.sha256):
+            if self._wanted.sha256 and self._store.has(self._wanted.sha256, self._wanted.size):
                 return self._wanted.sha256
             sha256 = self._from_any_url(partial)
             try:
@@ -212,10 +212,16 @@ class Transfer:
                 if self._http.stop.is_set():
                     raise StoppedError
                 copy.append(chunk)
+                self._expect_at_most(url, copy.size)
                 self._tell(copy.size)
         whole = stream.head.size if stream.head.size is not None else self._wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
+
+    def _expect_at_most(self, url: str, size: int) -> None:
+        expected = self._wanted.size
+        if expected is not None and size > expected:
+            raise faults.SizeMismatchError(self._wanted.filename, expected=expected, found=size, url=url)
 
     def _tell(self, size: int) -> None:
         """Report progress in steps, since a connection hands over small pieces."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import ssl
 import threading
 import zipfile
 from collections import defaultdict, deque
@@ -48,6 +49,7 @@ class Index:
     speaks_json: bool = False
     ranges: bool = True
     etag: bool = False
+    refuses_head: bool = False
     files: dict[str, Offered] = field(default_factory=dict)
     raw: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     behaviours: dict[str, deque[Behaviour]] = field(default_factory=lambda: defaultdict(deque))
@@ -96,6 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         waiting = self.index.behaviours[name]
         if waiting and self.command == "GET":
             waiting.popleft()(self)
+        elif self.command == "HEAD" and self.index.refuses_head:
+            self.reply(403)
         elif path in self.index.raw:
             kind, content = self.index.raw[path]
             self.reply(200, content, {"Content-Type": kind})
@@ -171,13 +175,21 @@ class Handler(BaseHTTPRequestHandler):
         return f'<a href="/files/{quote(file.filename)}{fragment}"{attributes}>{file.filename}</a><br/>'
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients may leave as they like."""
+
+
 @contextmanager
-def serving() -> Iterator[Index]:
-    """Run an index on a free port of the loopback."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Index]:
+    """Run an index on a free port of the loopback, over TLS where a context is given."""
     index = Index()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"index": index}))
-    server.daemon_threads = True
-    index.url = f"http://127.0.0.1:{server.server_address[1]}"
+    server = _Server(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"index": index}))
+    index.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -421,3 +422,37 @@ def test_header_fields_are_sent_along(index: Index, store: Store, http: Http) ->
     download = Download(filename=_NAME, urls=plain.urls, headers=(("Referer", "https://origin.example/"),))
     _fetch(download, store, http)
     assert index.requests_for(_NAME)[0]["Referer"] == "https://origin.example/"
+
+
+def test_a_blob_that_was_cut_short_is_fetched_anew(index: Index, store: Store, http: Http) -> None:
+    download = _offered(index)
+    _fetch(download, store, http)
+    place = store.path(str(download.sha256))
+    place.chmod(0o644)
+    place.write_bytes(b"cut")
+    assert _fetch(download, store, http) == index.files[_NAME].content
+
+
+def test_a_body_without_end_is_cut_off(index: Index, store: Store, http: Http) -> None:
+    download = _offered(index)
+
+    def endless(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        handler.close_connection = True
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                handler.wfile.write(bytes(CHUNK))
+
+    index.behave(_NAME, endless)
+    with pytest.raises(faults.SizeMismatchError):
+        _fetch(download, store, http)
+    assert _nothing_kept(store)
+
+
+def test_an_unexpected_error_is_not_hidden(index: Index, store: Store, http: Http) -> None:
+    def locate(_: Download) -> tuple[str, ...]:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fetch_all([Download(filename=_offered(index).filename)], store, http=http, locate=locate)

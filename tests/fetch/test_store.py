@@ -192,6 +192,13 @@ def test_a_store_whose_place_is_taken_by_a_file_says_so(tmp_path: Path) -> None:
     assert "WHEELHOUSE_STORE" in caught.value.next_step
 
 
+def test_a_source_that_cannot_be_read_is_not_blamed_on_the_store(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        store.add(folder)
+
+
 def _in_namespace(script: str, program: str, *arguments: str) -> dict[str, str]:
     """Run a Python program after a shell script that mounts things, in a mount namespace of its own."""
     mount = ["unshare", "--user", "--map-root-user", "--mount"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -114,6 +115,8 @@ def _retry_after(value: str, now: float) -> float | None:
 
 def fault_of(url: str, error: Exception) -> faults.OriginError:
     """Return the fault that an error of urllib3 or the operating system stands for."""
+    if isinstance(error, SSLError) and not _is_verification(error):
+        return faults.ConnectionBrokenError(url, str(error))
     kinds: tuple[tuple[type[Exception], type[faults.OriginError]], ...] = (
         (ProxyError, faults.ProxyFailedError),
         (SSLError, faults.CertificateError),
@@ -125,3 +128,7 @@ def fault_of(url: str, error: Exception) -> faults.OriginError:
     )
     kind = next((fault for known, fault in kinds if isinstance(error, known)), faults.ConnectionBrokenError)
     return kind(url, str(error) or type(error).__name__)
+
+
+def _is_verification(error: SSLError) -> bool:
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in (*error.args, error.__cause__))

@@ -104,8 +104,11 @@ class Http:
         return self.trying(lambda: self._page(url, accept))
 
     def head(self, url: str, *, headers: Fields = ()) -> Head:
-        """Return what the origin says of the file behind `url`, by a HEAD request."""
-        return self.trying(lambda: self._head(url, headers))
+        """Return what the origin says of the file behind `url`; a signed URL may allow no HEAD request."""
+        try:
+            return self.trying(lambda: self._head(url, headers))
+        except (faults.AccessDeniedError, faults.RefusedError):
+            return self.trying(lambda: self._head_of_body(url, headers))
 
     def digest(self, url: str) -> tuple[str, int]:
         """Read the file behind `url` once and return its sha256 and size, where no index states them."""
@@ -199,6 +202,10 @@ class Http:
                 raise fault_of(final, error) from error
             return Page(url=final, content_type=response.headers.get("Content-Type", ""), content=content)
 
+    def _head_of_body(self, url: str, headers: Fields) -> Head:
+        with self.stream(url, headers=headers) as stream:
+            return stream.head
+
     def _digest(self, url: str) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
         with self.stream(url) as stream:
@@ -271,7 +278,13 @@ class Http:
             sent |= urllib3.make_headers(basic_auth=":".join(login))
         try:
             return self._manager(bare).request(
-                method, bare, headers=sent, redirect=False, retries=False, preload_content=False
+                method,
+                bare,
+                headers=sent,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
             )
         except (HTTPError, OSError) as error:
             raise fault_of(url, error) from error

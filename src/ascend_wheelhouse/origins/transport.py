@@ -7,8 +7,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+from urllib3.exceptions import InsecureRequestWarning
 
-from ascend_wheelhouse.origins.pip_config import PipConfig
+from ascend_wheelhouse.origins.pip_config import PipConfig, PipConfigError
 
 _CONNECT_SECONDS = 15.0
 
@@ -53,10 +54,18 @@ def new_manager(
 
 
 def _tls(config: PipConfig, *, verify: bool) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=config.cert)
-    if config.client_cert:
-        context.load_cert_chain(config.client_cert)
+    try:
+        context = ssl.create_default_context(cafile=config.cert)
+        if config.client_cert:
+            context.load_cert_chain(config.client_cert)
+    except OSError as error:
+        files = " or ".join(str(path) for path in (config.cert, config.client_cert) if path)
+        raise PipConfigError(
+            f"The certificates in {files} cannot be read: {error.strerror or error}.",
+            next_step="correct pip's `cert` and `client-cert`: `pip config list` shows them",
+        ) from error
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        urllib3.disable_warnings(InsecureRequestWarning)  # the user asked for it by `trusted-host`
     return context
