@@ -17,13 +17,14 @@ from ascend_wheelhouse.errors import HostUnfitError, IntegrityError, SourceUnrea
 from ascend_wheelhouse.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download, Transfer
+from ascend_wheelhouse.transfer import Download, StoppedError, Transfer
 
 Locate = Callable[[Download], Sequence[str]]
 
 JOBS = 12
 _LOOKUPS = 8
 _SECONDS_TO_END = 2.0
+_ENDING = (HostUnfitError, StoppedError)
 
 
 class OfflineError(SourceUnreachableError):
@@ -118,7 +119,7 @@ class _Crew:
         try:
             return self._collect(downloads)
         except BaseException as error:
-            if isinstance(error, HostUnfitError) or not isinstance(error, WheelhouseError):
+            if isinstance(error, _ENDING) or not isinstance(error, WheelhouseError):
                 self._http.close()
             raise
         finally:
@@ -135,7 +136,7 @@ class _Crew:
             number, outcome = self._ended.get()
             if isinstance(outcome, str):
                 digests[number] = outcome
-            elif isinstance(outcome, HostUnfitError) or not isinstance(outcome, WheelhouseError):
+            elif isinstance(outcome, _ENDING) or not isinstance(outcome, WheelhouseError):
                 raise outcome
             else:
                 failed[number] = outcome

@@ -20,7 +20,7 @@ from typing import IO
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http, Stream
 from ascend_wheelhouse.store import CHUNK, Partial, Store
@@ -38,8 +38,13 @@ class WheelNamesDifferError(IntegrityError):
     """A wheel's METADATA states another name or version than its file name."""
 
 
-class StoppedError(Exception):
-    """The run was stopped by its user; partials are kept."""
+class StoppedError(WheelhouseError):
+    """The run was stopped, by its user or because another part of it cannot go on; partials are kept."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Fetching was stopped.", next_step="run the same command again; what was fetched is kept"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

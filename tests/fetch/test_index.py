@@ -217,9 +217,13 @@ def test_a_plain_http_index_elsewhere_must_be_trusted() -> None:
         client(None, index_url="http://mirror.example/simple") as http,
         pytest.raises(faults.UntrustedHostError),
     ):
-        Finder(http)
-    with client(None, index_url="http://mirror.example/simple", trusted_hosts=("mirror.example",)) as http:
-        Finder(http)
+        Finder(http).versions("pkg", _ARM)
+    host = "no-such-host.invalid"
+    with (
+        client(None, index_url=f"http://{host}/simple", trusted_hosts=(host,)) as http,
+        pytest.raises(faults.UnreachableHostError),
+    ):
+        Finder(http).versions("pkg", _ARM)
 
 
 def test_a_locked_file_is_found_again(index: Index, http: Http) -> None:
@@ -234,6 +238,13 @@ def test_a_locked_file_in_a_folder_comes_first(index: Index, tmp_path: Path) -> 
     with client(index, find_links=(str(tmp_path),)) as http:
         urls = Finder(http).where("pkg", _PURE, str(file.sha256))
     assert urls == [(tmp_path / _PURE).as_uri(), index.file_url(_PURE)]
+
+
+def test_a_recipes_own_index_is_asked_where_the_others_lack_the_file(index: Index, http: Http) -> None:
+    index.offer(_PURE, b"another build")
+    with serving() as own:
+        file = own.offer(_PURE, b"this build")
+        assert Finder(http).where("pkg", _PURE, str(file.sha256), also=[own.simple]) == [own.file_url(_PURE)]
 
 
 def test_a_locked_file_that_was_replaced_names_both_digests(index: Index, http: Http) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -92,10 +93,13 @@ class Finder:
     def __init__(self, http: Http, *, exclude_newer: datetime | None = None) -> None:
         self._http = http
         self._exclude_newer = exclude_newer
-        self._places = tuple(_places(http))
         self._flat: dict[str, Future[list[Offer]]] = {}
         self._seen: dict[tuple[str, str], str] = {}
         self._guard = threading.Lock()
+
+    @cached_property
+    def _places(self) -> tuple[_Place, ...]:
+        return tuple(_places(self._http))
 
     def find_file(self, name: str, version: str, target: Target, *, sdist: bool = False) -> FoundFile:
         """Return the one file of a version for the target; an sdist only when `sdist` is set.
@@ -136,8 +140,14 @@ class Finder:
         found = self._candidates(name, target, sdist=False)
         return [str(version) for version in sorted({each.version for each in found if not each.offer.yanked})]
 
-    def where(self, name: str, filename: str, sha256: str) -> list[str]:
+    def where(self, name: str, filename: str, sha256: str, *, also: Sequence[str] = ()) -> list[str]:
         """Return the URLs of a locked file, local ones first.
+
+        Args:
+            name: Its project.
+            filename: Its name.
+            sha256: Its digest.
+            also: Indexes to ask where the configured places do not have it, such as a recipe's own.
 
         Raises:
             LockedFileChangedError: The name is offered with another digest only.
@@ -146,11 +156,14 @@ class Finder:
         known = self._seen.get((filename, sha256))
         if known:
             return [known]
-        offered = [offer for place in self._places for offer in self._offers(place, name, filename)]
-        same = [offer for offer in offered if offer.filename == filename]
-        urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
-        if urls:
-            return sorted(urls, key=lambda url: not url.startswith("file:"))
+        own = tuple(_Place(url=url, origin="extra-index") for url in also)
+        same: list[Offer] = []
+        for places in (self._places, own):
+            offered = [offer for place in places for offer in self._offers(place, name, filename)]
+            same += [offer for offer in offered if offer.filename == filename]
+            urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
+            if urls:
+                return sorted(urls, key=lambda url: not url.startswith("file:"))
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
     def _reported(self, pin: Pin, target: Target, emit: Emit) -> FoundFile:
