@@ -1,7 +1,7 @@
 """Writes a bundle: members into the one layout of `node.layout`, streamed, hashed on the way, resumable.
 
 Since the layout is fixed, what a killed run left behind needs no journal: its bytes are compared with those
-that must be there, member by member, and writing goes on behind the last sound one. Memory is one buffer.
+that must be there, member by member, and writing goes on behind the last sound one. Memory is two buffers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from ascend_wheelhouse.bundle.parts import PartWriter
@@ -18,7 +19,7 @@ from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.sources import Region
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 20
 
 
 class WheelhouseChangedError(IntegrityError):
@@ -97,19 +98,23 @@ def _is_there(member: Member, writer: PartWriter, position: int) -> bool:
 
 def _write_member(member: Member, writer: PartWriter, hasher: ThreadPoolExecutor) -> None:
     writer.write(layout.header(member.path, member.size))
-    digest, done = hashlib.sha256(), 0
+    digest, done, before = hashlib.sha256(), 0, hasher.submit(lambda: None)
     for chunk in chunks(member):
         hashed = hasher.submit(digest.update, chunk)
         writer.write(chunk)
-        hashed.result()
-        done += len(chunk)
+        before.result()
+        before, done = hashed, done + len(chunk)
+    before.result()
     if (done, digest.hexdigest()) != (member.size, member.sha256):
         raise WheelhouseChangedError(member.path)
     writer.write(bytes(layout.padding(member.size)))
 
 
 def chunks(member: Member) -> Iterator[memoryview]:
-    """Yield the content of a member, and at most one byte more than it should have; each piece is reused."""
+    """Yield the content of a member, and at most one byte more than it should have.
+
+    Two buffers take turns: a piece is valid until the next but one is asked for.
+    """
     if isinstance(member.content, bytes):
         yield memoryview(member.content)
     elif isinstance(member.content, Region):
@@ -119,10 +124,10 @@ def chunks(member: Member) -> Iterator[memoryview]:
 
 
 def _file_chunks(path: Path, limit: int) -> Iterator[memoryview]:
-    view = memoryview(bytearray(min(_CHUNK, limit)))
+    views = cycle([memoryview(bytearray(min(_CHUNK, limit))) for _ in range(2)])
     try:
         with path.open("rb", buffering=0) as stream:
-            while limit and (count := stream.readinto(view[:limit])):
+            while limit and (count := stream.readinto((view := next(views))[:limit])):
                 yield view[:count]
                 limit -= count
     except FileNotFoundError:

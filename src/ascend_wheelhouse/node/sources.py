@@ -12,11 +12,12 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from . import errors, layout
 
-_CHUNK = 1 << 22
+_CHUNK = 1 << 20
 _PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
 
 
@@ -75,10 +76,11 @@ class Region:
     size: int
 
     def chunks(self) -> Iterator[memoryview]:
-        """Yield the content piece by piece; each piece is valid until the next one is asked for."""
-        view = memoryview(bytearray(min(_CHUNK, self.size)))
+        """Yield the content piece by piece; each piece is valid until the next but one is asked for."""
+        views = cycle([memoryview(bytearray(min(_CHUNK, self.size))) for _ in range(2)])
         done = 0
         while done < self.size:
+            view = next(views)
             count = self.file.read_into(view[: self.size - done], self.offset + done)
             if count == 0:
                 return
