@@ -80,8 +80,8 @@ def ninja_is_client(toolchain: Toolchain, environment: Iterable[EnvironmentFile]
     """Return whether the ninja of the build environment, else the host's, can use a FIFO."""
     brought = (match[1] for file in environment if (match := _NINJA_WHEEL.match(file.filename)))
     host = toolchain.get("ninja")
-    version = next(brought, host.version if host else "0")
-    return Version(version) >= _FIFO_NINJA
+    version = re.match(r"\d+(\.\d+)*", next(brought, host.version if host else "0"))
+    return version is not None and Version(version[0]) >= _FIFO_NINJA
 
 
 def share(jobs: int, *, builds: int, memory_mb: int, per_job_mb: int) -> int:
