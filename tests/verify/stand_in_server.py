@@ -1,8 +1,9 @@
 """A scripted server that behaves, and misbehaves, as SGLang's was seen to: `stand_in_server.py KNOBS PORT`.
 
 KNOBS is a JSON object: `refuse` (seconds until it listens), `warm` (seconds of 503), `children`, `on_term`
-(`tree`: kill the whole tree as SGLang does, `zero`, `hang`, `orphans`), `health_delay`, `scheduler` (`alive`, `dead`), `garbage`,
-`die_after` (requests), `exit` (status at start), `raise` (kill the tree at start), `busy` (hang on a taken port).
+(`tree`: kill the whole tree as SGLang does, `zero`, `hang`, `orphans`), `health_delay`, `scheduler`
+(`alive`, `dead`), `garbage`, `die_after` (requests), `exit` (status at start), `raise` (kill the tree at
+start), `busy` (hang on a taken port).
 """
 
 from __future__ import annotations

@@ -126,30 +126,39 @@ def test_a_child_in_a_session_of_its_own_is_still_found(tmp_path: Path) -> None:
 
 def test_a_taken_port_is_refused_before_the_start(tmp_path: Path) -> None:
     made = plan(tmp_path)
-    with socket.create_server(("127.0.0.1", made.port)):
-        with pytest.raises(PortTakenError, match=rf"^port {made.port} is taken by another process"):
-            Server(made)
+    with (
+        socket.create_server(("127.0.0.1", made.port)),
+        pytest.raises(PortTakenError, match=rf"^port {made.port} is taken by another process"),
+    ):
+        Server(made)
     assert not made.log.exists()
 
 
 def test_a_port_taken_behind_our_back_is_seen_in_the_log_at_once(tmp_path: Path) -> None:
     made = plan(tmp_path, refuse=0.5, healthy_seconds=60)
-    with Server(made) as server, socket.create_server(("127.0.0.1", made.port)):
-        with pytest.raises(PortTakenError, match=r"found port \d+ taken, and hangs.*Errno 98"):
-            server.wait_healthy()
+    with (
+        Server(made) as server,
+        socket.create_server(("127.0.0.1", made.port)),
+        pytest.raises(PortTakenError, match=r"found port \d+ taken, and hangs.*Errno 98"),
+    ):
+        server.wait_healthy()
     assert living(server) == []
 
 
 def test_a_missing_model_is_reported_with_status_and_cause(tmp_path: Path) -> None:
-    with Server(plan(tmp_path, exit=1)) as server:
-        with pytest.raises(ServerDiedError, match=r"by itself with status 1; .*OSError: no such model"):
-            server.wait_healthy()
+    with (
+        Server(plan(tmp_path, exit=1)) as server,
+        pytest.raises(ServerDiedError, match=r"by itself with status 1; .*OSError: no such model"),
+    ):
+        server.wait_healthy()
 
 
 def test_a_scheduler_that_raises_at_start_is_reported_with_its_words(tmp_path: Path) -> None:
-    with Server(plan(tmp_path, **{"raise": True})) as server:
-        with pytest.raises(ServerDiedError, match=r"status -9; .*RuntimeError: no kernel"):
-            server.wait_healthy()
+    with (
+        Server(plan(tmp_path, **{"raise": True})) as server,
+        pytest.raises(ServerDiedError, match=r"status -9; .*RuntimeError: no kernel"),
+    ):
+        server.wait_healthy()
 
 
 def test_a_leader_that_is_killed_takes_the_check_down_with_its_cause(tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def obstacle(probe: Probe, setting: Setting) -> str:
         return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
     if "cann" in probe.markers and not ascend.toolkit:
         return cann.NO_CANN
-    if probe.stubs and not ascend.toolkit and not options.stubs:
+    if probe.stubs and "torch-npu" in _held(setting) and not ascend.toolkit and not options.stubs:
         return "no CANN here and no C compiler to make stand-in libraries with: install gcc (or clang)"
     if probe.standins and not ascend.devices and not options.standins:
         return (
@@ -166,8 +166,15 @@ def obstacle(probe: Probe, setting: Setting) -> str:
     return _awaited(probe, setting)
 
 
+def _held(setting: Setting) -> set[str]:
+    """Return the distributions that the wheelhouse holds, by normalised name."""
+    return {
+        normalised(str(entry["name"])) for entry in setting.manifest.get("files", []) if entry.get("name")
+    }
+
+
 def _awaited(probe: Probe, setting: Setting) -> str:
-    held = {normalised(str(entry.get("name", ""))) for entry in setting.manifest.get("files", [])}
+    held = _held(setting)
     for entry in setting.manifest.get("pending", []):
         if entry["component"] in probe.components and not {*probe.components} & held:
             return (

@@ -30,6 +30,8 @@ OWN_ENDINGS = frozenset({0, -signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTE
 
 _TRY_SECONDS = 30.0
 _POLL_SECONDS = 0.2
+_LAST_BREATH_SECONDS = 1.0
+"""A connection that breaks off may be the leader's end, which shows a moment later."""
 _OK, _UNAVAILABLE = 200, 503
 _PORT_WORDS = ("Errno 98", "address already in use")
 
@@ -198,6 +200,13 @@ class Server:
             worker.join(_POLL_SECONDS)
             if worker.is_alive():
                 self.check_alive()
+        if (
+            faults
+            and isinstance(faults[0], ConnectionError)
+            and not isinstance(faults[0], ConnectionRefusedError)
+        ):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._leader.wait(_LAST_BREATH_SECONDS)
         self.check_alive()
         if faults:
             raise faults[0]

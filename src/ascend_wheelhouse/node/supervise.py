@@ -141,6 +141,15 @@ def _weigh(pid: int) -> int:
     return 0
 
 
+def leave_cleanly() -> None:
+    """Make a request to end (SIGTERM) run every `finally`, so that what is supervised is killed with us."""
+    signal.signal(signal.SIGTERM, _leave)
+
+
+def _leave(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def adopt_orphans(*, on: bool = True) -> None:
     """Make this process the one that orphans of its children are handed to."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(on), 0, 0, 0)

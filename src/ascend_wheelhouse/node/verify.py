@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cann, runner
+from . import cann, runner, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
 from .probes import CATALOGUE
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the probes and return the exit code."""
     given = parser().parse_args(argv)
     talk = Talk(as_json=given.json)
+    supervise.leave_cleanly()
     try:
         return _verify(given, talk)
     except NodeError as error:

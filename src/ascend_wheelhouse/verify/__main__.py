@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.errors import UsageError, WheelhouseError
-from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node import cann, runner, supervise
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import table
 from ascend_wheelhouse.verify import environment, found, prepare
@@ -55,6 +55,7 @@ def known_failures(words: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify and return the exit code."""
     given = _parser().parse_args(arguments)
+    supervise.leave_cleanly()
     try:
         return _run(given)
     except WheelhouseError as error:

@@ -21,10 +21,10 @@ from ascend_wheelhouse.errors import SourceUnreachableError
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 RECOMMENDED = {"aarch64": "gcc-aarch64-linux-gnu", "x86_64": "gcc-x86-64-linux-gnu"}
 
-_PACKAGES = ("libc6", "libc-bin", "libgomp1", "libstdc++6", "zlib1g", "dash", "coreutils", "base-passwd")
+_PACKAGES = ("libc6", "libc-bin", "libgomp1", "libstdc++6", "zlib1g", "dash", "coreutils", "util-linux")
 _MOUNT_POINTS = ("proc", "sys", "dev", "dev/shm", "tmp", "verify")
 _DEVICES = ("null", "zero", "random", "urandom")
-_LAYOUT = "2"
+_LAYOUT = "3"
 _APT_SECONDS = 300
 
 

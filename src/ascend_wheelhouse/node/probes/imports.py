@@ -11,26 +11,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .api import Context, Outcome, ProbeFailedError, distributions
 
-_WORKER = """
-import importlib, json, sys, traceback
-for name in json.loads(sys.argv[1]):
-    print("\\n" + json.dumps({"at": name}), flush=True)
-    try:
-        importlib.import_module(name)
-    except BaseException as error:
-        text = (traceback.format_exception_only(error)[-1].strip() or repr(error))[:400] cause =
-        error.__cause__ or error.__context__ print("\\n" + json.dumps({"failed": name, "why": text, "cause":
-        str(cause)[:300] if cause else ""}), flush=True)
-    else:
-        print("\\n" + json.dumps({"ok": name}), flush=True)
-import os
-os._exit(0)
-"""
+_WORKER = Path(__file__).with_name("import_worker.py")
 _NOT_FOR_IMPORT = frozenset(
     {"bin", "doc", "docs", "example", "examples", "benchmark", "benchmarks", "test", "tests"}
 )
@@ -127,7 +113,7 @@ def _alone(name: str, context: Context) -> str:
 
 
 def _lines(names: Sequence[str], seconds: float | None) -> Iterator[dict[str, Any]]:
-    words = [sys.executable, "-I", "-c", _WORKER, json.dumps(list(names))]
+    words = [sys.executable, "-I", str(_WORKER), json.dumps(list(names))]
     worker = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

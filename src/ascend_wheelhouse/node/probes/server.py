@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-import threading
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -164,18 +165,10 @@ class _Reference:
     def __init__(self, model: Path, seconds: float) -> None:
         ids = json.dumps(server_check.PROMPT_IDS)
         count = str(server_check.NEW_TOKENS)
-        self._words = [sys.executable, "-s", "-P", tiny_model.__file__, "reference", str(model), ids, count]
-        self._seconds = seconds
-        self._found: list[int] = []
-        self._fault = ""
-        self._worker = threading.Thread(target=self._work, daemon=True)
-        self._worker.start()
-
-    def _work(self) -> None:
-        try:
-            self._found = list(last_json_line(_call(self._words, self._seconds)).get("tokens", ()))
-        except (ProbeFailedError, subprocess.TimeoutExpired) as error:
-            self._fault = str(error)
+        words = [sys.executable, "-s", "-P", tiny_model.__file__, "reference", str(model), ids, count]
+        self._deadline = time.monotonic() + seconds
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
+        self._process = subprocess.Popen(words, stdout=self._log, stderr=subprocess.STDOUT)
 
     def tokens(self) -> Sequence[int]:
         """Return the tokens, waiting for them.
@@ -183,11 +176,20 @@ class _Reference:
         Raises:
             CheckFailedError: The reference itself failed.
         """
-        self._worker.join()
-        if self._fault or not self._found:
-            raise server_check.CheckFailedError(f"the reference gave no tokens: {self._fault}")
-        return self._found
+        try:
+            status = self._process.wait(max(1.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise server_check.CheckFailedError("transformers gave no tokens in time") from None
+        self._log.seek(0)
+        said = self._log.read()
+        tokens = last_json_line(said).get("tokens", [])
+        if status or not tokens:
+            words = said.strip().splitlines() or ["no words"]
+            raise server_check.CheckFailedError(f"transformers ended with status {status}: {words[-1]}")
+        return [int(token) for token in tokens]
 
     def end(self) -> None:
-        """Wait for the process, which is bounded, so that it is not left behind."""
-        self._worker.join()
+        """Kill the process where it still runs."""
+        self._process.kill()
+        self._process.wait()
+        self._log.close()

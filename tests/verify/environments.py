@@ -1,0 +1,100 @@
+"""Small environments: a real interpreter, and distributions written with their records, as an installer would."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node.probes import Probe
+from ascend_wheelhouse.node.sealed import NativeLauncher
+
+NO_ASCEND = cann.Ascend(devices=0, toolkit="", scripts=())
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def make_environment(folder: Path) -> Path:
+    """Make an empty virtual environment without pip."""
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder
+
+
+def site_packages(environment: Path) -> Path:
+    """Return where its packages are."""
+    return environment / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def install(environment: Path, name: str, version: str, files: Mapping[str, str | bytes]) -> None:
+    """Write a distribution's files, its metadata and its RECORD; what is there is overwritten, as pip does."""
+    site = site_packages(environment)
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
+    rows = []
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    for path, content in {**files, f"{info}/METADATA": metadata}.items():
+        raw = content.encode() if isinstance(content, str) else content
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_bytes(raw)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
+        rows.append(f"{path},sha256={digest},{len(raw)}\n")
+    (site / info / "RECORD").write_text("".join(rows) + f"{info}/RECORD,,\n", encoding="utf-8")
+
+
+def manifest(wheels: Mapping[str, str], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of a manifest
+    """Return a manifest that locks these wheels."""
+    files = [
+        {"path": f"wheels/{name}.whl", "kind": "wheel", "name": name, "version": version, "component": None}
+        for name, version in wheels.items()
+    ]
+    return {
+        "schema": 1,
+        "stack": "tiny",
+        "platform": "x86_64",
+        "files": files,
+        "pending": [],
+        "cell": {"python": PYTHON, "npu": "a3"},
+        **more,
+    }
+
+
+def setting(
+    environment: Path,
+    scratch: Path,
+    locked: Mapping[str, Any],
+    options: runner.Options | None = None,
+    node: Path = runner.NODE,
+    *,
+    ascend: cann.Ascend = NO_ASCEND,
+) -> runner.Setting:
+    """Return a setting for this machine, not cut off, so that it also works where namespaces are refused."""
+    scratch.mkdir(exist_ok=True)
+    return runner.Setting(
+        environment=environment,
+        manifest=locked,
+        options=options or runner.Options(),
+        launcher=NativeLauncher(sealed=False),
+        ascend=ascend,
+        scratch=scratch,
+        node=node,
+    )
+
+
+def scripted_probe(folder: Path, name: str, body: str) -> Path:
+    """Copy the node's code and add a probe whose `run(context)` has this body; return the copy."""
+    copy = folder / "node"
+    if not copy.exists():
+        shutil.copytree(runner.NODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    head = "from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError\n\n\ndef run(context):\n"
+    (copy / "probes" / f"{name.replace('-', '_')}.py").write_text(head + lines, encoding="utf-8")
+    return copy
+
+
+def probe(name: str, **more: Any) -> Probe:  # noqa: ANN401 - any limit of a probe
+    """Return a catalogue entry for a scripted probe with tight limits."""
+    return Probe(name=name, **{"seconds": 20, "memory": 2**30, **more})
