@@ -6,6 +6,7 @@ invoke.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from invoke.context import Context
@@ -374,3 +375,38 @@ def keygen(_c: Context, path: str, json: bool = False) -> None:
     from ascend_wheelhouse.commands import image as command
 
     command.keygen(Path(path), json=json)
+
+
+@task(
+    help={
+        "wheelhouse": "a wheelhouse, or any folder of wheels",
+        "lock": "a pylock.<platform>.toml whose wheels are beside it or in the store",
+        "cann-root": "an installed CANN: its symbols are compared and kept for later audits",
+        "platform": "aarch64 or x86_64; read off the manifest or the wheels when not given",
+        "npu": "a3 (default) or 910b, where no manifest says it",
+        "sarif": "file to write the report to as SARIF 2.1.0",
+        "json": "machine-readable output",
+    }
+)
+def audit(
+    c: Context,
+    wheelhouse: str = "",
+    lock: str = "",
+    cann_root: str = "",
+    platform: str = "",
+    npu: str = "a3",
+    sarif: str = "",
+    json: bool = False,
+) -> None:
+    """Prove that wheels fit together and fit the target; name wheels after `--`."""
+    from ascend_wheelhouse.commands import audit as command
+
+    words = {
+        "wheelhouse": wheelhouse,
+        "lock": lock,
+        "cann_root": cann_root,
+        "platform": platform,
+        "npu": npu,
+        "sarif": sarif,
+    }
+    raise SystemExit(command.main(ROOT, wheels=shlex.split(c.remainder), words=words, json=json))

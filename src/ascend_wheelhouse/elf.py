@@ -122,6 +122,9 @@ class _Image:
         self.headers = [
             struct.unpack_from("<IIQQQQQQ", data, offset + _HEADER_SIZE * index) for index in range(count)
         ]
+        for kind, _flags, start, _address, _physical, size, *_ in self.headers:
+            if kind in {_PT_LOAD, _PT_DYNAMIC} and start + size > len(data):
+                raise _bad("a segment reaches beyond the end of the file")
         self.loads = [(row[3], row[2], row[5]) for row in self.headers if row[0] == _PT_LOAD]
         self.tags = self._tags()
         self.strings = self._strings()
@@ -193,7 +196,7 @@ class _Image:
 
     def _exec_stack(self) -> bool:
         stacks = [row[1] for row in self.headers if row[0] == _PT_GNU_STACK]
-        return any(flags & _PF_X for flags in stacks) if stacks else bool(self.headers)
+        return any(flags & _PF_X for flags in stacks)
 
     def _symbol_count(self) -> int:
         single = self.tags.single

@@ -1,7 +1,7 @@
 """Reading a wheel in place: its name, its members, its metadata and its bytes, with nothing unpacked to disk.
 
 A wheel comes from anywhere, so that nothing in it is believed: sizes are bounded, every failure of an
-archive is one error class, and the text of METADATA, WHEEL and RECORD is handed out as read, for the audit to judge.
+archive is one error class, and METADATA, WHEEL and RECORD are handed out as read, for the audit to judge.
 Sources: PEP 427 and the binary distribution format specification, PEP 566 for METADATA.
 """
 
@@ -92,21 +92,25 @@ class RecordRow:
 class WheelFile:
     """A wheel opened for reading; use `WheelFile.open` in a `with` statement."""
 
-    def __init__(self, path: Path, archive: ZipFile) -> None:
-        self.path = path
+    def __init__(self, filename: str, archive: ZipFile) -> None:
+        self.filename = filename
         self._archive = archive
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, filename: str = "") -> Self:
         """Open the archive and read its central directory.
+
+        Args:
+            path: Where its bytes are.
+            filename: Its file name, where `path` is not called so, as in the store.
 
         Raises:
             BadWheelError: The file is not a zip archive or its directory is damaged.
         """
         try:
-            return cls(path, ZipFile(path))
+            return cls(filename or path.name, ZipFile(path))
         except _ARCHIVE_FAULTS as error:
-            raise _bad(path, f"cannot be opened as a zip archive: {error}") from error
+            raise _bad(filename or path.name, f"cannot be opened as a zip archive: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -115,11 +119,6 @@ class WheelFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._archive.close()
-
-    @property
-    def filename(self) -> str:
-        """The file's own name."""
-        return self.path.name
 
     @cached_property
     def parsed_filename(self) -> tuple[NormalizedName, Version, BuildTag, frozenset[Tag]]:
@@ -131,7 +130,7 @@ class WheelFile:
         try:
             return parse_wheel_filename(self.filename)
         except InvalidWheelFilename as error:
-            raise _bad(self.path, str(error)) from error
+            raise _bad(self.filename, str(error)) from error
 
     @property
     def name(self) -> NormalizedName:
@@ -172,7 +171,7 @@ class WheelFile:
         }
         found = sorted(top for top in tops if top.endswith(".dist-info"))
         if len(found) != 1:
-            raise _bad(self.path, f"has {len(found)} .dist-info folders at its top, and a wheel has one")
+            raise _bad(self.filename, f"has {len(found)} .dist-info folders at its top, and a wheel has one")
         return found[0]
 
     def chunks(self, member: Member) -> Iterator[bytes]:
@@ -186,7 +185,7 @@ class WheelFile:
                 while piece := stream.read(CHUNK):
                     yield piece
         except _ARCHIVE_FAULTS as error:
-            raise _bad(self.path, f"member {member.name!r} cannot be read: {error}") from error
+            raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 
     def read(self, name: str, *, limit: int = _TEXT_LIMIT) -> bytes:
         """Return one member's bytes.
@@ -196,9 +195,11 @@ class WheelFile:
         """
         member = self._by_name.get(name)
         if member is None:
-            raise _bad(self.path, f"has no member {name!r}")
+            raise _bad(self.filename, f"has no member {name!r}")
         if member.size > limit:
-            raise _bad(self.path, f"member {name!r} states {member.size} bytes, over the limit of {limit}")
+            raise _bad(
+                self.filename, f"member {name!r} states {member.size} bytes, over the limit of {limit}"
+            )
         return b"".join(self.chunks(member))
 
     def read_text(self, name: str) -> str:
@@ -228,7 +229,7 @@ class WheelFile:
         try:
             return tuple(_record_row(row) for row in csv.reader(lines) if row)
         except (ValueError, binascii.Error, csv.Error) as error:
-            raise _bad(self.path, f"RECORD cannot be read: {error}") from error
+            raise _bad(self.filename, f"RECORD cannot be read: {error}") from error
 
 
 def canonical_dist_info(name: str) -> tuple[str, str]:
@@ -255,9 +256,9 @@ def _record_row(row: list[str]) -> RecordRow:
     return RecordRow(path=path, algorithm=algorithm, digest=digest, size=int(size) if size else None)
 
 
-def _bad(path: Path, fault: str) -> BadWheelError:
+def _bad(filename: str, fault: str) -> BadWheelError:
     return BadWheelError(
-        f"{path.name}: {fault}.",
+        f"{filename}: {fault}.",
         why="The download or the copy was cut short, or the file was made by a faulty tool.",
-        next_step=f"fetch or build {path.name} again and compare its sha256 with the lock's",
+        next_step=f"fetch or build {filename} again and compare its sha256 with the lock's",
     )

@@ -1,0 +1,166 @@
+"""Check: the versions form a combination that is known, and which part of it only the node can tell.
+
+Each pair is compared with what upstream states (`recipes/compatibility.toml`) and the whole with the stack
+files. A pair that nobody states anything about is said to be unknown, not wrong. Patch-level mixes that no
+symbol shows (torch 2.9.0 under a torch_npu for 2.9.1) are found here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from packaging.version import Version
+
+from ascend_wheelhouse.audit.facts import WheelFacts
+from ascend_wheelhouse.audit.policy import AuditPolicy, KnownStack
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.compatibility import Compatibility, cann_line, torchvision_for
+from ascend_wheelhouse.target import NPUS
+
+_COMPARED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang", "mf-adapter", "memfabric-hybrid")
+_BY_CHIP = ("deep-ep", "sgl-kernel-npu", "custom-ops")
+_LOCAL_CANN = re.compile(r"cann\.?(\d+\.\d+(?:\.(?:rc|alpha|beta)?\d+)?)", re.IGNORECASE)
+
+
+def versions_of(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> dict[str, str]:
+    """Return the version of each component: what the wheels are, and CANN and chip as the manifest says."""
+    found = {wheel.name.replace("-", "_"): wheel for wheel in wheels if wheel.name in {*_COMPARED, *_BY_CHIP}}
+    versions = {name: Version(wheel.version).public for name, wheel in found.items()}
+    stated = {key: policy.cell[key] for key in ("cann",) if policy.cell.get(key)}
+    target = policy.target
+    node = {"machine": target.machine, "npu": target.npu, "python": ".".join(map(str, target.python))}
+    return dict(sorted((versions | stated | node).items()))
+
+
+def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding]:
+    """Yield what is wrong, unknown and left to the node about the combination of versions."""
+    found = versions_of(wheels, policy)
+    if "torch" not in found:
+        return
+    yield from _as_stated(found, policy)
+    yield from _torch_pairs(found)
+    if policy.compatibility is not None:
+        yield from _cann_pairs(found, policy.compatibility)
+    for wheel in wheels:
+        yield from _chip(wheel, policy)
+    yield _listed(found, policy)
+    text = "only the node can tell the driver, the firmware, the chip, and whether CANN and NNAL are of one release"
+    yield _finding(
+        "node", "note", text, repair="`install.py` and `invoke doctor` compare the node with the cell"
+    )
+
+
+def _as_stated(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Finding]:
+    for name in _COMPARED:
+        key = name.replace("-", "_")
+        stated = policy.cell.get(key)
+        if stated and key in found and Version(stated).public != found[key]:
+            text = f"the cell states {name} {stated}, and the wheelhouse holds {found[key]}"
+            yield _finding("not-as-stated", "error", text, repair="make the wheelhouse again from its lock")
+
+
+def _torch_pairs(found: Mapping[str, str]) -> Iterator[Finding]:
+    torch = Version(found["torch"])
+    if "torch_npu" in found and Version(found["torch_npu"]).release[:3] != torch.release[:3]:
+        text = f"torch_npu {found['torch_npu']} is not made for torch {torch}"
+        repair = f"take a torch_npu {torch.base_version} (`invoke recipes` lists its releases)"
+        yield _finding(
+            "torch-npu", "error", text, evidence="the first three numbers must agree", repair=repair
+        )
+    if "torchvision" not in found:
+        return
+    wanted, have = Version(torchvision_for(str(torch))), Version(found["torchvision"])
+    if have.release[:2] != wanted.release[:2]:
+        text = f"torchvision {have} is not made for torch {torch}"
+        yield _finding(
+            "torchvision", "error", text, evidence=f"made for it: {wanted}", repair=f"take {wanted}"
+        )
+    elif have != wanted:
+        text = f"torchvision {have} is another patch release than torch {torch}'s"
+        yield _finding(
+            "torchvision", "warning", text, evidence=f"made for it: {wanted}", repair=f"take {wanted}"
+        )
+
+
+def _cann_pairs(found: Mapping[str, str], table: Compatibility) -> Iterator[Finding]:
+    cann = found.get("cann", "")
+    if not cann:
+        return
+    if torch_npu := found.get("torch_npu"):
+        row = table.row(torch_npu)
+        fits = None if row is None else table.fits(row, cann)
+        made = f"made with CANN {row.cann}" if row else "no row"
+        yield from _pair("torch_npu-cann", f"torch_npu {torch_npu}", cann, made, fits=fits)
+    if triton := found.get("triton_ascend"):
+        fits = table.triton_fits(triton, cann)
+        yield from _pair(
+            "triton-cann", f"triton-ascend {triton}", cann, "recipes/compatibility.toml", fits=fits
+        )
+
+
+def _pair(rule: str, subject: str, cann: str, evidence: str, *, fits: bool | None) -> Iterator[Finding]:
+    if fits is None:
+        text = f"upstream states nothing about {subject} with CANN {cann}"
+        yield _finding(f"{rule}-unknown", "note", text, evidence=evidence)
+    elif not fits:
+        text = f"{subject} is not stated to run on CANN {cann}"
+        yield _finding(
+            rule, "error", text, evidence=evidence, repair="choose a stack that `invoke recipes` lists"
+        )
+
+
+def _chip(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
+    """Compare the chip and the CANN that a local version names: file names of A2 and A3 builds are else equal."""
+    local = wheel.version.partition("+")[2]
+    if wheel.name not in _BY_CHIP or not local:
+        return
+    named = [chip for chip in NPUS if chip in local.split(".")]
+    if named and named[0] != policy.target.npu:
+        text = f"built for {named[0]}, and the target is {policy.target.npu}"
+        yield _finding("chip", "error", text, wheel=wheel.file, evidence=wheel.version)
+    cann = _LOCAL_CANN.search(local)
+    if cann and policy.cell.get("cann") and cann_line(cann[1]) != cann_line(policy.cell["cann"].lower()):
+        text = f"built with CANN {cann[1]}, and the cell has {policy.cell['cann']}"
+        yield _finding("chip-cann", "error", text, wheel=wheel.file, evidence=wheel.version)
+
+
+def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
+    names = [stack.name for stack in policy.stacks if _is(stack, found, policy)]
+    if names:
+        known = (
+            "a stack lists these versions"
+            if "cann" in found
+            else "stacks list these versions, CANN not known"
+        )
+        return _finding("listed", "note", known, evidence=", ".join(names))
+    severity: Severity = "note" if policy.derived or not policy.stacks else "warning"
+    text = "no stack lists this combination" + (": the cell is derived" if policy.derived else "")
+    versions = ", ".join(f"{name} {version}" for name, version in found.items())
+    return _finding("unlisted", severity, text, evidence=versions, repair="`invoke recipes` lists the stacks")
+
+
+def _is(stack: KnownStack, found: Mapping[str, str], policy: AuditPolicy) -> bool:
+    if policy.target.machine not in stack.machines or policy.target.npu not in stack.npus:
+        return False
+    keys = [name.replace("-", "_") for name in _COMPARED]
+    shared = [key for key in (*keys, "cann") if key in found and key in stack.versions]
+    return all(_same(found[key], stack.versions[key]) for key in shared)
+
+
+def _same(first: str, second: str) -> bool:
+    return first.lower() == second.partition("+")[0].lower()
+
+
+def _finding(
+    rule: str, severity: Severity, message: str, *, wheel: str = "", evidence: str = "", repair: str = ""
+) -> Finding:
+    return Finding(
+        check="cell",
+        rule=rule,
+        severity=severity,
+        wheel=wheel,
+        message=message,
+        evidence=evidence,
+        repair=repair or "take the build for this chip and CANN",
+    )

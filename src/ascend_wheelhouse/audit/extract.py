@@ -1,0 +1,232 @@
+"""Reading one wheel for the audit: one pass over its bytes, hashed, searched and, if objects, parsed.
+
+Members are inflated in pieces; only ELF objects are ever whole in memory, one at a time. Modules that are
+loaded when a package is imported are read a second time, as text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from packaging.metadata import InvalidMetadata
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.audit import hygiene, reach, record
+from ascend_wheelhouse.audit.facts import InstalledFile, ObjectFacts, WheelFacts, symbol_text
+from ascend_wheelhouse.audit.hygiene import Place
+from ascend_wheelhouse.audit.record import Digested
+from ascend_wheelhouse.audit.report import Finding
+from ascend_wheelhouse.elf import MAGIC, BadElfError, ElfFacts, read_elf
+from ascend_wheelhouse.wheel import BadWheelError, Member, WheelFile
+
+_LARGEST_OBJECT = 1 << 30
+_SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}
+_EXTENSION = (".so", ".abi3.so", ".pyd")
+
+
+def extract(
+    path: Path, *, filename: str, sha256: str, python: tuple[int, int], roots: Sequence[str] = ()
+) -> WheelFacts:
+    """Return the facts of a wheel; whatever is wrong with it becomes a finding.
+
+    Args:
+        path: The wheel.
+        filename: Its file name, which that of a blob in the store is not.
+        sha256: Its digest.
+        python: The target's `major, minor`, which decides conditional imports.
+        roots: Modules beside its top-level packages that are imported at run time.
+    """
+    try:
+        with WheelFile.open(path, filename=filename) as wheel:
+            return _Reading(wheel=wheel, python=python, roots=roots).facts(sha256)
+    except BadWheelError as error:
+        return WheelFacts(file=filename, sha256=sha256, findings=(_unreadable(filename, error),))
+
+
+def _unreadable(file: str, error: BadWheelError, member: str = "") -> Finding:
+    return record.finding(file, "unreadable", str(error).split("\n\n")[0], member=member)
+
+
+@dataclass(kw_only=True)
+class _Reading:
+    """One wheel while it is read."""
+
+    wheel: WheelFile
+    python: tuple[int, int]
+    roots: Sequence[str]
+    findings: list[Finding] = field(default_factory=list)
+    digests: dict[str, Digested] = field(default_factory=dict)
+    objects: list[ObjectFacts] = field(default_factory=list)
+
+    def facts(self, sha256: str) -> WheelFacts:
+        members = self.wheel.members
+        self.findings += hygiene.archive_findings(self.wheel.filename, members)
+        if hygiene.is_bomb(members):
+            return WheelFacts(
+                file=self.wheel.filename, sha256=sha256, findings=tuple(hygiene.folded(self.findings))
+            )
+        self.findings += record.description_findings(self.wheel)
+        self._stream()
+        files = self._files()
+        sources = reach.modules_of((item.path, member) for member, item in files.items())
+        top_level = _top_level(item.path for item in files.values())
+        package = reach.Package(
+            sources=sources,
+            tops=frozenset(name.partition(".")[0] for name in top_level),
+            read=self._source,
+            python=self.python,
+            beside=reach.bundled(files),
+        )
+        imports = reach.external_imports(package, [*reach.natural_roots(sources), *self.roots])
+        return WheelFacts(
+            file=self.wheel.filename,
+            sha256=sha256,
+            files=(*files.values(), *self._entry_points()),
+            objects=tuple(self.objects),
+            imports=imports,
+            top_level=top_level,
+            findings=tuple(hygiene.folded(self.findings)),
+            **self._description(),
+        )
+
+    def _source(self, member: str) -> bytes:
+        try:
+            return self.wheel.read(member)
+        except BadWheelError:
+            return b""
+
+    def _stream(self) -> None:
+        try:
+            rows = self.wheel.record
+        except BadWheelError as error:
+            self.findings.append(_unreadable(self.wheel.filename, error))
+            rows = ()
+        algorithms = {row.path: row.algorithm for row in rows}
+        for member in self.wheel.members:
+            if not member.is_dir:
+                self._member(member, algorithms.get(member.name, ""))
+        if rows:
+            self.findings += record.record_findings(self.wheel, rows, self.digests)
+
+    def _member(self, member: Member, algorithm: str) -> None:
+        place = Place(wheel=self.wheel.filename, member=member.name)
+        hashes = [hashlib.new(name) for name in {"sha256", algorithm} & record.ALGORITHMS]
+        kept: bytearray | None = None
+        size = 0
+        try:
+            for piece in self.wheel.chunks(member):
+                for one in hashes:
+                    one.update(piece)
+                if not size and (piece[:4] == MAGIC or member.size <= len(piece)):
+                    kept = bytearray()
+                size += len(piece)
+                if kept is not None and size <= _LARGEST_OBJECT:
+                    kept += piece
+        except BadWheelError as error:
+            self.findings.append(_unreadable(self.wheel.filename, error, member.name))
+            return
+        made = {one.name: one.hexdigest() for one in hashes}
+        self.digests[member.name] = Digested(size, made["sha256"], made.get(algorithm, ""))
+        if kept is not None:
+            self._content(place, kept)
+
+    def _content(self, place: Place, data: bytearray) -> None:
+        if data[:4] != MAGIC:
+            self.findings += hygiene.text_findings(place, bytes(data))
+            return
+        try:
+            facts = read_elf(data)
+        except BadElfError as error:
+            text = str(error).split("\n\n")[0]
+            self.findings.append(place.finding("bad-object", "error", text))
+            return
+        self.findings += hygiene.object_findings(place, facts, data)
+        if facts.kind in {"shared", "executable"}:
+            self.objects.append(_object(place.member, facts))
+
+    def _files(self) -> dict[str, InstalledFile]:
+        return {
+            name: InstalledFile(installed_path(name), digested.sha256)
+            for name, digested in self.digests.items()
+        }
+
+    def _entry_points(self) -> Iterator[InstalledFile]:
+        parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
+        parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
+        try:
+            parser.read_string(self.wheel.read_text(f"{self.wheel.dist_info}/entry_points.txt"))
+        except (BadWheelError, ConfigError):
+            return
+        for section in ("console_scripts", "gui_scripts"):
+            if parser.has_section(section):
+                for name in parser.options(section):
+                    yield InstalledFile(f"{{scripts}}/{name}", "")
+
+    def _description(self) -> dict[str, Any]:
+        try:
+            named = {
+                "name": self.wheel.name,
+                "version": str(self.wheel.version),
+                "tags": tuple(sorted(str(tag) for tag in self.wheel.tags)),
+            }
+            metadata = self.wheel.metadata
+            return named | {
+                "requires": tuple(str(item) for item in metadata.requires_dist or ()),
+                "requires_python": str(metadata.requires_python or ""),
+                "extras": tuple(canonicalize_name(extra) for extra in metadata.provides_extra or ()),
+            }
+        except (BadWheelError, InvalidMetadata):
+            return {}
+
+
+def installed_path(member: str) -> str:
+    """Return where a member goes: relative to site-packages, or below `{scripts}`, `{headers}` or `{data}`."""
+    top, _, rest = member.partition("/")
+    scheme, _, inner = rest.partition("/")
+    if not top.endswith(".data") or scheme not in _SCHEMES:
+        return member
+    if scheme == "data" and inner.startswith("bin/"):
+        return f"{{scripts}}/{inner.removeprefix('bin/')}"
+    return f"{_SCHEMES[scheme]}{inner}"
+
+
+def _object(member: str, facts: ElfFacts) -> ObjectFacts:
+    return ObjectFacts(
+        member=member,
+        path=installed_path(member),
+        machine=facts.machine,
+        kind=facts.kind,
+        wide=facts.wide,
+        soname=facts.soname,
+        needed=facts.needed,
+        rpath=facts.runpath or facts.rpath,
+        undefined=tuple(symbol_text(symbol) for symbol in facts.undefined),
+        defined=tuple(symbol_text(symbol) for symbol in facts.defined),
+    )
+
+
+def _top_level(paths: Iterator[str]) -> tuple[str, ...]:
+    """Return import names; a folder without `__init__` gives the names one level below it, dotted."""
+    modules = [_module(path) for path in paths if "{" not in path]
+    named = [module for module in modules if module]
+    regular = {parts[0] for parts in named if len(parts) == 1 or parts[1] == "__init__"}
+    return tuple(
+        sorted(
+            {parts[0] if parts[0] in regular else ".".join(parts[:2]) for parts in named if parts[-1] != ""}
+        )
+    )
+
+
+def _module(path: str) -> tuple[str, ...]:
+    folder, _, file = path.rpartition("/")
+    stem, dot, _ = file.partition(".")
+    if not dot or not file.endswith((".py", *_EXTENSION)):
+        return ()
+    parts = (*folder.split("/"), stem) if folder else (stem,)
+    return parts if all(part.isidentifier() for part in parts) else ()

@@ -1,0 +1,174 @@
+"""What is read off one wheel, once: facts that do not depend on the other wheels or on the policy.
+
+Facts are a plain value with a JSON form, so that a second audit of the same bytes reads them from the store.
+Long columns (symbols, files) are joined into one string there: decoding them is then one `split`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.audit.report import Finding
+from ascend_wheelhouse.elf import Symbol
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SCHEMA = 1
+"""Raised with every change of what is read or how it is judged, so that old facts are not used."""
+
+
+class InstalledFile(NamedTuple):
+    """One file that the wheel installs.
+
+    Args:
+        path: Where it goes: relative to site-packages, or below `{scripts}`, `{data}` or `{headers}`.
+        sha256: Hexadecimal digest; empty for a script made from an entry point.
+    """
+
+    path: str
+    sha256: str
+
+
+class Import(NamedTuple):
+    """An import of something outside the wheel: the dotted name, and the first place that has it."""
+
+    name: str
+    member: str
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFacts:
+    """One ELF object of a wheel, its symbols as `name`, `name@version` or `name@version@library`."""
+
+    member: str
+    path: str
+    machine: str
+    kind: str
+    wide: bool
+    soname: str = ""
+    needed: tuple[str, ...] = ()
+    rpath: tuple[str, ...] = ()
+    undefined: tuple[str, ...] = ()
+    defined: tuple[str, ...] = ()
+
+    @cached_property
+    def defined_names(self) -> frozenset[str]:
+        """The names of the symbols that it defines."""
+        return frozenset(text.partition("@")[0] for text in self.defined)
+
+    @cached_property
+    def defined_versions(self) -> frozenset[str]:
+        """The symbols that it defines with a version, as `name@version`."""
+        return frozenset(text for text in self.defined if "@" in text)
+
+    @property
+    def file_name(self) -> str:
+        """The object's file name."""
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelFacts:
+    """Everything that the checks need of one wheel.
+
+    Args:
+        file: File name.
+        sha256: Digest of the whole file.
+        name: Normalised distribution name from the file name; empty when the name cannot be parsed.
+        version: Version from the file name.
+        tags: Tags of the file name.
+        requires: `Requires-Dist` lines as they stand.
+        requires_python: `Requires-Python` as it stands, or empty.
+        extras: `Provides-Extra`, normalised.
+        top_level: Import names that the wheel provides; dotted below namespace packages.
+        files: What it installs.
+        objects: Its ELF objects.
+        imports: What it imports at import time and does not hold itself.
+        findings: What could be judged from this wheel alone.
+    """
+
+    file: str
+    sha256: str
+    name: str = ""
+    version: str = ""
+    tags: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    requires_python: str = ""
+    extras: tuple[str, ...] = ()
+    top_level: tuple[str, ...] = ()
+    files: tuple[InstalledFile, ...] = ()
+    objects: tuple[ObjectFacts, ...] = ()
+    imports: tuple[Import, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def required_names(self) -> frozenset[str]:
+        """Normalised names of all distributions that it requires, under whatever marker."""
+        return frozenset(
+            canonicalize_name(found.group()) for text in self.requires if (found := _NAME.match(text))
+        )
+
+
+def symbol_text(symbol: Symbol) -> str:
+    """Return a symbol as facts hold it."""
+    if symbol.library:
+        return f"{symbol.name}@{symbol.version}@{symbol.library}"
+    return f"{symbol.name}@{symbol.version}" if symbol.version else symbol.name
+
+
+def to_json(facts: WheelFacts) -> dict[str, Any]:
+    """Return the JSON form of facts."""
+    plain = {
+        item.name: getattr(facts, item.name)
+        for item in fields(facts)
+        if item.name not in {"files", "objects", "findings"}
+    }
+    return plain | {
+        "schema": SCHEMA,
+        "files": ["\n".join(column) for column in zip(*facts.files, strict=True)],
+        "objects": [_object_json(item) for item in facts.objects],
+        "findings": [asdict(finding) for finding in facts.findings],
+    }
+
+
+def from_json(data: Mapping[str, Any]) -> WheelFacts:
+    """Return the facts of their JSON form.
+
+    Raises:
+        KeyError: The data are of another schema.
+    """
+    if data["schema"] != SCHEMA:
+        raise KeyError(SCHEMA)
+    columns = [column.split("\n") for column in data["files"]]
+    plain: dict[str, Any] = {
+        key: data[key] for key in ("file", "sha256", "name", "version", "requires_python")
+    }
+    plain |= {key: tuple(data[key]) for key in ("tags", "requires", "extras", "top_level")}
+    return WheelFacts(
+        **plain,
+        files=tuple(map(InstalledFile._make, zip(*columns, strict=True))),
+        objects=tuple(_object(item) for item in data["objects"]),
+        imports=tuple(Import(*item) for item in data["imports"]),
+        findings=tuple(Finding(**(item | {"details": tuple(item["details"])})) for item in data["findings"]),
+    )
+
+
+def _object_json(item: ObjectFacts) -> dict[str, Any]:
+    plain = {entry.name: getattr(item, entry.name) for entry in fields(item)}
+    return plain | {"undefined": "\n".join(item.undefined), "defined": "\n".join(item.defined)}
+
+
+def _object(data: Mapping[str, Any]) -> ObjectFacts:
+    columns = {key: _split(data[key]) for key in ("undefined", "defined")}
+    texts = {key: tuple(data[key]) for key in ("needed", "rpath")}
+    return ObjectFacts(**{**data, **columns, **texts})
+
+
+def _split(text: str) -> Sequence[str]:
+    return tuple(text.split("\n")) if text else ()

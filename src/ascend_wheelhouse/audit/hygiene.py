@@ -1,0 +1,229 @@
+"""Check: nothing in the archives is dangerous or stray.
+
+The archive's directory is judged before a byte is unpacked (paths that leave the environment, links, modes,
+repeated and overlapping entries, unreasonable sizes), then each member as it streams by (keys, builder paths,
+segments and search paths of objects). It cannot prove that there is no secret: it knows some shapes of them.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from posixpath import normpath
+
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.elf import ElfFacts
+from ascend_wheelhouse.wheel import Member
+
+_BOMB_SIZE = 64 << 20
+_BOMB_RATIO = 200
+_MOST_BYTES = 32 << 30
+_MOST_MEMBERS = 200_000
+_LOCAL_HEADER = 30
+_SECRET_NAMES = re.compile(
+    r"(^|/)(\.pypirc|\.netrc|\.npmrc|\.git-credentials|\.htpasswd|\.env|id_(rsa|dsa|ecdsa|ed25519)"
+    r"|credentials\.json|\.aws/credentials|\.docker/config\.json|\.git/config|[^/]+\.(p12|pfx|jks|keytab))$"
+)
+_SECRETS = {
+    b"PRIVATE KEY-----": rb"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----\s+[A-Za-z0-9+/=\s]{64,}",
+    b"AKIA": rb"\bAKIA[0-9A-Z]{16}\b",
+    b"ghp_": rb"\bghp_[A-Za-z0-9]{36}\b",
+    b"glpat-": rb"\bglpat-[A-Za-z0-9_-]{20}\b",
+    b"pypi-AgE": rb"\bpypi-AgE[A-Za-z0-9_-]{50,}",
+}
+_SELF_TEST = re.compile(r"(^|/)(self)?(tests?|testing|testdata)(/|_)", re.IGNORECASE)
+_TEXT_LIMIT = 1 << 20
+_BUILD_TEXT = re.compile(
+    r"(direct_url\.json|\.pth|\.pc|\.la|\.egg-link|\.cmake|_sysconfigdata[^/]*\.py|/RECORD)$"
+)
+_SDK_TEXT = (".cmake", ".pc", ".la")
+_BUILDER = re.compile(
+    rb"(?:(?<=file://)|(?<![\w./$}~-]))/(?:home|root|Users|github|__w|workspace|builds?|pytorch|io|project|tmp/(?:pip|build|tmp))"
+    rb"[-\w]*/[\w.+@/-]{3,160}"
+)
+_HOMES = (b"/home/", b"/root/", b"/Users/")
+_HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
+_FOLDED = frozenset({"builder-path", "writable", "bytecode", "credentials"})
+_INSIDE = ("$ORIGIN", "${ORIGIN}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a finding is: the wheel's file name and the member."""
+
+    wheel: str
+    member: str = ""
+
+    def finding(
+        self, rule: str, severity: Severity, message: str, *, evidence: str = "", repair: str = ""
+    ) -> Finding:
+        """Return a finding of this check about this place."""
+        return Finding(
+            check="hygiene",
+            rule=rule,
+            severity=severity,
+            wheel=self.wheel,
+            member=self.member,
+            message=message,
+            evidence=evidence,
+            repair=repair or "take the file from a trusted origin or build the wheel again",
+        )
+
+
+def archive_findings(wheel: str, members: Sequence[Member]) -> Iterator[Finding]:
+    """Yield what the archive's directory shows."""
+    place = Place(wheel=wheel)
+    names = Counter(member.name for member in members)
+    for name, count in names.items():
+        if count > 1:
+            where = Place(wheel=wheel, member=name)
+            yield where.finding("repeated-member", "error", f"the archive holds this name {count} times")
+    for member in members:
+        yield from _member_findings(Place(wheel=wheel, member=member.name), member)
+    if len(members) > _MOST_MEMBERS or sum(member.size for member in members) > _MOST_BYTES:
+        yield place.finding(
+            "zip-bomb", "error", "the archive states an unreasonable size", evidence=str(len(members))
+        )
+    if (first := _overlap(members)) is not None:
+        yield place.finding("overlap", "error", "entries of the archive share bytes", evidence=first)
+
+
+def is_bomb(members: Sequence[Member]) -> bool:
+    """Tell whether the archive states sizes or places that no wheel has: its members must not be read."""
+    total = sum(member.size for member in members)
+    swollen = total > _MOST_BYTES or len(members) > _MOST_MEMBERS or any(map(_swells, members))
+    return swollen or _overlap(members) is not None
+
+
+def _swells(member: Member) -> bool:
+    return member.size > _BOMB_SIZE and member.size > _BOMB_RATIO * max(member.packed, 1)
+
+
+def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
+    if _leaves(member.name):
+        yield place.finding("path-traversal", "error", "the member's path leaves the environment")
+    if member.is_link:
+        yield place.finding("symlink", "error", "the member is a symbolic link, which wheels cannot carry")
+    if member.mode & (stat.S_ISUID | stat.S_ISGID):
+        yield place.finding(
+            "setuid", "error", "the member is setuid or setgid", evidence=oct(member.mode & 0o7777)
+        )
+    elif member.mode & stat.S_IWOTH and not member.is_link:
+        yield place.finding(
+            "writable", "note", "anyone may write the member", evidence=oct(member.mode & 0o7777)
+        )
+    if _swells(member):
+        evidence = f"{member.packed} bytes become {member.size}"
+        yield place.finding(
+            "zip-bomb", "error", "the member unpacks to an unreasonable size", evidence=evidence
+        )
+    if member.name.endswith((".pyc", ".pyo")):
+        yield place.finding("bytecode", "warning", "compiled Python was left in the wheel")
+    if _SECRET_NAMES.search(member.name):
+        yield place.finding("credentials", "error", "the name is one that credentials are kept under")
+
+
+def _leaves(name: str) -> bool:
+    plain = normpath(name.replace("\\", "/"))
+    return (
+        plain.startswith(("/", "../"))
+        or plain == ".."
+        or "\0" in name
+        or re.match(r"[A-Za-z]:", name) is not None
+    )
+
+
+def _overlap(members: Sequence[Member]) -> str | None:
+    ordered = sorted(members, key=lambda member: member.offset)
+    for first, second in pairwise(ordered):
+        if first.offset + _LOCAL_HEADER + len(first.name.encode()) + first.packed > second.offset:
+            return f"{first.name!r} and {second.name!r}"
+    return None
+
+
+def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
+    """Yield what the bytes of a member that is no object show; long members are passed over."""
+    if len(data) > _TEXT_LIMIT:
+        return
+    found = (re.search(shape, data) for anchor, shape in _SECRETS.items() if anchor in data)
+    if secret := next(filter(None, found), None):
+        shape = f"{secret.group()[:24].decode('ascii', errors='replace')}..."
+        severity: Severity = "note" if _SELF_TEST.search(place.member) else "error"
+        yield place.finding(
+            "credentials", severity, "the member holds what looks like a secret", evidence=shape
+        )
+    if _BUILD_TEXT.search(place.member) and (path := _BUILDER.search(data)):
+        yield place.finding(
+            "builder-path",
+            "note" if place.member.endswith(_SDK_TEXT) else "warning",
+            "the member names a folder of the machine that built it",
+            evidence=path.group().decode("ascii", errors="replace"),
+            repair="build with the source folder mapped away, or drop the file",
+        )
+
+
+def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> Iterator[Finding]:
+    """Yield what an object's segments, search paths and strings show."""
+    if facts.exec_stack:
+        yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
+    if facts.writable_code:
+        yield place.finding("rwx-segment", "error", "a segment is writable and executable", repair=_RELINK)
+    if facts.text_relocations:
+        yield place.finding(
+            "text-relocations", "error", "the object's code is changed when loaded", repair=_RELINK
+        )
+    for path in (*facts.rpath, *facts.runpath):
+        if fault := _search_path_fault(place.member, path):
+            yield place.finding(
+                "rpath", "warning", fault, evidence=path, repair="patchelf --set-rpath '$ORIGIN/...'"
+            )
+    if homes := _home_paths(data):
+        yield place.finding(
+            "builder-path",
+            "note",
+            "the object names folders of the machine that built it",
+            evidence=homes,
+            repair="compile with -ffile-prefix-map",
+        )
+
+
+_RELINK = "link it again without -z execstack, -N or non-PIC code"
+
+
+def _search_path_fault(member: str, path: str) -> str:
+    if not path.startswith(_INSIDE):
+        return "the library search path is not relative to the object"
+    relative = path.replace("${ORIGIN}", "$ORIGIN").removeprefix("$ORIGIN").lstrip("/")
+    folder = member.rpartition("/")[0]
+    if normpath(f"{folder}/{relative}" if folder else relative or ".").startswith("../"):
+        return "the library search path leaves site-packages"
+    return ""
+
+
+def _home_paths(data: bytes | bytearray) -> str:
+    for start in _HOMES:
+        place = data.find(start)
+        if place >= 0 and (found := _HOME_PATH.match(data, place)):
+            return found.group().decode("ascii", errors="replace")
+    return ""
+
+
+def folded(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those of one wheel, rule and severity that repeat for many members as one."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.wheel, finding.rule, finding.severity), []).append(finding)
+    return [one for group in groups.values() for one in _fold(group)]
+
+
+def _fold(group: list[Finding]) -> list[Finding]:
+    first = group[0]
+    if len(group) == 1 or first.rule not in _FOLDED:
+        return group
+    details = tuple(f"{item.member}: {item.evidence}" if item.evidence else item.member for item in group)
+    text = f"{first.message} ({len(group)} members)"
+    return [replace(first, message=text, evidence=details[0], member="", details=details)]

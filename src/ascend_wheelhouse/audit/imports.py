@@ -1,0 +1,89 @@
+"""Check: what the packages import when they are imported is in the wheelhouse, declared or not.
+
+`pip check` compares declarations; this compares `import` statements. Found so far in real wheels:
+triton-ascend needs pybind11, torch_npu needs yaml and numpy, and neither says so. Imports inside functions
+are not judged.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.audit.facts import Import, WheelFacts
+from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.report import Finding, Severity
+
+_LEFT_THE_LIBRARY = frozenset({"asynchat", "asyncore", "distutils", "imp", "smtpd"})
+_LEFT_IN = (3, 12)
+_DISTRIBUTIONS = {
+    "yaml": "pyyaml",
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "google.protobuf": "protobuf",
+}
+
+
+def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding]:
+    """Yield every module that is imported for certain and that nothing provides, once a wheel."""
+    provided = {name for wheel in wheels for name in wheel.top_level}
+    loaded = _loaded(wheels, policy)
+    for wheel in wheels:
+        absent: dict[str, Import] = {}
+        for item in wheel.imports:
+            if not _available(item.name, provided, policy):
+                absent.setdefault(item.name.partition(".")[0], item)
+        severity: Severity = "error" if wheel.file in loaded else "warning"
+        for item in absent.values():
+            yield _finding(wheel, item, policy, severity)
+
+
+def _loaded(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> frozenset[str]:
+    """Return the files of wheels that are sure to be imported: the stack's, those nobody requires, and on."""
+    homes = {name.partition(".")[0]: wheel for wheel in wheels for name in wheel.top_level}
+    required = {name for wheel in wheels for name in wheel.required_names}
+    waiting = [wheel for wheel in wheels if wheel.name in policy.closed or wheel.name not in required]
+    loaded: set[str] = set()
+    while waiting:
+        wheel = waiting.pop()
+        if wheel.file not in loaded:
+            loaded.add(wheel.file)
+            tops = {item.name.partition(".")[0] for item in wheel.imports}
+            waiting += [homes[top] for top in tops if top in homes]
+    return frozenset(loaded)
+
+
+def _available(name: str, provided: set[str], policy: AuditPolicy) -> bool:
+    parts = name.split(".")
+    top = parts[0]
+    return (
+        top in _standard_library(policy.target.python)
+        or top in policy.host_modules
+        or top in provided
+        or ".".join(parts[:2]) in provided
+        or (len(parts) == 1 and any(known.startswith(f"{top}.") for known in provided))
+    )
+
+
+def _standard_library(python: tuple[int, int]) -> frozenset[str]:
+    known = frozenset(sys.stdlib_module_names) | {"__main__"}
+    return known - _LEFT_THE_LIBRARY if python >= _LEFT_IN else known | _LEFT_THE_LIBRARY
+
+
+def _finding(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Severity) -> Finding:
+    distribution = _DISTRIBUTIONS.get(item.name, _DISTRIBUTIONS.get(item.name.partition(".")[0]))
+    distribution = distribution or canonicalize_name(item.name.partition(".")[0])
+    listed = distribution in {canonicalize_name(text) for text in policy.undeclared.get(wheel.name, ())}
+    todo = "the recipe lists it: lock again" if listed else "add it to the recipe's `undeclared`"
+    return Finding(
+        check="undeclared-imports",
+        rule="missing-module",
+        severity=severity,
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name}, which no wheel of the wheelhouse provides",
+        evidence=f"line {item.line}: import {item.name}",
+        repair=f"{distribution}: {todo}",
+    )

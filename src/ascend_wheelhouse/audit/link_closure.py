@@ -1,0 +1,217 @@
+"""Check: every library and every symbol that an object needs is there, at versions that the target has.
+
+A library is found as the dynamic linker would find it (search path, then what is loaded already), with the
+wheelhouse in place of the disk; the manylinux policy stands for the node's system, recipes say what CANN,
+NNAL and the driver supply. A symbol is looked for in the libraries that the object reaches and in its own
+wheel, because wheels load their libraries themselves. That proves that loading cannot fail for want of a
+library or a symbol of a wheel; what the host supplies is counted, and compared where `--cann-root` gives
+the symbols.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ascend_wheelhouse.audit import mangled
+from ascend_wheelhouse.audit.facts import WheelFacts
+from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.audit.system import System
+from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Placed, Universe
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What an object's symbols came to."""
+
+    missing: list[str] = field(default_factory=list)
+    too_new: dict[str, str] = field(default_factory=dict)
+    host: set[str] = field(default_factory=set)
+    absent_on_host: list[str] = field(default_factory=list)
+
+
+def check(universe: Universe) -> tuple[list[Finding], dict[str, int]]:
+    """Return the findings, and the number of symbols left to the host by wheel file name."""
+    policy = universe.policy
+    system = System.of(policy.target)
+    findings: list[Finding] = []
+    left: defaultdict[str, set[str]] = defaultdict(set)
+    for placed in universe.objects:
+        if fault := _wrong_machine(placed, policy):
+            findings.append(fault)
+            continue
+        findings += _libraries(placed, universe)
+        tally = _symbols(placed, universe, system, policy)
+        findings += _verdict(placed, universe, tally, policy)
+        left[placed.wheel.file] |= tally.host
+    findings += [_left(universe, file, symbols, policy) for file, symbols in left.items() if symbols]
+    return findings, {file: len(symbols) for file, symbols in left.items() if symbols}
+
+
+def _wrong_machine(placed: Placed, policy: AuditPolicy) -> Finding | None:
+    machine = policy.target.machine
+    if placed.object.machine == machine and placed.object.wide:
+        return None
+    severity: Severity = "error" if placed.object.kind == "shared" else "warning"
+    message = f"the object is for {placed.object.machine}, and the target is {machine}"
+    return _finding(placed, "machine", severity, message, repair=f"take the wheel for {machine}")
+
+
+def _libraries(placed: Placed, universe: Universe) -> Iterator[Finding]:
+    for library in placed.object.needed:
+        found = universe.resolve(placed, library)
+        if found is None:
+            yield _finding(
+                placed,
+                "missing-library",
+                "error",
+                f"needs {library}, which neither the wheelhouse nor the target has",
+                evidence=library,
+                repair=f"add the wheel that has {library}, or list it in the recipe's host_libraries",
+            )
+        elif isinstance(found, Placed) and not universe.loads(placed, found):
+            text = f"needs {library} of {found.wheel.file}, which it neither finds by path nor imports"
+            yield _finding(placed, "unreachable-library", "warning", text, evidence=library)
+
+
+def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPolicy) -> _Tally:
+    tally = _Tally()
+    plain: set[str] = set()
+    for text in placed.object.undefined:
+        if text.count("@") > 1:
+            _versioned(placed, universe, system, text, tally)
+        else:
+            plain.add(text.partition("@")[0])
+    for one in universe.scope(placed):
+        plain = plain.difference(one.object.defined_names)
+    for name in sorted(plain):
+        _unversioned(placed, universe, system, name, tally)
+    if policy.host_symbols is not None:
+        known = policy.host_symbols
+        reached = frozenset().union(*known.values())
+        tally.absent_on_host = sorted(tally.host - reached)
+        tally.host &= reached
+    return tally
+
+
+def _versioned(placed: Placed, universe: Universe, system: System, text: str, tally: _Tally) -> None:
+    name, version, library = _split(text)
+    found = universe.resolve(placed, library)
+    if found is HOST:
+        tally.host.add(name)
+    elif isinstance(found, Placed):
+        versions = found.object.defined_versions
+        if f"{name}@{version}" not in versions and (versions or name not in found.object.defined_names):
+            tally.missing.append(f"{name}@{version}")
+    elif found is SYSTEM and not system.has_version(version):
+        tally.too_new.setdefault(version, name)
+
+
+def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
+    if mangled.is_closed(name):
+        tally.missing.append(name)
+    elif name.startswith(("Py", "_Py")) or system.may_have(name, universe.system_libraries(placed)):
+        return
+    elif universe.uses_host(placed.wheel):
+        tally.host.add(name)
+    else:
+        tally.missing.append(name)
+
+
+def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPolicy) -> Iterator[Finding]:
+    missing = [name for name in tally.missing if not universe.abi_differs(placed, name)]
+    if missing:
+        shown = tuple(mangled.readable(name) for name in sorted(missing))
+        yield _finding(
+            placed,
+            "missing-symbols",
+            "error",
+            f"{len(missing)} symbols are defined by nothing that it is loaded with",
+            evidence=shown[0],
+            repair=fitting(placed.wheel, universe.wheels, policy),
+            details=(*shown, *(f"mangled: {name}" for name in sorted(missing))),
+        )
+    for version, name in sorted(tally.too_new.items()):
+        floor = ".".join(str(part) for part in policy.target.glibc)
+        yield _finding(
+            placed,
+            "symbol-version",
+            "error",
+            f"needs {version}, newer than a node with glibc {floor} is sure to have",
+            evidence=f"{mangled.readable(name)}@{version}",
+            repair=f"build it on {policy.target.manylinux} or older",
+        )
+    if tally.absent_on_host:
+        yield _finding(
+            placed,
+            "missing-host-symbols",
+            "error",
+            f"{len(tally.absent_on_host)} symbols are not in the CANN given",
+            evidence=mangled.readable(tally.absent_on_host[0]),
+            repair="take the CANN that the wheel is made for, or the wheel that is made for this CANN",
+            details=tuple(mangled.readable(name) for name in tally.absent_on_host),
+        )
+
+
+def fitting(wheel: WheelFacts, wheels: Iterable[WheelFacts], policy: AuditPolicy) -> str:
+    """Return which versions would fit, as far as the compatibility table tells."""
+    torch = next((one.version for one in wheels if one.name == "torch"), "")
+    if wheel.name != "torch-npu" or not torch or policy.compatibility is None:
+        return "take a version of this wheel that is built against the wheelhouse's libraries, or build it"
+    fits = [row.version for row in policy.compatibility.rows_for(torch.partition("+")[0])]
+    own = policy.compatibility.row(wheel.version)
+    other = own.torch if own else ".".join(wheel.version.split(".")[:3])
+    listed = ", ".join(fits) or "none is listed"
+    return f"with torch {torch} fit torch_npu {listed}; torch_npu {wheel.version} fits torch {other}"
+
+
+def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy) -> Finding:
+    libraries = Counter(
+        library
+        for placed in universe.objects
+        if placed.wheel.file == file
+        for library in placed.object.needed
+        if universe.resolve(placed, library) is HOST
+    )
+    how = "compared with the CANN given" if policy.host_symbols is not None else "not compared"
+    return Finding(
+        check="link-closure",
+        rule="left-to-host",
+        severity="note",
+        wheel=file,
+        message=f"{len(symbols)} symbols of {len(libraries)} libraries are left to the host, {how}",
+        evidence=", ".join(sorted(libraries)),
+        repair="`invoke audit --cann-root DIR` on a host with CANN compares them",
+        details=tuple(mangled.readable(name) for name in sorted(symbols)),
+    )
+
+
+def _finding(
+    placed: Placed,
+    rule: str,
+    severity: Severity,
+    message: str,
+    *,
+    evidence: str = "",
+    repair: str = "",
+    details: tuple[str, ...] = (),
+) -> Finding:
+    return Finding(
+        check="link-closure",
+        rule=rule,
+        severity=severity,
+        wheel=placed.wheel.file,
+        member=placed.object.member,
+        message=message,
+        evidence=evidence,
+        repair=repair or "set its search path with patchelf, or declare the requirement",
+        details=details,
+    )
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    name, _, rest = text.partition("@")
+    version, _, library = rest.partition("@")
+    return name, version, library

@@ -1,0 +1,162 @@
+"""Check: the wheels fit the target and each other: tags, Python, and every requirement that applies there.
+
+The set must be closed: what a wheel requires (with the extras that others ask for) is there in a version
+that fits. Names that a recipe owns must not come from elsewhere, and nothing that the index withdrew may be
+in. What one wheel says of itself is judged in `record.py` when it is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import parse_tag
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.audit.facts import WheelFacts
+from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.record import finding
+from ascend_wheelhouse.audit.report import Finding
+
+_CUDA = ("nvidia-", "cuda-", "flashinfer", "sgl-kernel", "cupy", "triton-")
+_NPU_NAMES = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
+_NAME = re.compile(r"^([A-Za-z0-9._-]+).*$", re.DOTALL)
+_Set = Mapping[str, Sequence[WheelFacts]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Need:
+    """A requirement that applies on the target, and the wheel that has it."""
+
+    wheel: WheelFacts
+    requirement: Requirement
+
+
+def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding]:
+    """Yield everything that does not fit the target or the rest of the set."""
+    by_name: defaultdict[str, list[WheelFacts]] = defaultdict(list)
+    for wheel in wheels:
+        by_name[wheel.name].append(wheel)
+        yield from _target(wheel, policy)
+        yield from _origin(wheel, policy)
+    for name, same in by_name.items():
+        versions = sorted({wheel.version for wheel in same})
+        if len(versions) > 1:
+            text = f"the wheelhouse holds {len(versions)} versions of {name}: {', '.join(versions)}"
+            yield finding(same[0].file, "two-versions", text, repair="keep the version that the lock names")
+    yield from _closure(by_name, policy)
+
+
+def _target(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
+    tags = frozenset(tag for text in wheel.tags for tag in parse_tag(text))
+    if tags and tags.isdisjoint(policy.target.tags):
+        wanted = policy.target.manylinux
+        text = f"no tag of the wheel fits CPython {_python(policy)} on {wanted}"
+        repair = f"take the wheel for {wanted}"
+        yield finding(wheel.file, "tags", text, evidence=", ".join(sorted(wheel.tags)[:3]), repair=repair)
+    try:
+        fits = SpecifierSet(wheel.requires_python).contains(f"{_python(policy)}.99")
+    except InvalidSpecifier:
+        fits = True
+    if not fits:
+        text = f"Requires-Python excludes {_python(policy)}"
+        yield finding(wheel.file, "requires-python", text, evidence=wheel.requires_python)
+
+
+def _python(policy: AuditPolicy) -> str:
+    return ".".join(str(part) for part in policy.target.python)
+
+
+def _origin(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
+    recipe = policy.closed.get(wheel.name)
+    repair = f"take {wheel.name} from an origin of the recipe {recipe}: `invoke plan` lists them"
+    if recipe and policy.origins.get(wheel.file) == "index" and wheel.name not in policy.index_names:
+        text = f"{wheel.name} comes from the package index, where the name is another project's"
+        yield finding(wheel.file, "closed-name", text, evidence="origin: index", repair=repair)
+    elif recipe and (cuda := _cuda_requirement(wheel)):
+        text = f"{wheel.name} is the CUDA project of that name"
+        yield finding(wheel.file, "closed-name", text, evidence=f"Requires-Dist: {cuda}", repair=repair)
+    if why := policy.yanked.get(wheel.file):
+        text = "the index has withdrawn this file"
+        yield finding(wheel.file, "yanked", text, "warning", evidence=why, repair="`invoke lock --upgrade`")
+    if wheel.name in policy.excluded:
+        text = f"{policy.excluded[wheel.name]} keeps {wheel.name} out of the wheelhouse"
+        yield finding(wheel.file, "excluded-name", text, repair=f"remove {wheel.file} and lock again")
+
+
+def _cuda_requirement(wheel: WheelFacts) -> str:
+    if wheel.name == "torch":
+        return ""
+    for text in wheel.requires:
+        name = canonicalize_name(_NAME.sub(r"\1", text))
+        if name.startswith(_CUDA) and name not in _NPU_NAMES and "extra" not in text:
+            return text
+    return ""
+
+
+def _closure(by_name: _Set, policy: AuditPolicy) -> Iterator[Finding]:
+    for need in _needs(by_name, policy):
+        name = canonicalize_name(need.requirement.name)
+        text = str(need.requirement)
+        if name in policy.excluded:
+            continue
+        if name not in by_name:
+            message = f"requires {name}, which is not in the wheelhouse"
+            repair = f"add {need.requirement.name}{need.requirement.specifier} to the lock and fetch it"
+            yield finding(need.wheel.file, "not-closed", message, evidence=text, repair=repair)
+            continue
+        have = sorted({wheel.version for wheel in by_name[name]})
+        if not any(_fits(need.requirement, version) for version in have):
+            message = (
+                f"requires {name} {need.requirement.specifier}, and the wheelhouse has {', '.join(have)}"
+            )
+            repair = f"lock again with a {name} that fits, or another {need.wheel.name}"
+            yield finding(need.wheel.file, "conflict", message, evidence=text, repair=repair)
+
+
+def _fits(requirement: Requirement, version: str) -> bool:
+    return requirement.specifier.contains(version, prereleases=True)
+
+
+def _needs(by_name: _Set, policy: AuditPolicy) -> Iterator[_Need]:
+    """Yield each requirement that applies, extras included, however many steps they are asked for in."""
+    waiting = [(wheel, "") for same in by_name.values() for wheel in same]
+    seen: set[tuple[str, str]] = set()
+    told: set[tuple[str, str]] = set()
+    while waiting:
+        wheel, extra = waiting.pop()
+        if (wheel.file, extra) in seen:
+            continue
+        seen.add((wheel.file, extra))
+        for requirement in _requirements(wheel):
+            if not _applies(requirement, extra, policy):
+                continue
+            if (wheel.file, str(requirement)) not in told:
+                told.add((wheel.file, str(requirement)))
+                yield _Need(wheel=wheel, requirement=requirement)
+            for other in by_name.get(canonicalize_name(requirement.name), ()):
+                waiting += [(other, canonicalize_name(name)) for name in requirement.extras]
+
+
+def _requirements(wheel: WheelFacts) -> Iterator[Requirement]:
+    for text in wheel.requires:
+        try:
+            yield Requirement(text)
+        except InvalidRequirement:
+            continue
+
+
+def _applies(requirement: Requirement, extra: str, policy: AuditPolicy) -> bool:
+    if requirement.marker is None:
+        return not extra
+    try:
+        applies = requirement.marker.evaluate(policy.target.markers | {"extra": extra})
+        always = extra and requirement.marker.evaluate(policy.target.markers | {"extra": ""})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return True
+    return applies and not always

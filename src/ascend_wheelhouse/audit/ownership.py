@@ -1,0 +1,132 @@
+"""Check: no two wheels install the same path.
+
+pip and uv let the last one win and say nothing; removing either then breaks the other. triton over
+triton-ascend is the known case. Paths that differ in case only, a package of one wheel that another adds
+files to, and names that every project would take (`tests`) are told as well.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from ascend_wheelhouse.audit.facts import InstalledFile, WheelFacts
+from ascend_wheelhouse.audit.report import Finding, Severity
+
+_STRAY = frozenset(
+    {
+        "test",
+        "tests",
+        "testing",
+        "example",
+        "examples",
+        "doc",
+        "docs",
+        "benchmark",
+        "benchmarks",
+        "scripts",
+        "build",
+    }
+)
+_Owners = Mapping[str, list[tuple[WheelFacts, InstalledFile]]]
+
+
+def check(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
+    """Yield every path that two wheels install, and every top-level name that no wheel should."""
+    owners: defaultdict[str, list[tuple[WheelFacts, InstalledFile]]] = defaultdict(list)
+    for wheel in wheels:
+        for path in {item.path: item for item in wheel.files}.values():
+            owners[path.path].append((wheel, path))
+    shared = {path: both for path, both in owners.items() if len(both) > 1}
+    yield from _shared(shared)
+    yield from _case(owners)
+    yield from _intruders(wheels, shared)
+    for wheel in wheels:
+        yield from _stray(wheel)
+
+
+def _shared(shared: _Owners) -> Iterator[Finding]:
+    pairs: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for path, both in shared.items():
+        for (first, one), (second, other) in combinations(both, 2):
+            files = sorted((first.file, second.file))
+            pairs[files[0], files[1]].append((path, one.sha256 != other.sha256))
+    for (first_file, second_file), paths in sorted(pairs.items()):
+        differing = sorted(path for path, differs in paths if differs)
+        severity: Severity = "error" if differing or len(paths) > 1 else "warning"
+        how = f"{len(differing)} of them with different content" if differing else "with equal content"
+        yield _finding(
+            first_file,
+            "shared-path",
+            severity,
+            f"installs {len(paths)} paths that {second_file} installs too, {how}",
+            member=(differing or [paths[0][0]])[0],
+            repair="keep one of the two wheels out of the wheelhouse (a recipe's `excludes`)",
+            details=tuple(sorted(path for path, _ in paths)),
+        )
+
+
+def _case(owners: _Owners) -> Iterator[Finding]:
+    folded: defaultdict[str, list[str]] = defaultdict(list)
+    for path in owners:
+        folded[path.casefold()].append(path)
+    for paths in folded.values():
+        files = {wheel.file for path in paths for wheel, _ in owners[path]}
+        if len(paths) > 1 and len(files) > 1:
+            first, second = sorted(paths)[:2]
+            text = f"installs a path that differs from another wheel's in case only: {second}"
+            yield _finding(
+                owners[first][0][0].file, "case", "warning", text, member=first, details=tuple(sorted(files))
+            )
+
+
+def _intruders(wheels: Sequence[WheelFacts], shared: _Owners) -> Iterator[Finding]:
+    """Yield wheels that put modules into a regular package of another wheel."""
+    homes = {
+        item.path.removesuffix("/__init__.py"): wheel
+        for wheel in wheels
+        for item in wheel.files
+        if item.path.count("/") == 1 and item.path.endswith("/__init__.py")
+    }
+    for wheel in wheels:
+        inside = Counter(
+            top
+            for item in wheel.files
+            if (top := item.path.partition("/")[0]) in homes and item.path not in shared and "/" in item.path
+        )
+        for top, count in inside.items():
+            home = homes[top]
+            if home is not wheel and not any(item.path == f"{top}/__init__.py" for item in wheel.files):
+                text = f"puts {count} files into the package {top!r}, which is {home.file}'s"
+                yield _finding(wheel.file, "foreign-package", "warning", text, member=f"{top}/")
+
+
+def _stray(wheel: WheelFacts) -> Iterator[Finding]:
+    tops = {item.path.partition("/")[0] for item in wheel.files if "/" in item.path} & _STRAY
+    for top in sorted(tops):
+        text = f"installs the top-level folder {top!r}, a name that other wheels take as well"
+        yield _finding(wheel.file, "stray-top-level", "warning", text, member=f"{top}/")
+
+
+def _finding(
+    wheel: str,
+    rule: str,
+    severity: Severity,
+    message: str,
+    *,
+    member: str,
+    repair: str = "report it to the wheel's maker, or build it without these files",
+    details: tuple[str, ...] = (),
+) -> Finding:
+    return Finding(
+        check="ownership",
+        rule=rule,
+        severity=severity,
+        wheel=wheel,
+        member=member,
+        message=message,
+        evidence=details[0] if details else "",
+        repair=repair,
+        details=details,
+    )

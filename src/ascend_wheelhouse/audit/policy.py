@@ -1,0 +1,129 @@
+"""What the audit holds wheels to: the target, and what recipes and manifest say about distributions.
+
+The checks see only this value, so that they work on a folder of wheels that this tool did not make.
+`policy_from_recipes` is the one place that turns recipes into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.compatibility import Compatibility
+from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.stack import Catalogue, Stack
+from ascend_wheelhouse.target import Target
+
+# Modules of SGLang's command that its package does not reach by itself: what a server start imports.
+IMPORT_ROOTS = {"sglang": ("sglang.launch_server",)}
+# CANN puts these beside the environment (PYTHONPATH of its set_env.sh); no wheel has them.
+HOST_MODULES = frozenset(
+    {"acl", "hccl", "hccl_v2", "msprof", "mspti", "op_test_frame", "opp", "tbe", "te", "tvm"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownStack:
+    """A stack file as the `cell` check compares it: versions by component, names with underscores."""
+
+    name: str
+    versions: Mapping[str, str]
+    machines: frozenset[str]
+    npus: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditPolicy:
+    """What is expected and what is allowed. Distribution names are normalised.
+
+    Args:
+        target: The node.
+        cell: Expected version by component (`torch`, `torch_npu`, `cann`, ...); empty for a folder of wheels.
+        derived: True when no stack lists the cell.
+        host_libraries: By distribution, patterns of library names that it may leave to the host.
+        closed: Recipe that alone may supply a distribution name.
+        index_names: Closed names whose wheels may come from the index all the same.
+        excluded: By distribution name, the distribution whose recipe keeps it out.
+        undeclared: By distribution, requirements that its recipe knows it to need without declaring them.
+        import_roots: By distribution, modules beside its top-level packages that are imported at run time.
+        host_modules: Import names that the host provides.
+        origins: By wheel file name, the kind of origin that the manifest states.
+        yanked: By wheel file name, the reason why the index withdrew it.
+        built_here: Distributions built from source by this project: no builder path may be left in them.
+        compatibility: What upstream states to fit together, or None where it is not at hand.
+        stacks: The combinations that stack files list.
+        host_symbols: By library name, the symbols that the CANN of `--cann-root` has; None when not supplied.
+    """
+
+    target: Target
+    cell: Mapping[str, str] = field(default_factory=dict)
+    derived: bool = False
+    host_libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
+    index_names: frozenset[str] = frozenset()
+    excluded: Mapping[str, str] = field(default_factory=dict)
+    undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(IMPORT_ROOTS))
+    host_modules: frozenset[str] = HOST_MODULES
+    origins: Mapping[str, str] = field(default_factory=dict)
+    yanked: Mapping[str, str] = field(default_factory=dict)
+    built_here: frozenset[str] = frozenset()
+    compatibility: Compatibility | None = None
+    stacks: tuple[KnownStack, ...] = ()
+    host_symbols: Mapping[str, frozenset[str]] | None = None
+
+    def leaves_to_host(self, distribution: str, library: str) -> bool:
+        """Tell whether the distribution's recipe leaves a library to the host."""
+        return any(fnmatchcase(library, pattern) for pattern in self.host_libraries.get(distribution, ()))
+
+
+def policy_from_recipes(
+    catalogue: Catalogue,
+    compatibility: Compatibility,
+    target: Target,
+    *,
+    cell: Mapping[str, str] | None = None,
+    derived: bool = False,
+) -> AuditPolicy:
+    """Return the policy that recipes and stacks state for a target.
+
+    Args:
+        catalogue: Recipes and stacks.
+        compatibility: What upstream states to fit together.
+        target: The node.
+        cell: Expected versions, as a manifest carries them.
+        derived: True when no stack lists the cell.
+    """
+    recipes = catalogue.recipes.values()
+    wheels = {canonicalize_name(recipe.distribution): recipe for recipe in recipes if recipe.distribution}
+    return AuditPolicy(
+        target=target,
+        cell=dict(cell or {}),
+        derived=derived,
+        host_libraries={name: tuple(recipe.host_libraries) for name, recipe in wheels.items()},
+        closed={canonicalize_name(owned): recipe.name for recipe in recipes for owned in recipe.owns},
+        index_names=frozenset(name for name, recipe in wheels.items() if _from_index(recipe)),
+        excluded={canonicalize_name(out): recipe.name for recipe in recipes for out in recipe.excludes},
+        undeclared={
+            name: tuple(item.requirement for item in recipe.undeclared) for name, recipe in wheels.items()
+        },
+        compatibility=compatibility,
+        stacks=tuple(_known(stack) for stack in catalogue.stacks),
+    )
+
+
+def _known(stack: Stack) -> KnownStack:
+    versions = {name.replace("-", "_"): version for name, version in stack.components.items()}
+    return KnownStack(
+        name=stack.name,
+        versions=versions | {"cann": stack.cann},
+        machines=frozenset(stack.platforms),
+        npus=frozenset(stack.npus),
+    )
+
+
+def _from_index(recipe: Recipe) -> bool:
+    return any(origin.kind in {"index", "extra-index", "sdist"} for origin in recipe.origins)

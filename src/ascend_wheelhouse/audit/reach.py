@@ -1,0 +1,220 @@
+"""Which modules a wheel's packages load when they are imported, and what those modules import from elsewhere.
+
+Nothing is run. Modules are read as syntax trees, beginning at the wheel's top-level packages, and followed
+through imports that are certain to happen: those in a function, under `try ... except ImportError`, under
+`TYPE_CHECKING` or under a condition that the target does not decide are not. A package that loads files by
+path (`importlib.util`) is taken to load the files below it whose names it mentions, as triton does its
+backends.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ascend_wheelhouse.audit.conditions import holds
+from ascend_wheelhouse.audit.facts import Import
+
+_LONGEST_SOURCE = 4 << 20
+_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_ASIDE = frozenset({"test", "tests", "testing", "example", "examples", "docs", "benchmarks", "scripts"})
+_VENDORED = frozenset({"_vendor", "vendor", "_vendored", "vendored", "extern", "third_party"})
+_SUFFIX = ".py"
+_BY_PATH = b"spec_from_file_location"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """An import statement: the absolute dotted name, the names taken from it, and its line."""
+
+    name: str
+    names: tuple[str, ...]
+    line: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What a wheel holds, as the walk needs it.
+
+    Args:
+        sources: Archive member by dotted module name.
+        tops: Import names that the wheel provides, compiled ones included.
+        read: Gives a member's bytes.
+        python: The target's `major, minor`.
+        beside: By folder, the names that can be imported from it once it is on the path; see `bundled`.
+    """
+
+    sources: Mapping[str, str]
+    tops: frozenset[str]
+    read: Callable[[str], bytes]
+    python: tuple[int, int]
+    beside: Mapping[str, Collection[str]]
+
+
+@dataclass(kw_only=True)
+class _Walk:
+    """One walk over the modules of a wheel."""
+
+    package: Package
+    seen: set[str] = field(default_factory=set)
+    external: dict[str, Import] = field(default_factory=dict)
+
+    def run(self, roots: Iterable[str]) -> None:
+        waiting = sorted(root for root in roots if root in self.package.sources)
+        while waiting:
+            module = waiting.pop()
+            if module not in self.seen:
+                self.seen.add(module)
+                waiting += self._follow(module)
+
+    def _follow(self, module: str) -> list[str]:
+        member = self.package.sources[module]
+        data = self.package.read(member)
+        tree = parse(data)
+        if tree is None:
+            return []
+        parent = module if member.endswith("/__init__.py") else module.rpartition(".")[0]
+        following = list(self._loaded_by_path(tree, member)) if _BY_PATH in data else []
+        for found in _imports(tree.body, parent, self.package.python):
+            following += self._one(found, member)
+        return following
+
+    def _one(self, found: _Found, member: str) -> list[str]:
+        parts = found.name.split(".")
+        if parts[0] not in self.package.tops:
+            if self._bundled(parts[0], member):
+                return []
+            short = ".".join(parts[:3])
+            self.external.setdefault(short, Import(short, member, found.line))
+            return []
+        names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+        names += [f"{found.name}.{name}" for name in found.names]
+        return [name for name in names if name in self.package.sources and name not in self.seen]
+
+    def _bundled(self, name: str, member: str) -> bool:
+        """Tell whether the wheel holds the module beside the importing one, or in a folder of vendored ones."""
+        folder = member.rpartition("/")[0]
+        return name in self.package.beside.get(folder, ()) or name in self.package.beside.get("", ())
+
+    def _loaded_by_path(self, tree: ast.Module, member: str) -> Iterator[str]:
+        loads = any(
+            isinstance(node, ast.Attribute) and node.attr == "spec_from_file_location"
+            for node in ast.walk(tree)
+        )
+        if not loads or not member.endswith("/__init__.py"):
+            return
+        folder = member.removesuffix("__init__.py")
+        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        files = {text for text in texts if isinstance(text, str) and text.endswith(_SUFFIX)}
+        for module, path in self.package.sources.items():
+            if path.startswith(folder) and path.removeprefix(folder).split("/")[1:] in [
+                [file] for file in files
+            ]:
+                yield module
+
+
+def external_imports(package: Package, roots: Iterable[str]) -> tuple[Import, ...]:
+    """Return what the modules reached from `roots` import from outside the wheel, each name once.
+
+    Args:
+        package: What the wheel holds.
+        roots: Dotted names to begin at; unknown ones are passed over.
+    """
+    walk = _Walk(package=package)
+    walk.run(roots)
+    return tuple(walk.external[name] for name in sorted(walk.external))
+
+
+def modules_of(members: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the archive member of every `.py` module.
+
+    Args:
+        members: Pairs of installed path (relative to site-packages) and archive member.
+    """
+    found = {}
+    for path, member in members:
+        if path.endswith(_SUFFIX) and "{" not in path:
+            parts = path.removesuffix(_SUFFIX).split("/")
+            found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = member
+    return found
+
+
+def bundled(members: Iterable[str]) -> dict[str, set[str]]:
+    """Return the module names in each folder; those in folders of vendored packages stand under an empty key."""
+    found: dict[str, set[str]] = {}
+    for member in members:
+        *folders, file = member.split("/")
+        if file.endswith((_SUFFIX, ".so")):
+            found.setdefault("/".join(folders), set()).add(file.partition(".")[0])
+        for place, folder in enumerate(folders[:-1]):
+            if folder in _VENDORED:
+                found.setdefault("", set()).add(folders[place + 1])
+        if folders and folders[-1] in _VENDORED:
+            found.setdefault("", set()).add(file.partition(".")[0])
+    return found
+
+
+def natural_roots(sources: Mapping[str, str]) -> list[str]:
+    """Return the top-level packages and modules, those for tests and documents left out."""
+    return [name for name in sources if "." not in name and name not in _ASIDE]
+
+
+def parse(data: bytes) -> ast.Module | None:
+    """Return the syntax tree, or None where the source is too long, too deep or no Python of this version."""
+    if len(data) > _LONGEST_SOURCE:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(data)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _imports(body: Iterable[ast.stmt], package: str, python: tuple[int, int]) -> Iterator[_Found]:
+    for node in body:
+        match node:
+            case ast.Import():
+                for alias in node.names:
+                    yield _Found(name=alias.name, names=(), line=node.lineno)
+            case ast.ImportFrom():
+                if name := _absolute(node, package):
+                    yield _Found(name=name, names=tuple(alias.name for alias in node.names), line=node.lineno)
+            case _:
+                for inner in _certain(node, python):
+                    yield from _imports(inner, package, python)
+
+
+def _certain(node: ast.stmt, python: tuple[int, int]) -> Iterator[list[ast.stmt]]:
+    """Yield the blocks of a compound statement that are certain to run at import."""
+    match node:
+        case ast.ClassDef() | ast.For() | ast.While():
+            yield node.body
+        case ast.With():
+            if not any("suppress" in ast.dump(item.context_expr) for item in node.items):
+                yield node.body
+        case ast.Try():
+            if not any(_catches_imports(handler) for handler in node.handlers):
+                yield node.body
+            yield node.finalbody
+        case ast.If():
+            verdict = holds(node.test, python)
+            if verdict is not None:
+                yield node.body if verdict else node.orelse
+
+
+def _catches_imports(handler: ast.ExceptHandler) -> bool:
+    if handler.type is None:
+        return True
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(ast.unparse(kind).rpartition(".")[2] in _CAUGHT for kind in kinds)
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    kept = parts[: len(parts) - node.level + 1]
+    return ".".join([*kept, *([node.module] if node.module else [])]) if kept else ""

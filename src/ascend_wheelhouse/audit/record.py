@@ -1,0 +1,150 @@
+"""Check: the four descriptions that a wheel has of itself agree: file name, METADATA, WHEEL and RECORD.
+
+Every hash and size in RECORD is verified against the bytes, which pip and uv never do. This is the part of
+the `metadata` check that needs one wheel only; `metadata.py` holds the part that needs the whole set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from packaging.metadata import InvalidMetadata
+from packaging.tags import parse_tag
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
+
+ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
+_UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
+_REBUILD = "fetch the wheel again; if it stays so, report it to its maker and build it from source"
+
+
+class Digested(NamedTuple):
+    """What streaming a member gave: its size, its sha256 and the digest in RECORD's algorithm."""
+
+    size: int
+    sha256: str
+    stated: str
+
+
+def description_findings(wheel: WheelFile) -> Iterator[Finding]:
+    """Yield where file name, `.dist-info`, METADATA and WHEEL contradict each other."""
+    for part in (_folder, _metadata, _wheel_file):
+        try:
+            yield from part(wheel)
+        except (BadWheelError, InvalidMetadata, InvalidVersion) as error:
+            yield finding(wheel.filename, "unreadable", str(error).split("\n\n")[0])
+
+
+def _folder(wheel: WheelFile) -> Iterator[Finding]:
+    name, version = canonical_dist_info(wheel.dist_info)
+    if (name, Version(version)) != (wheel.name, wheel.version):
+        yield finding(
+            wheel.filename,
+            "dist-info-name",
+            "the .dist-info folder is of another distribution or version than the file name",
+            member=wheel.dist_info,
+        )
+
+
+def _metadata(wheel: WheelFile) -> Iterator[Finding]:
+    member = f"{wheel.dist_info}/METADATA"
+    metadata = wheel.metadata
+    if canonicalize_name(metadata.name) != wheel.name:
+        text = "METADATA names another distribution than the file name"
+        yield finding(wheel.filename, "metadata-name", text, member=member, evidence=metadata.name)
+    if metadata.version != wheel.version:
+        text = "METADATA states another version than the file name"
+        yield finding(wheel.filename, "metadata-version", text, member=member, evidence=str(metadata.version))
+
+
+def _wheel_file(wheel: WheelFile) -> Iterator[Finding]:
+    member = f"{wheel.dist_info}/WHEEL"
+    headers = wheel.wheel_headers
+    stated = {str(tag) for text in headers.get("tag", ()) for tag in parse_tag(text)}
+    if stated != (named := {str(tag) for tag in wheel.tags}):
+        evidence = ", ".join(sorted(stated ^ named))
+        text = "the tags in WHEEL are not those of the file name"
+        yield finding(wheel.filename, "wheel-tags", text, "warning", member=member, evidence=evidence)
+    version = headers.get("wheel-version", ("",))[0]
+    if version.partition(".")[0] != "1":
+        text = "WHEEL states a version of the format that installers refuse"
+        yield finding(wheel.filename, "wheel-version", text, member=member, evidence=version or "none")
+
+
+def record_findings(
+    wheel: WheelFile, rows: Sequence[RecordRow], digests: Mapping[str, Digested]
+) -> Iterator[Finding]:
+    """Yield every member that RECORD does not describe as it is, and every row without a member.
+
+    Args:
+        wheel: The wheel.
+        rows: Its RECORD.
+        digests: What streaming each member gave.
+    """
+    by_path = {row.path: row for row in rows}
+    for path, count in Counter(row.path for row in rows).items():
+        if count > 1:
+            yield finding(wheel.filename, "record-repeats", "RECORD names this path twice", member=path)
+    for path in by_path.keys() - digests.keys():
+        if not path.endswith(_UNHASHED):
+            yield finding(
+                wheel.filename, "record-absent", "RECORD names a file that is not there", member=path
+            )
+    for path, digested in digests.items():
+        row = by_path.get(path)
+        if row is not None:
+            yield from _row_findings(wheel, row, digested)
+        elif not path.endswith(_UNHASHED):
+            yield finding(wheel.filename, "record-missing", "RECORD does not name this member", member=path)
+
+
+def _row_findings(wheel: WheelFile, row: RecordRow, digested: Digested) -> Iterator[Finding]:
+    if not row.digest:
+        if not row.path.endswith(_UNHASHED):
+            yield finding(wheel.filename, "record-unhashed", "RECORD has no hash of it", member=row.path)
+        return
+    if row.algorithm not in ALGORITHMS:
+        text = "RECORD uses a hash that the specification forbids"
+        yield finding(wheel.filename, "record-algorithm", text, member=row.path, evidence=row.algorithm)
+    elif row.digest != digested.stated:
+        evidence = f"RECORD {row.digest[:16]}..., content {digested.stated[:16]}..."
+        yield finding(
+            wheel.filename,
+            "record-hash",
+            "the bytes are not those of RECORD's hash",
+            member=row.path,
+            evidence=evidence,
+        )
+    elif row.size is not None and row.size != digested.size:
+        evidence = f"RECORD {row.size}, content {digested.size}"
+        yield finding(
+            wheel.filename, "record-size", "the size is not RECORD's", member=row.path, evidence=evidence
+        )
+
+
+def finding(
+    wheel: str,
+    rule: str,
+    message: str,
+    severity: Severity = "error",
+    *,
+    member: str = "",
+    evidence: str = "",
+    repair: str = _REBUILD,
+) -> Finding:
+    """Return a finding of the `metadata` check."""
+    return Finding(
+        check="metadata",
+        rule=rule,
+        severity=severity,
+        wheel=wheel,
+        member=member,
+        message=message,
+        evidence=evidence,
+        repair=repair,
+    )

@@ -1,0 +1,164 @@
+"""The objects of all wheels, as they lie beside each other in one site-packages folder.
+
+Here is how a library name becomes a library: by the object's search path, by the node's system, by what the
+wheel or the wheels that it imports have loaded already, by what the recipe leaves to the host.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from posixpath import normpath
+from typing import Final, Literal
+
+from ascend_wheelhouse.audit import mangled
+from ascend_wheelhouse.audit.facts import ObjectFacts, WheelFacts
+from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.system import System
+
+SYSTEM: Final = "system"
+HOST: Final = "host"
+_VOTES = 500
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Placed:
+    """An object in its wheel; compared by identity."""
+
+    wheel: WheelFacts
+    object: ObjectFacts
+
+
+Found = Placed | Literal["system", "host"] | None
+
+
+class Universe:
+    """Every object of the wheelhouse, found by path and by name."""
+
+    def __init__(self, wheels: Sequence[WheelFacts], policy: AuditPolicy) -> None:
+        self.wheels = wheels
+        self.policy = policy
+        self.system = System.of(policy.target)
+        self.objects = [Placed(wheel=wheel, object=item) for wheel in wheels for item in wheel.objects]
+        self._by_path = {placed.object.path: placed for placed in self.objects}
+        self._by_wheel: defaultdict[str, list[Placed]] = defaultdict(list)
+        self._by_name: defaultdict[str, list[Placed]] = defaultdict(list)
+        for placed in self.objects:
+            self._by_wheel[placed.wheel.file].append(placed)
+            for name in {placed.object.file_name, placed.object.soname} - {""}:
+                self._by_name[name].append(placed)
+        self._resolved: dict[tuple[int, str], Found] = {}
+
+    def resolve(self, placed: Placed, library: str) -> Found:
+        """Return what a needed library is: an object, `system`, `host`, or None where nothing has it."""
+        key = (id(placed), library)
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(placed, library)
+        return self._resolved[key]
+
+    def _resolve(self, placed: Placed, library: str) -> Found:
+        if (found := self._on_path(placed, library)) is not None:
+            return found
+        if self.system.has(library):
+            return SYSTEM
+        candidates = self._by_name.get(library, [])
+        own = [one for one in candidates if one.wheel is placed.wheel]
+        loaded = [one for one in candidates if self.loads(placed, one)]
+        if own or loaded:
+            return (own or loaded)[0]
+        if self.policy.leaves_to_host(placed.wheel.name, library):
+            return HOST
+        return candidates[0] if candidates else None
+
+    def _on_path(self, placed: Placed, library: str) -> Placed | None:
+        folder = placed.object.path.rpartition("/")[0]
+        for entry in placed.object.rpath:
+            relative = entry.replace("${ORIGIN}", "$ORIGIN")
+            if relative.startswith("$ORIGIN"):
+                path = normpath(f"{folder}{relative.removeprefix('$ORIGIN')}/{library}").removeprefix("/")
+                if path in self._by_path:
+                    return self._by_path[path]
+        return None
+
+    def loads(self, placed: Placed, other: Placed) -> bool:
+        """Tell whether the other object is found by path, or loaded before by its wheel being imported."""
+        if other.wheel is placed.wheel or other.wheel.name in self._companions[placed.wheel.file]:
+            return True
+        return self._on_path(placed, other.object.file_name) is other
+
+    @cached_property
+    def _companions(self) -> dict[str, frozenset[str]]:
+        """By wheel, the distributions that it imports or requires, through any number of steps."""
+        providers = {name.partition(".")[0]: wheel.name for wheel in self.wheels for name in wheel.top_level}
+        direct: dict[str, frozenset[str]] = {}
+        for wheel in self.wheels:
+            imported = {providers.get(item.name.partition(".")[0], "") for item in wheel.imports}
+            direct[wheel.name] = wheel.required_names | (imported - {""})
+        return {wheel.file: frozenset(_reached(wheel.name, direct)) for wheel in self.wheels}
+
+    def scope(self, placed: Placed) -> list[Placed]:
+        """Return every object whose symbols it may use: what it needs, step by step, and its own wheel's."""
+        found: dict[int, Placed] = {}
+        waiting = [placed]
+        while waiting:
+            one = waiting.pop()
+            if id(one) in found:
+                continue
+            found[id(one)] = one
+            targets = (self.resolve(one, library) for library in one.object.needed)
+            waiting += [target for target in targets if isinstance(target, Placed)]
+        for one in self._by_wheel[placed.wheel.file]:
+            found.setdefault(id(one), one)
+        return list(found.values())
+
+    def system_libraries(self, placed: Placed) -> frozenset[str]:
+        """Return the system libraries that the object's wheel needs."""
+        return frozenset(
+            library
+            for one in self._by_wheel[placed.wheel.file]
+            for library in one.object.needed
+            if self.resolve(one, library) is SYSTEM
+        )
+
+    def uses_host(self, wheel: WheelFacts) -> bool:
+        """Tell whether any object of the wheel needs a library of the host."""
+        return any(
+            self.resolve(one, library) is HOST
+            for one in self._by_wheel[wheel.file]
+            for library in one.object.needed
+        )
+
+    @cached_property
+    def torch_abi(self) -> str:
+        """The C++11 ABI of torch's own exported symbols: `new`, `old`, or empty where there is no torch."""
+        core = {"libc10.so", "libtorch_cpu.so"}
+        names = (
+            name
+            for placed in self.objects
+            if placed.wheel.name == "torch" and placed.object.file_name in core
+            for name in placed.object.defined_names
+            if mangled.string_abi(name) and mangled.is_closed(name)
+        )
+        votes = Counter(mangled.string_abi(name) for name in islice(names, _VOTES))
+        return max(votes, key=votes.__getitem__, default="")
+
+    def abi_differs(self, placed: Placed, name: str) -> bool:
+        """Tell whether a symbol is of the other C++11 ABI than torch's: the `cxx-abi` check reports it."""
+        if placed.wheel.name == "torch" or not mangled.is_closed(name):
+            return False
+        abi = mangled.string_abi(name)
+        return bool(abi and self.torch_abi and abi != self.torch_abi)
+
+
+def _reached(name: str, direct: dict[str, frozenset[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting += direct.get(one, frozenset())
+    return seen - {name}
