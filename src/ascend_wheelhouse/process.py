@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ascend_wheelhouse.errors import HostUnfitError
 
 _TAIL_LINES = 20
+_running: set[subprocess.Popen[Any]] = set()
+_stopping = threading.Event()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +69,15 @@ def run(
     """
     words = tuple(str(word) for word in args)
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             words,
             cwd=cwd,
             env=env,
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
-            check=False,
         )
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
@@ -85,7 +86,9 @@ def run(
             f"The command {words[0]!r} is not on this host.",
             next_step=f"install {Path(words[0]).name} and run the same command again",
         ) from error
-    finished = Finished(args=words, status=done.returncode, stdout=done.stdout, stderr=done.stderr)
+    with process, _known(process):
+        stdout, stderr = process.communicate(stdin, timeout)
+    finished = Finished(args=words, status=process.returncode, stdout=stdout, stderr=stderr)
     if check and finished.status != 0:
         raise CommandFailedError(finished)
     return finished
@@ -126,16 +129,57 @@ def run_logged(
             f"The command {words[0]!r} is not on this host.",
             next_step=f"install {Path(words[0]).name} and run the same command again",
         ) from error
-    with process, log.open("ab") as out:
-        try:
-            for line in process.stdout or ():
-                out.write(line)
-                out.flush()
-                on_line(line.decode(errors="replace").rstrip())
-            return process.wait()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+    with process, log.open("ab") as out, _known(process):
+        for line in process.stdout or ():
+            out.write(line)
+            out.flush()
+            on_line(line.decode(errors="replace").rstrip())
+        return process.wait()
+
+
+def stop_all() -> None:
+    """Kill every command that runs, and every one that starts from now on: the user wants the run to end.
+
+    Safe in a signal handler; commands that other threads wait for end, and so do the threads.
+    """
+    _stopping.set()
+    for process in tuple(_running):
+        _kill(process)
+
+
+def stopping() -> bool:
+    """Tell whether the user has asked for the end of the run: what fails from then on is no fault."""
+    return _stopping.is_set()
+
+
+def resume() -> None:
+    """Let commands run again after `stop_all`."""
+    _stopping.clear()
+
+
+@contextmanager
+def _known(process: subprocess.Popen[Any]) -> Iterator[None]:
+    """Hold a command where `stop_all` finds it, and kill it when the block is left before its end."""
+    _running.add(process)
+    try:
+        if _stopping.is_set():
+            _kill(process)
+        yield
+    finally:
+        _running.discard(process)
+        if process.poll() is None:
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[Any]) -> None:
+    """Kill a command, with its process group where it leads one."""
+    if process.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 @contextmanager

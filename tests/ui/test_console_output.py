@@ -6,10 +6,11 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse import console
+from ascend_wheelhouse import console, process
 from ascend_wheelhouse.console.lines import PlainLines
 from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted, Note, Stage
@@ -163,6 +164,31 @@ def test_sigterm_stops_as_cleanly_as_an_interrupt(capsys: pytest.CaptureFixture[
     assert ended.value.code == 143
     assert "What was fetched is kept" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_an_interrupt_ends_the_commands_that_other_threads_wait_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The user must not wait for a build of hours; what it broke off is no failure."""
+
+    def build(emit: Emit) -> None:
+        emit(JobStarted(job="torch-npu", action="build"))
+        try:
+            process.run_logged(["sleep", "60"], log=Path(os.devnull), on_line=print)
+            process.run(["sleep", "60"])
+        finally:
+            emit(JobFinished(job="torch-npu", outcome="failed", detail="status -9"))
+
+    def both(emit: Emit) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(build, emit)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(SystemExit) as ended, console.main_guard(), console.reporter("plain") as emit:
+        both(emit)
+    assert ended.value.code == 130
+    assert "failed" not in capsys.readouterr().out
+    assert not process.stopping()
 
 
 def test_the_guard_keeps_the_signature_of_a_task() -> None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn, Protocol, TextIO
 
+from ascend_wheelhouse import process
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.errors import WheelhouseError
@@ -81,8 +82,14 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
             output reports to standard error.
     """
     output = _output(mode, sys.stdout if stream is None else stream)
+
+    def emit(event: Event) -> None:
+        if process.stopping() and isinstance(event, JobFinished) and event.outcome == "failed":
+            event = JobFinished(job=event.job, outcome="skipped")
+        output(event)
+
     try:
-        yield output
+        yield emit
     finally:
         output.close()
 
@@ -136,20 +143,24 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM came: whatever cleans up after Ctrl-C cleans up now."""
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    process.stop_all()
+    raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def _stopping_on_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the commands that other threads wait for, then interrupt this one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        process.resume()
 
 
 @contextmanager
@@ -160,7 +171,7 @@ def main_guard(*, json: bool = False) -> Iterator[None]:
         SystemExit: With the error's own code, 130 after Ctrl-C, 143 after SIGTERM, 141 when a reader left.
     """
     try:
-        with _sigterm_as_interrupt():
+        with _stopping_on_signals():
             yield
         sys.stdout.flush()
     except WheelhouseError as error:

@@ -20,6 +20,7 @@ from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted
 HEARTBEAT_SECONDS: Final = 10.0
 _PROGRESS_SECONDS: Final = 0.5
 _NAMED_JOBS: Final = 3
+_DETAIL_MOST: Final = 400
 
 
 def finish_line(event: JobFinished, job: Job | None, now: float, stream: TextIO) -> str:
@@ -27,7 +28,7 @@ def finish_line(event: JobFinished, job: Job | None, now: float, stream: TextIO)
     marks = words.marks_for(stream)
     figures = [words.size(job.done) if job.done else "", words.seconds(now - job.started)] if job else []
     tail = f" ({', '.join(filter(None, figures))})" if figures and event.outcome == "done" else ""
-    detail = f": {words.clean(event.detail, stream)}" if event.detail else ""
+    detail = f": {words.clip(words.clean(event.detail, stream), _DETAIL_MOST, marks)}" if event.detail else ""
     return f"{marks.outcomes[event.outcome]} {event.outcome} {words.clean(event.job, stream)}{tail}{detail}"
 
 

@@ -82,7 +82,8 @@ class Tally:
         if event.outcome == "done" and job.total is not None:
             self._move(job.total - job.done, now)
             job.done = job.total
-        self._settled += job.done if job.total is None else job.total
+        here = job.total is not None and event.outcome in {"done", "cached"}
+        self._settled += job.total or 0 if here else job.done
         return job
 
     def _move(self, count: int, now: float) -> None:
