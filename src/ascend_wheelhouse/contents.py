@@ -114,14 +114,11 @@ def _index(folder: Path, wheels: Sequence[LockedFile]) -> list[Entry]:
 
 
 def _installer(folder: Path) -> list[Entry]:
-    """Copy what runs on a node: `node/`, with `install.py` on top."""
-    entries = []
+    """Copy what runs on a node: `node/`, with `install.py` on top, which is `node/launch.py` under that name."""
+    entries = [assemble.write(folder, "install.py", (_NODE / "launch.py").read_bytes(), "installer")]
     for path in sorted(_NODE.rglob("*.py")):
         place = f"node/{path.relative_to(_NODE).as_posix()}"
         entries.append(assemble.write(folder, place, path.read_bytes(), "installer"))
-    top = _NODE.parent / "node_install.py"
-    if top.is_file():
-        entries.append(assemble.write(folder, "install.py", top.read_bytes(), "installer"))
     return entries
 
 

@@ -91,6 +91,6 @@ def _dependencies(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _uri(file: Mapping[str, Any]) -> str:
-    if file["kind"] == "wheel":
+    if file["path"].endswith(".whl"):
         return str(PackageURL("pypi", None, canonicalize_name(file["name"]), file["version"] or None))
     return str(PackageURL("generic", None, file["name"] or file["path"], file["version"] or None))

@@ -98,7 +98,7 @@ def _property(name: str, value: object) -> Property:
 
 
 def _component(file: Mapping[str, Any], facts: Mapping[str, _WheelFacts]) -> Component | None:
-    if file["kind"] == "wheel":
+    if file["path"].endswith(".whl"):
         return _wheel(file, facts.get(Path(file["path"]).name))
     if file["kind"] in _OTHERS:
         return _other(file)

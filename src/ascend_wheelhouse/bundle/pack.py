@@ -79,12 +79,14 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
 
 def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompleteError:
     pending = manifest.get("pending", [])
-    names = ", ".join(str(item.get("component")) for item in pending)
+    by_reason: dict[str, list[str]] = {}
+    for item in pending:
+        by_reason.setdefault(str(item.get("reason")), []).append(str(item.get("component")))
+    supply = next((str(item["supply"]) for item in pending if item.get("supply")), "")
     return WheelhouseIncompleteError(
-        f"{wheelhouse.name} is incomplete; pending: {names or 'not said'}.",
-        why="; ".join(str(item.get("reason")) for item in pending),
-        next_step=next((str(item["supply"]) for item in pending if item.get("supply")), "")
-        or "bundle --allow-incomplete, if the nodes get the rest another way",
+        f"{wheelhouse.name} is incomplete: {len(pending)} components are pending.",
+        why="\n".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()),
+        next_step=f"--allow-incomplete, if the nodes get the rest another way; or {supply or 'supply it'}",
     )
 
 
