@@ -13,6 +13,7 @@ from ascend_wheelhouse import console, freshness
 from ascend_wheelhouse.console import words as forms
 
 if TYPE_CHECKING:
+    from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.wheelhouse import Made, Options
     from ascend_wheelhouse.workspace import Workspace
 
@@ -71,17 +72,19 @@ def _make(
     upgrade: bool,
     json: bool,
 ) -> Path:
+    from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.wheelhouse import make
     from ascend_wheelhouse.workspace import Workspace
 
     options = options_of(words, output, upgrade=upgrade)
     with console.reporter("json" if json else "auto") as emit:
-        workspace = Workspace(root=root, emit=emit, offline=offline)
+        times = Times(emit)
+        workspace = Workspace(root=root, emit=times, offline=offline)
         made = make(workspace, options)
     folder = workspace.lock_folder(made.cell)
     digest = freshness.inputs_digest(root, workspace.store.root, folder)
     freshness.remember(state, folder=made.folder, lock_folder=folder, digest=digest)
-    _close(made, workspace, json=json)
+    _close(made, workspace, times, json=json)
     return made.folder
 
 
@@ -107,7 +110,7 @@ def options_of(words: Mapping[str, str], output: Path | None = None, *, upgrade:
     )
 
 
-def _close(made: Made, workspace: Workspace, *, json: bool) -> None:
+def _close(made: Made, workspace: Workspace, times: Times, *, json: bool) -> None:
     """Print the closing table: what came from where, what is pending, where the wheelhouse is."""
     if json:
         _say_finished(made.folder, json=True)
@@ -115,15 +118,21 @@ def _close(made: Made, workspace: Workspace, *, json: bool) -> None:
     recipes = workspace.catalogue.recipes
     document = made.manifest.as_dict()
     rows = [
-        [entry["component"], entry["version"], _origin(entry), forms.size(entry["size"])]
+        [entry["component"], entry["version"], _origin(entry), forms.size(entry["size"]), _took(entry, times)]
         for entry in document["files"]
         if entry["component"] in recipes and entry["kind"] in {"wheel", "payload"}
     ]
     others = [entry for entry in document["files"] if entry["kind"] == "wheel" and not entry["component"]]
     total = sum(entry["size"] for entry in others)
-    rows.append([f"and {len(others)} more wheels", "", "index", forms.size(total)])
-    console.table(["component", "version", "origin", "size"], rows)
+    rows.append([f"and {len(others)} more wheels", "", "index", forms.size(total), ""])
+    console.table(["component", "version", "origin", "size", "time"], rows)
     _say_finished(made.folder, json=False)
+
+
+def _took(entry: Mapping[str, Any], times: Times) -> str:
+    """Its download or build; what was in the store before took no time."""
+    built = [entry["component"]] if entry["origin"] in {"sdist", "git"} else []
+    return times.of(Path(entry["path"]).name, *built) or "cached"
 
 
 def _origin(entry: Mapping[str, Any]) -> str:
@@ -140,7 +149,7 @@ def _say_finished(folder: Path, *, json: bool) -> None:
         answer = {
             key: document[key] for key in ("stack", "platform", "complete", "derived", "cell", "pending")
         }
-        console.print_json({**answer, "path": str(folder)}, indent=None)
+        console.print_json({**answer, "event": "result", "path": str(folder)}, indent=None)
         return
     if document["derived"]:
         console.line("This cell is derived: no stack lists it.")

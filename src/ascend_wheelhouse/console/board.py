@@ -7,17 +7,18 @@ are cut to the window by hand, so that a narrow one loses detail and never its s
 from __future__ import annotations
 
 import threading
-import time
 from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from ascend_wheelhouse.clock import SystemClock
 from ascend_wheelhouse.console import lines, words
 from ascend_wheelhouse.console.tally import Job, Tally
 from ascend_wheelhouse.events import Event, JobFinished, Note, Stage
 
+_CLOCK = SystemClock()
 _DRAWS_A_SECOND = 8
 _NAME_SHARE = 0.45
 _NAME_MOST = 56
@@ -40,7 +41,7 @@ class Board:
         self._stream = stream
         self._marks = words.marks_for(stream)
         self._lock = threading.Lock()
-        self._tally = Tally(time.monotonic())
+        self._tally = Tally(_CLOCK.monotonic())
         self._closed = False
         self._console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self._live = Live(
@@ -53,7 +54,7 @@ class Board:
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        now = time.monotonic()
+        now = _CLOCK.monotonic()
         with self._lock:
             closing = self._tally.summary(now, self._marks.dot) if isinstance(event, Stage) else ""
             job = self._tally.apply(event, now)
@@ -70,7 +71,7 @@ class Board:
     def close(self) -> None:
         """Take the board off the screen and leave the last stage's sum."""
         with self._lock:
-            closing = self._tally.summary(time.monotonic(), self._marks.dot)
+            closing = self._tally.summary(_CLOCK.monotonic(), self._marks.dot)
             self._closed = True
         self._live.stop()
         if closing:
@@ -78,7 +79,7 @@ class Board:
 
     def render(self) -> Group:
         """Return the board as it stands, cut to the window."""
-        now = time.monotonic()
+        now = _CLOCK.monotonic()
         width, height = self._console.size
         with self._lock:
             if self._closed or not (self._tally.running or self._tally.stage.name):

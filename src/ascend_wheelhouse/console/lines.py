@@ -10,13 +10,14 @@ import dataclasses
 import json
 import re
 import threading
-import time
 from typing import Final, TextIO
 
+from ascend_wheelhouse.clock import SystemClock
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.console.tally import Job, Tally
 from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
 
+_CLOCK = SystemClock()
 HEARTBEAT_SECONDS: Final = 10.0
 _PROGRESS_SECONDS: Final = 0.5
 _NAMED_JOBS: Final = 3
@@ -59,12 +60,12 @@ class PlainLines:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._pulse: threading.Thread | None = None
-        self._tally = Tally(time.monotonic())
-        self._said = time.monotonic()
+        self._tally = Tally(_CLOCK.monotonic())
+        self._said = _CLOCK.monotonic()
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        now = time.monotonic()
+        now = _CLOCK.monotonic()
         with self._lock:
             if isinstance(event, Stage):
                 self._sum_up(now)
@@ -82,7 +83,7 @@ class PlainLines:
         self._ended.set()
         if self._pulse is not None:
             self._pulse.join()
-        self._sum_up(time.monotonic())
+        self._sum_up(_CLOCK.monotonic())
 
     def _sum_up(self, now: float) -> None:
         text = self._tally.summary(now, words.marks_for(self._stream).dot)
@@ -104,15 +105,15 @@ class PlainLines:
                 return ""
 
     def _write(self, line: str) -> None:
-        self._said = time.monotonic()
+        self._said = _CLOCK.monotonic()
         self._stream.write(f"{line}\n")
         self._stream.flush()
 
     def _beat(self) -> None:
         while not self._ended.wait(self._heartbeat / 10):
             with self._lock:
-                if time.monotonic() - self._said >= self._heartbeat:
-                    self._write(self._still_running(time.monotonic()))
+                if _CLOCK.monotonic() - self._said >= self._heartbeat:
+                    self._write(self._still_running(_CLOCK.monotonic()))
 
     def _still_running(self, now: float) -> str:
         marks = words.marks_for(self._stream)
@@ -140,12 +141,12 @@ class JsonLines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
-        self._began = time.monotonic()
+        self._began = _CLOCK.monotonic()
         self._told: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        at = time.monotonic() - self._began
+        at = _CLOCK.monotonic() - self._began
         with self._lock:
             if isinstance(event, JobProgress):
                 if at - self._told.get(event.job, -_PROGRESS_SECONDS) < _PROGRESS_SECONDS:
