@@ -296,14 +296,15 @@ def bundle(
 @task(
     help={
         "fix": "set what can be set, so that it survives a reboot",
+        "emulation": "say instead what running the other machine's wheelhouse here takes",
         "json": "machine-readable output",
     }
 )
-def doctor(_c: Context, fix: bool = False, json: bool = False) -> None:
+def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool = False) -> None:
     """Examine this host: devices, driver, CANN, system settings; what is found, wanted, and the command."""
     from ascend_wheelhouse.commands import doctor as command
 
-    raise SystemExit(command.main(fix=fix, json=json))
+    raise SystemExit(command.main(fix=fix, emulation=emulation, json=json))
 
 
 @task(
@@ -410,3 +411,22 @@ def audit(
         "sarif": sarif,
     }
     raise SystemExit(command.main(ROOT, wheels=shlex.split(c.remainder), words=words, json=json))
+
+
+@task(
+    positional=["folder"],
+    iterable=["more"],
+    help={
+        "folder": "where one or more report.json of verifications are, below it at any depth",
+        "more": "another such folder; may be repeated",
+        "out": "the page to write",
+        "json": "machine-readable output",
+    },
+)
+def verify_report(
+    _c: Context, folder: str, more: list[str], out: str = "verify-report.html", json: bool = False
+) -> None:
+    """Put the verification reports of many nodes on one HTML page."""
+    from ascend_wheelhouse.commands import verify as command
+
+    command.report([Path(folder), *map(Path, more)], Path(out), json=json)

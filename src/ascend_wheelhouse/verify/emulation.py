@@ -149,7 +149,7 @@ def needs(machine: str) -> list[Need]:
             package=package,
             present=shutil.which(tool) is not None,
             required=True,
-            why=f"{why}; not on the path",
+            why=why,
         )
         for tool, package, why in (
             (f"qemu-{machine}-static", "qemu-user-static", "runs the other machine's instructions"),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
+from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import Report, Result
 
 _WORDS = {
@@ -35,51 +36,52 @@ $sections
 """)
 
 _STYLE = """
-:root{ --paper:#fbfaf8; --card:#fff; --ink:#1d2126; --soft:#646b75; --line:#e3e1dc; --good:#1b7f4d;
---goodbg:#e4f4eb; --bad:#b3261e; --badbg:#fbe6e4; --note:#8a5a00; --notebg:#fbf0d9; --calm:#5b6470;
---calmbg:#eceef1}
-@media (prefers-color-scheme:dark){ :root{--paper:#14161a; --card:#1c1f24; --ink:#e8e9eb; --soft:#9aa2ad;
---line:#30353d; --good:#6fd6a1; --goodbg:#15321f; --bad:#ff9b92; --badbg:#401a17; --note:#f0c36a;
---notebg:#3a2c0d; --calm:#a9b1bc; --calmbg:#2a2f36}}
-*{ box-sizing:border-box}
-body{ margin:0; background:var(--paper); color:var(--ink); font:15px/1.5 system-ui,-apple-system,"Segoe
-UI",sans-serif}
-main{ max-width:1120px; margin:0 auto; padding:40px 24px 80px}
-.eyebrow{ margin:0; color:var(--soft); font-size:13px; letter-spacing:.04em}
-h1{ margin:4px 0 8px; font-size:28px; line-height:1.2; letter-spacing:-.01em; overflow-wrap:anywhere}
-h2{ margin:0; font-size:19px}
-.lead{ margin:0; color:var(--soft); font-size:16px}
-section{ margin-top:28px; background:var(--card); border:1px solid var(--line); border-radius:10px;
-padding:22px 24px}
-.head{ display:flex; gap:12px; align-items:baseline; justify-content:space-between; flex-wrap:wrap}
-dl{ display:grid; grid-template-columns:repeat(auto-fill,minmax(170px,1fr)); gap:10px 20px; margin:16px 0
-4px}
-dt{ color:var(--soft); font-size:12.5px}
-dd{ margin:0; overflow-wrap:anywhere}
-.scroll{ overflow-x:auto}
-table{ width:100%; border-collapse:collapse; margin-top:14px}
-th{ font-weight:600; text-align:left; color:var(--soft); font-size:12.5px; padding:6px 10px 6px 0;
-border-bottom:1px solid var(--line)}
-td{ padding:9px 10px 9px 0; border-bottom:1px solid var(--line); vertical-align:top}
-tr:last-child td{ border-bottom:0}
-td.name{ white-space:nowrap; font-weight:500}
-td.time,th.time{ text-align:right; white-space:nowrap; font-variant-numeric:tabular-nums;
-padding-right:22px}
-td.evidence{ overflow-wrap:anywhere; width:62%}
-.mark{ display:inline-block; padding:1px 9px; border-radius:99px; font-size:12.5px; font-weight:600;
-white-space:nowrap}
-.good{ color:var(--good); background:var(--goodbg)}
-.bad{ color:var(--bad); background:var(--badbg)}
-.note{ color:var(--note); background:var(--notebg)}
-.calm{ color:var(--calm); background:var(--calmbg)}
-details{ margin-top:6px}
-summary{ cursor:pointer; color:var(--soft); font-size:13px}
-pre{ margin:8px 0 0; padding:12px; background:var(--paper); border:1px solid var(--line);
-border-radius:6px; overflow:auto; max-height:320px; font:12.5px/1.45
-ui-monospace,Menlo,Consolas,monospace; white-space:pre-wrap; overflow-wrap:anywhere}
-a{ color:inherit}
-@media (max-width:640px){ main{padding:24px 14px}section{padding:16px}td.evidence{min-width:240px}}
-@media print{ body{background:#fff}section{break-inside:avoid}details>*{display:block}}
+:root { --paper: #fbfaf8; --card: #fff; --ink: #1d2126; --soft: #5f6670; --line: #e3e1dc;
+  --good: #17693f; --goodbg: #e4f4eb; --bad: #a3211a; --badbg: #fbe6e4;
+  --note: #7d5200; --notebg: #fbf0d9; --calm: #565e69; --calmbg: #eceef1 }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #14161a; --card: #1c1f24; --ink: #e8e9eb; --soft: #9aa2ad; --line: #30353d;
+    --good: #6fd6a1; --goodbg: #15321f; --bad: #ff9b92; --badbg: #401a17;
+    --note: #f0c36a; --notebg: #3a2c0d; --calm: #a9b1bc; --calmbg: #2a2f36 }
+}
+* { box-sizing: border-box }
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif }
+main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 80px }
+.eyebrow { margin: 0; color: var(--soft); font-size: 13px; letter-spacing: .04em }
+h1 { margin: 4px 0 8px; font-size: 27px; line-height: 1.2; letter-spacing: -.01em; overflow-wrap: anywhere }
+h2 { margin: 0; font-size: 19px; overflow-wrap: anywhere }
+.lead { margin: 0; color: var(--soft); font-size: 16px }
+section { margin-top: 28px; padding: 22px 24px; background: var(--card);
+  border: 1px solid var(--line); border-radius: 10px }
+.head { display: flex; gap: 12px; align-items: baseline; justify-content: space-between; flex-wrap: wrap }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(205px, 1fr)); gap: 10px 20px; margin: 16px 0 4px }
+dt { color: var(--soft); font-size: 12.5px }
+dd { margin: 0; overflow-wrap: anywhere }
+.scroll { overflow-x: auto }
+table { width: 100%; border-collapse: collapse; margin-top: 14px }
+th { padding: 6px 14px 6px 0; color: var(--soft); font-size: 12.5px; font-weight: 600; text-align: left;
+  border-bottom: 1px solid var(--line) }
+td { padding: 8px 14px 8px 0; vertical-align: top; border-bottom: 1px solid var(--line) }
+tr:last-child td { border-bottom: 0 }
+td.name { font-weight: 500; white-space: nowrap }
+td.time, th.time { padding-right: 22px; text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+td.evidence { width: 62%; overflow-wrap: anywhere }
+.mark { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 12.5px; font-weight: 600;
+  white-space: nowrap }
+.good { color: var(--good); background: var(--goodbg) }
+.bad { color: var(--bad); background: var(--badbg) }
+.note { color: var(--note); background: var(--notebg) }
+.calm { color: var(--calm); background: var(--calmbg) }
+.none { color: var(--soft) }
+details { margin-top: 4px }
+summary { color: var(--soft); font-size: 13px; cursor: pointer }
+pre { max-height: 320px; margin: 8px 0 0; padding: 12px; overflow: auto; background: var(--paper);
+  border: 1px solid var(--line); border-radius: 6px; font: 12.5px/1.45 ui-monospace, Menlo, Consolas, monospace;
+  white-space: pre-wrap; overflow-wrap: anywhere }
+a { color: inherit }
+@media (max-width: 640px) { main { padding: 24px 14px } section { padding: 16px } td.evidence { min-width: 240px } }
+@media print { body { background: #fff } section { break-inside: avoid } }
 """
 
 
@@ -108,14 +110,16 @@ def _lead(reports: Sequence[Report]) -> str:
 
 def _mark(result: Result | None) -> str:
     if result is None:
-        return ""
+        return '<span class="none">not run</span>'
     return f'<span class="mark {_CLASS.get(result.verdict, "bad")}">{_WORDS[result.verdict]}</span>'
 
 
 def _overview(reports: Sequence[Report]) -> str:
-    probes = list(dict.fromkeys(result.probe for report in reports for result in report.results))
+    known = ["sealed-install", *(probe.name for probe in CATALOGUE)]
+    seen = dict.fromkeys(result.probe for report in reports for result in report.results)
+    probes = sorted(seen, key=lambda name: known.index(name) if name in known else len(known))
     names = "".join(
-        f'<th scope="col"><a href="#node{index}">{_text(report.host.get("name", index))}</a></th>'
+        f'<th scope="col"><a href="#node{index}">{_text(_name(report))}</a></th>'
         for index, report in enumerate(reports)
     )
     rows = []
@@ -133,12 +137,17 @@ def _section(index: int, report: Report) -> str:
     verdict = ("good", "verified") if report.exit_code == 0 else ("bad", "failed")
     rows = "".join(_row(result) for result in report.results)
     return (
-        f'<section id="node{index}"><div class="head"><h2>{_text(report.host.get("name", "node"))}</h2>'
+        f'<section id="node{index}"><div class="head"><h2>{_text(_name(report))}</h2>'
         f'<span class="mark {verdict[0]}">{verdict[1]}</span></div>{_facts(report)}'
         '<div class="scroll"><table><thead><tr><th scope="col">probe</th><th scope="col">verdict</th>'
         '<th scope="col" class="time">time</th><th scope="col">evidence</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"
     )
+
+
+def _name(report: Report) -> str:
+    how = ", emulated" if report.conditions.get("emulated") else ""
+    return f"{report.host.get('name', 'node')} ({report.wheelhouse.get('platform', '')}{how})"
 
 
 def _facts(report: Report) -> str:

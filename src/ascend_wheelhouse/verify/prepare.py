@@ -57,7 +57,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
         if wanted.options.require_npu and not setting.ascend.devices:
             results = [runner.run_probe(probe, setting) for probe in runner.plan(setting)]
         else:
-            results = _install_and_run(wanted, setting, say)
+            setting, results = _install_and_run(wanted, setting, say)
         report = runner.make_report(setting, results)
     wanted.reports.mkdir(parents=True, exist_ok=True)
     report.write(wanted.reports / "report.json")
@@ -94,16 +94,18 @@ def _setting(wanted: Wanted, work: Path) -> runner.Setting:
     )
 
 
-def _install_and_run(wanted: Wanted, setting: runner.Setting, say: Callable[[str], None]) -> list[Result]:
+def _install_and_run(
+    wanted: Wanted, setting: runner.Setting, say: Callable[[str], None]
+) -> tuple[runner.Setting, list[Result]]:
     began = time.monotonic()
     try:
         _make_environment(wanted, setting)
     except VerifyError as error:
-        return [_installed(wanted, setting, began, error)]
+        return setting, [_installed(wanted, setting, began, error)]
     first = _installed(wanted, setting, began, None)
     say(f"sealed install: {first.evidence}, {first.seconds:.0f} s")
     ready = replace(setting, options=_with_means(wanted, setting))
-    return [first, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
+    return ready, [first, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
 
 
 def _make_environment(wanted: Wanted, setting: runner.Setting) -> None:
