@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.index import Pin as IndexPin
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import ProjectBuild, Recipe, Recipes
-from ascend_wheelhouse.resolve.request import Pin, Resolver, ResolveRequest
+from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download
 
@@ -62,8 +63,11 @@ class Locking:
             paths = {name: self.store.path(found.sha256) for name, found in sdists.items()}
             request = request_for(self.cell, self.recipes, answers, sdists=paths, handed_over=folders)
             self.emit(Stage(name="resolve"))
-            resolution = self.resolver.resolve(request)
-        wheels = self._pin(resolution.pins, located)
+            with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
+                built = (a for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists)
+                sources = pool.submit(lambda: tuple(self._source(answer, sdists) for answer in built))
+                resolution = self.resolver.resolve(request)
+                wheels = self._pin(resolution, located)
         return Lock(
             stack=self.cell.stack_id,
             platform=self.cell.target.machine,
@@ -71,9 +75,7 @@ class Locking:
             derived=self.cell.derived,
             recipes_digest=self.recipes_digest,
             wheels=wheels,
-            sources=tuple(
-                self._source(a, sdists) for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists
-            ),
+            sources=sources.result(),
             payloads=tuple(_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
             pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
             inputs=_inputs(request, self.resolver.name),
@@ -105,8 +107,10 @@ class Locking:
                     (Path(folder) / one.file.filename).symlink_to(self.store.path(one.file.sha256))
             yield [Path(folder)]
 
-    def _pin(self, pins: Sequence[Pin], located: Sequence[Located]) -> tuple[LockedFile, ...]:
-        known = {one.file.name: one.file for one in located if one.recipe.kind == "wheel"}
+    def _pin(self, resolution: Resolution, located: Sequence[Located]) -> tuple[LockedFile, ...]:
+        pins = resolution.pins
+        known = {file.name: LockedFile(**vars(file)) for file in resolution.files}
+        known |= {one.file.name: one.file for one in located if one.recipe.kind == "wheel"}
         via = {pin.name: pin.via for pin in pins}
         finder = Finder(self.http, exclude_newer=moment(self.cell.exclude_newer))
         rest = [IndexPin(name=pin.name, version=pin.version) for pin in pins if pin.name not in known]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+_JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def wheel_bytes(name: str, version: str, requires: Sequence[str] = (), tag: str = "py3-none-any") -> bytes:
@@ -50,8 +54,9 @@ class LocalIndex:
 
     url: str = ""
     upload_times: bool = True
+    speaks_json: bool = False
     files: dict[str, bytes] = field(default_factory=dict)
-    rows: dict[str, list[str]] = field(default_factory=dict)
+    rows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     def add(
@@ -67,10 +72,25 @@ class LocalIndex:
         filename = wheel_name(name, version, tag)
         content = wheel_bytes(name, version, requires, tag)
         self.files[filename] = content
-        digest = hashlib.sha256(content).hexdigest()
-        time = f' data-upload-time="{when}T00:00:00Z"' if self.upload_times else ""
-        row = f'<a href="../../files/{filename}#sha256={digest}"{time}>{filename}</a><br/>'
-        self.rows.setdefault(name, []).append(row)
+        self.rows.setdefault(name, []).append((filename, when))
+
+    def page(self, name: str) -> bytes | None:
+        """Return the project page, in the language that the index speaks."""
+        if name not in self.rows:
+            return None
+        files = [self._row(filename, when) for filename, when in self.rows[name]]
+        if self.speaks_json:
+            meta = {"api-version": "1.1"}
+            return json.dumps({"meta": meta, "name": name, "versions": [], "files": files}).encode()
+        anchors = "".join(map(_anchor, files))
+        return f"<!DOCTYPE html><html><body>{anchors}</body></html>".encode()
+
+    def _row(self, filename: str, when: str) -> dict[str, Any]:
+        content = self.files[filename]
+        time = {"upload-time": f"{when}T00:00:00Z"} if self.upload_times else {}
+        hashes = {"sha256": hashlib.sha256(content).hexdigest()}
+        url = f"../../files/{filename}"
+        return {"filename": filename, "url": url, "hashes": hashes, "size": len(content), **time}
 
 
 @contextmanager
@@ -81,9 +101,10 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
         def do_GET(self) -> None:
             index.asked.append(self.path)
             kind, _, name = self.path.strip("/").replace("%2B", "+").partition("/")
-            body = index.files.get(name) if kind == "files" else _page(index.rows.get(name))
+            body = index.files.get(name) if kind == "files" else index.page(name)
             self.send_response(200 if body is not None else 404)
-            self.send_header("Content-Type", "text/html" if kind == "simple" else "application/zip")
+            page = _JSON if index.speaks_json else "text/html"
+            self.send_header("Content-Type", page if kind == "simple" else "application/zip")
             self.send_header("Content-Length", str(len(body or b"")))
             self.end_headers()
             if self.command != "HEAD":
@@ -105,5 +126,6 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             thread.join()
 
 
-def _page(rows: list[str] | None) -> bytes | None:
-    return None if rows is None else f"<!DOCTYPE html><html><body>{''.join(rows)}</body></html>".encode()
+def _anchor(file: dict[str, Any]) -> str:
+    time = f' data-upload-time="{file["upload-time"]}"' if "upload-time" in file else ""
+    return f'<a href="{file["url"]}#sha256={file["hashes"]["sha256"]}"{time}>{file["filename"]}</a><br/>'

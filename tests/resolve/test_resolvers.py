@@ -9,6 +9,8 @@ from local_index import LocalIndex, serving, write_wheel
 
 from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.origins.index import Pin as IndexPin
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.errors import (
     BadRequirementError,
@@ -213,6 +215,38 @@ def test_an_index_that_does_not_answer_is_no_missing_version(
     resolver = make_resolver("http://127.0.0.1:9/simple")
     with pytest.raises(SourceUnreachableError):
         resolver.resolve(ResolveRequest(requirements=("torch",), target=ARM))
+
+
+def test_uv_tells_the_files_of_an_index_that_gives_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those that the index finder chooses."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
+    pins = [IndexPin(name="app", version="1.0"), IndexPin(name="native", version="2.0")]
+    with serving(LocalIndex(speaks_json=True)) as index:
+        index.add("app", "1.0", ["native"])
+        for tag in (
+            "py3-none-any",
+            "cp311-cp311-manylinux_2_28_aarch64",
+            "cp311-cp311-manylinux_2_28_x86_64",
+        ):
+            index.add("native", "2.0", tag=tag)
+        config = PipConfig(index_url=index.url)
+        found = Finder(Http(config)).find_all(pins, ARM)
+        answer = UvResolver(config=config).resolve(ResolveRequest(requirements=("app",), target=ARM))
+    assert [vars(file) for file in answer.files] == [
+        {"name": each.name, "version": each.version, "filename": each.filename}
+        | {"size": each.size, "sha256": each.sha256}
+        for each in found
+    ]
+
+
+def test_uv_leaves_what_an_index_hides_to_the_finder(index: LocalIndex) -> None:
+    index.add("app", "1.0")
+    resolver = UvResolver(config=PipConfig(index_url=index.url))
+    answer = resolver.resolve(ResolveRequest(requirements=("app",), target=ARM))
+    assert answer.versions() == {"app": "1.0"}
+    assert answer.files == ()
 
 
 def test_a_pin_reads_as_a_requirement() -> None:

@@ -115,11 +115,29 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResolvedFile:
+    """The wheel that the target takes for a pin, where the resolver could tell: `size` is in bytes."""
+
+    name: str
+    version: str
+    filename: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resolution:
-    """The answer: pins sorted by name, and which resolver gave them."""
+    """The answer.
+
+    Args:
+        pins: Pins, sorted by name.
+        resolver: Which resolver gave them.
+        files: Files of some pins, all from the main index, that need not be looked for again.
+    """
 
     pins: tuple[Pin, ...]
     resolver: str
+    files: tuple[ResolvedFile, ...] = ()
 
     def versions(self) -> dict[str, str]:
         """Return the version of each name."""

@@ -11,12 +11,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ascend_wheelhouse.errors import HostUnfitError
+import uv
+
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.errors import CLOSED_MARK
+from ascend_wheelhouse.resolve.found import find_files
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
 from ascend_wheelhouse.resolve.tool import (
     ANSWER,
@@ -51,14 +54,26 @@ class UvResolver:
             blocked = [f"{name}=={CLOSED_MARK}" for name in sorted(request.closed_names - wheels.keys())]
             write_lines(folder / CONSTRAINTS, (*request.bounds, *blocked))
             command = [*compile_command(request), *_sources(request, config)]
-            return answer(self.name, command, folder, request, _environment(config))
+            found = answer(self.name, command, folder, request, _environment(config))
+            if sum("://" in url and not url.startswith("file:") for url in config.index_urls) == 1:
+                return replace(found, files=find_files(found.pins, command, folder, request.target))
+            return found
 
 
 def compile_command(request: ResolveRequest) -> list[str]:
     """Return uv's command line, without the options that say where packages come from."""
     major, minor = request.target.glibc
     command = [
-        *(_uv(), "pip", "compile", REQUIREMENTS, "--constraints", CONSTRAINTS, "--overrides", _OVERRIDES),
+        *(
+            uv.find_uv_bin(),
+            "pip",
+            "compile",
+            REQUIREMENTS,
+            "--constraints",
+            CONSTRAINTS,
+            "--overrides",
+            _OVERRIDES,
+        ),
         *("--output-file", ANSWER, "--no-header", "--no-config", "--quiet", "--color", "never"),
         *("--python", sys.executable, "--python-version", request.target.markers["python_full_version"]),
         *("--python-platform", f"{request.target.machine}-manylinux_{major}_{minor}"),
@@ -72,16 +87,6 @@ def compile_command(request: ResolveRequest) -> list[str]:
     return command
 
 
-def _uv() -> str:
-    beside = Path(sys.executable).with_name("uv")
-    if not beside.is_file():
-        raise HostUnfitError(
-            "uv is not installed in this environment.",
-            next_step="pip install uv, or use --resolver pip-tools",
-        )
-    return str(beside)
-
-
 def _overrides(request: ResolveRequest, wheels: dict[str, Path]) -> Iterator[str]:
     for name in sorted(request.excluded):
         yield f"{name} ; sys_platform == 'never'"
@@ -90,12 +95,13 @@ def _overrides(request: ResolveRequest, wheels: dict[str, Path]) -> Iterator[str
 
 
 def _sources(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
-    main, *others = config.index_urls or ("",)
+    mirrors = Mirrors.read()
+    main, *others = map(mirrors.redirect, config.index_urls or ("",))
     yield from ("--default-index", main) if main else ("--no-index",)
     for url in others:
         yield from ("--index", url)
     folders = [str(folder.resolve()) for folder in request.find_links]
-    pages = [page for index in request.extra_indexes for page in index.pages().values()]
+    pages = [mirrors.redirect(page) for index in request.extra_indexes for page in index.pages().values()]
     for place in (*folders, *config.find_links, *pages):
         yield from ("--find-links", place)
     for host in config.trusted_hosts:

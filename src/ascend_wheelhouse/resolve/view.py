@@ -71,7 +71,8 @@ class IndexView:
         except OriginError as error:
             self.failures.append(error)
             return []
-        return read_files(page.content, page.content_type, page.url, endings=self._endings)
+        files = read_files(page.content, page.content_type, page.url, endings=self._endings)
+        return [{**file, "url": self._http.mirrors.redirect(file["url"])} for file in files]
 
     def _in_time(self, file: FileObject) -> bool:
         cutoff = self._request.cutoff

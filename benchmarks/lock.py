@@ -1,0 +1,106 @@
+"""Locking the 2.8.0 aarch64 stack, beside a bare `uv pip compile` of the same question.
+
+Run: `python benchmarks/lock.py [--rounds 3] [--cold]`. Every figure is the wall time of a process of its own, the best
+of the rounds, taken in turn so that a busy machine slows both sides. Warm caches by default; `--cold` gives each run
+of uv and pip an empty cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ascend_wheelhouse.derive import Request
+from ascend_wheelhouse.resolve.request import ResolveRequest
+from ascend_wheelhouse.resolve.uv import compile_command
+from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+TARGET = Target(machine="aarch64")
+_LOCK = """
+import sys
+from pathlib import Path
+from ascend_wheelhouse.derive import Request
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.workspace import Workspace
+workspace = Workspace(root=Path(sys.argv[1]), store=Store(Path(sys.argv[2])))
+cell = workspace.cell(Request(torch="2.8.0", target=Target(machine="aarch64")))
+print(len(workspace.locking(cell, resolver=sys.argv[3]).lock().wheels), file=sys.stderr)
+"""
+
+
+def question() -> ResolveRequest:
+    """Return what the committed lock of the stack was asked."""
+    workspace = Workspace(root=ROOT)
+    lock = workspace.committed_lock(workspace.cell(Request(torch="2.8.0", target=TARGET)))
+    if lock is None:
+        sys.exit("no committed lock for torch 2.8.0 on aarch64: run `invoke lock` first")
+    asked = lock.inputs
+    moment = asked.exclude_newer
+    return ResolveRequest(
+        requirements=asked.requirements,
+        constraints=asked.constraints,
+        excludes=asked.excludes,
+        target=TARGET,
+        exclude_newer=datetime.fromisoformat(moment) if moment else None,
+    )
+
+
+def bare(request: ResolveRequest, folder: Path) -> list[str]:
+    """Lay the question down in files and return uv's command."""
+    (folder / "requirements.in").write_text("\n".join(request.requirements))
+    (folder / "constraints.in").write_text("\n".join(request.bounds))
+    (folder / "overrides.in").write_text(
+        "\n".join(f"{n} ; sys_platform == 'never'" for n in request.excludes)
+    )
+    return compile_command(request)
+
+
+def seconds(command: Sequence[str], folder: Path, *, cold: bool) -> float:
+    """Return the wall time of a command."""
+    with tempfile.TemporaryDirectory() as empty:
+        caches = {"UV_CACHE_DIR": f"{empty}/uv", "PIP_CACHE_DIR": f"{empty}/pip"} if cold else {}
+        begin = time.perf_counter()
+        subprocess.run(
+            command, cwd=folder, env={**os.environ, **caches}, check=True, stderr=subprocess.DEVNULL
+        )
+        return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Measure and print the table for benchmarks/README.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cold", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        ours = [sys.executable, "-c", _LOCK, str(ROOT), str(folder / "store")]
+        commands = {
+            "bare uv pip compile": bare(question(), folder),
+            "whole lock with uv": [*ours, "uv"],
+            "whole lock with pip-tools": [*ours, "pip-tools"],
+        }
+        if not options.cold:
+            for command in commands.values():
+                seconds(command, folder, cold=False)
+        best = dict.fromkeys(commands, float("inf"))
+        for _ in range(options.rounds):
+            for name, command in commands.items():
+                best[name] = min(best[name], seconds(command, folder, cold=options.cold))
+    base = best["bare uv pip compile"]
+    for name, value in best.items():
+        print(f"| {name} | {value:.1f} s | {value / base:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
