@@ -85,6 +85,56 @@ def wheelhouse(
     )
 
 
+_BUILD_HELP = {
+    "component": "name of a recipe with a [build] table",
+    "container": "build in this image; `recipe` for the recipe's own",
+    "offline": "use the store alone",
+}
+
+
+@task(help=_HELP | _BUILD_HELP | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+def build(
+    _c: Context,
+    component: str,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    sandbox: bool = True,
+    container: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Build one component from its locked source, without a network."""
+    from ascend_wheelhouse.commands import build as command
+
+    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
+    command.main(
+        ROOT, component, words=words, sandbox=sandbox, container=container, offline=offline, json=json
+    )
+
+
+@task(help=_HELP | _BUILD_HELP)
+def reproduce(
+    _c: Context,
+    component: str,
+    torch: str = "2.8.0",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    cann: str = "",
+    sglang: str = "",
+    container: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Build one component twice under different conditions, and compare the wheels."""
+    from ascend_wheelhouse.commands import build as command
+
+    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
+    command.compare(ROOT, component, words=words, container=container, offline=offline, json=json)
+
+
 @task(help=_HELP | {"dot": "a graph for Graphviz"})
 def plan(
     _c: Context,

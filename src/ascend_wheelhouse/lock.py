@@ -39,23 +39,25 @@ class LockedSource:
         component: Recipe name.
         version: The release.
         origin: `sdist` or `git`.
-        filename: The source archive, or the git bundle.
+        filename: The source archive; empty for git, whose commits `build` names.
         size: Its bytes.
         sha256: Its digest.
         commit: The commit, for git.
         environment: Every wheel of the build environment.
         wheel: The wheel that the build gives: name, version, file name and, once built, size and digest.
+        build: What a `[build]` table starts from: commits, submodules, patches; see `build.job.Sources`.
     """
 
     component: str
     version: str
     origin: str
-    filename: str
-    size: int
-    sha256: str
+    filename: str = ""
+    size: int = 0
+    sha256: str = ""
     commit: str = ""
     environment: tuple[LockedFile, ...] = ()
     wheel: LockedFile | None = None
+    build: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from ascend_wheelhouse.origins.index import Pin as IndexPin
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import ProjectBuild, Recipe, Recipes
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
+from ascend_wheelhouse.source_builds import SourceBuilds
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download
 
@@ -38,6 +39,7 @@ class Locking:
         http: The door.
         store: Where sdists and handed-over files lie.
         emit: Told of the progress.
+        builds: Locks what a `[build]` table makes.
     """
 
     cell: Cell
@@ -48,6 +50,7 @@ class Locking:
     http: Http
     store: Store
     emit: Emit
+    builds: SourceBuilds
 
     def lock(self) -> Lock:
         """Return a new lock of the cell.
@@ -57,17 +60,19 @@ class Locking:
         """
         self.emit(Stage(name="locate", jobs=len(self.cell.components)))
         answers = self.locator.locate_all()
-        sdists = self._sdists([answer for answer in answers if isinstance(answer, ToBuild)])
+        tables = [one for one in answers if isinstance(one, ToBuild) and one.recipe.project is None]
+        sdists = self._sdists([one for one in answers if isinstance(one, ToBuild) and one not in tables])
         located = [answer for answer in answers if isinstance(answer, Located)]
         with self._handed_over(located) as folders:
             paths = {name: self.store.path(found.sha256) for name, found in sdists.items()}
             request = request_for(self.cell, self.recipes, answers, sdists=paths, handed_over=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
-                built = (a for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists)
-                sources = pool.submit(lambda: tuple(self._source(answer, sdists) for answer in built))
+                projects = (a for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists)
+                sources = pool.submit(lambda: tuple(self._source(answer, sdists) for answer in projects))
                 resolution = self.resolver.resolve(request)
                 wheels = self._pin(resolution, located)
+        built = [self.builds.lock(one, self.locator.fields(one.recipe), wheels) for one in tables]
         return Lock(
             stack=self.cell.stack_id,
             platform=self.cell.target.machine,
@@ -75,9 +80,9 @@ class Locking:
             derived=self.cell.derived,
             recipes_digest=self.recipes_digest,
             wheels=wheels,
-            sources=sources.result(),
+            sources=(*sources.result(), *(one for one in built if isinstance(one, LockedSource))),
             payloads=tuple(_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
-            pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
+            pending=tuple(one for one in (*answers, *built) if isinstance(one, Pending)),
             inputs=_inputs(request, self.resolver.name),
         )
 

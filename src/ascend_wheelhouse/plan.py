@@ -88,7 +88,7 @@ def _fetch_payload(payload: LockedPayload, has: Has) -> PlanRow:
 
 def _build(source: LockedSource, has: Has) -> list[PlanRow]:
     done = source.wheel is not None and has(source.wheel.sha256)
-    files = [(source.filename, source.sha256, source.size)]
+    files = [(source.filename, source.sha256, source.size)] if source.filename else []
     files += [(file.filename, file.sha256, file.size) for file in source.environment]
     fetches = [
         PlanRow(
@@ -104,7 +104,9 @@ def _build(source: LockedSource, has: Has) -> list[PlanRow]:
         step=f"build {source.component}",
         component=source.component,
         state="cached" if done else "build",
-        reason="built before from the same source" if done else f"from {source.filename}",
+        reason="built before from the same source"
+        if done
+        else f"from {source.filename or source.commit[:12]}",
         depends_on=tuple(row.step for row in fetches),
     )
     return [*fetches, build]

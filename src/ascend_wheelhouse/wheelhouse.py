@@ -80,9 +80,9 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
         _check_fits(committed, cell)
         return committed
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
-    new = build_sources(workspace, new)
-    save(new, cell.target, workspace.lock_folder(cell))
-    return new
+    built = build_sources(workspace, cell, new)
+    save(replace(built, pending=new.pending), cell.target, workspace.lock_folder(cell))
+    return built
 
 
 def make(workspace: Workspace, options: Options) -> Made:
@@ -96,7 +96,7 @@ def make(workspace: Workspace, options: Options) -> Made:
     lock = lock_of(workspace, cell, options)
     lock = supplied(workspace, cell, lock, options.build)
     with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
-        building = pool.submit(build_sources, workspace, lock)
+        building = pool.submit(build_sources, workspace, cell, lock)
         fetch(workspace, downloads_of(lock))
         lock = building.result()
     final = (options.output or workspace.root / "wheelhouse") / cell.name
@@ -129,20 +129,31 @@ def fetch(workspace: Workspace, downloads: Sequence[Download]) -> None:
     )
 
 
-def build_sources(workspace: Workspace, lock: Lock) -> Lock:
+def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> Lock:
     """Build what the lock builds from source, and return the lock with the wheels' digests.
+
+    What this host cannot build, for want of a compiler or of CANN, is pending in the lock that is returned.
 
     Raises:
         BuiltDiffersError: The lock has another digest.
         BuildError: A build failed.
     """
     needed = [
-        _file_download(file) for source in lock.sources for file in (*source.environment, _archive(source))
+        _file_download(file)
+        for source in lock.sources
+        for file in (*source.environment, _archive(source))
+        if file.sha256
     ]
     if needed and any(not _is_built(workspace, source) for source in lock.sources):
         quiet = replace(workspace, emit=silent)
         fetch(quiet, needed)
-    return replace(lock, sources=tuple(_built(workspace, source) for source in lock.sources))
+    outcomes = [(source, _built(workspace, cell, source)) for source in lock.sources]
+    unbuilt = {one.component: one for _, one in outcomes if isinstance(one, Pending)}
+    return replace(
+        lock,
+        sources=tuple(source if isinstance(one, Pending) else one for source, one in outcomes),
+        pending=(*(one for one in lock.pending if one.component not in unbuilt), *unbuilt.values()),
+    )
 
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
@@ -184,11 +195,17 @@ def _is_built(workspace: Workspace, source: LockedSource) -> bool:
     return source.wheel is not None and workspace.store.has(source.wheel.sha256)
 
 
-def _built(workspace: Workspace, source: LockedSource) -> LockedSource:
+def _built(workspace: Workspace, cell: Cell, source: LockedSource) -> LockedSource | Pending:
     if _is_built(workspace, source):
         return source
     recipe = workspace.catalogue.recipes[source.component]
-    wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
+    wheel: LockedFile | Pending
+    if source.build:
+        wheel = workspace.source_builds(cell).build(source, recipe, workspace.workshop)
+    else:
+        wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
+    if isinstance(wheel, Pending):
+        return wheel
     if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
         raise BuiltDiffersError(
             f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",

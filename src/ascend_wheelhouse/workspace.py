@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ascend_wheelhouse.build.command import Workshop
+from ascend_wheelhouse.build.locking import SourceLocker
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.compatibility import Compatibility, load_compatibility
 from ascend_wheelhouse.derive import Request, cell_for
@@ -18,7 +20,9 @@ from ascend_wheelhouse.lock import digest as lock_digest
 from ascend_wheelhouse.locking import Locking
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.resolvers import resolver_named
+from ascend_wheelhouse.source_builds import SourceBuilds
 from ascend_wheelhouse.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.supply import handed_over, released
@@ -33,12 +37,16 @@ class Workspace:
         emit: Told of the progress.
         store: Where cached bytes are.
         offline: Ask no origin.
+        sandbox: Seal builds from source.
+        container: Build in this image; `recipe` for each recipe's own.
     """
 
     root: Path
     emit: Emit = silent
     store: Store = field(default_factory=Store)
     offline: bool = False
+    sandbox: bool = True
+    container: str = ""
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -108,4 +116,22 @@ class Workspace:
             http=self.http,
             store=self.store,
             emit=self.emit,
+            builds=self.source_builds(cell, resolver=resolver),
         )
+
+    def source_builds(self, cell: Cell, *, resolver: str = "uv") -> SourceBuilds:
+        """Return what locks and builds the components of a cell that are made by a `[build]` table."""
+        locker = SourceLocker(
+            store=self.store,
+            emit=self.emit,
+            http=self.http,
+            mirrors=Mirrors.read(),
+            resolver=resolver_named(resolver),
+            patches=self.root / "recipes" / "patches",
+        )
+        return SourceBuilds(cell=cell, locker=locker, offline=self.offline)
+
+    @property
+    def workshop(self) -> Workshop:
+        """Where components are built from source."""
+        return Workshop(store=self.store, emit=self.emit, sandbox=self.sandbox, container=self.container)

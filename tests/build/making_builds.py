@@ -69,11 +69,10 @@ class Bench:
         """A workshop without a compiler cache."""
         return Workshop(store=self.store, emit=self.events.append, ccache=False)
 
-    def lock(self, recipe: Recipe, where: Cell, *, locked: Sources | None = None) -> Sources:
-        """Pin what a component is built from."""
-        origin = next(one for one in recipe.origins if isinstance(one, GitOrigin | SdistOrigin))
-        version = where.components[recipe.name]
-        locker = SourceLocker(
+    @property
+    def locker(self) -> SourceLocker:
+        """What pins sources for this bench."""
+        return SourceLocker(
             store=self.store,
             emit=silent,
             http=Http(mirrors=self.mirrors),
@@ -81,8 +80,13 @@ class Bench:
             resolver=UvResolver(),
             patches=self.patches or RECIPES / "patches",
         )
+
+    def lock(self, recipe: Recipe, where: Cell, *, locked: Sources | None = None) -> Sources:
+        """Pin what a component is built from."""
+        origin = next(one for one in recipe.origins if isinstance(one, GitOrigin | SdistOrigin))
+        version = where.components[recipe.name]
         fields = where.fields | {"version": version}
-        return locker.lock(
+        return self.locker.lock(
             recipe.name, version, origin, spec_of(recipe, where), where.target, fields=fields, locked=locked
         )
 

@@ -148,8 +148,14 @@ def job_for(recipe: Recipe, cell: Cell, sources: Sources) -> BuildJob:
     )
 
 
+def supply_of(recipe: Recipe, cell: Cell, otherwise: str) -> str:
+    """Return how a person can supply a component, in the words of its recipe where it has some."""
+    fields = cell.fields | {"version": cell.components[recipe.name]}
+    return recipe.supply.format_map(fields) if recipe.supply else otherwise
+
+
 @contextmanager
-def pending_on_unfit(recipe: Recipe, emit: Emit) -> Iterator[list[PendingBuild]]:
+def pending_on_unfit(recipe: Recipe, cell: Cell, emit: Emit) -> Iterator[list[PendingBuild]]:
     """Turn a builder that is not fit into a pending component, put into the list that is given."""
     pending: list[PendingBuild] = []
     try:
@@ -157,13 +163,13 @@ def pending_on_unfit(recipe: Recipe, emit: Emit) -> Iterator[list[PendingBuild]]
     except (ToolchainUnfitError, InterpreterMissingError) as error:
         emit(JobStarted(job=recipe.name, action="build"))
         emit(JobFinished(job=recipe.name, outcome="pending", detail=error.what))
-        supply = recipe.supply or error.next_step
+        supply = supply_of(recipe, cell, error.next_step)
         pending.append(PendingBuild(component=recipe.name, reason=error.what, supply=supply))
 
 
 def unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
     """Return why a component cannot be built on this host, in about a second; None when it can."""
-    with pending_on_unfit(recipe, workshop.emit) as pending:
+    with pending_on_unfit(recipe, cell, workshop.emit) as pending:
         workshop.tools(spec_of(recipe, cell), cell)
     return pending[0] if pending else None
 
@@ -185,7 +191,7 @@ def build_component(
         SandboxUnavailableError: No sandbox works here and `--no-sandbox` was not given.
     """
     job = job_for(recipe, cell, sources)
-    with pending_on_unfit(recipe, workshop.emit) as pending:
+    with pending_on_unfit(recipe, cell, workshop.emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(job.spec, cell)
         return workshop.builder(sandbox, interpreter, job.spec).build(job, toolchain)
     return pending[0]

@@ -81,7 +81,7 @@ class SourceLocker:
         """
         self.emit(JobStarted(job=component, action="lock source"))
         tree = self._tree(distribution or component, version, origin, target, fields=fields, locked=locked)
-        self._downloads(spec)
+        self.downloads(spec)
         requirements = (*spec.requirements, *self.build_requirements(tree, spec))
         sources = Sources(
             tree=tree,
@@ -138,7 +138,8 @@ class SourceLocker:
         epoch = archive_epoch(self.store.path(fetched.sha256))
         return Archive(filename=found.filename, sha256=fetched.sha256, epoch=epoch)
 
-    def _downloads(self, spec: BuildSpec) -> None:
+    def downloads(self, spec: BuildSpec) -> None:
+        """Have the files that the build itself would download in the store."""
         wanted = [
             Download(
                 filename=item.url.rsplit("/", 1)[-1],

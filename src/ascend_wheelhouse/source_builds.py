@@ -1,0 +1,165 @@
+"""Components that a recipe's `[build]` table makes: locked from their origin, built in the workshop, or pending.
+
+The lock keeps what `build.job.Sources` holds; on a host whose store lacks a commit it is fetched again by that very
+commit, and a tag that moved since is refused there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, supply_of, unfit
+from ascend_wheelhouse.build.job import Archive, EnvironmentFile, Sources
+from ascend_wheelhouse.build.locking import SourceLocker
+from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.build.patches import patches_for
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.git_source import GitSource, bundle_of
+from ascend_wheelhouse.locate import ToBuild
+from ascend_wheelhouse.lock import LockedSource, Pending
+from ascend_wheelhouse.origins.git import pin
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import Recipe
+
+_SHARED_WITH_RUNTIME = {"torch", "torch-npu"}
+
+
+class PatchesChangedError(UsageError):
+    """The patches of a component are not those that its lock names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceBuilds:
+    """Locks and builds the components of one cell that are made from source.
+
+    Args:
+        cell: The cell.
+        locker: Pins sources; also brings back what a store lacks.
+        offline: Ask no origin.
+    """
+
+    cell: Cell
+    locker: SourceLocker
+    offline: bool = False
+
+    def lock(
+        self, answer: ToBuild, fields: Mapping[str, str], runtime: Sequence[LockedFile] = ()
+    ) -> LockedSource | Pending:
+        """Return the locked source of a component, or why it cannot be locked.
+
+        Args:
+            answer: The component and its origin.
+            fields: What the origin's templates may name.
+            runtime: The runtime's wheels, whose torch the build must use.
+        """
+        recipe = answer.recipe
+        shared = [f"{one.name}=={one.version}" for one in runtime if one.name in _SHARED_WITH_RUNTIME]
+        try:
+            sources = self.locker.lock(
+                recipe.name,
+                answer.version,
+                answer.origin,
+                spec_of(recipe, self.cell),
+                self.cell.target,
+                fields=fields,
+                distribution=recipe.distribution,
+                constraints=shared,
+            )
+        except (ResolveError, SourceUnreachableError) as error:
+            supply = supply_of(recipe, self.cell, error.next_step)
+            return Pending(component=recipe.name, reason=error.what, supply=supply)
+        return self._locked(answer, sources)
+
+    def _locked(self, answer: ToBuild, sources: Sources) -> LockedSource:
+        tree = sources.tree if isinstance(sources.tree, Archive) else None
+        table = sources.as_dict()
+        del table["environment"]
+        return LockedSource(
+            component=answer.recipe.name,
+            version=answer.version,
+            origin=answer.origin.kind,
+            filename=tree.filename if tree else "",
+            size=self.locker.store.size_of(tree.sha256) if tree else 0,
+            sha256=tree.sha256 if tree else "",
+            commit="" if tree else sources.commit,
+            environment=tuple(map(self._wheel, sources.environment)),
+            build=table,
+        )
+
+    def _wheel(self, file: EnvironmentFile) -> LockedFile:
+        name, version, _, _ = parse_wheel_filename(file.filename)
+        return LockedFile(
+            name=canonicalize_name(name),
+            version=str(version),
+            filename=file.filename,
+            size=self.locker.store.size_of(file.sha256),
+            sha256=file.sha256,
+        )
+
+    def sources(self, locked: LockedSource) -> Sources:
+        """Return what a locked source starts from, every missing commit fetched again.
+
+        Raises:
+            PatchesChangedError: The recipe's patches are not the lock's.
+            RefMovedError: A tag or branch is no longer what was locked.
+        """
+        files = (EnvironmentFile(filename=one.filename, sha256=one.sha256) for one in locked.environment)
+        patches = patches_for(self.locker.patches, locked.component, locked.version)
+        wanted = [(row["name"], row["sha256"]) for row in locked.build.get("patches", ())]
+        if wanted != [(patch.name, patch.sha256) for patch in patches]:
+            raise PatchesChangedError(
+                f"The patches of {locked.component} are not those of the lock.",
+                next_step=f"invoke lock --upgrade --torch {self.cell.torch} --build {locked.component}",
+            )
+        sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(files))
+        for tree in (sources.tree, *(item.source for item in sources.repositories)):
+            if isinstance(tree, GitSource) and not self.offline:
+                self._bring(tree)
+        return sources
+
+    def _bring(self, tree: GitSource) -> None:
+        store = self.locker.store
+        if any(bundle_of(store, module.commit) is None for module in tree.modules):
+            pin(
+                tree.top.url,
+                tree.ref,
+                store=store,
+                mirrors=self.locker.mirrors,
+                submodules=len(tree.modules) > 1,
+                locked=tree.top.commit,
+            )
+
+    def build(self, locked: LockedSource, recipe: Recipe, workshop: Workshop) -> LockedFile | Pending:
+        """Return the wheel of a locked source, built if need be, or why this host cannot build it.
+
+        Raises:
+            BuildError: The build failed.
+            IntegrityError: A source has other bytes than the lock says.
+        """
+        outcome: PendingBuild | list[BuiltWheel] | None = unfit(recipe, self.cell, workshop)
+        if outcome is None:
+            sources = self.sources(locked)
+            if not self.offline:
+                self.locker.downloads(spec_of(recipe, self.cell))
+            outcome = build_component(recipe, self.cell, sources, workshop)
+        if isinstance(outcome, PendingBuild):
+            return Pending(component=outcome.component, reason=outcome.reason, supply=outcome.supply)
+        return built_file(outcome[0], recipe)
+
+
+def built_file(wheel: BuiltWheel, recipe: Recipe) -> LockedFile:
+    """Return a built wheel as the lock keeps it."""
+    name, version, _, _ = parse_wheel_filename(wheel.filename)
+    return LockedFile(
+        name=canonicalize_name(name),
+        version=str(version),
+        filename=wheel.filename,
+        size=wheel.size,
+        sha256=wheel.sha256,
+        component=recipe.name,
+        origin="git" if recipe.project is None else "sdist",
+    )
