@@ -13,7 +13,7 @@ from upstreams import commit, git
 
 from ascend_wheelhouse.git_source import bundle_of
 from ascend_wheelhouse.locate import ToBuild
-from ascend_wheelhouse.lock import Lock, LockedSource, Pending, load, save
+from ascend_wheelhouse.lock import Inputs, Lock, LockedSource, Pending, load, save
 from ascend_wheelhouse.origins.git import RefMovedError
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import GitOrigin
@@ -74,6 +74,7 @@ def read_back(source: LockedSource, folder: Path) -> LockedSource:
         recipes_digest="0" * 64,
         wheels=(),
         sources=(source,),
+        inputs=Inputs(requirements=("torch",)),
     )
     save(lock, CELL.target, folder)
     loaded = load(folder, CELL)
