@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,20 @@ def test_every_file_comes_out_as_it_went_in(draft: Draft, signer: Signer, tmp_pa
     for file in bundle.iter_files():
         bundle.extract(file.path, tmp_path / "out")
         assert (tmp_path / "out").read_bytes() == draft.files[file.path]
+
+
+def test_any_changed_byte_anywhere_is_refused(draft: Draft, signer: Signer, tmp_path: Path) -> None:
+    """No byte of a bundle is free: headers, contents and fillings all follow from the signed manifest."""
+    path = tmp_path / "bundle.tar"
+    sound = join(draft.members())
+    draw = random.Random(60)  # noqa: S311 - any places will do, the same in every run
+
+    for position in draw.sample(range(len(sound)), 40):
+        changed = bytearray(sound)
+        changed[position] ^= 1 << draw.randrange(8)
+        path.write_bytes(changed)
+        with pytest.raises(errors.IntegrityError):
+            bundle_reader.open_bundle(path).verify(signer.fingerprint)
 
 
 def test_the_catalogue_is_as_long_as_promised() -> None:
