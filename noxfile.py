@@ -64,3 +64,11 @@ def verify(session: nox.Session) -> None:
     """Install the newest wheelhouse into an empty, sealed environment and prove that it serves."""
     _install(session)
     session.run("python", "-m", "ascend_wheelhouse.verify", "--standins", "tests/standins", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def cluster(session: nox.Session) -> None:
+    """Install a bundle on eight nodes made of network namespaces; needs root, sshd and iproute2."""
+    _install(session)
+    session.install("ansible-core>=2.19", env=_index_of_pip())
+    session.run("pytest", "tests/cluster", *session.posargs)

@@ -20,7 +20,13 @@ KILLED_AT_MOST = 20
 
 def install_and_kill(house: Path, prefix: Path, after: float, *, group: bool) -> bool:
     """Start an install, kill it after some seconds, and tell whether it was still running."""
-    command = [sys.executable, house / "install.py", "--prefix", prefix, "--insecure-no-signature"]
+    command: list[str | Path] = [
+        sys.executable,
+        house / "install.py",
+        "--prefix",
+        prefix,
+        "--insecure-no-signature",
+    ]
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as child:

@@ -30,6 +30,7 @@ from .contents import Contents
 from .environment import Prefix
 from .errors import NodeError, UsageError
 from .host import Host, read_host
+from .layout import MANIFEST
 from .post_install import finish
 from .supply import Supply, open_supply
 from .talk import Talk
@@ -97,7 +98,8 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
     prefix = Prefix(root=options.prefix.absolute())
     if options.verify is not None:
         probes = importlib.import_module(".verify", __package__)
-        return int(probes.main(["--prefix", str(prefix.root), *options.verify]))
+        manifest = prefix.required() / MANIFEST
+        return int(probes.main(["--prefix", str(prefix.root), "--manifest", str(manifest), *options.verify]))
     if options.check:
         return upkeep.check(prefix, talk)
     if options.rollback:
@@ -136,6 +138,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     fitness.require_fit(findings)
     facts = {
         "stack": contents.stack,
+        "cell": dict(contents.cell),
         "manifest": contents.digest,
         "signer": signer,
         "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
@@ -180,6 +183,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
         activate.write_doors(env, contents.environment, machine=job.host.machine, ascend=ascend)
         record = job.facts | _circumstances(prefix, contents, env)
         seconds = round(time.monotonic() - talk.started, 1)
+        (env / MANIFEST).write_bytes(supply.manifest)
         receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
 
@@ -196,7 +200,6 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
     return {
         "platform": contents.platform,
         "serial": contents.serial,
-        "cell": dict(contents.cell),
         "environment": str(env),
         "previous": active.name if active else None,
         "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -198,7 +198,7 @@ def install(
         run([_shell(), folder / item.entry.path, "--check"], log=log, env=surroundings)
     for item in missing:
         talk.say(f"installing {item.entry.path}")
-        words = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend)]
+        words: list[str | Path] = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend)]
         script = [] if item.kind.name == "toolkit" else [_shell(), "-c", _with_cann(ascend), "run"]
         run([*script, *words], log=log, env=surroundings)
         _note(ascend, item)

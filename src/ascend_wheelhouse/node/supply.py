@@ -24,11 +24,13 @@ class Supply:
 
     Args:
         bundle: Its reader.
-        contents: What it says of itself; not to be believed before `bundle.verify`.
+        manifest: The bytes of its manifest.
+        contents: What they say; not to be believed before `bundle.verify`.
         folder: Where it is unpacked already, or None.
     """
 
     bundle: Bundle
+    manifest: bytes
     contents: Contents
     folder: Path | None
 
@@ -66,5 +68,9 @@ def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)
     whole = len(place) == 1 and place[0].is_dir() and bundle.delta is None
     manifest = dict(bundle.head_members())[MANIFEST]
-    contents = read_contents(manifest)
-    return Supply(bundle=bundle, contents=contents, folder=place[0].absolute() if whole else None)
+    return Supply(
+        bundle=bundle,
+        manifest=manifest,
+        contents=read_contents(manifest),
+        folder=place[0].absolute() if whole else None,
+    )

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from namespaces import Cluster, cluster
+
+from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.signing import Signer, generate_key
+
+sys.path.append(str(Path(__file__).parents[1] / "install"))
+from small_wheelhouse import SmallWheelhouse, package
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+NODES = 8
+BUNDLE_SIZE = 80_000_000
+PLAYBOOK = shutil.which("ansible-playbook") or os.environ.get("ANSIBLE_PLAYBOOK", "")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PLAYBOOK, reason="ansible-playbook is not installed: nox -s cluster"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root"),
+    pytest.mark.skipif(not Path("/usr/sbin/sshd").exists(), reason="openssh-server is not installed"),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run of the playbook: its exit code, what it said, and the recap by node."""
+
+    status: int
+    text: str
+
+    def count(self, node: str, name: str) -> int:
+        """Return a figure of the recap, such as `changed`."""
+        line = next(line for line in self.text.splitlines() if line.startswith(f"{node} ") and " : " in line)
+        return int(re.findall(rf"{name}=(\d+)", line)[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A cluster, and what the playbook installs on it."""
+
+    cluster: Cluster
+    folder: Path
+    bundle: Path
+    key: Signer
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the playbook from the control host."""
+        options = " ".join(self.cluster.ssh_options())
+        variables = {
+            "sglang_npu_bundle": [str(self.bundle)],
+            "sglang_npu_trusted_key": self.key.fingerprint,
+            "sglang_npu_python": sys.executable,
+            "sglang_npu_prefix": str(self.folder / "{{ inventory_hostname }}/npu"),
+            "sglang_npu_cache": str(self.folder / "{{ inventory_hostname }}/cache"),
+            "sglang_npu_patience": 60,
+            "sglang_npu_report": str(self.folder / "report"),
+            "ansible_ssh_common_args": options,
+            "ansible_user": "root",
+        }
+        command: list[str | Path] = [PLAYBOOK, "-i", self._inventory(), "-e", json.dumps(variables)]
+        playbook = "ascend_wheelhouse.cluster.install"
+        settings = {"ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
+        with self.log.open("w") as log:
+            return subprocess.Popen(
+                self.cluster.command("control", *command, playbook),
+                cwd=DEPLOY,
+                env=os.environ | settings | {"ANSIBLE_CONFIG": str(self._settings())},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> Path:
+        """What the playbook says."""
+        return self.folder / "play.log"
+
+    def _settings(self) -> Path:
+        """Return the shipped settings, but with a shorter patience for nodes that went away."""
+        text = (
+            (DEPLOY / "ansible.cfg")
+            .read_text()
+            .replace("collections_path = .", f"collections_path = {DEPLOY}")
+        )
+        path = self.folder / "ansible.cfg"
+        path.write_text(text.replace("ServerAliveInterval=5", "ServerAliveInterval=2"))
+        return path
+
+    def _inventory(self) -> Path:
+        path = self.folder / "inventory.json"
+        hosts = {
+            name: {
+                "ansible_host": self.cluster.address(name),
+                "ansible_python_interpreter": sys.executable,
+            }
+            for name in self.cluster.nodes
+        }
+        path.write_text(json.dumps({"npu": {"hosts": hosts}}))
+        return path
+
+    def finish(self, process: subprocess.Popen[bytes]) -> Run:
+        """Wait for the playbook's end."""
+        process.wait(timeout=200)
+        return Run(status=process.returncode, text=self.log.read_text())
+
+    def wait_for(self, path: Path, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a file has come in the course of a run."""
+        for _ in range(900):
+            if path.exists() and path.stat().st_size:
+                return
+            assert process.poll() is None, self.log.read_text()
+            time.sleep(0.1)
+        process.kill()
+        process.wait()
+        pytest.fail(f"{path} never came\n{self.log.read_text()}")
+
+    def report(self) -> dict[str, dict[str, Any]]:
+        """Return the rows of the report by node."""
+        rows = json.loads((self.folder / "report/report.json").read_text())
+        return {row["node"]: row for row in rows}
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    key = generate_key(tmp_path / "signing")
+    noise = random.Random(1).randbytes(BUNDLE_SIZE // 2).hex()  # noqa: S311 - filler
+    wheels = [package("alpha"), package("filler", "1.0", data__txt=noise)]
+    house = SmallWheelhouse(wheels=wheels, serial=1).write(tmp_path / "house")
+    result = bundle_command(
+        house, out=tmp_path / "bundle.tar", sign_key=key.path, serial=1, allow_incomplete=True
+    )
+    shutil.rmtree(house)
+    with cluster(tmp_path, NODES) as made:
+        yield Site(cluster=made, folder=tmp_path, bundle=result.paths[0], key=key)
+
+
+def states(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {node: str(row["state"]) for node, row in rows.items()}
+
+
+def test_eight_nodes_are_installed_though_one_is_cut_off_and_the_next_run_mends_it(site: Site) -> None:
+    victim = "n6"
+    site.cluster.slow_down(victim, "8mbit")
+    before = site.cluster.bytes_sent("control")
+    process = site.start()
+    site.wait_for(site.folder / victim / "cache/bundle.tar.part", process)
+    site.cluster.link(victim, "down")
+    first = site.finish(process)
+    others = [name for name in site.cluster.nodes if name != victim]
+    assert states(site.report()) == {victim: "not reached", **dict.fromkeys(others, "installed")}, first.text
+    assert first.count(victim, "unreachable") == 1
+
+    site.cluster.link(victim, "up")
+    site.cluster.full_speed(victim)
+    second = site.finish(site.start())
+    assert second.status == 0, second.text
+    assert {second.count(name, "changed") for name in others} == {0}
+    assert second.count(victim, "changed") > 0
+    sent = site.cluster.bytes_sent("control") - before
+    sys.stdout.write(f"control host sent {sent} bytes, bundle {site.bundle.stat().st_size}\n")
+    assert sent <= 2 * site.bundle.stat().st_size, f"{sent} bytes for {site.bundle.stat().st_size}"
+
+    third = site.finish(site.start())
+    assert third.status == 0, third.text
+    assert {third.count(name, "changed") for name in site.cluster.nodes} == {0}
+    rows = site.report()
+    assert {row["digest"] for row in rows.values()} == {rows["n1"]["digest"]}
+    assert {row["signer"] for row in rows.values()} == {site.key.fingerprint}
+    page = (site.folder / "report/report.html").read_text()
+    assert "8 of\n8 nodes installed." in page
