@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -103,6 +104,24 @@ def test_a_node_without_ssh_keygen_verifies_as_well(
     assert signature.check(b"{}", sound, frozenset({signer.fingerprint})) == signer.public_key
     with pytest.raises(sshsig.BadSignatureError, match=r"^The signature does not belong to this manifest"):
         signature.check(b"{ }", sound, None)
+
+
+@pytest.mark.parametrize(
+    ("says", "accepted"), [("ssh-keygen: unknown option -- Y", True), ("Could not verify signature.", False)]
+)
+def test_an_old_ssh_keygen_is_passed_over_and_a_new_one_is_believed(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, *, accepted: bool
+) -> None:
+    sound = signer.sign(b"{}")
+    program = tmp_path / "ssh-keygen"
+    program.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with (
+        contextlib.nullcontext() if accepted else pytest.raises(sshsig.BadSignatureError, match="not belong")
+    ):
+        signature.check(b"{}", sound, None)
 
 
 def test_the_fingerprint_is_the_one_that_ssh_keygen_shows(signer: Signer) -> None:

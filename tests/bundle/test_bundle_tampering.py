@@ -109,6 +109,28 @@ def test_every_file_comes_out_as_it_went_in(draft: Draft, signer: Signer, tmp_pa
         assert (tmp_path / "out").read_bytes() == draft.files[file.path]
 
 
+def test_a_link_to_a_bundle_is_followed(draft: Draft, signer: Signer, tmp_path: Path) -> None:
+    (tmp_path / "real.tar").write_bytes(join(draft.members()))
+    (tmp_path / "link.tar").symlink_to("real.tar")
+
+    assert bundle_reader.open_bundle(tmp_path / "link.tar").verify(signer.fingerprint).serial == 7
+    assert bundle_reader.open_bundle([tmp_path / "link.tar"]).verify(signer.fingerprint).serial == 7
+
+
+def test_a_medium_that_was_taken_out_is_told_as_such(draft: Draft, signer: Signer, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.tar"
+    path.write_bytes(join(draft.members()))
+    bundle = bundle_reader.open_bundle(path)
+    path.unlink()
+
+    with pytest.raises(errors.IntegrityError, match="cannot be read: No such file or directory"):
+        bundle.verify(signer.fingerprint)
+    with pytest.raises(errors.IntegrityError, match="cannot be read"):
+        bundle_reader.open_bundle([path])
+    with pytest.raises(errors.UsageError, match="There is no bundle at"):
+        bundle_reader.open_bundle(path)
+
+
 def test_any_changed_byte_anywhere_is_refused(draft: Draft, signer: Signer, tmp_path: Path) -> None:
     """No byte of a bundle is free: headers, contents and fillings all follow from the signed manifest."""
     path = tmp_path / "bundle.tar"

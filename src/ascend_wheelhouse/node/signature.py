@@ -1,7 +1,7 @@
 """Who signed a manifest, and whether this node trusts them.
 
 A manifest is signed with `ssh-keygen -Y sign -n ascend-wheelhouse` and an Ed25519 key. `ssh-keygen -Y verify`
-checks it; where a node has no `ssh-keygen`, plain Python does.
+checks it, beside plain Python; where a node has none, or one older than OpenSSH 8.2, plain Python does alone.
 """
 
 from __future__ import annotations
@@ -93,16 +93,19 @@ def no_trusted_key(signer: str | None) -> NoTrustedKeyError:
 
 
 def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
+    """Tell whether a signature is sound: to plain Python, and to `ssh-keygen` where the node has one."""
     program = shutil.which("ssh-keygen")
-    if program is None:
-        return verify_in_python(message, signature)
+    sound = verify_in_python(message, signature)
+    if not sound or program is None:
+        return sound
     with tempfile.TemporaryDirectory(prefix="wheelhouse-signature-") as folder:
         signers, file = Path(folder, "allowed_signers"), Path(folder, "signature")
         signers.write_text(f'{NAMESPACE} namespaces="{NAMESPACE}" {public_line(signature.key)}\n')
         file.write_bytes(armoured)
         words = ["-Y", "verify", "-f", str(signers), "-I", NAMESPACE, "-n", NAMESPACE, "-s", str(file)]
         done = subprocess.run([program, *words], input=message, capture_output=True, check=False)
-    return done.returncode == 0
+    too_old = b"option -- Y" in done.stderr
+    return done.returncode == 0 or too_old
 
 
 def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:

@@ -34,7 +34,7 @@ class PartedFile:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self._sizes = [path.stat().st_size for path in paths]
+        self._sizes = [_size(path) for path in paths]
         self.size = sum(self._sizes)
 
     def read_into(self, view: memoryview, offset: int) -> int:
@@ -56,15 +56,33 @@ class PartedFile:
         return bytes(buffer[: self.read_into(memoryview(buffer), offset)])
 
 
-def _read_one(path: Path, view: memoryview, offset: int) -> int:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+def _size(path: Path) -> int:
     try:
-        done = 0
-        while done < len(view) and (count := os.preadv(handle, [view[done:]], offset + done)):
-            done += count
-        return done
-    finally:
-        os.close(handle)
+        return path.stat().st_size
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_one(path: Path, view: memoryview, offset: int) -> int:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            done = 0
+            while done < len(view) and (count := os.preadv(handle, [view[done:]], offset + done)):
+                done += count
+            return done
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> BundleDamagedError:
+    return BundleDamagedError(
+        f"{path} cannot be read: {error.strerror}.",
+        why="The medium is damaged or was taken out, the file is not yours to read, or it became a link.",
+        next_step=f"ls -l {path}; then copy it again",
+    )
 
 
 @dataclass(frozen=True)
@@ -107,6 +125,7 @@ def find_parts(path: Path) -> list[Path]:
         BundleMissingError: There is none.
         BundleDamagedError: A part is missing between others.
     """
+    path = path.resolve()
     if path.is_file():
         match = _PART.fullmatch(path.name)
         if match is None:
