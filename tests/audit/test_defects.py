@@ -66,6 +66,21 @@ def a_cann_library_in_a_wheel_whose_recipe_does_not_leave_it_to_the_host(shop: S
     shop.wheels["torchvision"].files["torchvision/_C.so"] = other
 
 
+def cuda_object() -> bytes:
+    flags = ("-Wl,--no-as-needed", "-L.", "-lcudart")
+    return compiled("_C.so", "int c;", flags, (("libcudart.so", "int cuda;"),))
+
+
+@defect("link-closure", "cuda-object")
+def a_cuda_build_of_a_package_that_does_without(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = cuda_object()
+
+
+@defect("link-closure", "cuda-object")
+def a_cuda_build_of_torch(shop: Shop) -> None:
+    shop.wheels["torch"].files["torch/lib/libtorch_cuda_linalg.so"] = cuda_object()
+
+
 @defect("link-closure", "missing-symbols")
 def a_torch_symbol_of_another_line(shop: Shop) -> None:
     put_library(
@@ -660,3 +675,12 @@ def test_there_are_at_least_forty_defects_of_every_check() -> None:
         "cell",
         "hygiene",
     }
+
+
+def test_a_cuda_build_stops_torch_and_only_warns_of_torchvision(tmp_path: Path) -> None:
+    shop = open_shop()
+    a_cuda_build_of_a_package_that_does_without(shop)
+    assert shop.audit(tmp_path / "vision").clean
+    shop = open_shop()
+    a_cuda_build_of_torch(shop)
+    assert not shop.audit(tmp_path / "torch").clean

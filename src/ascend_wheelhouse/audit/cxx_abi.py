@@ -21,6 +21,8 @@ def check(universe: Universe) -> Iterator[Finding]:
     if not universe.torch_abi:
         return
     for placed in universe.objects:
+        if universe.cuda_libraries(placed):
+            continue
         foreign = sorted(
             name
             for name in (text.partition("@")[0] for text in placed.object.undefined)

@@ -47,7 +47,7 @@ _BUILDER = re.compile(
 )
 _HOMES = (b"/home/", b"/root/", b"/Users/")
 _HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
-_FOLDED = frozenset({"builder-path", "writable", "bytecode", "credentials"})
+_FOLDED = frozenset({"rpath", "builder-path", "writable", "bytecode", "credentials"})
 _INSIDE = ("$ORIGIN", "${ORIGIN}")
 
 

@@ -42,6 +42,9 @@ def check(universe: Universe) -> tuple[list[Finding], dict[str, int]]:
         if fault := _wrong_machine(placed, policy):
             findings.append(fault)
             continue
+        if cuda := universe.cuda_libraries(placed):
+            findings.append(_cuda(placed, cuda, policy))
+            continue
         findings += _libraries(placed, universe)
         tally = _symbols(placed, universe, system, policy)
         findings += _verdict(placed, universe, tally, policy)
@@ -57,6 +60,19 @@ def _wrong_machine(placed: Placed, policy: AuditPolicy) -> Finding | None:
     severity: Severity = "error" if placed.object.kind == "shared" else "warning"
     message = f"the object is for {placed.object.machine}, and the target is {machine}"
     return _finding(placed, "machine", severity, message, repair=f"take the wheel for {machine}")
+
+
+def _cuda(placed: Placed, libraries: tuple[str, ...], policy: AuditPolicy) -> Finding:
+    optional = policy.is_optional(placed.wheel.name, placed.object.path)
+    return _finding(
+        placed,
+        "cuda-object",
+        "warning" if optional else "error",
+        "the object is built for CUDA and loads on no NPU node"
+        + (": its package does without" if optional else ""),
+        evidence=", ".join(libraries),
+        repair="take the CPU build (+cpu) of this wheel",
+    )
 
 
 def _libraries(placed: Placed, universe: Universe) -> Iterator[Finding]:

@@ -104,7 +104,7 @@ def _intruders(wheels: Sequence[WheelFacts], shared: _Owners) -> Iterator[Findin
 
 def _stray(wheel: WheelFacts) -> Iterator[Finding]:
     tops = {item.path.partition("/")[0] for item in wheel.files if "/" in item.path} & _STRAY
-    for top in sorted(tops):
+    for top in sorted(tops - {wheel.name}):
         text = f"installs the top-level folder {top!r}, a name that other wheels take as well"
         yield _finding(wheel.file, "stray-top-level", "warning", text, member=f"{top}/")
 

@@ -23,6 +23,8 @@ IMPORT_ROOTS = {"sglang": ("sglang.launch_server",)}
 HOST_MODULES = frozenset(
     {"acl", "hccl", "hccl_v2", "msprof", "mspti", "op_test_frame", "opp", "tbe", "te", "tvm"}
 )
+# Objects that their package loads under `try` and does without: torchvision/extension.py, torchao/__init__.py.
+OPTIONAL_OBJECTS = {"torchvision": ("torchvision/*.so",), "torchao": ("torchao/_C*.so", "torchao/*/_C*.so")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class AuditPolicy:
         undeclared: By distribution, requirements that its recipe knows it to need without declaring them.
         import_roots: By distribution, modules beside its top-level packages that are imported at run time.
         host_modules: Import names that the host provides.
+        optional_objects: By distribution, patterns of objects that its package does without if they do not load.
         origins: By wheel file name, the kind of origin that the manifest states.
         yanked: By wheel file name, the reason why the index withdrew it.
         built_here: Distributions built from source by this project: no builder path may be left in them.
@@ -68,6 +71,7 @@ class AuditPolicy:
     undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(IMPORT_ROOTS))
     host_modules: frozenset[str] = HOST_MODULES
+    optional_objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(OPTIONAL_OBJECTS))
     origins: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     built_here: frozenset[str] = frozenset()
@@ -78,6 +82,10 @@ class AuditPolicy:
     def leaves_to_host(self, distribution: str, library: str) -> bool:
         """Tell whether the distribution's recipe leaves a library to the host."""
         return any(fnmatchcase(library, pattern) for pattern in self.host_libraries.get(distribution, ()))
+
+    def is_optional(self, distribution: str, path: str) -> bool:
+        """Tell whether the distribution's package does without an object that does not load."""
+        return any(fnmatchcase(path, pattern) for pattern in self.optional_objects.get(distribution, ()))
 
 
 def policy_from_recipes(

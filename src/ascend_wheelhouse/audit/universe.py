@@ -6,6 +6,7 @@ wheel or the wheels that it imports have loaded already, by what the recipe leav
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from ascend_wheelhouse.audit.system import System
 
 SYSTEM: Final = "system"
 HOST: Final = "host"
+_CUDA = re.compile(
+    r"lib(c10_cuda|torch_cuda|cuda|cudart|cublas|cudnn|cufft|cusparse|nv|nccl|cupti)[\w.-]*\.so"
+)
 _VOTES = 500
 
 
@@ -144,6 +148,14 @@ class Universe:
         )
         votes = Counter(mangled.string_abi(name) for name in islice(names, _VOTES))
         return max(votes, key=votes.__getitem__, default="")
+
+    def cuda_libraries(self, placed: Placed) -> tuple[str, ...]:
+        """Return the CUDA libraries that the object needs and nothing has: no NPU node can load it."""
+        return tuple(
+            library
+            for library in placed.object.needed
+            if _CUDA.match(library) and self.resolve(placed, library) is None
+        )
 
     def abi_differs(self, placed: Placed, name: str) -> bool:
         """Tell whether a symbol is of the other C++11 ABI than torch's: the `cxx-abi` check reports it."""

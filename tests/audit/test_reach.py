@@ -1,0 +1,111 @@
+"""Which imports are certain, and which an author has guarded."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from making_wheels import WheelDraft
+from shop import policy_for
+
+from ascend_wheelhouse.audit.conditions import holds
+from ascend_wheelhouse.audit.runner import audit_wheels
+
+GUARDED = [
+    "try:\n    import wheelbarrow\nexcept ImportError:\n    wheelbarrow = None\n",
+    "try:\n    import wheelbarrow\nexcept (OSError, ModuleNotFoundError):\n    pass\n",
+    "try:\n    import wheelbarrow\nexcept Exception:\n    pass\n",
+    "try:\n    import wheelbarrow\nexcept:\n    pass\n",
+    "from contextlib import suppress\nwith suppress(ImportError):\n    import wheelbarrow\n",
+    "def later():\n    import wheelbarrow\n",
+    "class A:\n    def later(self):\n        import wheelbarrow\n",
+    "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import wheelbarrow\n",
+    "import typing\nif typing.TYPE_CHECKING:\n    import wheelbarrow\n",
+    'import sys\nif sys.platform == "win32":\n    import wheelbarrow\n',
+    'import sys\nif sys.platform.startswith("darwin"):\n    import wheelbarrow\n',
+    'import os\nif os.name == "nt":\n    import wheelbarrow\n',
+    'import platform\nif platform.system() in ("Windows", "Darwin"):\n    import wheelbarrow\n',
+    "import sys\nif sys.version_info < (3, 8):\n    import wheelbarrow\n",
+    "import sys\nif sys.version_info >= (3, 11):\n    import tomllib\nelse:\n    import wheelbarrow\n",
+    "import sys\nif sys.version_info[0] == 2:\n    import wheelbarrow\n",
+    "import helper\nif helper.is_cuda():\n    import wheelbarrow\n",
+    'if __name__ == "__main__":\n    import wheelbarrow\n',
+    "from . import compat\n",
+    "from .wheelbarrow import x\n",
+    "import alone.wheelbarrow\n",
+    "import os.path, json, distutils\n",
+    "import __main__\n",
+    '"""\nimport wheelbarrow\n"""\n',
+    "this is no Python\n",
+]
+FILES = {"alone/compat.py": "", "alone/wheelbarrow.py": "x = 1\n", "helper.py": ""}
+
+
+@pytest.mark.parametrize("text", GUARDED)
+def test_a_guarded_import_is_not_reported(tmp_path: Path, text: str) -> None:
+    path = WheelDraft(name="alone", files={"alone/__init__.py": text, **FILES}).write(tmp_path)
+    report = audit_wheels([path], policy_for("aarch64"))
+    assert not [one for one in report.findings if one.check == "undeclared-imports"]
+
+
+CERTAIN = [
+    "import wheelbarrow\n",
+    "from wheelbarrow.axle import wheel\n",
+    "import sys\nif sys.version_info >= (3, 8):\n    import wheelbarrow\n",
+    'import os\nif os.name != "nt" and not False:\n    import wheelbarrow\n',
+    "try:\n    x = 1\nfinally:\n    import wheelbarrow\n",
+    "with open(__file__):\n    import wheelbarrow\n",
+    "for _ in range(1):\n    import wheelbarrow\n",
+    "from alone.deeper import x\n",
+]
+
+
+@pytest.mark.parametrize("text", CERTAIN)
+def test_a_certain_import_is_reported_with_its_place(tmp_path: Path, text: str) -> None:
+    files: dict[str, str | bytes] = {"alone/__init__.py": text}
+    files |= {"alone/deeper/__init__.py": "import wheelbarrow\nx = 1\n"}
+    path = WheelDraft(name="alone", files=files).write(tmp_path)
+    report = audit_wheels([path], policy_for("aarch64"))
+    (found,) = [one for one in report.findings if one.check == "undeclared-imports"]
+    assert found.severity == "error"
+    assert found.member.startswith("alone/")
+
+
+def test_a_wheel_that_nothing_imports_is_only_warned_of(tmp_path: Path) -> None:
+    user = WheelDraft(name="user", files={"user.py": ""}, metadata=["Requires-Dist: alone"])
+    alone = WheelDraft(name="alone", files={"alone.py": "import wheelbarrow\n"})
+    report = audit_wheels([user.write(tmp_path), alone.write(tmp_path)], policy_for("aarch64"))
+    assert report.clean
+    assert [one.rule for one in report.of("warning")] == ["missing-module"]
+
+
+def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "alone/__init__.py": "import sys\nsys.path.append('.')\nimport _native\nimport jaraco.text\n",
+        "alone/_native.cpython-311-aarch64-linux-gnu.so": b"",
+        "alone/_vendor/jaraco/text.py": "",
+    }
+    path = WheelDraft(name="alone", files=files).write(tmp_path)
+    assert audit_wheels([path], policy_for("aarch64")).clean
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ('sys.platform == "linux"', True),
+        ('sys.platform in ("linux", "linux2")', True),
+        ('not os.name == "posix"', False),
+        ("sys.version_info[:2] >= (3, 11)", True),
+        ("sys.version_info >= (3, 12)", False),
+        ("TYPE_CHECKING or unknown", None),
+        ("TYPE_CHECKING and unknown", False),
+        ('sys.platform == "linux" or unknown', True),
+        ("unknown()", None),
+        ('"a" < sys.version_info', None),
+        ("1 < 2 < 3", None),
+    ],
+)
+def test_conditions_are_decided_as_the_target_decides_them(text: str, verdict: object) -> None:
+    expression = ast.parse(text, mode="eval").body
+    assert holds(expression, (3, 11)) is verdict

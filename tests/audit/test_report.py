@@ -1,0 +1,176 @@
+"""What a person and a machine get to read of an audit."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from making_wheels import WheelDraft
+from shop import ACL, RECIPES, compiled, open_shop, policy_for
+
+from ascend_wheelhouse.audit import host_symbols
+from ascend_wheelhouse.audit.command import NothingToAuditError, Request, audit, audit_folder
+from ascend_wheelhouse.audit.mangled import readable, string_abi
+from ascend_wheelhouse.audit.render import show
+from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditReport, Finding
+from ascend_wheelhouse.audit.runner import audit_wheels
+from ascend_wheelhouse.audit.sarif import as_sarif
+from ascend_wheelhouse.events import Event, JobFinished, silent
+from ascend_wheelhouse.store import Store
+
+ROOT = RECIPES.parent
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> AuditReport:
+    path = WheelDraft(name="alone", files={"alone.py": "import wheelbarrow\n"}).write(tmp_path)
+    return audit_wheels([path], policy_for("aarch64"))
+
+
+def test_a_defect_is_exit_code_7_with_the_repair(broken: AuditReport) -> None:
+    assert broken.exit_code == 7
+    with pytest.raises(AuditDefectsError, match=r"^The audit found 1 defect:") as caught:
+        broken.raise_for_defects()
+    assert "wheelbarrow" in caught.value.next_step
+
+
+def test_a_clean_report_raises_nothing(tmp_path: Path) -> None:
+    path = WheelDraft(name="alone", files={"alone.py": ""}).write(tmp_path)
+    report = audit_wheels([path], policy_for("aarch64"))
+    report.raise_for_defects()
+    assert report.exit_code == 0
+
+
+def test_the_json_report_names_every_check_and_every_finding(broken: AuditReport) -> None:
+    plain = json.loads(json.dumps(broken.as_dict()))
+    assert plain["schema"] == 1
+    assert set(plain["checks"]) == set(CHECKS)
+    (finding,) = [one for one in plain["findings"] if one["severity"] == "error"]
+    assert finding["check"] == "undeclared-imports"
+    assert finding["evidence"] == "line 1: import wheelbarrow"
+
+
+def test_the_sarif_report_points_at_the_member(broken: AuditReport) -> None:
+    log = as_sarif(broken)
+    (run,) = log["runs"]
+    result = next(one for one in run["results"] if one["level"] == "error")
+    assert log["version"] == "2.1.0"
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
+    uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+    assert uri == "wheels/alone-1.0-py3-none-any.whl!/alone.py"
+
+
+def test_the_table_shows_the_defect_and_the_verdict(
+    broken: AuditReport, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(broken)
+    printed = capsys.readouterr().out
+    assert re.search(r"undeclared-imports +defect +alone-1\.0: alone\.py +imports wheelbarrow", printed)
+    assert "1 wheels: not fit to ship" in printed
+
+
+def test_the_worst_comes_first_and_nothing_twice() -> None:
+    note = Finding(check="hygiene", rule="x", severity="note", message="n")
+    error = replace(note, severity="error")
+    report = AuditReport(wheels=(), findings=(error, note))
+    assert [one.severity for one in report.findings] == ["error", "note"]
+
+
+def test_facts_are_read_once(tmp_path: Path) -> None:
+    store, events = Store(tmp_path / "store"), list[Event]()
+    shop = open_shop()
+    folder = tmp_path / "wheels"
+    first = shop.audit(folder)
+    wheels = sorted(folder.glob("*.whl"))
+    assert audit_wheels(wheels, shop.policy, store).as_dict() == first.as_dict()
+    assert audit_wheels(wheels, shop.policy, store, events.append).as_dict() == first.as_dict()
+    assert {event.outcome for event in events if isinstance(event, JobFinished)} == {"cached"}
+
+
+def test_changed_bytes_are_read_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    draft = WheelDraft(name="alone", files={"alone.py": ""})
+    assert audit_wheels([draft.write(tmp_path)], policy_for("aarch64"), store).clean
+    draft.files["alone.py"] = "import wheelbarrow\n"
+    assert not audit_wheels([draft.write(tmp_path)], policy_for("aarch64"), store).clean
+
+
+def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_path: Path) -> None:
+    open_shop("x86_64").audit(tmp_path)
+    report = audit(Request(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    assert report.clean
+    assert report.cell["machine"] == "x86_64"
+    assert report.cell["torch_npu"] == "2.8.0.post2"
+
+
+def test_a_wheelhouse_is_held_to_its_manifest(tmp_path: Path) -> None:
+    open_shop("x86_64").audit(tmp_path / "wheels")
+    entries = [
+        {"path": f"wheels/{path.name}", "kind": "wheel", "origin": "index", "note": ""}
+        for path in sorted((tmp_path / "wheels").glob("*.whl"))
+    ]
+    cell = {"torch": "2.8.0", "torch_npu": "2.8.0.post4", "npu": "910b", "python": "3.11", "glibc": "2.28"}
+    document = {"schema": 1, "platform": "x86_64", "derived": False, "cell": cell, "files": entries}
+    (tmp_path / "manifest.json").write_text(json.dumps(document))
+    report = audit_folder(tmp_path, root=ROOT, store=Store(tmp_path / "store"), emit=silent)
+    assert {one.rule for one in report.of("error")} == {"not-as-stated"}
+    assert report.cell["npu"] == "910b"
+
+
+def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NothingToAuditError, match="There is no wheel to audit"):
+        audit(Request(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+
+
+def test_a_wheel_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(NothingToAuditError, match=r"1 wheels are not there: gone\.whl"):
+        audit(Request(paths=(tmp_path / "gone.whl",)), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
+
+
+def test_a_cann_that_was_read_once_serves_later_audits(tmp_path: Path) -> None:
+    store, cann = Store(tmp_path / "store"), tmp_path / "cann-8.3.RC2"
+    (cann / "lib64").mkdir(parents=True)
+    (cann / "lib64" / "libascendcl.so").write_bytes(compiled("libascendcl.so", ACL))
+    symbols = host_symbols.read_host_symbols(cann, "x86_64")
+    assert "aclInit" in symbols["libascendcl.so"]
+    assert host_symbols.cann_version(cann) == "8.3.RC2"
+    host_symbols.keep(store, "8.3.RC2", "x86_64", symbols)
+    assert host_symbols.kept(store, "8.3.rc2", "x86_64") == symbols
+    assert host_symbols.kept(store, "8.5.0", "x86_64") is None
+
+
+def test_a_folder_without_cann_is_told(tmp_path: Path) -> None:
+    with pytest.raises(host_symbols.NoCannError, match="no shared library for aarch64"):
+        host_symbols.read_host_symbols(tmp_path, "aarch64")
+
+
+def test_with_the_cann_given_nothing_is_left_uncompared(tmp_path: Path) -> None:
+    shop = open_shop()
+    shop.hold_to(host_symbols={"libascendcl.so": frozenset({"aclInit"})})
+    report = shop.audit(tmp_path)
+    assert report.clean
+    (left,) = [one for one in report.findings if one.rule == "left-to-host"]
+    assert "compared with the CANN given" in left.message
+
+
+@pytest.mark.parametrize(
+    ("name", "abi"),
+    [
+        ("_ZN3c105ErrorC1ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE", "new"),
+        ("_ZN3c105ErrorC1ENS_14SourceLocationESs", "old"),
+        ("_ZN3c108ClassSs4nameEv", ""),
+        ("aclInit", ""),
+    ],
+)
+def test_the_string_abi_shows_in_a_symbol(name: str, abi: str) -> None:
+    assert string_abi(name) == abi
+
+
+def test_symbols_are_shown_as_people_write_them() -> None:
+    mangled = "_ZNK3c1010TensorImpl37compute_strides_like_channels_last_3dENS0_8identityIbEE"
+    assert readable(mangled).startswith("c10::TensorImpl::compute_strides_like_channels_last_3d(")
+    assert readable("rand@GLIBC_2.2.5") == "rand@GLIBC_2.2.5"
+    assert readable("_Zbroken") == "_Zbroken"
