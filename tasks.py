@@ -12,7 +12,7 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
-ROOT = Path(__file__).resolve().parent
+ROOT = Path(__file__).parent.absolute()
 _HELP = {
     "torch": "torch version, such as 2.8.0",
     "platform": "aarch64 or x86_64",

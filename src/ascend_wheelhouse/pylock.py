@@ -99,7 +99,7 @@ def dump_requirements(files: Iterable[LockedFile]) -> str:
     lines = [
         "#",
         f"# This file was made by {CREATED_BY}, beside the pylock of the same platform.",
-        "# Install with: pip install --no-index --find-links wheels --require-hashes -r this-file",
+        "# Install with: pip install --no-deps --no-index --find-links wheels --require-hashes -r this-file",
         "#",
     ]
     for file in sorted(files, key=lambda file: file.name):

@@ -14,12 +14,14 @@ from ascend_wheelhouse.derive import Request
 from ascend_wheelhouse.errors import IntegrityError, UsageError
 from ascend_wheelhouse.events import Note, Stage, silent
 from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.inputs import moment
 from ascend_wheelhouse.locate import Answer, Located
 from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
 from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.projects import build_source
 from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.resolvers import resolver_named
 from ascend_wheelhouse.transfer import Download
 from ascend_wheelhouse.workspace import Workspace
 
@@ -65,6 +67,8 @@ class Made:
 
 def cell_of(workspace: Workspace, options: Options) -> Cell:
     """Return the cell that a run is for."""
+    moment(options.exclude_newer)
+    resolver_named(options.resolver)
     cell = workspace.cell(options.request)
     return replace(cell, exclude_newer=options.exclude_newer) if options.exclude_newer else cell
 
@@ -78,6 +82,9 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
     committed = None if options.upgrade else workspace.committed_lock(cell)
     if committed is not None:
         _check_fits(committed, cell)
+        if options.exclude_newer and moment(committed.inputs.exclude_newer) != moment(options.exclude_newer):
+            text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
+            workspace.emit(Note(text=text, level="warning"))
         return committed
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
     built = build_sources(workspace, cell, new)

@@ -1,0 +1,342 @@
+"""`invoke wheelhouse` from end to end, as a user runs it, against an index on the loopback."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from index_server import cut_after, hang_up, html_page, serving, status
+from small_world import World, found, wheel
+
+WHEELS = {
+    *("torch-2.8.0", "torchvision-0.23.0", "torch_npu-2.8.0.post2", "triton_ascend-3.2.0", "sglang-1.0+npu"),
+    *("einops-0.8", "tqdm-4.0", "numpy-2.0", "pybind11-3.0"),
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with serving() as index:
+        yield found(tmp_path, index)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose wheelhouse is made; tests that change it take a copy."""
+    with serving() as index:
+        made = found(tmp_path_factory.mktemp("world"), index)
+        done = made.make()
+        assert done.status == 0, done.err + done.out
+        yield made
+
+
+def manifest(world: World) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((world.folder / "manifest.json").read_text())
+    return document
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_it_holds_what_the_cell_needs_and_nothing_else(finished: World) -> None:
+    """pybind11 is there although nothing declares it; triton is not, nor the index's other sglang."""
+    names = {path.name.removesuffix("-py3-none-any.whl") for path in (finished.folder / "wheels").iterdir()}
+    assert names == WHEELS
+
+
+def test_everything_around_the_wheels_is_there(finished: World) -> None:
+    names = {path.name for path in finished.folder.iterdir()}
+    locks = {f"{kind}.aarch64.toml" for kind in ("pylock", "sources", "payloads")} | {
+        "requirements.aarch64.txt"
+    }
+    assert {
+        "wheels",
+        "simple",
+        "sources",
+        "node",
+        "manifest.json",
+        "SHA256SUMS",
+        "sbom.cdx.json",
+    } | locks <= names
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=finished.folder, check=True)
+
+
+def test_the_lock_is_written_beside_the_recipes_and_names_no_host(finished: World) -> None:
+    folder = finished.root / "lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3"
+    texts = [path.read_text() for path in folder.iterdir()]
+    assert len(texts) == 4
+    assert not any("127.0.0.1" in text.replace("http://127.0.0.1:9/", "") for text in texts)
+    assert (folder / "pylock.aarch64.toml").read_bytes() == (
+        finished.folder / "pylock.aarch64.toml"
+    ).read_bytes()
+
+
+def test_what_cannot_be_reached_is_pending_with_what_would_supply_it(finished: World) -> None:
+    told = manifest(finished)
+    assert told["complete"] is False
+    (pending,) = told["pending"]
+    assert pending["component"] == "nnal"
+    assert pending["reason"].startswith("url: 127.0.0.1: ")
+    assert pending["supply"] == "`invoke vendor FILE`"
+
+
+def test_sglangs_wheel_asks_for_what_its_npu_project_file_says(finished: World) -> None:
+    with zipfile.ZipFile(finished.folder / "wheels/sglang-1.0+npu-py3-none-any.whl") as archive:
+        metadata = archive.read("sglang-1.0+npu.dist-info/METADATA").decode()
+    assert "Version: 1.0+npu\n" in metadata
+    assert "Requires-Dist: einops\n" in metadata
+    assert "cuda-python" not in metadata
+
+
+def test_pip_installs_it_offline_by_hash(finished: World, tmp_path: Path) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        "--require-hashes",
+    ]
+    words += ["--find-links", str(finished.folder / "wheels"), "--target", str(tmp_path / "site")]
+    words += ["-r", str(finished.folder / "requirements.aarch64.txt")]
+    subprocess.run(words, check=True, env={**finished.env, "PIP_INDEX_URL": ""})
+    assert (tmp_path / "site/pybind11.py").is_file()
+
+
+def test_nothing_to_do_asks_nobody_and_changes_nothing(finished: World) -> None:
+    before = snapshot(finished.folder)
+    asked = len(finished.index.asked)
+    done = finished.make()
+    assert done.status == 0
+    assert len(finished.index.asked) == asked
+    assert snapshot(finished.folder) == before
+
+
+def test_json_is_one_document_a_line_for_machines(finished: World) -> None:
+    done = finished.make("--json")
+    last = json.loads(done.out.splitlines()[-1])
+    assert last["path"] == str(finished.folder)
+    assert last["pending"][0]["component"] == "nnal"
+
+
+def test_strict_and_ci_make_what_is_pending_an_error(finished: World) -> None:
+    for done in (finished.make("--strict"), finished.make(CI="true")):
+        assert done.status == 8
+        assert "lacks nnal" in done.err
+        assert "Next: " in done.err
+
+
+def test_check_finds_a_wheel_that_was_changed_afterwards(finished: World, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.root, copy, symlinks=True)
+    other = World(root=copy, index=finished.index)
+    assert other.make().status == 0
+    victim = other.folder / "wheels/tqdm-4.0-py3-none-any.whl"
+    stamps = victim.stat()
+    data = bytearray(victim.read_bytes())
+    data[40] ^= 1
+    victim.unlink()
+    victim.write_bytes(data)
+    os.utime(victim, ns=(stamps.st_atime_ns, stamps.st_mtime_ns))
+    assert other.make().status == 0, "time stamps are trusted without --check"
+    done = other.make("--check")
+    assert done.status == 5
+    assert "wheels/tqdm-4.0-py3-none-any.whl" in done.err
+
+
+def test_plan_shows_what_is_cached_and_what_is_pending(finished: World) -> None:
+    done = finished.invoke("plan", "--json")
+    steps = {step["step"]: step["state"] for step in json.loads(done.out)["steps"]}
+    assert steps["fetch torch"] == "cached"
+    assert steps["build sglang"] == "cached"
+    assert steps["supply nnal"] == "pending"
+    assert finished.invoke("plan", "--dot").out.startswith("digraph")
+    assert "cached" in finished.make("--dry-run").out
+
+
+def test_a_file_handed_over_completes_it(world: World) -> None:
+    assert world.make().status == 0
+    payload = world.root / "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
+    payload.write_bytes(b"#!/bin/sh\n")
+    assert world.invoke("vendor", str(payload)).status == 0
+    done = world.make("--strict")
+    assert done.status == 0, done.err
+    assert manifest(world)["complete"] is True
+    assert (world.folder / "payloads" / payload.name).read_bytes() == b"#!/bin/sh\n"
+
+
+def test_two_wheelhouses_from_two_folders_are_equal(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = found(tmp_path_factory.mktemp("other"), world.index)
+    assert world.make().status == 0
+    assert other.make().status == 0
+    assert snapshot(world.folder) == snapshot(other.folder)
+
+
+def test_offline_works_from_the_store_alone(world: World) -> None:
+    assert world.make().status == 0
+    shutil.rmtree(world.root / "wheelhouse")
+    asked = len(world.index.asked)
+    done = world.make("--offline")
+    assert done.status == 0, done.err
+    assert len(world.index.asked) == asked
+
+
+def test_offline_lists_what_the_store_lacks(world: World) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    shutil.rmtree(world.store)
+    done = world.make("--offline")
+    assert done.status == 4
+    assert "torch-2.8.0-py3-none-any.whl" in done.err
+
+
+def test_an_upgraded_lock_says_what_changed_and_why(world: World) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    world.index.offer("numpy-2.1-py3-none-any.whl", wheel("numpy", "2.1"))
+    assert "Nothing changed." in world.invoke("lock", "--resolver", "uv").out
+    done = world.invoke("lock", "--resolver", "uv", "--upgrade")
+    assert "numpy" in done.out
+    assert "newest that fits now; needed by torch" in done.out
+
+
+def test_a_stack_that_changed_under_its_lock_is_seen(world: World) -> None:
+    assert world.make().status == 0
+    stack = world.root / "recipes/stacks/torch2.8.0-cann8.5.0.toml"
+    stack.write_text(stack.read_text().replace('triton-ascend = "3.2.0"', 'triton-ascend = "3.2.1"'))
+    before = snapshot(world.folder)
+    done = world.make()
+    assert done.status == 2
+    assert "triton_ascend differ" in done.err
+    assert snapshot(world.folder) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (["--torch", "2.8.9"], 3, "torch 2.8.9 has no wheel for aarch64"),
+        (["--torch", "x"], 2, "--torch 'x' is not a version"),
+        (["--platform", "riscv64"], 2, "Unknown platform 'riscv64'"),
+        (["--npu", "a5"], 2, "Unknown NPU chip 'a5'"),
+        (["--cann", "1"], 2, "--cann '1' is not a CANN version"),
+        (["--cann", "6.0.0"], 2, "Nothing is known of CANN 6.0.0"),
+        (["--exclude-newer", "soon"], 2, "'soon' is no date"),
+        (["--resolver", "poetry"], 2, "Unknown resolver 'poetry'"),
+    ],
+)
+def test_a_word_that_cannot_be_is_refused_with_what_could(
+    finished: World, words: list[str], code: int, text: str
+) -> None:
+    before = snapshot(finished.folder)
+    done = finished.invoke("wheelhouse", *words)
+    assert done.status == code, done.err
+    assert text in done.err
+    assert "Next: " in done.err
+    assert "Traceback" not in done.err
+    assert snapshot(finished.folder) == before
+
+
+def test_a_bad_recipe_is_one_report_and_leaves_the_wheelhouse(finished: World, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.root, copy, symlinks=True)
+    other = World(root=copy, index=finished.index)
+    (copy / "recipes/torch.toml").write_text("name = ")
+    (copy / "recipes/nnal.toml").write_text('name = "nnal"\ncolour = 1\n')
+    done = other.make("--json")
+    assert done.status == 2
+    listed = json.loads(done.out.splitlines()[-1])["problems"]
+    assert {problem["file"] for problem in listed} >= {"recipes/torch.toml", "recipes/nnal.toml"}
+    assert other.folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "text"),
+    [
+        ([status(404)] * 9, 4, "einops-0.8"),
+        ([hang_up] * 9, 4, "einops-0.8"),
+        ([html_page()] * 9, 4, "einops-0.8"),
+        ([status(302, Location="http://127.0.0.1:9/x")] * 9, 4, "http://127.0.0.1:9/x"),
+    ],
+)
+def test_an_index_that_fails_for_good_keeps_everything_else(
+    world: World, behaviour: list[Any], code: int, text: str
+) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    shutil.rmtree(world.store)
+    world.index.behave("einops-0.8-py3-none-any.whl", *behaviour)
+    done = world.make()
+    assert done.status == code, done.err
+    assert text in done.err
+    assert not world.folder.exists()
+    world.index.behaviours.clear()
+    assert world.make().status == 0
+
+
+def test_an_index_that_recovers_is_not_noticed(world: World) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    shutil.rmtree(world.store)
+    world.index.behave("einops-0.8-py3-none-any.whl", status(500), status(500))
+    world.index.behave("tqdm-4.0-py3-none-any.whl", cut_after(20))
+    done = world.make(PIP_RETRIES="5")
+    assert done.status == 0, done.err
+
+
+def test_a_file_that_changed_behind_its_lock_is_refused_with_both_digests(world: World) -> None:
+    assert world.make().status == 0
+    before = snapshot(world.folder)
+    shutil.rmtree(world.store)
+    world.index.offer("tqdm-4.0-py3-none-any.whl", wheel("tqdm", "4.0", module="evil = 1"))
+    (world.root / "mirrors.toml").write_text("[mirrors]\n")
+    done = world.make()
+    assert done.status == 5, done.err
+    assert "tqdm-4.0-py3-none-any.whl" in done.err
+    assert snapshot(world.folder) == before
+
+
+def test_a_wheel_whose_metadata_names_another_version_is_refused(world: World) -> None:
+    world.index.offer("tqdm-4.0-py3-none-any.whl", wheel("tqdm", "4.0", says="4.1"))
+    done = world.invoke("wheelhouse", "--resolver", "uv")
+    assert done.status in {3, 5}, done.err
+    assert "tqdm" in done.err
+    assert not world.folder.exists()
+
+
+def test_a_killed_run_goes_on_where_it_was(world: World) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    shutil.rmtree(world.store)
+    world.index.behave("torch-2.8.0-py3-none-any.whl", lambda _handler: time.sleep(30))
+    running = subprocess.Popen(
+        [Path(sys.executable).parent / "invoke", "wheelhouse"],
+        cwd=world.root,
+        env=world.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not world.index.requests_for("torch-2.8.0-py3-none-any.whl") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert not world.folder.exists()
+    done = world.make()
+    assert done.status == 0, done.err
+
+
+def test_a_store_that_cannot_be_written_is_said_and_exit_10(world: World) -> None:
+    world.store.write_text("a file where the folder should be")
+    done = world.make()
+    assert done.status == 10, done.err
+    assert "Traceback" not in done.err
