@@ -1,5 +1,7 @@
+import re
 from pathlib import Path
 
+import pytest
 from packaging.version import Version
 
 from ascend_wheelhouse import errors
@@ -7,6 +9,11 @@ from ascend_wheelhouse.stack import Stack, load_catalogue
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = [
+    path
+    for path in ROOT.rglob("*.md")
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+]
 COMPONENTS = ("torch", "torchvision", "torch-npu", "triton-ascend", "sgl-kernel-npu")
 
 
@@ -31,3 +38,26 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     codes = {kind.exit_code for kind in kinds if issubclass(kind, errors.WheelhouseError)}
     assert {int(row[0]) for row in _table_under("Exit codes")} == (codes - {1}) | {0, 130}
+
+
+def test_the_table_of_commands_names_every_task_and_no_other() -> None:
+    """Tasks of `tasks.py` and sessions of `noxfile.py`, but for those that developers run."""
+    tasks = re.findall(r"^def ([a-z]\w*)\(", (ROOT / "tasks.py").read_text("utf-8"), re.MULTILINE)
+    told = re.findall(r"`invoke ([a-z-]+)", " ".join(row[0] for row in _table_under("Commands")))
+    assert sorted(told) == sorted(name.replace("_", "-") for name in tasks)
+    sessions = re.findall(r"^def ([a-z]\w*)\(", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)
+    known = set(re.findall(r"nox -s ([a-z ]+)", README))
+    assert set(sessions) <= {word for words in known for word in words.split()} | {"dev_lock"}
+
+
+@pytest.mark.parametrize("document", sorted(path.relative_to(ROOT).as_posix() for path in DOCUMENTS))
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    text = (ROOT / document).read_text("utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert [link for link in links if link and not (ROOT / document).parent.joinpath(link).exists()] == []
+
+
+def test_every_document_is_in_the_list_of_documents() -> None:
+    listed = (ROOT / "docs" / "README.md").read_text("utf-8")
+    names = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
+    assert [name for name in names if f"({name})" not in listed] == []
