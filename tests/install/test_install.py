@@ -4,9 +4,12 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from small_wheelhouse import CELL, SmallWheelhouse, package, run_in, run_installer, seal
+
+from ascend_wheelhouse.recipe import PostInstall
 
 UNSIGNED = "--insecure-no-signature"
 VERSION = "import alpha; print(alpha.version)"
@@ -182,6 +185,13 @@ def test_a_step_that_leaves_the_environment_is_refused(prefix: Path, tmp_path: P
     answer = run_installer(house, "--prefix", prefix, UNSIGNED)
     assert (answer.status, answer.facts["error"]) == (2, "UnknownActionError")
     assert not (prefix / "current").exists()
+
+
+def test_every_step_that_a_recipe_can_ask_for_is_known_on_a_node(prefix: Path, tmp_path: Path) -> None:
+    actions = get_args(PostInstall.model_fields["action"].annotation)
+    steps = [{"component": "x", "action": each, "path": "x.so", "target": "x/*.so"} for each in actions]
+    house = SmallWheelhouse(post_install=steps).write(tmp_path / "house")
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
 
 
 def test_triton_over_triton_ascend_is_refused(prefix: Path, tmp_path: Path) -> None:
