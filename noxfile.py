@@ -19,6 +19,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 nox.options.reuse_venv = "yes"
 
 PYTHON = "3.11"
+DEV_LOCK = "lockfiles/dev.txt"
 
 
 def _index_of_pip() -> dict[str, str]:
@@ -34,7 +35,8 @@ def _index_of_pip() -> dict[str, str]:
 
 
 def _install(session: nox.Session) -> None:
-    session.install("-e", ".[dev]", env=_index_of_pip())
+    session.install("--require-hashes", "-r", DEV_LOCK, env=_index_of_pip())
+    session.install("--no-deps", "--no-build-isolation", "-e", ".")
 
 
 @nox.session(python=PYTHON)
@@ -72,3 +74,14 @@ def cluster(session: nox.Session) -> None:
     _install(session)
     session.install("ansible-core>=2.19", env=_index_of_pip())
     session.run("pytest", "tests/cluster", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def dev_lock(session: nox.Session) -> None:
+    """Lock what these sessions need; `-- --upgrade` moves every pin."""
+    session.install("uv", env=_index_of_pip())
+    words = ["--quiet", "--universal", "--python-version", PYTHON, "--extra", "dev", "--generate-hashes"]
+    form = ["--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", DEV_LOCK]
+    session.run(
+        "uv", "pip", "compile", *words, *form, *session.posargs, "pyproject.toml", env=_index_of_pip()
+    )

@@ -1,0 +1,26 @@
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+LOCK = (ROOT / "lockfiles" / "dev.txt").read_text("utf-8")
+PINS = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, re.MULTILINE))
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+def test_the_lock_of_development_holds_what_the_project_declares(declared: str) -> None:
+    """`nox -s dev_lock` mends it."""
+    requirement = Requirement(declared)
+    assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)], prereleases=True)
+
+
+def test_every_pin_is_hashed_and_no_host_is_named() -> None:
+    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    assert [entry.partition("\n")[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in LOCK
