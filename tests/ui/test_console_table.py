@@ -45,6 +45,14 @@ def test_rows_that_folding_would_tear_become_paragraphs_with_whole_file_names() 
     assert max(len(line) for line in lines) <= 70
 
 
+def test_paragraphs_in_a_narrow_window_stand_below_their_labels() -> None:
+    text = layout(
+        ["a", "why", "what supplies it"], [["nnal", "no origin " * 9, "invoke vendor " * 9]], width=50
+    )
+    assert text.startswith("nnal\n  why:\n    no origin no origin")
+    assert max(len(line) for line in text.splitlines()) <= 50
+
+
 def test_a_table_of_wide_columns_folds_them_too() -> None:
     text = layout(["a", "b"], [["word " * 9, "x"], ["y", "z"]], width=30)
     assert max(len(line) for line in text.splitlines()) <= 30

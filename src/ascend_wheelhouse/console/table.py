@@ -12,6 +12,7 @@ from typing import TextIO
 
 _GAP = 2
 _COLUMN_LEAST = 8
+_PARAGRAPH_LEAST = 48
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
@@ -47,19 +48,22 @@ def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int 
 
 
 def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
-    """One row as a heading and a labelled line a cell; words such as file names stay whole, to be copied."""
-    label = max(len(column) for column in columns[1:])
+    """One row as a heading and a labelled cell a paragraph; words such as file names stay whole, to be copied."""
+    label = max(len(column) for column in columns[1:]) + 2 * _GAP
+    beside = width - label >= _PARAGRAPH_LEAST
     lines = [row[0]]
     for column, cell in zip(columns[1:], row[1:], strict=True):
-        lead = f"{' ' * _GAP}{column.ljust(label)}{' ' * _GAP}"
-        lines += textwrap.wrap(
+        lead = f"{' ' * _GAP}{column}"
+        indent = " " * (label if beside else 2 * _GAP)
+        paragraph = textwrap.wrap(
             cell,
-            max(width, len(lead) + _COLUMN_LEAST),
-            initial_indent=lead,
-            subsequent_indent=" " * len(lead),
+            max(width, len(indent) + _COLUMN_LEAST),
+            initial_indent=lead.ljust(label) if beside else indent,
+            subsequent_indent=indent,
             break_on_hyphens=False,
             break_long_words=False,
         )
+        lines += paragraph if beside else [f"{lead}:", *paragraph]
     return lines
 
 
