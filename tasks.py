@@ -37,6 +37,7 @@ _HELP = {
         "build": "build this component from source (may be repeated)",
         "output": "folder that holds the wheelhouses",
         "retry": "ask again for what is pending",
+        "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build"],
 )
@@ -57,6 +58,7 @@ def wheelhouse(
     build: list[str] | None = None,
     output: str = "",
     retry: bool = False,
+    audit: bool = True,
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
@@ -81,6 +83,7 @@ def wheelhouse(
         check=check,
         dry_run=dry_run,
         retry=retry,
+        audit=audit,
         json=json,
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ascend_wheelhouse import assemble
+from ascend_wheelhouse.audit.command import audit_folder
+from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.contents import lay_out
 from ascend_wheelhouse.derive import Request
@@ -45,6 +47,7 @@ class Options:
         exclude_newer: RFC 3339 time for a new lock; the stack's own when empty.
         build: Components to build from source although an origin has them.
         output: Folder that holds the wheelhouses; `wheelhouse/` of the workspace when None.
+        audit: Prove that the wheels fit together before the wheelhouse takes its place.
     """
 
     request: Request
@@ -53,6 +56,7 @@ class Options:
     exclude_newer: str = ""
     build: frozenset[str] = frozenset()
     output: Path | None = None
+    audit: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,20 @@ class Made:
     manifest: Manifest
     lock: Lock
     cell: Cell
+    report: AuditReport | None = None
+
+
+class DefectError(AuditDefectsError):
+    """The audit found that the wheels do not fit together; `report` says where."""
+
+    def __init__(self, name: str, report: AuditReport) -> None:
+        self.report = report
+        found = "; ".join(f"{one.subject}: {one.message}" for one in report.of("error")[:3])
+        super().__init__(
+            f"{name}: the audit found {len(report.of('error'))} defects, so it was not put in place: {found}",
+            why="Wheels of this set do not fit together, or are not what they claim.",
+            next_step="invoke wheelhouse --no-audit, then `invoke audit --wheelhouse DIR` shows every finding",
+        )
 
 
 def cell_of(workspace: Workspace, options: Options) -> Cell:
@@ -111,7 +129,16 @@ def make(workspace: Workspace, options: Options) -> Made:
     with assemble.replacing(final) as part:
         recipes = workspace.catalogue.recipes
         manifest = lay_out(part, cell=cell, recipes=recipes, lock=lock, store=workspace.store)
-    return Made(folder=final, manifest=manifest, lock=lock, cell=cell)
+        report = _audited(workspace, part, final.name) if options.audit else None
+    return Made(folder=final, manifest=manifest, lock=lock, cell=cell, report=report)
+
+
+def _audited(workspace: Workspace, folder: Path, name: str) -> AuditReport:
+    workspace.emit(Stage(name="audit"))
+    report = audit_folder(folder, root=workspace.root, store=workspace.store, emit=workspace.emit)
+    if report.exit_code:
+        raise DefectError(name, report)
+    return report
 
 
 def downloads_of(lock: Lock) -> list[Download]:

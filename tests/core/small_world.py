@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import subprocess
 import sys
@@ -115,21 +117,27 @@ arguments = ["--device", "npu"]
 def wheel(
     name: str, version: str, requires: Sequence[str] = (), *, module: str = "", says: str = ""
 ) -> bytes:
-    """Return a wheel; `says` is the version that its METADATA states, where that is another."""
+    """Return a wheel; `says` is the version that its METADATA states, where that is another; `extra` a further member."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
     files = {
         f"{stem}.py": module,
+        **({extra: ""} if extra else {}),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {says or version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    rows = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    rows = "".join(f"{path},{_digest(text)},{len(text)}\n" for path, text in files.items())
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for path, text in {**files, f"{info}/RECORD": rows}.items():
+        for path, text in {**files, f"{info}/RECORD": f"{rows}{info}/RECORD,,\n"}.items():
             archive.writestr(zipfile.ZipInfo(path), text)
     return buffer.getvalue()
+
+
+def _digest(text: str) -> str:
+    raw = hashlib.sha256(text.encode()).digest()
+    return f"sha256={base64.urlsafe_b64encode(raw).decode().rstrip('=')}"
 
 
 def sdist() -> bytes:

@@ -313,6 +313,17 @@ def test_a_wheel_whose_metadata_names_another_version_is_refused(world: World) -
     assert not world.folder.exists()
 
 
+def test_wheels_that_overwrite_each_other_never_take_the_place_of_a_good_wheelhouse(world: World) -> None:
+    assert world.make().status == 0
+    before = snapshot(world.folder)
+    world.index.offer("tqdm-4.1-py3-none-any.whl", wheel("tqdm", "4.1", extra="torch.py"))
+    done = world.make("--upgrade")
+    assert done.status == 7, done.err
+    assert "torch.py" in done.err
+    assert snapshot(world.folder) == before
+    assert world.make("--no-audit").status == 0
+
+
 def test_a_killed_run_goes_on_where_it_was(world: World) -> None:
     assert world.invoke("lock", "--resolver", "uv").status == 0
     shutil.rmtree(world.store)

@@ -30,6 +30,7 @@ def main(
     check: bool = False,
     dry_run: bool = False,
     retry: bool = False,
+    audit: bool = True,
     json: bool = False,
 ) -> None:
     """Make a wheelhouse, or say that it is there; see `tasks.wheelhouse` for the words."""
@@ -52,7 +53,8 @@ def main(
         elif found is not None:
             _check(found, json=json)
         else:
-            found = _make(root, words, output, state, offline=offline, upgrade=upgrade, json=json)
+            options = options_of(words, output, upgrade=upgrade, audit=audit)
+            found = _make(root, options, state, offline=offline, json=json)
         _complete_or_raise(found, strict=strict)
 
 
@@ -62,21 +64,11 @@ def _store_root() -> Path:
     return default_root()
 
 
-def _make(
-    root: Path,
-    words: Mapping[str, str],
-    output: Path,
-    state: Path,
-    *,
-    offline: bool,
-    upgrade: bool,
-    json: bool,
-) -> Path:
+def _make(root: Path, options: Options, state: Path, *, offline: bool, json: bool) -> Path:
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.wheelhouse import make
     from ascend_wheelhouse.workspace import Workspace
 
-    options = options_of(words, output, upgrade=upgrade)
     with console.reporter("json" if json else "auto") as emit:
         times = Times(emit)
         workspace = Workspace(root=root, emit=times, offline=offline)
@@ -88,7 +80,9 @@ def _make(
     return made.folder
 
 
-def options_of(words: Mapping[str, str], output: Path | None = None, *, upgrade: bool = False) -> Options:
+def options_of(
+    words: Mapping[str, str], output: Path | None = None, *, upgrade: bool = False, audit: bool = True
+) -> Options:
     """Return the options that command line words mean."""
     from ascend_wheelhouse.derive import Request
     from ascend_wheelhouse.target import Target
@@ -107,6 +101,7 @@ def options_of(words: Mapping[str, str], output: Path | None = None, *, upgrade:
         exclude_newer=words.get("exclude_newer", ""),
         build=frozenset(filter(None, words.get("build", "").split(","))),
         output=output,
+        audit=audit,
     )
 
 
@@ -126,6 +121,7 @@ def _close(made: Made, workspace: Workspace, times: Times, *, json: bool) -> Non
     total = sum(entry["size"] for entry in others)
     rows.append([f"and {len(others)} more wheels", "", "index", forms.size(total), ""])
     console.table(["component", "version", "origin", "size", "time"], rows)
+    console.line(_audit_line(made))
     _say_finished(made.folder, json=False)
 
 
@@ -133,6 +129,18 @@ def _took(entry: Mapping[str, Any], times: Times) -> str:
     """Its download or build; what was in the store before took no time."""
     built = [entry["component"]] if entry["origin"] in {"sdist", "git"} else []
     return times.of(Path(entry["path"]).name, *built) or "cached"
+
+
+def _audit_line(made: Made) -> str:
+    if made.report is None:
+        return "audit: left out"
+    warnings = len(made.report.of("warning"))
+    more = (
+        f", {warnings} warnings (`invoke audit --wheelhouse {made.folder.name}` lists them)"
+        if warnings
+        else ""
+    )
+    return f"audit: the wheels fit together{more}"
 
 
 def _origin(entry: Mapping[str, Any]) -> str:
