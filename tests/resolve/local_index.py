@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -15,12 +16,15 @@ from typing import Any
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
-def wheel_bytes(name: str, version: str, requires: Sequence[str] = (), tag: str = "py3-none-any") -> bytes:
-    """Return a wheel with one module and these requirements."""
+def wheel_bytes(
+    name: str, version: str, requires: Sequence[str] = (), tag: str = "py3-none-any", *, padding: int = 0
+) -> bytes:
+    """Return a wheel with one module, these requirements, and so many bytes before them."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
     members = {
+        "padding": "\0" * padding,
         f"{stem}.py": f"version = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n",
@@ -50,11 +54,13 @@ def write_wheel(
 
 @dataclass
 class LocalIndex:
-    """What the server offers and what it was asked."""
+    """What the server offers, what it was asked, and how many bytes of wheels it sent."""
 
     url: str = ""
     upload_times: bool = True
     speaks_json: bool = False
+    ranges: bool = True
+    sent: int = 0
     files: dict[str, bytes] = field(default_factory=dict)
     rows: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -67,10 +73,11 @@ class LocalIndex:
         *,
         tag: str = "py3-none-any",
         when: str = "2025-01-01",
+        padding: int = 0,
     ) -> None:
         """Offer a wheel, uploaded on the day `when`."""
         filename = wheel_name(name, version, tag)
-        content = wheel_bytes(name, version, requires, tag)
+        content = wheel_bytes(name, version, requires, tag, padding=padding)
         self.files[filename] = content
         self.rows.setdefault(name, []).append((filename, when))
 
@@ -102,7 +109,16 @@ def serving(index: LocalIndex) -> Iterator[LocalIndex]:
             index.asked.append(self.path)
             kind, _, name = self.path.strip("/").replace("%2B", "+").partition("/")
             body = index.files.get(name) if kind == "files" else index.page(name)
-            self.send_response(200 if body is not None else 404)
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            whole = len(body or b"")
+            if body is not None and wanted and index.ranges:
+                begin, end = int(wanted[1]), int(wanted[2] or whole - 1)
+                body = body[begin : end + 1]
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {begin}-{begin + len(body) - 1}/{whole}")
+            else:
+                self.send_response(200 if body is not None else 404)
+            index.sent += len(body or b"") if kind == "files" else 0
             page = _JSON if index.speaks_json else "text/html"
             self.send_header("Content-Type", page if kind == "simple" else "application/zip")
             self.send_header("Content-Length", str(len(body or b"")))

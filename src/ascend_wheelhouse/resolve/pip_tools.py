@@ -17,6 +17,7 @@ from pathlib import Path
 import platformdirs
 
 from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.resolve.metadata import MetadataReader
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
 from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, question
 from ascend_wheelhouse.resolve.view import IndexView, served
@@ -41,7 +42,7 @@ class PipToolsResolver:
     def resolve(self, request: ResolveRequest) -> Resolution:
         """Return the pins that pip-compile chooses; see `Resolver.resolve`."""
         http = self.http or Http()
-        view = IndexView(request, http)
+        view = IndexView(request, http, MetadataReader(http, self._cache / "metadata"))
         with question(request) as folder, served(view) as index:
             env = {**reporting(request.target), **_sources(request, http, index)}
             try:
@@ -50,13 +51,16 @@ class PipToolsResolver:
                 if view.failures:
                     raise view.failures[0]
 
+    @property
+    def _cache(self) -> Path:
+        return self.cache or platformdirs.user_cache_path("ascend-wheelhouse") / "pip-tools"
+
     def _command(self, request: ResolveRequest) -> list[str | Path]:
-        cache = self.cache or platformdirs.user_cache_path("ascend-wheelhouse") / "pip-tools"
         return [
             *(sys.executable, "-m", "piptools", "compile", REQUIREMENTS, "--constraint", CONSTRAINTS),
             *("--output-file", ANSWER, "--verbose", "--no-config", "--no-header", "--no-emit-options"),
             *("--strip-extras", "--allow-unsafe", "--annotate"),
-            *("--cache-dir", cache / request.target.manylinux),
+            *("--cache-dir", self._cache / request.target.manylinux),
         ]
 
 

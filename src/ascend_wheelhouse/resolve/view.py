@@ -2,9 +2,9 @@
 
 pip has no word for "this name from that index", "never this name", or, on an index that serves HTML, "nothing
 newer than". The view has: it fetches a project page from the configured indexes when pip asks for it, leaves
-out what the request rules out, and hands the rest on as PEP 691 JSON; the files themselves pip fetches from
-where they are. An excluded name gets a stand-in for each of its versions, empty and without requirements, so
-that neither its own dependencies nor its hundreds of megabytes take part.
+out what the request rules out, and hands the rest on as PEP 691 JSON with PEP 658 metadata; should pip want a
+file itself, it is sent to where it is. An excluded name gets a stand-in for each of its versions, empty and
+without requirements, so that neither its own dependencies nor its hundreds of megabytes take part.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.errors import WheelhouseError
 from ascend_wheelhouse.origins.faults import NotFoundError, OriginError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.links import ACCEPT, FileObject, read_files, uploaded, version_of
+from ascend_wheelhouse.resolve.metadata import MetadataReader, RemoteWheel
 from ascend_wheelhouse.resolve.request import ResolveRequest
 
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -37,10 +39,13 @@ class IndexView:
     Args:
         request: What it admits.
         http: The door to the indexes of pip's configuration.
+        metadata: Reads the METADATA of wheels.
     """
 
-    def __init__(self, request: ResolveRequest, http: Http) -> None:
-        self.failures: list[OriginError] = []
+    def __init__(self, request: ResolveRequest, http: Http, metadata: MetadataReader) -> None:
+        self.failures: list[WheelhouseError] = []
+        self._metadata = metadata
+        self._wheels: dict[str, RemoteWheel] = {}
         self._request = request
         self._http = http
         self._endings = ("-any.whl", f"_{request.target.machine}.whl")
@@ -61,7 +66,30 @@ class IndexView:
             if self._in_time(file)
         ]
         files = indexed + [file for url in self._extra.get(project, ()) for file in self._page(url)]
-        return _stand_ins(project, files) if project in self._request.excluded else files
+        if project in self._request.excluded:
+            return _stand_ins(project, files)
+        return [self._offered(file) for file in files]
+
+    def metadata(self, sha256: str) -> bytes | None:
+        """Return the METADATA of an offered wheel, None where it cannot be had."""
+        try:
+            return self._metadata.read(self._wheels[sha256])
+        except WheelhouseError as error:
+            self.failures.append(error)
+            return None
+
+    def place(self, sha256: str) -> str:
+        """Return where an offered wheel is."""
+        return self._wheels[sha256].url
+
+    def _offered(self, file: FileObject) -> FileObject:
+        """Return the file as one of this view, if what it takes to read its METADATA is known."""
+        sha256, size = file["hashes"].get("sha256"), file.get("size")
+        if not sha256 or not file["url"].startswith("http"):
+            return file
+        name = file["filename"]
+        self._wheels[sha256] = RemoteWheel(filename=name, url=file["url"], sha256=sha256, size=size)
+        return {**file, "url": f"/wheel/{sha256}/{quote(name)}", "core-metadata": True}
 
     def _page(self, url: str) -> list[FileObject]:
         try:
@@ -72,7 +100,17 @@ class IndexView:
             self.failures.append(error)
             return []
         files = read_files(page.content, page.content_type, page.url, endings=self._endings)
-        return [{**file, "url": self._http.mirrors.redirect(file["url"])} for file in files]
+        return [
+            {**file, "url": self._http.mirrors.redirect(file["url"])}
+            for file in files
+            if self._may_fit(file["filename"])
+        ]
+
+    def _may_fit(self, filename: str) -> bool:
+        """Tell by its name alone, and fast, whether a wheel may be one for the target; pip decides."""
+        parts = filename.split("-")
+        own = "cp{}{}".format(*self._request.target.python)
+        return len(parts) > 4 and (own in parts[-3] or "py3" in parts[-3] or "abi3" in parts[-2])  # noqa: PLR2004
 
     def _in_time(self, file: FileObject) -> bool:
         cutoff = self._request.cutoff
@@ -103,12 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """Answer `/simple/NAME/` with a project page and `/stand-in/FILE` with an empty wheel."""
+        """Answer with a project page, a wheel's METADATA, its place, or the empty wheel of a stand-in."""
         match unquote(self.path).strip("/").split("/"):
             case ["simple", name]:
                 files = self.index.files(name)
                 page = {"meta": {"api-version": "1.1"}, "name": name, "files": files}
                 self._answer(json.dumps(page).encode() if files else None, _JSON)
+            case ["wheel", sha256, filename] if filename.endswith(".metadata"):
+                self._answer(self.index.metadata(sha256), "text/plain")
+            case ["wheel", sha256, _]:
+                self._send_to(self.index.place(sha256))
             case ["stand-in", filename]:
                 self._answer(_empty_wheel(filename), "application/zip")
             case _:
@@ -126,6 +168,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body or b"")
+
+    def _send_to(self, url: str) -> None:
+        self.send_response(HTTPStatus.FOUND)
+        self.send_header("Location", url)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the base class's signature
         """Say nothing."""
