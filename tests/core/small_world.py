@@ -117,7 +117,7 @@ arguments = ["--device", "npu"]
 def wheel(
     name: str, version: str, requires: Sequence[str] = (), *, module: str = "", says: str = ""
 ) -> bytes:
-    """Return a wheel; `says` is the version that its METADATA states, where that is another; `extra` a further member."""
+    """Return a wheel; `says` is what its METADATA states as version, `extra` a further member."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
