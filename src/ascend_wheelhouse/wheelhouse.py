@@ -17,7 +17,7 @@ from ascend_wheelhouse.errors import IntegrityError, UsageError
 from ascend_wheelhouse.events import Note, Stage, silent
 from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
-from ascend_wheelhouse.locate import Answer, Located
+from ascend_wheelhouse.locate import Answer, Located, ToBuild
 from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
 from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
@@ -103,11 +103,37 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
         if options.exclude_newer and moment(committed.inputs.exclude_newer) != moment(options.exclude_newer):
             text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
             workspace.emit(Note(text=text, level="warning"))
-        return committed
+        more = options.build - {source.component for source in committed.sources}
+        return with_sources(workspace, cell, committed, more) if more else committed
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
     built = build_sources(workspace, cell, new)
     save(replace(built, pending=new.pending), cell.target, workspace.lock_folder(cell))
     return built
+
+
+def with_sources(workspace: Workspace, cell: Cell, lock: Lock, names: frozenset[str]) -> Lock:
+    """Return a committed lock in which further components are built from source, and write it.
+
+    A component whose source cannot be reached is pending in the lock that is returned, not in the one written.
+    """
+    builds = workspace.source_builds(cell)
+    locator = workspace.locator(cell, names, offline=workspace.offline)
+    answers = [locator.locate(name) for name in sorted(names)]
+    found = [
+        builds.lock(one, locator.fields(one.recipe), lock.wheels) if isinstance(one, ToBuild) else one
+        for one in answers
+    ]
+    sources = [one for one in found if isinstance(one, LockedSource)]
+    built = {source.component for source in sources}
+    new = replace(
+        lock,
+        wheels=tuple(wheel for wheel in lock.wheels if wheel.component not in built),
+        sources=(*lock.sources, *sources),
+        pending=tuple(one for one in lock.pending if one.component not in built),
+    )
+    if sources:
+        save(new, cell.target, workspace.lock_folder(cell))
+    return replace(new, pending=(*new.pending, *(one for one in found if isinstance(one, Pending))))
 
 
 def make(workspace: Workspace, options: Options) -> Made:
