@@ -6,9 +6,10 @@ a store; a killed one leaves a folder that the next clears away, a failed one ke
 
 from __future__ import annotations
 
+import errno
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,12 +29,16 @@ from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
 from ascend_wheelhouse.build.spec import fill
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.keys import build_key
 from ascend_wheelhouse.store import Store
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")
+
+
+class DiskFullError(HostUnfitError):
+    """The disk of the store filled up during a build."""
 
 
 class ArtifactsError(BuildError):
@@ -75,15 +80,29 @@ class Builder:
             if known := self.known(key):
                 self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
                 return known
-            try:
+            with self._reported(job):
                 wheels = self._new(job, toolchain, key)
-            except BaseException as error:
-                self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).splitlines()[0]))
-                raise
-        self.emit(
-            JobFinished(job=job.component, outcome="done", detail=", ".join(w.filename for w in wheels))
-        )
+        names = ", ".join(wheel.filename for wheel in wheels)
+        self.emit(JobFinished(job=job.component, outcome="done", detail=names))
         return wheels
+
+    @contextmanager
+    def _reported(self, job: BuildJob) -> Iterator[None]:
+        """Tell of a failure, and turn a full disk into an error with advice."""
+        try:
+            yield
+        except OSError as error:
+            self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error)))
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            raise DiskFullError(
+                f"The disk of {self.store.root} is full: {job.component} was not built.",
+                why="No space left on device. What was built before is kept.",
+                next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
+            ) from error
+        except BaseException as error:
+            self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))
+            raise
 
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""

@@ -129,6 +129,7 @@ def variables(job: BuildJob, room: Room) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
+    env |= {"CCACHE_COMPILERCHECK": "content"} if room.ccache else {"CCACHE_DISABLE": "1"}
     if room.ccache:
         env["CCACHE_DIR"] = f"{root}/ccache" if room.sandbox.sealed else str(room.ccache)
     if conditions.clock:
