@@ -61,6 +61,7 @@ class SmallWheelhouse:
     post_install: Sequence[Mapping[str, str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     payloads: Mapping[str, str] = field(default_factory=dict)
+    whole_uv: bool = False
 
     def write(self, folder: Path) -> Path:
         """Write the wheelhouse and return its folder."""
@@ -96,7 +97,10 @@ class SmallWheelhouse:
 
     def _write_uv(self, tools: Path) -> None:
         with zipfile.ZipFile(tools / "uv-0-py3-none-any.whl", "w") as archive:
-            archive.writestr("uv-0.data/scripts/uv", f'#!/bin/sh\nexec {find_uv_bin()} "$@"\n')
+            if self.whole_uv:
+                archive.write(find_uv_bin(), "uv-0.data/scripts/uv")
+            else:
+                archive.writestr("uv-0.data/scripts/uv", f'#!/bin/sh\nexec {find_uv_bin()} "$@"\n')
 
 
 def seal(folder: Path, head: Mapping[str, Any]) -> None:

@@ -1,0 +1,81 @@
+"""Who may install where: an ordinary user without a network, a folder that is not theirs, two runs at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_wheelhouse import SmallWheelhouse, run_installer
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def public() -> Iterator[Path]:
+    """A folder that every user can reach, which those of pytest are not."""
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+def as_an_ordinary_user(home: Path) -> list[str | Path]:
+    """Return what runs a command without a network and with no more rights than an ordinary user has."""
+    clean = ["env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin"]
+    if os.geteuid() != 0:
+        return ["unshare", "--user", "--net", *clean]
+    shutil.chown(home, NOBODY, NOBODY)
+    return ["unshare", "--net", "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *clean]
+
+
+@pytest.mark.skipif(not Path("/usr/bin/python3.11").exists(), reason="wants the system's own Python 3.11")
+def test_an_ordinary_user_installs_with_the_systems_python_and_no_network(public: Path) -> None:
+    house = SmallWheelhouse(cell={"python": "3.11"}, whole_uv=True).write(public / "house")
+    home = public / "home"
+    home.mkdir()
+    command = [*as_an_ordinary_user(home), "/usr/bin/python3.11", house / "install.py"]
+    options: list[str | Path] = ["--prefix", home / "npu", "--insecure-no-signature"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    asked: list[str | Path] = [home / "npu/run", "python", "-c", "import alpha; print(alpha.__file__)"]
+    shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert Path(shown.strip()).is_relative_to(home / "npu/envs/0001")
+    assert sorted(path.name for path in home.iterdir()) == ["npu"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_folder_that_the_user_may_not_write_is_refused_with_a_way_out(public: Path) -> None:
+    house = SmallWheelhouse(cell={"python": "3.11"}).write(public / "house")
+    home = public / "home"
+    home.mkdir()
+    command = [*as_an_ordinary_user(home), "/usr/bin/python3.11", house / "install.py"]
+    options: list[str | Path] = ["--prefix", public / "npu", "--insecure-no-signature"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 10
+    assert "Next: --prefix ~/sglang-npu, or the same command with sudo" in done.stderr
+    assert not (public / "npu").exists()
+
+
+def test_two_installs_do_not_work_in_one_prefix(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    prefix = tmp_path / "npu"
+    run_installer(house, "--prefix", prefix, "--insecure-no-signature")
+    with (prefix / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        answer = run_installer(house, "--prefix", prefix, "--insecure-no-signature", "--reinstall")
+    assert (answer.status, answer.facts["error"]) == (10, "PrefixBusyError")
+    assert run_installer(house, "--prefix", prefix, "--insecure-no-signature", "--reinstall").status == 0
+
+
+def test_an_older_python_is_told_what_is_needed() -> None:
+    """The launcher must be readable by a Python that cannot run the rest."""
+    text = (Path(__file__).parents[2] / "src/ascend_wheelhouse/node/launch.py").read_text()
+    assert "annotations" not in text
+    compile(text, "install.py", "exec", flags=0, dont_inherit=True)
+    assert text.index("sys.version_info") < text.index('"node.install"')
