@@ -115,7 +115,13 @@ arguments = ["--device", "npu"]
 
 
 def wheel(
-    name: str, version: str, requires: Sequence[str] = (), *, module: str = "", says: str = ""
+    name: str,
+    version: str,
+    requires: Sequence[str] = (),
+    *,
+    module: str = "",
+    says: str = "",
+    extra: str = "",
 ) -> bytes:
     """Return a wheel; `says` is what its METADATA states as version, `extra` a further member."""
     stem = name.replace("-", "_")
