@@ -129,7 +129,7 @@ def wheel(
     needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
     files = {
         f"{stem}.py": module,
-        **({extra: ""} if extra else {}),
+        **({extra: "other = 1"} if extra else {}),
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {says or version}\n{needs}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
