@@ -6,6 +6,7 @@ import json as json_module
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
 from pydantic import BaseModel
 
 from ascend_wheelhouse import console
@@ -63,7 +64,7 @@ def _show(catalogue: Catalogue) -> None:
             " ".join(stack.npus),
             stack.summary,
         ]
-        for stack in catalogue.stacks
+        for stack in sorted(catalogue.stacks, key=lambda stack: (Version(stack.torch), not stack.default))
     ]
     console.table(["torch", "CANN", "torch_npu", "triton-ascend", "chips", "stack"], rows)
     console.line()
