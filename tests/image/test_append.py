@@ -124,6 +124,21 @@ def test_the_image_starts_through_the_door_of_the_environment(
     assert run["Labels"] == {"base": "yes", **LABELS}
 
 
+@pytest.mark.parametrize(
+    ("target", "interpreter"),
+    [("/usr/bin/python3.11", "/usr/bin/python3.11"), (f"{INSIDE}/python/bin/python3.11", "")],
+)
+def test_a_python_outside_the_environment_is_named(
+    tmp_path: Path, base: Path, environment: Path, target: str, interpreter: str
+) -> None:
+    programs = environment / "envs" / "0001" / "bin"
+    programs.mkdir()
+    (programs / "python3").symlink_to(target)
+    (programs / "python").symlink_to("python3")
+
+    assert _append(environment, base, tmp_path / "out.oci").interpreter == interpreter
+
+
 def test_equal_environments_give_equal_images(tmp_path: Path, base: Path, environment: Path) -> None:
     first = _append(environment, base, tmp_path / "1.oci")
     second = _append(environment, base, tmp_path / "2.oci")

@@ -42,6 +42,8 @@ def append_environment(
             console.print_json(asdict(made))
         else:
             console.line(f"{out} holds the image {made.manifest}")
+            if made.interpreter:
+                console.line(f"note: the base image must have its Python at {made.interpreter}")
             console.line(f"\nNext: skopeo copy oci:{out} docker://REGISTRY/sglang-npu:TAG")
 
 

@@ -24,6 +24,7 @@ LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LEFT_OUT = {".work", ".lock", "install.log", "index"}
 _EXECUTABLE = 0o111
+_LONGEST_CHAIN = 16
 
 
 class NotInstalledError(UsageError):
@@ -36,11 +37,20 @@ class BaseBlobError(IntegrityError):
 
 @dataclass(frozen=True, kw_only=True)
 class Appended:
-    """The image that was written: digests of manifest and layer, and the layer's size in bytes."""
+    """The image that was written.
+
+    Args:
+        manifest: Digest of its manifest.
+        layer: Digest of the layer with the environment.
+        size: The layer's size in bytes.
+        interpreter: The Python outside the environment that it starts, which the base must have at that path;
+            empty where the environment brings its own.
+    """
 
     manifest: str
     layer: str
     size: int
+    interpreter: str
 
 
 def append_environment(
@@ -82,7 +92,25 @@ def append_environment(
         {**manifest, "mediaType": image.media_type, "platform": image.platform},
         out.name.removesuffix(".oci"),
     )
-    return Appended(manifest=str(manifest["digest"]), layer=str(layer["digest"]), size=int(layer["size"]))
+    return Appended(
+        manifest=str(manifest["digest"]),
+        layer=str(layer["digest"]),
+        size=int(layer["size"]),
+        interpreter=_interpreter(environment, inside),
+    )
+
+
+def _interpreter(environment: Path, inside: str) -> str:
+    """Follow the environment's `python` until it leaves the environment."""
+    path = environment / "current" / "bin" / "python"
+    for _ in range(_LONGEST_CHAIN):
+        if not path.is_symlink():
+            break
+        target = path.readlink()
+        if target.is_absolute() and not target.is_relative_to(inside):
+            return str(target)
+        path = environment / target.relative_to(inside) if target.is_absolute() else path.parent / target
+    return ""
 
 
 def _config(image: Image, diff_id: str, inside: str, labels: Mapping[str, str]) -> dict[str, Any]:
