@@ -27,6 +27,8 @@ from ascend_wheelhouse.store import CHUNK, Partial, Store
 
 _PROGRESS_THAT_COUNTS = 1 << 20
 _STEP = 1 << 18
+_SMALL_PIECE = 1 << 17
+_MUCH_LEFT = 1 << 19
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
 
@@ -219,6 +221,8 @@ class Transfer:
                 copy.append(chunk)
                 self._expect_at_most(url, copy.size)
                 self._tell(copy.size)
+                if len(chunk) < _SMALL_PIECE and (stream.head.size or 0) - copy.size > _MUCH_LEFT:
+                    self._http.let_gather()
         whole = stream.head.size if stream.head.size is not None else self._wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
