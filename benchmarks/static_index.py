@@ -94,13 +94,14 @@ def handler(folder: Path) -> type[BaseHTTPRequestHandler]:
 
         def _file(self, path: Path) -> None:
             size = path.stat().st_size
-            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-            more = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
-            self._head(206 if start else 200, "application/octet-stream", size - start, more)
+            asked = self.headers.get("Range", "")
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end = int(first or 0), min(int(last or size) + 1, size)
+            more = {"Content-Range": f"bytes {start}-{end - 1}/{size}"} if asked else {}
+            self._head(206 if asked else 200, "application/octet-stream", end - start, more)
             self.wfile.flush()
             with path.open("rb") as file:
-                file.seek(start)
-                self.connection.sendfile(file)
+                self.connection.sendfile(file, start, end - start)
 
         def _head(self, status: int, kind: str, length: int, more: dict[str, str] | None = None) -> None:
             self.send_response(status)

@@ -11,11 +11,13 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 from ascend_wheelhouse.errors import HostUnfitError, IntegrityError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
 from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.pieces import LARGE, PiecewiseTransfer, comes_in_pieces
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download, StoppedError, Transfer
 
@@ -100,19 +102,25 @@ class _Crew:
         self._locate = locate
         self._emit_unguarded = emit
         self._guard = threading.Lock()
+        self._names: list[str] = []
         self._to_find: queue.PriorityQueue[_Task] = queue.PriorityQueue()
         self._to_fetch: queue.PriorityQueue[_Task] = queue.PriorityQueue()
         self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
 
     def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
         """Fetch all and return their digests in the same order."""
+        self._names = [each.filename for each in downloads]
         for number, each in enumerate(downloads):
-            (self._to_fetch if each.urls else self._to_find).put(_Task(-(each.size or 0), number, each))
-        groups = ((self._to_find, self._find, _LOOKUPS), (self._to_fetch, self._fetch, jobs))
+            if each.urls:
+                self._plan(number, each)
+            else:
+                self._to_find.put(_Task(-(each.size or 0), number, 0, partial(self._find, number, each)))
+        in_pieces = any((each.size or 0) >= LARGE for each in downloads)
+        counts = min(_LOOKUPS, len(downloads)), jobs if in_pieces else min(jobs, len(downloads))
         workers = [
-            threading.Thread(target=self._work, args=(todo, step), daemon=True)
-            for todo, step, count in groups
-            for _ in range(min(count, len(downloads)))
+            threading.Thread(target=self._work, args=(todo,), daemon=True)
+            for todo, count in zip((self._to_find, self._to_fetch), counts, strict=True)
+            for _ in range(count)
         ]
         for worker in workers:
             worker.start()
@@ -124,8 +132,8 @@ class _Crew:
             raise
         finally:
             for number in range(len(workers)):
-                self._to_find.put(_Task(1, number, None))
-                self._to_fetch.put(_Task(1, number, None))
+                self._to_find.put(_Task(1, number, 0, None))
+                self._to_fetch.put(_Task(1, number, 0, None))
             for worker in workers:
                 worker.join(_SECONDS_TO_END / len(workers))
 
@@ -144,31 +152,43 @@ class _Crew:
             raise _combined([failed[number] for number in sorted(failed)])
         return [digests[number] for number in range(len(downloads))]
 
-    def _work(self, todo: queue.PriorityQueue[_Task], step: Callable[[int, Download], None]) -> None:
-        while (task := todo.get()).download is not None and not self._http.stop.is_set():
+    def _work(self, todo: queue.PriorityQueue[_Task]) -> None:
+        while (task := todo.get()).step is not None and not self._http.stop.is_set():
             try:
-                step(task.number, task.download)
+                task.step()
             except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
                 detail = error.what if isinstance(error, WheelhouseError) else str(error)
-                self._emit(JobFinished(job=task.download.filename, outcome="failed", detail=detail))
+                self._emit(JobFinished(job=self._names[task.number], outcome="failed", detail=detail))
                 self._ended.put((task.number, error))
 
     def _find(self, number: int, download: Download) -> None:
-        urls = tuple(self._locate(download))
-        self._to_fetch.put(_Task(-(download.size or 0), number, replace(download, urls=urls)))
+        self._plan(number, replace(download, urls=tuple(self._locate(download))))
 
-    def _fetch(self, number: int, download: Download) -> None:
-        job = download.filename
-        self._emit(JobStarted(job=job, action="fetch", total=download.size))
-        transfer = Transfer(
+    def _plan(self, number: int, download: Download) -> None:
+        job, rank = download.filename, -(download.size or 0)
+        kind = PiecewiseTransfer if comes_in_pieces(download) else Transfer
+        transfer = kind(
             download,
             store=self._store,
             http=self._http,
             progress=lambda done: self._emit(JobProgress(job=job, done=done)),
         )
-        sha256 = transfer.run()
-        self._emit(JobFinished(job=job, outcome="done"))
-        self._ended.put((number, sha256))
+        if isinstance(transfer, Transfer):
+            self._to_fetch.put(_Task(rank, number, 0, partial(self._fetch, number, download, transfer.run)))
+            return
+        for piece in range(transfer.count):
+            step = partial(self._fetch, number, download, partial(transfer.fetch, piece), first=piece == 0)
+            self._to_fetch.put(_Task(rank, number, piece, step))
+
+    def _fetch(
+        self, number: int, download: Download, run: Callable[[], str | None], *, first: bool = True
+    ) -> None:
+        if first:
+            self._emit(JobStarted(job=download.filename, action="fetch", total=download.size))
+        sha256 = run()
+        if sha256 is not None:
+            self._emit(JobFinished(job=download.filename, outcome="done"))
+            self._ended.put((number, sha256))
 
     def _emit(self, event: Event) -> None:
         with self._guard:
@@ -176,11 +196,12 @@ class _Crew:
 
 
 class _Task(NamedTuple):
-    """A download in a queue: the biggest first; a task without a download ends a worker."""
+    """A step in a queue: the biggest download first, its pieces in order; no step ends a worker."""
 
     rank: int
     number: int
-    download: Download | None
+    piece: int
+    step: Callable[[], None] | None
 
 
 def _no_locator(download: Download) -> Sequence[str]:

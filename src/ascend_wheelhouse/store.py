@@ -167,7 +167,7 @@ class Store:
         """
         digest = sha256 or file_sha256(path)
         place = self.path(digest)
-        with self._telling():
+        with self.telling():
             place.parent.mkdir(parents=True, exist_ok=True)
             _flush_to_disk(path)
             path.chmod(0o444)
@@ -195,7 +195,7 @@ class Store:
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """Give an empty file on the store's file system, removed at the end unless `adopt` took it."""
-        with self._telling():
+        with self.telling():
             folder = self._folder("incoming")
             number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
             path = Path(name)
@@ -209,7 +209,7 @@ class Store:
     @contextmanager
     def partial(self, key: str) -> Iterator[Partial]:
         """Hold the partial download named `key`; waits while another process or thread holds it."""
-        with self.lock(f"partial-{key}"), self._telling():
+        with self.lock(f"partial-{key}"), self.telling():
             folder = self._folder("incoming")
             partial = Partial(path=folder / f"{key}.part", note_path=folder / f"{key}.json")
             try:
@@ -221,7 +221,7 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold the store's lock `name`; waits while another process or thread holds it."""
-        with self._telling():
+        with self.telling():
             path = self._folder("locks") / _file_name(name)
             number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         try:
@@ -272,7 +272,7 @@ class Store:
     def prune(self, keep: Collection[str]) -> int:
         """Remove every blob not in `keep` and every partial that no process holds; return the bytes freed."""
         freed = 0
-        with self._telling():
+        with self.telling():
             for blob in self.garbage(keep):
                 self.path(blob.sha256).unlink(missing_ok=True)
                 freed += blob.size
@@ -285,6 +285,9 @@ class Store:
             with guard.open("a") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 freed += path.stat().st_size
+                for piece in path.parent.glob(f"{path.stem}.*.piece"):
+                    freed += piece.stat().st_size
+                    piece.unlink()
                 Partial(path=path, note_path=path.with_suffix(".json")).drop()
         return freed
 
@@ -294,7 +297,8 @@ class Store:
         return folder
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def telling(self) -> Iterator[None]:
+        """Turn what the operating system says of a full or closed disk into our errors."""
         try:
             yield
         except OSError as error:

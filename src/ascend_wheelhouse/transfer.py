@@ -10,34 +10,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.parser import BytesHeaderParser
 from pathlib import Path
 from typing import IO
-
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http, Stream
 from ascend_wheelhouse.store import CHUNK, Partial, Store
+from ascend_wheelhouse.wheel_names import check_wheel_names
 
 _PROGRESS_THAT_COUNTS = 1 << 20
 _STEP = 1 << 18
 _SMALL_PIECE = 1 << 17
 _MUCH_LEFT = 1 << 19
+_WRONG = (faults.HashMismatchError, faults.SizeMismatchError, faults.RangeRefusedError)
 _HTML_STARTS = (b"<!doctype html", b"<html")
-
-
-class BrokenWheelError(IntegrityError):
-    """A wheel is no readable zip file with one METADATA."""
-
-
-class WheelNamesDifferError(IntegrityError):
-    """A wheel's METADATA states another name or version than its file name."""
 
 
 class StoppedError(WheelhouseError):
@@ -152,18 +141,22 @@ class Transfer:
     def _from(self, url: str, partial: Partial) -> str:
         if self._wanted.sha256 is None and not self._validator(url, partial):
             partial.drop()
-        with _open_partial(partial.path) as file:
+        with open_partial(partial.path) as file:
             copy = _Copy(file=file)
             copy.take_in()
             try:
                 return self._whole(url, partial, copy)
-            except (faults.HashMismatchError, faults.SizeMismatchError, faults.RangeRefusedError):
+            except _WRONG:
                 partial.note_path.unlink(missing_ok=True)
                 if not copy.continued:
                     partial.drop()
                     raise
             copy.restart()
-            return self._whole(url, partial, copy)
+            try:
+                return self._whole(url, partial, copy)
+            except _WRONG:
+                partial.drop()
+                raise
 
     def _whole(self, url: str, partial: Partial, copy: _Copy) -> str:
         self._fill(url, partial, copy)
@@ -186,23 +179,10 @@ class Transfer:
         return note.get("validator", "") if note.get("url") == _fingerprint(url) else ""
 
     def _fill(self, url: str, partial: Partial, copy: _Copy) -> None:
-        attempt = 0
         if copy.size and copy.size == self._wanted.size:
             copy.continued = True
             return
-        while True:
-            before = copy.size
-            try:
-                self._read(url, partial, copy)
-            except faults.OriginError as error:
-                attempt = 0 if copy.size - before >= _PROGRESS_THAT_COUNTS else attempt
-                if not self._http.wait(attempt, error):
-                    raise
-                attempt += 1
-            else:
-                return
-            if self._http.stop.is_set():
-                raise StoppedError
+        patiently(self._http, lambda: copy.size, lambda: self._read(url, partial, copy))
 
     def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
         validator = self._validator(url, partial)
@@ -221,8 +201,7 @@ class Transfer:
                 copy.append(chunk)
                 self._expect_at_most(url, copy.size)
                 self._tell(copy.size)
-                if len(chunk) < _SMALL_PIECE and (stream.head.size or 0) - copy.size > _MUCH_LEFT:
-                    self._http.let_gather()
+                gather(self._http, len(chunk), (stream.head.size or 0) - copy.size)
         whole = stream.head.size if stream.head.size is not None else self._wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
@@ -251,48 +230,35 @@ class Transfer:
             raise faults.SizeMismatchError(self._wanted.filename, expected=expected, found=size, url=url)
 
 
-def check_wheel_names(path: Path, filename: str) -> None:
-    """Compare a wheel's METADATA with its file name; files other than wheels pass.
+def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> None:
+    """Call `read` until it comes to its end; what came in between, told by `size`, renews the patience.
 
     Raises:
-        BrokenWheelError: It is no zip file, or has not exactly one METADATA.
-        WheelNamesDifferError: Name or version differ.
+        OriginError: It failed for good, or too often without progress.
+        StoppedError: The run was stopped.
     """
-    if not filename.endswith(".whl"):
-        return
-    stated = _stated(path, filename)
-    try:
-        name, version, _, _ = parse_wheel_filename(filename)
-        same = canonicalize_name(stated[0]) == name and Version(stated[1]) == version
-    except (InvalidVersion, InvalidWheelFilename):
-        same = False
-    if not same:
-        raise WheelNamesDifferError(
-            f"{filename}: its METADATA says {stated[0]} {stated[1]}.",
-            why="The file was renamed, or built wrongly; pip would refuse it on the node.",
-            next_step="take another version, or tell the project; nothing was kept",
-        )
+    attempt = 0
+    while True:
+        before = size()
+        try:
+            return read()
+        except faults.OriginError as error:
+            attempt = 0 if size() - before >= _PROGRESS_THAT_COUNTS else attempt
+            if not http.wait(attempt, error):
+                raise
+            attempt += 1
+        if http.stop.is_set():
+            raise StoppedError
 
 
-def _stated(path: Path, filename: str) -> tuple[str, str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (member,) = (name for name in archive.namelist() if _is_metadata(name))
-            fields = BytesHeaderParser().parsebytes(archive.read(member))
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise BrokenWheelError(
-            f"{filename} is not a readable wheel: {error}",
-            why="It was cut short or built wrongly.",
-            next_step="take another version, or tell the project; nothing was kept",
-        ) from error
-    return fields.get("Name", ""), fields.get("Version", "")
+def gather(http: Http, got: int, left: int) -> None:
+    """Let bytes gather in the socket when little came and much is left."""
+    if got < _SMALL_PIECE and left > _MUCH_LEFT:
+        http.let_gather()
 
 
-def _is_metadata(name: str) -> bool:
-    return name.count("/") == 1 and name.endswith(".dist-info/METADATA")
-
-
-def _open_partial(path: Path) -> IO[bytes]:
+def open_partial(path: Path) -> IO[bytes]:
+    """Open a partial for reading and writing, made where it is missing, without a buffer of its own."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0)
 
 

@@ -129,12 +129,13 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("Range", "")
         same = self.headers.get("If-Range") in {None, headers.get("ETag")}
         if asked and self.index.ranges and same:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last or len(body)) + 1, len(body))
             if start >= len(body):
                 self.reply(416)
                 return
-            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
-            body, status = body[start:], 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(body)}"
+            body, status = body[start:end], 206
         self.reply(status, body, headers)
 
     def send_project(self, project: str) -> None:
@@ -297,7 +298,7 @@ def wheel_bytes(name: str, version: str, *, filler: int = 0) -> bytes:
     buffer = io.BytesIO()
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(f"{name}/__init__.py", bytes(index % 251 for index in range(filler)))
+        archive.writestr(f"{name}/__init__.py", (bytes(range(251)) * (filler // 251 + 1))[:filler])
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(f"{info}/RECORD", "")

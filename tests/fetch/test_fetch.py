@@ -32,8 +32,12 @@ from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.fetch import FetchCorruptError, FetchFailedError, OfflineError, fetch_all
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.pieces import LARGE, PIECE
 from ascend_wheelhouse.store import CHUNK, Store
-from ascend_wheelhouse.transfer import BrokenWheelError, Download, WheelNamesDifferError
+from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.wheel_names import BrokenWheelError, WheelNamesDifferError
+
+pytest_plugins = ["fetch_fixtures"]
 
 Spoil = Callable[[Index, Download], Download]
 
@@ -362,8 +366,6 @@ from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download
-
-pytest_plugins = ["fetch_fixtures"]
 root, filename, sha256, size, url = sys.argv[1:]
 http = Http(PipConfig(timeout=60), Mirrors())
 download = Download(filename=filename, sha256=sha256, size=int(size), urls=(url,))
@@ -456,3 +458,68 @@ def test_an_unexpected_error_is_not_hidden(index: Index, store: Store, http: Htt
 
     with pytest.raises(ZeroDivisionError):
         fetch_all([Download(filename=_offered(index).filename)], store, http=http, locate=locate)
+
+
+def _big(index: Index) -> Download:
+    """Offer a file that is fetched in pieces."""
+    return _offered(index, filler=LARGE + PIECE // 2)
+
+
+def _ranges(index: Index) -> list[str]:
+    return sorted(headers.get("Range") or "" for headers in index.requests_for(_NAME))
+
+
+def test_a_big_file_comes_in_pieces(index: Index, store: Store, http: Http) -> None:
+    download, events = _big(index), list[Event]()
+    (fetched,) = fetch_all([download], store, events.append, http=http)
+    store.check(fetched.sha256)
+    last = (download.size or 0) - 1
+    expected = [f"bytes=0-{PIECE - 1}", f"bytes={PIECE}-{2 * PIECE - 1}", f"bytes={2 * PIECE}-{last}"]
+    assert _ranges(index) == sorted(expected)
+    assert [event for event in events if isinstance(event, JobStarted | JobFinished)] == [
+        JobStarted(job=_NAME, action="fetch", total=download.size),
+        JobFinished(job=_NAME, outcome="done"),
+    ]
+    assert max(event.done or 0 for event in events if isinstance(event, JobProgress)) == download.size
+    assert list(store.root.glob("incoming/*")) == []
+
+
+def test_a_piece_goes_on_where_it_stopped(index: Index, store: Store, http: Http) -> None:
+    download = _big(index)
+    with store.partial(download.key) as partial:
+        partial.path.write_bytes(index.files[_NAME].content[: PIECE + 5])
+        piece = partial.path.with_suffix(".1.piece")
+        piece.write_bytes(index.files[_NAME].content[PIECE : PIECE + 1000])
+    assert _fetch(download, store, http) == index.files[_NAME].content
+    assert f"bytes={PIECE + 1000}-{2 * PIECE - 1}" in _ranges(index)
+    assert len(_ranges(index)) == 2
+
+
+def test_a_server_without_ranges_sends_a_big_file_whole(index: Index, store: Store, http: Http) -> None:
+    index.ranges = False
+    download = _big(index)
+    assert _fetch(download, store, http) == index.files[_NAME].content
+    assert "" in _ranges(index)
+
+
+def test_a_big_file_with_a_wrong_hash_is_refused(index: Index, store: Store, http: Http) -> None:
+    download = _big(index)
+    index.offer(_NAME, bytes(download.size or 0))
+    with pytest.raises(faults.HashMismatchError):
+        _fetch(download, store, http)
+    assert _nothing_kept(store)
+
+
+def test_a_big_file_that_is_gone_is_told(index: Index, store: Store, http: Http) -> None:
+    download = _big(index)
+    index.files.clear()
+    with pytest.raises(faults.NotFoundError):
+        _fetch(download, store, http)
+    assert _nothing_kept(store)
+
+
+def test_a_piece_that_breaks_is_tried_again(index: Index, store: Store, http: Http, clock: FakeClock) -> None:
+    download = _big(index)
+    index.behave(_NAME, status(503), hang_up)
+    assert _fetch(download, store, http) == index.files[_NAME].content
+    assert len([wait for wait in clock.waits if wait > 0.1]) == 2

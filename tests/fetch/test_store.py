@@ -21,6 +21,8 @@ from ascend_wheelhouse.store import (
     default_root,
 )
 
+pytest_plugins = ["fetch_fixtures"]
+
 _HELLO = hashlib.sha256(b"hello").hexdigest()
 
 
@@ -214,8 +216,6 @@ import io, json, sys
 from pathlib import Path
 from ascend_wheelhouse.errors import WheelhouseError
 from ascend_wheelhouse.store import Store
-
-pytest_plugins = ["fetch_fixtures"]
 store = Store(Path(sys.argv[1]))
 try:
     store.add(io.BytesIO(bytes(int(sys.argv[2]))))

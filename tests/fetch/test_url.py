@@ -14,7 +14,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import NoSuchFileError, hand_over
 from ascend_wheelhouse.origins.url import Releases, filled
 from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import WheelNamesDifferError
+from ascend_wheelhouse.wheel_names import WheelNamesDifferError
 
 pytest_plugins = ["fetch_fixtures"]
 

@@ -41,6 +41,7 @@ class Head:
     Args:
         url: Where the file is after all redirects.
         start: The offset of the first byte that will come.
+        partial: Whether the origin serves the range that was asked for.
         size: The whole file's size in bytes, None when the origin does not say.
         validator: Its strong ETag or its Last-Modified date, for `If-Range`; empty when there is none.
         content_type: The media type, lower case, without parameters.
@@ -48,6 +49,7 @@ class Head:
 
     url: str
     start: int
+    partial: bool
     size: int | None
     validator: str
     content_type: str
@@ -76,6 +78,7 @@ def head_of(url: str, response: urllib3.BaseHTTPResponse) -> Head:
     return Head(
         url=url,
         start=start,
+        partial=response.status == 206,  # noqa: PLR2004 - HTTP's own number
         size=size,
         validator=etag if etag.startswith('"') else headers.get("Last-Modified", ""),
         content_type=headers.get("Content-Type", "").partition(";")[0].strip().lower(),

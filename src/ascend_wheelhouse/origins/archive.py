@@ -17,7 +17,7 @@ from typing import IO, Self
 from ascend_wheelhouse.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import check_wheel_names
+from ascend_wheelhouse.wheel_names import check_wheel_names
 
 
 class BrokenArchiveError(IntegrityError):

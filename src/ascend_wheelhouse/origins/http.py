@@ -117,13 +117,14 @@ class Http:
 
     @contextmanager
     def stream(
-        self, url: str, *, offset: int = 0, validator: str = "", headers: Fields = ()
+        self, url: str, *, offset: int = 0, end: int | None = None, validator: str = "", headers: Fields = ()
     ) -> Iterator[Stream]:
         """Open the file behind `url` at `offset`; one try, since only the reader knows where to go on.
 
         Args:
             url: What to fetch.
             offset: Bytes that are there already; the answer may start at 0 all the same, see `Head.start`.
+            end: Where to stop, exclusive; at the file's end when None.
             validator: What `Head.validator` was when they came: if it has changed, the whole file is sent.
             headers: Further header fields.
 
@@ -138,8 +139,8 @@ class Http:
                 yield Stream(head, file, lambda error: faults.ConnectionBrokenError(place, str(error)))
             return
         sent = {"Accept-Encoding": "identity", **dict(headers)}
-        if offset:
-            sent["Range"] = f"bytes={offset}-"
+        if offset or end is not None:
+            sent["Range"] = f"bytes={offset}-{'' if end is None else end - 1}"
             if validator:
                 sent["If-Range"] = validator
         with self._answer("GET", place, sent) as (final, response):
@@ -325,5 +326,10 @@ def _local(url: str) -> Iterator[BufferedReader]:
 def _local_head(url: str, file: BufferedReader, *, start: int = 0) -> Head:
     status = os.fstat(file.fileno())
     return Head(
-        url=url, start=start, size=status.st_size, validator=f'"{status.st_mtime_ns}"', content_type=""
+        url=url,
+        start=start,
+        partial=start > 0,
+        size=status.st_size,
+        validator=f'"{status.st_mtime_ns}"',
+        content_type="",
     )

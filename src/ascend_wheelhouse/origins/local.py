@@ -8,7 +8,7 @@ from pathlib import Path
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.origins.faults import HashMismatchError
 from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import check_wheel_names
+from ascend_wheelhouse.wheel_names import check_wheel_names
 
 
 class NoSuchFileError(UsageError):
