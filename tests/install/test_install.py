@@ -241,3 +241,21 @@ def test_settings_of_the_user_do_not_steer_the_install(house: Path, prefix: Path
 
 def test_the_installer_says_that_it_needs_a_prefix(house: Path) -> None:
     assert run_installer(house).facts["next"] == "install.py --prefix /opt/sglang-npu"
+
+
+def test_a_disk_that_fails_is_told_without_a_traceback(house: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    answer = run_installer(house, "--prefix", blocked / "npu", UNSIGNED)
+    assert answer.status == 10
+    assert "Traceback" not in answer.talk
+
+
+def test_what_is_installed_can_be_read_by_every_user(house: Path, prefix: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        run_installer(house, "--prefix", prefix, UNSIGNED)
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o444 for path in (prefix / "current/").rglob("*") if path.is_file()}
+    assert modes == {0o444}

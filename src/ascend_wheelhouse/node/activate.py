@@ -25,7 +25,7 @@ set +u
 . {env}/bin/activate
 _npu_root=${{ASCEND_ROOT:-{ascend}}}
 _npu_source() {{ for _npu_file in "$@"; do if [ -f "$_npu_file" ]; then . "$_npu_file"; return; fi; done; }}
-_npu_source "$_npu_root/ascend-toolkit/set_env.sh" "$_npu_root/cann/set_env.sh"
+_npu_source "$_npu_root/cann/set_env.sh" "$_npu_root/ascend-toolkit/set_env.sh"
 _npu_source "$_npu_root/nnal/atb/set_env.sh"
 _npu_source "$_npu_root"/*/bisheng_toolkit/set_env.sh
 if [ -n "${{BASH_VERSION:-}}" ] && [ -n "${{ASCEND_HOME_PATH:-}}" ]; then

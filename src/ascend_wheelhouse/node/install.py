@@ -28,7 +28,7 @@ from typing import Any
 from . import activate, doctor, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .contents import Contents
 from .environment import Prefix
-from .errors import NodeError, UsageError
+from .errors import HostUnfitError, NodeError, UsageError
 from .host import Host, read_host
 from .layout import MANIFEST
 from .post_install import finish
@@ -36,6 +36,8 @@ from .supply import Supply, open_supply
 from .talk import Talk
 
 _SPARE = 1 << 28
+_UMASK = 0o022
+_INTERRUPTED = 130
 _UNPACKED = 5
 
 
@@ -84,10 +86,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the installer and return its exit code."""
     options = parser().parse_args(argv)
     talk = Talk(as_json=options.json)
+    os.umask(_UMASK)
     try:
         return _act(options, talk)
     except NodeError as error:
         return talk.fail(error)
+    except OSError as error:
+        return talk.fail(_unfit(error))
+    except KeyboardInterrupt:
+        talk.say("stopped; what is in use was not touched")
+        return _INTERRUPTED
+
+
+def _unfit(error: OSError) -> HostUnfitError:
+    return HostUnfitError(
+        f"{error.filename or 'A file'}: {error.strerror}.",
+        why="The environment in use was not touched.",
+        next_step="mend that and run the same command again",
+    )
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -134,7 +150,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
         brought.add("python")
-    findings = _findings(contents, host, prefix, brought)
+    findings = _findings(supply, host, prefix, brought)
     fitness.require_fit(findings)
     facts = {
         "stack": contents.stack,
@@ -208,10 +224,11 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
     }
 
 
-def _findings(
-    contents: Contents, host: Host, prefix: Prefix, brought: Collection[str]
-) -> list[fitness.Finding]:
+def _findings(supply: Supply, host: Host, prefix: Prefix, brought: Collection[str]) -> list[fitness.Finding]:
+    contents = supply.contents
     needed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel")) + _SPARE
+    if supply.folder is None:
+        needed += sum(entry.size for entry in contents.files)
     found = [*fitness.cell_findings(host, contents.cell), fitness.disk_finding(prefix.root, needed)]
     return [finding for finding in found if finding.name not in brought]
 

@@ -211,7 +211,7 @@ def _shell() -> str:
 
 def _with_cann(ascend: Path) -> str:
     """Return a script that runs its arguments with the toolkit's variables: all but the toolkit want them."""
-    files = " ".join(f"'{ascend / name}/set_env.sh'" for name in ("ascend-toolkit", "cann"))
+    files = " ".join(f"'{ascend / name}/set_env.sh'" for name in ("cann", "ascend-toolkit"))
     return f'for f in {files}; do if [ -f "$f" ]; then . "$f"; break; fi; done; "$@"'
 
 
