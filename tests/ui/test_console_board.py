@@ -22,7 +22,7 @@ with console.main_guard(), console.reporter("auto") as emit:
     emit(JobStarted(job="sglang", action="build"))
     emit(JobProgress(job="0-" + NAME, done=45_200_000))
     emit(JobProgress(job="sglang", line="\\x1b[31mrunning bdist_wheel\\x1b[0m, a long line " * 9))
-    time.sleep(0.3)
+    time.sleep(0.5)
     emit(JobFinished(job="cann-toolkit", outcome="pending", detail="no origin answered"))
     for n in range(6):
         emit(JobFinished(job=f"{n}-{NAME}", outcome="done"))
@@ -65,7 +65,7 @@ def test_the_board_shows_counts_and_a_row_a_job_within_the_window(columns: int) 
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", _CONTROL.sub("", text))]
     assert status == 0
     assert "running 7 · cached 1" in text
-    assert any(re.match(r"[⠁-⣿] 0-torch.*45\.2/97\.4 MB +0\.\d s", line) for line in lines)
+    assert any(re.match(r"[⠁-⣿] 0-torch.*45\.2/97\.4 MB +[\d.]+ s", line) for line in lines)
     board = [line for line in lines if line and not line.startswith(("?", "fetch: "))]
     assert max(len(line) for line in board) <= columns
 
@@ -74,16 +74,16 @@ def test_the_board_leaves_the_pending_line_and_a_sum_behind_and_gives_the_cursor
     _, text = _on_a_terminal(80)
     assert "? pending cann-toolkit: no origin answered" in text
     last = _CONTROL.sub("", text).strip().splitlines()[-1]
-    assert re.search(r"fetch: done 7 · cached 1 · pending 1 · 584\.4 MB in 0\.\d s$", last)
+    assert re.search(r"fetch: done 7 · cached 1 · pending 1 · 584\.4 MB in [\d.:]+( s)?$", last)
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
 
 
 def test_a_stage_without_jobs_shows_that_it_is_alive() -> None:
     script = _RUN.split("NAME =", maxsplit=1)[0] + (
-        "with console.reporter('auto') as emit:\n    emit(Stage(name='resolve'))\n    time.sleep(0.3)\n"
+        "with console.reporter('auto') as emit:\n    emit(Stage(name='resolve'))\n    time.sleep(0.5)\n"
     )
     _, text = _on_a_terminal(80, script=script)
-    assert re.search(r"[⠁-⣿] resolve  0\.\d s", text)
+    assert re.search(r"[⠁-⣿] resolve  [\d.]+ s", text)
 
 
 def test_no_color_leaves_no_colour() -> None:

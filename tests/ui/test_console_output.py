@@ -107,7 +107,7 @@ class _Log(io.StringIO):
 
 def test_a_long_job_is_heard_of_in_a_log() -> None:
     """The heartbeat names the job, how far it is, and the last line that it printed."""
-    stream = _Log("    torch-npu  0.0 s  [3/9] CXX a.o")
+    stream = _Log("[3/9] CXX a.o")
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="torch-npu", action="build"))
     emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o"))
@@ -209,6 +209,30 @@ def test_a_reader_that_leaves_ends_the_run_without_a_traceback() -> None:
         "with console.main_guard():\n"
         "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
         "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
+def test_a_reader_that_leaves_stops_the_work_of_other_threads() -> None:
+    code = (
+        "import queue, threading, time\n"
+        "from ascend_wheelhouse import console\n"
+        "from ascend_wheelhouse.events import JobStarted\n"
+        "def work(emit):\n"
+        "    for n in range(2000):\n"
+        "        emit(JobStarted(job=str(n), action='fetch'))\n"
+        "        time.sleep(0.01)\n"
+        "with console.main_guard(), console.reporter('plain') as emit:\n"
+        "    threading.Thread(target=work, args=(emit,), daemon=True).start()\n"
+        "    queue.SimpleQueue().get()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -82,14 +82,25 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
             output reports to standard error.
     """
     output = _output(mode, sys.stdout if stream is None else stream)
+    reader_left = threading.Event()
 
     def emit(event: Event) -> None:
+        if reader_left.is_set():
+            return
         if process.stopping() and isinstance(event, JobFinished) and event.outcome == "failed":
             event = JobFinished(job=event.job, outcome="skipped")
-        output(event)
+        try:
+            output(event)
+        except BrokenPipeError:
+            reader_left.set()
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     try:
         yield emit
+    except KeyboardInterrupt:
+        if reader_left.is_set():
+            raise BrokenPipeError from None
+        raise
     finally:
         output.close()
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import re
 import threading
+from contextlib import suppress
 from typing import Final, TextIO
 
 from ascend_wheelhouse.clock import SystemClock
@@ -110,8 +111,9 @@ class PlainLines:
         self._stream.flush()
 
     def _beat(self) -> None:
+        """Speak after a silence; a reader that left is told of by the next event."""
         while not self._ended.wait(self._heartbeat / 10):
-            with self._lock:
+            with self._lock, suppress(BrokenPipeError):
                 if _CLOCK.monotonic() - self._said >= self._heartbeat:
                     self._write(self._still_running(_CLOCK.monotonic()))
 
