@@ -12,20 +12,17 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
+from ascend_wheelhouse.commands.carry import doctor, image, keygen, run_args, verify_report
+from ascend_wheelhouse.commands.words import HELP, on_cell
+
+__all__ = ["doctor", "image", "keygen", "run_args", "verify_report"]  # tasks of a kind of their own
+
 ROOT = Path(__file__).parent.absolute()
-_HELP = {
-    "torch": "torch version, such as 2.8.0",
-    "platform": "aarch64 or x86_64",
-    "npu": "a3 (default) or 910b",
-    "cann": "CANN version; the stack's default when not given",
-    "sglang": "SGLang version; the stack's when not given",
-    "json": "machine-readable output",
-}
 
 
 @task(
     default=True,
-    help=_HELP
+    help=HELP
     | {
         "offline": "use the store alone",
         "strict": "exit 8 when a component is missing (the default where CI is set)",
@@ -41,13 +38,10 @@ _HELP = {
     },
     iterable=["build"],
 )
+@on_cell
 def wheelhouse(
     _c: Context,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     offline: bool = False,
     strict: bool = False,
     upgrade: bool = False,
@@ -67,11 +61,7 @@ def wheelhouse(
     command.main(
         ROOT,
         words={
-            "torch": torch,
-            "platform": platform,
-            "npu": npu,
-            "cann": cann,
-            "sglang": sglang,
+            **words,
             "exclude_newer": exclude_newer,
             "resolver": resolver,
             "build": ",".join(build or []),
@@ -95,15 +85,12 @@ _BUILD_HELP = {
 }
 
 
-@task(help=_HELP | _BUILD_HELP | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+@task(help=HELP | _BUILD_HELP | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+@on_cell
 def build(
     _c: Context,
     component: str,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     sandbox: bool = True,
     container: str = "",
     offline: bool = False,
@@ -112,21 +99,17 @@ def build(
     """Build one component from its locked source, without a network."""
     from ascend_wheelhouse.commands import build as command
 
-    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
     command.main(
         ROOT, component, words=words, sandbox=sandbox, container=container, offline=offline, json=json
     )
 
 
-@task(help=_HELP | _BUILD_HELP)
+@task(help=HELP | _BUILD_HELP)
+@on_cell
 def reproduce(
     _c: Context,
     component: str,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     container: str = "",
     offline: bool = False,
     json: bool = False,
@@ -134,43 +117,35 @@ def reproduce(
     """Build one component twice under different conditions, and compare the wheels."""
     from ascend_wheelhouse.commands import build as command
 
-    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
     command.compare(ROOT, component, words=words, container=container, offline=offline, json=json)
 
 
-@task(help=_HELP | {"dot": "a graph for Graphviz"})
+@task(help=HELP | {"dot": "a graph for Graphviz"})
+@on_cell
 def plan(
     _c: Context,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     dot: bool = False,
     json: bool = False,
 ) -> None:
     """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
     from ascend_wheelhouse.commands import plan as command
 
-    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
     command.main(ROOT, words=words, form="dot" if dot else "json" if json else "table")
 
 
 @task(
-    help=_HELP
+    help=HELP
     | {
         "upgrade": "resolve anew although a lock is committed",
         "resolver": "pip-tools (default) or uv",
         "exclude-newer": "leave out uploads after this date or RFC 3339 time",
     }
 )
+@on_cell
 def lock(
     _c: Context,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     upgrade: bool = False,
     resolver: str = "pip-tools",
     exclude_newer: str = "",
@@ -179,33 +154,24 @@ def lock(
     """Make or change a lock, and print what changed and why."""
     from ascend_wheelhouse.commands import lock as command
 
-    words = {
-        "torch": torch,
-        "platform": platform,
-        "npu": npu,
-        "cann": cann,
-        "sglang": sglang,
+    words |= {
         "resolver": resolver,
         "exclude_newer": exclude_newer,
     }
     command.main(ROOT, words=words, upgrade=upgrade, json=json)
 
 
-@task(help=_HELP | {"offline": "say what the store lacks"})
+@task(help=HELP | {"offline": "say what the store lacks"})
+@on_cell
 def fetch(
     _c: Context,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     offline: bool = False,
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
     from ascend_wheelhouse.commands import fetch as command
 
-    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang}
     command.main(ROOT, words=words, offline=offline, json=json)
 
 
@@ -277,7 +243,7 @@ def vendored(_c: Context, json: bool = False) -> None:
 
 
 @task(
-    help=_HELP
+    help=HELP
     | {
         "wheelhouse": "pack this folder instead of the cell's",
         "out": "folder or .tar file to write; bundles/ when not given",
@@ -294,13 +260,10 @@ def vendored(_c: Context, json: bool = False) -> None:
         "insecure-no-signature": "accept an unsigned bundle",
     }
 )
+@on_cell
 def bundle(
     _c: Context,
-    torch: str = "2.8.0",
-    platform: str = "aarch64",
-    npu: str = "a3",
-    cann: str = "",
-    sglang: str = "",
+    words: dict[str, str],
     wheelhouse: str = "",
     out: str = "",
     split: str = "",
@@ -330,12 +293,7 @@ def bundle(
             Path(rebuild), base=base, out=out, trusted_key=trusted_key, insecure=insecure_no_signature
         )
     else:
-        words = {
-            "torch": torch,
-            "platform": platform,
-            "npu": npu,
-            "cann": cann,
-            "sglang": sglang,
+        words |= {
             "wheelhouse": wheelhouse,
             "out": out,
             "split": split,
@@ -344,91 +302,6 @@ def bundle(
             "serial": serial,
         }
         command.pack(ROOT, words=words, oci=oci, allow_incomplete=allow_incomplete, json=json)
-
-
-@task(
-    help={
-        "fix": "set what can be set, so that it survives a reboot",
-        "emulation": "say instead what running the other machine's wheelhouse here takes",
-        "json": "machine-readable output",
-    }
-)
-def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool = False) -> None:
-    """Examine this host: devices, driver, CANN, system settings; what is found, wanted, and the command."""
-    from ascend_wheelhouse.commands import doctor as command
-
-    raise SystemExit(command.main(fix=fix, emulation=emulation, json=json))
-
-
-@task(
-    positional=["source"],
-    help={
-        "source": "a bundle, its parts, or a wheelhouse folder; with --append an installed environment",
-        "out": "folder to write: the build context, or the image layout",
-        "base": "base image instead of the cell's CANN image; with --append a folder with its image layout",
-        "trusted-key": "who must have signed the bundle; without it an unsigned wheelhouse is taken",
-        "prefix": "where the environment stands in the image",
-        "append": "no engine: put an installed environment as a layer on the base image layout",
-        "platform": "with --append: which image of the base, aarch64 or x86_64",
-        "json": "machine-readable output",
-    },
-)
-def image(
-    _c: Context,
-    source: str,
-    out: str,
-    base: str = "",
-    trusted_key: str = "",
-    prefix: str = "",
-    append: bool = False,
-    platform: str = "aarch64",
-    json: bool = False,
-) -> None:
-    """Write the build context of an image on CANN's, or make the image without any engine."""
-    from ascend_wheelhouse.commands import image as command
-
-    if append:
-        command.append_environment(
-            Path(source), base=base, out=Path(out), inside=prefix, platform=platform, json=json
-        )
-    else:
-        command.write_context(
-            Path(source), out=Path(out), base=base, trusted_key=trusted_key, prefix=prefix, json=json
-        )
-
-
-@task(
-    name="run-args",
-    help={
-        "npu": "a3 (16 devices) or 910b (8 devices)",
-        "image": "the image's name",
-        "model": "folder with the model's weights on the node",
-        "command": "what runs in the container; the image's own command when not given",
-        "kubernetes": "a Pod instead of a docker run command",
-        "json": "machine-readable output",
-    },
-)
-def run_args(
-    _c: Context,
-    npu: str = "a3",
-    image: str = "sglang-npu",
-    model: str = "",
-    command: str = "",
-    kubernetes: bool = False,
-    json: bool = False,
-) -> None:
-    """Print how a container sees the NPUs: devices, volumes and privileges."""
-    from ascend_wheelhouse.commands import image as door
-
-    door.show_run_args(npu, image=image, model=model, command=command, kubernetes=kubernetes, json=json)
-
-
-@task(positional=["path"], help={"path": "where the private key goes", "json": "machine-readable output"})
-def keygen(_c: Context, path: str, json: bool = False) -> None:
-    """Make an Ed25519 key that signs bundles; an existing one is never replaced."""
-    from ascend_wheelhouse.commands import image as command
-
-    command.keygen(Path(path), json=json)
 
 
 @task(
@@ -464,22 +337,3 @@ def audit(
         "sarif": sarif,
     }
     raise SystemExit(command.main(ROOT, wheels=shlex.split(c.remainder), words=words, json=json))
-
-
-@task(
-    positional=["folder"],
-    iterable=["more"],
-    help={
-        "folder": "where one or more report.json of verifications are, below it at any depth",
-        "more": "another such folder; may be repeated",
-        "out": "the page to write",
-        "json": "machine-readable output",
-    },
-)
-def verify_report(
-    _c: Context, folder: str, more: list[str], out: str = "verify-report.html", json: bool = False
-) -> None:
-    """Put the verification reports of many nodes on one HTML page."""
-    from ascend_wheelhouse.commands import verify as command
-
-    command.report([Path(folder), *map(Path, more)], Path(out), json=json)

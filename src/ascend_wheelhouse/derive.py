@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.errors import ResolveError, UsageError
-from ascend_wheelhouse.stack import Catalogue, Stack, cell_of, choose
+from ascend_wheelhouse.stack import Catalogue, Stack, cell_of, choose, named
 from ascend_wheelhouse.target import Target
 
 Versions = Callable[[str], list[str]]
@@ -44,6 +44,7 @@ class Request:
     target: Target
     cann: str = ""
     sglang: str = ""
+    stack: str = ""
 
 
 def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
@@ -56,10 +57,13 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
         versions: Asked only when no stack fits.
 
     Raises:
+        UsageError: No stack has the name asked for.
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
     """
+    if request.stack:
+        return named(catalogue, request.stack, request.target)
     _check_words(request)
     listed = choose(
         catalogue, torch=request.torch, target=request.target, cann=request.cann, sglang=request.sglang

@@ -43,6 +43,10 @@ Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
 _WORKERS = 8
 
 
+class UnreachableTorchError(SourceUnreachableError):
+    """torch could not be had because an origin of it did not answer."""
+
+
 class UnlocatedError(ResolveError):
     """torch itself is in none of its origins: nothing can be made without it."""
 
@@ -120,11 +124,17 @@ class Locator:
         return answer
 
     def locate(self, component: str) -> Answer:
-        """Return where one component comes from."""
+        """Return where one component comes from.
+
+        Raises:
+            UnlocatedError: It is torch, which is nowhere.
+            UnreachableTorchError: It is torch, and an origin did not answer.
+        """
         recipe = self.recipes[component]
         if (file := self.vendored(component, self.cell)) is not None:
             return Located(recipe=recipe, file=file)
         reasons = ["--offline: no origin was asked"] if self.offline else []
+        unreachable = False
         for origin in () if self.offline else recipe.origins:
             if not self.cell.holds(origin.when):
                 continue
@@ -132,9 +142,12 @@ class Locator:
                 answer = self._ask(recipe, origin)
             except (ResolveError, SourceUnreachableError) as error:
                 reasons.append(f"{origin.kind}: {_short(error)}")
+                unreachable |= isinstance(error, SourceUnreachableError)
             else:
                 if answer is not None:
                     return answer
+        if recipe.name == "torch":
+            raise self._no_torch("; ".join(reasons), unreachable=unreachable)
         return self._nowhere(recipe, reasons)
 
     def fields(self, recipe: Recipe) -> dict[str, str]:
@@ -201,17 +214,16 @@ class Locator:
 
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
         reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
-        if recipe.name == "torch":
-            raise self._no_torch(reason)
         supply = (
             recipe.supply.format_map(_Named(self.fields(recipe))) or "`invoke vendor FILE` with its wheel"
         )
         return Pending(component=recipe.name, reason=reason, supply=supply)
 
-    def _no_torch(self, reason: str) -> WheelhouseError:
+    def _no_torch(self, reason: str, *, unreachable: bool) -> WheelhouseError:
         machine = self.cell.target.machine
         known = self._known_torch()
-        return UnlocatedError(
+        kind = UnreachableTorchError if unreachable else UnlocatedError
+        return kind(
             f"torch {self.cell.torch} for {machine} is in none of its origins: {reason}.",
             why=f"Here these versions can be had for {machine}: {known or 'none'}.",
             next_step="choose one of these, reach the PyTorch index (or name a mirror of it in mirrors.toml), or hand "

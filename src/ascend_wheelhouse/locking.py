@@ -81,7 +81,7 @@ class Locking:
             recipes_digest=self.recipes_digest,
             wheels=wheels,
             sources=(*sources.result(), *(one for one in built if isinstance(one, LockedSource))),
-            payloads=tuple(_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
+            payloads=tuple(locked_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
             pending=tuple(one for one in (*answers, *built) if isinstance(one, Pending)),
             inputs=_inputs(request, self.resolver.name),
         )
@@ -161,7 +161,8 @@ def locked_file(found: FoundFile, recipe: Recipe | None = None) -> LockedFile:
     )
 
 
-def _payload(located: Located, cell: Cell) -> LockedPayload:
+def locked_payload(located: Located, cell: Cell) -> LockedPayload:
+    """Return what the lock keeps of a payload's file."""
     return LockedPayload(
         component=located.recipe.name,
         version=cell.components[located.recipe.name],

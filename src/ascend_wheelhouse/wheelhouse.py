@@ -19,6 +19,7 @@ from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
 from ascend_wheelhouse.locate import Answer, Located, ToBuild
 from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
+from ascend_wheelhouse.locking import locked_payload
 from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.projects import build_source
@@ -97,6 +98,7 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
     Raises:
         StaleLockError: The committed lock is for another cell.
     """
+    _announce(workspace, cell)
     committed = None if options.upgrade else workspace.committed_lock(cell)
     if committed is not None:
         _check_fits(committed, cell)
@@ -143,7 +145,6 @@ def make(workspace: Workspace, options: Options) -> Made:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     cell = cell_of(workspace, options)
-    _announce(workspace, cell)
     lock = lock_of(workspace, cell, options)
     lock = supplied(workspace, cell, lock, options.build)
     with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
@@ -226,7 +227,7 @@ def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]
         answers: list[Answer] = list(pool.map(locator.locate, names))
     found = [answer for answer in answers if isinstance(answer, Located)]
     wheels = [one.file for one in found if one.recipe.kind == "wheel"]
-    payloads = [_payload(one, cell) for one in found if one.recipe.kind != "wheel"]
+    payloads = [locked_payload(one, cell) for one in found if one.recipe.kind != "wheel"]
     return replace(
         lock,
         wheels=tuple(sorted((*lock.wheels, *wheels), key=lambda wheel: wheel.name)),
@@ -292,15 +293,4 @@ def _file_download(file: LockedFile) -> Download:
 def _payload_download(payload: LockedPayload) -> Download:
     return Download(
         filename=payload.filename, sha256=payload.sha256, size=payload.size, name=payload.component
-    )
-
-
-def _payload(one: Located, cell: Cell) -> LockedPayload:
-    return LockedPayload(
-        component=one.recipe.name,
-        version=cell.components[one.recipe.name],
-        filename=one.file.filename,
-        size=one.file.size,
-        sha256=one.file.sha256,
-        origin=one.file.origin,
     )

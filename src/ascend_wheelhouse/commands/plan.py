@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,4 +22,6 @@ def main(root: Path, *, words: Mapping[str, str], form: Form) -> None:
         lock = workspace.committed_lock(cell)
         output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
         finished = (output / cell.name / "manifest.json").is_file()
+        if cell.derived:
+            sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
         show(plan(cell, lock, workspace.store.has, finished=finished), form)

@@ -93,6 +93,7 @@ def options_of(
         target=Target.named(words["platform"], words["npu"]),
         cann=words.get("cann", ""),
         sglang=words.get("sglang", ""),
+        stack=words.get("stack", ""),
     )
     return Options(
         request=request,
