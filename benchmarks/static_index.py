@@ -11,6 +11,7 @@ import hashlib
 import json
 import socket
 import sys
+import tempfile
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,11 +23,12 @@ JSON = "application/vnd.pypi.simple.v1+json"
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Return the sha256 of each file, from a note beside the folder where the sizes still fit."""
-    note = folder.parent / f"{folder.name}.digests.json"
+    """Return the sha256 of each file, from a note of an earlier run where the sizes still fit."""
+    key = hashlib.sha256(bytes(folder)).hexdigest()[:12]
+    note = Path(tempfile.gettempdir()) / f"wheelhouse-benchmark-{key}.json"
     known = json.loads(note.read_text()) if note.exists() else {}
     found = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(path for path in folder.iterdir() if path.is_file()):
         size = path.stat().st_size
         held = known.get(path.name)
         if held is None or held[0] != size:
@@ -48,8 +50,9 @@ def project(filename: str) -> tuple[str, str]:
 def pages(folder: Path) -> dict[str, bytes]:
     """Return the JSON page of each project."""
     files: dict[str, list[dict[str, object]]] = defaultdict(list)
-    for filename, sha256 in digests(folder).items():
-        size = (folder / filename).stat().st_size
+    every = [(place, *item) for place in _places(folder) for item in digests(place).items()]
+    for place, filename, sha256 in every:
+        size = (place / filename).stat().st_size
         entry = {
             "filename": filename,
             "url": f"/files/{quote(filename)}",
@@ -63,9 +66,15 @@ def pages(folder: Path) -> dict[str, bytes]:
     }
 
 
+def _places(folder: Path) -> list[Path]:
+    """Return the folder, and `build/` in it where there is one, for what a build needs beside."""
+    return [place for place in (folder, folder / "build") if place.is_dir()]
+
+
 def handler(folder: Path) -> type[BaseHTTPRequestHandler]:
     """Return a request handler for the folder."""
     known = pages(folder)
+    paths = {path.name: path for place in _places(folder) for path in place.iterdir() if path.is_file()}
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -81,16 +90,14 @@ def handler(folder: Path) -> type[BaseHTTPRequestHandler]:
             if path.startswith("/simple/") and name in known:
                 self._head(200, JSON, len(known[name]))
                 self.wfile.write(known[name])
-            elif path.startswith("/files/") and (folder / name).is_file():
-                self._file(folder / name)
+            elif path.startswith("/files/") and name in paths:
+                self._file(paths[name])
             else:
                 self._head(404, "text/plain", 0)
 
         def do_HEAD(self) -> None:
             """Send the size of a file."""
-            self._head(
-                200, "application/octet-stream", (folder / Path(unquote(self.path)).name).stat().st_size
-            )
+            self._head(200, "application/octet-stream", paths[Path(unquote(self.path)).name].stat().st_size)
 
         def _file(self, path: Path) -> None:
             size = path.stat().st_size
