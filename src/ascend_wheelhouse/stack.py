@@ -39,17 +39,20 @@ class Serving(FileModel):
         name: The file's name, which stacks refer to.
         environment: Variables recommended for every topology.
         topologies: Topologies by chip and name; those of `all` hold for every chip.
+        known_failures: Probes (`PROBE` or `PROBE/ITEM`) that are known to fail on a machine, and why that is fine.
     """
 
     name: str
     environment: dict[str, str] = {}
     topologies: dict[Literal["all", "a3", "910b"], dict[str, Topology]]
+    known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[str, str]] = {}
 
     def of(self, target: Target) -> dict[str, Any]:
         """Return what holds for the target's chip, as the manifest carries it."""
         chosen = {**self.topologies.get("all", {}), **self.topologies.get(target.npu, {})}
         plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
-        return {"environment": self.environment, "topologies": plain}
+        known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
+        return {"environment": self.environment, "known_failures": known, "topologies": plain}
 
 
 class Stack(FileModel):

@@ -121,7 +121,7 @@ def _options(
         topology=given.topology,
         stubs=_stubs(environment, folder) if wanted else "",
         standins=given.standins,
-        known={**manifest.get("known_failures", {}), **_known(given.known)},
+        known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
     )
 
 

@@ -73,7 +73,7 @@ def _run(given: argparse.Namespace) -> int:
         without=tuple(given.without),
         model=given.model,
         topology=given.topology,
-        known={**wheelhouse.manifest.get("known_failures", {}), **known_failures(given.known)},
+        known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
         wheelhouse=wheelhouse,

@@ -47,6 +47,12 @@ class FoundWheelhouse:
         return self.folder / f"requirements.{self.machine}.txt"
 
     @property
+    def known_failures(self) -> Mapping[str, str]:
+        """Failures that the stack announces, `PROBE` or `PROBE/ITEM` to the reason."""
+        found: Mapping[str, str] = self.manifest.get("serving", {}).get("known_failures", {})
+        return found
+
+    @property
     def wheels(self) -> Path:
         """Where its wheels are."""
         return self.folder / "wheels"

@@ -60,6 +60,11 @@ class Context:
             if entry.get("kind") == "wheel"
         }
 
+    def known(self) -> dict[str, str]:
+        """The items of this probe that are announced to fail, and why."""
+        announced = self.options.get("known", {})
+        return {str(name).partition("/")[2]: str(why) for name, why in announced.items()}
+
     def option(self, name: str) -> str:
         """A text option, empty when it was not given."""
         return str(self.options.get(name) or "")

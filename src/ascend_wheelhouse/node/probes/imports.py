@@ -28,7 +28,7 @@ def run(context: Context) -> Outcome:
     names = sorted(set(modules(context.option("site_packages"))))
     faults = {name: why for name, why in _all(names, context) if why}
     still = {name: again for name in faults if (again := _alone(name, context))}
-    known = {key.partition("/")[2]: why for key, why in context.options.get("known", {}).items()}
+    known = context.known()
     unknown = {name: why for name, why in still.items() if name not in known}
     figures: dict[str, Any] = {
         "imported": len(names) - len(still),
