@@ -239,7 +239,14 @@ def _command(probe: Probe, setting: Setting, launcher: Launcher, request: Path, 
     flags = ["-s", "-P"] if probe.standins else ["-I"]
     words = [python, *flags, launcher.inside(setting.node / "child.py"), launcher.inside(request)]
     environment = _environment(probe, setting, launcher, request.parent)
-    return launcher.command([*words, launcher.inside(answer)], environment, network=probe.on_device or host)
+    return launcher.command(
+        [*words, launcher.inside(answer)], environment, network=host or _needs_host_network(probe, setting)
+    )
+
+
+def _needs_host_network(probe: Probe, setting: Setting) -> bool:
+    """Whether the devices' own libraries look for a network card: HCCL finds its peers by one even on one node."""
+    return probe.on_device or ("server" in probe.markers and bool(setting.ascend.devices))
 
 
 def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Path) -> dict[str, str]:

@@ -23,8 +23,12 @@ ON_CPU: Mapping[str, Any] = {
         *("--max-running-requests", "16", "--mem-fraction-static", "0.3"),
     ),
     "environment": {"TORCHDYNAMO_DISABLE": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"},
+    "unset": (),
 }
 """How a server starts where there is no NPU; a topology `cpu` in the manifest goes before it."""
+
+_PLAIN = {"TORCHDYNAMO_DISABLE": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+"""Keeps torch from starting compile workers, nine processes and a gigabyte, in what only computes a reference."""
 
 _KEY = "verify-key"
 _HEALTHY_SECONDS, _REQUEST_SECONDS, _STOP_SECONDS = 225.0, 60.0, 30.0
@@ -71,7 +75,7 @@ def topology(context: Context) -> Mapping[str, Any]:
             f"the stack has no serving topology {name!r}: it has {', '.join(sorted(known)) or 'none'}"
         )
     shared = serving.get("environment", {})
-    return {**known[name], "environment": {**shared, **known[name].get("environment", {})}}
+    return {"unset": (), **known[name], "environment": {**shared, **known[name].get("environment", {})}}
 
 
 def _plan(context: Context, model: Path, patience: float, *, tiny: bool) -> ServerPlan:
@@ -79,6 +83,11 @@ def _plan(context: Context, model: Path, patience: float, *, tiny: bool) -> Serv
     port = free_port()
     folder = context.scratch / "serve"
     folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name not in chosen.get("unset", ())}
+    store = f"tcp://127.0.0.1:{free_port()}"
+    environment |= {
+        name: str(value).replace("{store}", store) for name, value in chosen["environment"].items()
+    }
     base = ("--model-path", str(model), "--host", "127.0.0.1", "--port", str(port), "--api-key", _KEY)
     return ServerPlan(
         words=[
@@ -90,10 +99,7 @@ def _plan(context: Context, model: Path, patience: float, *, tiny: bool) -> Serv
             *base,
             *map(str, chosen["arguments"]),
         ],
-        environment={
-            **os.environ,
-            **{name: str(value) for name, value in chosen.get("environment", {}).items()},
-        },
+        environment=environment,
         port=port,
         folder=folder,
         healthy_seconds=(_HEALTHY_SECONDS if tiny else _LOADED_HEALTHY_SECONDS) * patience,
@@ -168,7 +174,8 @@ class _Reference:
         words = [sys.executable, "-s", "-P", tiny_model.__file__, "reference", str(model), ids, count]
         self._deadline = time.monotonic() + seconds
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
-        self._process = subprocess.Popen(words, stdout=self._log, stderr=subprocess.STDOUT)
+        environment = {**os.environ, **_PLAIN}
+        self._process = subprocess.Popen(words, env=environment, stdout=self._log, stderr=subprocess.STDOUT)
 
     def tokens(self) -> Sequence[int]:
         """Return the tokens, waiting for them.
