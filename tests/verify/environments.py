@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,3 +100,40 @@ def scripted_probe(folder: Path, name: str, body: str) -> Path:
 def probe(name: str, **more: Any) -> Probe:  # noqa: ANN401 - any limit of a probe
     """Return a catalogue entry for a scripted probe with tight limits."""
     return Probe(name=name, **{"seconds": 20, "memory": 2**30, **more})
+
+
+def write_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> Path:
+    """Write a small pure wheel, members in a fixed order."""
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
+    members = {
+        **files,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},{_digest(text.encode())},{len(text)}\n" for path, text in members.items())
+    path = folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, text in {**members, f"{info}/RECORD": f"{record}{info}/RECORD,,\n"}.items():
+            archive.writestr(zipfile.ZipInfo(member, (1980, 1, 1, 0, 0, 0)), text)
+    return path
+
+
+def _digest(raw: bytes) -> str:
+    return "sha256=" + base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
+
+
+def tiny_wheelhouse(parent: Path, packages: Mapping[str, Mapping[str, str]], machine: str) -> Path:
+    """Write a wheelhouse of the real layout that holds these packages at version 1.0."""
+    folder = parent / f"tiny-{machine}"
+    (folder / "wheels").mkdir(parents=True)
+    lines, entries = [], []
+    for name, files in packages.items():
+        path = write_wheel(folder / "wheels", name, "1.0", files)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        lines.append(f"{name}==1.0 --hash=sha256:{sha256}\n")
+        where = {"path": f"wheels/{path.name}", "sha256": sha256, "size": path.stat().st_size}
+        entries.append({**where, "kind": "wheel", "name": name, "version": "1.0", "component": None})
+    (folder / f"requirements.{machine}.txt").write_text("".join(lines), encoding="utf-8")
+    made = manifest({}, platform=machine) | {"files": entries}
+    (folder / "manifest.json").write_text(json.dumps(made), encoding="utf-8")
+    return folder

@@ -13,7 +13,13 @@ from ascend_wheelhouse.node.probes import CATALOGUE, named
 from ascend_wheelhouse.node.report import Report, Result, read_report, table
 
 A_NODE = cann.Ascend(devices=16, toolkit="/usr/local/Ascend/ascend-toolkit/latest", scripts=())
-EVERYTHING = dict.fromkeys((*("sglang", "torch", "torchvision", "torch-npu", "triton-ascend", "mf-adapter"), *("deep-ep", "sgl-kernel-npu", "custom-ops")), "1")
+EVERYTHING = dict.fromkeys(
+    (
+        *("sglang", "torch", "torchvision", "torch-npu", "triton-ascend", "mf-adapter"),
+        *("deep-ep", "sgl-kernel-npu", "custom-ops"),
+    ),
+    "1",
+)
 
 
 def planned(

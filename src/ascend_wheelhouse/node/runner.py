@@ -150,7 +150,7 @@ def plan(setting: Setting) -> list[Probe]:
 def obstacle(probe: Probe, setting: Setting) -> str:
     """Return what keeps a probe from running here, as advice to a person, or an empty text."""
     ascend, options = setting.ascend, setting.options
-    if "npu" in probe.markers and not ascend.devices:
+    if probe.on_device and not ascend.devices:
         return cann.NO_NPU
     if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
         return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"

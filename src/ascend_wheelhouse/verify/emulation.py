@@ -112,8 +112,13 @@ class EmulatedLauncher:
             *([] if network else ["--net"]),
             *("sh", "-c", _ENTER, "enter", _registration(self.machine), str(self.root), str(self.work)),
             *(sys.executable, str(Path(sealed.__file__))),
-            *("env", "-i", *pairs, "chroot", str(self.root), *words),
+            *("env", "-i", *pairs, _chroot(), str(self.root), *words),
         ]
+
+
+def _chroot() -> str:
+    """Return chroot's path: it stands in a folder that an ordinary user's path may lack."""
+    return shutil.which("chroot", path=sealed.SYSTEM_PATH) or "chroot"
 
 
 def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLauncher:

@@ -87,7 +87,7 @@ CATALOGUE: Sequence[Probe] = (
     Probe(
         name="server",
         markers=("server",),
-        seconds=600,
+        seconds=1200,
         memory=64 * GIB,
         stubs=True,
         standins=True,

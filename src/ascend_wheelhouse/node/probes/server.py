@@ -31,7 +31,7 @@ _PLAIN = {"TORCHDYNAMO_DISABLE": "1", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
 """Keeps torch from starting compile workers, nine processes and a gigabyte, in what only computes a reference."""
 
 _KEY = "verify-key"
-_HEALTHY_SECONDS, _REQUEST_SECONDS, _STOP_SECONDS = 225.0, 60.0, 30.0
+_HEALTHY_SECONDS, _REQUEST_SECONDS, _STOP_SECONDS = 450.0, 60.0, 30.0
 _LOADED_HEALTHY_SECONDS = 3600.0
 
 

@@ -1,0 +1,166 @@
+"""The whole command, from a small wheelhouse to its reports, with a real sealed install."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from environments import tiny_wheelhouse, write_wheel
+
+from ascend_wheelhouse.node import sealed
+from ascend_wheelhouse.node import verify as node_verify
+from ascend_wheelhouse.node.report import read_report
+from ascend_wheelhouse.verify import environment, found
+from ascend_wheelhouse.verify.__main__ import main
+
+HERE = platform.machine()
+PACKAGES = {"alpha": {"alpha/__init__.py": "import beta\n"}, "beta": {"beta.py": "VALUE = 1\n"}}
+
+
+@pytest.fixture
+def wheelhouse(tmp_path: Path) -> Path:
+    return tiny_wheelhouse(tmp_path / "wheelhouse", PACKAGES, HERE)
+
+
+def files_of(folder: Path) -> set[str]:
+    own = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "RECORD")
+    paths = (
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and path.name not in own
+    )
+    return {str(path.relative_to(folder)) for path in paths}
+
+
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_a_good_wheelhouse_passes_and_leaves_its_evidence(
+    backend: str, wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports = tmp_path / "reports"
+    code = main(["--wheelhouse", str(wheelhouse), "--report", str(reports), "--backend", backend])
+    said = capfd.readouterr().out
+    report = read_report(reports / "report.json")
+    verdicts = {one.probe: one.verdict for one in report.results}
+    assert code == 0, said
+    assert {
+        verdicts[name] for name in ("sealed-install", "versions", "files", "requirements", "imports")
+    } == {"passed"}
+    assert report.conditions["sealed"] == sealed.can_seal()
+    cases = re.findall(r'<testcase classname="[^"]*" name="([^"]+)"', (reports / "junit.xml").read_text())
+    assert set(cases) == set(verdicts) - {"sealed-install"}
+    assert said.splitlines()[-1] == f"report: {reports / 'report.html'}"
+
+
+def test_uv_and_pip_install_the_same_files(wheelhouse: Path, tmp_path: Path) -> None:
+    made = found.find(wheelhouse, tmp_path)
+    trees = []
+    backends: tuple[environment.Backend, ...] = get_args(environment.Backend)
+    for backend in backends:
+        folder = tmp_path / backend / "environment"
+        folder.parent.mkdir()
+        environment.make(made, folder, backend=backend, network=not sealed.can_seal())
+        trees.append(files_of(folder / "lib"))
+    assert trees[0] == trees[1]
+    assert any(path.endswith("alpha/__init__.py") for path in trees[0])
+
+
+@pytest.mark.parametrize("backend", get_args(environment.Backend))
+def test_a_foreign_wheelhouse_is_unpacked_without_running_anything_of_it(
+    backend: environment.Backend, tmp_path: Path
+) -> None:
+    other = "aarch64" if HERE == "x86_64" else "x86_64"
+    made = found.find(tiny_wheelhouse(tmp_path / "w", PACKAGES, other), tmp_path)
+    folder = tmp_path / "work" / "environment"
+    folder.parent.mkdir()
+    environment.make_foreign(
+        made,
+        folder,
+        seen_as="/verify/environment",
+        backend=backend,
+        network=not sealed.can_seal(),
+    )
+    packages = folder / "lib" / "python3.11" / "site-packages"
+    assert (packages / "alpha" / "__init__.py").is_file()
+    assert (folder / "bin" / "python").readlink() == Path("/usr/bin/python3.11")
+
+
+def test_a_wheel_that_is_missing_fails_the_install_with_its_name(
+    wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    next(wheelhouse.glob("wheels/beta*")).unlink()
+    code = main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r")])
+    report = read_report(tmp_path / "r" / "report.json")
+    assert code == 9
+    assert [(one.probe, one.verdict) for one in report.results] == [("sealed-install", "failed")]
+    assert "beta" in report.results[0].detail
+    assert "does not install with the network cut off" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_a_wheel_that_was_changed_fails_the_install(backend: str, wheelhouse: Path, tmp_path: Path) -> None:
+    write_wheel(wheelhouse / "wheels", "beta", "1.0", {"beta.py": "VALUE = 2\n"})
+    code = main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r"), "--backend", backend])
+    detail = read_report(tmp_path / "r" / "report.json").results[0].detail.lower()
+    assert code == 9
+    assert "hash" in detail
+
+
+def test_requiring_an_npu_ends_at_once_without_an_install(wheelhouse: Path, tmp_path: Path) -> None:
+    began = time.monotonic()
+    code = main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r"), "--require-npu"])
+    assert code == 9
+    assert time.monotonic() - began < 10
+    assert [one.probe for one in read_report(tmp_path / "r" / "report.json").results] == ["npu-present"]
+
+
+def test_no_wheelhouse_is_a_usage_error_with_the_next_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert "Next: invoke wheelhouse" in capfd.readouterr().err
+
+
+def test_a_manifest_without_its_parts_is_a_usage_error(wheelhouse: Path) -> None:
+    (wheelhouse / "manifest.json").write_text("{}")
+    with pytest.raises(found.ManifestUnreadableError, match=r"is not a manifest"):
+        found.find(wheelhouse, wheelhouse)
+
+
+def test_the_newest_wheelhouse_is_taken_when_none_is_named(wheelhouse: Path) -> None:
+    assert found.find(None, wheelhouse.parent).folder == wheelhouse
+
+
+def test_an_announced_failure_needs_a_reason(wheelhouse: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--wheelhouse", str(wheelhouse), "--known", "imports"]) == 2
+    assert "has no reason" in capfd.readouterr().err
+
+
+def test_the_same_probes_run_from_a_bundle_with_the_standard_library_alone(
+    wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = found.find(wheelhouse, tmp_path)
+    folder = tmp_path / "work" / "environment"
+    folder.parent.mkdir()
+    environment.make(made, folder, backend="uv", network=not sealed.can_seal())
+    words = ["--environment", str(folder), "--manifest", str(wheelhouse / "manifest.json"), "--json"]
+    code = node_verify.main([*words, "--report", str(tmp_path / "r"), "--only", "files", "--only", "imports"])
+    answer = json.loads(capfd.readouterr().out)
+    assert code == 0
+    assert [(one["probe"], one["verdict"]) for one in answer["results"]] == [
+        ("files", "passed"),
+        ("imports", "passed"),
+    ]
+    assert read_report(tmp_path / "r" / "report.json").exit_code == 0
+
+
+def test_verifying_on_a_node_without_a_manifest_says_which_file_to_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert node_verify.main(["--environment", str(tmp_path), "--manifest", str(tmp_path / "none.json")]) == 2
+    assert "Next: --manifest WHEELHOUSE/manifest.json" in capfd.readouterr().err
