@@ -26,6 +26,7 @@ from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.project import edition_for
 from ascend_wheelhouse.recipe import ProjectBuild
+from ascend_wheelhouse.unpack import extract
 from ascend_wheelhouse.wheel import WheelFile
 
 
@@ -97,7 +98,7 @@ def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
         try:
             with tarfile.open(sdist) as archive:
                 epoch = max((int(member.mtime) for member in archive.getmembers()), default=0)
-                archive.extractall(scratch, filter="data")
+                extract(archive, Path(scratch))
         except (tarfile.TarError, OSError, EOFError) as error:
             raise _bad_source(sdist, str(error)) from error
         tops = list(Path(scratch).iterdir())

@@ -14,6 +14,7 @@ from ascend_wheelhouse.build.patches import apply_edits, apply_patches
 from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.git_source import GitSource, date_files, git, lay_out
 from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.unpack import extract
 
 
 class BadArchiveError(IntegrityError):
@@ -69,7 +70,7 @@ def unpack(archive: Archive, store: Store, folder: Path) -> None:
             opened.extractall(inner)  # noqa: S202 - zipfile keeps members inside by itself
     else:
         with tarfile.open(store.path(archive.sha256)) as opened_tar:
-            opened_tar.extractall(inner, filter="data")
+            extract(opened_tar, inner)
     tops = list(inner.iterdir())
     if len(tops) != 1 or not tops[0].is_dir():
         raise BadArchiveError(
