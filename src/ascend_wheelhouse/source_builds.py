@@ -25,6 +25,7 @@ from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipe
 
+UNSEALED = "none"
 _SHARED_WITH_RUNTIME = {"torch", "torch-npu"}
 
 
@@ -148,11 +149,11 @@ class SourceBuilds:
             outcome = build_component(recipe, self.cell, sources, workshop)
         if isinstance(outcome, PendingBuild):
             return Pending(component=outcome.component, reason=outcome.reason, supply=outcome.supply)
-        return built_file(outcome[0], recipe)
+        return built_file(outcome[0], recipe, locked.origin)
 
 
-def built_file(wheel: BuiltWheel, recipe: Recipe) -> LockedFile:
-    """Return a built wheel as the lock keeps it."""
+def built_file(wheel: BuiltWheel, recipe: Recipe, origin: str) -> LockedFile:
+    """Return a built wheel as the lock keeps it; `origin` is its source's."""
     name, version, _, _ = parse_wheel_filename(wheel.filename)
     return LockedFile(
         name=canonicalize_name(name),
@@ -161,5 +162,13 @@ def built_file(wheel: BuiltWheel, recipe: Recipe) -> LockedFile:
         size=wheel.size,
         sha256=wheel.sha256,
         component=recipe.name,
-        origin="git" if recipe.project is None else "sdist",
+        origin=origin,
+        note=_history(wheel),
     )
+
+
+def _history(wheel: BuiltWheel) -> str:
+    """Return where and with what a wheel was built, as the manifest tells it."""
+    room = "without a sandbox" if wheel.sandbox == UNSEALED else f"in {wheel.sandbox}"
+    tools = ", ".join(text for _, text in sorted(wheel.toolchain.items()))
+    return "; ".join(part for part in (f"built {room} with {tools}", wheel.note) if part)

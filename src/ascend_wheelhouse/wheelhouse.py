@@ -109,7 +109,9 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
         return with_sources(workspace, cell, committed, more) if more else committed
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
     built = build_sources(workspace, cell, new)
-    save(replace(built, pending=new.pending), cell.target, workspace.lock_folder(cell))
+    # A compiler's wheel gets its digest into the lock when `invoke reproduce` found it bit-equal, not before.
+    sources = tuple(replace(one, wheel=None) if one.build else one for one in built.sources)
+    save(replace(built, sources=sources, pending=new.pending), cell.target, workspace.lock_folder(cell))
     return built
 
 

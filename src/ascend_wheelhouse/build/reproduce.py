@@ -36,6 +36,7 @@ class WheelReport:
     Args:
         filename: Its name in the first build.
         sha256: Its digest in the first build.
+        size: Its bytes.
         rung: How equal the finished wheels are.
         raw: How equal they are as the steps left them, before repair and normalising.
         differences: What differs in the finished wheels.
@@ -44,6 +45,7 @@ class WheelReport:
 
     filename: str
     sha256: str
+    size: int
     rung: Rung
     raw: Rung
     differences: tuple[MemberDifference, ...] = ()
@@ -149,6 +151,7 @@ def _report(first: _Made, second: _Made) -> WheelReport:
     return WheelReport(
         filename=first.finished.name,
         sha256=file_sha256(first.finished),
+        size=first.finished.stat().st_size,
         rung=finished.rung,
         raw=compare_wheels(first.raw, second.raw).rung,
         differences=finished.differences,

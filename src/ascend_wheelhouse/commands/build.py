@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
 from ascend_wheelhouse import console
 from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
@@ -17,7 +19,8 @@ from ascend_wheelhouse.commands.wheelhouse import options_of
 from ascend_wheelhouse.errors import BuildError, IncompleteError, ResolveError, UsageError
 from ascend_wheelhouse.events import Emit
 from ascend_wheelhouse.locate import Answer, ToBuild
-from ascend_wheelhouse.lock import LockedSource, Pending
+from ascend_wheelhouse.lock import LockedSource, Pending, save
+from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipe
 from ascend_wheelhouse.wheelhouse import cell_of
 from ascend_wheelhouse.workspace import Workspace
@@ -105,6 +108,7 @@ def compare(
             workspace = Workspace(root=root, emit=emit, offline=offline, container=container)
             task = _task(workspace, component, words)
             report = _reproduced(task, emit)
+            _record(task, report)
         _tell(report.as_dict(), _lines(report), json=json)
         if not report.bit_equal:
             raise NotReproducedError(
@@ -137,6 +141,30 @@ def _reproduced(task: _Task, emit: Emit) -> ReproduceReport:
         return reproduce(job, toolchain, workshop.builder(sandbox, interpreter, spec))
     _refuse_pending(pending[0])
     raise AssertionError
+
+
+def _record(task: _Task, report: ReproduceReport) -> None:
+    """Write the digest of a bit-equal wheel into the committed lock, which later builds are then held to."""
+    lock = task.workspace.committed_lock(task.cell)
+    if lock is None or not report.bit_equal or len(report.wheels) != 1:
+        return
+    (wheel,) = report.wheels
+    name, version, _, _ = parse_wheel_filename(wheel.filename)
+    file = LockedFile(
+        name=canonicalize_name(name),
+        version=str(version),
+        filename=wheel.filename,
+        size=wheel.size,
+        sha256=wheel.sha256,
+        component=task.recipe.name,
+        note="bit-equal when built again under other conditions",
+    )
+    sources = tuple(
+        replace(one, wheel=replace(file, origin=one.origin)) if one.component == task.recipe.name else one
+        for one in lock.sources
+    )
+    if sources != lock.sources:
+        save(replace(lock, sources=sources), task.cell.target, task.workspace.lock_folder(task.cell))
 
 
 def _refuse_pending(pending: PendingBuild | None) -> None:
