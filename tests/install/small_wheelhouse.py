@@ -26,7 +26,7 @@ CELL = {"python": f"3.{sys.version_info.minor}", "machine": MACHINE, "glibc": "2
 
 
 def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) -> Path:
-    """Write a pure wheel; `files` maps paths to texts."""
+    """Write a pure wheel, the same bytes at any time; `files` maps paths to texts."""
     info = f"{name}-{version}.dist-info"
     members = {path: text.encode() for path, text in files.items()}
     members[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
@@ -36,7 +36,7 @@ def make_wheel(folder: Path, name: str, version: str, files: Mapping[str, str]) 
     path = folder / f"{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:
         for member, data in members.items():
-            archive.writestr(member, data)
+            archive.writestr(zipfile.ZipInfo(member), data)
     return path
 
 
@@ -97,10 +97,10 @@ class SmallWheelhouse:
 
     def _write_uv(self, tools: Path) -> None:
         with zipfile.ZipFile(tools / "uv-0-py3-none-any.whl", "w") as archive:
+            program = f'#!/bin/sh\nexec {find_uv_bin()} "$@"\n'.encode()
             if self.whole_uv:
-                archive.write(find_uv_bin(), "uv-0.data/scripts/uv")
-            else:
-                archive.writestr("uv-0.data/scripts/uv", f'#!/bin/sh\nexec {find_uv_bin()} "$@"\n')
+                program = Path(find_uv_bin()).read_bytes()
+            archive.writestr(zipfile.ZipInfo("uv-0.data/scripts/uv"), program)
 
 
 def seal(folder: Path, head: Mapping[str, Any]) -> None:
