@@ -32,6 +32,7 @@ KNOBS: dict[str, Any] = {
     "raise": False,
     "key": "verify-key",
     "drift": False,
+    "model": "tiny",
 }
 STARTED = time.monotonic()
 CHILDREN: list[subprocess.Popen[bytes]] = []
@@ -70,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             warm = time.monotonic() - STARTED < KNOBS["refuse"] + KNOBS["warm"]
             self.answer(503 if warm or KNOBS["scheduler"] == "dead" else 200, {})
         elif self.path == "/v1/models":
-            self.answer(200, {"data": [{"id": "tiny"}]})
+            self.answer(200, {"data": [{"id": KNOBS["model"]}]})
         else:
             self.answer(200, {"version": "0.5.6.post2", "device": "cpu"})
 

@@ -24,7 +24,10 @@ class Answer:
         Raises:
             ValueError: It is not JSON.
         """
-        return json.loads(self.body)
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise ValueError(f"the answer is not JSON: {self.body[:60]!r}") from error
 
     @property
     def text(self) -> str:

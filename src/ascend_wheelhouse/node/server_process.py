@@ -227,6 +227,11 @@ class Server:
         if not self._healthy:
             self._refuse_taken_port()
 
+    @property
+    def lives(self) -> bool:
+        """Whether the leader still runs."""
+        return self._leader.poll() is None
+
     def diagnose(self) -> str:
         """Ask `/health` why a request had no answer; it takes 20 s when the scheduler is dead."""
         try:

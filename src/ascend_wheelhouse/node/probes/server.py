@@ -124,7 +124,7 @@ def _serve(
         )
         checks = server_check.run_checks(client)
         context.doing("stop")
-        if any(not one.passed and one.name == "alive" for one in checks):
+        if not server.lives:
             return _figures(healthy, checks), checks
         stopped = server.stop()
     stop = {"status": stopped.status, "seconds": round(stopped.seconds, 2), "killed": stopped.killed}

@@ -1,0 +1,102 @@
+"""The server probe as a whole, over a package that is called sglang and behaves as it is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from environments import install, make_environment, manifest, setting
+
+from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node.probes import named
+from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
+from ascend_wheelhouse.node.probes.server import topology
+from ascend_wheelhouse.node.report import Result
+
+STAND_IN = Path(__file__).with_name("stand_in_server.py").read_text(encoding="utf-8")
+LAUNCHER = """
+import runpy, sys
+from pathlib import Path
+here = Path(__file__).parent
+sys.argv = ["server", (here / "knobs.json").read_text(), sys.argv[sys.argv.index("--port") + 1]]
+runpy.run_path(str(here / "stand_in.py"), run_name="__main__")
+"""
+
+
+def serve(tmp_path: Path, **knobs: object) -> Result:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text('{"max_position_embeddings": 512}')
+    environment = make_environment(tmp_path / "environment")
+    told = json.dumps({"model": str(model), **knobs})
+    package: dict[str, str | bytes] = {"sglang/__init__.py": "", "sglang/launch_server.py": LAUNCHER}
+    install(
+        environment, "sglang", "1", {**package, "sglang/stand_in.py": STAND_IN, "sglang/knobs.json": told}
+    )
+    options = runner.Options(model=str(model), standins=str(tmp_path))
+    made = setting(environment, tmp_path / "run", manifest({"sglang": "1"}), options)
+    return runner.run_probe(named("server"), made)
+
+
+def test_a_good_server_passes_with_its_figures(tmp_path: Path) -> None:
+    result = serve(tmp_path)
+    assert (result.verdict, result.detail) == ("passed", "")
+    assert result.figures["stop"]["killed"] is False
+    assert result.figures["still-healthy"]["memory_mib"] > 0
+    assert result.evidence.startswith("healthy after ")
+    assert result.evidence.endswith("nothing left after the stop")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "cause"),
+    [
+        ({"die_after": 1}, "greedy-twice: the server ended by itself with status -9"),
+        ({"garbage": True}, "greedy-twice: ValueError: the answer is not JSON: b'\\x00garbage<'"),
+        ({"drift": True}, "greedy tokens differ between two requests"),
+        ({"key": ""}, "api-key: a request without the key: status 200, not 401"),
+        ({"on_term": "orphans", "children": 2}, "LeftBehindError: still alive 5 s after the stop: python"),
+        ({"exit": 1}, "ServerDiedError: the server ended by itself with status 1"),
+        ({"raise": True}, "ServerDiedError: the server ended by itself with status -9"),
+    ],
+)
+def test_a_bad_server_fails_with_its_cause(knobs: dict[str, object], cause: str, tmp_path: Path) -> None:
+    result = serve(tmp_path, **knobs)
+    assert result.verdict == "failed"
+    assert cause in result.evidence
+
+
+def context(**options: Any) -> Context:  # noqa: ANN401 - any option of a probe
+    topologies = {
+        "single": {"arguments": ["--device", "npu"], "environment": {"A": "2"}},
+        "tp8": {"arguments": ["--tp-size", "8"], "environment": {}, "unset": ["HCCL_OP_EXPANSION_MODE"]},
+    }
+    serving = {"environment": {"A": "1", "B": "1"}, "topologies": topologies}
+    return Context(
+        manifest={"serving": serving}, options=options, scratch=Path("/nowhere"), doing=lambda _text: None
+    )
+
+
+def test_on_a_node_the_flags_are_the_stacks() -> None:
+    chosen = topology(context(npu=True, topology="single"))
+    assert chosen["arguments"] == ["--device", "npu"]
+    assert chosen["environment"] == {"A": "2", "B": "1"}
+    assert topology(context(npu=True, topology="tp8"))["unset"] == ["HCCL_OP_EXPANSION_MODE"]
+
+
+def test_without_an_npu_the_server_is_asked_to_run_on_the_cpu() -> None:
+    assert topology(context(npu=False, topology="single"))["arguments"][:2] == ("--device", "cpu")
+
+
+def test_a_topology_that_the_stack_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(
+        ProbeFailedError, match=r"^the stack has no serving topology 'tp4': it has single, tp8$"
+    ):
+        topology(context(npu=True, topology="tp4"))
+
+
+def test_a_node_without_standins_is_served_all_the_same(tmp_path: Path) -> None:
+    ascend = cann.Ascend(devices=8, toolkit="/usr/local/Ascend", scripts=())
+    made = setting(tmp_path, tmp_path / "run", manifest({"sglang": "1"}), ascend=ascend)
+    assert runner.obstacle(named("server"), made) == ""
