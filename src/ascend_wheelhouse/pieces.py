@@ -20,7 +20,7 @@ from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store import CHUNK, Store
-from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, gather, open_partial, patiently
+from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, open_partial, patiently
 
 LARGE = 32 << 20
 PIECE = 16 << 20
@@ -147,7 +147,6 @@ class PiecewiseTransfer:
                 file.write(chunk)
                 offset += len(chunk)
                 self._tell(len(chunk))
-                gather(self._http, len(chunk), left)
 
     def _tell(self, count: int) -> None:
         with self._guard:

@@ -17,14 +17,13 @@ from typing import IO
 
 from ascend_wheelhouse.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
-from ascend_wheelhouse.origins.http import Http, Stream
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.stream import Stream
 from ascend_wheelhouse.store import CHUNK, Partial, Store
 from ascend_wheelhouse.wheel_names import check_wheel_names
 
 _PROGRESS_THAT_COUNTS = 1 << 20
 _STEP = 1 << 18
-_SMALL_PIECE = 1 << 17
-_MUCH_LEFT = 1 << 19
 _WRONG = (faults.HashMismatchError, faults.SizeMismatchError, faults.RangeRefusedError)
 _HTML_STARTS = (b"<!doctype html", b"<html")
 
@@ -201,7 +200,6 @@ class Transfer:
                 copy.append(chunk)
                 self._expect_at_most(url, copy.size)
                 self._tell(copy.size)
-                gather(self._http, len(chunk), (stream.head.size or 0) - copy.size)
         whole = stream.head.size if stream.head.size is not None else self._wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
@@ -249,12 +247,6 @@ def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> 
             attempt += 1
         if http.stop.is_set():
             raise StoppedError
-
-
-def gather(http: Http, got: int, left: int) -> None:
-    """Let bytes gather in the socket when little came and much is left."""
-    if got < _SMALL_PIECE and left > _MUCH_LEFT:
-        http.let_gather()
 
 
 def open_partial(path: Path) -> IO[bytes]:

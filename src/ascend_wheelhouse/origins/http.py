@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
@@ -32,6 +32,7 @@ from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, rai
 from ascend_wheelhouse.origins.credentials import Credentials, Login
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
+from ascend_wheelhouse.origins.stream import Stream
 from ascend_wheelhouse.origins.transport import is_trusted, new_manager, proxy_for
 
 Result = TypeVar("Result")
@@ -39,32 +40,7 @@ Fields = tuple[tuple[str, str], ...]
 
 _HOPS = 10
 _LONGEST_WAIT = 60.0
-_GATHER_SECONDS = 0.008
 _REDIRECTS = {301, 302, 303, 307, 308}
-
-
-class _Readable(Protocol):
-    def read1(self, amt: int, /) -> bytes: ...
-
-
-class Stream:
-    """A body on its way; `read` gives the next bytes and `b""` at the end."""
-
-    def __init__(self, head: Head, source: _Readable, fault: Callable[[Exception], Exception]) -> None:
-        self.head = head
-        self._source = source
-        self._fault = fault
-
-    def read(self, amount: int) -> bytes:
-        """Return the next bytes as they come, at most `amount` of them: what came before a break is not lost.
-
-        Raises:
-            OriginError: The connection broke or stalled.
-        """
-        try:
-            return self._source.read1(amount)
-        except (HTTPError, OSError) as error:
-            raise self._fault(error) from error
 
 
 class Http:
@@ -136,7 +112,9 @@ class Http:
             with _local(place) as file:
                 file.seek(offset)
                 head = _local_head(place, file, start=offset)
-                yield Stream(head, file, lambda error: faults.ConnectionBrokenError(place, str(error)))
+                yield Stream(
+                    head, file, lambda error: faults.ConnectionBrokenError(place, str(error)), self._pause
+                )
             return
         sent = {"Accept-Encoding": "identity", **dict(headers)}
         if offset or end is not None:
@@ -144,7 +122,9 @@ class Http:
             if validator:
                 sent["If-Range"] = validator
         with self._answer("GET", place, sent) as (final, response):
-            yield Stream(head_of(final, response), response, lambda error: fault_of(final, error))
+            yield Stream(
+                head_of(final, response), response, lambda error: fault_of(final, error), self._pause
+            )
 
     def trying(self, action: Callable[[], Result]) -> Result:
         """Run `action` until it succeeds, fails for good, or fails more often than `wait` allows."""
@@ -179,10 +159,6 @@ class Http:
         self._clock.sleep(seconds, self.stop)
         return True
 
-    def let_gather(self) -> None:
-        """Let bytes gather in the socket: a dozen connections that wake for every few packets cost a core."""
-        self._clock.sleep(_GATHER_SECONDS, self.stop)
-
     def close(self) -> None:
         """Stop waiting and break off every open body; the client cannot be used afterwards."""
         self.stop.set()
@@ -193,6 +169,12 @@ class Http:
                 response.shutdown()
         for manager in managers:
             manager.clear()
+
+    def _pause(self, seconds: float) -> float:
+        """Wait, and return the time afterwards."""
+        if seconds:
+            self._clock.sleep(seconds, self.stop)
+        return self._clock.monotonic()
 
     def _page(self, url: str, accept: str) -> Page:
         place = self.mirrors.redirect(url)
