@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from ascend_wheelhouse.bundle.tar import Member, WheelhouseChangedError, chunks
+from ascend_wheelhouse.bundle.tar import Buffers, Member, WheelhouseChangedError, chunks, new_buffers
 from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
 
 ARTIFACT_TYPE: Final = "application/vnd.ascend-wheelhouse.bundle.v1"
@@ -46,9 +46,9 @@ def write_bundle_layout(
     emit(JobStarted(job="bundle", action="pack", total=sum(member.size for member in listed)))
     (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
     (out / "index.json").unlink(missing_ok=True)
-    done = 0
+    done, buffers = 0, new_buffers()
     for member in listed:
-        _write_blob(out, member)
+        _write_blob(out, member, buffers)
         done += member.size
         emit(JobProgress(job="bundle", done=done, line=member.path))
     document = {
@@ -100,7 +100,7 @@ def _layer(member: Member) -> dict[str, Any]:
     }
 
 
-def _write_blob(out: Path, member: Member) -> None:
+def _write_blob(out: Path, member: Member, buffers: Buffers) -> None:
     target = blob_path(out, member.sha256)
     if target.is_file() and target.stat().st_size == member.size and _digest(target) == member.sha256:
         return
@@ -108,7 +108,7 @@ def _write_blob(out: Path, member: Member) -> None:
     digest = hashlib.sha256()
     try:
         with partial.open("wb", buffering=0) as stream:
-            for chunk in chunks(member):
+            for chunk in chunks(member, buffers):
                 digest.update(chunk)
                 stream.write(chunk)
         if digest.hexdigest() != member.sha256:

@@ -1,14 +1,15 @@
 """Writes a bundle: members into the one layout of `node.layout`, streamed, hashed on the way, resumable.
 
 Since the layout is fixed, what a killed run left behind needs no journal: its bytes are compared with those
-that must be there, member by member, and writing goes on behind the last sound one. Memory is two buffers.
+that must be there, member by member, and writing goes on behind the last sound one. Memory is
+two buffers.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -19,7 +20,8 @@ from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.sources import Region
 
-_CHUNK = 1 << 20
+CHUNK = 1 << 20
+Buffers = Iterator[memoryview]
 
 
 class WheelhouseChangedError(IntegrityError):
@@ -63,9 +65,10 @@ def write_members(members: Iterable[Member], writer: PartWriter, emit: Emit) -> 
     total = sum(member.packed for member in listed) + len(layout.TRAILER)
     emit(JobStarted(job="bundle", action="pack", total=total))
     start = _sound_members(listed, writer)
+    buffers = new_buffers()
     with ThreadPoolExecutor(max_workers=1) as hasher:
         for member in listed[start:]:
-            _write_member(member, writer, hasher)
+            _write_member(member, writer, hasher, buffers)
             emit(JobProgress(job="bundle", done=writer.position, line=member.path))
     writer.write(layout.TRAILER)
     detail = f"went on behind {start} of {len(listed)} members" if start else ""
@@ -90,44 +93,60 @@ def _is_there(member: Member, writer: PartWriter, position: int) -> bool:
     if writer.read(position, len(head)) != head:
         return False
     digest, start = hashlib.sha256(), position + len(head)
-    for offset in range(0, member.size, _CHUNK):
-        digest.update(writer.read(start + offset, min(_CHUNK, member.size - offset)))
+    for offset in range(0, member.size, CHUNK):
+        digest.update(writer.read(start + offset, min(CHUNK, member.size - offset)))
     tail = layout.padding(member.size)
     return digest.hexdigest() == member.sha256 and writer.read(start + member.size, tail) == bytes(tail)
 
 
-def _write_member(member: Member, writer: PartWriter, hasher: ThreadPoolExecutor) -> None:
+def _write_member(member: Member, writer: PartWriter, hasher: ThreadPoolExecutor, buffers: Buffers) -> None:
+    """Write one member; pieces of a large one are hashed by another thread while the next is read."""
     writer.write(layout.header(member.path, member.size))
-    digest, done, before = hashlib.sha256(), 0, hasher.submit(lambda: None)
-    for chunk in chunks(member):
-        hashed = hasher.submit(digest.update, chunk)
-        writer.write(chunk)
-        before.result()
-        before, done = hashed, done + len(chunk)
-    before.result()
+    digest, done = hashlib.sha256(), 0
+    before: Future[None] | None = None
+    for chunk in chunks(member, buffers):
+        if member.size > CHUNK:
+            hashing = hasher.submit(digest.update, chunk)
+            writer.write(chunk)
+            _await(before)
+            before = hashing
+        else:
+            digest.update(chunk)
+            writer.write(chunk)
+        done += len(chunk)
+    _await(before)
     if (done, digest.hexdigest()) != (member.size, member.sha256):
         raise WheelhouseChangedError(member.path)
     writer.write(bytes(layout.padding(member.size)))
 
 
-def chunks(member: Member) -> Iterator[memoryview]:
+def _await(hashing: Future[None] | None) -> None:
+    if hashing:
+        hashing.result()
+
+
+def new_buffers() -> Buffers:
+    """Return two buffers that take turns; larger ones were measured to be slower, fresh ones a page fault each."""
+    return cycle([memoryview(bytearray(CHUNK)) for _ in range(2)])
+
+
+def chunks(member: Member, buffers: Buffers) -> Iterator[memoryview]:
     """Yield the content of a member, and at most one byte more than it should have.
 
-    Two buffers take turns: a piece is valid until the next but one is asked for.
+    A piece is valid until the next but one is asked for.
     """
     if isinstance(member.content, bytes):
         yield memoryview(member.content)
     elif isinstance(member.content, Region):
-        yield from member.content.chunks()
+        yield from member.content.chunks(2)
     else:
-        yield from _file_chunks(member.content, member.size + 1)
+        yield from _file_chunks(member.content, member.size + 1, buffers)
 
 
-def _file_chunks(path: Path, limit: int) -> Iterator[memoryview]:
-    views = cycle([memoryview(bytearray(min(_CHUNK, limit))) for _ in range(2)])
+def _file_chunks(path: Path, limit: int, buffers: Buffers) -> Iterator[memoryview]:
     try:
         with path.open("rb", buffering=0) as stream:
-            while limit and (count := stream.readinto((view := next(views))[:limit])):
+            while limit and (count := stream.readinto((view := next(buffers))[:limit])):
                 yield view[:count]
                 limit -= count
     except FileNotFoundError:

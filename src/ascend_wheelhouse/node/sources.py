@@ -93,9 +93,9 @@ class Region:
     offset: int
     size: int
 
-    def chunks(self) -> Iterator[memoryview]:
-        """Yield the content piece by piece; each piece is valid until the next but one is asked for."""
-        views = cycle([memoryview(bytearray(min(_CHUNK, self.size))) for _ in range(2)])
+    def chunks(self, buffers: int = 1) -> Iterator[memoryview]:
+        """Yield the content piece by piece; each is valid until `buffers` more are asked for."""
+        views = cycle([memoryview(bytearray(min(_CHUNK, self.size))) for _ in range(buffers)])
         done = 0
         while done < self.size:
             view = next(views)
