@@ -181,4 +181,5 @@ def _inputs(request: ResolveRequest, resolver: str) -> Inputs:
         closed=request.closed,
         exclude_newer=request.cutoff.isoformat() if request.cutoff else "",
         resolver=resolver,
+        extra_indexes=tuple({"url": one.url, "names": list(one.names)} for one in request.extra_indexes),
     )
