@@ -68,7 +68,10 @@ def lock(cell: Cell) -> Lock:
         ),
         pending=(Pending(component="nnal", reason=UNLOCKED, supply="invoke vendor FILE"),),
         inputs=Inputs(
-            requirements=("torch==2.8.0",), excludes=("triton",), exclude_newer="2026-11-22T00:00:00+00:00"
+            requirements=("torch==2.8.0",),
+            excludes=("triton",),
+            exclude_newer="2026-11-22T00:00:00+00:00",
+            extra_indexes=({"url": "https://example.org/cpu", "names": ["torch"]},),
         ),
     )
 
