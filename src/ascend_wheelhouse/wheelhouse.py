@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from pathlib import Path
 from ascend_wheelhouse import assemble
 from ascend_wheelhouse.audit.command import audit_folder
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
+from ascend_wheelhouse.build.command import Workshop
+from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.contents import lay_out
 from ascend_wheelhouse.derive import Request
@@ -25,8 +28,11 @@ from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.projects import build_source
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.resolvers import resolver_named
+from ascend_wheelhouse.scheduler import Step, run_all
 from ascend_wheelhouse.transfer import Download
 from ascend_wheelhouse.workspace import Workspace
+
+_BUILDS = 4
 
 
 class StaleLockError(UsageError):
@@ -210,13 +216,42 @@ def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> Lock:
     if needed and any(not _is_built(workspace, source) for source in lock.sources):
         quiet = replace(workspace, emit=silent)
         fetch(quiet, needed)
-    outcomes = [(source, _built(workspace, cell, source)) for source in lock.sources]
+    outcomes = list(zip(lock.sources, _built_side_by_side(workspace, cell, lock.sources), strict=True))
     unbuilt = {one.component: one for _, one in outcomes if isinstance(one, Pending)}
     return replace(
         lock,
         sources=tuple(source if isinstance(one, Pending) else one for source, one in outcomes),
         pending=(*(one for one in lock.pending if one.component not in unbuilt), *unbuilt.values()),
     )
+
+
+def _built_side_by_side(
+    workspace: Workspace, cell: Cell, sources: Sequence[LockedSource]
+) -> list[LockedSource | Pending]:
+    """Build what must be built, by need and memory, all compilers under one supply of job slots."""
+    cores = len(os.sched_getaffinity(0))
+    recipes = workspace.catalogue.recipes
+    with jobserver(cores) as server:
+        workshop = replace(workspace.workshop, server=server, builds=min(len(sources) or 1, _BUILDS))
+
+        def step(source: LockedSource) -> Step[LockedSource | Pending]:
+            recipe = recipes[source.component]
+            return Step(
+                name=source.component,
+                run=lambda _results: _built(workspace, cell, source, workshop),
+                needs=tuple(recipe.needs),
+                memory_mb=recipe.build.memory_mb if recipe.build else 0,
+            )
+
+        steps = list(map(step, sources))
+        outcomes = run_all(steps, workers=_BUILDS, memory_mb=host_memory_mb())
+    results: list[LockedSource | Pending] = []
+    for source in sources:
+        outcome = outcomes[source.component]
+        if outcome.error is not None:
+            raise outcome.error
+        results.append(outcome.result or source)
+    return results
 
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
@@ -258,13 +293,15 @@ def _is_built(workspace: Workspace, source: LockedSource) -> bool:
     return source.wheel is not None and workspace.store.has(source.wheel.sha256)
 
 
-def _built(workspace: Workspace, cell: Cell, source: LockedSource) -> LockedSource | Pending:
+def _built(
+    workspace: Workspace, cell: Cell, source: LockedSource, workshop: Workshop
+) -> LockedSource | Pending:
     if _is_built(workspace, source):
         return source
     recipe = workspace.catalogue.recipes[source.component]
     wheel: LockedFile | Pending
     if source.build:
-        wheel = workspace.source_builds(cell).build(source, recipe, workspace.workshop)
+        wheel = workspace.source_builds(cell).build(source, recipe, workshop)
     else:
         wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
     if isinstance(wheel, Pending):

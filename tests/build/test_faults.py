@@ -14,6 +14,7 @@ from making_builds import cell
 from tiny import tiny_job
 
 from ascend_wheelhouse.build.builder import ArtifactsError, Builder
+from ascend_wheelhouse.build.jobserver import jobserver
 from ascend_wheelhouse.build.sandbox import Namespaces, Unsealed, find_sandbox
 from ascend_wheelhouse.build.script import StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
@@ -100,6 +101,15 @@ def test_a_step_that_fails_has_a_shell_that_opens_where_it_failed(tmp_path: Path
         ["sh", shell], input="pwd; cat trace; id -un\n", capture_output=True, text=True, check=False
     )
     assert done.stdout.split() == ["/build/source", "left", "builder"]
+
+
+def test_a_build_sees_the_fifo_of_its_run_and_holds_one_slot(tmp_path: Path) -> None:
+    line = 'test -p /build/jobserver && test "$MAKEFLAGS" = " -j2 --jobserver-auth=fifo:/build/jobserver"'
+    job, store = tiny_job(tmp_path, CELL, ("sh", "-c", line), ("make", "--version"))
+    with jobserver(2) as server:
+        builder = Builder(store=store, sandbox=find_sandbox(), emit=silent, server=server)
+        (wheel,) = builder.build(job, find_toolchain({}))
+    assert wheel.filename.startswith("tiny-1.0-")
 
 
 def test_steps_that_leave_no_wheel_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,95 @@
+"""Builds through a container engine: a stand-in for docker that has one image, this host's system."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from making_builds import cell
+from tiny import tiny_job
+
+from ascend_wheelhouse.build.builder import Builder
+from ascend_wheelhouse.build.container import Container, ContainerUnavailableError
+from ascend_wheelhouse.build.sandbox import find_sandbox
+from ascend_wheelhouse.build.toolchain import find_toolchain
+from ascend_wheelhouse.events import silent
+from ascend_wheelhouse.store import Store
+
+CELL = cell({"torch": "2.8.0"})
+_ENGINE = """#!{python} -I
+import os, sys
+words = sys.argv[1:]
+if words[:2] == ["image", "inspect"]:
+    if words[-1] != "builder:1":
+        sys.exit("no such image: " + words[-1])
+    print("sha256:0123")
+    sys.exit()
+assert words.pop(0) == "run"
+command = ["bwrap", "--unshare-net", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin"]
+for name in os.listdir("/"):
+    if os.path.islink("/" + name):
+        command += ["--symlink", os.readlink("/" + name), "/" + name]
+    elif os.path.isdir("/" + name) and name not in ("build", "lost+found"):
+        command += ["--dev-bind", "/" + name, "/" + name]
+while words[0].startswith("--"):
+    option = words.pop(0)
+    if option == "--rm":
+        continue
+    value = words.pop(0)
+    if option == "--volume":
+        source, target, mode = value.split(":")
+        command += ["--bind" if mode == "rw" else "--ro-bind", source, target]
+    elif option == "--env":
+        name, _, text = value.partition("=")
+        command += ["--setenv", name, text]
+    elif option == "--workdir":
+        place = value
+    elif option == "--network":
+        assert value == "none"
+image = words.pop(0)
+assert image == "builder:1"
+os.execvp("bwrap", [*command, "--", "/bin/sh", "-c", 'cd "$0" && exec "$@"', locals().get("place", "/"), *words])
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    interpreter = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
+    program.write_text(_ENGINE.replace("{python}", interpreter), encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin:{Path(interpreter).parent}")
+    return program
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_same_steps_give_the_same_wheel_in_a_container_under_another_key(tmp_path: Path) -> None:
+    container = Container.of("builder:1")
+    toolchain = find_toolchain({}, probe=container.probe)
+    interpreter = container.interpreter("3.11")
+    wheels = []
+    for name, room in (("sealed", find_sandbox()), ("image", container)):
+        job, store = tiny_job(tmp_path / name, CELL)
+        builder = Builder(store=store, sandbox=room, emit=silent, interpreter=lambda _: interpreter)
+        wheels += builder.build(job, toolchain)
+    sealed, contained = wheels
+    assert contained.sha256 == sealed.sha256
+    assert contained.key != sealed.key
+    assert contained.sandbox == "container:builder:1@sha256:0123"
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_image_that_is_not_there_is_told_with_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(ContainerUnavailableError, match=r"The image quay\.io/x:1 cannot be used") as caught:
+        Container.of("quay.io/x:1")
+    assert "no such image" in caught.value.why
+    assert "docker pull quay.io/x:1" in caught.value.next_step
+    assert Store(tmp_path).usage().results == 0
+
+
+def test_without_an_engine_the_refusal_says_so() -> None:
+    with pytest.raises(ContainerUnavailableError, match="cannot be used") as caught:
+        Container.of("builder:1", engines=("no-such-engine",))
+    assert caught.value.why == "Neither docker nor podman is installed."
