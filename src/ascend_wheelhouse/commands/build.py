@@ -15,7 +15,7 @@ from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, 
 from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
 from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.errors import BuildError, IncompleteError, ResolveError, UsageError
 from ascend_wheelhouse.events import Emit
 from ascend_wheelhouse.locate import Answer, ToBuild

@@ -18,7 +18,7 @@ from ascend_wheelhouse.bundle.command import (
     verify_bundle,
 )
 from ascend_wheelhouse.bundle.serial import parse
-from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.workspace import Workspace
 

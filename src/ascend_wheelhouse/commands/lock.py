@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.lock_diff import Change, compare
 from ascend_wheelhouse.wheelhouse import cell_of, lock_of
 from ascend_wheelhouse.workspace import Workspace

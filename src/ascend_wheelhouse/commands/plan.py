@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.wheelhouse import options_of
+from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.plan import plan
 from ascend_wheelhouse.plan_view import Form, show
 from ascend_wheelhouse.wheelhouse import cell_of

@@ -53,6 +53,8 @@ def main(
         elif found is not None:
             _check(found, json=json)
         else:
+            from ascend_wheelhouse.commands.options import options_of
+
             options = options_of(words, output, upgrade=upgrade, audit=audit)
             found = _make(root, options, state, offline=offline, json=json)
         _complete_or_raise(found, strict=strict)
@@ -78,32 +80,6 @@ def _make(root: Path, options: Options, state: Path, *, offline: bool, json: boo
     freshness.remember(state, folder=made.folder, lock_folder=folder, digest=digest)
     _close(made, workspace, times, json=json)
     return made.folder
-
-
-def options_of(
-    words: Mapping[str, str], output: Path | None = None, *, upgrade: bool = False, audit: bool = True
-) -> Options:
-    """Return the options that command line words mean."""
-    from ascend_wheelhouse.derive import Request
-    from ascend_wheelhouse.target import Target
-    from ascend_wheelhouse.wheelhouse import Options
-
-    request = Request(
-        torch=words["torch"],
-        target=Target.named(words["platform"], words["npu"]),
-        cann=words.get("cann", ""),
-        sglang=words.get("sglang", ""),
-        stack=words.get("stack", ""),
-    )
-    return Options(
-        request=request,
-        upgrade=upgrade,
-        resolver=words.get("resolver") or "pip-tools",
-        exclude_newer=words.get("exclude_newer", ""),
-        build=frozenset(filter(None, words.get("build", "").split(","))),
-        output=output,
-        audit=audit,
-    )
 
 
 def _close(made: Made, workspace: Workspace, times: Times, *, json: bool) -> None:
