@@ -7,7 +7,6 @@ reported as skipped with what would let it run; under `require_npu` that is a fa
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -67,6 +66,7 @@ class Setting:
         launcher: How its processes are started.
         ascend: What the machine has of Ascend.
         scratch: A folder for the run, reachable from inside as well.
+        digest: The sha256 of `manifest.json`, which names the wheelhouse in receipts and reports.
         node: The folder of this package, reachable from inside as well.
     """
 
@@ -76,6 +76,7 @@ class Setting:
     launcher: Launcher
     ascend: cann.Ascend
     scratch: Path
+    digest: str = ""
     node: Path = NODE
 
     @property
@@ -95,6 +96,7 @@ def run_probes(
     manifest: Mapping[str, Any],
     options: Options,
     *,
+    digest: str = "",
     say: Callable[[Result], None] = lambda _result: None,
 ) -> Report:
     """Run every probe that fits this machine, on this machine.
@@ -103,6 +105,7 @@ def run_probes(
         environment: The virtual environment's folder.
         manifest: The wheelhouse's manifest.
         options: What the person asked for.
+        digest: The sha256 of `manifest.json`.
         say: Called with each result as it comes.
     """
     found = cann.look()
@@ -114,6 +117,7 @@ def run_probes(
             launcher=NativeLauncher(sealed=can_seal()),
             ascend=found,
             scratch=Path(folder),
+            digest=digest,
         )
         results = []
         for probe in plan(setting):
@@ -329,12 +333,11 @@ def _markers(probe: Probe, setting: Setting) -> tuple[str, ...]:
 def make_report(setting: Setting, results: Sequence[Result]) -> Report:
     """Gather results into the report that is kept."""
     manifest = setting.manifest
-    canonical = json.dumps(manifest, sort_keys=True).encode()
     return Report(
         wheelhouse={
             "stack": str(manifest.get("stack", "")),
             "platform": str(manifest.get("platform", "")),
-            "digest": hashlib.sha256(canonical).hexdigest(),
+            "digest": setting.digest,
         },
         cell=dict(manifest.get("cell", {})),
         host=host_facts(setting.ascend),

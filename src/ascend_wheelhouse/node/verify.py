@@ -7,6 +7,7 @@ as the evidence that is kept beside the receipt. On a node with NPUs nothing may
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import platform
 import shutil
@@ -71,12 +72,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verify(given: argparse.Namespace, talk: Talk) -> int:
     environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
-    manifest = read_manifest(given.manifest or Path(__file__).resolve().parent.parent / "manifest.json")
+    written = given.manifest or Path(__file__).resolve().parent.parent / "manifest.json"
+    manifest = read_manifest(written)
     with tempfile.TemporaryDirectory(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
             manifest,
             _options(given, manifest, environment, Path(folder)),
+            digest=hashlib.sha256(written.read_bytes()).hexdigest(),
             say=lambda one: _tell(one, talk),
         )
     place = (given.report or environment.parent).absolute()

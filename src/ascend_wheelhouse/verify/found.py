@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class FoundWheelhouse:
         """Failures that the stack announces, `PROBE` or `PROBE/ITEM` to the reason."""
         found: Mapping[str, str] = self.manifest.get("serving", {}).get("known_failures", {})
         return found
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the manifest's bytes: the identity of the wheelhouse, as in receipts."""
+        return hashlib.sha256((self.folder / "manifest.json").read_bytes()).hexdigest()
 
     @property
     def wheels(self) -> Path:

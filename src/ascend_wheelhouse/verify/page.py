@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
@@ -104,7 +105,9 @@ def _text(value: object) -> str:
 def _lead(reports: Sequence[Report]) -> str:
     bad = sum(report.exit_code != 0 for report in reports)
     if len(reports) == 1:
-        return "Verification failed." if bad else "Verified: every probe that this machine can run passed."
+        counts = Counter(_WORDS[result.verdict] for result in reports[0].results)
+        tally = ", ".join(f"{count} {word}" for word in _WORDS.values() if (count := counts[word]))
+        return f"{'Verification failed' if bad else 'Verified'}: {tally}."
     return f"{len(reports) - bad} of {len(reports)} nodes verified" + (f", {bad} failed." if bad else ".")
 
 

@@ -90,6 +90,7 @@ def _setting(wanted: Wanted, work: Path) -> runner.Setting:
         launcher=launcher,
         ascend=found,
         scratch=work / "run",
+        digest=wanted.wheelhouse.digest,
         node=node,
     )
 

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.commands import verify as command
+from ascend_wheelhouse.node.report import Report, Result
+from ascend_wheelhouse.verify import page
+
+GOOD = Result(probe="files", verdict="passed", seconds=1.5, evidence="fine", figures={"files": 3})
+BAD = Result(
+    probe="imports", verdict="crashed", seconds=2, evidence="<script>alert(1)</script>", detail="a & b"
+)
+SKIPPED = Result(probe="npu-smi", verdict="skipped", seconds=0, evidence="run this on a node")
+
+
+def report(name: str, *results: Result) -> Report:
+    wheelhouse = {"stack": "s", "platform": "aarch64", "digest": "d" * 64}
+    return Report(
+        wheelhouse=wheelhouse, cell={}, host={"name": name}, conditions={"sealed": True}, results=results
+    )
+
+
+class Links(HTMLParser):
+    """Collects tags, and addresses that a page would load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note one tag."""
+        self.tags.append(tag)
+        self.loaded += [
+            str(value)
+            for name, value in attrs
+            if name in {"src", "srcset"} or (tag, name) == ("link", "href")
+        ]
+
+
+def parsed(text: str) -> Links:
+    links = Links()
+    links.feed(text)
+    return links
+
+
+def test_a_page_loads_nothing_and_runs_nothing() -> None:
+    links = parsed(page.render([report("n", GOOD, BAD)]))
+    assert links.loaded == []
+    assert {"script", "link", "img"} & set(links.tags) == set()
+
+
+def test_what_a_probe_said_is_shown_as_text() -> None:
+    text = page.render([report("n", BAD)])
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "a &amp; b" in text
+
+
+def test_one_node_is_summed_up_in_words() -> None:
+    assert "Verified: 1 passed, 1 skipped." in page.render([report("n", GOOD, SKIPPED)])
+    assert "Verification failed: 1 passed, 1 crashed." in page.render([report("n", GOOD, BAD)])
+
+
+def test_many_nodes_begin_with_an_overview_of_probes_by_nodes() -> None:
+    text = page.render([report("one", GOOD), report("two", GOOD, BAD)])
+    assert "1 of 2 nodes verified, 1 failed." in text
+    assert text.index("All nodes") < text.index('id="node0"') < text.index('id="node1"')
+    assert "not run" in text
+
+
+def test_reports_below_folders_are_found_and_merged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, results in (("one", (GOOD,)), ("two", (BAD,))):
+        (tmp_path / "nodes" / name).mkdir(parents=True)
+        report(name, *results).write(tmp_path / "nodes" / name / "report.json")
+    command.report([tmp_path / "nodes"], tmp_path / "page.html", json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "page": str(tmp_path / "page.html"),
+        "reports": 2,
+        "failed": ["two"],
+    }
+
+
+@pytest.mark.parametrize("text", [None, "{}", "no json"])
+def test_a_folder_without_a_report_and_a_file_that_is_none_are_usage_errors(
+    text: str | None, tmp_path: Path
+) -> None:
+    if text is not None:
+        (tmp_path / "report.json").write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        command.report([tmp_path], tmp_path / "page.html", json=False)
+    assert ended.value.code == 2
