@@ -328,6 +328,10 @@ def closed_names(recipes: Recipes) -> dict[str, str]:
     return {canonicalize_name(owned): recipe.name for recipe in recipes.values() for owned in recipe.owns}
 
 
-def serves_index(recipe: Recipe) -> bool:
-    """Tell whether the package index is one of the recipe's origins for wheels."""
-    return any(origin.kind in {"index", "extra-index"} for origin in recipe.origins)
+def own_indexes(recipes: Recipes) -> dict[str, list[str]]:
+    """Return the extra indexes that each recipe names for its distribution (canonical form)."""
+    return {
+        canonicalize_name(recipe.distribution): urls
+        for recipe in recipes.values()
+        if (urls := [origin.url for origin in recipe.origins if isinstance(origin, ExtraIndexOrigin)])
+    }

@@ -8,8 +8,10 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.artefact_name import NameFacts
 from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.locate import Release, Vendored
+from ascend_wheelhouse.locate import Located, Locator, Release, Vendored
+from ascend_wheelhouse.lock import Lock, LockedPayload
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.origins.url import Releases, filled
@@ -17,6 +19,10 @@ from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import ArchiveOrigin, UrlOrigin
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.vendored import vendored_record
+
+
+class ReleaseChangedError(IntegrityError):
+    """A release file has other bytes than the lock says."""
 
 
 def handed_over(store: Store) -> Vendored:
@@ -69,3 +75,22 @@ def locked(held: Held, *, component: str, origin: str) -> LockedFile:
         component=component,
         origin=origin,
     )
+
+
+def bring_released(locator: Locator, store: Store, lock: Lock) -> None:
+    """Bring locked files that came from a URL or a release archive, which no index can be asked for.
+
+    Raises:
+        ReleaseChangedError: The release has other bytes now than when the lock was made.
+    """
+    locked_files: tuple[LockedFile | LockedPayload, ...] = (*lock.wheels, *lock.payloads)
+    for item in locked_files:
+        if item.origin not in {"url", "archive"} or not item.component or store.has(item.sha256):
+            continue
+        answer = locator.locate(item.component)
+        if isinstance(answer, Located) and answer.file.sha256 != item.sha256:
+            raise ReleaseChangedError(
+                f"{item.filename}: the lock says sha256 {item.sha256}, the release has {answer.file.sha256}.",
+                why="The release was replaced after the lock was made, or a mirror holds another one.",
+                next_step="check which is right; `invoke lock --upgrade` accepts the new one",
+            )

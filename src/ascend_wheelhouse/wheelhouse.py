@@ -27,8 +27,10 @@ from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.projects import build_source
 from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import own_indexes
 from ascend_wheelhouse.resolvers import resolver_named
 from ascend_wheelhouse.scheduler import Step, run_all
+from ascend_wheelhouse.supply import bring_released
 from ascend_wheelhouse.transfer import Download
 from ascend_wheelhouse.workspace import Workspace
 
@@ -155,6 +157,8 @@ def make(workspace: Workspace, options: Options) -> Made:
     cell = cell_of(workspace, options)
     lock = lock_of(workspace, cell, options)
     lock = supplied(workspace, cell, lock, options.build)
+    if not workspace.offline:
+        bring_released(workspace.locator(cell), workspace.store, lock)
     with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
         building = pool.submit(build_sources, workspace, cell, lock)
         fetch(workspace, downloads_of(lock))
@@ -185,8 +189,11 @@ def fetch(workspace: Workspace, downloads: Sequence[Download]) -> None:
     """Have files in the store, looked up on the index by name."""
     finder = Finder(workspace.http)
 
+    own = own_indexes(workspace.catalogue.recipes)
+
     def where(wanted: Download) -> Sequence[str]:
-        return finder.where(wanted.name, wanted.filename, str(wanted.sha256))
+        also = own.get(wanted.name, ())
+        return finder.where(wanted.name, wanted.filename, str(wanted.sha256), also=also)
 
     fetch_all(
         downloads,

@@ -305,6 +305,36 @@ def test_a_file_that_changed_behind_its_lock_is_refused_with_both_digests(world:
     assert snapshot(world.folder) == before
 
 
+def _released(world: World, content: bytes) -> Path:
+    """Let NNAL be had from a mirror in a folder."""
+    mirror = world.root / "mirror"
+    mirror.mkdir(exist_ok=True)
+    (mirror / "Ascend-cann-nnal_8.5.0_linux-aarch64.run").write_bytes(content)
+    (world.root / "mirrors.toml").write_text(f'[mirrors]\n"http://127.0.0.1:9/" = "file://{mirror}/"\n')
+    return mirror
+
+
+def test_a_locked_release_is_fetched_again_where_the_store_lacks_it(world: World) -> None:
+    _released(world, b"#!/bin/sh\n")
+    assert world.make("--strict").status == 0
+    shutil.rmtree(world.store)
+    shutil.rmtree(world.root / "wheelhouse")
+    done = world.make("--strict")
+    assert done.status == 0, done.err
+
+
+def test_a_release_that_was_replaced_behind_its_lock_is_refused(world: World) -> None:
+    _released(world, b"#!/bin/sh\n")
+    assert world.make("--strict").status == 0
+    before = snapshot(world.folder)
+    shutil.rmtree(world.store)
+    _released(world, b"#!/bin/sh\nrm -rf /\n")
+    done = world.make("--retry")
+    assert done.status == 5, done.err
+    assert "Ascend-cann-nnal_8.5.0_linux-aarch64.run" in done.err
+    assert snapshot(world.folder) == before
+
+
 def test_a_wheel_whose_metadata_names_another_version_is_refused(world: World) -> None:
     world.index.offer("tqdm-4.0-py3-none-any.whl", wheel("tqdm", "4.0", says="4.1"))
     done = world.invoke("wheelhouse", "--resolver", "uv")
