@@ -69,6 +69,14 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def reproduce(session: nox.Session) -> None:
+    """Build real packages twice under other conditions, an extension of torch among them: eight minutes of CPU."""
+    _install(session)
+    words = ["tests/build/test_reproduce.py", *session.posargs]
+    session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
+
+
+@nox.session(python=PYTHON)
 def cluster(session: nox.Session) -> None:
     """Install a bundle on eight nodes made of network namespaces; needs root, sshd and iproute2."""
     _install(session)
