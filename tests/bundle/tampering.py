@@ -345,6 +345,9 @@ TAMPERINGS: dict[str, Tampering] = {
     "unpacked: file changed": _unpacked(lambda folder: (folder / TORCH).write_bytes(b"x")),
     "unpacked: file is a link": _unpacked(lambda folder: _to_link(folder / TORCH)),
     "unpacked: manifest is a link": _unpacked(lambda folder: _to_link(folder / "node" / "errors.py")),
+    "unpacked: sums changed": _unpacked(
+        lambda folder: (folder / layout.SUMS).write_bytes(b"0" * 64 + b"  install.py\n")
+    ),
     "unpacked: hidden file": _unpacked(lambda folder: (folder / ".pth").write_bytes(b"")),
     **{
         f"hostile path {path!r}": _hostile(path)

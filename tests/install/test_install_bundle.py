@@ -108,6 +108,17 @@ def test_a_bundle_in_parts_installs(tmp_path: Path, key: Signer) -> None:
     assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
 
 
+def test_an_image_layout_installs(tmp_path: Path, key: Signer) -> None:
+    house = SmallWheelhouse(wheels=[package("alpha", "1.0")]).write(tmp_path / "house")
+    image = bundle_command(
+        house, out=tmp_path / "b.oci", oci=True, sign_key=key.path, serial=3, allow_incomplete=True
+    ).paths[0]
+    options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
+    answer = run_installer(house, "--bundle", image, *options)
+    assert answer.status == 0, answer.talk
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
+
+
 def test_the_wheels_can_be_kept_as_the_index_of_the_environment(tmp_path: Path) -> None:
     house = SmallWheelhouse().write(tmp_path / "house")
     prefix = tmp_path / "npu"

@@ -6,6 +6,7 @@ itself (sizes, names, kinds of members) is believed. Limits keep a hostile bundl
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,7 +162,9 @@ def _open_folder(folder: Path) -> Opened:
         provenance=head.get(layout.PROVENANCE),
         delta=delta,
         regions={path: region for path, region in regions.items() if path in names},
-        check_layout=lambda: _check_folder(set(regions), names if delta is None else set(delta["carried"])),
+        check_layout=lambda: _check_folder(
+            regions, names if delta is None else set(delta["carried"]), head[layout.MANIFEST], manifest
+        ),
     )
 
 
@@ -171,14 +174,22 @@ def _limited(name: str, region: Region) -> bytes:
     return region.bytes()
 
 
-def _check_folder(found: set[str], expected: set[str]) -> None:
-    if extra := sorted(found - expected - set(layout.RESERVED)):
+def _check_folder(
+    regions: Mapping[str, Region], expected: set[str], text: bytes, manifest: Mapping[str, Any]
+) -> None:
+    if extra := sorted(regions.keys() - expected - set(layout.RESERVED)):
         raise ExtraMemberError(
             f"The folder holds what its manifest does not name: {', '.join(extra[:5])}.",
             why="Anything that was not signed could be run or installed by mistake.",
             next_step="remove it, or unpack the bundle afresh",
         )
-    if missing := sorted(expected - found):
+    if missing := sorted(expected - regions.keys()):
         raise MissingMemberError(
             f"The folder lacks {', '.join(missing[:5])}.", next_step="unpack the bundle afresh"
         )
+    if layout.SUMS in regions:
+        lines = layout.sums(manifest["files"]).splitlines()
+        own = f"{hashlib.sha256(text).hexdigest()}  {layout.MANIFEST}".encode()
+        found = _limited(layout.SUMS, regions[layout.SUMS]).splitlines()
+        if sorted(line for line in found if line != own) != sorted(lines):
+            raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")

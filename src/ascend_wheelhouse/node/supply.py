@@ -66,7 +66,7 @@ def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
         )
     place = list(named) or [own]
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)
-    whole = len(place) == 1 and place[0].is_dir() and bundle.delta is None
+    whole = len(place) == 1 and (place[0] / MANIFEST).is_file() and bundle.delta is None
     manifest = dict(bundle.head_members())[MANIFEST]
     return Supply(
         bundle=bundle,
