@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node import cann, settings
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.sealed import NativeLauncher
 
@@ -68,17 +68,17 @@ def setting(
     environment: Path,
     scratch: Path,
     locked: Mapping[str, Any],
-    options: runner.Options | None = None,
-    node: Path = runner.NODE,
+    options: settings.Options | None = None,
+    node: Path = settings.NODE,
     *,
     ascend: cann.Ascend = NO_ASCEND,
-) -> runner.Setting:
+) -> settings.Setting:
     """Return a setting for this machine, not cut off, so that it also works where namespaces are refused."""
     scratch.mkdir(exist_ok=True)
-    return runner.Setting(
+    return settings.Setting(
         environment=environment,
         manifest=locked,
-        options=options or runner.Options(),
+        options=options or settings.Options(),
         launcher=NativeLauncher(sealed=False),
         ascend=ascend,
         scratch=scratch,
@@ -90,7 +90,7 @@ def scripted_probe(folder: Path, name: str, body: str) -> Path:
     """Copy the node's code and add a probe whose `run(context)` has this body; return the copy."""
     copy = folder / "node"
     if not copy.exists():
-        shutil.copytree(runner.NODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(settings.NODE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     head = "from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError\n\n\ndef run(context):\n"
     (copy / "probes" / f"{name.replace('-', '_')}.py").write_text(head + lines, encoding="utf-8")

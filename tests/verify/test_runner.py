@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from environments import NO_ASCEND, make_environment, manifest, probe, scripted_probe, setting
 
-from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node import cann, planning, runner, settings
 from ascend_wheelhouse.node.probes import CATALOGUE, named
 from ascend_wheelhouse.node.report import Report, Result, read_report, table
 
@@ -23,20 +23,20 @@ EVERYTHING = dict.fromkeys(
 
 
 def planned(
-    tmp_path: Path, options: runner.Options | None = None, ascend: cann.Ascend = NO_ASCEND
+    tmp_path: Path, options: settings.Options | None = None, ascend: cann.Ascend = NO_ASCEND
 ) -> list[str]:
     made = setting(tmp_path / "e", tmp_path / "run", manifest(EVERYTHING), options, ascend=ascend)
-    return [one.name for one in runner.plan(made)]
+    return [one.name for one in planning.plan(made)]
 
 
 def test_every_probe_of_the_catalogue_has_a_module() -> None:
-    folder = runner.NODE / "probes"
+    folder = settings.NODE / "probes"
     assert [one.name for one in CATALOGUE if not (folder / f"{one.module}.py").is_file()] == []
 
 
 def test_a_machine_without_npu_is_told_what_each_skipped_probe_needs(tmp_path: Path) -> None:
     made = setting(tmp_path / "e", tmp_path / "run", manifest(EVERYTHING))
-    reasons = {one.name: runner.obstacle(one, made) for one in runner.plan(made)}
+    reasons = {one.name: planning.obstacle(one, made) for one in planning.plan(made)}
     skipped = {name for name, reason in reasons.items() if reason}
     assert {one.name for one in CATALOGUE if one.on_device or "cann" in one.markers} <= skipped
     assert all(any(word in reasons[name] for word in ("run ", "install ")) for name in skipped)
@@ -50,18 +50,20 @@ def test_a_node_is_not_asked_what_only_a_machine_without_cann_can_say(tmp_path: 
 
 def test_nothing_stands_in_a_nodes_way(tmp_path: Path) -> None:
     made = setting(tmp_path / "e", tmp_path / "run", manifest(EVERYTHING), ascend=A_NODE)
-    assert {one.name for one in runner.plan(made) if runner.obstacle(one, made)} == set()
+    assert {one.name for one in planning.plan(made) if planning.obstacle(one, made)} == set()
 
 
 def test_components_that_the_wheelhouse_does_not_know_are_not_planned(tmp_path: Path) -> None:
     made = setting(tmp_path / "e", tmp_path / "run", manifest({"torch": "1"}))
-    assert {"deep-ep", "custom-ops", "server", "memfabric"} & {one.name for one in runner.plan(made)} == set()
+    assert {"deep-ep", "custom-ops", "server", "memfabric"} & {
+        one.name for one in planning.plan(made)
+    } == set()
 
 
 def test_a_pending_component_is_skipped_with_the_command_that_supplies_it(tmp_path: Path) -> None:
     pending = [{"component": "deep-ep", "reason": "GitHub does not answer", "supply": "invoke vendor FILE"}]
     made = setting(tmp_path / "e", tmp_path / "run", manifest({"torch": "1"}, pending=pending), ascend=A_NODE)
-    assert runner.obstacle(named("deep-ep"), made) == (
+    assert planning.obstacle(named("deep-ep"), made) == (
         "deep-ep is pending in this wheelhouse (GitHub does not answer): invoke vendor FILE"
     )
 
@@ -69,7 +71,7 @@ def test_a_pending_component_is_skipped_with_the_command_that_supplies_it(tmp_pa
 def test_requiring_an_npu_where_there_is_none_fails_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     report = runner.run_probes(
-        tmp_path / "no-environment", manifest(EVERYTHING), runner.Options(require_npu=True)
+        tmp_path / "no-environment", manifest(EVERYTHING), settings.Options(require_npu=True)
     )
     assert report.exit_code == 9
     assert [(one.probe, one.verdict) for one in report.results] == [("npu-present", "failed")]
@@ -91,12 +93,12 @@ def test_a_run_without_any_probe_is_no_pass() -> None:
 
 
 def test_only_and_without_choose_probes(tmp_path: Path) -> None:
-    assert planned(tmp_path, runner.Options(only=("files", "versions"), without=("files",))) == ["versions"]
+    assert planned(tmp_path, settings.Options(only=("files", "versions"), without=("files",))) == ["versions"]
 
 
 def test_an_announced_failure_is_known_and_keeps_its_cause(tmp_path: Path) -> None:
     node = scripted_probe(tmp_path, "picky", "raise ProbeFailedError('it is a CUDA build')")
-    options = runner.Options(known={"picky": "see the stack's notes"})
+    options = settings.Options(known={"picky": "see the stack's notes"})
     made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), options, node)
     result = runner.run_probe(probe("picky"), made)
     assert (result.verdict, result.evidence) == (
@@ -186,7 +188,7 @@ PROBED = {
 
 
 def test_what_runs_on_a_node_imports_the_standard_library_and_what_is_probed_alone() -> None:
-    probes = [runner.NODE / "tiny_model.py", *(runner.NODE / "probes").glob("*.py")]
-    for path in runner.NODE.rglob("*.py"):
+    probes = [settings.NODE / "tiny_model.py", *(settings.NODE / "probes").glob("*.py")]
+    for path in settings.NODE.rglob("*.py"):
         allowed = set(sys.stdlib_module_names) | (PROBED if path in probes else set())
         assert imports_of(path) - allowed - {"node"} == set(), path.name

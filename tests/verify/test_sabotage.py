@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from environments import install, make_environment, manifest, probe, scripted_probe, setting, site_packages
 
-from ascend_wheelhouse.node import runner, supervise
+from ascend_wheelhouse.node import runner, settings, supervise
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.report import Result, Verdict
 
@@ -125,7 +125,7 @@ def test_an_announced_failure_of_one_package_does_not_fail_the_probe(
     environment: Path, tmp_path: Path
 ) -> None:
     install(environment, "fussy", "1", {"fussy.py": "import nothing_of_that_name\n"})
-    options = runner.Options(known={"imports/fussy": "its optional half is not in the stack"})
+    options = settings.Options(known={"imports/fussy": "its optional half is not in the stack"})
     made = setting(environment, tmp_path / "run", manifest(LOCKED), options)
     result = runner.run_probe(named("imports"), made)
     assert result.verdict == "passed"

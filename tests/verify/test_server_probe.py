@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from environments import install, make_environment, manifest, setting
 
-from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node import cann, planning, runner, settings
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
 from ascend_wheelhouse.node.probes.server import topology
@@ -35,7 +35,7 @@ def serve(tmp_path: Path, **knobs: object) -> Result:
     install(
         environment, "sglang", "1", {**package, "sglang/stand_in.py": STAND_IN, "sglang/knobs.json": told}
     )
-    options = runner.Options(model=str(model), standins=str(tmp_path))
+    options = settings.Options(model=str(model), standins=str(tmp_path))
     made = setting(environment, tmp_path / "run", manifest({"sglang": "1"}), options)
     return runner.run_probe(named("server"), made)
 
@@ -99,4 +99,4 @@ def test_a_topology_that_the_stack_does_not_have_is_refused_with_those_it_has() 
 def test_a_node_without_standins_is_served_all_the_same(tmp_path: Path) -> None:
     ascend = cann.Ascend(devices=8, toolkit="/usr/local/Ascend", scripts=())
     made = setting(tmp_path, tmp_path / "run", manifest({"sglang": "1"}), ascend=ascend)
-    assert runner.obstacle(named("server"), made) == ""
+    assert planning.obstacle(named("server"), made) == ""

@@ -16,79 +16,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import cann, supervise
-from .probes import CATALOGUE, Probe
-from .probes.api import normalised
+from .activate import openmp_library
+from .planning import obstacle, plan
+from .probes import Probe
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
-
-NODE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the person asked for.
-
-    Args:
-        require_npu: Nothing may be skipped; without an NPU the run fails at once. only: Names of the probes
-        to run; all when empty. without: Names of the probes to leave out. model: Folder of real weights for
-        the server check; a tiny model is made when empty. topology: Which of the manifest's serving
-        topologies the server check uses. stubs: Folder of stand-in CANN libraries, as the process under
-        test sees it; empty when there is none. standins: Folder of stand-in modules for serving on a CPU,
-        likewise. pip: Folder that holds a `pip` package for the requirements probe, likewise; the
-        environment's own when empty. known: Failures that are announced, `PROBE` or `PROBE/ITEM` to the
-        reason.
-    """
-
-    require_npu: bool = False
-    only: tuple[str, ...] = ()
-    without: tuple[str, ...] = ()
-    model: str = ""
-    topology: str = "single"
-    stubs: str = ""
-    standins: str = ""
-    pip: str = ""
-    known: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One environment under test and the means to reach it.
-
-    Args:
-        environment: The virtual environment's folder, as seen from here.
-        manifest: The wheelhouse's manifest.
-        options: What the person asked for.
-        launcher: How its processes are started.
-        ascend: What the machine has of Ascend.
-        scratch: A folder for the run, reachable from inside as well.
-        digest: The sha256 of `manifest.json`, which names the wheelhouse in receipts and reports.
-        node: The folder of this package, reachable from inside as well.
-    """
-
-    environment: Path
-    manifest: Mapping[str, Any]
-    options: Options
-    launcher: Launcher
-    ascend: cann.Ascend
-    scratch: Path
-    digest: str = ""
-    node: Path = NODE
-
-    @property
-    def python(self) -> str:
-        """The environment's interpreter, as the process under test sees it."""
-        return self.launcher.inside(self.environment / "bin" / "python")
-
-    @property
-    def site_packages(self) -> Path:
-        """Where its packages are, as seen from here."""
-        folder = f"python{self.manifest.get('cell', {}).get('python', '3.11')}"
-        return self.environment / "lib" / folder / "site-packages"
+from .settings import Options, Setting
 
 
 def run_probes(
@@ -126,65 +63,6 @@ def run_probes(
             if results[-1].probe == "npu-present" and not results[-1].good:
                 break
     return make_report(setting, results)
-
-
-def plan(setting: Setting) -> list[Probe]:
-    """Return the probes that this machine and this wheelhouse call for, in order.
-
-    Those that would contradict the machine (an import without CANN where there is CANN) are left out, as
-    are those of components that the wheelhouse neither holds nor awaits.
-    """
-    options = setting.options
-    if options.require_npu and not setting.ascend.devices:
-        return [Probe(name="npu-present", markers=("npu",))]
-    held = {
-        normalised(str(entry["name"])) for entry in setting.manifest.get("files", []) if entry.get("name")
-    }
-    awaited = {str(entry["component"]) for entry in setting.manifest.get("pending", [])}
-    chosen = []
-    for probe in CATALOGUE:
-        unwanted = (options.only and probe.name not in options.only) or probe.name in options.without
-        contradicts = probe.without_cann and bool(setting.ascend.toolkit)
-        foreign = bool(probe.components) and not {*probe.components} & (held | awaited)
-        if not (unwanted or contradicts or foreign):
-            chosen.append(probe)
-    return chosen
-
-
-def obstacle(probe: Probe, setting: Setting) -> str:
-    """Return what keeps a probe from running here, as advice to a person, or an empty text."""
-    ascend, options = setting.ascend, setting.options
-    if probe.on_device and not ascend.devices:
-        return cann.NO_NPU
-    if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
-        return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
-    if "cann" in probe.markers and not ascend.toolkit:
-        return cann.NO_CANN
-    if probe.stubs and "torch-npu" in _held(setting) and not ascend.toolkit and not options.stubs:
-        return "no CANN here and no C compiler to make stand-in libraries with: install gcc (or clang)"
-    if probe.standins and not ascend.devices and not options.standins:
-        return (
-            "serving on a CPU needs stand-in modules that no Ascend wheelhouse holds: run this on a node, "
-            "or give --standins tests/standins from the project's source tree"
-        )
-    return _awaited(probe, setting)
-
-
-def _held(setting: Setting) -> set[str]:
-    """Return the distributions that the wheelhouse holds, by normalised name."""
-    return {
-        normalised(str(entry["name"])) for entry in setting.manifest.get("files", []) if entry.get("name")
-    }
-
-
-def _awaited(probe: Probe, setting: Setting) -> str:
-    held = _held(setting)
-    for entry in setting.manifest.get("pending", []):
-        if entry["component"] in probe.components and not {*probe.components} & held:
-            return (
-                f"{entry['component']} is pending in this wheelhouse ({entry['reason']}): {entry['supply']}"
-            )
-    return ""
 
 
 def run_probe(probe: Probe, setting: Setting) -> Result:
@@ -258,6 +136,7 @@ def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Pat
     environment = base_environment(home, temporary)
     if setting.ascend.toolkit:
         environment |= cann.runtime_environment(setting.ascend, setting.environment / "bin" / "python")
+        environment |= _as_activated(setting)
     elif probe.stubs and setting.options.stubs:
         environment["LD_LIBRARY_PATH"] = setting.options.stubs
     else:
@@ -265,6 +144,12 @@ def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Pat
     if probe.standins and setting.options.standins and not setting.ascend.devices:
         environment["PYTHONPATH"] = setting.options.standins
     return environment
+
+
+def _as_activated(setting: Setting) -> dict[str, str]:
+    """Return what the environment's own `activate` adds on this machine: torch's OpenMP library comes first."""
+    preload = openmp_library(setting.environment) if platform.machine() == "aarch64" else None
+    return {"LD_PRELOAD": str(preload)} if preload else {}
 
 
 def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path) -> Result:

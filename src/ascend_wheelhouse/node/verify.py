@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cann, runner, supervise
+from . import cann, runner, settings, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
 from .probes import CATALOGUE
@@ -112,11 +112,11 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
 
 def _options(
     given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
-) -> runner.Options:
+) -> settings.Options:
     found = cann.look()
     require = bool(found.devices) if given.require_npu is None else given.require_npu
     wanted = not found.toolkit and not (require and not found.devices)
-    return runner.Options(
+    return settings.Options(
         require_npu=require,
         only=tuple(given.only),
         without=tuple(given.without),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.errors import UsageError, WheelhouseError
-from ascend_wheelhouse.node import cann, runner, supervise
+from ascend_wheelhouse.node import cann, settings, supervise
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import table
 from ascend_wheelhouse.verify import environment, found, prepare
@@ -67,7 +67,7 @@ def _run(given: argparse.Namespace) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
     require = bool(cann.look().devices) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
-    options = runner.Options(
+    options = settings.Options(
         require_npu=require,
         only=tuple(given.only),
         without=tuple(given.without),

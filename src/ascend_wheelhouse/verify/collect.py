@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.node import runner
+from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.report import Result
 
@@ -66,7 +66,7 @@ class ProbeList(pytest.File):
 
     def collect(self) -> Iterable[ProbeItem]:
         """Yield an item for each planned probe, marked with what it needs."""
-        for probe in runner.plan(self.plugin.setting):
+        for probe in planning.plan(self.plugin.setting):
             item = ProbeItem.from_parent(self, name=probe.name)
             item.probe, item.plugin = probe, self.plugin
             for marker in probe.markers:
@@ -79,7 +79,7 @@ class ProbeList(pytest.File):
 class VerifyPlugin:
     """Hands the setting to the items and keeps their results."""
 
-    def __init__(self, setting: runner.Setting) -> None:
+    def __init__(self, setting: settings.Setting) -> None:
         self.setting = setting
         self.results: list[Result] = []
 
@@ -102,7 +102,7 @@ class VerifyPlugin:
         return found
 
 
-def run(setting: runner.Setting, junit: Path, extra: Sequence[str] = ()) -> list[Result]:
+def run(setting: settings.Setting, junit: Path, extra: Sequence[str] = ()) -> list[Result]:
     """Run the planned probes under pytest and return their results in order.
 
     Args:
@@ -111,7 +111,7 @@ def run(setting: runner.Setting, junit: Path, extra: Sequence[str] = ()) -> list
         extra: More arguments for pytest, such as `-m "not server"`.
     """
     listing = setting.scratch / LIST_NAME
-    listing.write_text("".join(f"{probe.name}\n" for probe in runner.plan(setting)), encoding="utf-8")
+    listing.write_text("".join(f"{probe.name}\n" for probe in planning.plan(setting)), encoding="utf-8")
     settings = setting.scratch / "pytest.ini"
     settings.write_text("[pytest]\njunit_suite_name = verify\n", encoding="utf-8")
     plugin = VerifyPlugin(setting)

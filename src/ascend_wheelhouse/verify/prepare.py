@@ -16,7 +16,7 @@ import pip
 from platformdirs import user_cache_path
 
 from ascend_wheelhouse.errors import VerifyError
-from ascend_wheelhouse.node import cann, runner
+from ascend_wheelhouse.node import cann, planning, runner, settings
 from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import collect, emulation, environment, page, stubbing
@@ -38,7 +38,7 @@ class Wanted:
     """
 
     wheelhouse: FoundWheelhouse
-    options: runner.Options
+    options: settings.Options
     standins: Path | None
     reports: Path
     backend: environment.Backend
@@ -55,7 +55,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     with _scratch() as work:
         setting = _setting(wanted, work)
         if wanted.options.require_npu and not setting.ascend.devices:
-            results = [runner.run_probe(probe, setting) for probe in runner.plan(setting)]
+            results = [runner.run_probe(probe, setting) for probe in planning.plan(setting)]
         else:
             setting, results = _install_and_run(wanted, setting, say)
         report = runner.make_report(setting, results)
@@ -74,16 +74,16 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _setting(wanted: Wanted, work: Path) -> runner.Setting:
+def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
     found = cann.look() if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
-    node = runner.NODE
+    node = settings.NODE
     if not native and not wanted.options.require_npu:
         launcher = emulation.launcher(wanted.wheelhouse, work, wanted.store)
-        node = Path(shutil.copytree(runner.NODE, work / "node"))
-    return runner.Setting(
+        node = Path(shutil.copytree(settings.NODE, work / "node"))
+    return settings.Setting(
         environment=work / "environment",
         manifest=wanted.wheelhouse.manifest,
         options=wanted.options,
@@ -96,8 +96,8 @@ def _setting(wanted: Wanted, work: Path) -> runner.Setting:
 
 
 def _install_and_run(
-    wanted: Wanted, setting: runner.Setting, say: Callable[[str], None]
-) -> tuple[runner.Setting, list[Result]]:
+    wanted: Wanted, setting: settings.Setting, say: Callable[[str], None]
+) -> tuple[settings.Setting, list[Result]]:
     began = time.monotonic()
     try:
         _make_environment(wanted, setting)
@@ -109,7 +109,7 @@ def _install_and_run(
     return ready, [first, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
 
 
-def _make_environment(wanted: Wanted, setting: runner.Setting) -> None:
+def _make_environment(wanted: Wanted, setting: settings.Setting) -> None:
     network = not can_seal()
     if setting.launcher.emulated:
         seen_as = setting.launcher.inside(setting.environment)
@@ -120,7 +120,7 @@ def _make_environment(wanted: Wanted, setting: runner.Setting) -> None:
         environment.make(wanted.wheelhouse, setting.environment, backend=wanted.backend, network=network)
 
 
-def _installed(wanted: Wanted, setting: runner.Setting, began: float, error: VerifyError | None) -> Result:
+def _installed(wanted: Wanted, setting: settings.Setting, began: float, error: VerifyError | None) -> Result:
     wheels = sum(1 for entry in wanted.wheelhouse.manifest["files"] if entry["kind"] == "wheel")
     how = "the network cut off" if can_seal() else "the network in reach (this kernel refuses a namespace)"
     machine = f" for {wanted.wheelhouse.machine}" if setting.launcher.emulated else ""
@@ -135,7 +135,7 @@ def _installed(wanted: Wanted, setting: runner.Setting, began: float, error: Ver
     )
 
 
-def _with_means(wanted: Wanted, setting: runner.Setting) -> runner.Options:
+def _with_means(wanted: Wanted, setting: settings.Setting) -> settings.Options:
     """Add stand-in libraries, stand-in modules and pip, as the process under test will see them."""
     work, machine, launcher = setting.scratch.parent, wanted.wheelhouse.machine, setting.launcher
     root = getattr(launcher, "root", Path("/"))

@@ -1,0 +1,57 @@
+"""Which probes a machine and a wheelhouse call for, and what keeps one from running here."""
+
+from __future__ import annotations
+
+from . import cann
+from .probes import CATALOGUE, Probe
+from .settings import Setting
+
+
+def plan(setting: Setting) -> list[Probe]:
+    """Return the probes that this machine and this wheelhouse call for, in order.
+
+    Those that would contradict the machine (an import without CANN where there is CANN) are left out, as
+    are those of components that the wheelhouse neither holds nor awaits.
+    """
+    options = setting.options
+    if options.require_npu and not setting.ascend.devices:
+        return [Probe(name="npu-present", markers=("npu",))]
+    held = setting.held
+    awaited = {str(entry["component"]) for entry in setting.manifest.get("pending", [])}
+    chosen = []
+    for probe in CATALOGUE:
+        unwanted = (options.only and probe.name not in options.only) or probe.name in options.without
+        contradicts = probe.without_cann and bool(setting.ascend.toolkit)
+        foreign = bool(probe.components) and not {*probe.components} & (held | awaited)
+        if not (unwanted or contradicts or foreign):
+            chosen.append(probe)
+    return chosen
+
+
+def obstacle(probe: Probe, setting: Setting) -> str:
+    """Return what keeps a probe from running here, as advice to a person, or an empty text."""
+    ascend, options = setting.ascend, setting.options
+    if probe.on_device and not ascend.devices:
+        return cann.NO_NPU
+    if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
+        return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
+    if "cann" in probe.markers and not ascend.toolkit:
+        return cann.NO_CANN
+    if probe.stubs and "torch-npu" in setting.held and not ascend.toolkit and not options.stubs:
+        return "no CANN here and no C compiler to make stand-in libraries with: install gcc (or clang)"
+    if probe.standins and not ascend.devices and not options.standins:
+        return (
+            "serving on a CPU needs stand-in modules that no Ascend wheelhouse holds: run this on a node, "
+            "or give --standins tests/standins from the project's source tree"
+        )
+    return _awaited(probe, setting)
+
+
+def _awaited(probe: Probe, setting: Setting) -> str:
+    held = setting.held
+    for entry in setting.manifest.get("pending", []):
+        if entry["component"] in probe.components and not {*probe.components} & held:
+            return (
+                f"{entry['component']} is pending in this wheelhouse ({entry['reason']}): {entry['supply']}"
+            )
+    return ""
