@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ascend_wheelhouse.build.environment import lock_environment
-from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
+from ascend_wheelhouse.build.job import Archive, EnvironmentFile, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
-from ascend_wheelhouse.build.spec import BuildSpec
+from ascend_wheelhouse.build.spec import BuildSpec, Repository
 from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.git_source import GitFailedError, GitSource, git, unbundle
@@ -82,28 +82,34 @@ class SourceLocker:
         self.emit(JobStarted(job=component, action="lock source"))
         tree = self._tree(distribution or component, version, origin, target, fields=fields, locked=locked)
         self.downloads(spec)
-        requirements = (*spec.requirements, *self.build_requirements(tree, spec))
         sources = Sources(
             tree=tree,
-            environment=lock_environment(
-                requirements,
-                target,
-                resolver=self.resolver,
-                store=self.store,
-                emit=self.emit,
-                http=self.http,
-                constraints=constraints,
-            ),
+            environment=self._environment(tree, spec, target, constraints),
             patches=patches_for(self.patches, component, version),
-            repositories=tuple(
-                PlacedRepository(
-                    path=item.path, source=pin(item.url, item.ref, store=self.store, mirrors=self.mirrors)
-                )
-                for item in spec.repositories
-            ),
+            repositories=tuple(map(self._repository, spec.repositories)),
         )
         self.emit(JobFinished(job=component, outcome="done", detail=sources.commit[:12]))
         return sources
+
+    def _environment(
+        self, tree: GitSource | Archive, spec: BuildSpec, target: Target, constraints: Sequence[str]
+    ) -> tuple[EnvironmentFile, ...]:
+        requirements = (*spec.requirements, *self.build_requirements(tree, spec))
+        if not requirements:
+            return ()
+        return lock_environment(
+            requirements,
+            target,
+            resolver=self.resolver,
+            store=self.store,
+            emit=self.emit,
+            http=self.http,
+            constraints=constraints,
+        )
+
+    def _repository(self, item: Repository) -> PlacedRepository:
+        source = pin(item.url, item.ref, store=self.store, mirrors=self.mirrors)
+        return PlacedRepository(path=item.path, source=source)
 
     def _tree(
         self,

@@ -9,8 +9,8 @@ that is what is hashed and run.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Protocol, TypeVar
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, Field
@@ -155,7 +155,7 @@ class BuildTable(FileModel):
             RecipeBuildError: A placeholder has no value.
         """
         facts = cell.fields | {"manylinux": cell.target.manylinux}
-        chosen = [variant for variant in self.variants if cell.holds(variant.when)]
+        chosen = _holding(self.variants, cell)
         known = _expand({**facts, **self.values, **_merged(*(variant.values for variant in chosen))})
 
         def filled(text: str) -> str:
@@ -176,19 +176,15 @@ class BuildTable(FileModel):
             distributions=self.distributions,
             local_version=filled(self.local_version).lower(),
             memory_mb=self.memory_mb,
-            container=filled(
-                next((v.container for v in reversed(chosen) if v.container), self.container)
-            ).lower(),
+            container=filled(_last((self.container, *(one.container for one in chosen)))).lower(),
             edits=tuple(
                 edit.model_copy(update={"replace": filled(edit.replace)})
-                for edit in self.edits
-                if cell.holds(edit.when)
+                for edit in _holding(self.edits, cell)
             ),
-            downloads=tuple(item for item in self.downloads if cell.holds(item.when)),
+            downloads=_holding(self.downloads, cell),
             repositories=tuple(
                 item.model_copy(update={"ref": filled(item.ref)})
-                for item in self.repositories
-                if cell.holds(item.when)
+                for item in _holding(self.repositories, cell)
             ),
             repair=self.repair.model_copy(update={"platform": filled(self.repair.platform)}),
         )
@@ -235,6 +231,22 @@ def fill(text: str, known: Mapping[str, str], *, late: frozenset[str] = frozense
         )
 
     return _PLACEHOLDER.sub(value, text)
+
+
+class _Conditional(Protocol):
+    @property
+    def when(self) -> dict[str, str]: ...
+
+
+_Item = TypeVar("_Item", bound=_Conditional)
+
+
+def _holding(items: Iterable[_Item], cell: Cell) -> tuple[_Item, ...]:
+    return tuple(item for item in items if cell.holds(item.when))
+
+
+def _last(texts: Iterable[str]) -> str:
+    return next((text for text in reversed(list(texts)) if text), "")
 
 
 def _expand(values: dict[str, str]) -> dict[str, str]:
