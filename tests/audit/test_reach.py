@@ -10,6 +10,7 @@ from making_wheels import WheelDraft
 from shop import policy_for
 
 from ascend_wheelhouse.audit.conditions import holds
+from ascend_wheelhouse.audit.quick_imports import margin_imports
 from ascend_wheelhouse.audit.runner import audit_wheels
 
 GUARDED = [
@@ -109,3 +110,37 @@ def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> N
 def test_conditions_are_decided_as_the_target_decides_them(text: str, verdict: object) -> None:
     expression = ast.parse(text, mode="eval").body
     assert holds(expression, (3, 11)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("import a\nfrom b import (\n    c,\n    d,\n)\n", ["a", "b"]),
+        ("from b import c, \\\n    d\n", ["b"]),
+        ("import a; import b\n", ["a", "b"]),
+        ("def f():\n    import a\n", []),
+        ("class A:\n    def f(self):\n        import a\n", []),
+        ("class A:\n    import a\n", None),
+        ("try:\n    import a\nexcept ImportError:\n    pass\n", None),
+        ("if x:\n\timport a\n", None),
+        ('"""\nfrom the start, prose\n"""\nimport a\n', None),
+        ("from b import (  # (really)\n    c,\n)\n", None),
+        ("x = 1\r\nimport a\r\n", ["a"]),
+        ("import a", ["a"]),
+    ],
+)
+def test_imports_at_the_margin_are_read_without_the_tree(text: str, names: list[str] | None) -> None:
+    found = margin_imports(text.encode())
+    if names is None:
+        assert found is None
+    else:
+        assert found is not None
+        told = [
+            node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in found_imports(found)
+        ]
+        assert told == names
+
+
+def found_imports(body: list[ast.stmt]) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]

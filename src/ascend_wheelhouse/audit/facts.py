@@ -18,7 +18,7 @@ from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-SCHEMA = 2
+SCHEMA = 3
 """Raised with every change of what is read or how it is judged, so that old facts are not used."""
 
 

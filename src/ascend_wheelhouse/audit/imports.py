@@ -7,7 +7,6 @@ are not judged.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 
 from packaging.utils import canonicalize_name
@@ -15,9 +14,8 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.audit.facts import Import, WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.audit.standard_library import standard_library
 
-_LEFT_THE_LIBRARY = frozenset({"asynchat", "asyncore", "distutils", "imp", "smtpd"})
-_LEFT_IN = (3, 12)
 _DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "PIL": "pillow",
@@ -59,17 +57,12 @@ def _available(name: str, provided: set[str], policy: AuditPolicy) -> bool:
     parts = name.split(".")
     top = parts[0]
     return (
-        top in _standard_library(policy.target.python)
+        top in standard_library(policy.target.python)
         or top in policy.host_modules
         or top in provided
         or ".".join(parts[:2]) in provided
         or (len(parts) == 1 and any(known.startswith(f"{top}.") for known in provided))
     )
-
-
-def _standard_library(python: tuple[int, int]) -> frozenset[str]:
-    known = frozenset(sys.stdlib_module_names) | {"__main__"}
-    return known - _LEFT_THE_LIBRARY if python >= _LEFT_IN else known | _LEFT_THE_LIBRARY
 
 
 def _finding(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Severity) -> Finding:

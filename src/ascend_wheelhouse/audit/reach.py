@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 
 from ascend_wheelhouse.audit.conditions import holds
 from ascend_wheelhouse.audit.facts import Import
+from ascend_wheelhouse.audit.quick_imports import margin_imports
+from ascend_wheelhouse.audit.standard_library import standard_library
 
 _LONGEST_SOURCE = 4 << 20
 _CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -72,21 +74,34 @@ class _Walk:
     def _follow(self, module: str) -> list[str]:
         member = self.package.sources[module]
         data = self.package.read(member)
-        tree = parse(data)
-        if tree is None:
-            return []
         parent = module if member.endswith("/__init__.py") else module.rpartition(".")[0]
-        following = list(self._loaded_by_path(tree, member)) if _BY_PATH in data else []
-        for found in _imports(tree.body, parent, self.package.python):
+        by_path = _BY_PATH in data
+        quick = None if by_path else margin_imports(data)
+        if quick is not None and not any(map(self._is_news, _imports(quick, parent, self.package.python))):
+            body = quick
+        elif (tree := parse(data)) is not None:
+            body = tree.body
+        else:
+            return []
+        following = list(self._loaded_by_path(body, member)) if by_path else []
+        for found in _imports(body, parent, self.package.python):
             following += self._one(found, member)
         return following
 
+    def _is_news(self, found: _Found) -> bool:
+        """Tell whether an import would be told of: then the syntax tree must confirm that it is one."""
+        return self._is_foreign(found) and _short(found.name) not in self.external
+
+    def _is_foreign(self, found: _Found) -> bool:
+        top = found.name.partition(".")[0]
+        return top not in self.package.tops and top not in standard_library(self.package.python)
+
     def _one(self, found: _Found, member: str) -> list[str]:
         parts = found.name.split(".")
-        if parts[0] not in self.package.tops:
+        if self._is_foreign(found):
             if self._bundled(parts[0], member):
                 return []
-            short = ".".join(parts[:3])
+            short = _short(found.name)
             self.external.setdefault(short, Import(short, member, found.line))
             return []
         names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
@@ -98,21 +113,26 @@ class _Walk:
         folder = member.rpartition("/")[0]
         return name in self.package.beside.get(folder, ()) or name in self.package.beside.get("", ())
 
-    def _loaded_by_path(self, tree: ast.Module, member: str) -> Iterator[str]:
+    def _loaded_by_path(self, body: list[ast.stmt], member: str) -> Iterator[str]:
         loads = any(
             isinstance(node, ast.Attribute) and node.attr == "spec_from_file_location"
-            for node in ast.walk(tree)
+            for one in body
+            for node in ast.walk(one)
         )
         if not loads or not member.endswith("/__init__.py"):
             return
         folder = member.removesuffix("__init__.py")
-        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+        texts = {node.value for one in body for node in ast.walk(one) if isinstance(node, ast.Constant)}
         files = {text for text in texts if isinstance(text, str) and text.endswith(_SUFFIX)}
         for module, path in self.package.sources.items():
             if path.startswith(folder) and path.removeprefix(folder).split("/")[1:] in [
                 [file] for file in files
             ]:
                 yield module
+
+
+def _short(name: str) -> str:
+    return ".".join(name.split(".")[:3])
 
 
 def external_imports(package: Package, roots: Iterable[str]) -> tuple[Import, ...]:

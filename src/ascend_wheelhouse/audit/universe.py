@@ -159,10 +159,10 @@ class Universe:
 
     def abi_differs(self, placed: Placed, name: str) -> bool:
         """Tell whether a symbol is of the other C++11 ABI than torch's: the `cxx-abi` check reports it."""
-        if placed.wheel.name == "torch" or not mangled.is_closed(name):
+        if placed.wheel.name == "torch" or not self.torch_abi:
             return False
         abi = mangled.string_abi(name)
-        return bool(abi and self.torch_abi and abi != self.torch_abi)
+        return bool(abi) and abi != self.torch_abi and mangled.is_closed(name)
 
 
 def _reached(name: str, direct: dict[str, frozenset[str]]) -> set[str]:
