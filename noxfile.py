@@ -85,6 +85,20 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def fuzz(session: nox.Session) -> None:
+    """Give the audit ten thousand spoiled wheels and objects; the test suite itself tries a thousand."""
+    _install(session)
+    session.run("pytest", "tests/audit/test_mutations.py", env={"WHEELHOUSE_FUZZ_EXAMPLES": "10000"})
+
+
+@nox.session(python=PYTHON)
+def pairs(session: nox.Session) -> None:
+    """Audit right and wrong pairs of torch and torch_npu as published, and write docs/audit-pairs.md."""
+    _install(session)
+    session.run("python", "benchmarks/pairs.py", "--out", "docs/audit-pairs.md", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def dev_lock(session: nox.Session) -> None:
     """Lock what these sessions need; `-- --upgrade` moves every pin."""
     session.install("uv", env=_index_of_pip())
