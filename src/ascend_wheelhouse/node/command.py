@@ -26,7 +26,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict(extra or {})
 
 
-def die_with_parent() -> None:
+def _die_with_parent() -> None:
     """Ask the kernel to kill this process when the one that started it dies, even by `kill -9`.
 
     Without it the rest of a killed install would go on writing while the next one clears away.
@@ -44,7 +44,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
     try:
         done = subprocess.run(
             words,
-            preexec_fn=die_with_parent,
+            preexec_fn=_die_with_parent,
             env=clean_environment() if env is None else dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
-import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from .errors import HostUnfitError, UsageError
 RECEIPT = "receipt.json"
 MARKER = ".sglang-npu-prefix"
 DOORS = ("activate", "run")
-_OWN = ("current", *DOORS, "envs", "index", "python", ".work", "install.log", ".lock", MARKER)
+_OWN = ("current", *DOORS, "envs", "index", "python", ".work", "install.log")
+_TRASH = ".trash-"
 
 
 class PrefixNotOursError(UsageError):
@@ -83,7 +85,10 @@ class Prefix:
                     f"Another install works in {self.root}.", next_step="wait for it, then run this again"
                 ) from error
             self._sweep()
-            yield
+            try:
+                yield
+            finally:
+                self.empty_trash()
 
     def _claim(self) -> None:
         marker = self.root / MARKER
@@ -103,12 +108,26 @@ class Prefix:
             ) from error
 
     def _sweep(self) -> None:
-        shutil.rmtree(self.work, ignore_errors=True)
-        for folder in self.envs.iterdir():
-            if not (folder / RECEIPT).is_file():
-                shutil.rmtree(folder)
+        unfinished = [folder for folder in self.envs.iterdir() if not (folder / RECEIPT).is_file()]
+        for path in (self.work, *unfinished):
+            self._throw_away(path)
         for stale in self.root.glob("*.new"):
             stale.unlink()
+
+    def _throw_away(self, path: Path) -> None:
+        """Take a folder out of sight by one rename; `empty_trash` removes it."""
+        if path.is_dir():
+            path.rename(self.root / f"{_TRASH}{path.name}-{time.time_ns()}")
+
+    def empty_trash(self, *, wait: bool = False) -> None:
+        """Remove what was thrown away, in a process that outlives this one: it can take as long as an install."""
+        trash = list(self.root.glob(f"{_TRASH}*"))
+        if trash:
+            quiet = subprocess.DEVNULL
+            command: list[str | Path] = ["rm", "-rf", "--", *trash]
+            remover = subprocess.Popen(command, start_new_session=True, stdout=quiet, stderr=quiet)
+            if wait:
+                remover.wait()
 
     def active(self) -> Path | None:
         """Return the environment in use, or None."""
@@ -163,14 +182,13 @@ class Prefix:
         return folder
 
     def prune(self) -> list[str]:
-        """Remove every environment but the one in use and the one before it; return their names."""
+        """Throw away all but the environment in use and the one before it; return their names."""
         keep = {self.required()}
         with contextlib.suppress(NoPreviousError):
             keep.add(self.previous())
         gone = sorted(folder for folder in self.envs.iterdir() if folder not in keep)
-        for folder in gone:
-            (folder / RECEIPT).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+        for folder in (self.work, *gone):
+            self._throw_away(folder)
         return [folder.name for folder in gone]
 
     def uninstall(self) -> None:
@@ -180,6 +198,9 @@ class Prefix:
             if path.is_symlink() or path.is_file():
                 path.unlink()
             elif path.is_dir():
-                shutil.rmtree(path)
+                self._throw_away(path)
+        self.empty_trash(wait=True)
+        for name in (".lock", MARKER):
+            (self.root / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()

@@ -145,7 +145,28 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     )
     signer = verified.fingerprint
     talk.say(f"checked {len(contents.files)} files of {contents.stack}, signed by {signer or 'nobody'}")
-    host = read_host(ascend=options.ascend)
+    job = _job(options, prefix, supply, signer)
+    if options.dry_run:
+        talk.answer(_plan(contents, prefix, job), job.facts | {"changed": False, "dry_run": True})
+        return 0
+    with prefix.locked():
+        due = [item for item in job.payloads if not item.standing]
+        if active and not due and not options.reinstall and _stands(active, contents, talk):
+            text = f"{contents.stack} is already installed in {active}"
+            talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
+            return 0
+        env = build(options, prefix, supply, job, talk)
+        prefix.switch(env)
+        removed = prefix.prune()
+    talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
+    text = f"{contents.stack} is installed\n\nNext: source {prefix.root}/activate"
+    talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
+    return 0
+
+
+def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
+    """Compare the node and the payloads with the cell; nothing has been written yet, whatever is refused."""
+    contents, host = supply.contents, read_host(ascend=options.ascend)
     chosen = payloads.plan(contents, host) if options.payloads else []
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
@@ -159,22 +180,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         "signer": signer,
         "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
     }
-    if options.dry_run:
-        talk.answer(_plan(contents, prefix, chosen), facts | {"changed": False, "dry_run": True})
-        return 0
-    with prefix.locked():
-        due = [item for item in chosen if not item.standing]
-        if active and not due and not options.reinstall and _stands(active, contents, talk):
-            text = f"{contents.stack} is already installed in {active}"
-            talk.answer(text, facts | {"changed": False, "environment": str(active)})
-            return 0
-        env = build(options, prefix, supply, Job(host=host, payloads=chosen, facts=facts), talk)
-        prefix.switch(env)
-        removed = prefix.prune()
-    talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
-    text = f"{contents.stack} is installed\n\nNext: source {prefix.root}/activate"
-    talk.answer(text, facts | {"changed": True, "environment": str(env)})
-    return 0
+    return Job(host=host, payloads=chosen, facts=facts)
 
 
 def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job, talk: Talk) -> Path:
@@ -194,13 +200,12 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     done += payloads.install(
         job.payloads, folder=folder, ascend=job.host.ascend, env=env, log=prefix.log, talk=talk
     )
-    with tool.sweeping():
-        ascend = str(job.host.ascend)
-        activate.write_doors(env, contents.environment, machine=job.host.machine, ascend=ascend)
-        record = job.facts | _circumstances(prefix, contents, env)
-        seconds = round(time.monotonic() - talk.started, 1)
-        (env / MANIFEST).write_bytes(supply.manifest)
-        receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
+    ascend = str(job.host.ascend)
+    activate.write_doors(env, contents.environment, machine=job.host.machine, ascend=ascend)
+    (env / MANIFEST).write_bytes(supply.manifest)
+    record = job.facts | _circumstances(prefix, contents, env)
+    seconds = round(time.monotonic() - talk.started, 1)
+    receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
 
 
@@ -242,13 +247,13 @@ def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
     return not difference
 
 
-def _plan(contents: Contents, prefix: Prefix, chosen: Sequence[payloads.Payload]) -> str:
+def _plan(contents: Contents, prefix: Prefix, job: Job) -> str:
     packed = contents.of_kind("wheel")
     size = sum(item.size for item in packed) / 1e6
     steps = [
         f"install {len(packed)} wheels ({size:.0f} MB) of {contents.stack}",
         f"into a new environment below {prefix.envs}, then switch {prefix.root}/current to it",
-        *(f"payload {item.entry.path}: {item.standing or 'install'}" for item in chosen),
+        *(f"payload {item.entry.path}: {item.standing or 'install'}" for item in job.payloads),
         *(f"{step['action']} for {step['component']}" for step in contents.post_install),
         *(f"left out, pending: {item['component']} ({item['reason']})" for item in contents.pending),
     ]

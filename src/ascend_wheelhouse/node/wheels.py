@@ -7,16 +7,14 @@ nothing is written but below the prefix.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .command import clean_environment, die_with_parent, run
+from .command import clean_environment, run
 from .errors import HostUnfitError
 
 _EXECUTABLE = 0o755
@@ -62,12 +60,6 @@ class Installer:
             self._uv("install", env, ["--no-index", "--no-deps", "--reinstall", wheel])
         else:
             self._pip(env, ["--no-index", "--no-deps", "--force-reinstall", wheel])
-
-    @contextlib.contextmanager
-    def sweeping(self) -> Iterator[None]:
-        """Remove the scratch folder beside other work: what is needed of it has other links."""
-        with subprocess.Popen(["rm", "-rf", self.work], preexec_fn=die_with_parent):  # noqa: PLW1509 - as there
-            yield
 
     def _uv(self, action: str, env: Path, rest: Sequence[str | Path]) -> None:
         cache: list[str | Path] = ["--cache-dir", self.work / "cache", "--link-mode", "hardlink"]
