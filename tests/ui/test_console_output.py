@@ -48,6 +48,14 @@ def test_a_log_gets_cached_files_as_a_sum_only(capsys: pytest.CaptureFixture[str
     assert lines[2:] == ["audit"]
 
 
+def test_a_log_of_a_stage_of_many_jobs_tells_their_ends_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.reporter("plain") as emit:
+        emit(Stage(name="fetch", jobs=140))
+        emit(JobStarted(job="a.whl", action="fetch"))
+        emit(JobFinished(job="a.whl", outcome="done"))
+    assert [line[:6] for line in capsys.readouterr().out.splitlines()] == ["fetch,", "✓ done", "fetch:"]
+
+
 def test_an_encoding_without_the_marks_gets_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with console.reporter("plain", stream=stream) as emit:

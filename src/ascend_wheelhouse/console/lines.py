@@ -1,7 +1,7 @@
 """Output one line at a time: sentences for a pipe or a log, JSON objects for a machine.
 
-The plain form tells starts and ends only, and cached files as a sum; what runs long is heard of every ten
-seconds, so that a log never looks dead.
+The plain form tells starts and ends only, ends alone in a stage of many jobs, and cached files as a sum;
+what runs long is heard of every ten seconds, so that a log never looks dead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ HEARTBEAT_SECONDS: Final = 10.0
 _PROGRESS_SECONDS: Final = 0.5
 _NAMED_JOBS: Final = 3
 _DETAIL_MOST: Final = 400
+_MANY_JOBS: Final = 20
 
 
 def finish_line(event: JobFinished, job: Job | None, now: float, stream: TextIO) -> str:
@@ -97,7 +98,7 @@ class PlainLines:
                 return stage_line(event)
             case Note():
                 return note_line(event, self._stream)
-            case JobStarted():
+            case JobStarted() if (self._tally.stage.jobs or 0) <= _MANY_JOBS:
                 total = f" ({words.size(event.total)})" if event.total else ""
                 return f"  {event.action} {words.clean(event.job, self._stream)}{total}"
             case JobFinished() if job is not None or event.outcome != "cached":
