@@ -1,6 +1,7 @@
-"""The real SGLang server of a wheelhouse that this tool made for x86_64, where its way of failing matters.
+"""The real SGLang server, on the CPU, from a wheelhouse that this tool makes for x86_64 here and now.
 
-The happy path, the key and the stop are `nox -s verify`'s own server check.
+One run of the whole command proves the happy path, the key and the stop; the environment that it keeps then shows how
+the server fails.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import os
 import platform
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ascend_wheelhouse.node import sealed, tiny_model
 from ascend_wheelhouse.node.probes.server import ON_CPU
+from ascend_wheelhouse.node.report import Report, read_report
 from ascend_wheelhouse.node.server_process import (
     PortTakenError,
     Server,
@@ -22,29 +25,74 @@ from ascend_wheelhouse.node.server_process import (
     ServerPlan,
     free_port,
 )
-from ascend_wheelhouse.verify import environment, found, stubbing
+from ascend_wheelhouse.verify.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-MADE = sorted(ROOT.glob("wheelhouse/*torch2.13.0*-x86_64/manifest.json"))
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not MADE or platform.machine() != "x86_64",
-        reason="no x86_64 wheelhouse here: invoke wheelhouse --torch 2.13.0 --platform x86_64",
-    ),
+    pytest.mark.network,
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="serves on the CPU of an x86_64 machine"),
 ]
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment of the wheelhouse, with stand-in CANN libraries beside it."""
-    work = tmp_path_factory.mktemp("served")
-    wheelhouse = found.find(MADE[-1].parent, ROOT)
-    environment.make(wheelhouse, work / "environment", backend="uv", network=not sealed.can_seal())
-    site_packages = work / "environment" / "lib" / "python3.11" / "site-packages"
-    stubbing.make(site_packages, work / "stubs", "x86_64", stubbing.system_folders(Path("/"), "x86_64"))
-    return work
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheelhouse for x86_64 from its committed lock."""
+    output = tmp_path_factory.mktemp("wheelhouse")
+    words = ["wheelhouse", "--torch", "2.13.0", "--platform", "x86_64", "--output", str(output), "--no-audit"]
+    made = subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=ROOT,
+        env={**os.environ, "CI": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return next(output.glob("*-x86_64"))
+
+
+@pytest.fixture(scope="module")
+def served(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that a verification of the wheelhouse kept."""
+    keep = tmp_path_factory.mktemp("verified") / "kept"
+    words = ["--wheelhouse", str(wheelhouse), "--standins", str(ROOT / "tests/standins"), "--keep", str(keep)]
+    code = main([*words, "--report", str(keep.parent / "report")])
+    (keep / "exit").write_text(str(code))
+    return keep
+
+
+@pytest.fixture(scope="module")
+def report(served: Path) -> Report:
+    """What that verification found."""
+    return read_report(served.parent / "report" / "report.json")
+
+
+def test_everything_that_this_machine_can_prove_is_proven(served: Path, report: Report) -> None:
+    bad = {one.probe: (one.verdict, one.evidence, one.detail) for one in report.results if not one.good}
+    assert bad == {}
+    assert (served / "exit").read_text() == "0"
+
+
+def test_the_real_server_answered_and_left_nothing(report: Report) -> None:
+    server = next(one for one in report.results if one.probe == "server")
+    assert server.verdict == "passed"
+    assert server.figures["as-reference"]["compared"] == 16
+    assert server.figures["api-key"] == {
+        "passed": True,
+        "asked": True,
+        "seconds": server.figures["api-key"]["seconds"],
+    }
+    assert server.figures["stop"]["status"] in {0, -9, -15}
+
+
+def test_the_report_says_how_it_was_possible(report: Report) -> None:
+    assert {name for name in ("sealed", "standins", "stubs") if report.conditions[name]} >= {
+        "standins",
+        "stubs",
+    }
+    assert report.conditions["sealed"] == sealed.can_seal()
 
 
 def plan(served: Path, folder: Path, model: str, port: int) -> ServerPlan:

@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument("--backend", choices=["uv", "pip"], help="what installs; uv where it is present")
+    parser.add_argument("--keep", type=Path, help="a new folder in which the environment stays afterwards")
     parser.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
     parser.add_argument("pytest", nargs="*", help="more arguments for pytest")
     return parser
@@ -82,11 +83,18 @@ def _run(given: argparse.Namespace) -> int:
         reports=reports.resolve(),
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
         store=prepare.default_store(),
+        keep=_new_folder(given.keep),
         pytest=given.pytest,
     )
     report = prepare.verify(wanted, _say)
     _say(f"\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
     return report.exit_code
+
+
+def _new_folder(named: Path | None) -> Path | None:
+    if named is not None and named.exists():
+        raise UsageError(f"{named} exists.", next_step="--keep with the name of a new folder")
+    return named.resolve() if named is not None else None
 
 
 def _say(text: str) -> None:

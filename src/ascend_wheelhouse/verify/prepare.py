@@ -34,6 +34,7 @@ class Wanted:
         reports: Where `report.json`, `junit.xml` and `report.html` go.
         backend: What installs.
         store: Where system roots for emulation are kept.
+        keep: Where the environment and what belongs to it stay afterwards; a folder that is removed when None.
         pytest: More arguments for pytest.
     """
 
@@ -43,6 +44,7 @@ class Wanted:
     reports: Path
     backend: environment.Backend
     store: Path
+    keep: Path | None = None
     pytest: Sequence[str] = ()
 
 
@@ -52,7 +54,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     Raises:
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
     """
-    with _scratch() as work:
+    with _scratch(wanted.keep) as work:
         setting = _setting(wanted, work)
         if wanted.options.require_npu and not setting.ascend.devices:
             results = [runner.run_probe(probe, setting) for probe in planning.plan(setting)]
@@ -66,7 +68,11 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
 
 
 @contextmanager
-def _scratch() -> Iterator[Path]:
+def _scratch(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+        return
     work = Path(tempfile.mkdtemp(prefix="av-"))
     try:
         yield work
