@@ -134,6 +134,8 @@ def _needs_host_network(probe: Probe, setting: Setting) -> bool:
 def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Path) -> dict[str, str]:
     home, temporary = Path(launcher.inside(folder / "home")), Path(launcher.inside(folder / "tmp"))
     environment = base_environment(home, temporary)
+    if not setting.ascend.devices:
+        environment["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # else importing starts nine workers, a gigabyte
     if setting.ascend.toolkit:
         environment |= cann.runtime_environment(setting.ascend, setting.environment / "bin" / "python")
         environment |= _as_activated(setting)
