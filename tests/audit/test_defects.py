@@ -16,6 +16,8 @@ import pytest
 from making_wheels import PT_GNU_STACK, PT_LOAD, with_segment_flags
 from shop import ACL, C10, NPU, Shop, compiled, npu_library, open_shop
 
+from ascend_wheelhouse.audit.policy import KnownStack
+
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 Spoil = Callable[[Shop], None]
 DEFECTS: list[tuple[str, str, Spoil]] = []
@@ -684,3 +686,18 @@ def test_a_cuda_build_stops_torch_and_only_warns_of_torchvision(tmp_path: Path) 
     shop = open_shop()
     a_cuda_build_of_torch(shop)
     assert not shop.audit(tmp_path / "torch").clean
+
+
+def test_a_pair_that_upstream_does_not_state_is_a_warning_where_a_stack_lists_it(tmp_path: Path) -> None:
+    shop = open_shop()
+    a_triton_ascend_for_an_older_cann(shop)
+    assert not shop.audit(tmp_path / "unlisted").clean
+    versions = {"torch": "2.8.0", "triton_ascend": "3.2.0rc4", "cann": "8.5.0"}
+    policy = shop.policy
+    listed = KnownStack(
+        name="known", versions=versions, machines=frozenset({"x86_64"}), npus=frozenset({policy.target.npu})
+    )
+    shop.hold_to(stacks=(*policy.stacks, listed))
+    report = shop.audit(tmp_path / "listed")
+    assert report.clean
+    assert [one.rule for one in report.of("warning")] == ["triton-cann"]

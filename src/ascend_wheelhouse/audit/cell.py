@@ -41,7 +41,7 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     yield from _as_stated(found, policy)
     yield from _torch_pairs(found)
     if policy.compatibility is not None:
-        yield from _cann_pairs(found, policy.compatibility)
+        yield from _cann_pairs(found, policy.compatibility, listed=bool(_stacks(found, policy)))
     for wheel in wheels:
         yield from _chip(wheel, policy)
     yield _listed(found, policy)
@@ -83,7 +83,8 @@ def _torch_pairs(found: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def _cann_pairs(found: Mapping[str, str], table: Compatibility) -> Iterator[Finding]:
+def _cann_pairs(found: Mapping[str, str], table: Compatibility, *, listed: bool) -> Iterator[Finding]:
+    """Compare with upstream's table; where a stack lists the whole, its notes have said so, and it is a warning."""
     cann = found.get("cann", "")
     if not cann:
         return
@@ -91,23 +92,30 @@ def _cann_pairs(found: Mapping[str, str], table: Compatibility) -> Iterator[Find
         row = table.row(torch_npu)
         fits = None if row is None else table.fits(row, cann)
         made = f"made with CANN {row.cann}" if row else "no row"
-        yield from _pair("torch_npu-cann", f"torch_npu {torch_npu}", cann, made, fits=fits)
+        yield from _pair("torch_npu-cann", f"torch_npu {torch_npu}", cann, made, fits=fits, listed=listed)
     if triton := found.get("triton_ascend"):
         fits = table.triton_fits(triton, cann)
         yield from _pair(
-            "triton-cann", f"triton-ascend {triton}", cann, "recipes/compatibility.toml", fits=fits
+            "triton-cann",
+            f"triton-ascend {triton}",
+            cann,
+            "recipes/compatibility.toml",
+            fits=fits,
+            listed=listed,
         )
 
 
-def _pair(rule: str, subject: str, cann: str, evidence: str, *, fits: bool | None) -> Iterator[Finding]:
+def _pair(
+    rule: str, subject: str, cann: str, evidence: str, *, fits: bool | None, listed: bool
+) -> Iterator[Finding]:
     if fits is None:
         text = f"upstream states nothing about {subject} with CANN {cann}"
         yield _finding(f"{rule}-unknown", "note", text, evidence=evidence)
     elif not fits:
         text = f"{subject} is not stated to run on CANN {cann}"
-        yield _finding(
-            rule, "error", text, evidence=evidence, repair="choose a stack that `invoke recipes` lists"
-        )
+        severity: Severity = "warning" if listed else "error"
+        repair = "read the stack's notes" if listed else "choose a stack that `invoke recipes` lists"
+        yield _finding(rule, severity, text, evidence=evidence, repair=repair)
 
 
 def _chip(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
@@ -126,7 +134,7 @@ def _chip(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
 
 
 def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
-    names = [stack.name for stack in policy.stacks if _is(stack, found, policy)]
+    names = _stacks(found, policy)
     if names:
         known = (
             "a stack lists these versions"
@@ -138,6 +146,10 @@ def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
     text = "no stack lists this combination" + (": the cell is derived" if policy.derived else "")
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
     return _finding("unlisted", severity, text, evidence=versions, repair="`invoke recipes` lists the stacks")
+
+
+def _stacks(found: Mapping[str, str], policy: AuditPolicy) -> list[str]:
+    return [stack.name for stack in policy.stacks if _is(stack, found, policy)]
 
 
 def _is(stack: KnownStack, found: Mapping[str, str], policy: AuditPolicy) -> bool:
