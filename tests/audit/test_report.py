@@ -19,7 +19,9 @@ from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditRepor
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
 from ascend_wheelhouse.events import Event, JobFinished, silent
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.pylock import LockedFile, dump_pylock
+from ascend_wheelhouse.store import Store, file_sha256
+from ascend_wheelhouse.target import Target
 
 ROOT = RECIPES.parent
 
@@ -109,7 +111,7 @@ def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_pa
 def test_a_wheelhouse_is_held_to_its_manifest(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path / "wheels")
     entries = [
-        {"path": f"wheels/{path.name}", "kind": "wheel", "origin": "index", "note": ""}
+        {"path": f"wheels/{path.name}", "kind": "wheel", "origin": "sdist", "note": ""}
         for path in sorted((tmp_path / "wheels").glob("*.whl"))
     ]
     cell = {"torch": "2.8.0", "torch_npu": "2.8.0.post4", "npu": "910b", "python": "3.11", "glibc": "2.28"}
@@ -117,6 +119,37 @@ def test_a_wheelhouse_is_held_to_its_manifest(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps(document))
     report = audit_folder(tmp_path, root=ROOT, store=Store(tmp_path / "store"), emit=silent)
     assert {one.rule for one in report.of("error")} == {"not-as-stated"}
+    assert report.cell["npu"] == "910b"
+
+
+def test_a_committed_lock_is_held_to_its_cell(tmp_path: Path) -> None:
+    lock = min((ROOT / "lockfiles").glob("*-torch2.8.0-cann8.3.rc2-a3/pylock.aarch64.toml"))
+    (tmp_path / lock.name).write_bytes(lock.read_bytes())
+    with pytest.raises(NothingToAuditError, match=r"\d+ wheels are not there: .*\.whl"):
+        audit(Request(lock=tmp_path / lock.name), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+
+
+def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path) -> None:
+    open_shop("x86_64").audit(tmp_path / "wheels")
+    target = Target.named("x86_64", "910b")
+    files = [
+        LockedFile(
+            name=path.name.split("-")[0].replace("_", "-"),
+            version=path.name.split("-")[1],
+            filename=path.name,
+            size=path.stat().st_size,
+            sha256=file_sha256(path),
+        )
+        for path in (tmp_path / "wheels").glob("*.whl")
+    ]
+    tool = {"cell": {"torch_npu": "2.8.0.post4", "npu": "910b", "machine": "x86_64"}, "derived": False}
+    lock = tmp_path / "pylock.x86_64.toml"
+    lock.write_text(dump_pylock(files, target, tool=tool))
+    report = audit(Request(lock=lock), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    assert {(one.check, one.rule) for one in report.of("error")} == {
+        ("cell", "not-as-stated"),
+        ("metadata", "closed-name"),
+    }
     assert report.cell["npu"] == "910b"
 
 

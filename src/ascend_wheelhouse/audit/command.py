@@ -16,7 +16,7 @@ from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
 from ascend_wheelhouse.compatibility import load_compatibility
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.pylock import load_pylock
+from ascend_wheelhouse.pylock import LockedFile, ParsedPylock, load_pylock
 from ascend_wheelhouse.stack import load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.target import MACHINES, Target
@@ -81,7 +81,9 @@ def _wheels(request: Request, store: Store) -> tuple[list[WheelInput], Mapping[s
     elif wheelhouse is not None:
         found += _below([wheelhouse])
     if request.lock is not None:
-        found += _locked(request.lock, store)
+        lock = load_pylock(request.lock)
+        document = document or _stated(lock)
+        found += [_locked(one, request.lock.parent / "wheels", store) for one in lock.files]
     found += _below(request.paths)
     if absent := [wheel.filename for wheel in found if not wheel.path.is_file()]:
         raise NothingToAuditError(
@@ -103,16 +105,20 @@ def _below(paths: Iterable[Path]) -> list[WheelInput]:
     return found
 
 
-def _locked(lock: Path, store: Store) -> list[WheelInput]:
-    files = load_pylock(lock).files
-    beside = {one.filename: lock.parent / "wheels" / one.filename for one in files}
-    return [
-        WheelInput(
-            path=here if (here := beside[one.filename]).is_file() else store.path(one.sha256),
-            filename=one.filename,
-        )
-        for one in files
+def _locked(one: LockedFile, beside: Path, store: Store) -> WheelInput:
+    here = beside / one.filename
+    kept = here if here.is_file() or not one.sha256 else store.path(one.sha256)
+    return WheelInput(path=kept, filename=one.filename)
+
+
+def _stated(lock: ParsedPylock) -> Mapping[str, Any]:
+    """Return what a lock says of its cell and its files in the form of a manifest."""
+    cell = dict(lock.tool.get("cell", {}))
+    files = [
+        {"path": one.filename, "kind": "wheel", "origin": one.origin, "note": one.note} for one in lock.files
     ]
+    derived = bool(lock.tool.get("derived"))
+    return {"cell": cell, "platform": cell.get("machine", ""), "derived": derived, "files": files}
 
 
 def _input(path: Path) -> WheelInput:

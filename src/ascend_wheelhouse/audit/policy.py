@@ -134,4 +134,4 @@ def _known(stack: Stack) -> KnownStack:
 
 
 def _from_index(recipe: Recipe) -> bool:
-    return any(origin.kind in {"index", "extra-index", "sdist"} for origin in recipe.origins)
+    return any(origin.kind in {"index", "extra-index"} for origin in recipe.origins)
