@@ -95,6 +95,7 @@ def main() -> None:
     for _ in range(options.turns):
         for name, action in ways.items():
             times[name].append(seconds(action))
+            print(f"{name:12} {times[name][-1]:7.1f} s", flush=True)
     base = statistics.median(times["install.py"])
     for name, found in times.items():
         middle = statistics.median(found)
