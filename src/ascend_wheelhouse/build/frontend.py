@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import build
 import uv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-import build
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.process import CommandFailedError, run
 from ascend_wheelhouse.target import Target
