@@ -65,7 +65,10 @@ def tests(session: nox.Session) -> None:
 def verify(session: nox.Session) -> None:
     """Install the newest wheelhouse into an empty, sealed environment and prove that it serves."""
     _install(session)
-    session.run("python", "-m", "ascend_wheelhouse.verify", "--standins", "tests/standins", *session.posargs)
+    words = ["-m", "ascend_wheelhouse.verify", "--standins", "tests/standins", *session.posargs]
+    done = subprocess.run([f"{session.bin}/python", *words], check=False)
+    if done.returncode:  # a failed session ends nox with 1, which would hide what kind of failure it was
+        raise SystemExit(done.returncode)
 
 
 @nox.session(python=PYTHON)
