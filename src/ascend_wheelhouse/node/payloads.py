@@ -4,7 +4,7 @@ The file names tell component, version, chip and machine; all are compared with 
 each package checks itself, before the first one is installed. What was installed is noted by digest in the
 Ascend folder, so that another environment on the same node does not install it again. Order and flags: the
 guide, and the image recipes of SGLang and vllm-ascend; `--whitelist=nnrt` of Huawei's inference images is
-left out because it leaves out the compilers that Triton needs.
+left out because, by what those images are for, it leaves out the compilers that Triton needs (inferred).
 """
 
 from __future__ import annotations
