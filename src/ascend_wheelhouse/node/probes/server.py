@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
     tiny = not context.option("model")
     if tiny:
         context.doing("make the tiny model")
-        _call([sys.executable, "-s", "-P", tiny_model.__file__, "make", str(model)], 120 * patience)
+        _call([sys.executable, "-s", "-P", tiny_model.__file__, "make", str(model)], 300 * patience)
     reference = _Reference(model, 240 * patience) if tiny else None
     plan = _plan(context, model, patience, tiny=tiny)
     try:
