@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ascend_wheelhouse import assemble
@@ -12,10 +12,9 @@ from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource
 from ascend_wheelhouse.manifest import NAME, Entry, Manifest, post_install
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipes
-from ascend_wheelhouse.sbom import write_sbom
+from ascend_wheelhouse.sbom import WheelFacts, read_facts, write_sbom
 from ascend_wheelhouse.simple_index import IndexedFile, write_simple_index
 from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.wheel import WheelFile
 
 _NODE = Path(__file__).parent / "node"
 
@@ -41,10 +40,11 @@ def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: St
         assemble.write(folder, name, text.encode(), "lock")
         for name, text in locks.files(lock, cell.target).items()
     ]
-    written += _index(folder, lock.installed)
+    facts = {wheel.filename: read_facts(folder / "wheels" / wheel.filename) for wheel in lock.installed}
+    written += _index(folder, lock.installed, facts)
     written += _installer(folder)
     manifest = _manifest(cell, recipes, lock, [*placed, *written])
-    bill = write_sbom(manifest.as_dict(), [folder / entry.path for entry in wheels])
+    bill = write_sbom(manifest.as_dict(), [], facts)
     written.append(assemble.write(folder, "sbom.cdx.json", bill, "sbom"))
     manifest = _manifest(cell, recipes, lock, [*placed, *written])
     (folder / NAME).write_text(manifest.dumps(), "utf-8")
@@ -95,21 +95,18 @@ def _source_entry(source: LockedSource) -> Entry:
     )
 
 
-def _index(folder: Path, wheels: Sequence[LockedFile]) -> list[Entry]:
-    indexed = []
-    for wheel in wheels:
-        with WheelFile.open(folder / "wheels" / wheel.filename) as opened:
-            python = opened.metadata.requires_python
-        indexed.append(
-            IndexedFile(
-                name=wheel.name,
-                version=wheel.version,
-                filename=wheel.filename,
-                sha256=wheel.sha256,
-                size=wheel.size,
-                requires_python=str(python or ""),
-            )
+def _index(folder: Path, wheels: Sequence[LockedFile], facts: Mapping[str, WheelFacts]) -> list[Entry]:
+    indexed = [
+        IndexedFile(
+            name=wheel.name,
+            version=wheel.version,
+            filename=wheel.filename,
+            sha256=wheel.sha256,
+            size=wheel.size,
+            requires_python=facts[wheel.filename].metadata.get("requires_python", ""),
         )
+        for wheel in wheels
+    ]
     return [_entry_of(path, folder, "index") for path in write_simple_index(folder, indexed)]
 
 

@@ -44,21 +44,26 @@ _LINKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class _WheelFacts:
+class WheelFacts:
+    """What the bill says of a wheel: its METADATA, and the libraries grafted into it with their sha256."""
+
     metadata: RawMetadata
     grafted: Mapping[str, str]
 
 
-def write_sbom(manifest: Mapping[str, Any], wheels: Sequence[Path]) -> bytes:
+def write_sbom(
+    manifest: Mapping[str, Any], wheels: Sequence[Path], facts: Mapping[str, WheelFacts] | None = None
+) -> bytes:
     """Return the bill of materials as JSON.
 
     Args:
         manifest: The wheelhouse's manifest; its `files` name every component and its sha256.
         wheels: The wheel files, read for licence, links and grafted libraries. A wheel that is
             not among them gets what the manifest says of it, no more.
+        facts: What `read_facts` gave of them, by file name; read now when None.
     """
-    paths = {path.name: path for path in wheels}
-    facts = {name: _read(path) for name, path in sorted(paths.items())}
+    if facts is None:
+        facts = {path.name: read_facts(path) for path in sorted(wheels, key=lambda path: path.name)}
     components = [made for file in _entries(manifest) if (made := _component(file, facts))]
     root = _root(manifest)
     bom = Bom(components=components, metadata=_metadata(manifest, root), serial_number=_serial(manifest))
@@ -97,7 +102,7 @@ def _property(name: str, value: object) -> Property:
     return Property(name=f"{_NAMESPACE}:{name}", value=str(value))
 
 
-def _component(file: Mapping[str, Any], facts: Mapping[str, _WheelFacts]) -> Component | None:
+def _component(file: Mapping[str, Any], facts: Mapping[str, WheelFacts]) -> Component | None:
     if file["path"].endswith(".whl"):
         return _wheel(file, facts.get(Path(file["path"]).name))
     if file["kind"] in _OTHERS:
@@ -105,7 +110,7 @@ def _component(file: Mapping[str, Any], facts: Mapping[str, _WheelFacts]) -> Com
     return None
 
 
-def _wheel(file: Mapping[str, Any], facts: _WheelFacts | None) -> Component:
+def _wheel(file: Mapping[str, Any], facts: WheelFacts | None) -> Component:
     name = canonicalize_name(file["name"])
     purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
     metadata: RawMetadata = facts.metadata if facts else {}
@@ -167,7 +172,7 @@ def _links(metadata: RawMetadata) -> Iterator[ExternalReference]:
 
 
 def _register_requirements(
-    bom: Bom, manifest: Mapping[str, Any], facts: Mapping[str, _WheelFacts], components: Sequence[Component]
+    bom: Bom, manifest: Mapping[str, Any], facts: Mapping[str, WheelFacts], components: Sequence[Component]
 ) -> None:
     markers = Target.named(manifest["cell"]["machine"], manifest["cell"]["npu"]).markers
     by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
@@ -188,12 +193,13 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str]) -> Iterator[str
             yield canonicalize_name(requirement.name)
 
 
-def _read(path: Path) -> _WheelFacts:
+def read_facts(path: Path) -> WheelFacts:
+    """Return what the bill says of a wheel."""
     with zipfile.ZipFile(path) as archive:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata, _ = parse_email(archive.read(info))
         record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
-    return _WheelFacts(metadata=metadata, grafted=dict(_grafts(record)))
+    return WheelFacts(metadata=metadata, grafted=dict(_grafts(record)))
 
 
 def _grafts(record: str) -> Iterator[tuple[str, str]]:
