@@ -400,7 +400,7 @@ def test_a_run_that_is_ended_in_the_middle_is_continued(
         [sys.executable, "-c", _CHILD, str(store.root), *words], stderr=subprocess.DEVNULL, env={**os.environ}
     )
     until = time.monotonic() + 120
-    while store.usage().partial_bytes < 2 * CHUNK and time.monotonic() < until:
+    while store.usage().partial_bytes < CHUNK and time.monotonic() < until:
         time.sleep(0.02)
     child.send_signal(number)
     assert child.wait(10) == ended
