@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 from index_server import cut_after, hang_up, html_page, serving, status
 from small_world import World, found, wheel
+
+from ascend_wheelhouse.store import Store
 
 WHEELS = {
     *("torch-2.8.0", "torchvision-0.23.0", "torch_npu-2.8.0.post2", "triton_ascend-3.2.0", "sglang-1.0+npu"),
@@ -352,6 +355,22 @@ def test_wheels_that_overwrite_each_other_never_take_the_place_of_a_good_wheelho
     assert "torch.py" in done.err
     assert snapshot(world.folder) == before
     assert world.make("--no-audit").status == 0
+
+
+def test_a_source_archive_that_changed_in_the_store_is_never_built(world: World) -> None:
+    assert world.make().status == 0
+    lock = world.root / "lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3/sources.aarch64.toml"
+    (source,) = tomllib.loads(lock.read_text())["source"]
+    store = Store(world.store)
+    store.path(source["wheel"]["sha256"]).unlink()
+    archive = store.path(source["sha256"])
+    archive.chmod(0o644)
+    archive.write_bytes(archive.read_bytes()[:-1] + b"x")
+    shutil.rmtree(world.root / "wheelhouse")
+    done = world.make("--offline")
+    assert done.status == 5, done.err
+    assert "sglang-1.0.tar.gz" in done.err
+    assert not world.folder.exists()
 
 
 def test_a_killed_run_goes_on_where_it_was(world: World) -> None:
