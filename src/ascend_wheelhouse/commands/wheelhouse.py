@@ -112,11 +112,7 @@ def _audit_line(made: Made) -> str:
     if made.report is None:
         return "audit: left out"
     warnings = len(made.report.of("warning"))
-    more = (
-        f", {warnings} warnings (`invoke audit --wheelhouse {made.folder.name}` lists them)"
-        if warnings
-        else ""
-    )
+    more = f", {warnings} warnings (`invoke audit --wheelhouse {made.folder}` lists them)" if warnings else ""
     return f"audit: the wheels fit together{more}"
 
 
