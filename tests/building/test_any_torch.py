@@ -1,13 +1,15 @@
 """One extension for several torch versions of the other machine: each wheel loads beside its own torch.
 
 Compiled with Debian's cross compiler, in the sandbox, against torch's own wheels of the index; judged by the audit's
-link closure, which names each symbol that a torch lacks.
+link closure, which names each symbol that a torch lacks, and by importing each under emulation. The big wheels are
+kept in this user's store, so that they are fetched once.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,9 +31,13 @@ from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.process import Finished, run
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.target import Target
 from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.verify import emulation
+from ascend_wheelhouse.verify.prepare import default_store
+from ascend_wheelhouse.verify.system_root import system_root
 
 pytestmark = [
     pytest.mark.network,
@@ -41,6 +47,11 @@ pytestmark = [
 
 TARGET = Target(machine="aarch64", glibc=(2, 36))
 TORCHES = ("2.7.1", "2.8.0")
+OTHER = dict(zip(TORCHES, reversed(TORCHES), strict=True))
+MISSING = [need.name for need in emulation.needs(TARGET.machine) if need.required and not need.present]
+emulated = pytest.mark.skipif(
+    bool(MISSING), reason=f"invoke doctor --emulation: {', '.join(MISSING)} missing"
+)
 _CODE = """
 #include <torch/library.h>
 #include <c10/core/TensorImpl.h>
@@ -49,7 +60,18 @@ struct Impl : c10::TensorImpl { using c10::TensorImpl::TensorImpl; void touch() 
 extern "C" void any_torch_touch(Impl *impl) { impl->touch(); }
 static at::Tensor twice(const at::Tensor &x) { return x.add(x); }
 TORCH_LIBRARY(any_torch, m) { m.def("twice(Tensor x) -> Tensor", &twice); }
-extern "C" void *PyInit__C(void) { return nullptr; }
+"""
+_INIT = """
+import pathlib, torch
+torch.ops.load_library(pathlib.Path(__file__).with_name("_C.so"))
+"""
+_IMPORT = """
+import platform, sys, torch
+sys.path.insert(0, sys.argv[1])
+import any_torch
+print(platform.machine(), torch.__version__.partition("+")[0], torch.ops.any_torch.twice(torch.arange(3)).tolist())
+try: torch.ops.load_library(sys.argv[2])
+except OSError as error: print(error)
 """
 _MAKE = """
 import os, subprocess, sys, zipfile
@@ -66,7 +88,7 @@ info = "any_torch-1.0.dist-info"
 os.makedirs("dist")
 with zipfile.ZipFile(f"dist/any_torch-1.0-{tag}.whl", "w") as wheel:
     wheel.write("_C.so", "any_torch/_C.so")
-    wheel.writestr("any_torch/__init__.py", "import torch\\nfrom any_torch import _C\\n")
+    wheel.write("init.py", "any_torch/__init__.py")
     wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\\nName: any-torch\\nVersion: 1.0\\n"
                    f"Requires-Dist: torch=={sys.argv[1]}\\n")
     wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\\nRoot-Is-Purelib: false\\nTag: {tag}\\n")
@@ -87,17 +109,24 @@ class Pair:
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
     root = tmp_path_factory.mktemp("any-torch")
     store = Store(root / "store")
-    commit(root / "servers/any.git", {"any_torch.cpp": _CODE, "make.py": _MAKE})
-    finder, http = Finder(Http()), Http()
+    commit(root / "servers/any.git", {"any_torch.cpp": _CODE, "init.py": _INIT, "make.py": _MAKE})
     made = {}
     for version in TORCHES:
-        found = finder.find_file("torch", version, TARGET)
-        wanted = Download(filename=found.filename, sha256=found.sha256, size=found.size, urls=(found.url,))
-        fetch_all([wanted], store, http=http)
-        built = built_against(found, store, root)
-        torch = WheelInput(path=store.path(found.sha256), filename=found.filename)
-        made[version] = Pair(torch=torch, extension=built)
+        found = fetched("torch", version)
+        path = Store(default_store()).path(found.sha256)
+        store.add(path)
+        torch = WheelInput(path=path, filename=found.filename)
+        made[version] = Pair(torch=torch, extension=built_against(found, store, root))
     return made
+
+
+def fetched(name: str, version: str) -> FoundFile:
+    """Have a wheel of the index in this user's store."""
+    http = Http()
+    found = Finder(http).find_file(name, version, TARGET)
+    wanted = Download(filename=found.filename, sha256=found.sha256, size=found.size, urls=(found.url,))
+    fetch_all([wanted], Store(default_store()), http=http)
+    return found
 
 
 def built_against(torch: FoundFile, store: Store, root: Path) -> WheelInput:
@@ -137,6 +166,60 @@ def test_a_wheel_built_against_a_torch_loads_beside_it(version: str, pairs: dict
     assert unresolved(pairs[version].torch, pairs[version].extension) == []
 
 
-def test_a_wheel_built_against_another_torch_does_not(pairs: dict[str, Pair]) -> None:
-    findings = unresolved(pairs["2.8.0"].torch, pairs["2.7.1"].extension)
-    assert any("compute_strides_like_channels_last" in str(one) for one in findings)
+@pytest.mark.parametrize("version", TORCHES)
+def test_a_wheel_built_against_another_torch_does_not(version: str, pairs: dict[str, Pair]) -> None:
+    findings = unresolved(pairs[version].torch, pairs[OTHER[version]].extension)
+    assert any("c10::TensorImpl::" in str(one) for one in findings)
+
+
+@pytest.fixture(scope="module")
+def imports(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
+    """Import each extension beside its own torch, then load the one that was built against the other."""
+    typing = Store(default_store()).path(fetched("typing-extensions", "4.15.0").sha256)
+    root = system_root(TARGET.machine, "3.11", default_store())
+    done = {}
+    for version, pair in pairs.items():
+        work = tmp_path_factory.mktemp(version)
+        for wheel in (pair.torch.path, typing):
+            unpack(wheel, work / "site")
+        for built_for, any_pair in pairs.items():
+            unpack(any_pair.extension.path, work / built_for)
+        launcher = emulation.EmulatedLauncher(machine=TARGET.machine, root=root, work=work)
+        done[version] = imported(launcher, own=work / version, foreign=work / OTHER[version])
+        shutil.rmtree(work)
+    return done
+
+
+def unpack(wheel: Path, folder: Path) -> None:
+    """Put a wheel's files where they are imported from, without headers."""
+    with zipfile.ZipFile(wheel) as opened:
+        names = [name for name in opened.namelist() if not name.startswith("torch/include/")]
+        opened.extractall(folder, names)
+
+
+def imported(launcher: emulation.EmulatedLauncher, *, own: Path, foreign: Path) -> Finished:
+    """Run `_IMPORT` on the emulated machine."""
+    paths = [launcher.inside(path) for path in (own, foreign / "any_torch" / "_C.so")]
+    words = ["/usr/bin/python3.11", "-W", "ignore", "-c", _IMPORT, *paths]
+    environment = {"PYTHONPATH": launcher.inside(launcher.work / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run(launcher.command(words, environment, network=False), check=False, timeout=600)
+
+
+@emulated
+@pytest.mark.parametrize("version", TORCHES)
+def test_a_wheel_imports_beside_its_own_torch_and_its_operator_runs(
+    version: str, imports: dict[str, Finished]
+) -> None:
+    assert imports[version].status == 0, imports[version].stderr
+    assert imports[version].stdout.splitlines()[0] == f"aarch64 {version} [0, 2, 4]"
+
+
+@emulated
+@pytest.mark.parametrize("version", TORCHES)
+def test_beside_the_other_torch_it_fails_with_a_symbol_that_the_audit_had_named(
+    version: str, imports: dict[str, Finished], pairs: dict[str, Pair]
+) -> None:
+    said = imports[version].stdout.splitlines()[1]
+    _, _, symbol = said.partition("undefined symbol: ")
+    findings = unresolved(pairs[version].torch, pairs[OTHER[version]].extension)
+    assert f"mangled: {symbol}" in [line for one in findings for line in one.details]
