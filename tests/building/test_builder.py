@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 from making_builds import SMALL, Bench, cell, recipe_of
 from stand_ins import HEADER_SHA256, HEADER_URL, StandIn, cann, kernels, torch_npu
 from upstreams import commit, git
@@ -19,6 +21,7 @@ from ascend_wheelhouse.build.repair import BuilderTraceError
 from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.recipe import Recipe
 from ascend_wheelhouse.store import Store
 
@@ -267,3 +270,43 @@ def test_without_the_cells_cann_the_kernels_are_pending_and_the_versions_found_a
     assert pending is not None
     assert "cann ==8.3.RC2 wanted, found 8.5.0" in pending.reason
     assert "invoke vendor" in pending.supply
+
+
+TRACED = """
+from setuptools import Extension, setup
+extension = Extension("traced", ["traced.c"], extra_compile_args=["-g", "-O2"])
+setup(name="traced", version="1.0", ext_modules=[extension])
+"""
+TRACED_C = """
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "traced", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_traced(void) { return PyModule_Create(&module); }
+"""
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_debug_information_is_left_out_unless_the_recipe_keeps_it(*, kept: bool, tmp_path: Path) -> None:
+    commit(tmp_path / "servers/traced.git", {"setup.py": TRACED, "traced.c": TRACED_C})
+    bench = Bench(
+        root=tmp_path / "store",
+        mirrors=Mirrors(prefixes={"https://hub.test/": f"file://{tmp_path}/servers/"}),
+    )
+    recipe = Recipe.model_validate(
+        {
+            "name": "traced",
+            "summary": "An extension that asks for debug information.",
+            "origins": [{"kind": "git", "url": "https://hub.test/traced.git", "ref": "main"}],
+            "build": {
+                "backend": "pep517",
+                "requirements": SMALL,
+                "distributions": ["traced"],
+                "debug_info": kept,
+            },
+        }
+    )
+    where = cell({"torch": "2.6.0", "traced": "1.0"})
+    built = bench.build(recipe, where, bench.lock(recipe, where))
+    with zipfile.ZipFile(bench.store.path(built.sha256)) as wheel:
+        (library,) = (name for name in wheel.namelist() if name.endswith(".so"))
+        sections = {part.name for part in ELFFile(BytesIO(wheel.read(library))).iter_sections()}
+    assert (".debug_info" in sections) is kept

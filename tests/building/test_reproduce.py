@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 import venv
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,14 @@ def real_recipe(name: str) -> Recipe:
     return Recipe.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
+def told(report: ReproduceReport) -> Iterator[str]:
+    for wheel in report.wheels:
+        yield f"{wheel.filename}: {wheel.rung}, raw {wheel.raw}, by {', '.join(wheel.culprits) or 'chance'}"
+        yield from (f"  {one.member}: {one.detail}" for one in wheel.differences)
+
+
 def assert_bit_equal(report: ReproduceReport) -> None:
-    assert report.bit_equal, report.as_dict()
+    assert report.bit_equal, "\n".join(told(report))
     assert set(report.varied) >= set(NAMES) - {"order", "cores"}
 
 

@@ -159,7 +159,7 @@ class Builder:
         """
         room = self._room(job, toolchain, place, conditions, ccache=ccache)
         lay_source(job, self.store, room.work / "source", values=values(job, room), order=conditions.order)
-        write_shims(room, self._downloads(job, room.work))
+        write_shims(room, self._downloads(job, room.work), debug_info=job.spec.debug_info)
         if conditions.clock:
             write_clock(room.work / shims.FOLDER, conditions.clock)
         with self.server.slot() if self.server else nullcontext():

@@ -174,7 +174,7 @@ def _foreign(toolchain: Toolchain) -> list[str]:
     return [folder for folder in dict.fromkeys(folders) if not folder.startswith("/usr/")]
 
 
-def write_shims(room: Room, urls: Mapping[str, str]) -> None:
+def write_shims(room: Room, urls: Mapping[str, str], *, debug_info: bool = False) -> None:
     """Write the commands that stand before the system's own; `urls` are the recipe's downloads."""
     folder = room.work / shims.FOLDER
     maps = {
@@ -184,7 +184,14 @@ def write_shims(room: Room, urls: Mapping[str, str]) -> None:
         room.root: "/work",
     }
     ccache = "ccache" if room.ccache else ""
-    shims.write_compilers(folder, room.toolchain, maps, python=str(room.interpreter.prefix), ccache=ccache)
+    shims.write_compilers(
+        folder,
+        room.toolchain,
+        maps,
+        python=str(room.interpreter.prefix),
+        ccache=ccache,
+        debug_info=debug_info,
+    )
     shims.write_downloaders(folder, str(room.interpreter.program), room.root, urls)
     make = room.toolchain.get("make")
     if make and room.server and not make_is_client(room.toolchain):

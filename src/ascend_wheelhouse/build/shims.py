@@ -23,12 +23,18 @@ for word do
   shift
   case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
 done
-exec {command} "$@"
+exec {command} "$@"{last}
 """
 
 
 def write_compilers(
-    folder: Path, toolchain: Toolchain, maps: Mapping[str, str], *, python: str = "", ccache: str = ""
+    folder: Path,
+    toolchain: Toolchain,
+    maps: Mapping[str, str],
+    *,
+    python: str = "",
+    ccache: str = "",
+    debug_info: bool = False,
 ) -> None:
     """Write wrappers for gcc and g++ under the names that builds use.
 
@@ -38,6 +44,8 @@ def write_compilers(
         maps: Path as seen by the compiler, to what objects shall say.
         python: The interpreter's folder, whose `-rpath` (of its own LDFLAGS) no wheel may keep.
         ccache: The ccache to go through, or empty.
+        debug_info: Let `-g` pass. What it writes is most of a compile's time and of an object's size, and gcc 12 was
+            seen to write other location lists (`.debug_loclists`) for the same input, once in some tens of builds.
     """
     gcc = toolchain.get("gcc")
     if gcc is None:
@@ -52,7 +60,9 @@ def write_compilers(
     }
     for real, aliases in names.items():
         for alias in aliases:
-            _write(folder / alias, _WRAPPER.format(python=python, command=f"{ccache} {real} {flags}".strip()))
+            command = f"{ccache} {real} {flags}".strip()
+            text = _WRAPPER.format(python=python, command=command, last="" if debug_info else " -g0")
+            _write(folder / alias, text)
 
 
 def write_downloaders(folder: Path, python: str, root: str, urls: Mapping[str, str]) -> None:

@@ -127,6 +127,7 @@ class BuildTable(FileModel):
         distributions: The names that they must have, each exactly once.
         local_version: What replaces the local part of the version; empty keeps none.
         memory_mb: What one compiler process may need at most, in MiB.
+        debug_info: Keep what `-g` writes; left out, gcc gets `-g0`: Python's own CFLAGS ask for it, upstreams do not.
     """
 
     backend: Literal["script", "pep517"] = "script"
@@ -141,6 +142,7 @@ class BuildTable(FileModel):
     distributions: tuple[str, ...] = ()
     local_version: str = ""
     memory_mb: int = 1024
+    debug_info: bool = False
     container: str = ""
     edits: tuple[Edit, ...] = ()
     downloads: tuple[Download, ...] = ()
@@ -176,6 +178,7 @@ class BuildTable(FileModel):
             distributions=self.distributions,
             local_version=filled(self.local_version).lower(),
             memory_mb=self.memory_mb,
+            debug_info=self.debug_info,
             container=filled(_last((self.container, *(one.container for one in chosen)))).lower(),
             edits=tuple(
                 edit.model_copy(update={"replace": filled(edit.replace)})
@@ -204,6 +207,7 @@ class BuildSpec(FileModel):
     distributions: tuple[str, ...]
     local_version: str
     memory_mb: int
+    debug_info: bool
     container: str
     edits: tuple[Edit, ...]
     downloads: tuple[Download, ...]
