@@ -19,7 +19,13 @@ from ascend_wheelhouse.store import Store
 _NODE = Path(__file__).parent / "node"
 
 
-def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: Store) -> Manifest:
+Facts = Mapping[str, WheelFacts]
+"""What wheels say of themselves, by file name."""
+
+
+def lay_out(
+    folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: Store, facts: Facts | None = None
+) -> Manifest:
     """Fill an empty folder with a wheelhouse and return its manifest.
 
     Args:
@@ -28,6 +34,7 @@ def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: St
         recipes: Every recipe.
         lock: The lock, with what was built and handed over in it; all its files are in the store.
         store: The store.
+        facts: What is known of wheels already; the others are read.
     """
     wheels = [wheel_entry(wheel) for wheel in lock.installed]
     placed = [
@@ -40,7 +47,8 @@ def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: St
         assemble.write(folder, name, text.encode(), "lock")
         for name, text in locks.files(lock, cell.target).items()
     ]
-    facts = {wheel.filename: read_facts(folder / "wheels" / wheel.filename) for wheel in lock.installed}
+    known = dict(facts or {})
+    facts = known | facts_of([wheel for wheel in lock.installed if wheel.filename not in known], store)
     written += _index(folder, lock.installed, facts)
     written += _installer(folder)
     manifest = _manifest(cell, recipes, lock, [*placed, *written])
@@ -50,6 +58,11 @@ def lay_out(folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: St
     (folder / NAME).write_text(manifest.dumps(), "utf-8")
     assemble.write_sums(folder, manifest.files)
     return manifest
+
+
+def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, WheelFacts]:
+    """Read what wheels of the store say of themselves."""
+    return {wheel.filename: read_facts(store.path(wheel.sha256)) for wheel in wheels}
 
 
 def wheel_entry(wheel: LockedFile) -> Entry:
@@ -95,7 +108,7 @@ def _source_entry(source: LockedSource) -> Entry:
     )
 
 
-def _index(folder: Path, wheels: Sequence[LockedFile], facts: Mapping[str, WheelFacts]) -> list[Entry]:
+def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Entry]:
     indexed = [
         IndexedFile(
             name=wheel.name,

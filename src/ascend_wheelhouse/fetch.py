@@ -94,7 +94,7 @@ def fetch_all(
 
 
 class _Crew:
-    """Two groups of workers over two queues, both biggest first."""
+    """Two groups of workers over two queues, both urgent ones first, then the biggest."""
 
     def __init__(self, store: Store, http: Http, locate: Locate, emit: Emit) -> None:
         self._store = store
@@ -114,7 +114,7 @@ class _Crew:
             if each.urls:
                 self._plan(number, each)
             else:
-                self._to_find.put(_Task(-(each.size or 0), number, 0, partial(self._find, number, each)))
+                self._to_find.put(_Task(each.rank, number, 0, partial(self._find, number, each)))
         in_pieces = any((each.size or 0) >= LARGE for each in downloads)
         counts = min(_LOOKUPS, len(downloads)), jobs if in_pieces else min(jobs, len(downloads))
         workers = [
@@ -165,7 +165,7 @@ class _Crew:
         self._plan(number, replace(download, urls=tuple(self._locate(download))))
 
     def _plan(self, number: int, download: Download) -> None:
-        job, rank = download.filename, -(download.size or 0)
+        job, rank = download.filename, download.rank
         kind = PiecewiseTransfer if comes_in_pieces(download) else Transfer
         transfer = kind(
             download,
@@ -196,7 +196,7 @@ class _Crew:
 
 
 class _Task(NamedTuple):
-    """A step in a queue: the biggest download first, its pieces in order; no step ends a worker."""
+    """A step in a queue: by the download's rank, its pieces in order; no step ends a worker."""
 
     rank: int
     number: int

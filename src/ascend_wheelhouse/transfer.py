@@ -37,6 +37,9 @@ class StoppedError(WheelhouseError):
         )
 
 
+_URGENT = 1 << 60
+
+
 @dataclass(frozen=True, kw_only=True)
 class Download:
     """A file to have in the store.
@@ -48,6 +51,7 @@ class Download:
         name: The project it belongs to, for finding it on an index.
         urls: Where it may be fetched, first choice first; empty when an index must be asked.
         headers: Header fields to send along.
+        urgent: Fetch it before those that are not.
     """
 
     filename: str
@@ -56,6 +60,12 @@ class Download:
     name: str = ""
     urls: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
+    urgent: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Where it stands in a queue, lowest first: urgent ones, then big ones."""
+        return -(self.size or 0) - (_URGENT if self.urgent else 0)
 
     @property
     def key(self) -> str:

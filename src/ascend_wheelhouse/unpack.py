@@ -11,19 +11,25 @@ from pathlib import Path, PurePosixPath
 _EXECUTABLE = 0o100
 
 
-def extract(archive: tarfile.TarFile, folder: Path) -> None:
+def extract(archive: tarfile.TarFile, folder: Path) -> int:
     """Extract files, folders and links that stay inside, with modes 0644 and 0755 and nobody's ownership.
+
+    Returns:
+        The time of the newest member, in seconds; 0 where there is none.
 
     Raises:
         tarfile.ExtractError: A member is a device, or its path or link leaves the folder.
     """
+    newest = 0
     for member in archive:
         _refuse(member)
+        newest = max(newest, int(member.mtime))
         runs = member.isdir() or member.mode & _EXECUTABLE
         member.mode = 0o755 if runs else 0o644
         member.uid = member.gid = 0
         member.uname = member.gname = ""
         archive.extract(member, folder, set_attrs=not member.issym(), numeric_owner=True)
+    return newest
 
 
 def _refuse(member: tarfile.TarInfo) -> None:

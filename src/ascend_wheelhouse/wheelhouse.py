@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import assemble
-from ascend_wheelhouse.audit.command import audit_folder
+from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
-from ascend_wheelhouse.build.command import Workshop
-from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver
 from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.contents import lay_out
 from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.errors import IntegrityError, UsageError
-from ascend_wheelhouse.events import Note, Stage, silent
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.events import Emit, Note, Stage, silent
 from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
 from ascend_wheelhouse.locate import Answer, Located, ToBuild
@@ -25,24 +22,19 @@ from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, s
 from ascend_wheelhouse.locking import locked_payload
 from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.projects import build_source
-from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import own_indexes
 from ascend_wheelhouse.resolvers import resolver_named
-from ascend_wheelhouse.scheduler import Step, run_all
+from ascend_wheelhouse.source_wheels import build_sources, downloads_for, file_download, with_built
 from ascend_wheelhouse.supply import bring_released
 from ascend_wheelhouse.transfer import Download
 from ascend_wheelhouse.workspace import Workspace
 
-_BUILDS = 4
+if TYPE_CHECKING:
+    from ascend_wheelhouse.contents import Facts
 
 
 class StaleLockError(UsageError):
     """A committed lock was made for another cell than the stack file now describes."""
-
-
-class BuiltDiffersError(IntegrityError):
-    """A wheel built here has other bytes than the lock says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +108,8 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
         more = options.build - {source.component for source in committed.sources}
         return with_sources(workspace, cell, committed, more) if more else committed
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
-    built = build_sources(workspace, cell, new)
+    fetch(workspace, downloads_for(workspace, new), silent)
+    built = with_built(new, build_sources(workspace, cell, new))
     # A compiler's wheel gets its digest into the lock when `invoke reproduce` found it bit-equal, not before.
     sources = tuple(replace(one, wheel=None) if one.build else one for one in built.sources)
     save(replace(built, sources=sources, pending=new.pending), cell.target, workspace.lock_folder(cell))
@@ -156,23 +149,59 @@ def make(workspace: Workspace, options: Options) -> Made:
     """
     cell = cell_of(workspace, options)
     lock = lock_of(workspace, cell, options)
-    lock = supplied(workspace, cell, lock, options.build)
-    if not workspace.offline:
-        bring_released(workspace.locator(cell), workspace.store, lock)
-    with ThreadPoolExecutor(1, thread_name_prefix="build") as pool:
-        building = pool.submit(build_sources, workspace, cell, lock)
-        fetch(workspace, downloads_of(lock))
-        lock = building.result()
+    lock, facts = gather(workspace, cell, lock, options.build)
+    from ascend_wheelhouse.contents import lay_out  # noqa: PLC0415 - see `gather`
+
     final = (options.output or workspace.root / "wheelhouse") / cell.name
     workspace.emit(Stage(name="assemble"))
     with assemble.replacing(final) as part:
         recipes = workspace.catalogue.recipes
-        manifest = lay_out(part, cell=cell, recipes=recipes, lock=lock, store=workspace.store)
+        manifest = lay_out(part, cell=cell, recipes=recipes, lock=lock, store=workspace.store, facts=facts)
         report = _audited(workspace, part, final.name) if options.audit else None
     return Made(folder=final, manifest=manifest, lock=lock, cell=cell, report=report)
 
 
+def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> tuple[Lock, Facts]:
+    """Have every file of a lock in the store: pending ones are looked for, wheels fetched and built, all at once.
+
+    Returns:
+        The lock with what was found and built, and what the ready-made wheels say of themselves.
+    """
+    needed = downloads_for(workspace, lock)
+    wanted = {one.sha256: one for one in (*downloads_of(lock), *needed)}
+    arrivals = Arrivals([one.filename for one in needed], workspace.emit)
+    with ThreadPoolExecutor(2, thread_name_prefix="gather") as pool:
+        supplying = pool.submit(supplied, workspace, cell, lock, build)
+        building = pool.submit(_built_on_arrival, workspace, cell, lock, arrivals)
+        try:
+            _bring(workspace, cell, lock, list(wanted.values()), arrivals)
+            more = supplying.result()
+            found = [one for one in downloads_of(more) if one.sha256 not in wanted]
+            _bring(workspace, cell, more, found, workspace.emit)
+        finally:
+            arrivals.give_up()
+        from ascend_wheelhouse.contents import facts_of  # noqa: PLC0415 - takes long; the builds still run
+
+        facts = facts_of(more.wheels, workspace.store)
+        return with_built(more, building.result()), facts
+
+
+def _built_on_arrival(
+    workspace: Workspace, cell: Cell, lock: Lock, arrivals: Arrivals
+) -> list[LockedSource | Pending]:
+    return build_sources(workspace, cell, lock) if arrivals.wait() else []
+
+
+def _bring(workspace: Workspace, cell: Cell, lock: Lock, downloads: Sequence[Download], emit: Emit) -> None:
+    if not workspace.offline:
+        bring_released(workspace.locator(cell), workspace.store, lock)
+    if downloads:
+        fetch(workspace, downloads, emit)
+
+
 def _audited(workspace: Workspace, folder: Path, name: str) -> AuditReport:
+    from ascend_wheelhouse.audit.command import audit_folder  # noqa: PLC0415 - takes long, may be left out
+
     workspace.emit(Stage(name="audit"))
     report = audit_folder(folder, root=workspace.root, store=workspace.store, emit=workspace.emit)
     if report.exit_code:
@@ -182,11 +211,11 @@ def _audited(workspace: Workspace, folder: Path, name: str) -> AuditReport:
 
 def downloads_of(lock: Lock) -> list[Download]:
     """Return every ready-made file of a lock."""
-    return [*map(_file_download, lock.wheels), *map(_payload_download, lock.payloads)]
+    return [*map(file_download, lock.wheels), *map(_payload_download, lock.payloads)]
 
 
-def fetch(workspace: Workspace, downloads: Sequence[Download]) -> None:
-    """Have files in the store, looked up on the index by name."""
+def fetch(workspace: Workspace, downloads: Sequence[Download], emit: Emit | None = None) -> None:
+    """Have files in the store, looked up on the index by name; `emit` is the workspace's when None."""
     finder = Finder(workspace.http)
 
     own = own_indexes(workspace.catalogue.recipes)
@@ -198,67 +227,11 @@ def fetch(workspace: Workspace, downloads: Sequence[Download]) -> None:
     fetch_all(
         downloads,
         workspace.store,
-        workspace.emit,
+        emit or workspace.emit,
         http=workspace.http,
         locate=where,
         offline=workspace.offline,
     )
-
-
-def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> Lock:
-    """Build what the lock builds from source, and return the lock with the wheels' digests.
-
-    What this host cannot build, for want of a compiler or of CANN, is pending in the lock that is returned.
-
-    Raises:
-        BuiltDiffersError: The lock has another digest.
-        BuildError: A build failed.
-    """
-    needed = [
-        _file_download(file)
-        for source in lock.sources
-        for file in (*source.environment, _archive(source))
-        if file.sha256
-    ]
-    if needed and any(not _is_built(workspace, source) for source in lock.sources):
-        quiet = replace(workspace, emit=silent)
-        fetch(quiet, needed)
-    outcomes = list(zip(lock.sources, _built_side_by_side(workspace, cell, lock.sources), strict=True))
-    unbuilt = {one.component: one for _, one in outcomes if isinstance(one, Pending)}
-    return replace(
-        lock,
-        sources=tuple(source if isinstance(one, Pending) else one for source, one in outcomes),
-        pending=(*(one for one in lock.pending if one.component not in unbuilt), *unbuilt.values()),
-    )
-
-
-def _built_side_by_side(
-    workspace: Workspace, cell: Cell, sources: Sequence[LockedSource]
-) -> list[LockedSource | Pending]:
-    """Build what must be built, by need and memory, all compilers under one supply of job slots."""
-    cores = len(os.sched_getaffinity(0))
-    recipes = workspace.catalogue.recipes
-    with jobserver(cores) as server:
-        workshop = replace(workspace.workshop, server=server, builds=min(len(sources) or 1, _BUILDS))
-
-        def step(source: LockedSource) -> Step[LockedSource | Pending]:
-            recipe = recipes[source.component]
-            return Step(
-                name=source.component,
-                run=lambda _results: _built(workspace, cell, source, workshop),
-                needs=tuple(recipe.needs),
-                memory_mb=recipe.build.memory_mb if recipe.build else 0,
-            )
-
-        steps = list(map(step, sources))
-        outcomes = run_all(steps, workers=_BUILDS, memory_mb=host_memory_mb())
-    results: list[LockedSource | Pending] = []
-    for source in sources:
-        outcome = outcomes[source.component]
-        if outcome.error is not None:
-            raise outcome.error
-        results.append(outcome.result or source)
-    return results
 
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
@@ -294,46 +267,6 @@ def _check_fits(lock: Lock, cell: Cell) -> None:
             why="The stack file was changed after the lock was made.",
             next_step=f"invoke lock --upgrade --torch {cell.torch} --platform {cell.target.machine}",
         )
-
-
-def _is_built(workspace: Workspace, source: LockedSource) -> bool:
-    return source.wheel is not None and workspace.store.has(source.wheel.sha256)
-
-
-def _built(
-    workspace: Workspace, cell: Cell, source: LockedSource, workshop: Workshop
-) -> LockedSource | Pending:
-    if _is_built(workspace, source):
-        return source
-    recipe = workspace.catalogue.recipes[source.component]
-    wheel: LockedFile | Pending
-    if source.build:
-        wheel = workspace.source_builds(cell).build(source, recipe, workshop)
-    else:
-        wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
-    if isinstance(wheel, Pending):
-        return wheel
-    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
-        raise BuiltDiffersError(
-            f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
-            why="The build depends on something that the lock does not hold.",
-            next_step=f"`invoke reproduce {source.component}` names what differs",
-        )
-    return replace(source, wheel=wheel)
-
-
-def _archive(source: LockedSource) -> LockedFile:
-    return LockedFile(
-        name=source.component,
-        version=source.version,
-        filename=source.filename,
-        size=source.size,
-        sha256=source.sha256,
-    )
-
-
-def _file_download(file: LockedFile) -> Download:
-    return Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name)
 
 
 def _payload_download(payload: LockedPayload) -> Download:

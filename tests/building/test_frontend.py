@@ -88,7 +88,7 @@ def test_the_environment_holds_the_given_wheels(tmp_path: Path) -> None:
     ("requires", "extra"), [('"helper>2"', ()), ('"absent"', ()), ("", ("late-one==1",))]
 )
 def test_what_the_environment_lacks_is_named(tmp_path: Path, requires: str, extra: tuple[str, ...]) -> None:
-    source = project(tmp_path / "p", requires=requires, extra=extra)
+    source = project(tmp_path / "p", requires=requires, extra=extra, body="import late_one")
     wheel = helper_wheel(tmp_path)
     with pytest.raises(EnvironmentIncompleteError, match=r"^p wants (helper>2|absent|late-one==1) to build"):
         build_wheel(source, requirements=[wheel], out=tmp_path, env={}, python=PYTHON)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,15 @@ def test_files_come_into_the_store_in_the_order_asked_for(index: Index, store: S
     assert [each.download.filename for each in fetched] == [each.filename for each in downloads]
     assert all(store.has(each.sha256) and not each.cached for each in fetched)
     assert list(store.root.glob("incoming/*")) == []
+
+
+def test_urgent_files_come_first_then_the_biggest(index: Index, store: Store, http: Http) -> None:
+    events: list[Event] = []
+    sizes = (("small", 10), ("big", 9000), ("now", 500))
+    downloads = [replace(_offered(index, name, filler=size), urgent=name == "now") for name, size in sizes]
+    fetch_all(downloads, store, events.append, http=http, jobs=1)
+    started = [event.job.partition("-")[0] for event in events if isinstance(event, JobStarted)]
+    assert started == ["now", "big", "small"]
 
 
 def test_what_the_store_has_is_not_asked_for(index: Index, store: Store, http: Http) -> None:

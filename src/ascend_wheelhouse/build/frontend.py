@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +54,10 @@ class EnvironmentNotInstallableError(BuildError):
 def build_wheel(
     source_dir: Path, *, requirements: Sequence[Path], out: Path, env: Mapping[str, str], python: Path
 ) -> Path:
-    """Build the wheel of a project and return its path in `out`.
+    """Build the wheel of a project and return its path in `out`, not always compressed.
+
+    What a backend wants beyond `build-system.requires` is asked of it only where it fails: it costs setuptools
+    as long as a quarter of the build, and the environment is locked.
 
     Args:
         source_dir: The folder with `pyproject.toml`.
@@ -71,15 +76,23 @@ def build_wheel(
         runner = _Runner(env={**isolated.variables, **FIXED, **env})
         try:
             builder = build.ProjectBuilder(source_dir, str(isolated.python), runner=runner)
-            wanted = builder.build_system_requires | builder.get_requires_for_build("wheel")
-            _refuse_missing(source_dir, wanted, requirements)
-            return Path(builder.build("wheel", out))
+            _refuse_missing(source_dir, builder.build_system_requires, requirements)
+            return Path(builder.build("wheel", out, _unpacked_soon(source_dir)))
         except (build.BuildException, build.BuildBackendException, CommandFailedError) as error:
+            with suppress(build.BuildException, build.BuildBackendException, CommandFailedError):
+                _refuse_missing(source_dir, builder.get_requires_for_build("wheel"), requirements)
             raise BackendFailedError(
                 f"The build backend of {source_dir.name} failed.",
                 why=_last_words(error),
                 next_step="correct the recipe's project table, or its build requirements",
             ) from error
+
+
+def _unpacked_soon(source_dir: Path) -> dict[str, str]:
+    """Return what spares setuptools the compression of a wheel that is written anew in its normal form."""
+    table = tomllib.loads((source_dir / "pyproject.toml").read_text(encoding="utf-8"))
+    backend = table.get("build-system", {}).get("build-backend", "setuptools.build_meta")
+    return {"--build-option": "--compression=stored"} if backend == "setuptools.build_meta" else {}
 
 
 @dataclass(frozen=True, kw_only=True)

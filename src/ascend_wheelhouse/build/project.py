@@ -97,8 +97,7 @@ def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
     with tempfile.TemporaryDirectory(prefix="wheelhouse-source-") as scratch:
         try:
             with tarfile.open(sdist) as archive:
-                epoch = max((int(member.mtime) for member in archive.getmembers()), default=0)
-                extract(archive, Path(scratch))
+                epoch = extract(archive, Path(scratch))
         except (tarfile.TarError, OSError, EOFError) as error:
             raise _bad_source(sdist, str(error)) from error
         tops = list(Path(scratch).iterdir())

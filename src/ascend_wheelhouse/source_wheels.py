@@ -1,0 +1,118 @@
+"""The wheels that a lock builds from source: what they need, built side by side, held to the lock's digests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ascend_wheelhouse.build.command import Workshop
+from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.lock import Lock, LockedSource, Pending
+from ascend_wheelhouse.projects import build_source
+from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.scheduler import Step, run_all
+from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.workspace import Workspace
+
+_BUILDS = 4
+
+
+class BuiltDiffersError(IntegrityError):
+    """A wheel built here has other bytes than the lock says."""
+
+
+def downloads_for(workspace: Workspace, lock: Lock) -> list[Download]:
+    """Return what the builds still to do need: sources and build environments."""
+    waiting = [source for source in lock.sources if not _is_built(workspace, source)]
+    files = (file for source in waiting for file in (*source.environment, _archive(source)))
+    return list(dict.fromkeys(file_download(file, urgent=True) for file in files if file.sha256))
+
+
+def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSource | Pending]:
+    """Build what a lock builds from source; what `downloads_for` names is in the store.
+
+    Returns:
+        For each source of the lock the same with its wheel, or why this host cannot build it: no compiler, no CANN.
+
+    Raises:
+        BuiltDiffersError: The lock has another digest.
+        BuildError: A build failed.
+    """
+    cores = len(os.sched_getaffinity(0))
+    recipes = workspace.catalogue.recipes
+    with jobserver(cores) as server:
+        workshop = replace(workspace.workshop, server=server, builds=min(len(lock.sources) or 1, _BUILDS))
+
+        def step(source: LockedSource) -> Step[LockedSource | Pending]:
+            recipe = recipes[source.component]
+            return Step(
+                name=source.component,
+                run=lambda _results: _built(workspace, cell, source, workshop),
+                needs=tuple(recipe.needs),
+                memory_mb=recipe.build.memory_mb if recipe.build else 0,
+            )
+
+        steps = list(map(step, lock.sources))
+        outcomes = run_all(steps, workers=_BUILDS, memory_mb=host_memory_mb())
+    results: list[LockedSource | Pending] = []
+    for source in lock.sources:
+        outcome = outcomes[source.component]
+        if outcome.error is not None:
+            raise outcome.error
+        results.append(outcome.result or source)
+    return results
+
+
+def with_built(lock: Lock, results: Sequence[LockedSource | Pending]) -> Lock:
+    """Return a lock with the wheels of its sources; what could not be built is pending in it."""
+    pairs = list(zip(lock.sources, results, strict=True))
+    unbuilt = {one.component: one for _, one in pairs if isinstance(one, Pending)}
+    return replace(
+        lock,
+        sources=tuple(source if isinstance(one, Pending) else one for source, one in pairs),
+        pending=(*(one for one in lock.pending if one.component not in unbuilt), *unbuilt.values()),
+    )
+
+
+def file_download(file: LockedFile, *, urgent: bool = False) -> Download:
+    """Return how a locked file is fetched; an urgent one comes before all others."""
+    return Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name, urgent=urgent)
+
+
+def _is_built(workspace: Workspace, source: LockedSource) -> bool:
+    return source.wheel is not None and workspace.store.has(source.wheel.sha256)
+
+
+def _built(
+    workspace: Workspace, cell: Cell, source: LockedSource, workshop: Workshop
+) -> LockedSource | Pending:
+    if _is_built(workspace, source):
+        return source
+    recipe = workspace.catalogue.recipes[source.component]
+    wheel: LockedFile | Pending
+    if source.build:
+        wheel = workspace.source_builds(cell).build(source, recipe, workshop)
+    else:
+        wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
+    if isinstance(wheel, Pending):
+        return wheel
+    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
+        raise BuiltDiffersError(
+            f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
+            why="The build depends on something that the lock does not hold.",
+            next_step=f"`invoke reproduce {source.component}` names what differs",
+        )
+    return replace(source, wheel=wheel)
+
+
+def _archive(source: LockedSource) -> LockedFile:
+    return LockedFile(
+        name=source.component,
+        version=source.version,
+        filename=source.filename,
+        size=source.size,
+        sha256=source.sha256,
+    )
