@@ -199,7 +199,7 @@ def cache(_c: Context, json: bool = False, prune: bool = False) -> None:
 @task(
     positional=["file"],
     help={
-        "file": "a wheel, a .run package, an sdist or a release zip",
+        "file": "a wheel, a .run package, an sdist, a release zip, or the folder of a whole wheelhouse",
         "component": "whose it is, where its name does not say",
         "version": "the release that it is from, as stacks name it",
         "platform": "the machine that it is for, where its name does not say",
@@ -220,7 +220,7 @@ def vendor(
     sha256: str = "",
     json: bool = False,
 ) -> None:
-    """Hand over a file that could not be fetched; a release archive is opened."""
+    """Hand over a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
     from ascend_wheelhouse.commands import vendor as command
 
     words = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ascend_wheelhouse import assemble
+from ascend_wheelhouse import assemble, carried
 from ascend_wheelhouse import lock as locks
 from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource
+from ascend_wheelhouse.lock import Lock, LockedPayload
 from ascend_wheelhouse.manifest import NAME, Entry, Manifest, post_install
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipes
@@ -37,11 +37,9 @@ def lay_out(
         facts: What is known of wheels already; the others are read.
     """
     wheels = [wheel_entry(wheel) for wheel in lock.installed]
-    placed = [
-        *wheels,
-        *(_payload_entry(payload, recipes) for payload in lock.payloads),
-        *(_source_entry(source) for source in lock.sources if source.filename),
-    ]
+    ready = [*wheels, *(_payload_entry(payload, recipes) for payload in lock.payloads)]
+    held = {entry.sha256 for entry in ready}
+    placed = [*ready, *carried.entries(lock, cell, recipes, store, elsewhere=held)]
     assemble.place(store, folder, placed)
     written = [
         assemble.write(folder, name, text.encode(), "lock")
@@ -95,19 +93,6 @@ def _payload_entry(payload: LockedPayload, recipes: Recipes) -> Entry:
     )
 
 
-def _source_entry(source: LockedSource) -> Entry:
-    return Entry(
-        path=f"sources/{source.filename}",
-        size=source.size,
-        sha256=source.sha256,
-        kind="source",
-        name=source.component,
-        version=source.version,
-        component=source.component,
-        origin=source.origin,
-    )
-
-
 def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Entry]:
     indexed = [
         IndexedFile(
@@ -141,7 +126,7 @@ def _entry_of(path: Path, folder: Path, kind: str) -> Entry:
 
 def _manifest(cell: Cell, recipes: Recipes, lock: Lock, files: Iterable[Entry]) -> Manifest:
     entries = tuple(files)
-    present = {entry.component for entry in entries if entry.component}
+    present = {entry.component for entry in entries if entry.component and entry.kind != "source"}
     return Manifest(
         stack=lock.stack,
         platform=lock.platform,

@@ -162,6 +162,22 @@ def keep_bundle(store: Store, repository: Path, commit: str) -> None:
         store.put_result(f"git-{commit}", {"bundle": store.adopt(path)})
 
 
+def keep_carried(store: Store, sha256: str) -> str:
+    """Take a bundle that is in the store by its digest for the commit that it holds, and return that.
+
+    Raises:
+        GitFailedError: It is no bundle of one commit as `keep_bundle` writes them.
+    """
+    heads = git("bundle", "list-heads", str(store.path(sha256))).split()
+    if len(heads) != 2 or heads[1] != BUNDLE_REF:  # noqa: PLR2004 - one commit and its name
+        raise GitFailedError(
+            f"The bundle with sha256 {sha256} holds {len(heads) // 2} heads, and one {BUNDLE_REF} was expected.",
+            next_step="take the wheelhouse that `invoke wheelhouse` made",
+        )
+    store.put_result(f"git-{heads[0]}", {"bundle": sha256})
+    return heads[0]
+
+
 def unbundle(store: Store, commit: str, place: Path) -> Path:
     """Make a repository at `place` that holds the commit, from its bundle alone.
 

@@ -194,10 +194,15 @@ def load(folder: Path, cell: Cell) -> Lock | None:
     parsed = pylock.load_pylock(path)
     tool = parsed.tool
     try:
-        sources = tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+        sources = sources_in(folder, platform)
         payloads = tuple(LockedPayload(**table) for table in _tables(folder, platform, "payloads", "payload"))
+        locked = {
+            source.component for source in sources
+        }  # a wheelhouse's own lock names what was not built there
         pending = tuple(
-            Pending(reason=UNLOCKED, **table) for table in _tables(folder, platform, "payloads", "pending")
+            Pending(reason=UNLOCKED, **table)
+            for table in _tables(folder, platform, "payloads", "pending")
+            if table["component"] not in locked
         )
         built = {source.wheel.filename for source in sources if source.wheel}
         return Lock(
@@ -218,6 +223,11 @@ def load(folder: Path, cell: Cell) -> Lock | None:
             why="It was edited by hand, or written by another version of this tool.",
             next_step="restore it from git, or make it again: `invoke lock --upgrade`",
         ) from error
+
+
+def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
+    """Return what `sources.<platform>.toml` of a folder says."""
+    return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
 
 
 def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[str, Any]]:

@@ -117,10 +117,24 @@ class SourceBuilds:
                 next_step=f"invoke lock --upgrade --torch {self.cell.torch} --build {locked.component}",
             )
         sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(files))
-        for tree in (sources.tree, *(item.source for item in sources.repositories)):
-            if isinstance(tree, GitSource) and not self.offline:
-                self._bring(tree)
+        if not self.offline:
+            self._bring_commits(sources)
         return sources
+
+    def bring(self, locked: LockedSource, recipe: Recipe) -> None:
+        """Have a locked source's commits, and the files that its build would download, in the store.
+
+        Raises:
+            RefMovedError: A tag or branch is no longer what was locked.
+            SourceUnreachableError: A server does not answer.
+        """
+        self._bring_commits(Sources.from_dict(locked.build))
+        self.locker.downloads(spec_of(recipe, self.cell))
+
+    def _bring_commits(self, sources: Sources) -> None:
+        for tree in (sources.tree, *(item.source for item in sources.repositories)):
+            if isinstance(tree, GitSource):
+                self._bring(tree)
 
     def _bring(self, tree: GitSource) -> None:
         store = self.locker.store

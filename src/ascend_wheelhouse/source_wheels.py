@@ -26,8 +26,13 @@ class BuiltDiffersError(IntegrityError):
 
 def downloads_for(workspace: Workspace, lock: Lock) -> list[Download]:
     """Return what the builds still to do need: sources and build environments."""
-    waiting = [source for source in lock.sources if not _is_built(workspace, source)]
-    files = (file for source in waiting for file in (*source.environment, _archive(source)))
+    return source_downloads(lock, [one for one in lock.sources if not _is_built(workspace, one)])
+
+
+def source_downloads(lock: Lock, sources: Sequence[LockedSource] | None = None) -> list[Download]:
+    """Return the archives and build environments of a lock's sources, of all of them when None are named."""
+    wanted = lock.sources if sources is None else sources
+    files = (file for source in wanted for file in (*source.environment, _archive(source)))
     return list(dict.fromkeys(file_download(file, urgent=True) for file in files if file.sha256))
 
 

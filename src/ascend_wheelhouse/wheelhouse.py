@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse import assemble
+from ascend_wheelhouse import assemble, carried
 from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.events import Emit, Note, Stage, silent
 from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
@@ -24,7 +25,13 @@ from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.recipe import own_indexes
 from ascend_wheelhouse.resolvers import resolver_named
-from ascend_wheelhouse.source_wheels import build_sources, downloads_for, file_download, with_built
+from ascend_wheelhouse.source_wheels import (
+    build_sources,
+    downloads_for,
+    file_download,
+    source_downloads,
+    with_built,
+)
 from ascend_wheelhouse.supply import bring_released
 from ascend_wheelhouse.transfer import Download
 from ascend_wheelhouse.workspace import Workspace
@@ -150,6 +157,7 @@ def make(workspace: Workspace, options: Options) -> Made:
     cell = cell_of(workspace, options)
     lock = lock_of(workspace, cell, options)
     lock, facts = gather(workspace, cell, lock, options.build)
+    bring_sources(workspace, cell, lock)
     from ascend_wheelhouse.contents import lay_out  # noqa: PLC0415 - see `gather`
 
     final = (options.output or workspace.root / "wheelhouse") / cell.name
@@ -232,6 +240,24 @@ def fetch(workspace: Workspace, downloads: Sequence[Download], emit: Emit | None
         locate=where,
         offline=workspace.offline,
     )
+
+
+def bring_sources(workspace: Workspace, cell: Cell, lock: Lock) -> None:
+    """Have in the store what `sources/` carries, as far as origins answer, and tell what stays away."""
+    recipes = workspace.catalogue.recipes
+    quiet = replace(workspace, emit=silent)
+    wanted = carried.lacking(lock, cell, recipes, workspace.store)
+    if wanted and not workspace.offline:
+        with suppress(SourceUnreachableError, ResolveError):
+            fetch(workspace, source_downloads(lock), silent)
+        for source in lock.sources:
+            with suppress(SourceUnreachableError, ResolveError):
+                if source.build:
+                    quiet.source_builds(cell).bring(source, recipes[source.component])
+        wanted = carried.lacking(lock, cell, recipes, workspace.store)
+    for file in wanted:
+        text = f"sources/ lacks {file.filename}: {file.component} cannot be built from this wheelhouse alone"
+        workspace.emit(Note(text=text, level="warning"))
 
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 from ascend_wheelhouse.build.spec import Repair
 from ascend_wheelhouse.elf import MAGIC, ElfFacts, read_elf
 from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.node.sealed import SYSTEM_PATH
 from ascend_wheelhouse.process import Finished, run
 from ascend_wheelhouse.wheel import Member, WheelFile
 
@@ -128,7 +130,10 @@ def _refuse_missing(wheel: Path, left: Sequence[str]) -> None:
 
 
 def _libraries_here() -> set[str]:
-    cached = {line.split()[0] for line in run(["ldconfig", "-p"]).stdout.splitlines()[1:] if line.strip()}
+    ldconfig = (
+        shutil.which("ldconfig", path=SYSTEM_PATH) or "ldconfig"
+    )  # an ordinary user's path may lack /sbin
+    cached = {line.split()[0] for line in run([ldconfig, "-p"]).stdout.splitlines()[1:] if line.strip()}
     folders = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry]
     return cached | {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
 

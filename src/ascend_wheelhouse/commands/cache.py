@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from ascend_wheelhouse import console, pylock
+from ascend_wheelhouse import carried, console, lock, pylock
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.vendored import list_vendored
@@ -32,4 +32,7 @@ def _named(root: Path, store: Store) -> set[str]:
     """Digests that committed locks and hand-overs name."""
     locks = (root / "lockfiles").glob("*/pylock.*.toml")
     named = {file.sha256 for path in locks for file in pylock.load_pylock(path).files}
+    for path in (root / "lockfiles").glob("*/sources.*.toml"):
+        for source in lock.sources_in(path.parent, path.name.split(".")[1]):
+            named |= {file.sha256 for file in carried.source_files(source, store)}
     return named | {record.sha256 for record in list_vendored(store)}

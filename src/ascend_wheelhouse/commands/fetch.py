@@ -9,7 +9,8 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.wheelhouse import cell_of, downloads_of, fetch, lock_of
+from ascend_wheelhouse.source_wheels import source_downloads
+from ascend_wheelhouse.wheelhouse import bring_sources, cell_of, downloads_of, fetch, lock_of
 from ascend_wheelhouse.workspace import Workspace
 
 
@@ -20,8 +21,11 @@ def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> 
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline)
             cell = cell_of(workspace, options)
-            wanted = downloads_of(lock_of(workspace, cell, options))
+            lock = lock_of(workspace, cell, options)
+            every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
+            wanted = list(every.values())
             fetch(workspace, wanted)
+            bring_sources(workspace, cell, lock)
         size = sum(each.size or 0 for each in wanted)
         if json:
             console.print_json({"files": len(wanted), "bytes": size, "store": str(workspace.store.root)})

@@ -1,4 +1,4 @@
-"""`invoke vendor` takes in a file that could not be fetched; `invoke vendored` lists them."""
+"""`invoke vendor` takes in a file that could not be fetched, or a wheelhouse; `invoke vendored` lists the files."""
 
 from __future__ import annotations
 
@@ -12,19 +12,35 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.stack import load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.vendor import vendor_file
+from ascend_wheelhouse.vendor_wheelhouse import is_wheelhouse, vendor_wheelhouse
 from ascend_wheelhouse.vendored import VendoredRecord, list_vendored
 
 
 def main(root: Path, file: str, *, words: Mapping[str, str], json: bool) -> None:
-    """Take in `file` with what the words say of it."""
+    """Take in `file` with what the words say of it; a wheelhouse says everything itself."""
     with console.main_guard(json=json):
-        _tell(_hand_over(root, Path(file), Store(), words), json=json)
+        if is_wheelhouse(Path(file)):
+            _take_over(root, Path(file), json=json)
+        else:
+            _tell(_hand_over(root, Path(file), Store(), words), json=json)
 
 
 def listing(*, json: bool) -> None:
     """List every file that was handed over."""
     with console.main_guard(json=json):
         _tell(list_vendored(Store()), json=json)
+
+
+def _take_over(root: Path, folder: Path, *, json: bool) -> None:
+    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
+        taken = vendor_wheelhouse(folder, root=root, store=Store(), emit=emit)
+    if json:
+        console.print_json(taken.as_dict())
+        return
+    there = f"{taken.files} files, {taken.new} of them new, {len(taken.commits)} git commits"
+    console.line(f"{taken.wheelhouse}: {there}, are in the store")
+    console.line(f"{'its' if taken.lock_put else 'the'} lock stands in {taken.lock}")
+    console.line("Next: the same `invoke wheelhouse` with --offline, or `invoke build COMPONENT --offline`.")
 
 
 def _hand_over(root: Path, path: Path, store: Store, words: Mapping[str, str]) -> Sequence[VendoredRecord]:

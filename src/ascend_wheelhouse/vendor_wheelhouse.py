@@ -1,0 +1,134 @@
+"""Taking in a whole wheelhouse that was carried here: a store with nothing in it can then make it again offline.
+
+Wheels, payloads and sources go into the store by the digests of the manifest, git bundles under the commits that
+they hold, and the lock into `lockfiles/` where the project has none for that cell.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ascend_wheelhouse import manifest
+from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Note, Stage, silent
+from ascend_wheelhouse.git_source import keep_carried
+from ascend_wheelhouse.store import Store
+
+_KINDS = {"wheel", "payload", "source"}
+_LOCKS = ("pylock.{}.toml", "requirements.{}.txt", "sources.{}.toml", "payloads.{}.toml")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+class CarriedFileError(IntegrityError):
+    """A file of the wheelhouse is missing, or is not what its manifest says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenIn:
+    """What came of a wheelhouse.
+
+    Args:
+        wheelhouse: Its name.
+        files: How many files of it the store holds now.
+        new: How many of them it did not hold before.
+        commits: The commits whose bundles are among them.
+        lock: Where its lock stands in the project: a folder below the root, and whether it was put there.
+        lock_put: Whether the lock was put there now.
+    """
+
+    wheelhouse: str
+    files: int
+    new: int
+    commits: tuple[str, ...]
+    lock: str
+    lock_put: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return asdict(self)
+
+
+def is_wheelhouse(path: Path) -> bool:
+    """Tell whether a path is a folder with a manifest."""
+    return (path / manifest.NAME).is_file()
+
+
+def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = silent) -> TakenIn:
+    """Keep what a wheelhouse holds, so that it can be built here without any server.
+
+    Args:
+        folder: The wheelhouse.
+        root: The project folder, whose `lockfiles/` gets the lock.
+        store: Where the files go.
+        emit: Told of each file.
+
+    Raises:
+        NotAWheelhouseError: The folder holds no readable manifest.
+        CarriedFileError: A file is missing or has other bytes than the manifest says.
+    """
+    document = manifest.read(folder)
+    rows = [row for row in document["files"] if row["kind"] in _KINDS]
+    emit(Stage(name="take in", jobs=len(rows)))
+    new = sum(_take(folder, row, store, emit) for row in rows)
+    bundles = [row["sha256"] for row in rows if PurePosixPath(row["path"]).suffix == ".bundle"]
+    place, put = _put_lock(folder, document, root / "lockfiles", emit)
+    return TakenIn(
+        wheelhouse=folder.resolve().name,
+        files=len(rows),
+        new=new,
+        commits=tuple(keep_carried(store, digest) for digest in bundles),
+        lock=str(place.relative_to(root)),
+        lock_put=put,
+    )
+
+
+def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> bool:
+    """Have one file in the store; return whether it is new there."""
+    path, digest = folder / row["path"], str(row["sha256"])
+    emit(JobStarted(job=path.name, action="take in", total=row["size"]))
+    if store.has(digest, row["size"]):
+        emit(JobFinished(job=path.name, outcome="cached"))
+        return False
+    if not path.is_file():
+        raise CarriedFileError(
+            f"{row['path']} is not in {folder.name}.", next_step="copy the whole wheelhouse again"
+        )
+    with store.incoming() as part:
+        if (found := store.copy_in(path, part)) != digest:
+            raise CarriedFileError(
+                f"{row['path']} has sha256 {found}, the manifest says {digest}.",
+                why="It was damaged or changed on the way.",
+                next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify`",
+            )
+        store.adopt(part, digest)
+    emit(JobFinished(job=path.name, outcome="done"))
+    return True
+
+
+def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: Emit) -> tuple[Path, bool]:
+    """Copy the wheelhouse's lock into the project, which keeps its own where it has one for the cell."""
+    stack, platform = str(document["stack"]), str(document["platform"])
+    if not _PLAIN.fullmatch(stack) or not _PLAIN.fullmatch(platform):
+        raise manifest.NotAWheelhouseError(f"{folder.name}: its manifest names no stack and platform.")
+    place = lockfiles / stack
+    names = [pattern.format(platform) for pattern in _LOCKS]
+    own = place / names[0]
+    if own.is_file():
+        same = all(_text(place / name) == _text(folder / name) for name in names)
+        if not same:
+            text = f"lockfiles/{stack} has a lock for {platform} already, and it stays"
+            emit(Note(text=text, level="warning"))
+        return place, False
+    place.mkdir(parents=True, exist_ok=True)
+    for name in (name for name in names if (folder / name).is_file()):
+        shutil.copyfile(folder / name, place / name)
+    return place, True
+
+
+def _text(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
