@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ascend_wheelhouse import assemble, carried
@@ -41,18 +42,16 @@ def lay_out(
     held = {entry.sha256 for entry in ready}
     placed = [*ready, *carried.entries(lock, cell, recipes, store, elsewhere=held)]
     assemble.place(store, folder, placed)
-    written = [
-        assemble.write(folder, name, text.encode(), "lock")
-        for name, text in locks.files(lock, cell.target).items()
-    ]
+    texts = locks.files(lock, cell.target)
+    written = [assemble.write(folder, name, text.encode(), "lock") for name, text in texts.items()]
     known = dict(facts or {})
     facts = known | facts_of([wheel for wheel in lock.installed if wheel.filename not in known], store)
     written += _index(folder, lock.installed, facts)
     written += _installer(folder)
-    manifest = _manifest(cell, recipes, lock, [*placed, *written])
+    manifest = _manifest(cell, recipes, lock, locks.digest_of(texts), [*placed, *written])
     bill = write_sbom(manifest.as_dict(), [], facts)
     written.append(assemble.write(folder, "sbom.cdx.json", bill, "sbom"))
-    manifest = _manifest(cell, recipes, lock, [*placed, *written])
+    manifest = replace(manifest, files=(*placed, *written))
     (folder / NAME).write_text(manifest.dumps(), "utf-8")
     assemble.write_sums(folder, manifest.files)
     return manifest
@@ -124,7 +123,7 @@ def _entry_of(path: Path, folder: Path, kind: str) -> Entry:
     )
 
 
-def _manifest(cell: Cell, recipes: Recipes, lock: Lock, files: Iterable[Entry]) -> Manifest:
+def _manifest(cell: Cell, recipes: Recipes, lock: Lock, lock_digest: str, files: Iterable[Entry]) -> Manifest:
     entries = tuple(files)
     present = {entry.component for entry in entries if entry.component and entry.kind != "source"}
     return Manifest(
@@ -134,7 +133,7 @@ def _manifest(cell: Cell, recipes: Recipes, lock: Lock, files: Iterable[Entry]) 
         derived=cell.derived,
         cell=cell.as_manifest(),
         recipes_digest=lock.recipes_digest,
-        lock_digest=locks.digest(lock, cell.target),
+        lock_digest=lock_digest,
         files=entries,
         pending=lock.pending,
         notes=cell.notes,

@@ -152,8 +152,13 @@ def files(lock: Lock, target: Target) -> dict[str, str]:
 
 def digest(lock: Lock, target: Target) -> str:
     """Return the sha256 over the lock's files."""
+    return digest_of(files(lock, target))
+
+
+def digest_of(texts: Mapping[str, str]) -> str:
+    """Return the sha256 over what `files` gave."""
     hasher = hashlib.sha256()
-    for name, text in sorted(files(lock, target).items()):
+    for name, text in sorted(texts.items()):
         hasher.update(f"{name}\0{text}\0".encode())
     return hasher.hexdigest()
 
