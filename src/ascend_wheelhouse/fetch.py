@@ -168,7 +168,7 @@ class _Crew:
         job, rank = download.filename, download.rank
         kind = PiecewiseTransfer if comes_in_pieces(download) else Transfer
         transfer = kind(
-            download,
+            wanted=download,
             store=self._store,
             http=self._http,
             progress=lambda done: self._emit(JobProgress(job=job, done=done)),

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.origins import faults
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.store import CHUNK, Store
-from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, open_partial, patiently
+from ascend_wheelhouse.store import CHUNK
+from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
 
 LARGE = 32 << 20
 PIECE = 16 << 20
@@ -47,24 +46,15 @@ def comes_in_pieces(download: Download) -> bool:
     return remote and download.sha256 is not None and (download.size or 0) >= LARGE
 
 
-class PiecewiseTransfer:
+@dataclass(kw_only=True)
+class PiecewiseTransfer(Way):
     """One big download's way into the store; its pieces are fetched by as many threads as like to.
 
-    Args:
-        download: What to bring; `comes_in_pieces` holds for it.
-        store: Where to.
-        http: The door.
-        progress: Called with the bytes that are there so far.
+    `comes_in_pieces` holds for what is to be brought.
     """
 
-    def __init__(
-        self, download: Download, *, store: Store, http: Http, progress: Callable[[int], None]
-    ) -> None:
-        self._wanted = download
-        self._store = store
-        self._http = http
-        self._progress = progress
-        self.count = -(-(download.size or 0) // PIECE)
+    def __post_init__(self) -> None:
+        self.count = -(-(self.wanted.size or 0) // PIECE)
         self._left = self.count
         self._pieces: list[_Piece] = []
         self._base = Path()
@@ -82,7 +72,7 @@ class PiecewiseTransfer:
             WheelhouseError: In that last call only: what `Transfer.run` raises.
         """
         try:
-            with self._store.telling():
+            with self.store.telling():
                 self._begin()
                 if self._error is None and not self._plain:
                     self._one(self._pieces[number])
@@ -101,8 +91,8 @@ class PiecewiseTransfer:
             if self._begun:
                 return
             self._begun = True
-            partial = self._held.enter_context(self._store.partial(self._wanted.key))
-            self._plain = self._store.has(str(self._wanted.sha256), self._wanted.size)
+            partial = self._held.enter_context(self.store.partial(self.wanted.key))
+            self._plain = self.store.has(str(self.wanted.sha256), self.wanted.size)
             self._base = partial.path
             with open_partial(self._base) as file:
                 file.truncate(partial.size // PIECE * PIECE)
@@ -111,7 +101,7 @@ class PiecewiseTransfer:
             self._there = partial.size + sum(have)
 
     def _divided(self) -> Iterator[_Piece]:
-        size = self._wanted.size or 0
+        size = self.wanted.size or 0
         for start in range(0, size, PIECE):
             path = self._base.with_suffix(f".{start // PIECE}.piece")
             yield _Piece(start=start, end=min(start + PIECE, size), path=path)
@@ -122,27 +112,23 @@ class PiecewiseTransfer:
         if piece.missing < 0:
             piece.path.unlink()
         if piece.missing:
-            patiently(self._http, lambda: -piece.missing, lambda: self._read(piece))
+            patiently(self.http, lambda: -piece.missing, lambda: self._read(piece))
         self._append_what_is_next()
 
     def _read(self, piece: _Piece) -> None:
-        url, offset = self._wanted.urls[0], piece.end - piece.missing
-        headers = self._wanted.headers
+        url, offset = self.wanted.urls[0], piece.end - piece.missing
+        headers = self.wanted.headers
         with (
-            self._http.stream(url, offset=offset, end=piece.end, headers=headers) as stream,
+            self.http.stream(url, offset=offset, end=piece.end, headers=headers) as stream,
             piece.path.open("ab", buffering=0) as file,
         ):
-            if (
-                not stream.head.partial
-                or stream.head.start != offset
-                or stream.head.size != self._wanted.size
-            ):
+            if not stream.head.partial or stream.head.start != offset or stream.head.size != self.wanted.size:
                 raise faults.RangeRefusedError(url, "the origin does not serve ranges")
             while left := piece.end - offset:
                 chunk = stream.read(min(CHUNK, left))
                 if not chunk:
                     raise faults.ConnectionBrokenError(url, f"ended {left} bytes before the end of a piece")
-                if self._http.stop.is_set():
+                if self.http.stop.is_set():
                     raise StoppedError
                 file.write(chunk)
                 offset += len(chunk)
@@ -152,12 +138,12 @@ class PiecewiseTransfer:
         with self._guard:
             self._there += count
             there = self._there
-        self._progress(there)
+        self.progress(there)
 
     def _append_what_is_next(self) -> None:
         """Append every piece whose turn it is; the guard keeps their order."""
         with self._guard, self._base.open("ab", buffering=0) as base:
-            while (size := base.tell()) < (self._wanted.size or 0):
+            while (size := base.tell()) < (self.wanted.size or 0):
                 piece = self._pieces[size // PIECE]
                 if piece.missing:
                     return
@@ -170,7 +156,9 @@ class PiecewiseTransfer:
         if self._error is not None:
             raise self._error
         try:
-            sha256 = Transfer(self._wanted, store=self._store, http=self._http, progress=self._progress).run()
+            sha256 = Transfer(
+                wanted=self.wanted, store=self.store, http=self.http, progress=self.progress
+            ).run()
         except IntegrityError:
             self._drop_pieces()
             raise

@@ -68,24 +68,9 @@ def run(
         HostUnfitError: The command does not exist on this host.
     """
     words = tuple(str(word) for word in args)
-    try:
-        process = subprocess.Popen(
-            words,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-    except FileNotFoundError as error:
-        if cwd is not None and not cwd.is_dir():
-            raise
-        raise HostUnfitError(
-            f"The command {words[0]!r} is not on this host.",
-            next_step=f"install {Path(words[0]).name} and run the same command again",
-        ) from error
+    given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
+    captured: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = _started(words, cwd=cwd, env=env, stdin=given, text=True, errors="replace", **captured)
     with process, _known(process):
         stdout, stderr = process.communicate(stdin, timeout)
     finished = Finished(args=words, status=process.returncode, stdout=stdout, stderr=stderr)
@@ -114,27 +99,28 @@ def run_logged(
     Raises:
         HostUnfitError: The command does not exist on this host.
     """
-    words = [str(word) for word in args]
-    try:
-        process = subprocess.Popen(
-            words,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-    except FileNotFoundError as error:
-        raise HostUnfitError(
-            f"The command {words[0]!r} is not on this host.",
-            next_step=f"install {Path(words[0]).name} and run the same command again",
-        ) from error
+    words = tuple(str(word) for word in args)
+    joined: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    process = _started(words, env=env, stdin=subprocess.DEVNULL, process_group=0, **joined)
     with process, log.open("ab") as out, _known(process):
         for line in process.stdout or ():
             out.write(line)
             out.flush()
             on_line(line.decode(errors="replace").rstrip())
         return process.wait()
+
+
+def _started(words: tuple[str, ...], **how: Any) -> subprocess.Popen[Any]:  # noqa: ANN401 - as Popen takes it
+    """Start a command; a missing one is told with what to install."""
+    try:
+        return subprocess.Popen(words, **how)
+    except FileNotFoundError as error:
+        if how.get("cwd") is not None and not how["cwd"].is_dir():
+            raise
+        raise HostUnfitError(
+            f"The command {words[0]!r} is not on this host.",
+            next_step=f"install {Path(words[0]).name} and run the same command again",
+        ) from error
 
 
 def stop_all() -> None:

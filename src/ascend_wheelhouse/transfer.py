@@ -99,24 +99,28 @@ class _Copy:
         self.size, self.continued, self.digest = 0, False, hashlib.sha256()
 
 
-class Transfer:
-    """One download's way into the store.
+@dataclass(kw_only=True)
+class Way:
+    """What every way of a download into the store has.
 
     Args:
-        download: What to bring; its `urls` are set.
+        wanted: What to bring.
         store: Where to.
         http: The door.
         progress: Called with the bytes that are there so far.
     """
 
-    def __init__(
-        self, download: Download, *, store: Store, http: Http, progress: Callable[[int], None]
-    ) -> None:
-        self._wanted = download
-        self._store = store
-        self._http = http
-        self._progress = progress
-        self._told = 0
+    wanted: Download
+    store: Store
+    http: Http
+    progress: Callable[[int], None]
+
+
+@dataclass(kw_only=True)
+class Transfer(Way):
+    """One download's way into the store, by one connection; the download's `urls` are set."""
+
+    _told: int = field(default=0, init=False)
 
     def run(self) -> str:
         """Fetch the file and return its sha256.
@@ -127,19 +131,19 @@ class Transfer:
             HostUnfitError: The store has no room or cannot be written.
             StoppedError: The run was stopped.
         """
-        with self._store.partial(self._wanted.key) as partial:
-            if self._wanted.sha256 and self._store.has(self._wanted.sha256, self._wanted.size):
-                return self._wanted.sha256
+        with self.store.partial(self.wanted.key) as partial:
+            if self.wanted.sha256 and self.store.has(self.wanted.sha256, self.wanted.size):
+                return self.wanted.sha256
             sha256 = self._from_any_url(partial)
             try:
-                check_wheel_names(partial.path, self._wanted.filename)
+                check_wheel_names(partial.path, self.wanted.filename)
             except IntegrityError:
                 partial.drop()
                 raise
-            return self._store.adopt(partial.path, sha256)
+            return self.store.adopt(partial.path, sha256)
 
     def _from_any_url(self, partial: Partial) -> str:
-        *others, last = self._wanted.urls
+        *others, last = self.wanted.urls
         for url in others:
             try:
                 return self._from(url, partial)
@@ -148,7 +152,7 @@ class Transfer:
         return self._from(last, partial)
 
     def _from(self, url: str, partial: Partial) -> str:
-        if self._wanted.sha256 is None and not self._validator(url, partial):
+        if self.wanted.sha256 is None and not self._validator(url, partial):
             partial.drop()
         with open_partial(partial.path) as file:
             copy = _Copy(file=file)
@@ -170,7 +174,7 @@ class Transfer:
     def _whole(self, url: str, partial: Partial, copy: _Copy) -> str:
         self._fill(url, partial, copy)
         found = copy.digest.hexdigest()
-        if self._wanted.sha256 in {None, found}:
+        if self.wanted.sha256 in {None, found}:
             return found
         copy.file.seek(0)
         if copy.file.read(256).lstrip().lower().startswith(_HTML_STARTS):
@@ -179,7 +183,7 @@ class Transfer:
                 url, "an HTML page came in place of the file, with status 200"
             )
         raise faults.HashMismatchError(
-            self._wanted.filename, expected=str(self._wanted.sha256), found=found, url=url
+            self.wanted.filename, expected=str(self.wanted.sha256), found=found, url=url
         )
 
     def _validator(self, url: str, partial: Partial) -> str:
@@ -188,16 +192,16 @@ class Transfer:
         return note.get("validator", "") if note.get("url") == _fingerprint(url) else ""
 
     def _fill(self, url: str, partial: Partial, copy: _Copy) -> None:
-        if copy.size and copy.size == self._wanted.size:
+        if copy.size and copy.size == self.wanted.size:
             copy.continued = True
             return
-        patiently(self._http, lambda: copy.size, lambda: self._read(url, partial, copy))
+        patiently(self.http, lambda: copy.size, lambda: self._read(url, partial, copy))
 
     def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
         validator = self._validator(url, partial)
         copy.continued = copy.size > 0
-        headers = self._wanted.headers
-        with self._http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
+        headers = self.wanted.headers
+        with self.http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
             self._refuse_html(url, stream)
             self._expect_size(url, stream)
             if stream.head.start != copy.size:
@@ -205,37 +209,37 @@ class Transfer:
             if stream.head.validator and not copy.continued:
                 partial.remember({"validator": stream.head.validator, "url": _fingerprint(url)})
             while chunk := stream.read(CHUNK):
-                if self._http.stop.is_set():
+                if self.http.stop.is_set():
                     raise StoppedError
                 copy.append(chunk)
                 self._expect_at_most(url, copy.size)
                 self._tell(copy.size)
-        whole = stream.head.size if stream.head.size is not None else self._wanted.size
+        whole = stream.head.size if stream.head.size is not None else self.wanted.size
         if whole is not None and copy.size < whole:
             raise faults.ConnectionBrokenError(url, f"ended after {copy.size} of {whole} bytes")
 
     def _expect_at_most(self, url: str, size: int) -> None:
-        expected = self._wanted.size
+        expected = self.wanted.size
         if expected is not None and size > expected:
-            raise faults.SizeMismatchError(self._wanted.filename, expected=expected, found=size, url=url)
+            raise faults.SizeMismatchError(self.wanted.filename, expected=expected, found=size, url=url)
 
     def _tell(self, size: int) -> None:
         """Report progress in steps, since a connection hands over small pieces."""
-        if size - self._told >= _STEP or size == self._wanted.size or size < self._told:
+        if size - self._told >= _STEP or size == self.wanted.size or size < self._told:
             self._told = size
-            self._progress(size)
+            self.progress(size)
 
     def _refuse_html(self, url: str, stream: Stream) -> None:
         html = stream.head.content_type in {"text/html", "application/xhtml+xml"}
-        if html and not self._wanted.filename.endswith((".html", ".htm")):
+        if html and not self.wanted.filename.endswith((".html", ".htm")):
             raise faults.HtmlInsteadOfFileError(
                 url, "an HTML page came in place of the file, with status 200"
             )
 
     def _expect_size(self, url: str, stream: Stream) -> None:
-        size, expected = stream.head.size, self._wanted.size
+        size, expected = stream.head.size, self.wanted.size
         if size is not None and expected is not None and size != expected:
-            raise faults.SizeMismatchError(self._wanted.filename, expected=expected, found=size, url=url)
+            raise faults.SizeMismatchError(self.wanted.filename, expected=expected, found=size, url=url)
 
 
 def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> None:
