@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from ascend_wheelhouse.build.project import ProjectSource, build_project
@@ -14,6 +13,7 @@ from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.lock import LockedSource
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.store import BlobMissingError, DamagedBlobError, Store, file_sha256
 from ascend_wheelhouse.wheel import WheelFile
 
@@ -44,8 +44,7 @@ def build_source(source: LockedSource, recipe: Recipe, *, store: Store, emit: Em
         )
     emit(JobStarted(job=recipe.name, action="build"))
     try:
-        with tempfile.TemporaryDirectory(prefix="wheelhouse-") as scratch:
-            work = Path(scratch)
+        with scratch() as work:
             locked = ProjectSource(
                 name=recipe.distribution,
                 version=source.version,

@@ -8,7 +8,6 @@ user has set for himself does not reach it. `build` (pypa) speaks to the backend
 from __future__ import annotations
 
 import os
-import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.target import Target
 
 _UNDER_UMASK = ("/bin/sh", "-c", 'umask 022 && exec "$@"', "sh")
@@ -71,8 +71,8 @@ def build_wheel(
         EnvironmentIncompleteError: The project wants more than they are.
         BackendFailedError: The backend failed; the text ends with its last lines.
     """
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-build-") as scratch:
-        isolated = _environment(Path(scratch), requirements, python)
+    with scratch() as room:
+        isolated = _environment(room, requirements, python)
         runner = _Runner(env={**isolated.variables, **FIXED, **env})
         try:
             builder = build.ProjectBuilder(source_dir, str(isolated.python), runner=runner)
@@ -115,13 +115,13 @@ class _Runner:
         run([*_UNDER_UMASK, *cmd], cwd=Path(cwd) if cwd else None, env={**self.env, **(extra_environ or {})})
 
 
-def _environment(scratch: Path, requirements: Sequence[Path], python: Path) -> _Isolated:
-    place = scratch / "env"
-    home = scratch / "home"
+def _environment(room: Path, requirements: Sequence[Path], python: Path) -> _Isolated:
+    place = room / "env"
+    home = room / "home"
     home.mkdir()
     quiet = ("--quiet", "--offline", "--no-cache", "--no-config")
     install = ("--no-index", "--no-deps", "--link-mode", "copy", "--python", place / "bin" / "python")
-    variables = {"PATH": f"{place}/bin:{os.defpath}", "HOME": str(home), "TMPDIR": str(scratch)}
+    variables = {"PATH": f"{place}/bin:{os.defpath}", "HOME": str(home), "TMPDIR": str(room)}
     try:
         run([uv.find_uv_bin(), "venv", *quiet, "--python", python, place], env={**variables, **FIXED})
         if requirements:

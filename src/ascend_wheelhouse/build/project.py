@@ -26,6 +26,7 @@ from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.project import edition_for
 from ascend_wheelhouse.recipe import ProjectBuild
+from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.unpack import extract
 from ascend_wheelhouse.wheel import WheelFile
 
@@ -94,13 +95,13 @@ def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
     Raises:
         BadSourceError: It is no archive, is damaged, or does not hold exactly one folder.
     """
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-source-") as scratch:
+    with scratch() as room:
         try:
             with tarfile.open(sdist) as archive:
-                epoch = extract(archive, Path(scratch))
+                epoch = extract(archive, room)
         except (tarfile.TarError, OSError, EOFError) as error:
             raise _bad_source(sdist, str(error)) from error
-        tops = list(Path(scratch).iterdir())
+        tops = list(room.iterdir())
         if len(tops) != 1 or not tops[0].is_dir():
             raise _bad_source(sdist, f"it holds {len(tops)} entries at its top, not one folder")
         yield tops[0], epoch

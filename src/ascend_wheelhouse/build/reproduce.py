@@ -23,10 +23,10 @@ from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.events import JobFinished, JobStarted, Note
+from ascend_wheelhouse.scratch import memory, scratch
 from ascend_wheelhouse.store import file_sha256
 
 _ROOM_IN_MEMORY = 4 << 30
-_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,10 +171,9 @@ def _diffoscope(first: list[_Made], second: list[_Made], reports: Path) -> str:
 def _folder(store: Path) -> Iterator[Path]:
     """Give a folder whose listings follow the order in which files were made, where there is one."""
     store.mkdir(parents=True, exist_ok=True)
-    roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_IN_MEMORY
-    place = _MEMORY if not listing_follows_making(store) and roomy else store
-    with TemporaryDirectory(prefix="wheelhouse-reproduce-", dir=place) as folder:
-        yield Path(folder)
+    place = None if listing_follows_making(store) else memory(_ROOM_IN_MEMORY)
+    with scratch(place or store) as folder:
+        yield folder
 
 
 def listing_follows_making(folder: Path) -> bool:
