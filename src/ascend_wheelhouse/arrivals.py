@@ -1,9 +1,10 @@
-"""Waiting for some of the files that are being fetched, while the others are still on their way."""
+"""Working with the first of the files that are being fetched, while the others are still on their way."""
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ascend_wheelhouse.events import Emit, Event, JobFinished
 
@@ -11,12 +12,13 @@ _HERE = {"done", "cached"}
 
 
 class Arrivals:
-    """Passes events on, and knows from them which of the awaited files are in the store."""
+    """Passes events on, and knows from them which files are in the store."""
 
-    def __init__(self, filenames: Iterable[str], emit: Emit) -> None:
-        self._awaited = set(filenames)
+    def __init__(self, awaited: Iterable[str], emit: Emit) -> None:
+        self._awaited = set(awaited)
         self._emit = emit
         self._settled = threading.Event()
+        self._names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         if not self._awaited:
             self._settled.set()
 
@@ -24,15 +26,22 @@ class Arrivals:
         """Take an event of `fetch_all`."""
         self._emit(event)
         if isinstance(event, JobFinished) and event.outcome in _HERE:
+            self._names.put(event.job)
             self._awaited.discard(event.job)
             if not self._awaited:
                 self._settled.set()
 
-    def give_up(self) -> None:
+    def end(self) -> None:
         """Let those who wait go: no more files come."""
+        self._names.put(None)
         self._settled.set()
 
     def wait(self) -> bool:
-        """Wait until all are here, or nobody brings them any more; return which."""
+        """Wait until all awaited files are here, or nobody brings them any more; return which."""
         self._settled.wait()
         return not self._awaited
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of each file as it comes, until the end; for one consumer."""
+        while (name := self._names.get()) is not None:
+            yield name

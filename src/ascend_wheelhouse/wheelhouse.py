@@ -38,6 +38,7 @@ from ascend_wheelhouse.workspace import Workspace
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.contents import Facts
+    from ascend_wheelhouse.sbom import WheelFacts
 
 
 class StaleLockError(UsageError):
@@ -158,7 +159,7 @@ def make(workspace: Workspace, options: Options) -> Made:
     lock = lock_of(workspace, cell, options)
     lock, facts = gather(workspace, cell, lock, options.build)
     bring_sources(workspace, cell, lock)
-    from ascend_wheelhouse.contents import lay_out  # noqa: PLC0415 - see `gather`
+    from ascend_wheelhouse.contents import lay_out  # noqa: PLC0415 - see `_built_and_read`
 
     final = (options.output or workspace.root / "wheelhouse") / cell.name
     workspace.emit(Stage(name="assemble"))
@@ -180,24 +181,31 @@ def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) 
     arrivals = Arrivals([one.filename for one in needed], workspace.emit)
     with ThreadPoolExecutor(2, thread_name_prefix="gather") as pool:
         supplying = pool.submit(supplied, workspace, cell, lock, build)
-        building = pool.submit(_built_on_arrival, workspace, cell, lock, arrivals)
+        building = pool.submit(_built_and_read, workspace, cell, lock, arrivals)
         try:
             _bring(workspace, cell, lock, list(wanted.values()), arrivals)
             more = supplying.result()
             found = [one for one in downloads_of(more) if one.sha256 not in wanted]
             _bring(workspace, cell, more, found, workspace.emit)
         finally:
-            arrivals.give_up()
-        from ascend_wheelhouse.contents import facts_of  # noqa: PLC0415 - takes long; the builds still run
-
-        facts = facts_of(more.wheels, workspace.store)
-        return with_built(more, building.result()), facts
+            arrivals.end()
+        results, facts = building.result()
+    return with_built(more, results), facts
 
 
-def _built_on_arrival(
+def _built_and_read(
     workspace: Workspace, cell: Cell, lock: Lock, arrivals: Arrivals
-) -> list[LockedSource | Pending]:
-    return build_sources(workspace, cell, lock) if arrivals.wait() else []
+) -> tuple[list[LockedSource | Pending], Facts]:
+    """Build as soon as what that needs is here, then read the wheels as they come."""
+    results = build_sources(workspace, cell, lock) if arrivals.wait() else []
+    from ascend_wheelhouse.contents import facts_of  # noqa: PLC0415 - takes long; other files are on their way
+
+    wheels = {wheel.filename: wheel for wheel in lock.wheels}
+    facts: dict[str, WheelFacts] = {}
+    for name in arrivals.names():
+        if name in wheels:
+            facts |= facts_of([wheels[name]], workspace.store)
+    return results, facts
 
 
 def _bring(workspace: Workspace, cell: Cell, lock: Lock, downloads: Sequence[Download], emit: Emit) -> None:

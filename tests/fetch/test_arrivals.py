@@ -33,9 +33,18 @@ def test_the_wait_ends_with_the_last_awaited_file_and_every_event_is_passed_on()
 def test_who_waits_is_let_go_when_nobody_brings_the_file(event: JobFinished) -> None:
     arrivals = Arrivals(["a.whl"], silent)
     arrivals(event)
-    arrivals.give_up()
+    arrivals.end()
     assert not arrivals.wait()
 
 
 def test_nothing_awaited_is_here_already() -> None:
     assert Arrivals([], silent).wait()
+
+
+def test_files_are_named_as_they_come_until_the_end() -> None:
+    arrivals = Arrivals([], silent)
+    for name in ("a.whl", "b.whl"):
+        arrivals(finished(name))
+    arrivals(finished("broken.whl", "failed"))
+    arrivals.end()
+    assert list(arrivals.names()) == ["a.whl", "b.whl"]
