@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .contents import Contents
 from .errors import IntegrityError, UsageError
-from .receipt import canonical, claims, digest_of, distributions, site_packages
+from .receipt import canonical, claims, digests, distributions, site_packages
 from .wheels import Installer
 
 TRITON = "triton-ascend"
@@ -82,8 +82,9 @@ def _symlink(site: Path, path: str, pattern: str) -> list[str]:
 
 def foreign_files(env: Path, distribution: str) -> list[str]:
     """Return the files of a distribution that are missing or differ from its RECORD."""
-    rows = [(env / path, digest) for path, digest, _ in claims(env, distribution) if digest]
-    return [str(path) for path, digest in rows if not path.is_file() or digest_of(path) != digest]
+    recorded = {path: digest for path, digest, _ in claims(env, distribution) if digest}
+    found = digests(env, [path for path in recorded if (env / path).is_file()])
+    return [str(env / path) for path, digest in recorded.items() if found.get(path) != digest]
 
 
 def require_whole_triton(installed: Sequence[str], broken: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,15 +95,19 @@ def _hexadecimal(recorded: str) -> str:
     return base64.urlsafe_b64decode(text + "==").hex() if algorithm == "sha256" else ""
 
 
-def files_of(env: Path) -> list[str]:
-    """Return every file and symlink of an environment but byte code and the receipt, sorted."""
-    found = []
-    for folder, names, files in os.walk(env):
-        names[:] = [name for name in names if name != "__pycache__"]
-        links = [name for name in names if (Path(folder) / name).is_symlink()]
-        base = os.path.relpath(folder, env)
-        found += [os.path.normpath(f"{base}/{name}") for name in (*files, *links)]
-    return sorted(path for path in found if path != RECEIPT)
+def files_of(env: Path) -> dict[str, bool]:
+    """Return every file and symlink of an environment but byte code and the receipt, and whether it is a link."""
+    root, found, folders = f"{env}/", {}, [""]
+    while folders:
+        base = folders.pop()
+        with os.scandir(root + base) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    found[base + entry.name] = entry.is_symlink()
+                elif entry.name != "__pycache__":
+                    folders.append(f"{base}{entry.name}/")
+    found.pop(RECEIPT, None)
+    return found
 
 
 def inventory(env: Path) -> dict[str, str]:
@@ -112,11 +116,12 @@ def inventory(env: Path) -> dict[str, str]:
     for path, digest, _owner in claims(env):
         recorded[path] = digest if recorded.get(path, digest) == digest else ""
     present = files_of(env)
-    unknown = [path for path in present if not recorded.get(path) or (env / path).is_symlink()]
-    return {path: recorded.get(path, "") for path in present} | _digests(env, unknown)
+    unknown = [path for path, is_link in present.items() if is_link or not recorded.get(path)]
+    return {path: recorded.get(path, "") for path in present} | digests(env, unknown)
 
 
-def _digests(env: Path, paths: list[str]) -> dict[str, str]:
+def digests(env: Path, paths: Sequence[str]) -> dict[str, str]:
+    """Hash files of an environment on every core; the paths are relative to it."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         return dict(zip(paths, pool.map(lambda path: digest_of(env / path), paths), strict=True))
 
@@ -147,9 +152,9 @@ def compare(env: Path) -> Difference:
     """Hash an environment and compare it with its receipt."""
     wanted: dict[str, str] = read(env)["files"]
     present = files_of(env)
-    found = _digests(env, [path for path in present if path in wanted])
+    found = digests(env, [path for path in present if path in wanted])
     return Difference(
-        missing=tuple(sorted(wanted.keys() - set(present))),
+        missing=tuple(sorted(wanted.keys() - present.keys())),
         changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),
-        extra=tuple(path for path in present if path not in wanted),
+        extra=tuple(sorted(present.keys() - wanted.keys())),
     )
