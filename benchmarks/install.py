@@ -8,7 +8,7 @@ the receipt. pip compiles byte code as it does by itself.
 
 SCRATCH should be a new file system, or one where nothing was removed for six minutes: ext4 does not take an inode
 again that was freed so lately, and looks at each of them for every new file (its `recently_deleted`), which makes an
-install of 45,000 files take 8 to 40 s instead of 5. Hence nothing is removed until the last turn is over.
+install of 45,000 files take 8 to 40 s instead of 5. A tmpfs will do. Nothing is removed until the last turn is over.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,16 +29,20 @@ from pathlib import Path
 from ascend_wheelhouse.node.wheels import Installer, choose
 
 
-def settle(scratch: Path) -> None:
-    """Wait until nothing of the turn before still works: the remover of `install.py`'s own cache, the disk."""
+def settle(scratch: Path, read: Sequence[Path] = ()) -> None:
+    """Wait until nothing of the turn before works on, and read what is installed from into the page cache."""
     while any(scratch.glob("*/.trash-*")):
         time.sleep(0.1)
     os.sync()
+    for path in read:
+        with path.open("rb") as stream:
+            while stream.read(1 << 20):
+                pass
 
 
-def seconds(action: Callable[[Path], object], folder: Path) -> float:
+def seconds(action: Callable[[Path], object], folder: Path, read: Sequence[Path]) -> float:
     """Return how long an action takes in a new folder."""
-    settle(folder.parent)
+    settle(folder.parent, read)
     started = time.monotonic()
     action(folder)
     return time.monotonic() - started
@@ -99,24 +104,26 @@ def main() -> None:
     parser.add_argument("--bundle", type=Path, help="the wheelhouse as one file, to be installed too")
     parser.add_argument("--without-pip", action="store_true")
     options = parser.parse_args()
-    scratch = options.scratch.absolute() / "turns"
-    scratch.mkdir(parents=True)
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="turns-", dir=options.scratch.absolute()))
     race = Race(options.wheelhouse.absolute(), choose(options.wheelhouse / "tools", scratch, scratch / "log"))
     ways: dict[str, Callable[[Path], object]] = {"uv pip sync": race.uv, "install.py": race.ours}
     if options.bundle:
         ways["bundle"] = partial(race.packed, options.bundle.absolute())
     if not options.without_pip:
         ways["pip install"] = race.pip
+    read = [*options.wheelhouse.glob("*/*.whl"), *([options.bundle] if options.bundle else [])]
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(options.turns):
         for name, action in ways.items():
-            times[name].append(seconds(action, scratch / f"{name.split()[0]}-{turn}"))
+            times[name].append(seconds(action, scratch / f"{name.split()[0]}-{turn}", read))
             print(f"{name:12} {times[name][-1]:7.1f} s", flush=True)
     base = statistics.median(times["uv pip sync"])
     for name, found in times.items():
         middle = statistics.median(found)
         each = " ".join(f"{value:.1f}" for value in found)
         print(f"{name:12} {middle:7.1f} s, {middle / base:5.2f} of uv pip sync   ({each})")
+    settle(scratch)
     shutil.rmtree(scratch)
 
 

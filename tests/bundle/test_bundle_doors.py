@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,16 @@ def test_packing_says_who_signed_and_what_to_type_on_the_node(
     assert f"{len(FILES)} of {len(FILES)} files" in said
     assert f"serial 7, signed by {signer.fingerprint}" in said
     assert f"--bundle b.tar --prefix /opt/sglang-npu --trusted-key {signer.fingerprint}" in said
+
+
+def test_what_to_type_takes_the_installer_out_of_parts_too(
+    wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _pack(wheelhouse, tmp_path / "b.tar", signer, split="64KiB")
+
+    line = next(line for line in capsys.readouterr().out.splitlines() if "on a node: " in line)
+    subprocess.run(["sh", "-euc", line.partition("on a node: ")[2]], cwd=tmp_path, check=True)
+    assert (tmp_path / "install.py").read_bytes() == FILES["install.py"]
 
 
 def test_the_key_may_come_from_the_environment(

@@ -60,6 +60,7 @@ class SmallWheelhouse:
     cell: Mapping[str, str] = field(default_factory=lambda: CELL)
     post_install: Sequence[Mapping[str, str]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    pending: Sequence[Mapping[str, str]] = ()
     payloads: Mapping[str, str] = field(default_factory=dict)
     whole_uv: bool = False
 
@@ -89,7 +90,7 @@ class SmallWheelhouse:
             "cell": dict(self.cell),
             "recipes_digest": "1" * 64,
             "lock_digest": "2" * 64,
-            "pending": [],
+            "pending": [dict(item) for item in self.pending],
             "post_install": [dict(step) for step in self.post_install],
             "serving": {"environment": dict(self.environment), "arguments": []},
             **({} if self.serial is None else {"serial": self.serial}),

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -30,6 +32,16 @@ def test_the_wheels_are_importable_through_the_run_door(house: Path, prefix: Pat
     assert (answer.status, answer.facts.get("changed")) == (0, True), answer.talk
     assert run_in(prefix, "python", "-c", VERSION) == "1.0"
     assert run_in(prefix, "python", "-c", "import beta; print(beta.version)") == "2.0"
+
+
+def test_the_end_tells_what_the_node_and_the_wheelhouse_still_lack(tmp_path: Path, prefix: Path) -> None:
+    pending = [{"component": "cann-toolkit", "reason": "no origin answered", "supply": "invoke vendor FILE"}]
+    house = SmallWheelhouse(pending=pending).write(tmp_path / "house")
+    words = (sys.executable, "-I", house / "install.py", "--prefix", prefix, UNSIGNED, "--ascend", tmp_path)
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert "\nIt still takes, to serve on NPUs:\n" in said
+    assert "- cann: found none, wanted >= 8.3.RC2\n" in said
+    assert said.endswith(f"- cann-toolkit: not in this wheelhouse\n\nNext: source {prefix}/activate\n")
 
 
 def test_a_second_run_changes_nothing(house: Path, prefix: Path) -> None:

@@ -49,8 +49,15 @@ def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: b
         told = f"{result.carried} of {result.files} files, {forms.size(result.size)}, serial {result.serial}"
         console.line(f"{told}, signed by {signer}")
         if result.fingerprint and not oci:
-            console.line(f"\nNext, on a node: tar -xf {result.paths[0].name} install.py node")
+            console.line(f"\nNext, on a node: {_unpack(result)}")
             console.line(f"  {_install(result)}")
+
+
+def _unpack(result: BundleResult) -> str:
+    first = result.paths[0]
+    if len(result.paths) == 1:
+        return f"tar -xf {first.name} install.py node"
+    return f"cat {first.stem}.* | tar -xf - install.py node"
 
 
 def _install(result: BundleResult) -> str:

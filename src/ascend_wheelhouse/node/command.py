@@ -13,6 +13,9 @@ from .errors import HostUnfitError
 
 _TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(
+    None
+).prctl  # looked up here: between fork and exec another thread's locks may be held for ever
 _STEERING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "LD_PRELOAD")
 
 
@@ -31,7 +34,7 @@ def _die_with_parent() -> None:
 
     Without it the rest of a killed install would go on writing while the next one clears away.
     """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> str:

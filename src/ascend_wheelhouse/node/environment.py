@@ -183,10 +183,10 @@ class Prefix:
 
     def prune(self) -> list[str]:
         """Throw away all but the environment in use and the one before it; return their names."""
-        keep = {self.required()}
-        with contextlib.suppress(NoPreviousError):
-            keep.add(self.previous())
-        gone = sorted(folder for folder in self.envs.iterdir() if folder not in keep)
+        gone = sorted({*self.envs.iterdir()} - {self.required()})
+        if gone:
+            with contextlib.suppress(NoPreviousError):
+                gone.remove(self.previous())
         for folder in (self.work, *gone):
             self._throw_away(folder)
         return [folder.name for folder in gone]

@@ -20,12 +20,13 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import activate, doctor, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
+from . import activate, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .contents import Contents
 from .environment import Prefix
 from .errors import HostUnfitError, NodeError, UsageError
@@ -130,7 +131,8 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
         contents = open_supply(options.bundle, options.base).contents
     except UsageError:
         contents = None
-    return doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk)
+    doctor = importlib.import_module(".doctor", __package__)
+    return int(doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk))
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
@@ -159,7 +161,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         prefix.switch(env)
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
-    text = f"{contents.stack} is installed\n\nNext: source {prefix.root}/activate"
+    text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: source {prefix.root}/activate"
     talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
     return 0
 
@@ -171,7 +173,9 @@ def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: st
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
         brought.add("python")
-    findings = _findings(supply, host, prefix, brought)
+    unpacked = sum(file.size for file in supply.packed(["tools", *_rooms(options)]))
+    findings = _findings(contents, host, prefix, unpacked)
+    findings = [finding for finding in findings if finding.name not in brought]
     fitness.require_fit(findings)
     facts = {
         "stack": contents.stack,
@@ -187,11 +191,14 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     """Build a new environment beside the one in use and return its folder; it is not in use yet."""
     contents = supply.contents
     prefix.work.mkdir()
-    folder = supply.unpack(prefix.work)
     env = prefix.begin()
     talk.say(f"building {env}")
-    wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
-    tool = wheels.choose(folder / "tools", prefix.work, prefix.log, prefer=options.installer)
+    with ThreadPoolExecutor() as pool:
+        tools = supply.unpack(prefix.work, ["tools"]) / "tools"
+        chosen = pool.submit(wheels.choose, tools, prefix.work, prefix.log, prefer=options.installer)
+        folder = supply.unpack(prefix.work, _rooms(options))
+        wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
+    tool = chosen.result()
     tool.sync(env, folder / contents.requirements, folder / "wheels")
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
@@ -207,6 +214,12 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
+
+
+def _rooms(options: argparse.Namespace) -> list[str]:
+    """Return the folders of the wheelhouse, besides its tools, that this install takes something from."""
+    asked = {"payloads": options.payloads, "simple": options.offline_index}
+    return ["", "wheels", *(name for name, wanted in asked.items() if wanted)]
 
 
 def _interpreter(options: argparse.Namespace, contents: Contents, folder: Path, prefix: Prefix) -> str:
@@ -229,13 +242,10 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
     }
 
 
-def _findings(supply: Supply, host: Host, prefix: Prefix, brought: Collection[str]) -> list[fitness.Finding]:
-    contents = supply.contents
-    needed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel")) + _SPARE
-    if supply.folder is None:
-        needed += sum(entry.size for entry in contents.files)
-    found = [*fitness.cell_findings(host, contents.cell), fitness.disk_finding(prefix.root, needed)]
-    return [finding for finding in found if finding.name not in brought]
+def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.Finding]:
+    installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
+    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
+    return [*fitness.cell_findings(host, contents.cell), disk]
 
 
 def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
@@ -245,6 +255,14 @@ def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
     if difference:
         talk.say(f"{active} was changed; installing afresh")
     return not difference
+
+
+def _lacking(contents: Contents, job: Job) -> str:
+    rows = [
+        f"- {item['name']}: found {item['found']}, wanted {item['wanted']}" for item in job.facts["findings"]
+    ]
+    rows += [f"- {item['component']}: not in this wheelhouse" for item in contents.pending]
+    return "\n".join(["\nIt still takes, to serve on NPUs:", *rows, ""]) if rows else ""
 
 
 def _plan(contents: Contents, prefix: Prefix, job: Job) -> str:

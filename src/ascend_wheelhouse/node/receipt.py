@@ -7,7 +7,7 @@ code is left out: Python may write it at any time.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import csv
 import hashlib
 import json
@@ -92,7 +92,9 @@ def claims(env: Path, only: str = "") -> Iterator[tuple[str, str, str]]:
 
 def _hexadecimal(recorded: str) -> str:
     algorithm, _, text = recorded.partition("=")
-    return base64.urlsafe_b64decode(text + "==").hex() if algorithm == "sha256" else ""
+    if algorithm != "sha256":
+        return ""
+    return binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "==").hex()
 
 
 def files_of(env: Path) -> dict[str, bool]:

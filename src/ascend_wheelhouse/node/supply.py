@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bundle_reader import Bundle, open_bundle
+from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
 from .errors import UsageError
 from .layout import MANIFEST
@@ -34,17 +34,35 @@ class Supply:
     contents: Contents
     folder: Path | None
 
-    def unpack(self, work: Path) -> Path:
-        """Return a folder that holds its files, unpacking them below `work` where needed."""
+    def packed(self, rooms: Collection[str]) -> list[File]:
+        """Return what must be unpacked of some folders, the largest first; "" stands for the files at the top."""
+        if self.folder:
+            return []
+        files = [file for file in self.bundle.iter_files() if _room(file.path) in rooms]
+        return sorted(files, key=lambda file: -file.size)
+
+    def unpack(self, work: Path, rooms: Collection[str]) -> Path:
+        """Return a folder that holds the files of `rooms`, unpacking them below `work` where needed.
+
+        Wheels are hashed once more by what installs them (`--require-hashes`), all else by `extract`.
+        """
         if self.folder:
             return self.folder
         target = work / "wheelhouse"
-        paths = [file.path for file in self.bundle.iter_files()]
-        for path in paths:
-            (target / path).parent.mkdir(parents=True, exist_ok=True)
+        files = self.packed(rooms)
+        for parent in {(target / file.path).parent for file in files}:
+            parent.mkdir(parents=True, exist_ok=True)
+
+        def extract(file: File) -> None:
+            self.bundle.extract(file.path, target / file.path, hashed=file.kind != "wheel")
+
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-            list(pool.map(lambda path: self.bundle.extract(path, target / path), paths))
+            list(pool.map(extract, files))
         return target
+
+
+def _room(path: str) -> str:
+    return path.partition("/")[0] if "/" in path else ""
 
 
 def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
