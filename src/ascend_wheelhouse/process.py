@@ -53,6 +53,7 @@ def run(
     stdin: str | None = None,
     timeout: float | None = None,
     check: bool = True,
+    own_group: bool = False,
 ) -> Finished:
     """Run a command to its end and capture what it prints.
 
@@ -63,14 +64,19 @@ def run(
         stdin: What it reads; nothing when None.
         timeout: Seconds until it is killed and `subprocess.TimeoutExpired` is raised.
         check: Raise `CommandFailedError` on a status other than 0.
+        own_group: Lead a process group, which is killed as a whole where the run is stopped.
 
     Raises:
         HostUnfitError: The command does not exist on this host.
     """
     words = tuple(str(word) for word in args)
-    given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    captured: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = _started(words, cwd=cwd, env=env, stdin=given, text=True, errors="replace", **captured)
+    how: dict[str, Any] = {
+        "stdin": subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "process_group": 0 if own_group else None,
+    }
+    process = _started(words, cwd=cwd, env=env, text=True, errors="replace", **how)
     with process, _known(process):
         stdout, stderr = process.communicate(stdin, timeout)
     finished = Finished(args=words, status=process.returncode, stdout=stdout, stderr=stderr)

@@ -7,12 +7,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from ascend_wheelhouse.build.project import ProjectSource, build_project
+from ascend_wheelhouse.build.project import ProjectRules, ProjectSource
+from ascend_wheelhouse.build.worker import build_beside
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.lock import LockedSource
+from ascend_wheelhouse.project import edition_for
 from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.recipe import ProjectBuild, Recipe
 from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.store import BlobMissingError, DamagedBlobError, Store, file_sha256
 from ascend_wheelhouse.wheel import WheelFile
@@ -56,13 +58,24 @@ def build_source(source: LockedSource, recipe: Recipe, *, store: Store, emit: Em
             )
             out = work / "out"
             out.mkdir()
-            wheel = build_project(recipe.project, locked, out=out, python=Path(sys.executable))
+            rules = rules_for(recipe.project, source.version)
+            wheel = build_beside(rules, locked, out=out, python=Path(sys.executable))
             built = _kept(wheel, source, recipe, store)
     except BaseException as error:
         emit(JobFinished(job=recipe.name, outcome="failed", detail=str(error).partition("\n")[0]))
         raise
     emit(JobFinished(job=recipe.name, outcome="done", detail=built.filename))
     return built
+
+
+def rules_for(project: ProjectBuild, version: str) -> ProjectRules:
+    """Return how a release's project becomes the NPU's."""
+    return ProjectRules(
+        local_version=project.local_version,
+        subdirectory=project.subdirectory,
+        project_files=project.project_files,
+        edition=edition_for(project, version),
+    )
 
 
 def _placed(store: Store, filename: str, sha256: str, folder: Path) -> Path:

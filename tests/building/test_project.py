@@ -18,6 +18,8 @@ from ascend_wheelhouse.build.project import (
     put_project_file,
     unpacked,
 )
+from ascend_wheelhouse.build.worker import WorkerFailedError, build_beside
+from ascend_wheelhouse.projects import rules_for
 from ascend_wheelhouse.recipe import ProjectBuild, ProjectEdition
 from ascend_wheelhouse.wheel import WheelFile
 
@@ -53,7 +55,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         archive.writestr(f"{info}/RECORD", str(time.time_ns()))
     return name
 """
-RULES = ProjectBuild(
+TABLE = ProjectBuild(
     local_version="npu",
     subdirectory="python",
     project_files=["pyproject_npu.toml", "pyproject_other.toml"],
@@ -61,6 +63,7 @@ RULES = ProjectBuild(
     extra="npu",
     editions=[ProjectEdition(versions="<2", dependencies=["torch"], extras={"npu": ["server[all]"]})],
 )
+RULES = rules_for(TABLE, "1.0")
 PYTHON = Path(sys.executable)
 EPOCH = 1_700_000_000
 
@@ -110,7 +113,10 @@ def test_the_best_project_file_of_the_source_takes_the_place(tmp_path: Path) -> 
         "pyproject_other.toml": PUBLISHED.replace("cuda-python", "rocm"),
     }
     wheel = build_project(
-        RULES, source(sdist(tmp_path, files, version="2.0"), "2.0"), out=tmp_path, python=PYTHON
+        rules_for(TABLE, "2.0"),
+        source(sdist(tmp_path, files, version="2.0"), "2.0"),
+        out=tmp_path,
+        python=PYTHON,
     )
     assert wheel.name == "server-2.0+npu-py3-none-any.whl"
     assert requirements_of(wheel) == ["torch-npu"]
@@ -145,7 +151,7 @@ def test_two_builds_are_equal_byte_for_byte(tmp_path: Path, monkeypatch: pytest.
 def test_a_release_without_any_npu_project_file_is_refused(tmp_path: Path) -> None:
     path = sdist(tmp_path, {"pyproject.toml": PUBLISHED}, version="3.0")
     with pytest.raises(ProjectFileMissingError, match=r"^server 3\.0: no NPU project file is known"):
-        build_project(RULES, source(path, "3.0"), out=tmp_path, python=PYTHON)
+        build_project(rules_for(TABLE, "3.0"), source(path, "3.0"), out=tmp_path, python=PYTHON)
 
 
 def test_a_wheel_of_another_release_is_refused(tmp_path: Path) -> None:
@@ -171,3 +177,29 @@ def test_an_archive_that_reaches_outside_is_refused(tmp_path: Path) -> None:
 def test_an_archive_without_a_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadSourceError, match=r"there is no pyproject\.toml"):
         build_project(RULES, source(sdist(tmp_path, {})), out=tmp_path, python=PYTHON)
+
+
+def test_another_process_builds_the_same_bytes_and_keeps_the_umask_out_of_them(tmp_path: Path) -> None:
+    path = sdist(tmp_path, {"pyproject.toml": PUBLISHED})
+    for name in ("here", "beside"):
+        (tmp_path / name).mkdir()
+    here = build_project(RULES, source(path), out=tmp_path / "here", python=PYTHON)
+    beside = build_beside(RULES, source(path), out=tmp_path / "beside", python=PYTHON)
+    assert beside.parent == tmp_path / "beside"
+    assert beside.read_bytes() == here.read_bytes()
+
+
+def test_an_error_of_the_other_process_is_the_same_error(tmp_path: Path) -> None:
+    path = sdist(tmp_path, {"pyproject.toml": PUBLISHED}, version="3.0")
+    with pytest.raises(
+        ProjectFileMissingError, match=r"^server 3\.0: no NPU project file is known"
+    ) as caught:
+        build_beside(rules_for(TABLE, "3.0"), source(path, "3.0"), out=tmp_path, python=PYTHON)
+    assert caught.value.why.startswith("server-3.0.tar.gz holds none of")
+    assert "project.editions" in caught.value.next_step
+
+
+def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
+    path = sdist(tmp_path, {"pyproject.toml": PUBLISHED})
+    with pytest.raises(WorkerFailedError, match=r"^The process that built server ended with status"):
+        build_beside(RULES, source(path), out=tmp_path / "absent" / "folder", python=PYTHON)

@@ -24,8 +24,6 @@ from packaging.version import Version
 from ascend_wheelhouse.build.frontend import build_wheel
 from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.project import edition_for
-from ascend_wheelhouse.recipe import ProjectBuild
 from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.unpack import extract
 from ascend_wheelhouse.wheel import WheelFile
@@ -41,6 +39,23 @@ class ProjectFileMissingError(BuildError):
 
 class WrongWheelError(BuildError):
     """The build gave a wheel of another name or version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectRules:
+    """How one release's project becomes the NPU's: a recipe's `[project]` table, decided for the release.
+
+    Args:
+        local_version: Local version label that the built wheel carries.
+        subdirectory: Folder of the source tree that holds the project; empty for its top.
+        project_files: Project files to put in place of `pyproject.toml`, best first.
+        edition: Dependencies and extras where the recipe holds them, else None.
+    """
+
+    local_version: str
+    subdirectory: str
+    project_files: Sequence[str]
+    edition: tuple[list[str], dict[str, list[str]]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +75,11 @@ class ProjectSource:
     requirements: Sequence[Path]
 
 
-def build_project(project: ProjectBuild, source: ProjectSource, *, out: Path, python: Path) -> Path:
+def build_project(rules: ProjectRules, source: ProjectSource, *, out: Path, python: Path) -> Path:
     """Build, rename and normalise the wheel, and return its path in `out`.
 
     Args:
-        project: The recipe's `[project]` table.
+        rules: How the project becomes the NPU's.
         source: What to build.
         out: An existing folder.
         python: The interpreter that the build environment is made from.
@@ -76,7 +91,7 @@ def build_project(project: ProjectBuild, source: ProjectSource, *, out: Path, py
         BuildError: The build failed.
     """
     with unpacked(source.sdist) as (top, epoch), tempfile.TemporaryDirectory(dir=out) as made:
-        folder = put_project_file(top, project, source)
+        folder = put_project_file(top, rules, source)
         wheel = build_wheel(
             folder,
             requirements=source.requirements,
@@ -85,7 +100,7 @@ def build_project(project: ProjectBuild, source: ProjectSource, *, out: Path, py
             python=python,
         )
         _refuse_other(wheel, source)
-        return normalise_wheel(wheel, out, local_version=project.local_version, epoch=epoch)
+        return normalise_wheel(wheel, out, local_version=rules.local_version, epoch=epoch)
 
 
 @contextmanager
@@ -107,29 +122,28 @@ def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
         yield tops[0], epoch
 
 
-def put_project_file(top: Path, project: ProjectBuild, source: ProjectSource) -> Path:
+def put_project_file(top: Path, rules: ProjectRules, source: ProjectSource) -> Path:
     """Put the NPU project file in place of `pyproject.toml` and return the project's folder.
 
     Raises:
         BadSourceError: There is no project.
         ProjectFileMissingError: No NPU project file is known.
     """
-    folder = top / project.subdirectory
+    folder = top / rules.subdirectory
     if not (folder / "pyproject.toml").is_file():
         folder = top
     published = folder / "pyproject.toml"
     if not published.is_file():
         raise _bad_source(source.sdist, "there is no pyproject.toml")
-    edition = edition_for(project, source.version)
-    own = next((folder / name for name in project.project_files if (folder / name).is_file()), None)
-    if edition:
-        published.write_text(_with_dependencies(published, *edition), encoding="utf-8")
+    own = next((folder / name for name in rules.project_files if (folder / name).is_file()), None)
+    if rules.edition:
+        published.write_text(_with_dependencies(published, *rules.edition), encoding="utf-8")
     elif own:
         shutil.copyfile(own, published)
     else:
         raise ProjectFileMissingError(
             f"{source.name} {source.version}: no NPU project file is known.",
-            why=f"{source.sdist.name} holds none of {', '.join(project.project_files)}.",
+            why=f"{source.sdist.name} holds none of {', '.join(rules.project_files)}.",
             next_step=f"add [[project.editions]] for {source.version} to the recipe",
         )
     return folder
