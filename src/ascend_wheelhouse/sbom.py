@@ -11,8 +11,9 @@ import base64
 import csv
 import hashlib
 import io
+import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ascend_wheelhouse import licences
 from ascend_wheelhouse.target import Target
 
 _NAMESPACE = "ascend-wheelhouse"
+_LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
 _LINKS = {
     "repository": ExternalReferenceType.VCS,
@@ -179,12 +181,16 @@ def _register_requirements(
     by_file = {made.purl.qualifiers.get("file_name"): made for made in by_name.values() if made.purl}
     for file_name, fact in facts.items():
         if owner := by_file.get(file_name):
-            wanted = {*_required(fact.metadata, markers)} & by_name.keys()
+            wanted = {*_required(fact.metadata, markers, by_name)}
             bom.register_dependency(owner, [by_name[name] for name in sorted(wanted)])
 
 
-def _required(metadata: RawMetadata, markers: Mapping[str, str]) -> Iterator[str]:
+def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Container[str]) -> Iterator[str]:
+    """Yield the known names among a wheel's needs; the lines of all others are not worth parsing."""
     for line in metadata.get("requires_dist", []):
+        name = _LEADING_NAME.match(line)
+        if name is None or canonicalize_name(name[0]) not in known:
+            continue
         try:
             requirement = Requirement(line)
         except InvalidRequirement:
