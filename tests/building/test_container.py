@@ -25,6 +25,8 @@ if words[:2] == ["image", "inspect"]:
         sys.exit("no such image: " + words[-1])
     print("sha256:0123")
     sys.exit()
+if words[0] == "info":
+    sys.exit("template: no such field" if "Host" in words[-1] else print("[name=seccomp]"))
 assert words.pop(0) == "run"
 command = ["bwrap", "--unshare-net", "--clearenv", "--setenv", "PATH", "/usr/bin:/bin"]
 for name in os.listdir("/"):
@@ -48,7 +50,7 @@ while words[0].startswith("--"):
     elif option == "--network":
         assert value == "none"
 image = words.pop(0)
-assert image == "builder:1"
+assert image == "sha256:0123"
 os.execvp("bwrap", [*command, "--", "/bin/sh", "-c", 'cd "$0" && exec "$@"', locals().get("place", "/"), *words])
 """
 

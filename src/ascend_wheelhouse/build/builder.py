@@ -212,11 +212,9 @@ class Builder:
         local = fill(job.spec.local_version, values(job, room)) or None
         done = normalise_wheel(repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch)
         folders_seen = {f"{room.root}/{name}/" for name in ("source", "out", "home", shims.FOLDER)}
-        needles = folders_seen | {
-            f"{room.place}/",
-            f"{room.environment.seen}/",
-            f"{room.interpreter.prefix}/",
-        }
+        needles = folders_seen | {f"{room.place}/", f"{room.environment.seen}/"}
+        if not room.interpreter.of_system:
+            needles.add(f"{room.interpreter.prefix}/")
         check_traces(done, sorted(needles), allowed=job.spec.repair.carries_paths)
         return done, repaired.note
 

@@ -7,12 +7,15 @@ always. The image's own digest is part of the key.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ascend_wheelhouse.build import engine as client
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError
 from ascend_wheelhouse.build.sandbox import Cage, Sandbox
 from ascend_wheelhouse.errors import HostUnfitError
@@ -20,6 +23,7 @@ from ascend_wheelhouse.keys import digest_of
 from ascend_wheelhouse.process import CommandFailedError, run
 
 _ENGINES = ("docker", "podman")
+_ROOTLESS = (("{{.Host.Security.Rootless}}", "true"), ("{{.SecurityOptions}}", "name=rootless"))
 _PYTHON = """
 for p in python{version} /opt/python/cp{tag}-cp{tag}/bin/python /usr/local/python{version}*/bin/python3; do
   command -v "$p" >/dev/null 2>&1 || continue
@@ -44,11 +48,13 @@ class Container(Sandbox):
         engine: The engine's command.
         image: The image as it was named.
         digest: The image's own id.
+        rootless: The engine maps its user to root inside, and has no other user that could write here.
     """
 
     engine: str
     image: str
     digest: str
+    rootless: bool = False
     name: ClassVar[str] = "container"
 
     @classmethod
@@ -65,7 +71,8 @@ class Container(Sandbox):
             except CommandFailedError as error:
                 reasons.append(f"{engine}: {error.tail()}")
             else:
-                return cls(engine=engine, image=image, digest=done.stdout.strip())
+                digest = f"sha256:{done.stdout.strip().removeprefix('sha256:')}"
+                return cls(engine=engine, image=image, digest=digest, rootless=_is_rootless(engine))
         raise ContainerUnavailableError(
             f"The image {image} cannot be used on this host.",
             why="; ".join(reasons) or "Neither docker nor podman is installed.",
@@ -78,14 +85,25 @@ class Container(Sandbox):
         return f"container:{self.image}@{self.digest}"
 
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
-        """Return the engine's argument list; the container is gone when the command ends."""
-        return self._inner(cage, argv)
+        """Return the engine's argument list; the container is gone when the command ends, or is killed."""
+        name = f"wheelhouse-{secrets.token_hex(8)}"
+        guard = [sys.executable, "-I", client.__file__, self.engine, name]
+        return [*guard, *self._run("--name", name), *self._inner(cage, argv)]
+
+    def shell(self, cage: Cage) -> list[str]:
+        """Return the argument list of a shell in a container of its own."""
+        return [*self._run("--interactive", "--tty"), *self._inner(cage, ["/bin/bash", "-i"])]
+
+    def _run(self, *options: str) -> list[str]:
+        """Return how a container of the very image starts: by its id, since a tag may move meanwhile."""
+        always = ("--rm", "--pull", "never", "--network", "none", "--security-opt", "label=disable")
+        return [self.engine, "run", *always, *options]
 
     def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         conditions = cage.conditions
-        words = [self.engine, "run", "--rm", "--network", "none", "--hostname", conditions.hostname]
-        words += ["--user", f"{os.getuid()}:{os.getgid()}", "--workdir", cage.cwd, "--entrypoint", ""]
-        words += ["--volume", f"{cage.work}:{conditions.root}:rw"]
+        user = "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"
+        words = ["--hostname", conditions.hostname, "--user", user, "--workdir", cage.cwd]
+        words += ["--entrypoint", "", "--volume", f"{cage.work}:{conditions.root}:rw"]
         if conditions.cores:
             words += ["--cpuset-cpus", f"0-{conditions.cores - 1}"]
         for mount in cage.mounts:
@@ -95,26 +113,11 @@ class Container(Sandbox):
         for variable, value in sorted(cage.env.items()):
             words += ["--env", f"{variable}={value}"]
         shell = f'umask {conditions.umask:o}; exec "$@"'
-        return [*words, self.image, "/bin/sh", "-c", shell, "sh", *argv]
+        return [*words, self.digest, "/bin/sh", "-c", shell, "sh", *argv]
 
     def probe(self, script: str) -> str:
         """Run the toolchain's probe script in the image."""
-        done = run(
-            [
-                self.engine,
-                "run",
-                "--rm",
-                "--network",
-                "none",
-                "--entrypoint",
-                "",
-                self.image,
-                "sh",
-                "-c",
-                script,
-            ]
-        )
-        return done.stdout
+        return run([*self._run("--entrypoint", ""), self.digest, "sh", "-c", script]).stdout
 
     def interpreter(self, python: str) -> Interpreter:
         """Return the image's CPython of a version.
@@ -131,3 +134,12 @@ class Container(Sandbox):
             ) from error
         identity = digest_of({"facts": facts, "image": self.digest})
         return Interpreter(program=Path(program), prefix=Path(prefix), identity=identity)
+
+
+def _is_rootless(engine: str) -> bool:
+    """Tell whether an engine runs without root rights, as podman or as docker says it."""
+    for question, answer in _ROOTLESS:
+        done = run([engine, "info", "--format", question], check=False, timeout=60)
+        if done.status == 0:
+            return answer in done.stdout
+    return False

@@ -60,6 +60,11 @@ class Interpreter:
         """What the key and the manifest call it: its program's name, and its version and flags as a digest."""
         return f"{self.program.name} {self.identity[:12]}"
 
+    @property
+    def of_system(self) -> bool:
+        """Whether its folder is a system's: such a path in a wheel says nothing of the builder."""
+        return str(self.prefix) in {"/usr", "/usr/local"}
+
 
 def find_interpreter(python: str) -> Interpreter:
     """Return the CPython `major.minor` of this host, the one that runs this tool where it fits.

@@ -135,6 +135,10 @@ class Sandbox(ABC):
             *self._inner(cage, argv),
         ]
 
+    def shell(self, cage: Cage) -> list[str]:
+        """Return the argument list of a shell in the cage, for a person."""
+        return self.command(cage, ["/bin/bash", "-i"])
+
     @abstractmethod
     def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]: ...
 

@@ -180,9 +180,10 @@ def write_shims(room: Room, urls: Mapping[str, str], *, debug_info: bool = False
     maps = {
         f"{room.root}/source": "/source",
         room.environment.seen: "/environment",
-        str(room.interpreter.prefix): "/python",
         room.root: "/work",
     }
+    if not room.interpreter.of_system:
+        maps[str(room.interpreter.prefix)] = "/python"
     ccache = "ccache" if room.ccache else ""
     shims.write_compilers(
         folder,
@@ -220,7 +221,7 @@ def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
 
 
 def _write_shell(room: Room, where: Cage) -> None:
-    command = room.sandbox.command(where, ["/bin/bash", "-i"])
+    command = room.sandbox.shell(where)
     path = room.place / "shell.sh"
     path.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n", encoding="utf-8")
     path.chmod(0o755)

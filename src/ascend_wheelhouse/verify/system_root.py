@@ -38,7 +38,15 @@ def system_root(machine: str, python: str, store: Path) -> Path:
     Raises:
         ArchiveUnreachableError: apt could not fetch the packages.
     """
-    packages = (f"python{python}", *_PACKAGES)
+    return debian_root(machine, (f"python{python}", *_PACKAGES), store)
+
+
+def debian_root(machine: str, packages: tuple[str, ...], store: Path) -> Path:
+    """Return a folder with Debian packages and all that they depend on unpacked, made on first use.
+
+    Raises:
+        ArchiveUnreachableError: apt could not fetch the packages.
+    """
     identity = "\n".join((_LAYOUT, machine, *packages))
     roots = store / "roots"
     place = roots / f"{machine}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"

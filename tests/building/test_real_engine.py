@@ -1,0 +1,207 @@
+"""Builds through podman itself, in an image made on the spot from Debian's packages; no registry is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from making_builds import SMALL, Bench, cell, recipe_of, sdist_recipe
+from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
+from tiny import tiny_job
+
+from ascend_wheelhouse.build.builder import Builder
+from ascend_wheelhouse.build.command import build_component
+from ascend_wheelhouse.build.container import Container
+from ascend_wheelhouse.build.outcome import BuiltWheel
+from ascend_wheelhouse.build.sandbox import find_sandbox
+from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
+from ascend_wheelhouse.build.toolchain import find_toolchain
+from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.events import silent
+from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.verify.prepare import default_store
+from ascend_wheelhouse.verify.system_root import debian_root
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman"),
+]
+
+IMAGE = "localhost/wheelhouse-builder:1"
+CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5", "xxhash": "3.6.0"})
+PACKAGES = (
+    *("python3.11", "libpython3.11-dev", "gcc", "g++", "libc6-dev", "binutils", "make", "git"),
+    *("bash", "dash", "coreutils", "libc-bin", "sed", "grep", "findutils", "hostname"),
+)
+_LEFT_OUT = ("./verify", "./usr/share/doc", "./usr/share/locale", "./usr/share/man")
+_CONF = """
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
+cgroups = "disabled"
+[engine]
+cgroup_manager = "cgroupfs"
+"""
+_PODMAN = 'exec {podman} --root {room}/storage --runroot {room}/run --tmpdir {room}/tmp "$@"'
+# A host may lack CAP_SYS_RESOURCE, and have cgroups of both kinds, which crun refuses: then it gets cgroups of its own.
+_NARROW = """
+export CONTAINERS_CONF={room}/containers.conf
+exec unshare --mount --propagation private -- sh -c '
+umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && {podman}' podman "$@"
+"""
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Path]:
+    """Where podman keeps everything; it refuses a run folder of more than 50 characters."""
+    folder = Path(tempfile.mkdtemp(prefix="wh-"))
+    yield folder
+    run(["umount", "--recursive", folder / "storage" / "overlay"], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def engine(room: Path) -> Iterator[str]:
+    """Put a `podman` on PATH that has the image, with storage of its own; skip where it runs no container."""
+    (room / "containers.conf").write_text(_CONF)
+    podman = _PODMAN.format(podman=shutil.which("podman"), room=room)
+    program = room / "bin" / "podman"
+    program.parent.mkdir()
+    root = debian_root(os.uname().machine, PACKAGES, default_store())
+    reasons = []
+    for script in (podman, _NARROW.format(podman=podman, room=room)):
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+        try:
+            put_image(str(program), root)
+            run([program, "run", "--rm", "--network", "none", IMAGE, "/bin/true"], timeout=120)
+        except (CommandFailedError, subprocess.CalledProcessError) as error:
+            reasons.append(str(error).strip().splitlines()[-1])
+        else:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+                yield str(program)
+            return
+    pytest.skip(f"podman runs no container here: {'; '.join(reasons)}")
+
+
+def put_image(program: str, root: Path) -> None:
+    """Make the image from a folder of unpacked packages, once."""
+    if run([program, "image", "exists", IMAGE], check=False).status == 0:
+        return
+    exclude = [f"--exclude={name}" for name in _LEFT_OUT]
+    with subprocess.Popen(["tar", "-C", root, *exclude, "-c", "."], stdout=subprocess.PIPE) as tar:
+        words = [program, "import", "--quiet", "-", IMAGE]
+        subprocess.run(words, stdin=tar.stdout, check=True, capture_output=True)
+
+
+def built(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:
+    """Lock a component, build it in the image and return its wheel."""
+    sources = bench.lock(recipe, where)
+    workshop = replace(bench.workshop, container=IMAGE)
+    done = build_component(recipe, where, sources, workshop)
+    assert isinstance(done, list), done
+    return done[0]
+
+
+def tiny_builder(folder: Path, *steps: tuple[str, ...]) -> BuiltWheel:
+    """Build the tiny component in the image."""
+    container = Container.of(IMAGE, ("podman",))
+    job, store = tiny_job(folder, CELL, *steps)
+    interpreter = container.interpreter("3.11")
+    builder = Builder(store=store, sandbox=container, emit=silent, interpreter=lambda _: interpreter)
+    (wheel,) = builder.build(job, find_toolchain({}, probe=container.probe))
+    return wheel
+
+
+def test_the_sandbox_and_the_container_give_the_same_bytes_with_the_same_tools(tmp_path: Path) -> None:
+    contained = tiny_builder(tmp_path / "image")
+    toolchain = find_toolchain({})
+    if {contained.toolchain[name] for name in ("gcc", "binutils", "glibc")} != {
+        toolchain.identity[name] for name in ("gcc", "binutils", "glibc")
+    }:
+        pytest.skip("this host's compilers are not those of the archive")
+    job, store = tiny_job(tmp_path / "sealed", CELL)
+    (sealed,) = Builder(store=store, sandbox=find_sandbox(), emit=silent).build(job, toolchain)
+    assert contained.sha256 == sealed.sha256
+    assert contained.sandbox.startswith(f"container:{IMAGE}@sha256:")
+
+
+def test_torch_npus_stand_in_is_built_in_the_image(tmp_path: Path) -> None:
+    stand_in = torch_npu(tmp_path / "servers")
+    header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
+    recipe = recipe_of("torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[header])
+    wheel = built(Bench(root=tmp_path / "store", mirrors=stand_in.mirrors), recipe, CELL)
+    assert wheel.filename.startswith("torch_npu-2.6.0")
+    assert "linux_" in wheel.filename
+
+
+def test_a_real_package_built_in_the_image_imports_here(tmp_path: Path) -> None:
+    bench = Bench(root=tmp_path / "store")
+    wheel = built(bench, sdist_recipe("xxhash"), CELL)
+    shutil.unpack_archive(bench.store.path(wheel.sha256), tmp_path / "site", "zip")
+    code = "import xxhash; print(xxhash.xxh64_hexdigest(b'wheelhouse'))"
+    done = run([sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path / "site")})
+    assert len(done.stdout.strip()) == 16
+
+
+def test_a_build_in_the_image_that_wants_the_network_fails_and_says_for_which_host(tmp_path: Path) -> None:
+    with pytest.raises(NetworkWantedError, match=r"wants the network: wheels\.example\.org"):
+        tiny_builder(tmp_path, ("git", "clone", "https://wheels.example.org/x.git"))
+
+
+def test_a_killed_build_takes_its_container_along(tmp_path: Path, engine: str) -> None:
+    container = Container.of(IMAGE, ("podman",))
+    code = "import test_real_engine as t, pathlib, sys; t.tiny_builder(pathlib.Path(sys.argv[1]), ('sleep', '600'))"
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    with subprocess.Popen(words, env=env, start_new_session=True) as process:
+        try:
+            wait_until(lambda: containers(engine) == 1)
+            for child in children(process.pid):
+                with suppress(ProcessLookupError):  # the command of the step alone leads a group
+                    os.killpg(child, signal.SIGKILL)
+        finally:
+            process.kill()
+    wait_until(lambda: containers(engine) == 0)
+    assert container.probe("echo still here").strip() == "still here"
+
+
+def containers(engine: str) -> int:
+    """Count the builds' containers that run."""
+    return len(run([engine, "ps", "--quiet", "--filter", "name=wheelhouse-"]).stdout.split())
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that a process started."""
+    listed = run(["ps", "-o", "pid=", "--ppid", str(parent)], check=False).stdout
+    return [int(word) for word in listed.split()]
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait a minute at most."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
+def test_a_failed_build_leaves_a_command_that_opens_a_shell_in_the_container(tmp_path: Path) -> None:
+    with pytest.raises(StepFailedError, match="tiny failed") as caught:
+        tiny_builder(tmp_path, ("false",))
+    script = caught.value.next_step.split()[1]
+    words = ["script", "--quiet", "--return", "--command", f"sh {script}", "/dev/null"]
+    done = run(words, stdin="echo $(hostname) has $(ls make.py)\nexit 7\n", check=False, timeout=60)
+    assert "builder has make.py" in done.stdout
+    assert done.status == 7
