@@ -32,6 +32,8 @@ ROOT = Path(__file__).parent.absolute()
         "resolver": "pip-tools (default) or uv",
         "exclude-newer": "leave out uploads after this date or RFC 3339 time",
         "build": "build this component from source (may be repeated)",
+        "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
+        "container": "build from source in this image; `recipe` for each recipe's own",
         "output": "folder that holds the wheelhouses",
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
@@ -50,6 +52,8 @@ def wheelhouse(
     resolver: str = "pip-tools",
     exclude_newer: str = "",
     build: list[str] | None = None,
+    sandbox: bool = True,
+    container: str = "",
     output: str = "",
     retry: bool = False,
     audit: bool = True,
@@ -74,6 +78,8 @@ def wheelhouse(
         dry_run=dry_run,
         retry=retry,
         audit=audit,
+        sandbox=sandbox,
+        container=container,
         json=json,
     )
 

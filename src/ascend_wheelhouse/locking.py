@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.events import Emit, Stage
 from ascend_wheelhouse.fetch import fetch_all
@@ -72,7 +74,10 @@ class Locking:
                 sources = pool.submit(lambda: tuple(self._source(answer, sdists) for answer in projects))
                 resolution = self.resolver.resolve(request)
                 wheels = self._pin(resolution, located)
-        built = [self.builds.lock(one, self.locator.fields(one.recipe), wheels) for one in tables]
+        names = {canonicalize_name(one.recipe.distribution) for one in tables}
+        built = [
+            self.builds.lock(one, self.locator.fields(one.recipe), wheels, built=names) for one in tables
+        ]
         return Lock(
             stack=self.cell.stack_id,
             platform=self.cell.target.machine,

@@ -6,9 +6,10 @@ commit, and a tag that moved since is refused there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, supply_of, unfit
@@ -48,7 +49,12 @@ class SourceBuilds:
     offline: bool = False
 
     def lock(
-        self, answer: ToBuild, fields: Mapping[str, str], runtime: Sequence[LockedFile] = ()
+        self,
+        answer: ToBuild,
+        fields: Mapping[str, str],
+        runtime: Sequence[LockedFile] = (),
+        *,
+        built: Collection[str] = (),
     ) -> LockedSource | Pending:
         """Return the locked source of a component, or why it cannot be locked.
 
@@ -56,15 +62,20 @@ class SourceBuilds:
             answer: The component and its origin.
             fields: What the origin's templates may name.
             runtime: The runtime's wheels, whose torch the build must use.
+            built: Distributions that the same lock builds: they come into the build environment once they are built.
         """
         recipe = answer.recipe
+        spec = spec_of(recipe, self.cell)
+        asked = tuple(
+            one for one in spec.requirements if canonicalize_name(Requirement(one).name) not in built
+        )
         shared = [f"{one.name}=={one.version}" for one in runtime if one.name in _SHARED_WITH_RUNTIME]
         try:
             sources = self.locker.lock(
                 recipe.name,
                 answer.version,
                 answer.origin,
-                spec_of(recipe, self.cell),
+                spec.model_copy(update={"requirements": asked}),
                 self.cell.target,
                 fields=fields,
                 distribution=recipe.distribution,
@@ -101,14 +112,19 @@ class SourceBuilds:
             sha256=file.sha256,
         )
 
-    def sources(self, locked: LockedSource) -> Sources:
+    def sources(self, locked: LockedSource, beside: Sequence[LockedFile] = ()) -> Sources:
         """Return what a locked source starts from, every missing commit fetched again.
+
+        Args:
+            locked: The source.
+            beside: Wheels built by the same lock that it needs: they come before those of its build environment.
 
         Raises:
             PatchesChangedError: The recipe's patches are not the lock's.
             RefMovedError: A tag or branch is no longer what was locked.
         """
-        files = (EnvironmentFile(filename=one.filename, sha256=one.sha256) for one in locked.environment)
+        wheels = {one.name: one for one in (*locked.environment, *beside)}
+        files = sorted((one.filename, one.sha256) for one in wheels.values())
         patches = patches_for(self.locker.patches, locked.component, locked.version)
         wanted = [(row["name"], row["sha256"]) for row in locked.build.get("patches", ())]
         if wanted != [(patch.name, patch.sha256) for patch in patches]:
@@ -116,7 +132,8 @@ class SourceBuilds:
                 f"The patches of {locked.component} are not those of the lock.",
                 next_step=f"invoke lock --upgrade --torch {self.cell.torch} --build {locked.component}",
             )
-        sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(files))
+        environment = tuple(EnvironmentFile(filename=name, sha256=digest) for name, digest in files)
+        sources = replace(Sources.from_dict(locked.build, patches), environment=environment)
         if not self.offline:
             self._bring_commits(sources)
         return sources
@@ -148,7 +165,9 @@ class SourceBuilds:
                 locked=tree.top.commit,
             )
 
-    def build(self, locked: LockedSource, recipe: Recipe, workshop: Workshop) -> LockedFile | Pending:
+    def build(
+        self, locked: LockedSource, recipe: Recipe, workshop: Workshop, beside: Sequence[LockedFile] = ()
+    ) -> LockedFile | Pending:
         """Return the wheel of a locked source, built if need be, or why this host cannot build it.
 
         Raises:
@@ -157,7 +176,7 @@ class SourceBuilds:
         """
         outcome: PendingBuild | list[BuiltWheel] | None = unfit(recipe, self.cell, workshop)
         if outcome is None:
-            sources = self.sources(locked)
+            sources = self.sources(locked, beside)
             if not self.offline:
                 self.locker.downloads(spec_of(recipe, self.cell))
             outcome = build_component(recipe, self.cell, sources, workshop)

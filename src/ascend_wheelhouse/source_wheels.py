@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from ascend_wheelhouse.build.command import Workshop
@@ -55,7 +55,10 @@ def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSo
             recipe = recipes[source.component]
             return Step(
                 name=source.component,
-                run=lambda _results: _built(workspace, cell, source, workshop),
+                run=lambda results: (
+                    _blocked(source, results)
+                    or _built(workspace, cell, source, workshop, _wheels_of(results))
+                ),
                 needs=tuple(recipe.needs),
                 memory_mb=recipe.build.memory_mb if recipe.build else 0,
             )
@@ -91,15 +94,34 @@ def _is_built(workspace: Workspace, source: LockedSource) -> bool:
     return source.wheel is not None and workspace.store.has(source.wheel.sha256)
 
 
+def _blocked(source: LockedSource, results: Mapping[str, LockedSource | Pending]) -> Pending | None:
+    """Return why a build waits: one that it needs, as the kernels need torch_npu, is pending itself."""
+    waiting = (one for one in results.values() if isinstance(one, Pending) and source.build)
+    if (cause := next(waiting, None)) is None:
+        return None
+    reason = f"needs {cause.component}, which is pending: {cause.reason}"
+    return Pending(component=source.component, reason=reason, supply=cause.supply)
+
+
+def _wheels_of(results: Mapping[str, LockedSource | Pending]) -> list[LockedFile]:
+    """Return the wheels that a build needs and this run has built, torch_npu's for the kernels."""
+    sources = [one for one in results.values() if isinstance(one, LockedSource) and one.build]
+    return [one.wheel for one in sources if one.wheel is not None]
+
+
 def _built(
-    workspace: Workspace, cell: Cell, source: LockedSource, workshop: Workshop
+    workspace: Workspace,
+    cell: Cell,
+    source: LockedSource,
+    workshop: Workshop,
+    beside: Sequence[LockedFile],
 ) -> LockedSource | Pending:
     if _is_built(workspace, source):
         return source
     recipe = workspace.catalogue.recipes[source.component]
     wheel: LockedFile | Pending
     if source.build:
-        wheel = workspace.source_builds(cell).build(source, recipe, workshop)
+        wheel = workspace.source_builds(cell).build(source, recipe, workshop, beside)
     else:
         wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
     if isinstance(wheel, Pending):

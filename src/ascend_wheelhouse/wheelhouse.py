@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse import assemble, carried
 from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
@@ -132,8 +134,13 @@ def with_sources(workspace: Workspace, cell: Cell, lock: Lock, names: frozenset[
     builds = workspace.source_builds(cell)
     locator = workspace.locator(cell, names, offline=workspace.offline)
     answers = [locator.locate(name) for name in sorted(names)]
+    recipes = workspace.catalogue.recipes
+    tables = {*names, *(source.component for source in lock.sources if source.build)}
+    apart = {canonicalize_name(recipes[name].distribution) for name in tables}
     found = [
-        builds.lock(one, locator.fields(one.recipe), lock.wheels) if isinstance(one, ToBuild) else one
+        builds.lock(one, locator.fields(one.recipe), lock.wheels, built=apart)
+        if isinstance(one, ToBuild)
+        else one
         for one in answers
     ]
     sources = [one for one in found if isinstance(one, LockedSource)]

@@ -69,6 +69,24 @@ class _Task:
             raise NoSourceError(f"{name}: {found.reason}", next_step=found.supply)
         return found
 
+    def beside(self) -> list[LockedFile]:
+        """Return the wheels that the committed lock builds and this build needs, built now where they are not."""
+        lock = self.workspace.committed_lock(self.cell)
+        builds = self.workspace.source_builds(self.cell)
+        wheels = []
+        for source in lock.sources if lock else ():
+            if source.build and source.component in self.recipe.needs:
+                recipe = self.workspace.catalogue.recipes[source.component]
+                wheel = builds.build(source, recipe, self.workspace.workshop)
+                if isinstance(wheel, Pending):
+                    raise BuildPendingError(
+                        f"{self.recipe.name} needs {wheel.component}, which cannot be built on this host.",
+                        why=wheel.reason,
+                        next_step=wheel.supply,
+                    )
+                wheels.append(wheel)
+        return wheels
+
 
 def main(
     root: Path,
@@ -87,7 +105,7 @@ def main(
             task = _task(workspace, component, words)
             _refuse_pending(unfit(task.recipe, task.cell, workspace.workshop))
             builds = workspace.source_builds(task.cell)
-            built = builds.build(task.locked(), task.recipe, workspace.workshop)
+            built = builds.build(task.locked(), task.recipe, workspace.workshop, task.beside())
         if isinstance(built, Pending):
             _refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
             return
@@ -136,7 +154,7 @@ def _reproduced(task: _Task, emit: Emit) -> ReproduceReport:
     spec = spec_of(task.recipe, task.cell)
     with pending_on_unfit(task.recipe, task.cell, emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(spec, task.cell)
-        sources = task.workspace.source_builds(task.cell).sources(task.locked())
+        sources = task.workspace.source_builds(task.cell).sources(task.locked(), task.beside())
         job = job_for(task.recipe, task.cell, sources)
         return reproduce(job, toolchain, workshop.builder(sandbox, interpreter, spec))
     _refuse_pending(pending[0])

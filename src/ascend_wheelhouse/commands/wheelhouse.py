@@ -6,6 +6,7 @@ import json as json_module
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def main(
     dry_run: bool = False,
     retry: bool = False,
     audit: bool = True,
+    sandbox: bool = True,
+    container: str = "",
     json: bool = False,
 ) -> None:
     """Make a wheelhouse, or say that it is there; see `tasks.wheelhouse` for the words."""
@@ -42,7 +45,8 @@ def main(
             plan.main(root, words=words, form="json" if json else "table")
             return
         output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
-        state = output / ".state" / f"{freshness.request_key(words)}.json"
+        room = ({} if sandbox else {"sandbox": "none"}) | ({"container": container} if container else {})
+        state = output / ".state" / f"{freshness.request_key({**words, **room})}.json"
         found = (
             None
             if upgrade or retry
@@ -56,7 +60,8 @@ def main(
             from ascend_wheelhouse.commands.options import options_of
 
             options = options_of(words, output, upgrade=upgrade, audit=audit)
-            found = _make(root, options, state, offline=offline, json=json)
+            made_in = Room(offline=offline, sandbox=sandbox, container=container)
+            found = _make(root, options, state, made_in, json=json)
         _complete_or_raise(found, strict=strict)
 
 
@@ -66,14 +71,23 @@ def _store_root() -> Path:
     return default_root()
 
 
-def _make(root: Path, options: Options, state: Path, *, offline: bool, json: bool) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What a run may use: the network, a sandbox, an image to build in; see `Workspace`."""
+
+    offline: bool
+    sandbox: bool
+    container: str
+
+
+def _make(root: Path, options: Options, state: Path, made_in: Room, *, json: bool) -> Path:
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.wheelhouse import make
     from ascend_wheelhouse.workspace import Workspace
 
     with console.reporter("json" if json else "auto") as emit:
         times = Times(emit)
-        workspace = Workspace(root=root, emit=times, offline=offline)
+        workspace = Workspace(root=root, emit=times, **vars(made_in))
         made = make(workspace, options)
     folder = workspace.lock_folder(made.cell)
     digest = freshness.inputs_digest(root, workspace.store.root, folder)
