@@ -8,6 +8,7 @@ import struct
 import subprocess
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZipFile
@@ -638,6 +639,22 @@ def a_private_key(shop: Shop) -> None:
 def a_builder_path_in_direct_url(shop: Shop) -> None:
     name = "numpy-1.26.4.dist-info/direct_url.json"
     shop.wheels["numpy"].files[name] = '{"url": "file:///home/builder/numpy", "dir_info": {}}'
+
+
+@pytest.mark.parametrize(
+    ("built", "allowed", "severity"),
+    [(False, "", "warning"), (True, "", "error"), (True, "*.json", "warning")],
+)
+def test_a_builders_path_counts_more_in_a_wheel_that_was_built_here(
+    tmp_path: Path, *, built: bool, allowed: str, severity: str
+) -> None:
+    shop = open_shop()
+    a_builder_path_in_direct_url(shop)
+    carries = {"numpy": (allowed,)} if allowed else {}
+    built_here = frozenset({"numpy"} if built else {})
+    shop.policy = replace(shop.policy, built_here=built_here, carries_paths=carries)
+    (found,) = [one for one in shop.audit(tmp_path).findings if one.rule == "builder-path"]
+    assert found.severity == severity
 
 
 def _words(item: tuple[str, str, Spoil]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import manifest
+from ascend_wheelhouse.artefact_name import wheel_distribution
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
 from ascend_wheelhouse.audit.report import AuditReport
@@ -20,6 +21,8 @@ from ascend_wheelhouse.pylock import LockedFile, ParsedPylock, load_pylock
 from ascend_wheelhouse.stack import load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.target import MACHINES, Target
+
+_BUILT = {"git", "sdist"}
 
 
 class NothingToAuditError(UsageError):
@@ -152,6 +155,9 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     wheels = [entry for entry in document.get("files", ()) if entry["kind"] == "wheel"]
     return replace(
         policy,
+        built_here=frozenset(
+            wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry["origin"] in _BUILT
+        ),
         origins={Path(entry["path"]).name: entry["origin"] for entry in wheels},
         yanked={Path(e["path"]).name: e["note"] for e in wheels if e["note"].startswith("yanked")},
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import normpath
 
+from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.elf import ElfFacts
 from ascend_wheelhouse.wheel import Member
@@ -227,3 +228,16 @@ def _fold(group: list[Finding]) -> list[Finding]:
     details = tuple(f"{item.member}: {item.evidence}" if item.evidence else item.member for item in group)
     text = f"{first.message} ({len(group)} members)"
     return [replace(first, message=text, evidence=details[0], member="", details=details)]
+
+
+def held(finding: Finding, distribution: str, policy: AuditPolicy) -> Finding:
+    """Return a finding as it counts for a distribution: a builder's path in a wheel that was built here is an error.
+
+    Others cannot be helped: they are as their publishers made them.
+    """
+    if finding.rule != "builder-path" or distribution not in policy.built_here:
+        return finding
+    members = [one.partition(": ")[0] for one in finding.details] or [finding.member]
+    if all(policy.may_carry(distribution, member) for member in members):
+        return finding
+    return replace(finding, severity="error", repair="`invoke reproduce` names what writes it")

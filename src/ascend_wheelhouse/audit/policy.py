@@ -56,6 +56,7 @@ class AuditPolicy:
         origins: By wheel file name, the kind of origin that the manifest states.
         yanked: By wheel file name, the reason why the index withdrew it.
         built_here: Distributions built from source by this project: no builder path may be left in them.
+        carries_paths: By distribution, patterns of members that may carry one all the same.
         compatibility: What upstream states to fit together, or None where it is not at hand.
         stacks: The combinations that stack files list.
         host_symbols: By library name, the symbols that the CANN of `--cann-root` has; None when not supplied.
@@ -75,6 +76,7 @@ class AuditPolicy:
     origins: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
     built_here: frozenset[str] = frozenset()
+    carries_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compatibility: Compatibility | None = None
     stacks: tuple[KnownStack, ...] = ()
     host_symbols: Mapping[str, frozenset[str]] | None = None
@@ -82,6 +84,10 @@ class AuditPolicy:
     def leaves_to_host(self, distribution: str, library: str) -> bool:
         """Tell whether the distribution's recipe leaves a library to the host."""
         return any(fnmatchcase(library, pattern) for pattern in self.host_libraries.get(distribution, ()))
+
+    def may_carry(self, distribution: str, member: str) -> bool:
+        """Tell whether a member of a wheel built here may carry a path of the builder."""
+        return any(fnmatchcase(member, pattern) for pattern in self.carries_paths.get(distribution, ()))
 
     def is_optional(self, distribution: str, path: str) -> bool:
         """Tell whether the distribution's package does without an object that does not load."""
@@ -117,6 +123,9 @@ def policy_from_recipes(
         excluded={canonicalize_name(out): recipe.name for recipe in recipes for out in recipe.excludes},
         undeclared={
             name: tuple(item.requirement for item in recipe.undeclared) for name, recipe in wheels.items()
+        },
+        carries_paths={
+            name: tuple(recipe.build.repair.carries_paths) for name, recipe in wheels.items() if recipe.build
         },
         compatibility=compatibility,
         stacks=tuple(_known(stack) for stack in catalogue.stacks),

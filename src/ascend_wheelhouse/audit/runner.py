@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.audit import cell, cxx_abi, imports, link_closure, metadata, ownership
+from ascend_wheelhouse.audit import cell, cxx_abi, hygiene, imports, link_closure, metadata, ownership
 from ascend_wheelhouse.audit.extract import extract
 from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
 from ascend_wheelhouse.audit.policy import AuditPolicy
@@ -86,7 +86,7 @@ def audit_wheels(
 def judge(facts: Sequence[WheelFacts], policy: AuditPolicy) -> tuple[list[Finding], Mapping[str, int]]:
     """Return the findings of every check over facts, and the symbols left to the host by wheel."""
     universe = Universe(facts, policy)
-    findings = [finding for item in facts for finding in item.findings]
+    findings = [hygiene.held(finding, item.name, policy) for item in facts for finding in item.findings]
     linked, left = link_closure.check(universe)
     findings += linked
     findings += cxx_abi.check(universe)
