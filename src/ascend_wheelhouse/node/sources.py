@@ -17,7 +17,7 @@ from pathlib import Path
 
 from . import errors, layout
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
 
 
