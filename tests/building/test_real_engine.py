@@ -23,6 +23,7 @@ from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.command import build_component
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.outcome import BuiltWheel
+from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
@@ -30,6 +31,7 @@ from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.events import silent
 from ascend_wheelhouse.process import CommandFailedError, run
 from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import debian_root
 
@@ -118,11 +120,16 @@ def built(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:
 def tiny_builder(folder: Path, *steps: tuple[str, ...]) -> BuiltWheel:
     """Build the tiny component in the image."""
     container = Container.of(IMAGE, ("podman",))
-    job, store = tiny_job(folder, CELL, *steps)
-    interpreter = container.interpreter("3.11")
-    builder = Builder(store=store, sandbox=container, emit=silent, interpreter=lambda _: interpreter)
-    (wheel,) = builder.build(job, find_toolchain({}, probe=container.probe))
+    job, _ = tiny_job(folder, CELL, *steps)
+    (wheel,) = builder_in(container, folder).build(job, find_toolchain({}, probe=container.probe))
     return wheel
+
+
+def builder_in(container: Container, folder: Path) -> Builder:
+    """Return a builder for the tiny component of a folder."""
+    interpreter = container.interpreter("3.11")
+    store = Store(folder / "store")
+    return Builder(store=store, sandbox=container, emit=silent, interpreter=lambda _: interpreter)
 
 
 def test_the_sandbox_and_the_container_give_the_same_bytes_with_the_same_tools(tmp_path: Path) -> None:
@@ -154,6 +161,16 @@ def test_a_real_package_built_in_the_image_imports_here(tmp_path: Path) -> None:
     code = "import xxhash; print(xxhash.xxh64_hexdigest(b'wheelhouse'))"
     done = run([sys.executable, "-c", code], env={"PYTHONPATH": str(tmp_path / "site")})
     assert len(done.stdout.strip()) == 16
+
+
+def test_a_component_is_built_twice_in_containers_and_what_they_cannot_vary_is_told(tmp_path: Path) -> None:
+    container = Container.of(IMAGE, ("podman",))
+    builder = builder_in(container, tmp_path)
+    job, _ = tiny_job(tmp_path, CELL)
+    report = reproduce(job, find_toolchain({}, probe=container.probe), builder)
+    assert report.bit_equal
+    assert {"root", "clock", "umask", "hostname"} <= set(report.varied)
+    assert dict(report.not_varied)["user"] == "a container runs as the user who starts it"
 
 
 def test_a_build_in_the_image_that_wants_the_network_fails_and_says_for_which_host(tmp_path: Path) -> None:

@@ -119,6 +119,15 @@ class Container(Sandbox):
         """Run the toolchain's probe script in the image."""
         return run([*self._run("--entrypoint", ""), self.digest, "sh", "-c", script]).stdout
 
+    def holds_cores(self) -> bool:
+        """Tell whether the engine keeps a container to some cores: without cgroups it refuses, or does not."""
+        done = run(
+            [*self._run("--entrypoint", "", "--cpuset-cpus", "0"), self.digest, "nproc"],
+            check=False,
+            timeout=60,
+        )
+        return done.stdout.strip() == "1"
+
     def interpreter(self, python: str) -> Interpreter:
         """Return the image's CPython of a version.
 

@@ -19,6 +19,7 @@ from typing import Any
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.compare import Comparison, MemberDifference, Rung, compare_wheels, diffoscope
 from ascend_wheelhouse.build.conditions import NAMES, NORMAL, VARIED, Conditions, only
+from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
@@ -194,6 +195,10 @@ def _not_varied(sandbox: Sandbox, folder: Path) -> Iterator[tuple[str, str]]:
         yield "order", "this file system lists files in one order, however they were made"
     if isinstance(sandbox, Namespaces):
         yield "user", "without bubblewrap the user in the sandbox is always root"
+    if isinstance(sandbox, Container):
+        yield "user", "a container runs as the user who starts it"
+        if not sandbox.holds_cores():
+            yield "cores", "this engine does not keep a container to some cores"
     if not sandbox.sealed:
         for name in ("root", "hostname", "user", "cores"):
             yield name, "an unsealed build sees the host's own"
