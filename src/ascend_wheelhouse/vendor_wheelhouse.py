@@ -53,11 +53,6 @@ class TakenIn:
         return asdict(self)
 
 
-def is_wheelhouse(path: Path) -> bool:
-    """Tell whether a path is a folder with a manifest."""
-    return (path / manifest.NAME).is_file()
-
-
 def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = silent) -> TakenIn:
     """Keep what a wheelhouse holds, so that it can be built here without any server.
 

@@ -12,14 +12,14 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.stack import load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.vendor import vendor_file
-from ascend_wheelhouse.vendor_wheelhouse import is_wheelhouse, vendor_wheelhouse
+from ascend_wheelhouse.vendor_wheelhouse import vendor_wheelhouse
 from ascend_wheelhouse.vendored import VendoredRecord, list_vendored
 
 
 def main(root: Path, file: str, *, words: Mapping[str, str], json: bool) -> None:
     """Take in `file` with what the words say of it; a wheelhouse says everything itself."""
     with console.main_guard(json=json):
-        if is_wheelhouse(Path(file)):
+        if Path(file).is_dir():
             _take_over(root, Path(file), json=json)
         else:
             _tell(_hand_over(root, Path(file), Store(), words), json=json)
