@@ -1,8 +1,9 @@
 """Knowing in a moment that there is nothing to do.
 
 After a wheelhouse is finished, a small state file keeps what it was made from (a digest over recipes, lock,
-hand-overs, mirrors and this tool) and each file's size and time stamp. The next run compares those and re-reads
-nothing; `--check` re-hashes everything instead. Standard library only, since every run pays for this import.
+hand-overs, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run
+compares those and re-reads nothing; `--check` re-hashes everything instead. Standard library only, since every run
+pays for this import.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+
+_NODE = Path(__file__).parent / "node"
 
 
 def request_key(words: Mapping[str, str]) -> str:
@@ -53,6 +56,7 @@ def inputs_digest(root: Path, store: Path, lock_folder: Path) -> str:
         files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
         hasher.update(digest_files(files, folder).encode())
     hasher.update(digest_files(singles, root).encode())
+    hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
     return hasher.hexdigest()
 
 

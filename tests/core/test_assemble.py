@@ -135,3 +135,13 @@ def test_a_file_handed_over_since_is_seen(project: Path) -> None:
     (project / "store/vendored/nnal").mkdir(parents=True)
     (project / "store/vendored/nnal/r.json").write_text("{}")
     assert ask(project) is None
+
+
+def test_a_changed_installer_is_seen(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = tmp_path / "node"
+    node.mkdir()
+    (node / "install.py").write_text("old")
+    monkeypatch.setattr(freshness, "_NODE", node)
+    keep(project)
+    (node / "install.py").write_text("new")
+    assert ask(project) is None
