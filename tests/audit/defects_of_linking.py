@@ -1,0 +1,153 @@
+"""Defects of shared objects: what they need and do not find, and another C++ ABI."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from defects import defect, put_library
+from shop import ACL, C10, NPU, Shop, compiled, npu_library
+
+# Link closure
+
+
+@defect("link-closure", "missing-library")
+def a_library_that_nothing_has(shop: Shop) -> None:
+    nowhere = (("libnowhere.so", "int nowhere;"),)
+    put_library(shop, npu_library(extra=("-lnowhere",), needs=nowhere))
+
+
+@defect("link-closure", "missing-library")
+def a_bundled_library_that_was_left_out(shop: Shop) -> None:
+    del shop.wheels["torch"].files["torch/lib/libc10.so"]
+
+
+@defect("link-closure", "missing-library")
+def a_cann_library_in_a_wheel_whose_recipe_does_not_leave_it_to_the_host(shop: Shop) -> None:
+    other = compiled(
+        "_C.so", "int c;", ("-Wl,--no-as-needed", "-L.", "-lascendcl"), (("libascendcl.so", ACL),)
+    )
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = other
+
+
+def cuda_object() -> bytes:
+    flags = ("-Wl,--no-as-needed", "-L.", "-lcudart")
+    return compiled("_C.so", "int c;", flags, (("libcudart.so", "int cuda;"),))
+
+
+@defect("link-closure", "cuda-object")
+def a_cuda_build_of_a_package_that_does_without(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = cuda_object()
+
+
+@defect("link-closure", "cuda-object")
+def a_cuda_build_of_torch(shop: Shop) -> None:
+    shop.wheels["torch"].files["torch/lib/libtorch_cuda_linalg.so"] = cuda_object()
+
+
+@defect("link-closure", "missing-symbols")
+def a_torch_symbol_of_another_line(shop: Shop) -> None:
+    put_library(
+        shop,
+        npu_library(
+            NPU.replace("c10::count(n)", "c10::renamed(n)").replace("int count(int)", "int renamed(int)")
+        ),
+    )
+
+
+@defect("link-closure", "missing-symbols")
+def a_c_symbol_that_nothing_defines(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled(
+        "_C.so", 'extern "C" int nowhere(); extern "C" int here() { return nowhere(); }'
+    )
+
+
+@defect("link-closure", "missing-symbols")
+def a_symbol_version_that_the_bundled_library_lacks(shop: Shop) -> None:
+    draft = shop.wheels["torchvision"]
+    text = 'extern "C" int png() { return 1; }'
+    made = compiled(
+        "_C.so", 'extern "C" int png(); int c() { return png(); }', ("-L.", "-lpng"), (("libpng.so", text),)
+    )
+    assert made
+    draft.files |= versioned_pair("PNG_1", "PNG_2")
+
+
+@defect("link-closure", "symbol-version")
+def a_symbol_newer_than_the_glibc_floor(shop: Shop) -> None:
+    source = '#include <cstdlib>\nextern "C" int here() { return std::rand(); }'
+    made = compiled("_C.so", source)
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made.replace(b"GLIBC_2.2.5", b"GLIBC_2.352")
+
+
+@defect("link-closure", "symbol-version")
+def a_symbol_newer_than_the_floor_of_libstdcxx(shop: Shop) -> None:
+    source = "#include <new>\n#include <stdexcept>\nvoid here() { throw std::bad_alloc(); }"
+    made = compiled("_C.so", source).replace(b"GLIBCXX_3.4\0", b"GLIBCXX_9.9\0")
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made
+
+
+@defect("link-closure", "machine")
+def an_object_for_the_other_machine(shop: Shop) -> None:
+    made = bytearray(compiled("_C.so", "int c;"))
+    struct.pack_into("<H", made, 18, 183)
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = bytes(made)
+
+
+@defect("link-closure", "machine")
+def an_object_of_32_bits(shop: Shop) -> None:
+    made = bytearray(compiled("_C.so", "int c;"))
+    made[4] = 1
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = bytes(made)
+
+
+@defect("link-closure", "unreachable-library")
+def a_library_of_a_wheel_that_is_not_imported(shop: Shop) -> None:
+    other = compiled("_x.so", "int x;", ("-Wl,--no-as-needed", "-L.", "-lc10"), (("libc10.so", C10),))
+    shop.add("lonely", {"lonely/__init__.py": "", "lonely/_x.so": other}, tag=shop.wheels["torch"].tag)
+
+
+@defect("link-closure", "missing-host-symbols")
+def a_symbol_that_the_cann_given_does_not_have(shop: Shop) -> None:
+    shop.hold_to(host_symbols={"libascendcl.so": frozenset({"aclFinalize"})})
+
+
+def versioned_pair(used: str, offered: str) -> dict[str, str | bytes]:
+    """Return a library that needs `used` of libpng.so, and a libpng.so that offers `offered`."""
+    source = '__asm__(".symver png_v,png@@{}"); extern "C" int png_v() {{ return 1; }}'
+    user = 'extern "C" int png(); extern "C" int show() { return png(); }'
+    needed = linked_versioned(source.format(used), used, user)
+    return {
+        "torchvision/_C.so": needed[1],
+        "torchvision/libpng.so": linked_versioned(source.format(offered), offered, user)[0],
+    }
+
+
+def linked_versioned(source: str, version: str, user: str) -> tuple[bytes, bytes]:
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        (place / "map").write_text(f"{version} {{ global: png; local: *; }};\n")
+        (place / "png.cpp").write_text(source)
+        (place / "user.cpp").write_text(user)
+        base = ["g++", "-shared", "-fPIC", "-nostartfiles", "-o"]
+        first = [*base, "libpng.so", "png.cpp", "-Wl,--version-script,map", "-Wl,-soname,libpng.so"]
+        second = [*base, "_C.so", "user.cpp", "-L.", "-lpng", "-Wl,-rpath,$ORIGIN"]
+        for command in (first, second):
+            subprocess.run(command, check=True, cwd=place)
+        return (place / "libpng.so").read_bytes(), (place / "_C.so").read_bytes()
+
+
+# C++ ABI
+
+
+@defect("cxx-abi", "abi-differs")
+def a_wheel_of_the_old_abi(shop: Shop) -> None:
+    put_library(shop, npu_library(extra=("-D_GLIBCXX_USE_CXX11_ABI=0",)))
+
+
+@defect("cxx-abi", "abi-differs")
+def a_torch_of_the_old_abi(shop: Shop) -> None:
+    old = compiled("libc10.so", C10, ("-D_GLIBCXX_USE_CXX11_ABI=0",))
+    shop.wheels["torch"].files["torch/lib/libc10.so"] = old

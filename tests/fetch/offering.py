@@ -1,0 +1,40 @@
+"""Files that a test index offers, and what became of them."""
+
+from __future__ import annotations
+
+import hashlib
+
+from index_server import (
+    Index,
+    wheel_bytes,
+)
+
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download
+
+NAME = "small-1.0-py3-none-any.whl"
+
+
+def offered(index: Index, name: str = "small", *, filler: int = 2000) -> Download:
+    """Offer a wheel and return the download that a lock would ask for."""
+    filename = f"{name}-1.0-py3-none-any.whl"
+    content = wheel_bytes(name, "1.0", filler=filler)
+    index.offer(filename, content)
+    return Download(
+        filename=filename,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+        name=name,
+        urls=(index.file_url(filename),),
+    )
+
+
+def fetch(download: Download, store: Store, http: Http) -> bytes:
+    (fetched,) = fetch_all([download], store, http=http)
+    return store.path(fetched.sha256).read_bytes()
+
+
+def nothing_kept(store: Store) -> bool:
+    return not list(store.blobs()) and not list(store.root.glob("incoming/*"))
