@@ -90,6 +90,20 @@ def file_download(file: LockedFile, *, urgent: bool = False) -> Download:
     return Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name, urgent=urgent)
 
 
+def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
+    """Compare a wheel built now with the digest that the lock has of it, if any.
+
+    Raises:
+        BuiltDiffersError: They differ.
+    """
+    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
+        raise BuiltDiffersError(
+            f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
+            why="The build depends on something that the lock does not hold.",
+            next_step=f"`invoke reproduce {source.component}` names what differs",
+        )
+
+
 def _is_built(workspace: Workspace, source: LockedSource) -> bool:
     return source.wheel is not None and workspace.store.has(source.wheel.sha256)
 
@@ -126,12 +140,7 @@ def _built(
         wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
     if isinstance(wheel, Pending):
         return wheel
-    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
-        raise BuiltDiffersError(
-            f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
-            why="The build depends on something that the lock does not hold.",
-            next_step=f"`invoke reproduce {source.component}` names what differs",
-        )
+    hold_to_lock(source, wheel)
     return replace(source, wheel=wheel)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 from index_server import serving
 from small_world import World, found, recipes_into
 
@@ -170,6 +171,24 @@ def test_an_empty_store_builds_from_the_wheelhouse_without_a_server(connected: W
         for each in (folder_of(offline, MACHINE), folder)
     )
     assert again == before
+
+
+def test_a_build_is_held_to_the_digest_that_the_lock_has(connected: World, offline: World) -> None:
+    folder = carried(connected, offline, MACHINE)
+    invoke(offline, "vendor", str(folder))
+    (wheel,) = [row for row in files_of(folder) if row["kind"] == "wheel" and row["component"] == "torch-npu"]
+    locked = offline.root / f"lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3/sources.{MACHINE}.toml"
+    table = tomllib.loads(locked.read_text())
+    (source,) = [source for source in table["source"] if source["component"] == "torch-npu"]
+    source["wheel"] = {key: wheel[key] for key in ("name", "version", "size")} | {
+        "filename": Path(wheel["path"]).name,
+        "sha256": "0" * 64,
+    }
+    locked.write_text(tomli_w.dumps(table))
+    done = offline.invoke("build", "torch-npu", "--platform", MACHINE, "--offline")
+    assert done.status == 5
+    assert f"was built with sha256 {wheel['sha256']}, the lock says {'0' * 64}" in done.err
+    assert "invoke reproduce torch-npu" in done.err
 
 
 def test_what_the_connected_host_cannot_build_is_carried_all_the_same(

@@ -22,6 +22,7 @@ from ascend_wheelhouse.locate import Answer, ToBuild
 from ascend_wheelhouse.lock import LockedSource, Pending, save
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.source_wheels import hold_to_lock
 from ascend_wheelhouse.wheelhouse import cell_of
 from ascend_wheelhouse.workspace import Workspace
 
@@ -104,11 +105,12 @@ def main(
             workspace = Workspace(root=root, emit=emit, offline=offline, sandbox=sandbox, container=container)
             task = _task(workspace, component, words)
             _refuse_pending(unfit(task.recipe, task.cell, workspace.workshop))
-            builds = workspace.source_builds(task.cell)
-            built = builds.build(task.locked(), task.recipe, workspace.workshop, task.beside())
+            source, builds = task.locked(), workspace.source_builds(task.cell)
+            built = builds.build(source, task.recipe, workspace.workshop, task.beside())
         if isinstance(built, Pending):
             _refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
             return
+        hold_to_lock(source, built)
         path = workspace.store.path(built.sha256)
         _tell(
             asdict(built) | {"path": str(path)},
