@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import select
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -146,7 +148,7 @@ def _read(tasks: Sequence[_Task], emit: Emit) -> Iterator[tuple[_Task, WheelFact
         return
     workers = min(_WORKERS, os.cpu_count() or 1)
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
         running: dict[Future[WheelFacts], _Task] = {pool.submit(_extract, task): task for task in tasks}
         try:
             for done in as_completed(running):
@@ -159,6 +161,25 @@ def _read(tasks: Sequence[_Task], emit: Emit) -> Iterator[tuple[_Task, WheelFact
                 why="The system ran out of memory: the audit needs about 1 GB.",
                 next_step="free memory and run the same command again; what was read is kept",
             ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def end_with(pid: int) -> None:
+    """Let this process end when another does, however it went: a pool's workers wait for a killed one for ever."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        os._exit(1)
+    except OSError:
+        return
+
+    def watch() -> None:
+        select.select([handle], [], [])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _extract(task: _Task) -> WheelFacts:
