@@ -2,7 +2,10 @@
 
 `enter()` starts the calling script again in namespaces of its own (an ordinary user can do that), and `Link` gives
 it a neighbour: a process in a second namespace, behind a link with a rate and a round-trip time. The link is a veth
-pair with tc's netem where the kernel has it, else two tun devices joined by `wire.c`.
+pair with tc's netem where the kernel has it. Elsewhere what comes from the neighbour passes a veth pair with tc's
+token bucket, which sets the rate, and what goes to it passes two tun devices joined by `wire.c`, which delays it by
+the whole round-trip time: the bytes that count then never leave the kernel, as with netem, and the two contestants
+for the processor are those that are compared.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"
+_HERE_END, _THERE_END = "bench0", "bench1"
 _MARK = "WHEELHOUSE_BENCHMARK_NAMESPACE"
 
 
@@ -34,30 +38,29 @@ def neighbour(words: Sequence[str], *, bits_per_second: float, round_trip_ms: fl
     with ExitStack() as stack:
         other = stack.enter_context(_started(["unshare", "--net", *words]))
         pid = str(other.pid)
-        if _has_netem():
-            kind = "veth and netem"
-            _run("ip", "link", "add", "bench0", "type", "veth", "peer", "name", "bench1", "netns", pid)
-        else:
-            kind = "tun and wire.c"
-            wire = _compiled(Path(stack.enter_context(tempfile.TemporaryDirectory())))
-            one_way = str(round_trip_ms / 2)
-            stack.enter_context(_started([wire, "bench0", "bench1", str(bits_per_second), one_way]))
-            _run("ip", "link", "set", "bench1", "netns", pid)
-        inside = ("nsenter", "--target", pid, "--net")
-        for prefix, device, address, peer in (((), "bench0", HERE, THERE), (inside, "bench1", THERE, HERE)):
+        there = ("nsenter", "--target", pid, "--net")
+        _run("ip", "link", "add", _HERE_END, "type", "veth", "peer", "name", _THERE_END, "netns", pid)
+        for prefix, device, address, peer in (((), _HERE_END, HERE, THERE), (there, _THERE_END, THERE, HERE)):
             _run(*prefix, "ip", "addr", "add", address, "peer", peer, "dev", device)
             _run(*prefix, "ip", "link", "set", device, "up")
-            if kind.startswith("veth"):
-                shape = (
-                    "delay",
-                    f"{round_trip_ms / 2}ms",
-                    "rate",
-                    f"{bits_per_second:.0f}bit",
-                    "limit",
-                    "20000",
-                )
-                _run(*prefix, "tc", "qdisc", "add", "dev", device, "root", "netem", *shape)
-        yield kind
+        if _has_netem():
+            for prefix, device in (((), _HERE_END), (there, _THERE_END)):
+                delay = ("delay", f"{round_trip_ms / 2}ms", "limit", "20000")
+                _shape(prefix, device, "netem", *delay, rate=bits_per_second)
+            yield "veth and netem"
+            return
+        _shape(there, _THERE_END, "tbf", "burst", "256k", "limit", "32m", rate=bits_per_second)
+        wire = _compiled(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+        stack.enter_context(_started([wire, "back0", "back1", str(bits_per_second), str(round_trip_ms)]))
+        _run("ip", "link", "set", "back1", "netns", pid)
+        for prefix, device in (((), "back0"), (there, "back1")):
+            _run(*prefix, "ip", "link", "set", device, "up")
+        _run("ip", "route", "replace", THERE, "dev", "back0", "src", HERE)
+        yield "veth with tbf, and wire.c on the way there"
+
+
+def _shape(prefix: Sequence[str], device: str, *words: str, rate: float) -> None:
+    _run(*prefix, "tc", "qdisc", "add", "dev", device, "root", *words, "rate", f"{rate:.0f}bit")
 
 
 def _has_netem() -> bool:

@@ -9,12 +9,13 @@ from pathlib import Path
 from ascend_wheelhouse import assemble, carried
 from ascend_wheelhouse import lock as locks
 from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.collector import paused
 from ascend_wheelhouse.lock import Lock, LockedPayload
 from ascend_wheelhouse.manifest import NAME, Entry, Manifest, post_install
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.recipe import Recipes
 from ascend_wheelhouse.sbom import WheelFacts, read_facts, write_sbom
-from ascend_wheelhouse.simple_index import IndexedFile, write_simple_index
+from ascend_wheelhouse.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.store import Store
 
 _NODE = Path(__file__).parent / "node"
@@ -24,6 +25,7 @@ Facts = Mapping[str, WheelFacts]
 """What wheels say of themselves, by file name."""
 
 
+@paused()
 def lay_out(
     folder: Path, *, cell: Cell, recipes: Recipes, lock: Lock, store: Store, facts: Facts | None = None
 ) -> Manifest:
@@ -104,7 +106,7 @@ def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Ent
         )
         for wheel in wheels
     ]
-    return [_entry_of(path, folder, "index") for path in write_simple_index(folder, indexed)]
+    return [assemble.write(folder, path, data, "index") for path, data in simple_index(indexed).items()]
 
 
 def _installer(folder: Path) -> list[Entry]:
@@ -114,13 +116,6 @@ def _installer(folder: Path) -> list[Entry]:
         place = f"node/{path.relative_to(_NODE).as_posix()}"
         entries.append(assemble.write(folder, place, path.read_bytes(), "installer"))
     return entries
-
-
-def _entry_of(path: Path, folder: Path, kind: str) -> Entry:
-    data = path.read_bytes()
-    return assemble.write(
-        folder, path.relative_to(folder).as_posix(), data, "index" if kind == "index" else "lock"
-    )
 
 
 def _manifest(cell: Cell, recipes: Recipes, lock: Lock, lock_digest: str, files: Iterable[Entry]) -> Manifest:

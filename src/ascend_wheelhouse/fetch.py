@@ -1,8 +1,9 @@
 """Bringing many files into the store at once.
 
 Look-ups and downloads have workers of their own: while the biggest files, which come first, fill the line,
-the addresses of the small ones are found. Workers are daemon threads, so that Ctrl-C ends the run at once;
-what has come so far stays in the store or as partials.
+the addresses of the small ones are found. A few workers see to the smallest meanwhile: each costs a round trip
+and hardly any line, so a hundred of them in the end would leave it idle. Workers are daemon threads, so that Ctrl-C
+ends the run at once; what has come so far stays in the store or as partials.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ascend_wheelhouse.errors import HostUnfitError, IntegrityError, SourceUnrea
 from ascend_wheelhouse.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.pieces import LARGE, PiecewiseTransfer, comes_in_pieces
+from ascend_wheelhouse.ranked_queue import RankedQueue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download, StoppedError, Transfer
 
@@ -25,6 +27,10 @@ Locate = Callable[[Download], Sequence[str]]
 
 JOBS = 12
 _LOOKUPS = 8
+_SMALL = 512 << 10
+"""Bytes below which a file costs the line less than it costs time."""
+_EVERY = 4
+"""One in so many workers takes such files first."""
 _SECONDS_TO_END = 2.0
 _ENDING = (HostUnfitError, StoppedError)
 
@@ -94,7 +100,7 @@ def fetch_all(
 
 
 class _Crew:
-    """Two groups of workers over two queues, both urgent ones first, then the biggest."""
+    """Two groups of workers over two queues: most take urgent ones first, then the biggest, a few the smallest."""
 
     def __init__(self, store: Store, http: Http, locate: Locate, emit: Emit) -> None:
         self._store = store
@@ -103,8 +109,8 @@ class _Crew:
         self._emit_unguarded = emit
         self._guard = threading.Lock()
         self._names: list[str] = []
-        self._to_find: queue.PriorityQueue[_Task] = queue.PriorityQueue()
-        self._to_fetch: queue.PriorityQueue[_Task] = queue.PriorityQueue()
+        self._to_find: RankedQueue[_Task] = RankedQueue()
+        self._to_fetch: RankedQueue[_Task] = RankedQueue()
         self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
 
     def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
@@ -117,10 +123,11 @@ class _Crew:
                 self._to_find.put(_Task(each.rank, number, 0, partial(self._find, number, each)))
         in_pieces = any((each.size or 0) >= LARGE for each in downloads)
         counts = min(_LOOKUPS, len(downloads)), jobs if in_pieces else min(jobs, len(downloads))
+        small = _Task(-_SMALL, -1, 0, _nothing)
         workers = [
-            threading.Thread(target=self._work, args=(todo,), daemon=True)
+            threading.Thread(target=self._work, args=(todo, None if each % _EVERY else small), daemon=True)
             for todo, count in zip((self._to_find, self._to_fetch), counts, strict=True)
-            for _ in range(count)
+            for each in range(1, count + 1)
         ]
         for worker in workers:
             worker.start()
@@ -131,9 +138,8 @@ class _Crew:
                 self._http.close()
             raise
         finally:
-            for number in range(len(workers)):
-                self._to_find.put(_Task(1, number, 0, None))
-                self._to_fetch.put(_Task(1, number, 0, None))
+            self._to_find.close()
+            self._to_fetch.close()
             for worker in workers:
                 worker.join(_SECONDS_TO_END / len(workers))
 
@@ -152,8 +158,8 @@ class _Crew:
             raise _combined([failed[number] for number in sorted(failed)])
         return [digests[number] for number in range(len(downloads))]
 
-    def _work(self, todo: queue.PriorityQueue[_Task]) -> None:
-        while (task := todo.get()).step is not None and not self._http.stop.is_set():
+    def _work(self, todo: RankedQueue[_Task], behind: _Task | None) -> None:
+        while (task := todo.take(behind=behind)) is not None and not self._http.stop.is_set():
             try:
                 task.step()
             except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it
@@ -196,12 +202,16 @@ class _Crew:
 
 
 class _Task(NamedTuple):
-    """A step in a queue: by the download's rank, its pieces in order; no step ends a worker."""
+    """A step in a queue: by the download's rank, its pieces in order."""
 
     rank: int
     number: int
     piece: int
-    step: Callable[[], None] | None
+    step: Callable[[], None]
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _no_locator(download: Download) -> Sequence[str]:

@@ -1,43 +1,75 @@
 """A big file in pieces over several connections, so that it is not alone on the line when all others have come.
 
-A dozen connections share a line fairly, so a file of twice the average size comes last and its one connection
-leaves the line half empty. Each piece is a file of its own beside the partial; as soon as all pieces before it are
-in, it is appended, so that the partial stays a beginning of the file, which any run can continue. In the end the
-plain transfer takes over: it digests the whole, and fetches what is missing or wrong where the origin served no
+A dozen connections share a line fairly at best, so a file of twice the average size comes last and its one connection
+leaves the line half empty. The pieces are written at their places in one file with holes, and a second one says which
+bytes are no holes, so that any run can go on. In the end what has no hole before it becomes the partial of the plain
+transfer, which takes over: it digests the whole, and fetches what is missing or wrong where the origin served no
 ranges or another file.
 """
 
 from __future__ import annotations
 
-import shutil
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.store import CHUNK
 from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
 
-LARGE = 32 << 20
-PIECE = 16 << 20
+LARGE = 4 << 20
+PIECE = 2 << 20
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Piece:
-    """Bytes `start` to `end` (exclusive) of the file, and where they gather."""
+    """Bytes `start` to `end` (exclusive) of the file, those before `there` in their place."""
 
     start: int
     end: int
-    path: Path
+    there: int
 
-    @property
-    def missing(self) -> int:
-        """How many bytes have not come yet."""
-        have = self.path.stat().st_size if self.path.exists() else 0
-        return self.end - self.start - have
+
+@dataclass(frozen=True, kw_only=True)
+class _Holed:
+    """The file with holes, and the list of what is in it: a line `start end` (exclusive) for each stretch."""
+
+    path: Path
+    list_path: Path
+
+    @classmethod
+    def of(cls, part: Path) -> _Holed:
+        """Return that of a partial; a beginning that the partial holds is its first stretch."""
+        holed = cls(path=part.with_suffix(".pieces"), list_path=part.with_suffix(".have"))
+        if part.exists() and not holed.path.exists():
+            holed.list_path.unlink(missing_ok=True)
+            holed.add(0, part.stat().st_size)
+            part.replace(holed.path)
+        return holed
+
+    def add(self, start: int, end: int) -> None:
+        """Note a stretch that was written."""
+        with self.list_path.open("a", encoding="ascii") as file:
+            file.write(f"{start} {end}\n")
+
+    def stretches(self) -> list[tuple[int, int]]:
+        """Return what was noted; a line cut short by a kill, or one without a file, says nothing."""
+        if not (self.path.exists() and self.list_path.exists()):
+            return []
+        lines = (
+            line.split()
+            for line in self.list_path.read_text("ascii").splitlines(keepends=True)
+            if "\n" in line
+        )
+        return [(int(words[0]), int(words[1])) for words in lines]
+
+    def drop(self) -> None:
+        """Forget it."""
+        self.path.unlink(missing_ok=True)
+        self.list_path.unlink(missing_ok=True)
 
 
 def comes_in_pieces(download: Download) -> bool:
@@ -57,7 +89,8 @@ class PiecewiseTransfer(Way):
         self.count = -(-(self.wanted.size or 0) // PIECE)
         self._left = self.count
         self._pieces: list[_Piece] = []
-        self._base = Path()
+        self._holed: _Holed
+        self._part: Path
         self._there = 0
         self._begun = False
         self._plain = False
@@ -91,48 +124,46 @@ class PiecewiseTransfer(Way):
             if self._begun:
                 return
             self._begun = True
-            partial = self._held.enter_context(self.store.partial(self.wanted.key))
+            self._part = self._held.enter_context(self.store.partial(self.wanted.key)).path
             self._plain = self.store.has(str(self.wanted.sha256), self.wanted.size)
-            self._base = partial.path
-            with open_partial(self._base) as file:
-                file.truncate(partial.size // PIECE * PIECE)
-            self._pieces = list(self._divided())
-            have = (piece.end - piece.start - piece.missing for piece in self._pieces)
-            self._there = partial.size + sum(have)
+            self._holed = _Holed.of(self._part)
+            self._pieces = list(self._divided(self._holed.stretches()))
+            self._there = sum(piece.there - piece.start for piece in self._pieces)
 
-    def _divided(self) -> Iterator[_Piece]:
+    def _divided(self, stretches: list[tuple[int, int]]) -> Iterator[_Piece]:
         size = self.wanted.size or 0
         for start in range(0, size, PIECE):
-            path = self._base.with_suffix(f".{start // PIECE}.piece")
-            yield _Piece(start=start, end=min(start + PIECE, size), path=path)
+            end = min(start + PIECE, size)
+            reached = (min(last, end) for first, last in stretches if first <= start)
+            yield _Piece(start=start, end=end, there=max([start, *reached]))
 
     def _one(self, piece: _Piece) -> None:
-        if piece.start < self._base.stat().st_size:
-            return
-        if piece.missing < 0:
-            piece.path.unlink()
-        if piece.missing:
-            patiently(self.http, lambda: -piece.missing, lambda: self._read(piece))
-        self._append_what_is_next()
+        if piece.there < piece.end:
+            patiently(self.http, lambda: piece.there, lambda: self._read(piece))
 
     def _read(self, piece: _Piece) -> None:
-        url, offset = self.wanted.urls[0], piece.end - piece.missing
-        headers = self.wanted.headers
+        url, headers, began = self.wanted.urls[0], self.wanted.headers, piece.there
         with (
-            self.http.stream(url, offset=offset, end=piece.end, headers=headers) as stream,
-            piece.path.open("ab", buffering=0) as file,
+            self.http.stream(url, offset=began, end=piece.end, headers=headers) as stream,
+            open_partial(self._holed.path) as file,
         ):
-            if not stream.head.partial or stream.head.start != offset or stream.head.size != self.wanted.size:
+            if not stream.head.partial or stream.head.start != began or stream.head.size != self.wanted.size:
                 raise faults.RangeRefusedError(url, "the origin does not serve ranges")
-            while left := piece.end - offset:
-                chunk = stream.read(min(CHUNK, left))
-                if not chunk:
-                    raise faults.ConnectionBrokenError(url, f"ended {left} bytes before the end of a piece")
-                if self.http.stop.is_set():
-                    raise StoppedError
-                file.write(chunk)
-                offset += len(chunk)
-                self._tell(len(chunk))
+            file.seek(began)
+            try:
+                while left := piece.end - piece.there:
+                    chunk = stream.read(min(CHUNK, left))
+                    if not chunk:
+                        text = f"ended {left} bytes before the end of a piece"
+                        raise faults.ConnectionBrokenError(url, text)
+                    if self.http.stop.is_set():
+                        raise StoppedError
+                    file.write(chunk)
+                    piece.there += len(chunk)
+                    self._tell(len(chunk))
+            finally:
+                with self._guard:
+                    self._holed.add(piece.start, piece.there)
 
     def _tell(self, count: int) -> None:
         with self._guard:
@@ -140,31 +171,23 @@ class PiecewiseTransfer(Way):
             there = self._there
         self.progress(there)
 
-    def _append_what_is_next(self) -> None:
-        """Append every piece whose turn it is; the guard keeps their order."""
-        with self._guard, self._base.open("ab", buffering=0) as base:
-            while (size := base.tell()) < (self.wanted.size or 0):
-                piece = self._pieces[size // PIECE]
-                if piece.missing:
-                    return
-                with piece.path.open("rb") as file:
-                    shutil.copyfileobj(file, base, CHUNK)
-                piece.path.unlink()
-
     def _end(self) -> str:
-        self._held.close()
-        if self._error is not None:
-            raise self._error
         try:
-            sha256 = Transfer(
-                wanted=self.wanted, store=self.store, http=self.http, progress=self.progress
-            ).run()
-        except IntegrityError:
-            self._drop_pieces()
-            raise
-        self._drop_pieces()
-        return sha256
+            if self._error is not None:
+                raise self._error
+            self._keep_the_beginning()
+        finally:
+            self._held.close()
+        return Transfer(wanted=self.wanted, store=self.store, http=self.http, progress=self.progress).run()
 
-    def _drop_pieces(self) -> None:
+    def _keep_the_beginning(self) -> None:
+        """Make what has no hole before it the partial."""
+        beginning = 0
         for piece in self._pieces:
-            piece.path.unlink(missing_ok=True)
+            if piece.start == beginning:
+                beginning = piece.there
+        with self.store.telling():
+            if beginning:
+                os.truncate(self._holed.path, beginning)
+                self._holed.path.replace(self._part)
+            self._holed.drop()

@@ -22,6 +22,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.license import License
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
@@ -47,9 +48,16 @@ _LINKS = {
 
 @dataclass(frozen=True, kw_only=True)
 class WheelFacts:
-    """What the bill says of a wheel: its METADATA, and the libraries grafted into it with their sha256."""
+    """What the bill says of a wheel.
+
+    Args:
+        metadata: Its METADATA.
+        licences: What that declares.
+        grafted: The libraries grafted into it with their sha256.
+    """
 
     metadata: RawMetadata
+    licences: Sequence[License]
     grafted: Mapping[str, str]
 
 
@@ -116,7 +124,7 @@ def _wheel(file: Mapping[str, Any], facts: WheelFacts | None) -> Component:
     name = canonicalize_name(file["name"])
     purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
     metadata: RawMetadata = facts.metadata if facts else {}
-    found = licences.declared(metadata)
+    found = facts.licences if facts else []
     return Component(
         name=name,
         version=file["version"],
@@ -205,7 +213,7 @@ def read_facts(path: Path) -> WheelFacts:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata, _ = parse_email(archive.read(info))
         record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
-    return WheelFacts(metadata=metadata, grafted=dict(_grafts(record)))
+    return WheelFacts(metadata=metadata, licences=licences.declared(metadata), grafted=dict(_grafts(record)))
 
 
 def _grafts(record: str) -> Iterator[tuple[str, str]]:

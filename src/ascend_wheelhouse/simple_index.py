@@ -1,4 +1,4 @@
-"""Writes `simple/`: one package index over `wheels/`, as PEP 503 pages and PEP 691 documents side by side.
+"""Makes `simple/`: one package index over `wheels/`, as PEP 503 pages and PEP 691 documents side by side.
 
 Links are relative, so the same folder works as `file://`, behind any static server, and after a move. Names
 follow PEP 503's normal form; rows are sorted, and nothing of the clock or the host goes in: equal files give
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
@@ -58,29 +56,24 @@ class IndexedFile:
         return f"../../wheels/{quote(self.filename)}"
 
 
-def write_simple_index(wheelhouse: Path, files: Iterable[IndexedFile]) -> list[Path]:
-    """Write `simple/` into a wheelhouse in place of what was there; return the files written, sorted.
+def simple_index(files: Iterable[IndexedFile]) -> dict[str, bytes]:
+    """Return the files of `simple/` by their paths in the wheelhouse, sorted.
 
     Args:
-        wheelhouse: The folder that holds `wheels/`.
         files: Every wheel of it, in any order.
     """
-    root = wheelhouse / "simple"
-    shutil.rmtree(root, ignore_errors=True)
     ordered = sorted(files, key=lambda file: (file.project, file.filename))
     projects = {name: list(rows) for name, rows in groupby(ordered, key=lambda file: file.project)}
-    pages = {"": (_project_list_page(list(projects)), _project_list_document(list(projects)))}
-    pages |= {f"{name}/": (_page(name, rows), _document(name, rows)) for name, rows in projects.items()}
-    return sorted(path for folder, both in pages.items() for path in _write(root / folder, *both))
+    names = list(projects)
+    pages = _both("simple", _project_list_page(names), _project_list_document(names))
+    for name, rows in projects.items():
+        pages |= _both(f"simple/{name}", _page(name, rows), _document(name, rows))
+    return dict(sorted(pages.items()))
 
 
-def _write(folder: Path, page: str, document: dict[str, object]) -> tuple[Path, Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    written = (folder / "index.html", folder / "index.json")
-    written[0].write_text(page, encoding="utf-8", newline="\n")
+def _both(folder: str, page: str, document: dict[str, object]) -> dict[str, bytes]:
     text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-    written[1].write_text(f"{text}\n", encoding="utf-8", newline="\n")
-    return written
+    return {f"{folder}/index.html": page.encode(), f"{folder}/index.json": f"{text}\n".encode()}
 
 
 def _project_list_page(names: Sequence[str]) -> str:

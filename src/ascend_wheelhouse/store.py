@@ -256,7 +256,8 @@ class Store:
     def usage(self) -> Usage:
         """Count what the store holds."""
         blobs = list(self.blobs())
-        partials = [path.stat().st_size for path in self.root.glob("incoming/*") if path.suffix != ".json"]
+        notes = {".json", ".have"}
+        partials = [_held_by(path) for path in self.root.glob("incoming/*") if path.suffix not in notes]
         return Usage(
             blobs=len(blobs),
             blob_bytes=sum(blob.size for blob in blobs),
@@ -280,15 +281,15 @@ class Store:
 
     def _drop_partials(self) -> int:
         freed = 0
-        for path in self.root.glob("incoming/*.part"):
+        kept = (path for path in self.root.glob("incoming/*") if path.suffix in {".part", ".pieces"})
+        for path in kept:
             guard = self.root / "locks" / _file_name(f"partial-{path.stem}")
             with guard.open("a") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                freed += path.stat().st_size
-                for piece in path.parent.glob(f"{path.stem}.*.piece"):
-                    freed += piece.stat().st_size
-                    piece.unlink()
-                Partial(path=path, note_path=path.with_suffix(".json")).drop()
+                freed += _held_by(path)
+                path.unlink()
+                for suffix in (".json", ".have"):
+                    path.with_suffix(suffix).unlink(missing_ok=True)
         return freed
 
     def _folder(self, name: str) -> Path:
@@ -322,6 +323,12 @@ class Store:
             return True
         path = Path(error.filename)
         return path.is_relative_to(self.root) or self.root.is_relative_to(path)
+
+
+def _held_by(path: Path) -> int:
+    """Return the bytes that a file takes, holes not counted."""
+    status = path.stat()
+    return min(status.st_size, status.st_blocks * 512)
 
 
 def _file_name(key: str) -> str:

@@ -1,4 +1,7 @@
-"""Making one wheelhouse: lock, supply, fetch, build, assemble. Each step is kept, so that a stopped run goes on."""
+"""Making one wheelhouse: lock, supply, fetch, build, assemble. Each step is kept, so that a stopped run goes on.
+
+What the later steps need is imported by them, while the files are on their way.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse import assemble, carried
 from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.collector import paused
 from ascend_wheelhouse.derive import Request
 from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.events import Emit, Note, Stage, silent
@@ -22,7 +25,6 @@ from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
 from ascend_wheelhouse.locate import Answer, Located, ToBuild
 from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
-from ascend_wheelhouse.locking import locked_payload
 from ascend_wheelhouse.manifest import Manifest
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.recipe import own_indexes
@@ -166,7 +168,8 @@ def make(workspace: Workspace, options: Options) -> Made:
     lock = lock_of(workspace, cell, options)
     lock, facts = gather(workspace, cell, lock, options.build)
     bring_sources(workspace, cell, lock)
-    from ascend_wheelhouse.contents import lay_out  # noqa: PLC0415 - see `_built_and_read`
+    from ascend_wheelhouse import assemble
+    from ascend_wheelhouse.contents import lay_out
 
     final = (options.output or workspace.root / "wheelhouse") / cell.name
     workspace.emit(Stage(name="assemble"))
@@ -177,6 +180,7 @@ def make(workspace: Workspace, options: Options) -> Made:
     return Made(folder=final, manifest=manifest, lock=lock, cell=cell, report=report)
 
 
+@paused()
 def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> tuple[Lock, Facts]:
     """Have every file of a lock in the store: pending ones are looked for, wheels fetched and built, all at once.
 
@@ -186,33 +190,40 @@ def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) 
     needed = downloads_for(workspace, lock)
     wanted = {one.sha256: one for one in (*downloads_of(lock), *needed)}
     arrivals = Arrivals([one.filename for one in needed], workspace.emit)
-    with ThreadPoolExecutor(2, thread_name_prefix="gather") as pool:
-        supplying = pool.submit(supplied, workspace, cell, lock, build)
-        building = pool.submit(_built_and_read, workspace, cell, lock, arrivals)
-        try:
+    with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
+        supplying = pool.submit(_supplied, workspace, cell, lock, build, arrivals)
+        building = pool.submit(_built, workspace, cell, lock, arrivals)
+        reading = pool.submit(_read, workspace, lock, arrivals)
+        with arrivals:
             _bring(workspace, cell, lock, list(wanted.values()), arrivals)
-            more = supplying.result()
-            found = [one for one in downloads_of(more) if one.sha256 not in wanted]
-            _bring(workspace, cell, more, found, workspace.emit)
-        finally:
-            arrivals.end()
-        results, facts = building.result()
-    return with_built(more, results), facts
+        more = supplying.result()
+        found = [one for one in downloads_of(more) if one.sha256 not in wanted]
+        _bring(workspace, cell, more, found, workspace.emit)
+    return with_built(more, building.result()), reading.result()
 
 
-def _built_and_read(
-    workspace: Workspace, cell: Cell, lock: Lock, arrivals: Arrivals
-) -> tuple[list[LockedSource | Pending], Facts]:
-    """Build as soon as what that needs is here, then read the wheels as they come."""
-    results = build_sources(workspace, cell, lock) if arrivals.wait() else []
-    from ascend_wheelhouse.contents import facts_of  # noqa: PLC0415 - takes long; other files are on their way
+def _supplied(
+    workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str], arrivals: Arrivals
+) -> Lock:
+    return supplied(workspace, cell, lock, build) if arrivals.wait_for_first() else lock
+
+
+def _built(workspace: Workspace, cell: Cell, lock: Lock, arrivals: Arrivals) -> list[LockedSource | Pending]:
+    """Build as soon as what that needs is here."""
+    return build_sources(workspace, cell, lock) if arrivals.wait() else []
+
+
+def _read(workspace: Workspace, lock: Lock, arrivals: Arrivals) -> Facts:
+    """Read the wheels as they come."""
+    arrivals.wait_for_first()
+    from ascend_wheelhouse.contents import facts_of
 
     wheels = {wheel.filename: wheel for wheel in lock.wheels}
     facts: dict[str, WheelFacts] = {}
     for name in arrivals.names():
         if name in wheels:
             facts |= facts_of([wheels[name]], workspace.store)
-    return results, facts
+    return facts
 
 
 def _bring(workspace: Workspace, cell: Cell, lock: Lock, downloads: Sequence[Download], emit: Emit) -> None:
@@ -223,7 +234,7 @@ def _bring(workspace: Workspace, cell: Cell, lock: Lock, downloads: Sequence[Dow
 
 
 def _audited(workspace: Workspace, folder: Path, name: str) -> AuditReport:
-    from ascend_wheelhouse.audit.command import audit_folder  # noqa: PLC0415 - takes long, may be left out
+    from ascend_wheelhouse.audit.command import audit_folder
 
     workspace.emit(Stage(name="audit"))
     report = audit_folder(folder, root=workspace.root, store=workspace.store, emit=workspace.emit)
@@ -259,6 +270,8 @@ def fetch(workspace: Workspace, downloads: Sequence[Download], emit: Emit | None
 
 def bring_sources(workspace: Workspace, cell: Cell, lock: Lock) -> None:
     """Have in the store what `sources/` carries, as far as origins answer, and tell what stays away."""
+    from ascend_wheelhouse import carried
+
     recipes = workspace.catalogue.recipes
     quiet = replace(workspace, emit=silent)
     wanted = carried.lacking(lock, cell, recipes, workspace.store)
@@ -277,6 +290,8 @@ def bring_sources(workspace: Workspace, cell: Cell, lock: Lock) -> None:
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
     """Return the lock with what its pending components' origins, or a person, can give by now."""
+    from ascend_wheelhouse.locking import locked_payload
+
     if not lock.pending:
         return lock
     locator = workspace.locator(cell, build, offline=workspace.offline)

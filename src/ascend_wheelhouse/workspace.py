@@ -1,13 +1,16 @@
-"""One project folder and everything that a command needs from it, read once and on demand."""
+"""One project folder and everything that a command needs from it, read once and on demand.
+
+What only locking and building need is imported where it is made: it takes as long as all else here, and a run with a
+committed lock should have its downloads on their way by then.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.build.command import Workshop
-from ascend_wheelhouse.build.locking import SourceLocker
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.compatibility import Compatibility, load_compatibility
 from ascend_wheelhouse.derive import Request, cell_for
@@ -17,15 +20,17 @@ from ascend_wheelhouse.freshness import recipes_digest
 from ascend_wheelhouse.locate import Locator
 from ascend_wheelhouse.lock import Lock, load
 from ascend_wheelhouse.lock import digest as lock_digest
-from ascend_wheelhouse.locking import Locking
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.resolvers import resolver_named
-from ascend_wheelhouse.source_builds import SourceBuilds
 from ascend_wheelhouse.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.supply import handed_over, released
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.build.command import Workshop
+    from ascend_wheelhouse.locking import Locking
+    from ascend_wheelhouse.source_builds import SourceBuilds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +112,9 @@ class Workspace:
 
     def locking(self, cell: Cell, *, resolver: str, build: frozenset[str] = frozenset()) -> Locking:
         """Return what makes a new lock of a cell."""
+        from ascend_wheelhouse.locking import Locking
+        from ascend_wheelhouse.resolvers import resolver_named
+
         return Locking(
             cell=cell,
             recipes=self.catalogue.recipes,
@@ -121,6 +129,10 @@ class Workspace:
 
     def source_builds(self, cell: Cell, *, resolver: str = "uv") -> SourceBuilds:
         """Return what locks and builds the components of a cell that are made by a `[build]` table."""
+        from ascend_wheelhouse.build.locking import SourceLocker
+        from ascend_wheelhouse.resolvers import resolver_named
+        from ascend_wheelhouse.source_builds import SourceBuilds
+
         locker = SourceLocker(
             store=self.store,
             emit=self.emit,
@@ -134,4 +146,6 @@ class Workspace:
     @property
     def workshop(self) -> Workshop:
         """Where components are built from source."""
+        from ascend_wheelhouse.build.command import Workshop
+
         return Workshop(store=self.store, emit=self.emit, sandbox=self.sandbox, container=self.container)

@@ -16,6 +16,22 @@ from ascend_wheelhouse.transfer import Download
 
 NAME = "small-1.0-py3-none-any.whl"
 
+CHILD = """
+import sys
+from pathlib import Path
+from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.origins.pip_config import PipConfig
+from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.transfer import Download
+root, filename, sha256, size, url = sys.argv[1:]
+http = Http(PipConfig(timeout=60), Mirrors())
+download = Download(filename=filename, sha256=sha256, size=int(size), urls=(url,))
+fetch_all([download], Store(Path(root)), http=http)
+"""
+"""What a child process runs to fetch one file."""
+
 
 def offered(index: Index, name: str = "small", *, filler: int = 2000) -> Download:
     """Offer a wheel and return the download that a lock would ask for."""

@@ -31,9 +31,8 @@ def test_the_wait_ends_with_the_last_awaited_file_and_every_event_is_passed_on()
 
 @pytest.mark.parametrize("event", [finished("a.whl", "failed"), finished("other.whl")])
 def test_who_waits_is_let_go_when_nobody_brings_the_file(event: JobFinished) -> None:
-    arrivals = Arrivals(["a.whl"], silent)
-    arrivals(event)
-    arrivals.end()
+    with Arrivals(["a.whl"], silent) as arrivals:
+        arrivals(event)
     assert not arrivals.wait()
 
 
@@ -42,9 +41,24 @@ def test_nothing_awaited_is_here_already() -> None:
 
 
 def test_files_are_named_as_they_come_until_the_end() -> None:
-    arrivals = Arrivals([], silent)
-    for name in ("a.whl", "b.whl"):
-        arrivals(finished(name))
-    arrivals(finished("broken.whl", "failed"))
-    arrivals.end()
+    with Arrivals([], silent) as arrivals:
+        for name in ("a.whl", "b.whl"):
+            arrivals(finished(name))
+        arrivals(finished("broken.whl", "failed"))
     assert list(arrivals.names()) == ["a.whl", "b.whl"]
+
+
+def test_what_need_not_hurry_begins_with_the_first_file_or_with_the_end() -> None:
+    first = Arrivals(["a.whl", "b.whl"], silent)
+    first(finished("b.whl"))
+    assert first.wait_for_first()
+    with Arrivals([], silent) as nothing:
+        pass
+    assert nothing.wait_for_first()
+
+
+def test_what_need_not_hurry_is_left_out_when_fetching_failed() -> None:
+    failed = Arrivals(["a.whl"], silent)
+    with pytest.raises(OSError, match="line"), failed:
+        raise OSError("the line is down")
+    assert not failed.wait_for_first()

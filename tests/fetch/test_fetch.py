@@ -27,7 +27,7 @@ from index_server import (
     status,
     wheel_bytes,
 )
-from offering import NAME, fetch, nothing_kept, offered
+from offering import CHILD, NAME, fetch, nothing_kept, offered
 
 from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Stage
 from ascend_wheelhouse.fetch import OfflineError, fetch_all
@@ -219,7 +219,7 @@ def _fetch_in_child(root: Path, url: str, download: Download) -> None:
 
 
 def test_two_processes_fetch_a_file_into_one_store_once(index: Index, store: Store) -> None:
-    download = offered(index, filler=4 * CHUNK)
+    download = offered(index, filler=3 * CHUNK)
     context = multiprocessing.get_context("spawn")
     children = [
         context.Process(target=_fetch_in_child, args=(store.root, index.url, download)) for _ in range(2)
@@ -231,22 +231,6 @@ def test_two_processes_fetch_a_file_into_one_store_once(index: Index, store: Sto
     assert [child.exitcode for child in children] == [0, 0]
     assert len(index.requests_for(NAME)) == 1
     store.check(str(download.sha256))
-
-
-_CHILD = """
-import sys
-from pathlib import Path
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.origins.pip_config import PipConfig
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
-root, filename, sha256, size, url = sys.argv[1:]
-http = Http(PipConfig(timeout=60), Mirrors())
-download = Download(filename=filename, sha256=sha256, size=int(size), urls=(url,))
-fetch_all([download], Store(Path(root)), http=http)
-"""
 
 
 def _half(released: threading.Event, count: int) -> Behaviour:
@@ -273,7 +257,7 @@ def test_a_run_that_is_ended_in_the_middle_is_continued(
     index.behave(NAME, _half(released, 2 * CHUNK))
     words = (download.filename, str(download.sha256), str(download.size), download.urls[0])
     child = subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(store.root), *words], stderr=subprocess.DEVNULL, env={**os.environ}
+        [sys.executable, "-c", CHILD, str(store.root), *words], stderr=subprocess.DEVNULL, env={**os.environ}
     )
     until = time.monotonic() + 120
     while store.usage().partial_bytes < CHUNK and time.monotonic() < until:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 from index_server import (
+    Behaviour,
     FakeClock,
+    Handler,
     Index,
     hang_up,
     status,
 )
-from offering import NAME, fetch, nothing_kept, offered
+from offering import CHILD, NAME, fetch, nothing_kept, offered
 
 from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.fetch import fetch_all
@@ -46,15 +53,79 @@ def test_a_big_file_comes_in_pieces(index: Index, store: Store, http: Http) -> N
     assert list(store.root.glob("incoming/*")) == []
 
 
-def test_a_piece_goes_on_where_it_stopped(index: Index, store: Store, http: Http) -> None:
+def test_a_run_goes_on_with_the_pieces_of_an_earlier_one(index: Index, store: Store, http: Http) -> None:
+    download = _big(index)
+    content = index.files[NAME].content
+    with store.partial(download.key) as partial:
+        held = content[: PIECE + 1000] + bytes(PIECE)
+        partial.path.with_suffix(".pieces").write_bytes(held)
+        lines = f"{PIECE} {PIECE + 1000}\n0 {PIECE}\n{2 * PIECE} 41"
+        partial.path.with_suffix(".have").write_text(lines)  # the last line was cut short by a kill
+    assert fetch(download, store, http) == content
+    assert _ranges(index)[0] == f"bytes={PIECE + 1000}-{2 * PIECE - 1}"
+    assert len(_ranges(index)) == 2
+    assert list(store.root.glob("incoming/*")) == []
+
+
+def test_the_beginning_that_a_plain_download_left_counts(index: Index, store: Store, http: Http) -> None:
     download = _big(index)
     with store.partial(download.key) as partial:
         partial.path.write_bytes(index.files[NAME].content[: PIECE + 5])
-        piece = partial.path.with_suffix(".1.piece")
-        piece.write_bytes(index.files[NAME].content[PIECE : PIECE + 1000])
     assert fetch(download, store, http) == index.files[NAME].content
-    assert f"bytes={PIECE + 1000}-{2 * PIECE - 1}" in _ranges(index)
+    assert _ranges(index)[0] == f"bytes={PIECE + 5}-{2 * PIECE - 1}"
     assert len(_ranges(index)) == 2
+
+
+def test_pieces_that_are_not_those_of_the_file_are_fetched_anew(
+    index: Index, store: Store, http: Http
+) -> None:
+    download = _big(index)
+    with store.partial(download.key) as partial:
+        partial.path.with_suffix(".pieces").write_bytes(bytes(2 * PIECE))
+        partial.path.with_suffix(".have").write_text(f"0 {2 * PIECE}\n")
+    assert fetch(download, store, http) == index.files[NAME].content
+
+
+def test_a_kill_loses_the_pieces_in_flight_and_no_others(index: Index, store: Store, http: Http) -> None:
+    download, released = _big(index), threading.Event()
+    index.behave(NAME, lambda handler: handler.send_file(index.files[NAME]), *[_stalled_piece(released)] * 2)
+    words = (download.filename, str(download.sha256), str(download.size), download.urls[0])
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(store.root), *words], stderr=subprocess.DEVNULL
+    )
+    until = time.monotonic() + 120
+    while not (noted := _noted(store)) and time.monotonic() < until:
+        time.sleep(0.02)
+    child.kill()
+    child.wait(10)
+    released.set()
+    assert len(noted) == 1
+    asked = len(index.requests_for(NAME))
+    assert fetch(download, store, http) == index.files[NAME].content
+    later = [headers["Range"] for headers in index.requests_for(NAME)[asked:]]
+    start, end = map(int, noted[0].split())
+    assert len(later) == 2
+    assert f"bytes={start}-{end - 1}" not in later
+
+
+def _noted(store: Store) -> list[str]:
+    return [line for path in store.root.glob("incoming/*.have") for line in path.read_text().splitlines()]
+
+
+def _stalled_piece(released: threading.Event) -> Behaviour:
+    """Promise the bytes asked for, send none of them, and hold the connection until `released`."""
+
+    def behave(handler: Handler) -> None:
+        size = len(handler.index.files[NAME].content)
+        first, last = map(int, handler.headers["Range"].removeprefix("bytes=").split("-"))
+        handler.send_response(206)
+        handler.send_header("Content-Length", str(last + 1 - first))
+        handler.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        handler.end_headers()
+        released.wait(30)
+        handler.close_connection = True
+
+    return behave
 
 
 def test_a_server_without_ranges_sends_a_big_file_whole(index: Index, store: Store, http: Http) -> None:
