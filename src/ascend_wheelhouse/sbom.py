@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 import zipfile
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.dependency import Dependency
 from cyclonedx.model.license import License
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
@@ -76,10 +77,13 @@ def write_sbom(
         facts = {path.name: read_facts(path) for path in sorted(wheels, key=lambda path: path.name)}
     components = [made for file in _entries(manifest) if (made := _component(file, facts))]
     root = _root(manifest)
-    bom = Bom(components=components, metadata=_metadata(manifest, root), serial_number=_serial(manifest))
+    bom = Bom(
+        components=components,
+        metadata=_metadata(manifest, root),
+        serial_number=_serial(manifest),
+        dependencies=[_dependency(root, components), *_dependencies(manifest, facts, components)],
+    )
     bom.metadata.timestamp = None  # type: ignore[assignment]  # optional in CycloneDX; the setter's type lags
-    bom.register_dependency(root, components)
-    _register_requirements(bom, manifest, facts, components)
     return (JsonV1Dot6(bom).output_as_string(indent=2) + "\n").encode()
 
 
@@ -181,16 +185,22 @@ def _links(metadata: RawMetadata) -> Iterator[ExternalReference]:
             yield ExternalReference(type=kind, url=XsUri(url))
 
 
-def _register_requirements(
-    bom: Bom, manifest: Mapping[str, Any], facts: Mapping[str, WheelFacts], components: Sequence[Component]
-) -> None:
+def _dependency(owner: Component, needed: Iterable[Component]) -> Dependency:
+    return Dependency(ref=owner.bom_ref, dependencies=[Dependency(ref=one.bom_ref) for one in needed])
+
+
+def _dependencies(
+    manifest: Mapping[str, Any], facts: Mapping[str, WheelFacts], components: Sequence[Component]
+) -> Iterator[Dependency]:
+    """Yield what each component needs; `Bom.register_dependency` would search all of them for each one."""
     markers = Target.named(manifest["cell"]["machine"], manifest["cell"]["npu"]).markers
     by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
-    by_file = {made.purl.qualifiers.get("file_name"): made for made in by_name.values() if made.purl}
-    for file_name, fact in facts.items():
-        if owner := by_file.get(file_name):
-            wanted = {*_required(fact.metadata, markers, by_name)}
-            bom.register_dependency(owner, [by_name[name] for name in sorted(wanted)])
+    for made in components:
+        fact = facts.get(str(made.purl.qualifiers.get("file_name"))) if made.purl else None
+        wanted = (
+            {*_required(fact.metadata, markers, by_name)} if fact and by_name.get(made.name) is made else ()
+        )
+        yield _dependency(made, [by_name[name] for name in sorted(wanted)])
 
 
 def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Container[str]) -> Iterator[str]:
