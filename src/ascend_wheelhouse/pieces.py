@@ -35,7 +35,7 @@ class _Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class _Holed:
-    """The file with holes, and the list of what is in it: a line `start end` (exclusive) for each stretch."""
+    """The file with holes, and the list of what is in it: a line `start end .` (exclusive) for each stretch."""
 
     path: Path
     list_path: Path
@@ -53,18 +53,14 @@ class _Holed:
     def add(self, start: int, end: int) -> None:
         """Note a stretch that was written."""
         with self.list_path.open("a", encoding="ascii") as file:
-            file.write(f"{start} {end}\n")
+            file.write(f"{start} {end} .\n")
 
     def stretches(self) -> list[tuple[int, int]]:
-        """Return what was noted; a line cut short by a kill, or one without a file, says nothing."""
+        """Return what was noted; a line that a kill cut short ran into the next, and says nothing."""
         if not (self.path.exists() and self.list_path.exists()):
             return []
-        lines = (
-            line.split()
-            for line in self.list_path.read_text("ascii").splitlines(keepends=True)
-            if "\n" in line
-        )
-        return [(int(words[0]), int(words[1])) for words in lines]
+        lines = map(str.split, self.list_path.read_text("ascii").splitlines())
+        return [(int(words[0]), int(words[1])) for words in lines if words[2:] == ["."]]
 
     def drop(self) -> None:
         """Forget it."""
