@@ -50,9 +50,8 @@ class Contestant:
         environ = dict(os.environ) | {
             name: value.replace("PLACE", str(place)) for name, value in self.environ.items()
         }
-        environ.pop(
-            "PYTHONDONTWRITEBYTECODE", None
-        )  # an installed program is compiled, in all turns but the first
+        # an installed program is compiled: with this set, none of ours would be, in any turn
+        environ.pop("PYTHONDONTWRITEBYTECODE", None)
         process = subprocess.Popen(words, env=environ, stdout=subprocess.DEVNULL, cwd=place)
         _, status, usage = os.wait4(process.pid, 0)
         self.seconds.append(time.monotonic() - started)

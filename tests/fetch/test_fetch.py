@@ -56,6 +56,26 @@ def test_urgent_files_come_first_then_the_biggest(index: Index, store: Store, ht
     assert started == ["now", "big", "small"]
 
 
+def test_a_small_file_comes_while_big_ones_hold_the_line(index: Index, store: Store, http: Http) -> None:
+    asked = threading.Event()
+    big = [offered(index, name, filler=600_000) for name in ("aa", "bb", "cc", "dd")]
+    small = offered(index, filler=10)
+
+    def held(handler: Handler) -> None:
+        asked.wait(30)
+        handler.send_file(index.files[handler.path.rpartition("/")[2]])
+
+    def noticed(handler: Handler) -> None:
+        asked.set()
+        handler.send_file(index.files[NAME])
+
+    index.behave(NAME, noticed)
+    for each in big:
+        index.behave(each.filename, held)
+    fetch_all([*big, small], store, http=http, jobs=4)
+    assert [len(index.requests_for(each.filename)) for each in big] == [1] * len(big), "one was given up"
+
+
 def test_what_the_store_has_is_not_asked_for(index: Index, store: Store, http: Http) -> None:
     download = offered(index)
     fetch(download, store, http)
