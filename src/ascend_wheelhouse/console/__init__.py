@@ -183,9 +183,7 @@ def main_guard(*, json: bool = False) -> Iterator[None]:
     Raises:
         SystemExit: With the error's own code, 130 after Ctrl-C, 143 after SIGTERM, 141 when a reader left.
     """
-    atexit.register(
-        gc.freeze
-    )  # nothing is left to do then, so nothing need be searched for cycles: a tenth of a second
+    atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
     try:
         with _stopping_on_signals():
             yield
