@@ -11,6 +11,7 @@ from bundle_fixtures import FILES, TORCH, write_wheelhouse
 
 from ascend_wheelhouse import errors
 from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, verify_bundle
+from ascend_wheelhouse.node import install
 from ascend_wheelhouse.signing import Signer
 
 
@@ -157,3 +158,53 @@ def test_a_changed_wheelhouse_is_not_written(tmp_path: Path) -> None:
         bundle_command(folder, out=tmp_path / "b.oci", oci=True, serial=1)
 
     assert not (tmp_path / "b.oci" / "index.json").exists()
+
+
+def _own_wheelhouse(image: Path) -> None:
+    write_wheelhouse(image, {**FILES, TORCH: b"evil"})
+
+
+def _tools(image: Path) -> None:
+    (image / "tools").mkdir()
+    (image / "tools" / "uv-9-py3-none-any.whl").write_bytes(b"evil")
+
+
+def _empty_folder(image: Path) -> None:
+    (image / "wheels").mkdir()
+
+
+def _blob_too_many(image: Path) -> None:
+    (image / "blobs" / "sha256" / hashlib.sha256(b"evil").hexdigest()).write_bytes(b"evil")
+
+
+def _other_algorithm(image: Path) -> None:
+    (image / "blobs" / "sha512").mkdir()
+
+
+def _link(image: Path) -> None:
+    (image / "requirements.aarch64.txt").symlink_to("/etc/passwd")
+
+
+@pytest.mark.parametrize(
+    "plant", [_own_wheelhouse, _tools, _empty_folder, _blob_too_many, _other_algorithm, _link]
+)
+def test_whatever_lies_beside_a_sound_layout_is_refused(
+    image: Path, signer: Signer, tmp_path: Path, plant: Callable[[Path], None]
+) -> None:
+    plant(image)
+
+    with pytest.raises(errors.IntegrityError):
+        verify_bundle(image, trusted_key=signer.fingerprint)
+    words = ["--bundle", str(image), "--prefix", str(tmp_path / "p"), "--trusted-key", signer.fingerprint]
+    assert install.main(words) == 5
+    assert not (tmp_path / "p").exists()
+
+
+def test_a_folder_cannot_pass_as_a_layout_and_a_wheelhouse_at_once(
+    image: Path, signer: Signer, tmp_path: Path
+) -> None:
+    folder = write_wheelhouse(tmp_path / "mixed")
+    (folder / "oci-layout").write_bytes((image / "oci-layout").read_bytes())
+
+    with pytest.raises(errors.IntegrityError):
+        verify_bundle(folder, trusted_key=signer.fingerprint)

@@ -66,7 +66,7 @@ class SmallWheelhouse:
 
     def write(self, folder: Path) -> Path:
         """Write the wheelhouse and return its folder."""
-        for name in ("wheels", "tools", "payloads"):
+        for name in ("wheels", "tools", *(("payloads",) if self.payloads else ())):
             (folder / name).mkdir(parents=True)
         wheels = [make_wheel(folder / "wheels", *wheel) for wheel in self.wheels]
         self._write_uv(folder / "tools")

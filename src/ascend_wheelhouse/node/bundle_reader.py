@@ -86,6 +86,11 @@ class Bundle:
                 self._regions[file["path"]] = base.region(known[file["sha256"]])
 
     @property
+    def folder(self) -> Path | None:
+        """The folder in which the files lie under their own paths, if it is that form of a bundle."""
+        return self._opened.folder if self.delta is None else None
+
+    @property
     def serial(self) -> int:
         """The serial in the manifest; 0 for a wheelhouse that was never bundled."""
         return int(self.manifest.get("serial", 0))

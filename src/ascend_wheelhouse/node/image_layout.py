@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import layout
-from .sources import PartedFile, Region
+from .sources import PartedFile, Region, refuse_extra, tree
 from .strict import damaged, read_object
 
 _TITLE = "org.opencontainers.image.title"
@@ -25,12 +25,19 @@ def image_regions(folder: Path) -> dict[str, Region]:
     Raises:
         IntegrityError: The layout is unfinished, holds another thing, or titles are hostile or not unique.
     """
+    present = tree(folder)
     index = _read(folder / "index.json")
     manifests = index.get("manifests")
     if not isinstance(manifests, list) or len(manifests) != 1:
         raise damaged(f"the image layout {folder.name} does not hold one bundle")
     regions: dict[str, Region] = {}
-    for layer in _read(_blob(folder, manifests[0])).get("layers", []):
+    document = _read(_blob(folder, manifests[0]))
+    layers = document.get("layers")
+    if not isinstance(layers, list):
+        raise damaged(f"the manifest of the image layout {folder.name} has no list of layers")
+    named = {_name(_blob(folder, one)) for one in (manifests[0], document.get("config"), *layers)}
+    refuse_extra(folder, present - named - {"oci-layout", "index.json", "blobs/", "blobs/sha256/"})
+    for layer in layers:
         path = (layer.get("annotations") or {}).get(_TITLE) if isinstance(layer, dict) else None
         if not isinstance(path, str) or path in regions:
             raise damaged(f"a layer of {folder.name} has no title, or one that another has")
@@ -47,6 +54,10 @@ def _blob(folder: Path, descriptor: object) -> Path:
     if match is None or path.is_symlink() or not path.is_file():
         raise damaged(f"{folder.name} lacks the blob {digest}")
     return path
+
+
+def _name(blob: Path) -> str:
+    return f"blobs/sha256/{blob.name}"
 
 
 def _read(path: Path) -> dict[str, Any]:

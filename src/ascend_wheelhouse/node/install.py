@@ -203,7 +203,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
     if options.offline_index:
-        offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16])
+        offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16], contents.files)
     done += payloads.install(
         job.payloads, folder=folder, ascend=job.host.ascend, env=env, log=prefix.log, talk=talk
     )

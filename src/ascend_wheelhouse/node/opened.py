@@ -7,6 +7,7 @@ itself (sizes, names, kinds of members) is believed. Limits keep a hostile bundl
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ from typing import Any
 
 from . import layout, sshsig
 from .image_layout import image_regions
-from .sources import BundleDamagedError, PartedFile, Region, find_parts, folder_regions
+from .sources import (
+    BundleDamagedError,
+    ExtraMemberError,
+    PartedFile,
+    Region,
+    find_parts,
+    folder_regions,
+    refuse_extra,
+    tree,
+)
 from .strict import damaged, read_delta, read_manifest
 
 _LARGEST_HEAD = 1 << 26
-
-
-class ExtraMemberError(BundleDamagedError):
-    """The bundle holds something that the manifest does not name."""
 
 
 class MissingMemberError(BundleDamagedError):
@@ -31,7 +37,14 @@ class MissingMemberError(BundleDamagedError):
 
 @dataclass(frozen=True, kw_only=True)
 class Opened:
-    """The parts of a bundle, unproven; `regions` are the files that it carries itself."""
+    """The parts of a bundle, unproven.
+
+    Args:
+        regions: The files that it carries itself.
+        folder: The folder in which they lie under their own paths; None for a file, parts or an image layout.
+            This is the one place where the form of a bundle is decided.
+        check_layout: Proves that nothing else is there.
+    """
 
     manifest: dict[str, Any]
     manifest_bytes: bytes
@@ -39,6 +52,7 @@ class Opened:
     provenance: bytes | None
     delta: dict[str, Any] | None
     regions: Mapping[str, Region]
+    folder: Path | None
     check_layout: Callable[[], None]
 
 
@@ -79,6 +93,7 @@ def _open_tar(file: PartedFile) -> Opened:
         provenance=head.get(layout.PROVENANCE),
         delta=delta,
         regions={name: region for name, region in plan if name not in layout.RESERVED},
+        folder=None,
         check_layout=lambda: _check_tar(file, plan, head[layout.SUMS]),
     )
 
@@ -147,7 +162,7 @@ def _unexpected(path: str, block: bytes) -> BundleDamagedError:
 
 
 def _open_folder(folder: Path) -> Opened:
-    is_layout = (folder / "oci-layout").is_file()
+    is_layout = _is_image(folder)
     regions = image_regions(folder) if is_layout else folder_regions(folder)
     head = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
     if layout.MANIFEST not in head:
@@ -162,10 +177,19 @@ def _open_folder(folder: Path) -> Opened:
         provenance=head.get(layout.PROVENANCE),
         delta=delta,
         regions={path: region for path, region in regions.items() if path in names},
+        folder=None if is_layout else folder.absolute(),
         check_layout=lambda: _check_folder(
-            regions, names if delta is None else set(delta["carried"]), head[layout.MANIFEST], manifest
+            folder,
+            regions,
+            names if delta is None else set(delta["carried"]),
+            head[layout.MANIFEST],
+            manifest,
         ),
     )
+
+
+def _is_image(folder: Path) -> bool:
+    return os.path.lexists(folder / "oci-layout")
 
 
 def _limited(name: str, region: Region) -> bytes:
@@ -175,21 +199,27 @@ def _limited(name: str, region: Region) -> bytes:
 
 
 def _check_folder(
-    regions: Mapping[str, Region], expected: set[str], text: bytes, manifest: Mapping[str, Any]
+    folder: Path,
+    regions: Mapping[str, Region],
+    expected: set[str],
+    text: bytes,
+    manifest: Mapping[str, Any],
 ) -> None:
-    if extra := sorted(regions.keys() - expected - set(layout.RESERVED)):
-        raise ExtraMemberError(
-            f"The folder holds what its manifest does not name: {', '.join(extra[:5])}.",
-            why="Anything that was not signed could be run or installed by mistake.",
-            next_step="remove it, or unpack the bundle afresh",
-        )
+    """Compare what is there with what must be; of an image layout, `image_regions` has seen the folder."""
+    present = set() if _is_image(folder) else tree(folder)
+    parents = {f"{path[:at]}/" for path in expected for at, letter in enumerate(path) if letter == "/"}
+    refuse_extra(folder, {*regions, *present} - expected - parents - set(layout.RESERVED))
     if missing := sorted(expected - regions.keys()):
         raise MissingMemberError(
             f"The folder lacks {', '.join(missing[:5])}.", next_step="unpack the bundle afresh"
         )
     if layout.SUMS in regions:
-        lines = layout.sums(manifest["files"]).splitlines()
-        own = f"{hashlib.sha256(text).hexdigest()}  {layout.MANIFEST}".encode()
-        found = _limited(layout.SUMS, regions[layout.SUMS]).splitlines()
-        if sorted(line for line in found if line != own) != sorted(lines):
-            raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")
+        _check_sums(regions[layout.SUMS], text, manifest)
+
+
+def _check_sums(sums: Region, text: bytes, manifest: Mapping[str, Any]) -> None:
+    lines = layout.sums(manifest["files"]).splitlines()
+    own = f"{hashlib.sha256(text).hexdigest()}  {layout.MANIFEST}".encode()
+    found = _limited(layout.SUMS, sums).splitlines()
+    if sorted(line for line in found if line != own) != sorted(lines):
+        raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")

@@ -49,7 +49,7 @@ def finish(env: Path, contents: Contents, folder: Path, installer: Installer) ->
     broken = foreign_files(env, TRITON)
     wheel = next((item for item in contents.of_kind("wheel") if canonical(item.name) == TRITON), None)
     if wheel and broken:
-        installer.reinstall(env, folder / wheel.path)
+        installer.reinstall(env, wheel, folder / "wheels")
         done.append("installed triton-ascend once more, over files of another distribution")
         broken = foreign_files(env, TRITON)
     require_whole_triton(installed, broken)

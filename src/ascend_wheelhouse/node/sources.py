@@ -18,6 +18,7 @@ from pathlib import Path
 from . import errors, layout
 
 _CHUNK = 1 << 18
+_SHOWN = 5
 _PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
 
 
@@ -150,22 +151,54 @@ def find_parts(path: Path) -> list[Path]:
     return [found[number] for number in sorted(found)]
 
 
+class ExtraMemberError(BundleDamagedError):
+    """The bundle holds something that the manifest does not name."""
+
+
+def tree(folder: Path) -> set[str]:
+    """Return every entry below a folder by its path, folders with a slash at the end.
+
+    Raises:
+        HostilePathError: There is a link, a device or a name that no bundle has.
+        BundleDamagedError: A folder cannot be read.
+    """
+    found = set()
+    for parent, folders, files in os.walk(folder, followlinks=False, onerror=_unlistable):
+        for name in [*folders, *files]:
+            full = Path(parent, name)
+            path = full.relative_to(folder).as_posix()
+            layout.check_path(path)
+            mode = full.lstat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise layout.HostilePathError(path)
+            found.add(path if stat.S_ISREG(mode) else f"{path}/")
+    return found
+
+
+def _unlistable(error: OSError) -> None:
+    raise _unreadable(Path(str(error.filename)), error) from error
+
+
+def refuse_extra(folder: Path, extra: set[str]) -> None:
+    """Refuse a folder that holds entries which nothing in it names.
+
+    Raises:
+        ExtraMemberError: There are such entries.
+    """
+    if extra:
+        shown = ", ".join(sorted(extra)[:_SHOWN])
+        raise ExtraMemberError(
+            f"{folder.name} holds what its manifest does not name: {shown}.",
+            why="Anything that was not signed could be run or installed by mistake.",
+            next_step="unpack or copy the bundle afresh; if it comes again, do not use this bundle",
+        )
+
+
 def folder_regions(folder: Path) -> dict[str, Region]:
     """Return every file below a folder by its path.
 
     Raises:
         HostilePathError: There is a link, a device or a name that no wheelhouse has.
     """
-    regions = {}
-    for parent, folders, files in os.walk(folder, followlinks=False):
-        for name in [*folders, *files]:
-            full = Path(parent, name)
-            path = full.relative_to(folder).as_posix()
-            layout.check_path(path)
-            mode = full.lstat().st_mode
-            if stat.S_ISREG(mode):
-                file = PartedFile([full])
-                regions[path] = Region(file, 0, file.size)
-            elif not stat.S_ISDIR(mode):
-                raise layout.HostilePathError(path)
-    return regions
+    files = {path: PartedFile([folder / path]) for path in tree(folder) if not path.endswith("/")}
+    return {path: Region(file, 0, file.size) for path, file in files.items()}

@@ -13,6 +13,8 @@ from .contents import Contents, read_contents
 from .errors import UsageError
 from .layout import MANIFEST
 
+_WHEELS = "wheels"
+
 
 class NoWheelhouseError(UsageError):
     """There is neither a bundle nor a wheelhouse folder to install from."""
@@ -26,29 +28,30 @@ class Supply:
         bundle: Its reader.
         manifest: The bytes of its manifest.
         contents: What they say; not to be believed before `bundle.verify`.
-        folder: Where it is unpacked already, or None.
     """
 
     bundle: Bundle
     manifest: bytes
     contents: Contents
-    folder: Path | None
 
     def packed(self, rooms: Collection[str]) -> list[File]:
         """Return what must be unpacked of some folders, the largest first; "" stands for the files at the top."""
-        if self.folder:
-            return []
-        files = [file for file in self.bundle.iter_files() if _room(file.path) in rooms]
+        standing = {_WHEELS} if self.bundle.folder else set()
+        wanted = set(rooms) - standing
+        files = [file for file in self.bundle.iter_files() if _room(file.path) in wanted]
         return sorted(files, key=lambda file: -file.size)
 
     def unpack(self, work: Path, rooms: Collection[str]) -> Path:
-        """Return a folder that holds the files of `rooms`, unpacking them below `work` where needed.
+        """Return a folder below `work` that holds the files of `rooms`, each a copy that was checked on its way.
 
-        Wheels are hashed once more by what installs them (`--require-hashes`), all else by `extract`.
+        Nothing else of a bundle is ever parsed or run, so that it does not matter what lies beside its files, or
+        what becomes of them after `bundle.verify`. Wheels are hashed once more by what installs them
+        (`--require-hashes`); those of a folder stay where they are, and are reached through a link.
         """
-        if self.folder:
-            return self.folder
         target = work / "wheelhouse"
+        target.mkdir(exist_ok=True)
+        if self.bundle.folder and _WHEELS in rooms and (self.bundle.folder / _WHEELS).is_dir():
+            (target / _WHEELS).symlink_to(self.bundle.folder / _WHEELS)
         files = self.packed(rooms)
         for parent in {(target / file.path).parent for file in files}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -84,11 +87,5 @@ def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
         )
     place = list(named) or [own]
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)
-    whole = len(place) == 1 and (place[0] / MANIFEST).is_file() and bundle.delta is None
     manifest = dict(bundle.head_members())[MANIFEST]
-    return Supply(
-        bundle=bundle,
-        manifest=manifest,
-        contents=read_contents(manifest),
-        folder=place[0].absolute() if whole else None,
-    )
+    return Supply(bundle=bundle, manifest=manifest, contents=read_contents(manifest))

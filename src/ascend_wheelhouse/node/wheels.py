@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .command import clean_environment, run
+from .contents import Entry
 from .errors import HostUnfitError
 
 _EXECUTABLE = 0o755
@@ -54,12 +55,16 @@ class Installer:
         else:
             self._pip(env, [*options, "--no-deps", "-r", requirements])
 
-    def reinstall(self, env: Path, wheel: Path) -> None:
-        """Install one wheel once more, over whatever stands there."""
+    def reinstall(self, env: Path, wheel: Entry, wheels: Path) -> None:
+        """Install one wheel once more by its digest, over whatever stands there."""
+        pinned = self.work / "again.txt"
+        name, version = Path(wheel.path).name.split("-")[:2]
+        pinned.write_text(f"{name}=={version} --hash=sha256:{wheel.sha256}\n", "ascii")
+        options: list[str | Path] = ["--no-index", "--no-deps", "--require-hashes", "--find-links", wheels]
         if self.uv:
-            self._uv("install", env, ["--no-index", "--no-deps", "--reinstall", wheel])
+            self._uv("install", env, [*options, "--reinstall", "-r", pinned])
         else:
-            self._pip(env, ["--no-index", "--no-deps", "--force-reinstall", wheel])
+            self._pip(env, [*options, "--force-reinstall", "-r", pinned])
 
     def _uv(self, action: str, env: Path, rest: Sequence[str | Path]) -> None:
         cache: list[str | Path] = ["--cache-dir", self.work / "cache", "--link-mode", "hardlink"]
