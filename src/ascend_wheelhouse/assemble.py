@@ -1,7 +1,7 @@
-"""Laying out a wheelhouse: everything beside the old one, then one rename.
+"""Laying out a wheelhouse: everything beside the old one, then one swap.
 
-Files come from the store as hard links where the file system allows it, else as copies. A run that is killed leaves
-a `.partial` folder that the next run replaces, and the last good wheelhouse as it was.
+Files come from the store as hard links where the file system allows it, else as copies, and are hashed before. A run
+that is killed leaves a `.partial` folder that the next run replaces, and the last good wheelhouse as it was.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ascend_wheelhouse import occupied
+from ascend_wheelhouse.events import Emit, silent
 from ascend_wheelhouse.manifest import NAME, Entry, Kind
 from ascend_wheelhouse.store import Store
 
@@ -22,26 +24,25 @@ _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
 
 
 @contextmanager
-def replacing(final: Path) -> Iterator[Path]:
+def replacing(final: Path, emit: Emit = silent) -> Iterator[Path]:
     """Give an empty folder beside `final` and put it in its place at the end; on an error `final` stays.
+
+    One process at a time does so; others wait, and say for whom.
 
     Raises:
         OSError: The file system refused.
     """
     part = final.with_name(f".{final.name}.partial")
-    old = final.with_name(f".{final.name}.old")
-    remove(part)
-    part.mkdir(parents=True)
-    try:
-        yield part
-    except BaseException:
+    with occupied.writing(final, emit):
+        occupied.recover(final)
+        remove(occupied.aside(final))
         remove(part)
-        raise
-    remove(old)
-    if final.exists():
-        final.rename(old)
-    part.rename(final)
-    remove(old)
+        part.mkdir(parents=True)
+        try:
+            yield part
+            occupied.swap(part, final)
+        finally:
+            remove(part)
 
 
 def remove(folder: Path) -> None:
@@ -51,8 +52,15 @@ def remove(folder: Path) -> None:
 
 
 def place(store: Store, folder: Path, entries: Iterable[Entry]) -> None:
-    """Lay store files into a wheelhouse folder."""
-    for entry in entries:
+    """Lay store files into a wheelhouse folder; each is hashed unless this run has done so already.
+
+    Raises:
+        DamagedBlobError: A file in the store is not the one that its name says; it is removed from there.
+        BlobMissingError: The store lacks it.
+    """
+    listed = list(entries)
+    store.prove([entry.sha256 for entry in listed])
+    for entry in listed:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
         link_or_copy(store.path(entry.sha256), target)

@@ -80,7 +80,7 @@ def remember(state: Path, *, folder: Path, lock_folder: Path, digest: str) -> No
         "inputs": digest,
         "files": stamps(folder),
     }
-    part = state.with_suffix(".part")
+    part = state.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(record, sort_keys=True), "utf-8")
     part.replace(state)
 

@@ -9,6 +9,7 @@ written beside them for pip and pip-sync, and never read.
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -179,7 +180,7 @@ def save(lock: Lock, target: Target, folder: Path) -> list[Path]:
     written = []
     for name, text in files(lock, target).items():
         path = folder / name
-        part = path.with_suffix(".part")
+        part = path.with_name(f".{name}.{os.getpid()}.part")
         part.write_text(text, "utf-8")
         part.replace(path)
         written.append(path)

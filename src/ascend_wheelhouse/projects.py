@@ -87,12 +87,9 @@ def _placed(store: Store, filename: str, sha256: str, folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     path = folder / os.path.basename(filename)  # noqa: PTH119 - a bare name, whatever the lock says
     shutil.copyfile(store.path(sha256), path)
-    if file_sha256(path) != sha256:
-        raise DamagedBlobError(
-            f"{filename} in the store is not the file that the lock names.",
-            why="The disk damaged it, or it was changed by hand.",
-            next_step="invoke cache --check, then run the same command again",
-        )
+    if (found := file_sha256(path)) != sha256:
+        store.path(sha256).unlink(missing_ok=True)
+        raise DamagedBlobError(sha256, path, found)
     return path
 
 

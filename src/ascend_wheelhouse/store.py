@@ -17,6 +17,7 @@ import os
 import re
 import tempfile
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,21 @@ class StoreNotWritableError(HostUnfitError):
 
 
 class DamagedBlobError(IntegrityError):
-    """A blob's bytes are no longer those that its name promises."""
+    """A blob's bytes are no longer those that its name promises.
+
+    Args:
+        sha256: What they must be.
+        path: Where it is, or was.
+        found: The sha256 that it has.
+    """
+
+    def __init__(self, sha256: str, path: Path, found: str) -> None:
+        self.sha256 = sha256
+        super().__init__(
+            f"{path} was damaged: its sha256 is {found}.",
+            why="The disk failed, or something wrote to the store; the file has been removed.",
+            next_step="run the command again to fetch the file anew",
+        )
 
 
 class BlobMissingError(IntegrityError):
@@ -116,6 +131,7 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        self._proven: dict[str, tuple[int, ...]] = {}
 
     def path(self, sha256: str) -> Path:
         """Return where the blob is, or would be."""
@@ -172,6 +188,7 @@ class Store:
             _flush_to_disk(path)
             path.chmod(0o444)
             path.replace(place)
+        self._proven[digest] = _identity(place)
         return digest
 
     def check(self, sha256: str) -> None:
@@ -182,15 +199,44 @@ class Store:
             DamagedBlobError: It has other bytes; it is removed, so that the next run fetches it.
         """
         self.size_of(sha256)
+        before = _identity(self.path(sha256))
         found = file_sha256(self.path(sha256))
         if found == sha256:
+            self._proven[sha256] = before
             return
         self.path(sha256).unlink(missing_ok=True)
-        raise DamagedBlobError(
-            f"{self.path(sha256)} was damaged: its sha256 is {found}.",
-            why="The disk failed, or something wrote to the store; the file has been removed.",
-            next_step="run the command again to fetch the file anew",
-        )
+        raise DamagedBlobError(sha256, self.path(sha256), found)
+
+    def damaged(self, digests: Collection[str]) -> list[DamagedBlobError]:
+        """Hash blobs, on every core, and return an error for each that was changed; those are removed.
+
+        What this process wrote or hashed is not read again while inode, size and times are the same: whoever
+        changes a file cannot keep its change time.
+
+        Raises:
+            BlobMissingError: One is not here.
+        """
+
+        def examine(sha256: str) -> DamagedBlobError | None:
+            try:
+                self.check(sha256)
+            except DamagedBlobError as error:
+                return error
+            return None
+
+        due = [one for one in dict.fromkeys(digests) if self._proven.get(one) != _identity(self.path(one))]
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="prove") as pool:
+            return [error for error in pool.map(examine, due) if error]
+
+    def prove(self, digests: Collection[str]) -> None:
+        """Hash blobs as `damaged` does.
+
+        Raises:
+            DamagedBlobError: One was changed; the first is told, all of them are removed.
+            BlobMissingError: One is not here.
+        """
+        for error in self.damaged(digests):
+            raise error
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -323,6 +369,15 @@ class Store:
             return True
         path = Path(error.filename)
         return path.is_relative_to(self.root) or self.root.is_relative_to(path)
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file's bytes: device, inode, size and both times; nothing where it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _held_by(path: Path) -> int:

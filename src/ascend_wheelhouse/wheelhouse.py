@@ -5,6 +5,7 @@ What the later steps need is imported by them, while the files are on their way.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,7 +20,7 @@ from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.collector import paused
 from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.events import Emit, Note, Stage, silent
 from ascend_wheelhouse.fetch import fetch_all
 from ascend_wheelhouse.inputs import moment
@@ -83,16 +84,20 @@ class Made:
     report: AuditReport | None = None
 
 
+class ChangedInStoreError(IntegrityError):
+    """A file in the store is not the one that the lock names, and may not be fetched again."""
+
+
 class DefectError(AuditDefectsError):
     """The audit found that the wheels do not fit together; `report` says where."""
 
-    def __init__(self, name: str, report: AuditReport) -> None:
+    def __init__(self, name: str, report: AuditReport, lock: str) -> None:
         self.report = report
         found = "; ".join(f"{one.subject}: {one.message}" for one in report.of("error")[:3])
         super().__init__(
             f"{name}: the audit found {len(report.of('error'))} defects, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",
-            next_step="invoke wheelhouse --no-audit, then `invoke audit --wheelhouse DIR` shows every finding",
+            next_step=f"invoke audit --lock {lock}  # shows every finding, and what mends it",
         )
 
 
@@ -173,10 +178,10 @@ def make(workspace: Workspace, options: Options) -> Made:
 
     final = (options.output or workspace.root / "wheelhouse") / cell.name
     workspace.emit(Stage(name="assemble"))
-    with assemble.replacing(final) as part:
+    with assemble.replacing(final, workspace.emit) as part:
         recipes = workspace.catalogue.recipes
         manifest = lay_out(part, cell=cell, recipes=recipes, lock=lock, store=workspace.store, facts=facts)
-        report = _audited(workspace, part, final.name) if options.audit else None
+        report = _audited(workspace, part, cell) if options.audit else None
     return Made(folder=final, manifest=manifest, lock=lock, cell=cell, report=report)
 
 
@@ -188,6 +193,7 @@ def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) 
         The lock with what was found and built, and what the ready-made wheels say of themselves.
     """
     needed = downloads_for(workspace, lock)
+    sift(workspace, [*downloads_of(lock), *needed])
     wanted = {one.sha256: one for one in (*downloads_of(lock), *needed)}
     arrivals = Arrivals([one.filename for one in needed], workspace.emit)
     with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
@@ -200,6 +206,25 @@ def gather(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) 
         found = [one for one in downloads_of(more) if one.sha256 not in wanted]
         _bring(workspace, cell, more, found, workspace.emit)
     return with_built(more, building.result()), reading.result()
+
+
+def sift(workspace: Workspace, wanted: Sequence[Download]) -> None:
+    """Hash what the store holds of the files wanted; what was changed there is removed, and fetched again.
+
+    Raises:
+        ChangedInStoreError: A file was changed, and this run may not fetch.
+    """
+    store = workspace.store
+    here = {str(one.sha256): one for one in wanted if one.sha256 and store.has(one.sha256)}
+    for error in store.damaged(here):
+        name = here[error.sha256].filename
+        if workspace.offline:
+            raise ChangedInStoreError(
+                f"{name} was changed in the store: {error.what}",
+                why=error.why,
+                next_step="the same command without --offline, or: invoke vendor FILE",
+            )
+        workspace.emit(Note(text=f"{name} was changed in the store; it is fetched again", level="warning"))
 
 
 def _supplied(
@@ -233,13 +258,14 @@ def _bring(workspace: Workspace, cell: Cell, lock: Lock, downloads: Sequence[Dow
         fetch(workspace, downloads, emit)
 
 
-def _audited(workspace: Workspace, folder: Path, name: str) -> AuditReport:
+def _audited(workspace: Workspace, folder: Path, cell: Cell) -> AuditReport:
     from ascend_wheelhouse.audit.command import audit_folder
 
     workspace.emit(Stage(name="audit"))
     report = audit_folder(folder, root=workspace.root, store=workspace.store, emit=workspace.emit)
     if report.exit_code:
-        raise DefectError(name, report)
+        lock = workspace.lock_folder(cell) / f"pylock.{cell.target.machine}.toml"
+        raise DefectError(cell.name, report, os.path.relpath(lock))
     return report
 
 

@@ -37,7 +37,7 @@ def test_a_failed_run_leaves_the_last_good_wheelhouse(tmp_path: Path) -> None:
     (final / "good").touch()
     with pytest.raises(FileExistsError):
         write_a_file_over_a_folder(final)
-    assert names(tmp_path) == ["w"]
+    assert names(tmp_path) == [".state", "w"]
     assert names(final) == ["good"]
 
 
@@ -49,7 +49,7 @@ def test_a_folder_half_written_by_a_killed_run_is_replaced(tmp_path: Path) -> No
     with assemble.replacing(final) as part:
         assert names(part) == []
         (part / "new").touch()
-    assert names(tmp_path) == ["w"]
+    assert names(tmp_path) == [".state", "w"]
     assert names(final) == ["new"]
 
 

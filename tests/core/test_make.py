@@ -1,5 +1,6 @@
 """`invoke wheelhouse` from end to end, as a user runs it, against an index on the loopback."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import time
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ import pytest
 from index_server import cut_after, hang_up, html_page, serving, status
 from small_world import World, found, wheel
 
+from ascend_wheelhouse.check import check_sums
+from ascend_wheelhouse.events import silent
 from ascend_wheelhouse.store import Store
 
 WHEELS = {
@@ -400,3 +404,34 @@ def test_a_store_that_cannot_be_written_is_said_and_exit_10(world: World) -> Non
     done = world.make()
     assert done.status == 10, done.err
     assert "Traceback" not in done.err
+
+
+def test_a_wheel_that_changed_in_the_store_is_fetched_again_or_refused(world: World) -> None:
+    assert world.make().status == 0
+    wheel = next((world.root / "wheelhouse").rglob("einops-*.whl"))
+    good = wheel.read_bytes()
+    blob = Store(world.store).path(hashlib.sha256(good).hexdigest())
+    shutil.rmtree(world.root / "wheelhouse")
+
+    def spoil() -> None:
+        blob.unlink(missing_ok=True)
+        blob.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+
+    spoil()
+    refused = world.make("--offline", "--no-audit")
+    assert refused.status == 5, refused.err
+    assert wheel.name in refused.err
+    assert not wheel.exists()
+
+    spoil()
+    assert world.make("--no-audit").status == 0
+    assert wheel.read_bytes() == good
+
+
+def test_two_runs_at_once_both_end_well(world: World) -> None:
+    """Whichever comes first, a whole folder stands at the end and nothing lies beside it."""
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: world.make(), range(2)))
+    assert [one.status for one in done] == [0, 0], [one.err for one in done]
+    (folder,) = (path for path in (world.root / "wheelhouse").iterdir() if path.name != ".state")
+    assert check_sums(folder, silent) > 0

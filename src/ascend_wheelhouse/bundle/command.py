@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse import occupied
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, part_size
@@ -105,22 +106,29 @@ def bundle_command(
             next_step="leave out --split and --base",
         )
     limit = part_size(split) if split else None
-    with translated():
-        packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
+    with occupied.reading(wheelhouse, emit):
+        with translated():
+            packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
+        return _write(packing, out, limit, emit, oci=oci)
+
+
+def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: bool) -> BundleResult:
+    """Write a bundle in the form asked for; one process at a time writes to a name."""
     if packing.fingerprint is None:
         emit(
             Note(text="The bundle is not signed: nodes refuse it. Sign with --sign-key KEY.", level="warning")
         )
+    suffix = ".oci" if oci else ".tar"
+    path = out if out.suffix == suffix else out / f"{packing.name}{suffix}"
     if oci:
-        return _write_layout(packing, out, emit)
-    path = out if out.suffix == ".tar" else out / f"{packing.name}.tar"
-    with PartWriter(path, limit) as writer:
+        with occupied.writing(path, emit):
+            return _write_layout(packing, path, emit)
+    with occupied.writing(path, emit), PartWriter(path, limit) as writer:
         paths = write_members(packing.members, writer, emit)
         return _result(packing, tuple(paths), writer.position)
 
 
-def _write_layout(packing: Packing, out: Path, emit: Emit) -> BundleResult:
-    folder = out if out.suffix == ".oci" else out / f"{packing.name}.oci"
+def _write_layout(packing: Packing, folder: Path, emit: Emit) -> BundleResult:
     manifest = packing.manifest
     annotations = {
         "org.opencontainers.image.title": packing.name,

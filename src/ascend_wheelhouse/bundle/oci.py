@@ -51,16 +51,27 @@ def write_bundle_layout(
         _write_blob(out, member, buffers)
         done += member.size
         emit(JobProgress(job="bundle", done=done, line=member.path))
+    config = {**put_json(out, {}), "mediaType": _EMPTY_TYPE}
+    layers = [_layer(member) for member in listed]
     document = {
         "schemaVersion": 2,
         "mediaType": MANIFEST_TYPE,
         "artifactType": ARTIFACT_TYPE,
-        "config": {**put_json(out, {}), "mediaType": _EMPTY_TYPE},
-        "layers": [_layer(member) for member in listed],
+        "config": config,
+        "layers": layers,
         "annotations": dict(sorted(annotations.items())),
     }
-    write_index(out, {**put_json(out, document), "artifactType": ARTIFACT_TYPE}, reference)
+    named = put_json(out, document)
+    _drop_others(out, {str(one["digest"]) for one in (named, config, *layers)})
+    write_index(out, {**named, "artifactType": ARTIFACT_TYPE}, reference)
     emit(JobFinished(job="bundle", outcome="done"))
+
+
+def _drop_others(out: Path, named: set[str]) -> None:
+    """Remove blobs that an earlier or killed run left: a reader refuses what nothing names."""
+    for path in (out / "blobs" / "sha256").iterdir():
+        if f"sha256:{path.name}" not in named:
+            path.unlink()
 
 
 def write_index(out: Path, descriptor: dict[str, Any], reference: str) -> None:

@@ -1,0 +1,108 @@
+"""One writer of a folder at a time, and a swap that nobody sees half done.
+
+The lock is the kernel's (`flock`) on a file in the `.state` folder beside: it ends with the process that holds it,
+however that ends. The file says which process that is.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ascend_wheelhouse.events import Emit, Note, silent
+
+STATE = ".state"
+_AT_FDCWD, _EXCHANGE = -100, 2
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM}
+_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+
+
+@contextmanager
+def writing(folder: Path, emit: Emit = silent) -> Iterator[None]:
+    """Be the one that writes a folder; waits, and says for whom, while another process reads or writes it."""
+    lock = _lock_file(folder)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    number = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    try:
+        _take(number, fcntl.LOCK_EX, folder, emit)
+        os.ftruncate(number, 0)
+        os.pwrite(number, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def reading(folder: Path, emit: Emit = silent) -> Iterator[None]:
+    """Keep writers of a folder away while it is read; a folder on a medium that is read-only has none."""
+    try:
+        number = os.open(_lock_file(folder), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield
+        return
+    try:
+        _take(number, fcntl.LOCK_SH, folder, emit)
+        yield
+    finally:
+        os.close(number)
+
+
+def _lock_file(folder: Path) -> Path:
+    whole = folder.absolute()
+    return whole.parent / STATE / f"{whole.name}.lock"
+
+
+def _take(number: int, kind: int, folder: Path, emit: Emit) -> None:
+    try:
+        fcntl.flock(number, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(number, 32, 0).decode("ascii", "replace").strip() or "unknown"
+        emit(Note(text=f"waiting: process {holder} is at work on {folder.name}", level="warning"))
+        fcntl.flock(number, kind)
+
+
+def swap(new: Path, final: Path) -> None:
+    """Put `new` at the name `final`; what stood there stands at the name `new` then, if it was there at all.
+
+    With the kernel's exchange there is no moment without a folder at `final`. Where the file system has none, there
+    is a short one: what stood there is at `aside(final)` meanwhile, and `recover` brings it back after a kill.
+
+    Raises:
+        OSError: The file system refused.
+    """
+    if not os.path.lexists(final):
+        new.rename(final)
+        return
+    if _exchange(new, final):
+        return
+    old = aside(final)
+    final.rename(old)
+    new.rename(final)
+    old.rename(new)
+
+
+def _exchange(new: Path, final: Path) -> bool:
+    if _renameat2 is None:
+        return False
+    if _renameat2(_AT_FDCWD, os.fsencode(new), _AT_FDCWD, os.fsencode(final), _EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _NO_EXCHANGE:
+        return False
+    raise OSError(number, os.strerror(number), str(final))
+
+
+def aside(final: Path) -> Path:
+    """Return where the folder at `final` stands for the moment of a swap without the kernel's exchange."""
+    return final.with_name(f".{final.name}.old")
+
+
+def recover(final: Path) -> None:
+    """Bring back the folder that a killed swap left aside, if none stands at `final`."""
+    if aside(final).is_dir() and not os.path.lexists(final):
+        aside(final).rename(final)
