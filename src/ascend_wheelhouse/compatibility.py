@@ -6,6 +6,7 @@ by rule: torch 2.N is torchvision 0.(N+15), patch for patch, with the exceptions
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.toml_file import FileModel, InvalidFilesError, read
 
 _VISION_OFFSET = 15
+_CANN = re.compile(r"[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+)(\.alpha\d+|\.beta\d+)?", re.IGNORECASE)
 _VISION_EXCEPTIONS = {"2.0.1": "0.15.2", "2.1.1": "0.16.1", "2.1.2": "0.16.2"}
 
 
@@ -96,6 +98,17 @@ def load_compatibility(folder: Path) -> Compatibility:
     return Compatibility(
         torch_npu=tuple(table.torch_npu), backward=table.backward, triton_ascend=tuple(table.triton_ascend)
     )
+
+
+def check_cann(cann: str) -> str:
+    """Return a CANN version, such as `8.3.RC2` or `8.5.0`.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not _CANN.fullmatch(cann):
+        raise ValueError(f"{cann!r} is not a CANN version")
+    return cann
 
 
 def cann_line(cann: str) -> str:

@@ -8,14 +8,19 @@ and the closest torch.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.compatibility import (
+    Compatibility,
+    UnknownCannError,
+    cann_line,
+    check_cann,
+    torchvision_for,
+)
 from ascend_wheelhouse.errors import ResolveError, UsageError
 from ascend_wheelhouse.stack import Catalogue, Stack, cell_of, choose, named
 from ascend_wheelhouse.target import Target
@@ -23,7 +28,6 @@ from ascend_wheelhouse.target import Target
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
 
-_CANN = re.compile(r"[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+|\.rc\d+)(\.alpha\d+|\.beta\d+)?", re.IGNORECASE)
 _KERNELS = ("sgl-kernel-npu", "deep-ep")
 _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
@@ -79,17 +83,19 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
-            Version(word or "0")
+            Version(word if option == "--torch" else word or "0")
         except InvalidVersion as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
             ) from error
-    if request.cann and not _CANN.fullmatch(request.cann):
+    try:
+        check_cann(request.cann or "8.5.0")
+    except ValueError as error:
         raise UnknownCannError(
-            f"--cann {request.cann!r} is not a CANN version.",
+            f"--cann {error}.",
             why="CANN versions look like 8.3.RC2 or 8.5.0.",
             next_step="`cat /etc/Ascend/ascend_cann_install.info` on a node shows its CANN",
-        )
+        ) from error
 
 
 def _check_cann(request: Request, table: Compatibility) -> None:
@@ -108,6 +114,14 @@ def _check_torch(request: Request, published: list[str]) -> None:
     if Version(request.torch).public in known:
         return
     names = ", ".join(sorted(known, key=Version, reverse=True)) or "none"
+    meant = [version for version in known if version.startswith(f"{request.torch}.")]
+    if meant:
+        best = max(meant, key=Version)
+        raise UnknownTorchError(
+            f"torch {request.torch} is a line and not a version; did you mean {best}?",
+            why=f"A wheelhouse is for one version exactly, and these are of that line: {', '.join(sorted(meant))}.",
+            next_step=f"the same command with --torch {best}",
+        )
     raise UnknownTorchError(
         f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
         why=f"The versions that have one here are: {names}.",
@@ -168,7 +182,7 @@ def _derived(
         **dict.fromkeys(("cann-toolkit", "cann-kernels", "nnal"), cann),
     }
     facts = [
-        f"derived: no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
+        f"no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
         *notes,
     ]
     return replace(

@@ -7,6 +7,9 @@ documented.
 
 from __future__ import annotations
 
+import tempfile
+import traceback
+from pathlib import Path
 from typing import ClassVar
 
 
@@ -94,3 +97,25 @@ class HostUnfitError(WheelhouseError):
     """This host cannot do what was asked: a tool, a right or a device is missing (exit 10)."""
 
     exit_code = 10
+
+
+class UnexpectedError(WheelhouseError):
+    """A fault of this tool itself: nothing that a user should cause (exit 70, `EX_SOFTWARE` of sysexits.h)."""
+
+    exit_code = 70
+
+
+def unexpected(error: Exception) -> UnexpectedError:
+    """Return the error that tells of a fault of this tool, its traceback kept in a file for the report."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if __package__ in frame.filename] or frames
+    place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "an unknown place"
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="ascend-wheelhouse-fault-", suffix=".txt", delete=False
+    ) as file:
+        file.writelines(traceback.format_exception(error))
+    return UnexpectedError(
+        f"This tool failed in a way that it should not: {type(error).__name__}: {error} (at {place}).",
+        why="It is a fault of the tool, or of a file that it reads back; what was finished before is kept.",
+        next_step=f"report it with {file.name} and the command; `invoke recipes` and `invoke doctor` check inputs",
+    )

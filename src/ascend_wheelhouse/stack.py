@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from packaging.version import InvalidVersion, Version
 from pydantic import Field, field_validator
 
 from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.compatibility import check_cann
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.recipe import Recipes, check_requirement, scan_recipes
 from ascend_wheelhouse.target import Machine, Npu, Target
@@ -97,6 +99,21 @@ class Stack(FileModel):
         if missing := [name for name in REQUIRED if name not in components]:
             raise ValueError(f"lacks {', '.join(missing)}, every stack names {', '.join(REQUIRED)}")
         return components
+
+    @field_validator("components")
+    @classmethod
+    def _torch_is_a_version(cls, components: dict[str, str]) -> dict[str, str]:
+        for name in ("torch", "torchvision", "torch-npu", "sglang"):
+            try:
+                Version(components.get(name, "0"))
+            except InvalidVersion as error:
+                raise ValueError(f"{name} = {components[name]!r} is not a version") from error
+        return components
+
+    @field_validator("cann")
+    @classmethod
+    def _is_a_cann(cls, cann: str) -> str:
+        return check_cann(cann)
 
     @property
     def torch(self) -> str:

@@ -1,10 +1,14 @@
 """Unpacking a tar archive from anywhere: nothing leaves the folder, and every Python unpacks alike.
 
-`tarfile`'s own extraction filters came with Python 3.11.4, and Debian 12 has 3.11.2.
+`tarfile`'s own extraction filters came with Python 3.11.4, and Debian 12 has 3.11.2. Paths are judged by their text,
+which is right as long as no path passes through a link that the archive itself made: those are refused, so that
+nothing is ever written through a link. Where links lead is looked at once more when all of them are there.
 """
 
 from __future__ import annotations
 
+import os
+import posixpath
 import tarfile
 from pathlib import Path, PurePosixPath
 
@@ -18,18 +22,67 @@ def extract(archive: tarfile.TarFile, folder: Path) -> int:
         The time of the newest member, in seconds; 0 where there is none.
 
     Raises:
-        tarfile.ExtractError: A member is a device, or its path or link leaves the folder.
+        tarfile.ExtractError: A member is a device, its path or link leaves the folder, or passes through a link of
+            the archive.
     """
     newest = 0
+    links: dict[str, str] = {}
     for member in archive:
         _refuse(member)
+        _refuse_through(member, links)
+        member.name = posixpath.normpath(member.name)
+        _refuse_odd_link(member, folder)
         newest = max(newest, int(member.mtime))
         runs = member.isdir() or member.mode & _EXECUTABLE
         member.mode = 0o755 if runs else 0o644
         member.uid = member.gid = 0
         member.uname = member.gname = ""
         archive.extract(member, folder, set_attrs=not member.issym(), numeric_owner=True)
+    _refuse_led_out(folder, links)
     return newest
+
+
+def _refuse_odd_link(member: tarfile.TarInfo, folder: Path) -> None:
+    """Refuse a link in the place of something, or a hard link to what is no file that came before it."""
+    if (member.issym() or member.islnk()) and os.path.lexists(folder / member.name):
+        raise tarfile.ExtractError(
+            f"{member.name} links to {member.linkname}, and stands in the archive before"
+        )
+    if member.islnk() and not (folder / member.linkname).is_file():
+        raise tarfile.ExtractError(f"{member.name} links to {member.linkname}, which is no file before it")
+
+
+def _refuse_through(member: tarfile.TarInfo, links: dict[str, str]) -> None:
+    """Refuse what would be written through a link, or over one; note a link.
+
+    Names are compared without their case, since a folder may lie on a file system that does not tell it.
+    """
+    paths = [member.name, *([member.linkname] if member.islnk() else [])]
+    for path in paths:
+        if through := next((step for step in _steps(path) if step in links), None):
+            raise tarfile.ExtractError(f"{member.name} leads through {links[through]}, a link of the archive")
+    if member.issym():
+        links[_steps(member.name)[-1]] = member.name
+
+
+def _steps(path: str) -> list[str]:
+    """Return every path on the way to `path`, itself the last, normalised and without case."""
+    parts = PurePosixPath(path).parts or (".",)
+    return [posixpath.normpath("/".join(parts[: end + 1])).casefold() for end in range(len(parts))]
+
+
+def _refuse_led_out(folder: Path, links: dict[str, str]) -> None:
+    """Refuse a tree in which a link leads out by way of others, whatever their order was; it takes them away."""
+    top = os.path.realpath(folder)
+    out = [name for name in links.values() if not _below(os.path.realpath(folder / name), top)]
+    for name in out:
+        (folder / name).unlink(missing_ok=True)
+    if out:
+        raise tarfile.ExtractError(f"{out[0]} leads out of the archive's folder, by way of other links")
+
+
+def _below(path: str, top: str) -> bool:
+    return path == top or path.startswith(f"{top}{os.sep}")
 
 
 def _refuse(member: tarfile.TarInfo) -> None:

@@ -160,6 +160,11 @@ def a_member_above_the_environment(shop: Shop) -> None:
 
 
 @defect("hygiene", "path-traversal")
+def a_path_that_leaves_its_installation_scheme(shop: Shop) -> None:
+    shop.wheels["numpy"].files["numpy-2.0.data/data/../../evil"] = "echo\n"
+
+
+@defect("hygiene", "path-traversal")
 def a_member_with_an_absolute_path(shop: Shop) -> None:
     shop.wheels["numpy"].files["/etc/cron.d/job"] = "echo\n"
 

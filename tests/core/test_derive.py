@@ -30,7 +30,7 @@ def test_a_torch_without_a_stack_gets_a_cell_that_says_so() -> None:
         "9.1.0",
     )
     assert cell.components["cann-toolkit"] == "9.1.0"
-    assert cell.notes[0].startswith("derived: no stack lists torch 2.12.0 with CANN 9.1.0")
+    assert cell.notes[0].startswith("no stack lists torch 2.12.0 with CANN 9.1.0")
 
 
 def test_another_cann_takes_the_torch_npu_that_is_stated_to_run_on_it() -> None:

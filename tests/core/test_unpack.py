@@ -1,8 +1,13 @@
 import io
+import os
 import tarfile
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ascend_wheelhouse.unpack import extract
 
@@ -58,3 +63,54 @@ def test_what_would_leave_the_folder_is_refused(tmp_path: Path, hostile: tarfile
         extract(archive(hostile), inner)
     assert list(inner.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def sym(name: str, link: str) -> tarfile.TarInfo:
+    return member(name, tarfile.SYMTYPE, link=link)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [sym("a/b/l", "../.."), sym("a/b/m", "l/../.."), member("a/b/m/evil")],
+        [sym("a/b/m", "l/../.."), sym("a/b/l", "../.."), member("a/b/m/evil")],
+        [sym("a/b/l", "../.."), sym("a/b/m", "l/../..")],
+        [member("p/f"), sym("l", "p"), member("l/evil")],
+        [sym("l", "p/x"), member("l")],
+        [sym("L", "p"), member("l/evil")],
+        [member("p/f"), sym("d", "p"), member("./d/../d/evil")],
+        [sym("l", "p"), member("h", tarfile.LNKTYPE, link="l")],
+    ],
+    ids=lambda members: " ".join(f"{one.name}>{one.linkname}" for one in members),
+)
+def test_nothing_is_written_through_a_link_of_the_archive(
+    tmp_path: Path, members: list[tarfile.TarInfo]
+) -> None:
+    inner = tmp_path / "x" / "y" / "in"
+    inner.mkdir(parents=True)
+    with pytest.raises(tarfile.ExtractError, match=r"(leads|links)"):
+        extract(archive(*members), inner)
+    assert not [path for path in tmp_path.rglob("*") if path.name == "evil"]
+
+
+NAMES = st.lists(st.sampled_from(["a", "b", "A", "..", ".", "l"]), min_size=1, max_size=4).map("/".join)
+MEMBERS = st.builds(
+    lambda name, kind, link: member(name, kind, link=link if kind != tarfile.REGTYPE else ""),
+    NAMES,
+    st.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE]),
+    NAMES,
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(MEMBERS, max_size=6))
+def test_whatever_links_an_archive_holds_nothing_appears_outside(members: list[tarfile.TarInfo]) -> None:
+    with tempfile.TemporaryDirectory() as base:
+        inner = Path(base, "x", "y", "in")
+        inner.mkdir(parents=True)
+        with suppress(tarfile.ExtractError, OSError, KeyError):
+            extract(archive(*members), inner)
+            top = Path(os.path.realpath(inner))
+            assert all(Path(os.path.realpath(path)).is_relative_to(top) for path in inner.rglob("*"))
+        outside = [path for path in Path(base).rglob("*") if inner not in (path, *path.parents)]
+        assert outside == [Path(base, "x"), Path(base, "x", "y")]

@@ -105,7 +105,7 @@ def _swells(member: Member) -> bool:
 
 
 def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
-    if _leaves(member.name):
+    if leaves(member.name):
         yield place.finding("path-traversal", "error", "the member's path leaves the environment")
     if member.is_link:
         yield place.finding("symlink", "error", "the member is a symbolic link, which wheels cannot carry")
@@ -128,11 +128,20 @@ def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
         yield place.finding("credentials", "error", "the name is one that credentials are kept under")
 
 
-def _leaves(name: str) -> bool:
-    plain = normpath(name.replace("\\", "/"))
+def leaves(name: str) -> bool:
+    """Tell whether a member would be installed outside the folder that it belongs to.
+
+    What lies below `NAME.data/SCHEME/` goes to another folder than the rest, so its path counts from there (binary
+    distribution format, "The .data directory"); pip refuses such a wheel.
+    """
+    slashed = name.replace("\\", "/")
+    scheme = re.match(r"(?:\./)*[^/]+\.data/[^/]*/?", slashed)
+    plain = normpath(slashed)
+    if scheme is not None and f"{normpath(f'./{slashed[scheme.end() :]}')}/".startswith("../"):
+        return True
     return (
-        plain.startswith(("/", "../"))
-        or plain == ".."
+        plain == ".."
+        or plain.startswith(("/", "../"))
         or "\0" in name
         or re.match(r"[A-Za-z]:", name) is not None
     )

@@ -65,12 +65,14 @@ def unpack(archive: Archive, store: Store, folder: Path) -> None:
     """
     store.check(archive.sha256)
     inner = folder.with_name(f"{folder.name}.unpacked")
-    if archive.filename.endswith(".zip"):
-        with zipfile.ZipFile(store.path(archive.sha256)) as opened:
-            opened.extractall(inner)  # noqa: S202 - zipfile keeps members inside by itself
-    else:
-        with tarfile.open(store.path(archive.sha256)) as opened_tar:
-            extract(opened_tar, inner)
+    try:
+        _unpack_into(archive, store, inner)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise BadArchiveError(
+            f"{archive.filename} cannot be unpacked: {error}.",
+            why="It is damaged, or made to write outside its own folder.",
+            next_step="look at the archive; the lock may name the wrong file",
+        ) from error
     tops = list(inner.iterdir())
     if len(tops) != 1 or not tops[0].is_dir():
         raise BadArchiveError(
@@ -80,6 +82,15 @@ def unpack(archive: Archive, store: Store, folder: Path) -> None:
     folder.rmdir()
     tops[0].rename(folder)
     inner.rmdir()
+
+
+def _unpack_into(archive: Archive, store: Store, folder: Path) -> None:
+    if archive.filename.endswith(".zip"):
+        with zipfile.ZipFile(store.path(archive.sha256)) as opened:
+            opened.extractall(folder)  # noqa: S202 - zipfile keeps members inside by itself
+    else:
+        with tarfile.open(store.path(archive.sha256)) as opened_tar:
+            extract(opened_tar, folder)
 
 
 def archive_epoch(path: Path) -> int:

@@ -23,7 +23,7 @@ from typing import Literal, NoReturn, Protocol, TextIO
 from ascend_wheelhouse import process
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
-from ascend_wheelhouse.errors import WheelhouseError
+from ascend_wheelhouse.errors import UnexpectedError, WheelhouseError, unexpected
 from ascend_wheelhouse.events import Emit, Event, JobFinished, Note
 
 __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
@@ -181,7 +181,8 @@ def main_guard(*, json: bool = False) -> Iterator[None]:
     """Turn what a user can cause into a text and an exit code; as a decorator or around a block.
 
     Raises:
-        SystemExit: With the error's own code, 130 after Ctrl-C, 143 after SIGTERM, 141 when a reader left.
+        SystemExit: With the error's own code, 70 for a fault of this tool, 130 after Ctrl-C, 143 after SIGTERM,
+            141 when a reader left.
     """
     atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
     try:
@@ -198,3 +199,7 @@ def main_guard(*, json: bool = False) -> Iterator[None]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(_PIPE_CLOSED) from None
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code of its own, whatever it is
+        sys.stdout.flush()
+        print_error(unexpected(error), json=json)
+        raise SystemExit(UnexpectedError.exit_code) from None

@@ -63,3 +63,9 @@ class HostUnfitError(NodeError):
     """This host cannot do what was asked: a tool, a right or a device is missing (exit 10)."""
 
     exit_code = 10
+
+
+class FaultError(NodeError):
+    """A fault of the installer itself (exit 70)."""
+
+    exit_code = 70

@@ -20,6 +20,7 @@ import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from typing import Any
 from . import activate, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .contents import Contents
 from .environment import Prefix
-from .errors import HostUnfitError, NodeError, UsageError
+from .errors import FaultError, HostUnfitError, NodeError, UsageError
 from .host import Host, read_host
 from .layout import MANIFEST
 from .post_install import finish
@@ -94,9 +95,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return talk.fail(error)
     except OSError as error:
         return talk.fail(_unfit(error))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
+        return talk.fail(_fault(error))
     except KeyboardInterrupt:
         talk.say("stopped; what is in use was not touched")
         return _INTERRUPTED
+
+
+def _fault(error: Exception) -> FaultError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return FaultError(
+        f"The installer failed in a way that it should not: {type(error).__name__}: {error} "
+        f"(at {Path(frame.filename).name}:{frame.lineno}).",
+        why="It is a fault of the installer, or of a file below the prefix. The environment in use was not touched.",
+        next_step="report this text and the command; `--check` examines the prefix",
+    )
 
 
 def _unfit(error: OSError) -> HostUnfitError:

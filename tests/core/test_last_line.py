@@ -1,0 +1,60 @@
+"""What nobody foresaw ends with a text and a code of its own, on a host and on a node."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.node import install
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["files", "serial", "stack", "manifest", "x"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+def test_an_unforeseen_exception_is_exit_70_with_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        raise ZeroDivisionError("by hand")
+    assert ended.value.code == 70
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    kept = next(word for word in told.split() if "ascend-wheelhouse-fault-" in word)
+    assert "ZeroDivisionError: by hand" in Path(kept).read_text()
+    Path(kept).unlink()
+
+
+def _prefix(folder: Path, receipt: bytes) -> Path:
+    environment = folder / "envs" / "0001"
+    (environment / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (environment / "receipt.json").write_bytes(receipt)
+    (folder / ".sglang-npu-prefix").touch()
+    (folder / "current").symlink_to("envs/0001")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "receipt", [b"", b"garbage", b"[]", b'{"files": 1}', b'{"serial": "x"}', b"\xff", b"[" * 99999]
+)
+def test_a_receipt_that_is_garbage_is_exit_5(
+    tmp_path: Path, receipt: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = _prefix(tmp_path / "p", receipt)
+    assert install.main(["--prefix", str(prefix), "--check"]) == 5
+    assert "is not a receipt" in capsys.readouterr().err
+
+
+@settings(max_examples=2000, deadline=None)
+@given(document=_JSON)
+def test_whatever_a_receipt_says_a_check_ends_with_a_known_code(
+    tmp_path_factory: pytest.TempPathFactory, document: object
+) -> None:
+    prefix = _prefix(tmp_path_factory.mktemp("p") / "p", json.dumps(document).encode())
+    assert install.main(["--prefix", str(prefix), "--check"]) in {0, 5}
