@@ -243,10 +243,11 @@ class Store:
         """Give an empty file on the store's file system, removed at the end unless `adopt` took it."""
         with self.telling():
             folder = self._folder("incoming")
-            number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
+            with _gate(folder, fcntl.LOCK_SH):
+                number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
+                fcntl.flock(number, fcntl.LOCK_EX)
             path = Path(name)
             try:
-                fcntl.flock(number, fcntl.LOCK_EX)
                 yield path
             finally:
                 os.close(number)
@@ -323,7 +324,9 @@ class Store:
             for blob in self.garbage(keep):
                 self.path(blob.sha256).unlink(missing_ok=True)
                 freed += blob.size
-            return freed + sum(map(_remove_if_free, self.root.glob("incoming/tmp-*"))) + self._drop_partials()
+            with _gate(self._folder("incoming"), fcntl.LOCK_EX):
+                freed += sum(map(_remove_if_free, self.root.glob("incoming/tmp-*")))
+            return freed + self._drop_partials()
 
     def _drop_partials(self) -> int:
         freed = 0
@@ -406,8 +409,19 @@ def _flush_to_disk(path: Path) -> None:
         os.close(number)
 
 
+@contextmanager
+def _gate(folder: Path, kind: int) -> Iterator[None]:
+    """Keep who clears away out of the moment in which a new file is there and not yet locked."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, kind)
+        yield
+    finally:
+        os.close(number)
+
+
 def _remove_if_free(path: Path) -> int:
-    with path.open("rb") as file, suppress(BlockingIOError):
+    with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         size = path.stat().st_size
         path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from typing import IO
 from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.admission import require_makeself, require_safe
 from ascend_wheelhouse.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
 from ascend_wheelhouse.errors import IntegrityError, UsageError
 from ascend_wheelhouse.events import Emit, Note, silent
@@ -221,6 +222,7 @@ def _from_archive(
     records = []
     try:
         with zipfile.ZipFile(path) as archive:
+            require_safe(path.name, archive.infolist())
             for member in _members(archive):
                 found = _member(path, member.filename, told, recipes)
                 if found is None:
@@ -264,8 +266,20 @@ def _tell_left_out(path: Path, member: str, emit: Emit) -> None:
         emit(Note(text=text, level="warning"))
 
 
+def _check_kept(path: Path, filename: str) -> None:
+    """Refuse what is not safe or not whole, whichever way it came in: on its own or in an archive."""
+    if filename.endswith(".whl"):
+        with WheelFile.open(path, filename=filename) as wheel:
+            require_safe(filename, [member.info for member in wheel.members])
+    elif filename.endswith(".run"):
+        require_makeself(path, filename)
+
+
 def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
-    digest = store.add(stream)
+    with store.incoming() as path:
+        digest = store.copy_in(stream, path)
+        _check_kept(path, found.filename)
+        store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",
         filename=found.filename,

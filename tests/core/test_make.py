@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from index_server import cut_after, hang_up, html_page, serving, status
+from making_packages import makeself
 from small_world import World, found, wheel
 
 from ascend_wheelhouse.check import check_sums
@@ -176,12 +177,12 @@ def test_plan_shows_what_is_cached_and_what_is_pending(finished: World) -> None:
 def test_a_file_handed_over_completes_it(world: World) -> None:
     assert world.make().status == 0
     payload = world.root / "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
-    payload.write_bytes(b"#!/bin/sh\n")
+    payload.write_bytes(makeself())
     assert world.invoke("vendor", str(payload)).status == 0
     done = world.make("--strict")
     assert done.status == 0, done.err
     assert manifest(world)["complete"] is True
-    assert (world.folder / "payloads" / payload.name).read_bytes() == b"#!/bin/sh\n"
+    assert (world.folder / "payloads" / payload.name).read_bytes() == makeself()
 
 
 def test_two_wheelhouses_from_two_folders_are_equal(

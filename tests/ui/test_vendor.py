@@ -1,10 +1,16 @@
 import hashlib
+import shutil
+import subprocess
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from making_packages import makeself
 from tiny_wheels import write_wheel
 
+from ascend_wheelhouse import errors
+from ascend_wheelhouse.admission import NotMakeselfError
 from ascend_wheelhouse.artefact_name import NameFacts, facts_of, recipes_for
 from ascend_wheelhouse.events import Event, Note
 from ascend_wheelhouse.recipe import Recipes, load_recipes
@@ -41,7 +47,7 @@ def store(tmp_path: Path) -> Store:
 
 def _run_package(folder: Path, name: str, text: str = "payload") -> Path:
     path = folder / name
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_bytes(makeself(text.encode()))
     return path
 
 
@@ -244,3 +250,69 @@ def test_unknown_files_and_components_are_told_what_is_known(
     assert record.component == "nnal"
     with pytest.raises(UnknownArtefactError, match=r"holds no file"):
         vendor_file(_release(tmp_path, "x.zip", "a-1-py3-none-any.whl"), store=store, recipes=recipes)
+
+
+def _bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a/zeros", "w") as stream:
+        for _ in range(80):
+            stream.write(bytes(1 << 20))
+
+
+def _climbing(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../../../evil", b"x")
+
+
+def _out_of_its_scheme(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("numpy-2.0.data/data/../../evil", b"x")
+
+
+@pytest.mark.parametrize("hostile", [_bomb, _climbing, _out_of_its_scheme])
+@pytest.mark.parametrize("packed", [False, True])
+def test_hostile_archives_are_refused_at_every_door(
+    tmp_path: Path, store: Store, recipes: Recipes, *, hostile: Callable[[Path], None], packed: bool
+) -> None:
+    """A wheel on its own, a release archive, and a wheel in a sound release archive."""
+    name = KERNEL_WHEEL
+    path = tmp_path / name
+    hostile(path)
+    if packed:
+        inner, path = path, tmp_path / ZIP
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(inner, name)
+    stated = NameFacts(npu="a3", version="2026.01.21")
+    with pytest.raises(errors.IntegrityError):
+        vendor_file(path, store=store, recipes=recipes, stated=stated)
+    assert list(store.blobs()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"#!/bin/sh\nexit 0\n", makeself()[:-1], makeself() + b"x", makeself(b"abc")[:-3] + b"abd"],
+    ids=["a script", "cut short", "too long", "changed"],
+)
+def test_a_package_that_is_not_what_makeself_wrote_is_refused_unrun(
+    tmp_path: Path, store: Store, recipes: Recipes, content: bytes
+) -> None:
+    path = tmp_path / TOOLKIT
+    path.write_bytes(content)
+    with pytest.raises(NotMakeselfError):
+        vendor_file(path, store=store, recipes=recipes)
+    assert list(store.blobs()) == []
+
+
+@pytest.mark.skipif(shutil.which("makeself") is None, reason="makeself is not installed")
+def test_a_package_of_the_real_makeself_is_taken(tmp_path: Path, store: Store, recipes: Recipes) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "content" / "install.sh").write_text("exit 0\n")
+    words = [
+        "makeself",
+        "--sha256",
+        str(tmp_path / "content"),
+        str(tmp_path / TOOLKIT),
+        "label",
+        "./install.sh",
+    ]
+    subprocess.run(words, check=True, capture_output=True)
+    assert vendor_file(tmp_path / TOOLKIT, store=store, recipes=recipes)

@@ -15,13 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import normpath
 
+from ascend_wheelhouse.admission import leaves, swells
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.elf import ElfFacts
 from ascend_wheelhouse.wheel import Member
 
-_BOMB_SIZE = 64 << 20
-_BOMB_RATIO = 200
 _MOST_BYTES = 32 << 30
 _MOST_MEMBERS = 200_000
 _LOCAL_HEADER = 30
@@ -96,12 +95,12 @@ def archive_findings(wheel: str, members: Sequence[Member]) -> Iterator[Finding]
 def is_bomb(members: Sequence[Member]) -> bool:
     """Tell whether the archive states sizes or places that no wheel has: its members must not be read."""
     total = sum(member.size for member in members)
-    swollen = total > _MOST_BYTES or len(members) > _MOST_MEMBERS or any(map(_swells, members))
+    swollen = (
+        total > _MOST_BYTES
+        or len(members) > _MOST_MEMBERS
+        or any(swells(one.size, one.packed) for one in members)
+    )
     return swollen or _overlap(members) is not None
-
-
-def _swells(member: Member) -> bool:
-    return member.size > _BOMB_SIZE and member.size > _BOMB_RATIO * max(member.packed, 1)
 
 
 def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
@@ -117,7 +116,7 @@ def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
         yield place.finding(
             "writable", "note", "anyone may write the member", evidence=oct(member.mode & 0o7777)
         )
-    if _swells(member):
+    if swells(member.size, member.packed):
         evidence = f"{member.packed} bytes become {member.size}"
         yield place.finding(
             "zip-bomb", "error", "the member unpacks to an unreasonable size", evidence=evidence
@@ -126,25 +125,6 @@ def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
         yield place.finding("bytecode", "warning", "compiled Python was left in the wheel")
     if _SECRET_NAMES.search(member.name):
         yield place.finding("credentials", "error", "the name is one that credentials are kept under")
-
-
-def leaves(name: str) -> bool:
-    """Tell whether a member would be installed outside the folder that it belongs to.
-
-    What lies below `NAME.data/SCHEME/` goes to another folder than the rest, so its path counts from there (binary
-    distribution format, "The .data directory"); pip refuses such a wheel.
-    """
-    slashed = name.replace("\\", "/")
-    scheme = re.match(r"(?:\./)*[^/]+\.data/[^/]*/?", slashed)
-    plain = normpath(slashed)
-    if scheme is not None and f"{normpath(f'./{slashed[scheme.end() :]}')}/".startswith("../"):
-        return True
-    return (
-        plain == ".."
-        or plain.startswith(("/", "../"))
-        or "\0" in name
-        or re.match(r"[A-Za-z]:", name) is not None
-    )
 
 
 def _overlap(members: Sequence[Member]) -> str | None:
