@@ -12,12 +12,14 @@ from pathlib import Path
 from invoke.context import Context
 from invoke.tasks import task
 
+from ascend_wheelhouse.commands import usage
 from ascend_wheelhouse.commands.carry import doctor, image, keygen, run_args, verify_report
 from ascend_wheelhouse.commands.words import HELP, on_cell
 
 __all__ = ["doctor", "image", "keygen", "run_args", "verify_report"]  # tasks of a kind of their own
 
 ROOT = Path(__file__).parent.absolute()
+usage.propose()
 
 
 @task(

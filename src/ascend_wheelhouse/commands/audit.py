@@ -22,9 +22,10 @@ def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: b
         words: `wheelhouse`, `lock`, `cann_root`, `sarif`, `platform`, `npu`; empty where not given.
         json: Print the report as one JSON document.
     """
+    json = json or "--json" in wheels  # behind `--` it is meant as the option all the same
     with console.main_guard(json=json):
         request = Request(
-            paths=tuple(map(Path, wheels)),
+            paths=tuple(Path(wheel) for wheel in wheels if wheel != "--json"),
             wheelhouse=_path(words["wheelhouse"]),
             lock=_path(words["lock"]),
             cann_root=_path(words["cann_root"]),
