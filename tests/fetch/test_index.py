@@ -254,6 +254,20 @@ def test_a_locked_file_that_was_replaced_names_both_digests(index: Index, http: 
     assert caught.value.exit_code == 5
 
 
+def test_another_digest_is_told_before_an_index_that_does_not_answer(index: Index, http: Http) -> None:
+    """A mirror that states the digest of a wrong file is exit 5, not the exit 4 of a recipe's own index."""
+    file = index.offer(_PURE, b"wrong")
+    with pytest.raises(LockedFileChangedError, match=rf"{'0' * 64}.*{file.sha256}"):
+        Finder(http).where("pkg", _PURE, "0" * 64, also=["http://127.0.0.1:9/simple/"])
+
+
+def test_an_index_that_does_not_answer_stops_no_other_one_that_has_the_file(http: Http) -> None:
+    with serving() as own:
+        file = own.offer(_PURE, b"this build")
+        places = ["http://127.0.0.1:9/simple/", own.simple]
+        assert Finder(http).where("pkg", _PURE, str(file.sha256), also=places) == [own.file_url(_PURE)]
+
+
 def test_a_locked_file_that_is_gone_is_told(index: Index, http: Http) -> None:
     index.offer(_PURE, b"x")
     with pytest.raises(LockedFileGoneError, match=r"^pkg-0\.9") as caught:

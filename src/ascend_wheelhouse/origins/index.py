@@ -143,6 +143,9 @@ class Finder:
     def where(self, name: str, filename: str, sha256: str, *, also: Sequence[str] = ()) -> list[str]:
         """Return the URLs of a locked file, local ones first.
 
+        A place that does not answer stops nothing: the digest decides, so another place will do. Another digest
+        under the name is told before a place that did not answer, for it is the graver of the two.
+
         Args:
             name: Its project.
             filename: Its name.
@@ -152,18 +155,25 @@ class Finder:
         Raises:
             LockedFileChangedError: The name is offered with another digest only.
             LockedFileGoneError: It is not offered at all.
+            SourceUnreachableError: It is not offered, and a place did not answer.
         """
         known = self._seen.get((filename, sha256))
         if known:
             return [known]
         own = tuple(_Place(url=url, origin="extra-index") for url in also)
         same: list[Offer] = []
+        silent: list[SourceUnreachableError] = []
         for places in (self._places, own):
-            offered = [offer for place in places for offer in self._offers(place, name, filename)]
-            same += [offer for offer in offered if offer.filename == filename]
+            for place in places:
+                try:
+                    same += [one for one in self._offers(place, name, filename) if one.filename == filename]
+                except SourceUnreachableError as error:
+                    silent.append(error)
             urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
             if urls:
                 return sorted(urls, key=lambda url: not url.startswith("file:"))
+        if not same and silent:
+            raise silent[0]
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
     def _reported(self, pin: Pin, target: Target, emit: Emit) -> FoundFile:
@@ -280,7 +290,7 @@ def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError
     return LockedFileChangedError(
         f"{filename}: the lock says sha256 {sha256}, the index offers {offer.sha256}.",
         why="The file was replaced at the index, or the index is another one than the lock was made from.",
-        next_step="find out which is right; `invoke lock --upgrade` accepts the new one",
+        next_step="compare both with the publisher's own digest, or hand the right file over: invoke vendor FILE",
     )
 
 
