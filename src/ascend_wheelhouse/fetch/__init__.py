@@ -1,0 +1,1 @@
+"""Many files at once from the network into the store."""

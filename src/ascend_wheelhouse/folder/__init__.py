@@ -1,0 +1,1 @@
+"""What a wheelhouse folder holds, and how it takes its place."""

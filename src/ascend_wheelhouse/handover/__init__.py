@@ -1,0 +1,1 @@
+"""Taking files from people: single files, release archives, whole wheelhouses."""

@@ -1,0 +1,1 @@
+"""What was decided: reading, writing and comparing lock files."""

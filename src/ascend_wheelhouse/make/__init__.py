@@ -1,0 +1,1 @@
+"""Making one wheelhouse, step by step."""

@@ -1,0 +1,1 @@
+"""What a node is: its processors, NPUs, driver, CANN and settings."""

@@ -1,0 +1,1 @@
+"""Starting and asking a server on a node."""

@@ -1,0 +1,1 @@
+"""Proving a bundle: signatures and the formats that carry them."""

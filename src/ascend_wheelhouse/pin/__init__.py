@@ -1,0 +1,1 @@
+"""From a cell to its lock: where each component comes from, at which version, with which digest."""

@@ -1,0 +1,1 @@
+"""Reading wheels and the shared objects in them."""
