@@ -75,7 +75,7 @@ def verify(session: nox.Session) -> None:
 def reproduce(session: nox.Session) -> None:
     """Build real packages twice under other conditions, an extension of torch among them: eight minutes of CPU."""
     _install(session)
-    words = ["tests/building/test_reproduce.py", *session.posargs]
+    words = ["tests/build/test_reproduce.py", *session.posargs]
     session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 

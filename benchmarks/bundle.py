@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ascend_wheelhouse.bundle.command import bundle_command, rebuild_bundle, verify_bundle
-from ascend_wheelhouse.signing import generate_key
+from ascend_wheelhouse.folder.signing import generate_key
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -18,21 +18,21 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ascend_wheelhouse.derive import Request
+from ascend_wheelhouse.cells.derive import Request
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.make.workspace import Workspace
 from ascend_wheelhouse.resolve.request import ResolveRequest
 from ascend_wheelhouse.resolve.uv import compile_command
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = Target(machine="aarch64")
 _LOCK = """
 import sys
 from pathlib import Path
-from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.cells.derive import Request
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.make.workspace import Workspace
 workspace = Workspace(root=Path(sys.argv[1]), store=Store(Path(sys.argv[2])))
 cell = workspace.cell(Request(torch="2.8.0", target=Target(machine="aarch64")))
 print(len(workspace.locking(cell, resolver=sys.argv[3]).lock().wheels), file=sys.stderr)

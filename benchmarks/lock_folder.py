@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 
 def named(folder: Path, platform: str) -> Iterator[tuple[str, str]]:

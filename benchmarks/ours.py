@@ -9,11 +9,11 @@ import json
 import sys
 from pathlib import Path
 
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 downloads = [Download(**entry) for entry in json.loads(Path(sys.argv[1]).read_text())]
 http = Http()

@@ -16,14 +16,14 @@ from pathlib import Path
 from ascend_wheelhouse.audit.policy import policy_from_recipes
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
-from ascend_wheelhouse.compatibility import load_compatibility
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 ABOUT_THE_PAIR = {"link-closure", "cxx-abi"}

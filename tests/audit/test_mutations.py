@@ -21,7 +21,7 @@ from shop import npu_library, open_shop, policy_for
 
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import audit_wheels
-from ascend_wheelhouse.elf import BadElfError, ElfFacts, read_elf
+from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, read_elf
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "1000"))

@@ -7,12 +7,12 @@ from shop import policy_for
 
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 

@@ -18,10 +18,10 @@ from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditReport, Finding
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
-from ascend_wheelhouse.events import Event, JobFinished, silent
-from ascend_wheelhouse.pylock import LockedFile, dump_pylock
-from ascend_wheelhouse.store import Store, file_sha256
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.base.events import Event, JobFinished, silent
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock
+from ascend_wheelhouse.store.store import Store, file_sha256
 
 ROOT = RECIPES.parent
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse import scratch as module
-from ascend_wheelhouse.scratch import memory, scratch, sweep
+from ascend_wheelhouse.base import scratch as module
+from ascend_wheelhouse.base.scratch import memory, scratch, sweep
 
-HOLD = "import sys\nfrom pathlib import Path\nfrom ascend_wheelhouse.scratch import scratch\n"
+HOLD = "import sys\nfrom pathlib import Path\nfrom ascend_wheelhouse.base.scratch import scratch\n"
 
 
 def hold(place: Path) -> tuple[subprocess.Popen[str], Path]:

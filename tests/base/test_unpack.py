@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ascend_wheelhouse.unpack import extract
+from ascend_wheelhouse.base.unpack import extract
 
 
 def archive(*members: tarfile.TarInfo) -> tarfile.TarFile:

@@ -8,11 +8,11 @@ from pathlib import Path
 from making_builds import cell
 from tiny import tiny_job
 
+from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.base.events import JobProgress, silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.errors import WheelhouseError
-from ascend_wheelhouse.events import JobProgress, silent
 
 
 def main(root: Path, lines: list[str]) -> int:

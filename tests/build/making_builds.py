@@ -10,19 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base.events import Event, silent
 from ascend_wheelhouse.build.command import Workshop, build_component, job_for, spec_of
 from ascend_wheelhouse.build.job import BuildJob, Sources
-from ascend_wheelhouse.build.locking import SourceLocker
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.events import Event, silent
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe, SdistOrigin
+from ascend_wheelhouse.cells.target import Npu, Target
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.recipe import GitOrigin, Recipe, SdistOrigin
+from ascend_wheelhouse.pin.source_locker import SourceLocker
 from ascend_wheelhouse.resolve.uv import UvResolver
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Npu, Target
+from ascend_wheelhouse.store.store import Store
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 HOST_GLIBC = (2, int(os.confstr("CS_GNU_LIBC_VERSION").rsplit(".", 1)[1]))  # type: ignore[union-attr]

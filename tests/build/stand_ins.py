@@ -15,8 +15,8 @@ from pathlib import Path
 
 from upstreams import add_submodule, commit, git
 
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.process import run
 
 HEADER_URL = "https://files.test/raw/v2.6.0/miniz.h"
 HEADER = b"#define MINIZ_VERSION 302\n"

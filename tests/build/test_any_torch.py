@@ -19,22 +19,22 @@ from upstreams import commit
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.sandbox import find_sandbox
-from ascend_wheelhouse.build.spec import BuildTable
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.spec import BuildTable
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.process import Finished, run
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root

@@ -13,17 +13,17 @@ from making_builds import SMALL, Bench, cell, recipe_of
 from stand_ins import HEADER_SHA256, HEADER_URL, StandIn, cann, kernels, torch_npu
 from upstreams import commit, git
 
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.build.command import build_component, unfit
 from ascend_wheelhouse.build.job import Sources
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.patches import EditFailedError, PatchFailedError
 from ascend_wheelhouse.build.repair import BuilderTraceError
 from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 pytestmark = pytest.mark.network
 

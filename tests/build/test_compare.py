@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from small_wheels import shared_object, wheel
 
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.clock_shim import write_clock
 from ascend_wheelhouse.build.compare import compare_wheels
-from ascend_wheelhouse.process import run
 
 
 def test_the_same_bytes_are_bit_equal(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 from making_builds import cell
 from tiny import tiny_job
 
+from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container, ContainerUnavailableError
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
 _ENGINE = """#!{python} -I

@@ -13,14 +13,14 @@ import pytest
 from making_builds import cell
 from tiny import tiny_job
 
+from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import ArtifactsError, Builder
 from ascend_wheelhouse.build.jobserver import jobserver
 from ascend_wheelhouse.build.sandbox import Namespaces, Unsealed, find_sandbox
 from ascend_wheelhouse.build.script import StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.git_source import BundleMissingError
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.git_source import BundleMissingError
+from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
 SCRIPT = Path(__file__).with_name("build_tiny.py")

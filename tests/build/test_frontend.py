@@ -13,7 +13,7 @@ from ascend_wheelhouse.build.frontend import (
     EnvironmentNotInstallableError,
     build_wheel,
 )
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 PYTHON = Path(sys.executable)
 BACKEND = """

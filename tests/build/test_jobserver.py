@@ -7,16 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.job import EnvironmentFile
-from ascend_wheelhouse.build.jobserver import (
-    Jobserver,
-    jobserver,
-    make_is_client,
-    ninja_is_client,
-    share,
-)
+from ascend_wheelhouse.build.jobserver import Jobserver, jobserver, make_is_client, ninja_is_client, share
 from ascend_wheelhouse.build.toolchain import Tool, Toolchain
-from ascend_wheelhouse.process import run
 
 
 def toolchain(**versions: str) -> Toolchain:

@@ -13,7 +13,7 @@ import pytest
 from packaging.utils import parse_wheel_filename
 
 from ascend_wheelhouse.build.normalise import UnfitWheelError, normalise_wheel
-from ascend_wheelhouse.wheel import BadWheelError, WheelFile
+from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 INFO = "my_pkg-1.0.dist-info"
 METADATA = "Metadata-Version: 2.1\nName: my-pkg\nVersion: 1.0\nSummary: x\n\nVersion: 1.0 stays in the text\n"

@@ -18,10 +18,10 @@ from ascend_wheelhouse.build.project import (
     put_project_file,
     unpacked,
 )
+from ascend_wheelhouse.build.projects import rules_for
 from ascend_wheelhouse.build.worker import WorkerFailedError, build_beside
-from ascend_wheelhouse.projects import rules_for
-from ascend_wheelhouse.recipe import ProjectBuild, ProjectEdition
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.cells.recipe import ProjectBuild, ProjectEdition
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 PUBLISHED = """
 [build-system]

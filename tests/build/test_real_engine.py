@@ -19,6 +19,8 @@ from making_builds import SMALL, Bench, cell, recipe_of, sdist_recipe
 from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
 from tiny import tiny_job
 
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.command import build_component
 from ascend_wheelhouse.build.container import Container
@@ -27,11 +29,9 @@ from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.process import CommandFailedError, run
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import debian_root
 

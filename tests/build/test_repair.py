@@ -17,7 +17,7 @@ from ascend_wheelhouse.build.repair import (
     floor_of,
     repair_wheel,
 )
-from ascend_wheelhouse.build.spec import Repair
+from ascend_wheelhouse.cells.spec import Repair
 
 MACHINE = platform.machine()
 MODERN = Repair(platform=f"manylinux_2_36_{MACHINE}")

@@ -17,8 +17,8 @@ from upstreams import commit
 
 from ascend_wheelhouse.build.conditions import NAMES
 from ascend_wheelhouse.build.reproduce import ReproduceReport
+from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.recipe import Recipe
 
 pytestmark = pytest.mark.network
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.conditions import NAMES, NORMAL, VARIED, Conditions, only
 from ascend_wheelhouse.build.sandbox import (
     Bubblewrap,
@@ -16,7 +17,6 @@ from ascend_wheelhouse.build.sandbox import (
     Unsealed,
     find_sandbox,
 )
-from ascend_wheelhouse.process import Finished, run
 
 KINDS = [Bubblewrap(), Namespaces()]
 

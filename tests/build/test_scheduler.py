@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.scheduler import Step, StepCycleError, run_all
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.build.scheduler import Step, StepCycleError, run_all
 
 
 class Meter:

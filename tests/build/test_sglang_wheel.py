@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.lock import LockedSource
-from ascend_wheelhouse.locking import locked_file
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.toml_file import read
+from ascend_wheelhouse.build.projects import build_source
+from ascend_wheelhouse.cells.project import runtime_requirements
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.locks.lock import LockedSource
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
-from ascend_wheelhouse.project import runtime_requirements
-from ascend_wheelhouse.projects import build_source
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.toml_file import read
-from ascend_wheelhouse.transfer import Download
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.pin.locking import locked_file
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "sglang.toml"
 VERSION = "0.5.6.post2"

@@ -11,13 +11,13 @@ from making_builds import SMALL, Bench, cell, recipe_of
 from stand_ins import HEADER_SHA256, HEADER_URL, StandIn, torch_npu
 from upstreams import commit, git
 
-from ascend_wheelhouse.git_source import bundle_of
-from ascend_wheelhouse.locate import ToBuild
-from ascend_wheelhouse.lock import Inputs, Lock, LockedSource, Pending, load, save
+from ascend_wheelhouse.build.source_builds import PatchesChangedError, SourceBuilds
+from ascend_wheelhouse.cells.recipe import GitOrigin
+from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedSource, Pending, load, save
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.git import RefMovedError
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import GitOrigin
-from ascend_wheelhouse.source_builds import PatchesChangedError, SourceBuilds
+from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.store.git_source import bundle_of
 
 pytestmark = pytest.mark.network
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from ascend_wheelhouse.build.spec import BuildSpec, BuildTable, RecipeBuildError
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.target import Machine, Npu, Target
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.spec import BuildSpec, BuildTable, RecipeBuildError
+from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

@@ -4,12 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.build.toolchain import (
-    ToolchainUnfitError,
-    find_toolchain,
-    host_probe,
-    set_env_script,
-)
+from ascend_wheelhouse.build.toolchain import ToolchainUnfitError, find_toolchain, host_probe, set_env_script
 
 BUILDER = """gcc|/usr/bin/gcc|12.2.0|gcc (Debian 12.2.0-14) 12.2.0 aarch64-linux-gnu
 gcc|/opt/rh/gcc-toolset-13/root/usr/bin/gcc|13.3.1|gcc (GCC) 13.3.1 aarch64-redhat-linux

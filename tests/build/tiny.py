@@ -8,11 +8,11 @@ from pathlib import Path
 from upstreams import commit
 
 from ascend_wheelhouse.build.job import BuildJob, Sources
-from ascend_wheelhouse.build.spec import BuildTable
-from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 URL = "https://hub.test/tiny.git"
 _MAKE = """

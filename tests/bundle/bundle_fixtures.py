@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse import provenance
+from ascend_wheelhouse.folder import provenance
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.signing import Signer
 
 LONG_NAME = (
     "wheels/charset_normalizer-3.5.2-cp311-cp311-"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from bundle_fixtures import Draft, write_wheelhouse
 
-from ascend_wheelhouse.signing import Signer, generate_key
+from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 
 @pytest.fixture(scope="session")

@@ -17,8 +17,8 @@ from typing import Any
 
 from bundle_fixtures import FILES, LONG_NAME, NPU, TORCH, Draft, join, manifest_of, member, to_json
 
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.signing import Signer
 
 
 @dataclass(frozen=True, kw_only=True)

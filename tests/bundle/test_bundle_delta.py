@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from bundle_fixtures import FILES, NPU, TORCH, write_wheelhouse
 
-from ascend_wheelhouse import errors
+from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle.command import (
     BundleResult,
@@ -14,8 +14,8 @@ from ascend_wheelhouse.bundle.command import (
     rebuild_bundle,
     verify_bundle,
 )
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.bundle_reader import DeltaBaseError, open_bundle
-from ascend_wheelhouse.signing import Signer
 
 CHANGED = {
     TORCH: b"newer torch" * 999,

@@ -11,7 +11,7 @@ from bundle_fixtures import FILES, TORCH, write_wheelhouse
 
 from ascend_wheelhouse.commands import bundle as door
 from ascend_wheelhouse.commands import image
-from ascend_wheelhouse.signing import Signer
+from ascend_wheelhouse.folder.signing import Signer
 
 _WORDS = dict.fromkeys(("wheelhouse", "out", "split", "base", "sign_key", "serial"), "")
 

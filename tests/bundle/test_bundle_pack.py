@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from bundle_fixtures import FILES, TORCH, Draft, join, write_wheelhouse
 
-from ascend_wheelhouse import errors, events
+from ascend_wheelhouse.base import errors, events
 from ascend_wheelhouse.bundle import command, pack, parts, serial, tar
 from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, verify_bundle
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.bundle_reader import open_bundle
-from ascend_wheelhouse.signing import Signer
 
 
 def test_a_bundle_is_the_bytes_that_its_layout_says(

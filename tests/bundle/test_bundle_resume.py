@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from bundle_fixtures import FILES, LONG_NAME, TORCH, write_wheelhouse
 
+from ascend_wheelhouse.base.events import Event, JobFinished
 from ascend_wheelhouse.bundle.command import bundle_command
-from ascend_wheelhouse.events import Event, JobFinished
 
 BIG = {**FILES, TORCH: b"t" * 3_000_000, LONG_NAME: b"l" * 2_000_000}
 _RUN = """

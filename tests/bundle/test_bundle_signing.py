@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ascend_wheelhouse import signing
-from ascend_wheelhouse.node import dsse, ed25519, errors, signature, sshsig
-from ascend_wheelhouse.signing import Signer
+from ascend_wheelhouse.folder import signing
+from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node import errors
+from ascend_wheelhouse.node.trust import dsse, ed25519, signature, sshsig
 
 
 def _raw_public(key: Ed25519PrivateKey) -> bytes:

@@ -7,8 +7,8 @@ import pytest
 from bundle_fixtures import Draft, join
 from tampering import TAMPERINGS, Scene
 
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import bundle_reader, errors
-from ascend_wheelhouse.signing import Signer
 
 INSTALLED_SERIAL = 7
 

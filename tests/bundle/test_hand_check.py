@@ -17,8 +17,8 @@ import pytest
 from bundle_fixtures import FILES, Draft, join
 
 import ascend_wheelhouse.node
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.signing import Signer
 
 DOCS = Path(__file__).parents[2] / "docs"
 NODE = Path(ascend_wheelhouse.node.__file__).parent

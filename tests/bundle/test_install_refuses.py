@@ -9,8 +9,8 @@ import pytest
 from bundle_fixtures import Draft
 from tampering import TAMPERINGS, Scene
 
+from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import install
-from ascend_wheelhouse.signing import Signer
 
 
 @pytest.fixture

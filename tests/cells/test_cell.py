@@ -1,7 +1,7 @@
 import pytest
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.target import Target
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import UnknownCannError, load_compatibility, torchvision_for
-from ascend_wheelhouse.derive import BadVersionError, Request, UnknownTorchError, cell_for
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import UnknownCannError, load_compatibility, torchvision_for
+from ascend_wheelhouse.cells.derive import BadVersionError, Request, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 PUBLISHED = {

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.toml_file import InvalidFilesError
+from ascend_wheelhouse.cells.recipe import closed_names, load_recipes
+from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.recipes import SCHEMAS, schema_text
-from ascend_wheelhouse.recipe import closed_names, load_recipes
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.toml_file import InvalidFilesError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SMALL = 'name = "{name}"\nsummary = "x"\n[[origins]]\nkind = "index"\n'

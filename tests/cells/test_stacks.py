@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.stack import Catalogue, choose, load_catalogue, named
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.stack import Catalogue, choose, load_catalogue, named
+from ascend_wheelhouse.cells.target import Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 AARCH64 = Target.named("aarch64")

@@ -15,12 +15,10 @@ from typing import Any
 
 import pytest
 from namespaces import Cluster, cluster
+from small_wheelhouse import SmallWheelhouse, package
 
 from ascend_wheelhouse.bundle.command import bundle_command
-from ascend_wheelhouse.signing import Signer, generate_key
-
-sys.path.append(str(Path(__file__).parents[1] / "install"))
-from small_wheelhouse import SmallWheelhouse, package
+from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 NODES = 8

@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.bundle.command import bundle_command
-from ascend_wheelhouse.signing import Signer, generate_key
-
-sys.path.append(str(Path(__file__).parents[1] / "install"))
-from small_wheelhouse import SmallWheelhouse
+from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RELAY = DEPLOY / "ansible_collections/ascend_wheelhouse/cluster/roles/sglang_npu/files/relay.py"

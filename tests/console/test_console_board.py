@@ -12,7 +12,7 @@ import pytest
 _RUN = """
 import sys, time
 from ascend_wheelhouse import console
-from ascend_wheelhouse.events import *
+from ascend_wheelhouse.base.events import *
 NAME = "torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl"
 with console.main_guard(), console.reporter("auto") as emit:
     emit(Stage(name="fetch", jobs=40, total=400_000_000))
@@ -112,7 +112,7 @@ def test_an_interrupt_takes_the_board_off_and_says_what_is_kept() -> None:
 
 def test_an_error_is_folded_to_the_window_but_for_the_command_to_type() -> None:
     code = (
-        "from ascend_wheelhouse import console, errors\n"
+        "from ascend_wheelhouse import console; from ascend_wheelhouse.base import errors\n"
         "with console.main_guard():\n"
         "    raise errors.BuildError('word ' * 20, why='why ' * 20, next_step='invoke ' + 'x' * 60)\n"
     )

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse import console, process
+from ascend_wheelhouse import console
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, Stage
 from ascend_wheelhouse.console.lines import PlainLines
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted, Note, Stage
 
 
 def _a_run(emit: Emit) -> None:
@@ -233,7 +234,7 @@ def test_a_reader_that_leaves_stops_the_work_of_other_threads() -> None:
     code = (
         "import queue, threading, time\n"
         "from ascend_wheelhouse import console\n"
-        "from ascend_wheelhouse.events import JobStarted\n"
+        "from ascend_wheelhouse.base.events import JobStarted\n"
         "def work(emit):\n"
         "    for n in range(2000):\n"
         "        emit(JobStarted(job=str(n), action='fetch'))\n"

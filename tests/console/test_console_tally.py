@@ -1,7 +1,7 @@
 import pytest
 
+from ascend_wheelhouse.base.events import JobFinished, JobProgress, JobStarted, Note, Stage
 from ascend_wheelhouse.console.tally import Tally
-from ascend_wheelhouse.events import JobFinished, JobProgress, JobStarted, Note, Stage
 
 
 def _fetching() -> Tally:

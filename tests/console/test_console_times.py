@@ -1,5 +1,5 @@
+from ascend_wheelhouse.base.events import Event, JobFinished, JobStarted
 from ascend_wheelhouse.console.times import Times
-from ascend_wheelhouse.events import Event, JobFinished, JobStarted
 
 
 def test_times_pass_events_on_and_tell_how_long_a_job_took() -> None:

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from ascend_wheelhouse import plan_view
-from ascend_wheelhouse.plan_view import PlanRow
+from ascend_wheelhouse.console import plan_view
+from ascend_wheelhouse.console.plan_view import PlanRow
 
 ROWS = [
     PlanRow(step="lock", component="", state="cached", reason="the committed lock fits"),

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from ascend_wheelhouse import errors
-from ascend_wheelhouse.stack import Stack, load_catalogue
+from ascend_wheelhouse.base import errors
+from ascend_wheelhouse.cells.stack import Stack, load_catalogue
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from ascend_wheelhouse.arrivals import Arrivals
-from ascend_wheelhouse.events import Event, JobFinished, Outcome, silent
+from ascend_wheelhouse.base.events import Event, JobFinished, Outcome, silent
+from ascend_wheelhouse.fetch.arrivals import Arrivals
 
 
 def finished(name: str, outcome: Outcome = "done") -> JobFinished:

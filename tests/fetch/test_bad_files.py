@@ -14,13 +14,13 @@ from index_server import (
 )
 from offering import NAME, fetch, nothing_kept, offered
 
-from ascend_wheelhouse.errors import WheelhouseError
-from ascend_wheelhouse.fetch import FetchCorruptError, FetchFailedError, fetch_all
+from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.fetch.fetch import FetchCorruptError, FetchFailedError, fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
-from ascend_wheelhouse.wheel_names import BrokenWheelError, WheelNamesDifferError
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel_names import BrokenWheelError, WheelNamesDifferError
 
 pytest_plugins = ["fetch_fixtures"]
 

@@ -29,12 +29,12 @@ from index_server import (
 )
 from offering import CHILD, NAME, fetch, nothing_kept, offered
 
-from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Stage
-from ascend_wheelhouse.fetch import OfflineError, fetch_all
+from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Stage
+from ascend_wheelhouse.fetch.fetch import OfflineError, fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.store import CHUNK, Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import CHUNK, Store
 
 pytest_plugins = ["fetch_fixtures"]
 

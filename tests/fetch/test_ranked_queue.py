@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ascend_wheelhouse.ranked_queue import RankedQueue
+from ascend_wheelhouse.fetch.ranked_queue import RankedQueue
 
 
 def _filled(*numbers: int) -> RankedQueue[tuple[int]]:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from index_server import Index, html_page, wheel_bytes
 
-from ascend_wheelhouse.origins.archive import BrokenArchiveError, NoSuchMemberError, SeveralMembersError
+from ascend_wheelhouse.fetch.archive import BrokenArchiveError, NoSuchMemberError, SeveralMembersError
+from ascend_wheelhouse.fetch.url import Releases, filled
 from ascend_wheelhouse.origins.faults import HashMismatchError, NotFoundError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import NoSuchFileError, hand_over
-from ascend_wheelhouse.origins.url import Releases, filled
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.wheel_names import WheelNamesDifferError
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel_names import WheelNamesDifferError
 
 pytest_plugins = ["fetch_fixtures"]
 

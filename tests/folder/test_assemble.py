@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse import assemble, freshness
-from ascend_wheelhouse.check import ChangedFileError, check_sums
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.manifest import NAME, NotAWheelhouseError, read
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.folder import assemble
+from ascend_wheelhouse.folder.check import ChangedFileError, check_sums
+from ascend_wheelhouse.folder.manifest import NAME, NotAWheelhouseError, read
+from ascend_wheelhouse.make import freshness
 
 
 def finished(folder: Path) -> Path:

@@ -16,7 +16,7 @@ import tomli_w
 from index_server import serving
 from small_world import World, found, recipes_into
 
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 MACHINE = platform.machine()
 OTHER = "aarch64" if MACHINE == "x86_64" else "x86_64"

@@ -12,7 +12,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from ascend_wheelhouse.sbom import write_sbom
+from ascend_wheelhouse.folder.sbom import write_sbom
 
 _GRAFT = "demo.libs/libgomp-0123.so.1"
 

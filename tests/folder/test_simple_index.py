@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_wheels import write_wheel
 
-from ascend_wheelhouse import assemble
-from ascend_wheelhouse.simple_index import IndexedFile, simple_index
+from ascend_wheelhouse.folder import assemble
+from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 
 
 def _wheel(folder: Path, name: str, version: str, *, requires: str = "", python: str = "") -> IndexedFile:

@@ -9,13 +9,11 @@ import pytest
 from making_packages import makeself
 from tiny_wheels import write_wheel
 
-from ascend_wheelhouse import errors
-from ascend_wheelhouse.admission import NotMakeselfError
-from ascend_wheelhouse.artefact_name import NameFacts, facts_of, recipes_for
-from ascend_wheelhouse.events import Event, Note
-from ascend_wheelhouse.recipe import Recipes, load_recipes
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.vendor import (
+from ascend_wheelhouse.base import errors
+from ascend_wheelhouse.base.events import Event, Note
+from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, recipes_for
+from ascend_wheelhouse.cells.recipe import Recipes, load_recipes
+from ascend_wheelhouse.handover.vendor import (
     ClosedNameError,
     DamagedArtefactError,
     UnknownArtefactError,
@@ -24,7 +22,9 @@ from ascend_wheelhouse.vendor import (
     VendorFileMissingError,
     vendor_file,
 )
-from ascend_wheelhouse.vendored import find_vendored, list_vendored, vendored_record
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import find_vendored, list_vendored, vendored_record
+from ascend_wheelhouse.wheels.admission import NotMakeselfError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TOOLKIT = "Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from ascend_wheelhouse.cells.target import Npu
 from ascend_wheelhouse.image import run_args
-from ascend_wheelhouse.target import Npu
 
 
 @pytest.mark.parametrize(("npu", "count"), [("a3", 16), ("910b", 8)])

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.lock import (
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.lock import (
     UNLOCKED,
     BadLockError,
     Inputs,
@@ -17,10 +18,9 @@ from ascend_wheelhouse.lock import (
     load,
     save,
 )
-from ascend_wheelhouse.lock_diff import compare
-from ascend_wheelhouse.plan import plan
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.locks.lock_diff import compare
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.plan import plan
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 

@@ -10,9 +10,9 @@ import pytest
 from local_index import write_wheel
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.process import CommandFailedError, run
-from ascend_wheelhouse.pylock import LockedFile, dump_pylock, dump_requirements
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock, dump_requirements
 
 HOST = Target.named(platform.machine())
 TOOLS = Path(sys.executable).parent

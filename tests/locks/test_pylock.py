@@ -5,9 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
-from ascend_wheelhouse.pylock import LockedFile, dump_pylock, dump_requirements, environment, load_pylock
-from ascend_wheelhouse.pylock_model import InvalidPylockError
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.pylock import (
+    LockedFile,
+    dump_pylock,
+    dump_requirements,
+    environment,
+    load_pylock,
+)
+from ascend_wheelhouse.locks.pylock_model import InvalidPylockError
 
 ARM = Target(machine="aarch64")
 TORCH = LockedFile(

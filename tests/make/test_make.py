@@ -20,9 +20,9 @@ from index_server import cut_after, hang_up, html_page, serving, status
 from making_packages import makeself
 from small_world import World, found, wheel
 
-from ascend_wheelhouse.check import check_sums
-from ascend_wheelhouse.events import silent
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.folder.check import check_sums
+from ascend_wheelhouse.store.store import Store
 
 WHEELS = {
     *("torch-2.8.0", "torchvision-0.23.0", "torch_npu-2.8.0.post2", "triton_ascend-3.2.0", "sglang-1.0+npu"),

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse import assemble, occupied
-from ascend_wheelhouse.check import check_sums
-from ascend_wheelhouse.events import Event, Note, silent
-from ascend_wheelhouse.manifest import NAME, Entry
-from ascend_wheelhouse.store import DamagedBlobError, Store
+from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.events import Event, Note, silent
+from ascend_wheelhouse.folder import assemble
+from ascend_wheelhouse.folder.check import check_sums
+from ascend_wheelhouse.folder.manifest import NAME, Entry
+from ascend_wheelhouse.store.store import DamagedBlobError, Store
 
 _CONTEXT = multiprocessing.get_context("fork")
 _CONTENT = {f"wheels/{number}.whl": os.urandom(20_000) for number in range(6)}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node import doctor
-from ascend_wheelhouse.node.fitness import Finding
-from ascend_wheelhouse.node.host import numbers, read_host
+from ascend_wheelhouse.node.host import doctor
+from ascend_wheelhouse.node.host.fitness import Finding
+from ascend_wheelhouse.node.host.host import numbers, read_host
 
 
 def put(root: Path, **files: str) -> None:

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from small_wheelhouse import CELL, SmallWheelhouse, package, run_in, run_installer, seal
 
-from ascend_wheelhouse.recipe import PostInstall
+from ascend_wheelhouse.cells.recipe import PostInstall
 
 UNSIGNED = "--insecure-no-signature"
 VERSION = "import alpha; print(alpha.version)"

@@ -10,7 +10,7 @@ import pytest
 from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
 
 from ascend_wheelhouse.bundle.command import bundle_command
-from ascend_wheelhouse.signing import Signer, generate_key
+from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 VERSION = "import alpha; print(alpha.version)"
 NOISE = package("noise", "1.0", data__txt="noise" * 10_000)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ascend_wheelhouse import errors
+from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.node import errors as node_errors
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from index_server import FakeClock, Index, client, html_page, serving, status, wheel_bytes
 
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import (
@@ -20,7 +21,6 @@ from ascend_wheelhouse.origins.index import (
     UnknownProjectError,
 )
 from ascend_wheelhouse.origins.page import NotAnIndexError
-from ascend_wheelhouse.target import Target
 
 pytest_plugins = ["fetch_fixtures"]
 
@@ -284,5 +284,8 @@ def test_a_file_just_found_is_not_looked_up_again(index: Index, http: Http) -> N
 
 
 def test_finding_a_locked_file_does_not_wait_for_slow_imports() -> None:
-    program = "import sys, ascend_wheelhouse.fetch, ascend_wheelhouse.origins.index; print('unearth' in sys.modules)"
+    program = (
+        "import sys, ascend_wheelhouse.fetch.fetch, ascend_wheelhouse.origins.index; "
+        "print('unearth' in sys.modules)"
+    )
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"

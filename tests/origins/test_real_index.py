@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, NoFileForTargetError, Pin
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 pytest_plugins = ["fetch_fixtures"]
 pytestmark = pytest.mark.network

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.pylock import ParsedPylock, load_pylock
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.pylock import ParsedPylock, load_pylock
 from ascend_wheelhouse.resolve.pip_tools import PipToolsResolver
 from ascend_wheelhouse.resolve.request import ExtraIndex, ResolveRequest
 from ascend_wheelhouse.resolve.uv import UvResolver
-from ascend_wheelhouse.target import Target
 
 LOCKS = sorted((Path(__file__).parents[2] / "lockfiles").glob("*/pylock.*.toml"))
 SUPPLIED = {"vendored", "url", "archive", "sdist", "git"}

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 from local_index import LocalIndex, serving
 
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.metadata import MetadataReader, RemoteWheel
 from ascend_wheelhouse.resolve.pip_tools import PipToolsResolver
 from ascend_wheelhouse.resolve.request import ResolveRequest
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.wheel import BadWheelError
+from ascend_wheelhouse.wheels.wheel import BadWheelError
 
 MEBIBYTE = 1 << 20
 FILENAME = "big-1.0-py3-none-any.whl"

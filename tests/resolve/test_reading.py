@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.cells.target import MACHINES, Machine, Target
 from ascend_wheelhouse.resolve.annotated import read_pins
 from ascend_wheelhouse.resolve.errors import BadRequirementError, ResolverCrashedError, readable
 from ascend_wheelhouse.resolve.links import read_files, uploaded, version_of
 from ascend_wheelhouse.resolve.pip_tools import reporting
 from ascend_wheelhouse.resolve.request import ResolveRequest
 from ascend_wheelhouse.resolve.tool import question
-from ascend_wheelhouse.target import MACHINES, Machine, Target
 
 ARM = Target(machine="aarch64")
 _FACTS = """

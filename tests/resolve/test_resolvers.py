@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from local_index import LocalIndex, serving, write_wheel
 
-from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.index import Pin as IndexPin
@@ -21,7 +22,6 @@ from ascend_wheelhouse.resolve.errors import (
 from ascend_wheelhouse.resolve.pip_tools import PipToolsResolver
 from ascend_wheelhouse.resolve.request import ExtraIndex, Pin, Resolver, ResolveRequest
 from ascend_wheelhouse.resolve.uv import UvResolver
-from ascend_wheelhouse.target import Target
 
 ARM = Target(machine="aarch64")
 INTEL = Target(machine="x86_64")

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from upstreams import add_submodule, commit, git
 
-from ascend_wheelhouse.git_source import (
+from ascend_wheelhouse.origins.git import RefMissingError, RefMovedError, newest_branch, pin
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.git_source import (
     BundleMissingError,
     GitFailedError,
     GitSource,
     TreeChangedError,
     lay_out,
 )
-from ascend_wheelhouse.origins.git import RefMissingError, RefMovedError, newest_branch, pin
-from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 TOP = "https://github.test/Ascend/pytorch.git"
 PLUGIN = "https://gitcode.test/Ascend/op-plugin.git"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.store import (
+from ascend_wheelhouse.store.store import (
     BlobMissingError,
     DamagedBlobError,
     Store,
@@ -214,8 +214,8 @@ def _in_namespace(script: str, program: str, *arguments: str) -> dict[str, str]:
 _ADD = """
 import io, json, sys
 from pathlib import Path
-from ascend_wheelhouse.errors import WheelhouseError
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.store.store import Store
 store = Store(Path(sys.argv[1]))
 try:
     store.add(io.BytesIO(bytes(int(sys.argv[2]))))

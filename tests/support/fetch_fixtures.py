@@ -9,7 +9,7 @@ import pytest
 from index_server import FakeClock, Index, client, serving
 
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 
 @pytest.fixture

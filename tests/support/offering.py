@@ -9,22 +9,22 @@ from index_server import (
     wheel_bytes,
 )
 
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 NAME = "small-1.0-py3-none-any.whl"
 
 CHILD = """
 import sys
 from pathlib import Path
-from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.fetch.transfer import Download
 root, filename, sha256, size, url = sys.argv[1:]
 http = Http(PipConfig(timeout=60), Mirrors())
 download = Download(filename=filename, sha256=sha256, size=int(size), urls=(url,))

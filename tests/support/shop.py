@@ -13,9 +13,9 @@ from making_wheels import WheelDraft, compiler
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import audit_wheels
-from ascend_wheelhouse.compatibility import load_compatibility
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TAG = "cp311-cp311-manylinux_2_28_{}"

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.process import run
 
 
 def shared_object(folder: Path, name: str, *, code: str = "", link: Sequence[str] = ()) -> Path:

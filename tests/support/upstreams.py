@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.process import run
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "Upstream",

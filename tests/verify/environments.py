@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.node import cann, settings
+from ascend_wheelhouse.node import settings
+from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.sealed import NativeLauncher
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node import sealed, tiny_model
+from ascend_wheelhouse.node import sealed
 from ascend_wheelhouse.node.probes.server import ON_CPU
 from ascend_wheelhouse.node.report import Report, read_report
-from ascend_wheelhouse.node.server_process import (
+from ascend_wheelhouse.node.serving import tiny_model
+from ascend_wheelhouse.node.serving.server_process import (
     PortTakenError,
     Server,
     ServerDiedError,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from environments import install, make_environment, manifest, setting
 
-from ascend_wheelhouse.node import cann, planning, runner, settings
+from ascend_wheelhouse.node import planning, runner, settings
+from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
 from ascend_wheelhouse.node.probes.server import topology

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node import server_check, supervise
-from ascend_wheelhouse.node.server_process import (
+from ascend_wheelhouse.node import supervise
+from ascend_wheelhouse.node.serving import server_check
+from ascend_wheelhouse.node.serving.server_process import (
     LeftBehindError,
     NeverHealthyError,
     PortTakenError,

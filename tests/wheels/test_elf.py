@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from making_wheels import PT_GNU_STACK, PT_LOAD, compiler, shared_object, with_segment_flags
 
-from ascend_wheelhouse.elf import BadElfError, ElfFacts, Symbol, read_elf, versions_by_library
+from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf, versions_by_library
 
 SOURCE = """
 #include <string>

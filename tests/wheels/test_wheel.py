@@ -7,7 +7,7 @@ import pytest
 from making_wheels import WheelDraft
 from packaging.tags import Tag
 
-from ascend_wheelhouse.wheel import BadWheelError, WheelFile
+from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 
 def test_a_wheel_is_read_without_unpacking_it(tmp_path: Path) -> None:

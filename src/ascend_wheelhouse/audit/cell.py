@@ -15,8 +15,8 @@ from packaging.version import Version
 from ascend_wheelhouse.audit.facts import WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy, KnownStack
 from ascend_wheelhouse.audit.report import Finding, Severity
-from ascend_wheelhouse.compatibility import Compatibility, cann_line, torchvision_for
-from ascend_wheelhouse.target import NPUS
+from ascend_wheelhouse.cells.compatibility import Compatibility, cann_line, torchvision_for
+from ascend_wheelhouse.cells.target import NPUS
 
 _COMPARED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang", "mf-adapter", "memfabric-hybrid")
 _BY_CHIP = ("deep-ep", "sgl-kernel-npu", "custom-ops")

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse import manifest
-from ascend_wheelhouse.artefact_name import wheel_distribution
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
-from ascend_wheelhouse.compatibility import load_compatibility
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.pylock import LockedFile, ParsedPylock, load_pylock
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import MACHINES, Target
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.cells.artefact_name import wheel_distribution
+from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import MACHINES, Target
+from ascend_wheelhouse.folder import manifest
+from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
+from ascend_wheelhouse.store.store import Store
 
 _BUILT = {"git", "sdist"}
 

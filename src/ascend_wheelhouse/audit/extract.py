@@ -22,8 +22,8 @@ from ascend_wheelhouse.audit.facts import InstalledFile, ObjectFacts, WheelFacts
 from ascend_wheelhouse.audit.hygiene import Place
 from ascend_wheelhouse.audit.record import Digested
 from ascend_wheelhouse.audit.report import Finding
-from ascend_wheelhouse.elf import MAGIC, BadElfError, ElfFacts, read_elf
-from ascend_wheelhouse.wheel import BadWheelError, Member, WheelFile
+from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
+from ascend_wheelhouse.wheels.wheel import BadWheelError, Member, WheelFile
 
 _LARGEST_OBJECT = 1 << 30
 _SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.report import Finding
-from ascend_wheelhouse.elf import Symbol
+from ascend_wheelhouse.wheels.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SCHEMA = 3

@@ -12,9 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ascend_wheelhouse.elf import MAGIC, BadElfError, ElfFacts, read_elf
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
 
 _LARGEST = 1 << 30
 _VERSION_FILES = ("version.cfg", "version.info", "ascend_toolkit_install.info", "compiler/version.info")

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import normpath
 
-from ascend_wheelhouse.admission import leaves, swells
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
-from ascend_wheelhouse.elf import ElfFacts
-from ascend_wheelhouse.wheel import Member
+from ascend_wheelhouse.wheels.admission import leaves, swells
+from ascend_wheelhouse.wheels.elf import ElfFacts
+from ascend_wheelhouse.wheels.wheel import Member
 
 _MOST_BYTES = 32 << 30
 _MOST_MEMBERS = 200_000

@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.compatibility import Compatibility
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.stack import Catalogue, Stack
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.compatibility import Compatibility
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.stack import Catalogue, Stack
+from ascend_wheelhouse.cells.target import Target
 
 # Modules of SGLang's command that its package does not reach by itself: what a server start imports.
 IMPORT_ROOTS = {"sglang": ("sglang.launch_server",)}

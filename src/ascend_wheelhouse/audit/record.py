@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.audit.report import Finding, Severity
-from ascend_wheelhouse.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
+from ascend_wheelhouse.wheels.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
 
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 _UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")

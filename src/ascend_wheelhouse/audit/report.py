@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from ascend_wheelhouse.errors import AuditError
+from ascend_wheelhouse.base.errors import AuditError
 
 Severity = Literal["error", "warning", "note"]
 Check = Literal["link-closure", "cxx-abi", "ownership", "metadata", "undeclared-imports", "cell", "hygiene"]

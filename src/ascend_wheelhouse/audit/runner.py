@@ -23,9 +23,9 @@ from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.universe import Universe
-from ascend_wheelhouse.errors import HostUnfitError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Stage, silent
-from ascend_wheelhouse.store import Store, file_sha256
+from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage, silent
+from ascend_wheelhouse.store.store import Store, file_sha256
 
 _WORKERS = 2
 _WORTH_A_POOL = 16 << 20

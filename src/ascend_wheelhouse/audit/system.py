@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
 
 _LOADER = re.compile(r"^ld-linux[\w.-]*\.so\.\d+$|^linux-vdso\.so\.1$")
 _PREFIXES: Mapping[str, re.Pattern[str]] = {

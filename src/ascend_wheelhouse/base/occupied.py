@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.events import Emit, Note, silent
+from ascend_wheelhouse.base.events import Emit, Note, silent
 
 STATE = ".state"
 _AT_FDCWD, _EXCHANGE = -100, 2

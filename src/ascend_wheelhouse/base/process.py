@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ascend_wheelhouse.errors import HostUnfitError
+from ascend_wheelhouse.base.errors import HostUnfitError
 
 _TAIL_LINES = 20
 _running: set[subprocess.Popen[Any]] = set()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _HIDDEN = {"function-after", "function-before", "function-wrap"}

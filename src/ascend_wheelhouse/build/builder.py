@@ -16,24 +16,24 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.clock_shim import write_clock
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Interpreter, find_interpreter, prepare
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver
+from ascend_wheelhouse.build.keys import build_key
 from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.repair import check_traces, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
-from ascend_wheelhouse.build.spec import fill
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.errors import BuildError, HostUnfitError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
-from ascend_wheelhouse.keys import build_key
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.store.store import Store
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")
 

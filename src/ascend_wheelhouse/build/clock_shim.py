@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.process import run
 
 _CODE = """
 #define _GNU_SOURCE

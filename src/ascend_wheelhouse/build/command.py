@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError, find_interpreter
@@ -18,7 +20,6 @@ from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_sandbox
-from ascend_wheelhouse.build.spec import BuildSpec
 from ascend_wheelhouse.build.toolchain import (
     Probe,
     Toolchain,
@@ -26,11 +27,10 @@ from ascend_wheelhouse.build.toolchain import (
     find_toolchain,
     host_probe,
 )
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, silent
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.spec import BuildSpec
+from ascend_wheelhouse.store.store import Store
 
 
 class NotBuiltHereError(UsageError):

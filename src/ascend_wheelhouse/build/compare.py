@@ -18,11 +18,11 @@ from typing import Literal
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.normalise import normalise_wheel
-from ascend_wheelhouse.elf import MAGIC
-from ascend_wheelhouse.process import run
-from ascend_wheelhouse.store import file_sha256
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.store.store import file_sha256
+from ascend_wheelhouse.wheels.elf import MAGIC
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 Rung = Literal["bit-equal", "equal after normalising", "differs"]
 _MOST_TEXT = 1 << 20

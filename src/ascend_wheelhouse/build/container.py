@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build import engine as client
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError
+from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Sandbox
-from ascend_wheelhouse.errors import HostUnfitError
-from ascend_wheelhouse.keys import digest_of
-from ascend_wheelhouse.process import CommandFailedError, run
 
 _ENGINES = ("docker", "podman")
 _ROOTLESS = (("{{.Host.Security.Rootless}}", "true"), ("{{.SecurityOptions}}", "name=rootless"))

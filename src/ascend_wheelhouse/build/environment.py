@@ -17,20 +17,20 @@ from pathlib import Path
 import uv
 from packaging.utils import parse_wheel_filename
 
+from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.job import EnvironmentFile
+from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
-from ascend_wheelhouse.errors import BuildError, HostUnfitError
-from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.keys import digest_of
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, Pin
-from ascend_wheelhouse.process import run
 from ascend_wheelhouse.resolve.request import Resolver, ResolveRequest
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 _FACTS = """
 import sys, sysconfig

@@ -14,16 +14,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import build
 import uv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.process import CommandFailedError, run
-from ascend_wheelhouse.scratch import scratch
-from ascend_wheelhouse.target import Target
+import build
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.base.scratch import scratch
+from ascend_wheelhouse.cells.target import Target
 
 _UNDER_UMASK = ("/bin/sh", "-c", 'umask 022 && exec "$@"', "sh")
 FIXED = {

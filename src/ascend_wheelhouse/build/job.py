@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ascend_wheelhouse.build.spec import BuildSpec
-from ascend_wheelhouse.git_source import GitSource
+from ascend_wheelhouse.cells.spec import BuildSpec
+from ascend_wheelhouse.store.git_source import GitSource
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,8 +25,8 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from packaging.tags import parse_tag
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.wheel import Member, WheelFile
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.wheels.wheel import Member, WheelFile
 
 LEVEL = 6
 """Deflate's level: zlib's own default, so that a wheel of a common build tool hardly changes its size."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from ascend_wheelhouse.base.errors import BuildError, UsageError
+from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.job import Patch
-from ascend_wheelhouse.build.spec import Edit, fill
-from ascend_wheelhouse.errors import BuildError, UsageError
-from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.cells.spec import Edit, fill
 
 
 class PatchFailedError(BuildError):

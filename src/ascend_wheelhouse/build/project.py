@@ -21,12 +21,12 @@ import tomli_w
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.scratch import scratch
+from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.frontend import build_wheel
 from ascend_wheelhouse.build.normalise import normalise_wheel
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.scratch import scratch
-from ascend_wheelhouse.unpack import extract
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 
 class BadSourceError(BuildError):

@@ -7,17 +7,17 @@ import shutil
 import sys
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.project import ProjectRules, ProjectSource
 from ascend_wheelhouse.build.worker import build_beside
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
-from ascend_wheelhouse.lock import LockedSource
-from ascend_wheelhouse.project import edition_for
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import ProjectBuild, Recipe
-from ascend_wheelhouse.scratch import scratch
-from ascend_wheelhouse.store import BlobMissingError, DamagedBlobError, Store, file_sha256
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.cells.project import edition_for
+from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe
+from ascend_wheelhouse.locks.lock import LockedSource
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.store.store import BlobMissingError, DamagedBlobError, Store, file_sha256
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 
 class NotAProjectError(BuildError):

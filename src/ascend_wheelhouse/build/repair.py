@@ -17,12 +17,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ascend_wheelhouse.build.spec import Repair
-from ascend_wheelhouse.elf import MAGIC, ElfFacts, read_elf
-from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.process import Finished, run
+from ascend_wheelhouse.cells.spec import Repair
 from ascend_wheelhouse.node.sealed import SYSTEM_PATH
-from ascend_wheelhouse.process import Finished, run
-from ascend_wheelhouse.wheel import Member, WheelFile
+from ascend_wheelhouse.wheels.elf import MAGIC, ElfFacts, read_elf
+from ascend_wheelhouse.wheels.wheel import Member, WheelFile
 
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}

@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ascend_wheelhouse.base.events import JobFinished, JobStarted, Note
+from ascend_wheelhouse.base.scratch import memory, scratch
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.compare import Comparison, MemberDifference, Rung, compare_wheels, diffoscope
 from ascend_wheelhouse.build.conditions import NAMES, NORMAL, VARIED, Conditions, only
@@ -23,9 +25,7 @@ from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.events import JobFinished, JobStarted, Note
-from ascend_wheelhouse.scratch import memory, scratch
-from ascend_wheelhouse.store import file_sha256
+from ascend_wheelhouse.store.store import file_sha256
 
 _ROOM_IN_MEMORY = 4 << 30
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
+from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build import doorman
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
-from ascend_wheelhouse.errors import HostUnfitError
-from ascend_wheelhouse.process import run
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from typing import Generic, TypeVar
 
-from ascend_wheelhouse.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
 
 _Result = TypeVar("_Result")
 

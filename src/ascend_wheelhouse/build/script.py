@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.events import Emit, JobProgress
+from ascend_wheelhouse.base.process import run_logged
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Environment, Interpreter
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver, make_is_client, ninja_is_client
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
-from ascend_wheelhouse.build.spec import fill
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
-from ascend_wheelhouse.errors import BuildError
-from ascend_wheelhouse.events import Emit, JobProgress
-from ascend_wheelhouse.process import run_logged
+from ascend_wheelhouse.cells.spec import fill
 
 _PEP517 = (
     "python",

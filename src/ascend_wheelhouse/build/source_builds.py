@@ -12,19 +12,19 @@ from dataclasses import dataclass, replace
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, supply_of, unfit
 from ascend_wheelhouse.build.job import Archive, EnvironmentFile, Sources
-from ascend_wheelhouse.build.locking import SourceLocker
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.patches import patches_for
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, UsageError
-from ascend_wheelhouse.git_source import GitSource, bundle_of
-from ascend_wheelhouse.locate import ToBuild
-from ascend_wheelhouse.lock import LockedSource, Pending
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.locks.lock import LockedSource, Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.git import pin
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import Recipe
+from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.pin.source_locker import SourceLocker
+from ascend_wheelhouse.store.git_source import GitSource, bundle_of
 
 UNSEALED = "none"
 _SHARED_WITH_RUNTIME = {"torch", "torch-npu"}

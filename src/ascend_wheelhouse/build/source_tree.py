@@ -8,13 +8,13 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
 from ascend_wheelhouse.build.job import Archive, BuildJob
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.git_source import GitSource, date_files, git, lay_out
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.unpack import extract
+from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
+from ascend_wheelhouse.store.store import Store
 
 
 class BadArchiveError(IntegrityError):

@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.errors import HostUnfitError
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.process import run
 
 ALWAYS = ("gcc", "binutils", "glibc")
 _PROBE = r"""

@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
+from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.project import ProjectRules, ProjectSource, build_project
-from ascend_wheelhouse.errors import BuildError, WheelhouseError
-from ascend_wheelhouse.process import CommandFailedError, run
 
 
 class WorkerFailedError(BuildError):

@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse import occupied
+from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, part_size
 from ascend_wheelhouse.bundle.tar import Member, write_members
 from ascend_wheelhouse.bundle.translate import translated
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import Bundle, File, Verified, open_bundle
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.node import layout, strict
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import open_bundle
+from ascend_wheelhouse.node.trust import strict
 
 _LARGEST_MANIFEST = 1 << 26
 

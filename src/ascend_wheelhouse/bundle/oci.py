@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.tar import Buffers, Member, WheelhouseChangedError, chunks, new_buffers
-from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
 
 ARTIFACT_TYPE: Final = "application/vnd.ascend-wheelhouse.bundle.v1"
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse import errors, provenance
+from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import Member
-from ascend_wheelhouse.node import layout, strict
-from ascend_wheelhouse.signing import Signer
+from ascend_wheelhouse.folder import provenance
+from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.trust import strict
 
 
 class WheelhouseIncompleteError(errors.IncompleteError):

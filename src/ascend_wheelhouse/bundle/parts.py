@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.node.sources import PartedFile
 
 _SMALLEST_PART = 1 << 16

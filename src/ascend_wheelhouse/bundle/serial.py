@@ -11,8 +11,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ascend_wheelhouse import process
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import UsageError
 
 _LARGEST = 2**53
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.parts import PartWriter
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.sources import Region
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ascend_wheelhouse import errors
+from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.node import errors as node_errors
 
 

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from ascend_wheelhouse.recipe import ArchiveOrigin, Recipe, Recipes, UrlOrigin
-from ascend_wheelhouse.target import MACHINES, NPUS
+from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, UrlOrigin
+from ascend_wheelhouse.cells.target import MACHINES, NPUS
 
 _FIELD_PATTERNS = {
     "machine": "|".join(MACHINES),

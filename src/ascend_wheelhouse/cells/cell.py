@@ -15,7 +15,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

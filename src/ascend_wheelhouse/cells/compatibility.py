@@ -12,8 +12,8 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.toml_file import FileModel, InvalidFilesError, read
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, read
 
 _VISION_OFFSET = 15
 _CANN = re.compile(r"[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+)(\.alpha\d+|\.beta\d+)?", re.IGNORECASE)

@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import (
+from ascend_wheelhouse.base.errors import ResolveError, UsageError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import (
     Compatibility,
     UnknownCannError,
     cann_line,
     check_cann,
     torchvision_for,
 )
-from ascend_wheelhouse.errors import ResolveError, UsageError
-from ascend_wheelhouse.stack import Catalogue, Stack, cell_of, choose, named
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.target import Target
 
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""

@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.errors import ResolveError
-from ascend_wheelhouse.recipe import ProjectBuild, Recipe
+from ascend_wheelhouse.base.errors import ResolveError
+from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe
 
 
 class NoProjectFileError(ResolveError):

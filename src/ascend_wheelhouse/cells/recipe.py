@@ -18,9 +18,9 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import Field, field_validator
 
-from ascend_wheelhouse.build.spec import BuildTable
-from ascend_wheelhouse.target import MACHINES, Machine
-from ascend_wheelhouse.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.cells.spec import BuildTable
+from ascend_wheelhouse.cells.target import MACHINES, Machine
 
 TEMPLATE_FIELDS = frozenset(
     [

@@ -15,9 +15,9 @@ from typing import Annotated, Literal, Protocol, TypeVar
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, Field
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.toml_file import FileModel
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.cell import Cell
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
 _CONDITIONS = frozenset({"machine", "npu", "torch", "cann", "python", "glibc"})

@@ -15,12 +15,12 @@ from typing import Any, Literal, TypeVar
 from packaging.version import InvalidVersion, Version
 from pydantic import Field, field_validator
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import check_cann
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.recipe import Recipes, check_requirement, scan_recipes
-from ascend_wheelhouse.target import Machine, Npu, Target
-from ascend_wheelhouse.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import check_cann
+from ascend_wheelhouse.cells.recipe import Recipes, check_requirement, scan_recipes
+from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang")
 

@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 
 Machine = Literal["aarch64", "x86_64"]
 Npu = Literal["a3", "910b"]

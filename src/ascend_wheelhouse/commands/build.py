@@ -11,20 +11,20 @@ from typing import Any
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.errors import BuildError, IncompleteError, ResolveError, UsageError
+from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
-from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.commands.options import options_of
-from ascend_wheelhouse.errors import BuildError, IncompleteError, ResolveError, UsageError
-from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.locate import Answer, ToBuild
-from ascend_wheelhouse.lock import LockedSource, Pending, save
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.source_wheels import hold_to_lock
-from ascend_wheelhouse.wheelhouse import cell_of
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.locks.lock import LockedSource, Pending, save
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.source_wheels import hold_to_lock
+from ascend_wheelhouse.make.wheelhouse import cell_of
+from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.pin.locate import Answer, ToBuild
 
 
 class UnknownComponentError(UsageError):

@@ -20,7 +20,7 @@ from ascend_wheelhouse.bundle.command import (
 from ascend_wheelhouse.bundle.serial import parse
 from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.make.workspace import Workspace
 
 
 def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: bool, json: bool) -> None:

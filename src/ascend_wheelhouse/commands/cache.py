@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from ascend_wheelhouse import carried, console, lock, pylock
+from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.vendored import list_vendored
+from ascend_wheelhouse.folder import carried
+from ascend_wheelhouse.locks import lock, pylock
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import list_vendored
 
 
 def main(root: Path, *, json: bool, prune: bool) -> None:

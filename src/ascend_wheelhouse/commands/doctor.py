@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import platform
 
+from ascend_wheelhouse.cells.target import MACHINES
 from ascend_wheelhouse.commands import verify
-from ascend_wheelhouse.node import doctor
-from ascend_wheelhouse.target import MACHINES
+from ascend_wheelhouse.node.host import doctor
 
 
 def main(*, fix: bool, emulation: bool, json: bool) -> int:

@@ -9,9 +9,9 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.source_wheels import source_downloads
-from ascend_wheelhouse.wheelhouse import bring_sources, cell_of, downloads_of, fetch, lock_of
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.make.source_wheels import source_downloads
+from ascend_wheelhouse.make.wheelhouse import bring_sources, cell_of, downloads_of, fetch, lock_of
+from ascend_wheelhouse.make.workspace import Workspace
 
 
 def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> None:

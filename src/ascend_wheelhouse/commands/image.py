@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.folder.signing import generate_key
 from ascend_wheelhouse.image import append, context, run_args
-from ascend_wheelhouse.signing import generate_key
-from ascend_wheelhouse.target import Target
 
 
 def write_context(source: Path, *, out: Path, base: str, trusted_key: str, prefix: str, json: bool) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.options import options_of
-from ascend_wheelhouse.lock_diff import Change, compare
-from ascend_wheelhouse.wheelhouse import cell_of, lock_of
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.make.wheelhouse import cell_of, lock_of
+from ascend_wheelhouse.make.workspace import Workspace
 
 
 def main(root: Path, *, words: Mapping[str, str], upgrade: bool, json: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.wheelhouse import Options
+from ascend_wheelhouse.cells.derive import Request
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.make.wheelhouse import Options
 
 
 def options_of(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.options import options_of
-from ascend_wheelhouse.plan import plan
-from ascend_wheelhouse.plan_view import Form, show
-from ascend_wheelhouse.wheelhouse import cell_of
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.console.plan_view import Form, show
+from ascend_wheelhouse.make.plan import plan
+from ascend_wheelhouse.make.wheelhouse import cell_of
+from ascend_wheelhouse.make.workspace import Workspace
 
 
 def main(root: Path, *, words: Mapping[str, str], form: Form) -> None:

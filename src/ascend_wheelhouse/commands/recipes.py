@@ -10,8 +10,8 @@ from packaging.version import Version
 from pydantic import BaseModel
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.recipe import Recipe
-from ascend_wheelhouse.stack import Catalogue, Stack, load_catalogue
+from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.stack import Catalogue, Stack, load_catalogue
 
 SCHEMAS: dict[str, type[BaseModel]] = {"recipe.schema.json": Recipe, "stack.schema.json": Stack}
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.artefact_name import NameFacts
+from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.stack import load_catalogue
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.vendor import vendor_file
-from ascend_wheelhouse.vendor_wheelhouse import vendor_wheelhouse
-from ascend_wheelhouse.vendored import VendoredRecord, list_vendored
+from ascend_wheelhouse.handover.vendor import vendor_file
+from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import VendoredRecord, list_vendored
 
 
 def main(root: Path, file: str, *, words: Mapping[str, str], json: bool) -> None:

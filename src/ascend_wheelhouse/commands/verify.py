@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.console.table import table
-from ascend_wheelhouse.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.node.report import Report, read_report
 from ascend_wheelhouse.verify import emulation, page
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ascend_wheelhouse import console, freshness
+from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.make import freshness
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.wheelhouse import Made, Options
-    from ascend_wheelhouse.workspace import Workspace
+    from ascend_wheelhouse.make.wheelhouse import Made, Options
+    from ascend_wheelhouse.make.workspace import Workspace
 
 _CI_OFF = {"", "0", "false"}
 
@@ -66,7 +67,7 @@ def main(
 
 
 def _store_root() -> Path:
-    from ascend_wheelhouse.store import default_root
+    from ascend_wheelhouse.store.store import default_root
 
     return default_root()
 
@@ -82,8 +83,8 @@ class Room:
 
 def _make(root: Path, options: Options, state: Path, made_in: Room, *, json: bool) -> Path:
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.wheelhouse import make
-    from ascend_wheelhouse.workspace import Workspace
+    from ascend_wheelhouse.make.wheelhouse import make
+    from ascend_wheelhouse.make.workspace import Workspace
 
     with console.reporter("json" if json else "auto") as emit:
         times = Times(emit)
@@ -164,7 +165,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _check(folder: Path, *, json: bool) -> None:
-    from ascend_wheelhouse.check import check_sums
+    from ascend_wheelhouse.folder.check import check_sums
 
     with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
         check_sums(folder, emit)
@@ -174,7 +175,7 @@ def _check(folder: Path, *, json: bool) -> None:
 def _complete_or_raise(folder: Path, *, strict: bool) -> None:
     if not strict:
         return
-    from ascend_wheelhouse.errors import IncompleteError
+    from ascend_wheelhouse.base.errors import IncompleteError
 
     pending = [item["component"] for item in _manifest(folder)["pending"]]
     if pending:

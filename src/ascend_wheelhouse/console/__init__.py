@@ -20,11 +20,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn, Protocol, TextIO
 
-from ascend_wheelhouse import process
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, unexpected
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
-from ascend_wheelhouse.errors import UnexpectedError, WheelhouseError, unexpected
-from ascend_wheelhouse.events import Emit, Event, JobFinished, Note
 
 __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
 

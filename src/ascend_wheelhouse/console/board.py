@@ -13,10 +13,10 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from ascend_wheelhouse.clock import SystemClock
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Event, JobFinished, Note, Stage
 from ascend_wheelhouse.console import lines, words
 from ascend_wheelhouse.console.tally import Job, Tally
-from ascend_wheelhouse.events import Event, JobFinished, Note, Stage
 
 _CLOCK = SystemClock()
 _DRAWS_A_SECOND = 8

@@ -13,10 +13,10 @@ import threading
 from contextlib import suppress
 from typing import Final, TextIO
 
-from ascend_wheelhouse.clock import SystemClock
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.console.tally import Job, Tally
-from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
 
 _CLOCK = SystemClock()
 HEARTBEAT_SECONDS: Final = 10.0

@@ -10,8 +10,8 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import get_args
 
+from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Outcome, Stage
 from ascend_wheelhouse.console import words
-from ascend_wheelhouse.events import Event, JobFinished, JobProgress, JobStarted, Outcome, Stage
 
 _OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _WINDOW_SECONDS = 5.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ascend_wheelhouse.clock import SystemClock
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobStarted
 from ascend_wheelhouse.console import words
-from ascend_wheelhouse.events import Emit, Event, JobFinished, JobStarted
 
 _NOW = SystemClock().monotonic
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TextIO
 
-from ascend_wheelhouse.events import Outcome
+from ascend_wheelhouse.base.events import Outcome
 
 _STEP = 1000
 _ESCAPES = re.compile(

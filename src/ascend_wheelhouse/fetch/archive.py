@@ -14,10 +14,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Self
 
-from ascend_wheelhouse.errors import IntegrityError, ResolveError
+from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.origins.local import Held
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.wheel_names import check_wheel_names
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 
 class BrokenArchiveError(IntegrityError):

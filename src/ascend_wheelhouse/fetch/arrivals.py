@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from ascend_wheelhouse.events import Emit, Event, JobFinished
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished
 
 _HERE = {"done", "cached"}
 

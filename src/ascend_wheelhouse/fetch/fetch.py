@@ -15,13 +15,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
-from ascend_wheelhouse.errors import HostUnfitError, IntegrityError, SourceUnreachableError, WheelhouseError
-from ascend_wheelhouse.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
+from ascend_wheelhouse.base.errors import (
+    HostUnfitError,
+    IntegrityError,
+    SourceUnreachableError,
+    WheelhouseError,
+)
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage, silent
+from ascend_wheelhouse.fetch.pieces import LARGE, PiecewiseTransfer, comes_in_pieces
+from ascend_wheelhouse.fetch.ranked_queue import RankedQueue
+from ascend_wheelhouse.fetch.transfer import Download, StoppedError, Transfer
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pieces import LARGE, PiecewiseTransfer, comes_in_pieces
-from ascend_wheelhouse.ranked_queue import RankedQueue
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download, StoppedError, Transfer
+from ascend_wheelhouse.store.store import Store
 
 Locate = Callable[[Download], Sequence[str]]
 

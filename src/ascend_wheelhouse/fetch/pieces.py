@@ -16,9 +16,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.fetch.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
 from ascend_wheelhouse.origins import faults
-from ascend_wheelhouse.store import CHUNK
-from ascend_wheelhouse.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
+from ascend_wheelhouse.store.store import CHUNK
 
 LARGE = 4 << 20
 PIECE = 2 << 20

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ascend_wheelhouse.errors import IntegrityError, WheelhouseError
+from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.stream import Stream
-from ascend_wheelhouse.store import CHUNK, Partial, Store
-from ascend_wheelhouse.wheel_names import check_wheel_names
+from ascend_wheelhouse.store.store import CHUNK, Partial, Store
+from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 _PROGRESS_THAT_COUNTS = 1 << 20
 _STEP = 1 << 18

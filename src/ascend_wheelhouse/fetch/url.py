@@ -10,14 +10,14 @@ import hashlib
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
-from ascend_wheelhouse.events import Emit, silent
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.origins.archive import take_member
+from ascend_wheelhouse.base.events import Emit, silent
+from ascend_wheelhouse.fetch.archive import take_member
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.faults import redacted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import Held
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 
 def filled(template: str, fields: Mapping[str, str]) -> str:

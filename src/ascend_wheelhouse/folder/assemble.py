@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse import occupied
-from ascend_wheelhouse.events import Emit, silent
-from ascend_wheelhouse.manifest import NAME, Entry, Kind
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.events import Emit, silent
+from ascend_wheelhouse.folder.manifest import NAME, Entry, Kind
+from ascend_wheelhouse.store.store import Store
 
 SUMS = "SHA256SUMS"
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}

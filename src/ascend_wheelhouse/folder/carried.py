@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from ascend_wheelhouse.build.command import spec_of
 from ascend_wheelhouse.build.job import Sources
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.git_source import GitModule, GitSource, bundle_of
-from ascend_wheelhouse.lock import Lock, LockedSource
-from ascend_wheelhouse.manifest import Entry
-from ascend_wheelhouse.recipe import Recipes
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.folder.manifest import Entry
+from ascend_wheelhouse.locks.lock import Lock, LockedSource
+from ascend_wheelhouse.store.git_source import GitModule, GitSource, bundle_of
+from ascend_wheelhouse.store.store import Store
 
 FOLDER = "sources"
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ascend_wheelhouse.assemble import SUMS
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Stage
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage
+from ascend_wheelhouse.folder.assemble import SUMS
 
 
 class ChangedFileError(IntegrityError):

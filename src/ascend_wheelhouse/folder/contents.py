@@ -6,19 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ascend_wheelhouse import assemble, carried
-from ascend_wheelhouse import lock as locks
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.collector import paused
-from ascend_wheelhouse.lock import Lock, LockedPayload
-from ascend_wheelhouse.manifest import NAME, Entry, Manifest, post_install
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import Recipes
-from ascend_wheelhouse.sbom import WheelFacts, read_facts, write_sbom
-from ascend_wheelhouse.simple_index import IndexedFile, simple_index
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.collector import paused
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.folder import assemble, carried
+from ascend_wheelhouse.folder.manifest import NAME, Entry, Manifest, post_install
+from ascend_wheelhouse.folder.sbom import WheelFacts, read_facts, write_sbom
+from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
+from ascend_wheelhouse.locks import lock as locks
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.store.store import Store
 
-_NODE = Path(__file__).parent / "node"
+_NODE = Path(__file__).parents[1] / "node"
 
 
 Facts = Mapping[str, WheelFacts]

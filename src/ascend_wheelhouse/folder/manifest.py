@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ascend_wheelhouse import __version__
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.lock import Pending
-from ascend_wheelhouse.recipe import Recipes
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.locks.lock import Pending
 
 NAME = "manifest.json"
 SCHEMA = 1

@@ -17,8 +17,9 @@ from typing import Any, Final
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.node import dsse, layout
-from ascend_wheelhouse.signing import Signer
+from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.trust import dsse
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"

@@ -31,8 +31,8 @@ from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse import licences
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.wheels import licences
 
 _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -14,9 +14,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
-from ascend_wheelhouse import process
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.node import sshsig
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.node.trust import sshsig
 
 
 class SigningKeyError(UsageError):

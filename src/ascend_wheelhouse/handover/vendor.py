@@ -15,15 +15,15 @@ from typing import IO
 from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.admission import require_makeself, require_safe
-from ascend_wheelhouse.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
-from ascend_wheelhouse.errors import IntegrityError, UsageError
-from ascend_wheelhouse.events import Emit, Note, silent
-from ascend_wheelhouse.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
-from ascend_wheelhouse.store import Store, file_sha256
-from ascend_wheelhouse.target import NPUS
-from ascend_wheelhouse.vendored import Kind, VendoredRecord, put_record
-from ascend_wheelhouse.wheel import WheelFile
+from ascend_wheelhouse.base.errors import IntegrityError, UsageError
+from ascend_wheelhouse.base.events import Emit, Note, silent
+from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
+from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
+from ascend_wheelhouse.cells.target import NPUS
+from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
+from ascend_wheelhouse.wheels.admission import require_makeself, require_safe
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
 _HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ascend_wheelhouse import manifest
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Note, Stage, silent
-from ascend_wheelhouse.git_source import keep_carried
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Stage, silent
+from ascend_wheelhouse.folder import manifest
+from ascend_wheelhouse.store.git_source import keep_carried
+from ascend_wheelhouse.store.store import Store
 
 _KINDS = {"wheel", "payload", "source"}
 _LOCKS = ("pylock.{}.toml", "requirements.{}.txt", "sources.{}.toml", "payloads.{}.toml")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
-from ascend_wheelhouse.errors import IntegrityError, UsageError
 from ascend_wheelhouse.image.layout import Image, find_image
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"

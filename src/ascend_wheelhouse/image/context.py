@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.translate import translated
-from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import Bundle, open_bundle
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.oci import blob_path
-from ascend_wheelhouse.errors import UsageError
 
 ARCHITECTURES: Final = {"aarch64": "arm64", "x86_64": "amd64"}
 _INDEX_TYPES = (

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from ascend_wheelhouse.target import Npu
+from ascend_wheelhouse.cells.target import Npu
 
 DEVICES: Final[dict[Npu, int]] = {"a3": 16, "910b": 8}
 _MANAGERS = ("/dev/davinci_manager", "/dev/hisi_hdc")

@@ -18,11 +18,11 @@ from typing import Any
 
 import tomli_w
 
-from ascend_wheelhouse import pylock
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks import pylock
+from ascend_wheelhouse.locks.pylock import LockedFile
 
 SCHEMA = 1
 UNLOCKED = "no origin that was reached when the lock was made has it"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ascend_wheelhouse.lock import Lock
-from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.locks.pylock import LockedFile
 
 Kind = Literal["added", "removed", "changed", "replaced"]
 

@@ -19,8 +19,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from ascend_wheelhouse import pylock_model
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks import pylock_model
 
 CREATED_BY = "ascend-wheelhouse"
 FOLDER = "wheels"

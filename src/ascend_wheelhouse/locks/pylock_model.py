@@ -17,9 +17,9 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.toml_file import FileModel, Problem
-from ascend_wheelhouse.toml_file import read as read_toml
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.toml_file import FileModel, Problem
+from ascend_wheelhouse.base.toml_file import read as read_toml
 
 _PATH = r"^wheels/[A-Za-z0-9._+!-]+\.whl$"
 

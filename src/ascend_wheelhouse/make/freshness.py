@@ -17,7 +17,7 @@ from typing import Any
 
 from ascend_wheelhouse import __version__
 
-_NODE = Path(__file__).parent / "node"
+_NODE = Path(__file__).parents[1] / "node"
 
 
 def request_key(words: Mapping[str, str]) -> str:

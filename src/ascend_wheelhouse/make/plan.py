@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource
-from ascend_wheelhouse.plan_view import PlanRow
-from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.console.plan_view import PlanRow
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource
+from ascend_wheelhouse.locks.pylock import LockedFile
 
 Has = Callable[[str], bool]
 

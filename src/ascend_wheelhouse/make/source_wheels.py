@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.lock import Lock, LockedSource, Pending
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.transfer import Download
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.workspace import Workspace
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
-    from ascend_wheelhouse.scheduler import Step
+    from ascend_wheelhouse.build.scheduler import Step
 
 _BUILDS = 4
 
@@ -48,7 +48,7 @@ def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSo
         BuildError: A build failed.
     """
     from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver
-    from ascend_wheelhouse.scheduler import Step, run_all
+    from ascend_wheelhouse.build.scheduler import Step, run_all
 
     cores = len(os.sched_getaffinity(0))
     recipes = workspace.catalogue.recipes
@@ -134,7 +134,7 @@ def _built(
     workshop: Workshop,
     beside: Sequence[LockedFile],
 ) -> LockedSource | Pending:
-    from ascend_wheelhouse.projects import build_source
+    from ascend_wheelhouse.build.projects import build_source
 
     if _is_built(workspace, source):
         return source

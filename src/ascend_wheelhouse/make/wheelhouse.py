@@ -15,35 +15,35 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.collector import paused
-from ascend_wheelhouse.derive import Request
-from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, UsageError
-from ascend_wheelhouse.events import Emit, Note, Stage, silent
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.inputs import moment
-from ascend_wheelhouse.locate import Answer, Located, ToBuild
-from ascend_wheelhouse.lock import Lock, LockedPayload, LockedSource, Pending, save
-from ascend_wheelhouse.manifest import Manifest
-from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.recipe import own_indexes
-from ascend_wheelhouse.resolvers import resolver_named
-from ascend_wheelhouse.source_wheels import (
+from ascend_wheelhouse.base.collector import paused
+from ascend_wheelhouse.base.errors import IntegrityError, ResolveError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.derive import Request
+from ascend_wheelhouse.cells.recipe import own_indexes
+from ascend_wheelhouse.fetch.arrivals import Arrivals
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.folder.manifest import Manifest
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource, Pending, save
+from ascend_wheelhouse.make.source_wheels import (
     build_sources,
     downloads_for,
     file_download,
     source_downloads,
     with_built,
 )
-from ascend_wheelhouse.supply import bring_released
-from ascend_wheelhouse.transfer import Download
-from ascend_wheelhouse.workspace import Workspace
+from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.pin.inputs import moment
+from ascend_wheelhouse.pin.locate import Answer, Located, ToBuild
+from ascend_wheelhouse.pin.supply import bring_released
+from ascend_wheelhouse.resolve.resolvers import resolver_named
 
 if TYPE_CHECKING:
-    from ascend_wheelhouse.contents import Facts
-    from ascend_wheelhouse.sbom import WheelFacts
+    from ascend_wheelhouse.folder.contents import Facts
+    from ascend_wheelhouse.folder.sbom import WheelFacts
 
 
 class StaleLockError(UsageError):
@@ -173,8 +173,8 @@ def make(workspace: Workspace, options: Options) -> Made:
     lock = lock_of(workspace, cell, options)
     lock, facts = gather(workspace, cell, lock, options.build)
     bring_sources(workspace, cell, lock)
-    from ascend_wheelhouse import assemble
-    from ascend_wheelhouse.contents import lay_out
+    from ascend_wheelhouse.folder import assemble
+    from ascend_wheelhouse.folder.contents import lay_out
 
     final = (options.output or workspace.root / "wheelhouse") / cell.name
     workspace.emit(Stage(name="assemble"))
@@ -241,7 +241,7 @@ def _built(workspace: Workspace, cell: Cell, lock: Lock, arrivals: Arrivals) -> 
 def _read(workspace: Workspace, lock: Lock, arrivals: Arrivals) -> Facts:
     """Read the wheels as they come."""
     arrivals.wait_for_first()
-    from ascend_wheelhouse.contents import facts_of
+    from ascend_wheelhouse.folder.contents import facts_of
 
     wheels = {wheel.filename: wheel for wheel in lock.wheels}
     facts: dict[str, WheelFacts] = {}
@@ -296,7 +296,7 @@ def fetch(workspace: Workspace, downloads: Sequence[Download], emit: Emit | None
 
 def bring_sources(workspace: Workspace, cell: Cell, lock: Lock) -> None:
     """Have in the store what `sources/` carries, as far as origins answer, and tell what stays away."""
-    from ascend_wheelhouse import carried
+    from ascend_wheelhouse.folder import carried
 
     recipes = workspace.catalogue.recipes
     quiet = replace(workspace, emit=silent)
@@ -316,7 +316,7 @@ def bring_sources(workspace: Workspace, cell: Cell, lock: Lock) -> None:
 
 def supplied(workspace: Workspace, cell: Cell, lock: Lock, build: frozenset[str]) -> Lock:
     """Return the lock with what its pending components' origins, or a person, can give by now."""
-    from ascend_wheelhouse.locking import locked_payload
+    from ascend_wheelhouse.pin.locking import locked_payload
 
     if not lock.pending:
         return lock

@@ -11,26 +11,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import Compatibility, load_compatibility
-from ascend_wheelhouse.derive import Request, cell_for
-from ascend_wheelhouse.errors import ResolveError
-from ascend_wheelhouse.events import Emit, silent
-from ascend_wheelhouse.freshness import recipes_digest
-from ascend_wheelhouse.locate import Locator
-from ascend_wheelhouse.lock import Lock, load
-from ascend_wheelhouse.lock import digest as lock_digest
+from ascend_wheelhouse.base.errors import ResolveError
+from ascend_wheelhouse.base.events import Emit, silent
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
+from ascend_wheelhouse.cells.derive import Request, cell_for
+from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
+from ascend_wheelhouse.locks.lock import Lock, load
+from ascend_wheelhouse.locks.lock import digest as lock_digest
+from ascend_wheelhouse.make.freshness import recipes_digest
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.stack import Catalogue, load_catalogue
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.supply import handed_over, released
+from ascend_wheelhouse.pin.locate import Locator
+from ascend_wheelhouse.pin.supply import handed_over, released
+from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
-    from ascend_wheelhouse.locking import Locking
-    from ascend_wheelhouse.source_builds import SourceBuilds
+    from ascend_wheelhouse.build.source_builds import SourceBuilds
+    from ascend_wheelhouse.pin.locking import Locking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +112,8 @@ class Workspace:
 
     def locking(self, cell: Cell, *, resolver: str, build: frozenset[str] = frozenset()) -> Locking:
         """Return what makes a new lock of a cell."""
-        from ascend_wheelhouse.locking import Locking
-        from ascend_wheelhouse.resolvers import resolver_named
+        from ascend_wheelhouse.pin.locking import Locking
+        from ascend_wheelhouse.resolve.resolvers import resolver_named
 
         return Locking(
             cell=cell,
@@ -129,9 +129,9 @@ class Workspace:
 
     def source_builds(self, cell: Cell, *, resolver: str = "uv") -> SourceBuilds:
         """Return what locks and builds the components of a cell that are made by a `[build]` table."""
-        from ascend_wheelhouse.build.locking import SourceLocker
-        from ascend_wheelhouse.resolvers import resolver_named
-        from ascend_wheelhouse.source_builds import SourceBuilds
+        from ascend_wheelhouse.build.source_builds import SourceBuilds
+        from ascend_wheelhouse.pin.source_locker import SourceLocker
+        from ascend_wheelhouse.resolve.resolvers import resolver_named
 
         locker = SourceLocker(
             store=self.store,

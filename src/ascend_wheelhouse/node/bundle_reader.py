@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import dsse, errors, layout, opened, signature, sshsig
+from . import errors, layout, opened
 from .sources import BundleDamagedError, Region
+from .trust import dsse, signature, sshsig
 
 Progress = Callable[[int], None]
 _SHOWN = 5

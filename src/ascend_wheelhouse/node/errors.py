@@ -1,6 +1,6 @@
 """What can go wrong on a node: the same three-part texts and exit codes as the rest, without importing it.
 
-A wheelhouse carries this folder alone, so the classes repeat `ascend_wheelhouse.errors` for the codes that a
+A wheelhouse carries this folder alone, so the classes repeat `ascend_wheelhouse.base.errors` for the codes that a
 node can end with; a test holds the two lists together.
 """
 

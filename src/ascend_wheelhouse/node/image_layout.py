@@ -12,7 +12,7 @@ from typing import Any
 
 from . import layout
 from .sources import PartedFile, Region, refuse_extra, tree
-from .strict import damaged, read_object
+from .trust.strict import damaged, read_object
 
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")

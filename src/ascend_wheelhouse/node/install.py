@@ -27,11 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import activate, fitness, offline_index, payloads, python_archive, receipt, upkeep, wheels
+from . import activate, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .contents import Contents
 from .environment import Prefix
 from .errors import FaultError, HostUnfitError, NodeError, UsageError
-from .host import Host, read_host
+from .host import fitness
+from .host.host import Host, read_host
 from .layout import MANIFEST
 from .post_install import finish
 from .supply import Supply, open_supply

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import layout, sshsig
+from . import layout
 from .image_layout import image_regions
 from .sources import (
     BundleDamagedError,
@@ -26,7 +26,8 @@ from .sources import (
     refuse_extra,
     tree,
 )
-from .strict import damaged, read_delta, read_manifest
+from .trust import sshsig
+from .trust.strict import damaged, read_delta, read_manifest
 
 _LARGEST_HEAD = 1 << 26
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from .command import clean_environment, run
 from .contents import Contents, Entry
 from .errors import HostUnfitError, IntegrityError
-from .host import Host
+from .host.host import Host
 from .talk import Talk
 
 NOTES = ".sglang-npu-payloads.json"

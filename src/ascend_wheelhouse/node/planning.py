@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import cann
+from .host import cann
 from .probes import CATALOGUE, Probe
 from .settings import Setting
 

@@ -19,8 +19,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cann, supervise
+from . import supervise
 from .activate import openmp_library
+from .host import cann
 from .planning import obstacle, plan
 from .probes import Probe
 from .report import Report, Result, Verdict

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import cann
+from .host import cann
 from .probes.api import normalised
 from .sealed import Launcher
 

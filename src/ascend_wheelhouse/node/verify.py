@@ -18,9 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cann, runner, settings, supervise
+from . import runner, settings, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
+from .host import cann
 from .probes import CATALOGUE
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs

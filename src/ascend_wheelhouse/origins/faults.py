@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 from urllib.parse import urlsplit, urlunsplit
 
-from ascend_wheelhouse.errors import IntegrityError, SourceUnreachableError
+from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
 
 _AGAIN = "run the same command again; what was fetched is kept"
 

@@ -16,8 +16,9 @@ from urllib.parse import urljoin
 
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.errors import IntegrityError, ResolveError
-from ascend_wheelhouse.git_source import (
+from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.git_source import (
     GitFailedError,
     GitModule,
     GitSource,
@@ -28,8 +29,7 @@ from ascend_wheelhouse.git_source import (
     tree_digest,
     unbundle,
 )
-from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.store.store import Store
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -26,7 +26,7 @@ import urllib3
 from urllib3.exceptions import HTTPError
 
 from ascend_wheelhouse import __version__
-from ascend_wheelhouse.clock import Clock, SystemClock
+from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release
 from ascend_wheelhouse.origins.credentials import Credentials, Login

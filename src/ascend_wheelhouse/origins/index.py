@@ -20,13 +20,18 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, WheelhouseError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.base.errors import (
+    IntegrityError,
+    ResolveError,
+    SourceUnreachableError,
+    WheelhouseError,
+)
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.page import ACCEPT, Offer, folder_offers, local_path, offers
 from ascend_wheelhouse.origins.transport import is_trusted
-from ascend_wheelhouse.target import Target
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.origins.judge import Candidate

@@ -15,8 +15,8 @@ from packaging.version import InvalidVersion, Version
 from unearth.evaluator import Evaluator, TargetPython
 from unearth.link import Link
 
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.page import Offer
-from ascend_wheelhouse.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.origins.faults import HashMismatchError
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.wheel_names import check_wheel_names
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 
 class NoSuchFileError(UsageError):

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)

@@ -19,7 +19,7 @@ from urllib.request import url2pathname
 
 import platformdirs
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 
 _SECTIONS = ("global", "install", "download")
 _TRUE = {"1", "true", "yes", "on", "y", "t"}

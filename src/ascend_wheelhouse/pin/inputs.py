@@ -9,11 +9,11 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import UsageError
-from ascend_wheelhouse.locate import Answer, Located, ToBuild
-from ascend_wheelhouse.project import runtime_requirements
-from ascend_wheelhouse.recipe import Recipes, closed_names
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.project import runtime_requirements
+from ascend_wheelhouse.cells.recipe import Recipes, closed_names
+from ascend_wheelhouse.pin.locate import Answer, Located, ToBuild
 from ascend_wheelhouse.resolve.request import ExtraIndex, ResolveRequest
 
 _OPEN = {"index", "find-links", "extra-index"}

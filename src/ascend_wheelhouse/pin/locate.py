@@ -14,16 +14,11 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.compatibility import Compatibility
-from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, WheelhouseError
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Outcome, silent
-from ascend_wheelhouse.lock import Pending
-from ascend_wheelhouse.origins.faults import OriginError
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, FoundFile
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import (
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome, silent
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import Compatibility
+from ascend_wheelhouse.cells.recipe import (
     ArchiveOrigin,
     ExtraIndexOrigin,
     GitOrigin,
@@ -34,6 +29,11 @@ from ascend_wheelhouse.recipe import (
     SdistOrigin,
     UrlOrigin,
 )
+from ascend_wheelhouse.locks.lock import Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.origins.faults import OriginError
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder, FoundFile
 
 Vendored = Callable[[str, Cell], LockedFile | None]
 """The file that a person handed over for a component of a cell, if any."""

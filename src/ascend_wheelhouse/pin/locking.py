@@ -11,21 +11,21 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.events import Emit, Stage
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.inputs import moment, request_for
-from ascend_wheelhouse.locate import Located, Locator, ToBuild
-from ascend_wheelhouse.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
+from ascend_wheelhouse.base.events import Emit, Stage
+from ascend_wheelhouse.build.source_builds import SourceBuilds
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe, Recipes
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.index import Pin as IndexPin
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import ProjectBuild, Recipe, Recipes
+from ascend_wheelhouse.pin.inputs import moment, request_for
+from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
-from ascend_wheelhouse.source_builds import SourceBuilds
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,23 +10,23 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.build.environment import lock_environment
 from ascend_wheelhouse.build.job import Archive, EnvironmentFile, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
-from ascend_wheelhouse.build.spec import BuildSpec, Repository
-from ascend_wheelhouse.events import Emit, JobFinished, JobStarted
-from ascend_wheelhouse.fetch import fetch_all
-from ascend_wheelhouse.git_source import GitFailedError, GitSource, git, unbundle
+from ascend_wheelhouse.cells.recipe import GitOrigin, SdistOrigin
+from ascend_wheelhouse.cells.spec import BuildSpec, Repository
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.git import newest_branch, pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.recipe import GitOrigin, SdistOrigin
 from ascend_wheelhouse.resolve.request import Resolver
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.target import Target
-from ascend_wheelhouse.transfer import Download
+from ascend_wheelhouse.store.git_source import GitFailedError, GitSource, git, unbundle
+from ascend_wheelhouse.store.store import Store
 
 _OLD_STYLE = ("setuptools>=40.8.0", "wheel")
 _FRONTEND = "build>=1.2"

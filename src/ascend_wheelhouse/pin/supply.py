@@ -6,19 +6,19 @@ from collections.abc import Mapping
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from ascend_wheelhouse.artefact_name import NameFacts
-from ascend_wheelhouse.cell import Cell
-from ascend_wheelhouse.errors import IntegrityError
-from ascend_wheelhouse.events import Emit
-from ascend_wheelhouse.locate import Located, Locator, Release, Vendored
-from ascend_wheelhouse.lock import Lock, LockedPayload
+from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import ArchiveOrigin, UrlOrigin
+from ascend_wheelhouse.fetch.url import Releases, filled
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import Held
-from ascend_wheelhouse.origins.url import Releases, filled
-from ascend_wheelhouse.pylock import LockedFile
-from ascend_wheelhouse.recipe import ArchiveOrigin, UrlOrigin
-from ascend_wheelhouse.store import Store
-from ascend_wheelhouse.vendored import vendored_record
+from ascend_wheelhouse.pin.locate import Located, Locator, Release, Vendored
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import vendored_record
 
 
 class ReleaseChangedError(IntegrityError):

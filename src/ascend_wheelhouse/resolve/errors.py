@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.errors import ResolveError, SourceUnreachableError, WheelhouseError
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.resolve.request import ResolveRequest
 
 

@@ -18,9 +18,9 @@ from urllib.parse import unquote, urlsplit
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
-from ascend_wheelhouse.process import run
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.resolve.request import Pin, ResolvedFile
-from ascend_wheelhouse.target import Target
 
 _PINS = "pins.in"
 _FOUND = "pylock.found.toml"

@@ -16,7 +16,7 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.wheel import BadWheelError
+from ascend_wheelhouse.wheels.wheel import BadWheelError
 
 _TAIL = 1 << 16
 _AHEAD = 1 << 15

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import platformdirs
 
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.metadata import MetadataReader
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
 from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, question
 from ascend_wheelhouse.resolve.view import IndexView, served
-from ascend_wheelhouse.target import Target
 
 _SHIM = Path(__file__).with_name("shim")
 

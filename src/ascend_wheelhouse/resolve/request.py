@@ -10,7 +10,7 @@ from typing import Protocol
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from ascend_wheelhouse.target import Target
+from ascend_wheelhouse.cells.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.resolve.pip_tools import PipToolsResolver
 from ascend_wheelhouse.resolve.request import Resolver
 from ascend_wheelhouse.resolve.uv import UvResolver

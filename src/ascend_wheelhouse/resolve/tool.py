@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from ascend_wheelhouse.process import CommandFailedError, run
+from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.resolve.annotated import read_pins
 from ascend_wheelhouse.resolve.errors import explain, refuse_bad_requirements
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.errors import WheelhouseError
+from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.origins.faults import NotFoundError, OriginError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.links import ACCEPT, FileObject, read_files, uploaded, version_of

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.errors import IntegrityError, SourceUnreachableError
-from ascend_wheelhouse.process import CommandFailedError, piped, run
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
+from ascend_wheelhouse.base.process import CommandFailedError, piped, run
+from ascend_wheelhouse.store.store import Store
 
 BUNDLE_REF = "refs/wheelhouse/source"
 

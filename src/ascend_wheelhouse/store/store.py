@@ -25,7 +25,7 @@ from typing import IO, Any
 
 import platformdirs
 
-from ascend_wheelhouse.errors import HostUnfitError, IntegrityError
+from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
 
 CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")

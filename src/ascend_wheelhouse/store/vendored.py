@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
-from ascend_wheelhouse.artefact_name import NameFacts
-from ascend_wheelhouse.store import Store
+from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.store.store import Store
 
 Kind = Literal["wheel", "payload", "source"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ascend_wheelhouse.errors import UsageError, WheelhouseError
-from ascend_wheelhouse.node import cann, settings, supervise
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.node import settings, supervise
+from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import table
 from ascend_wheelhouse.verify import environment, found, prepare

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ascend_wheelhouse import process
-from ascend_wheelhouse.errors import HostUnfitError, VerifyError
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.node import sealed
-from ascend_wheelhouse.target import Target
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
 Backend = Literal["uv", "pip"]

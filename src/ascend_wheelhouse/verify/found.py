@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError
 
 
 class WheelhouseNotFoundError(UsageError):

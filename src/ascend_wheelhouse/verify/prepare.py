@@ -15,8 +15,9 @@ from pathlib import Path
 import pip
 from platformdirs import user_cache_path
 
-from ascend_wheelhouse.errors import VerifyError
-from ascend_wheelhouse.node import cann, planning, runner, settings
+from ascend_wheelhouse.base.errors import VerifyError
+from ascend_wheelhouse.node import planning, runner, settings
+from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import collect, emulation, environment, page, stubbing

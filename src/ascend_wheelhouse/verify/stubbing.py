@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ascend_wheelhouse.errors import VerifyError
+from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.node.stubs import COMPILERS, build_stubs, plan_stubs
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse import process
-from ascend_wheelhouse.errors import SourceUnreachableError
+from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.errors import SourceUnreachableError
 
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 RECOMMENDED = {"aarch64": "gcc-aarch64-linux-gnu", "x86_64": "gcc-x86-64-linux-gnu"}

@@ -14,7 +14,7 @@ from pathlib import Path
 from posixpath import normpath
 from typing import BinaryIO
 
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.base.errors import IntegrityError
 
 _BOMB_SIZE = 64 << 20
 _BOMB_RATIO = 200

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.base.errors import IntegrityError
 
 MAGIC = b"\x7fELF"
 _MACHINES = {183: "aarch64", 62: "x86_64", 3: "i386", 40: "arm", 243: "riscv", 247: "bpf", 190: "cuda"}

@@ -34,7 +34,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.base.errors import IntegrityError
 
 CHUNK = 1 << 20
 _TEXT_LIMIT = 64 << 20

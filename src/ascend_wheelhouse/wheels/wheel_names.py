@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from ascend_wheelhouse.errors import IntegrityError
+from ascend_wheelhouse.base.errors import IntegrityError
 
 
 class BrokenWheelError(IntegrityError):

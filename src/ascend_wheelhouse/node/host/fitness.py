@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from .errors import HostUnfitError
+from ..errors import HostUnfitError
 from .host import DEVICES, Host, numbers
 
 Level = Literal["ok", "warn", "refuse"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..fitness import cell_findings
-from ..host import read_host
+from ..host.fitness import cell_findings
+from ..host.host import read_host
 from .api import Context, Outcome, ProbeFailedError
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..server_process import free_port
+from ..serving.server_process import free_port
 from .api import Context, Outcome, ProbeFailedError
 from .device import in_ranks, join_group, say
 

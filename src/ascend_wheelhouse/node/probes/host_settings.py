@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..doctor import examine
-from ..host import read_host
+from ..host.doctor import examine
+from ..host.host import read_host
 from .api import Context, Outcome, ProbeFailedError
 
 

@@ -9,7 +9,7 @@ import importlib
 import os
 from typing import Any
 
-from ..server_process import free_port
+from ..serving.server_process import free_port
 from .api import Context, Outcome, ProbeFailedError
 from .device import in_ranks, join_group, say
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import server_check, tiny_model
-from ..server_process import Server, ServerError, ServerPlan, free_port
+from ..serving import server_check, tiny_model
+from ..serving.server_process import Server, ServerError, ServerPlan, free_port
 from .api import Context, Outcome, ProbeFailedError, last_json_line
 
 ON_CPU: Mapping[str, Any] = {

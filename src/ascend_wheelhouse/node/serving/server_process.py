@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
-from . import http_client, supervise
+from .. import supervise
+from . import http_client
 
 _T = TypeVar("_T")
 

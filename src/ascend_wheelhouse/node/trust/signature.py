@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import errors
+from .. import errors
 from .sshsig import (
     DO_NOT_USE,
     KEY_KIND,

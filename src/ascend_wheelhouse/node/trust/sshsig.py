@@ -12,7 +12,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-from . import ed25519, errors
+from .. import errors
+from . import ed25519
 
 NAMESPACE: Final = "ascend-wheelhouse"
 KEY_KIND: Final = "ssh-ed25519"

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import layout, sshsig
-from .sources import BundleDamagedError
+from .. import layout
+from ..sources import BundleDamagedError
+from . import sshsig
 
 _LARGEST_FILE = 1 << 40
 _SHA256 = re.compile(r"[0-9a-f]{64}")
