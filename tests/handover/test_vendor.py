@@ -241,7 +241,7 @@ def test_unknown_files_and_components_are_told_what_is_known(
     with pytest.raises(VendorFileMissingError):
         vendor_file(tmp_path / "no.run", store=store, recipes=recipes)
     stranger = _run_package(tmp_path, "driver.run")
-    with pytest.raises(UnknownArtefactError, match=r"Ascend-cann-toolkit_\*\.run"):
+    with pytest.raises(UnknownArtefactError, match=r"Ascend-cann-toolkit_\*_linux-\*\.run"):
         vendor_file(stranger, store=store, recipes=recipes)
     with pytest.raises(UnknownArtefactError, match=r"no component 'cann'(.|\n)*cann-toolkit"):
         vendor_file(stranger, store=store, recipes=recipes, component="cann")

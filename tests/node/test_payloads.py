@@ -8,9 +8,10 @@ from small_wheelhouse import CELL, MACHINE, SmallWheelhouse, run_installer
 
 NPU_CELL = {**CELL, "npu": "a3"}
 TOOLKIT = f"Ascend-cann-toolkit_8.3.RC2_linux-{MACHINE}.run"
-KERNELS = f"Ascend-cann-kernels-a3_8.3.RC2_linux-{MACHINE}.run"
+KERNELS = f"Atlas-A3-cann-kernels_8.3.RC2_linux-{MACHINE}.run"
 NNAL = f"Ascend-cann-nnal_8.3.RC2_linux-{MACHINE}.run"
 BISHENG = f"Ascend-BiSheng-toolkit_{MACHINE}_20251121.run"
+OTHER = {"aarch64": "x86_64", "x86_64": "aarch64"}[MACHINE]
 CUSTOM = f"CANN-custom_ops-8.2.0.0-a3-linux.{MACHINE}.run"
 SCRIPT = """\
 #!/bin/sh
@@ -65,7 +66,7 @@ def test_packages_are_checked_first_and_installed_in_order(node: Node) -> None:
     assert all(call.endswith(" --check") for call in checks)
     assert installs == [
         f"Ascend-cann-toolkit --quiet --install --force {everybody}{path}",
-        f"Ascend-cann-kernels-a3 --quiet --install --force {everybody}{path}",
+        f"Atlas-A3-cann-kernels --quiet --install --force {everybody}{path}",
         f"Ascend-cann-nnal --quiet --install {everybody}{path}",
         f"Ascend-BiSheng-toolkit --install {path}",
         f"CANN-custom --quiet --install-path={node.ascend}/ascend-toolkit/latest/opp",
@@ -92,8 +93,8 @@ def test_a_toolkit_that_stands_there_is_left_alone(node: Node) -> None:
     ("name", "told"),
     [
         (TOOLKIT.replace("8.3.RC2", "8.5.0"), "version 8.5.0, the cell has 8.3.RC2"),
-        (KERNELS.replace("a3", "910b"), "chip 910b, the cell has a3"),
-        (NNAL.replace(MACHINE, "sparc"), "machine sparc, this node has"),
+        (KERNELS.replace("Atlas-A3-cann-kernels", "Ascend-cann-kernels-910b"), "chip 910b, the cell has a3"),
+        (NNAL.replace(MACHINE, OTHER), f"machine {OTHER}, this node has"),
         (CUSTOM.replace("a3", "910b"), "chip 910b, the cell has a3"),
     ],
 )
@@ -117,4 +118,4 @@ def test_a_package_that_finds_itself_damaged_stops_all_before_the_first_install(
 def test_an_unknown_package_is_refused(node: Node) -> None:
     status, talk = node.install("something.run")
     assert status == 5
-    assert "something.run is not a payload that this installer knows." in talk
+    assert "something.run is not a payload that this wheelhouse knows." in talk

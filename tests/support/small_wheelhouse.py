@@ -19,9 +19,16 @@ from typing import Any
 from uv import find_uv_bin
 
 import ascend_wheelhouse.node
+from ascend_wheelhouse.cells.package import as_manifest
+from ascend_wheelhouse.cells.recipe import load_recipes
 
 NODE = Path(ascend_wheelhouse.node.__file__).parent
 MACHINE = platform.machine()
+PACKAGES = [
+    as_manifest(recipe.name, recipe.names, recipe.install)
+    for recipe in load_recipes(Path(__file__).parents[2] / "recipes").values()
+    if recipe.install is not None
+]
 CELL = {"python": f"3.{sys.version_info.minor}", "machine": MACHINE, "glibc": "2.17", "cann": "8.3.RC2"}
 
 
@@ -92,6 +99,7 @@ class SmallWheelhouse:
             "lock_digest": "2" * 64,
             "pending": [dict(item) for item in self.pending],
             "post_install": [dict(step) for step in self.post_install],
+            "packages": PACKAGES,
             "serving": {"environment": dict(self.environment), "arguments": []},
             **({} if self.serial is None else {"serial": self.serial}),
         }

@@ -52,12 +52,14 @@ def recipes_for(filename: str, recipes: Recipes) -> list[Recipe]:
 
 def fits(filename: str, recipe: Recipe) -> bool:
     """Tell whether the file's name fits one of the recipe's patterns."""
+    if recipe.names:
+        return any(re.fullmatch(name.pattern, filename) for name in recipe.names)
     return any(fnmatchcase(filename, pattern) for pattern in recipe.files)
 
 
 def facts_of(filename: str, recipe: Recipe | None) -> NameFacts:
     """Return what the name says by the recipe's templates, then by the rules of wheel names."""
-    told = NameFacts()
+    told = _by_names(filename, recipe) if recipe else NameFacts()
     for origin in recipe.origins if recipe else ():
         if isinstance(origin, UrlOrigin | ArchiveOrigin):
             told = told.over(_by_template(filename, origin.url))
@@ -70,6 +72,13 @@ def wheel_distribution(filename: str) -> str:
         return parse_wheel_filename(filename)[0]
     except InvalidWheelFilename:
         return canonicalize_name(filename.partition("-")[0]) if filename.endswith(".whl") else ""
+
+
+def _by_names(filename: str, recipe: Recipe) -> NameFacts:
+    for name in recipe.names:
+        if found := re.fullmatch(name.pattern, filename):
+            return NameFacts(**found.groupdict(), npu=name.npu)
+    return NameFacts()
 
 
 def _by_template(filename: str, url: str) -> NameFacts:

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from pydantic import Field, field_validator
 
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.cells.package import HostInstall, PackageName
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import MACHINES, Machine
 
@@ -37,6 +38,7 @@ TEMPLATE_FIELDS = frozenset(
         "cann_lower",
         "ascend",
         "branch",
+        "filename",
         "python",
         "python_tag",
         "glibc",
@@ -187,6 +189,8 @@ class Recipe(FileModel):
         licence: SPDX expression or a sentence about redistribution.
         origins: Where it may come from, in order of preference.
         files: File name patterns (fnmatch) by which `invoke vendor` recognises the component.
+        names: Exact names of a payload's packages, in place of `files`; `{filename}` of an origin is one of them.
+        install: How a payload's package is put onto a node.
         platforms: Machines that upstream has it for.
         needs: Components that must be in the wheelhouse or on the builder first.
         imports: Top-level import names that it provides.
@@ -209,6 +213,8 @@ class Recipe(FileModel):
     licence: str = ""
     origins: list[Origin] = Field(min_length=1)
     files: list[str] = []
+    names: list[PackageName] = []
+    install: HostInstall | None = None
     platforms: list[Machine] = list(MACHINES)
     needs: list[str] = []
     imports: list[str] = []
@@ -220,6 +226,11 @@ class Recipe(FileModel):
     post_install: list[PostInstall] = []
     build: BuildTable | None = None
     project: ProjectBuild | None = None
+
+    @property
+    def patterns(self) -> list[str]:
+        """File name patterns (fnmatch) of everything that is this component's."""
+        return [*self.files, *(name.glob for name in self.names)]
 
 
 Recipes = Mapping[str, Recipe]

@@ -10,7 +10,7 @@ from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.folder import assemble, carried
-from ascend_wheelhouse.folder.manifest import NAME, Entry, Manifest, post_install
+from ascend_wheelhouse.folder.manifest import NAME, Entry, Manifest, packages, post_install
 from ascend_wheelhouse.folder.sbom import WheelFacts, read_facts, write_sbom
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.locks import lock as locks
@@ -133,5 +133,6 @@ def _manifest(cell: Cell, recipes: Recipes, lock: Lock, lock_digest: str, files:
         pending=lock.pending,
         notes=cell.notes,
         post_install=post_install(cell, recipes, present),
+        packages=packages(cell, recipes),
         serving=dict(cell.serving),
     )

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.package import as_manifest
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.locks.lock import Pending
 
@@ -57,6 +58,7 @@ class Manifest:
     pending: Sequence[Pending] = ()
     notes: Sequence[str] = ()
     post_install: Sequence[Mapping[str, str]] = ()
+    packages: Sequence[Mapping[str, Any]] = ()
     serving: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -79,6 +81,12 @@ def post_install(cell: Cell, recipes: Recipes, present: Iterable[str]) -> list[d
         if name in there
         for step in recipes[name].post_install
     ]
+
+
+def packages(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
+    """Return the names of the packages that the installer may put onto a node, and how each is installed."""
+    kinds = [recipes[name] for name in cell.components]
+    return [as_manifest(one.name, one.names, one.install) for one in kinds if one.install is not None]
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
         _check_not_closed(filename, recipes)
         return None
     owners = ", ".join(recipe.name for recipe in known)
-    patterns = sorted(pattern for recipe in recipes.values() for pattern in recipe.files)
+    patterns = sorted(pattern for recipe in recipes.values() for pattern in recipe.patterns)
     raise UnknownArtefactError(
         f"{filename} fits {f'several recipes: {owners}' if owners else 'no recipe'}.",
         why=f"Files are recognised by their names: {', '.join(patterns)}.",
@@ -178,7 +178,7 @@ def _check_not_closed(filename: str, recipes: Recipes) -> None:
     if owner is not None:
         raise ClosedNameError(
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
-            why=f"Its files are named {', '.join(recipes[owner].files)}: other projects use the name too.",
+            why=f"Its files are named {', '.join(recipes[owner].patterns)}: other projects use the name too.",
             next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",
         )
 

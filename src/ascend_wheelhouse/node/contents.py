@@ -47,6 +47,7 @@ class Contents:
         files: Every file.
         pending: Components that the wheelhouse lacks.
         post_install: What the recipes ask for after the wheels are in.
+        packages: The kinds of `.run` packages: names upstream, and how each is installed.
         environment: Variables that the server wants.
     """
 
@@ -58,6 +59,7 @@ class Contents:
     files: tuple[Entry, ...] = ()
     pending: tuple[Mapping[str, str], ...] = ()
     post_install: tuple[Mapping[str, str], ...] = ()
+    packages: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
@@ -100,6 +102,7 @@ def _contents(raw: Mapping[str, Any], digest: str) -> Contents:
         files=tuple(_entry(item) for item in raw["files"]),
         pending=tuple(raw.get("pending", ())),
         post_install=tuple(raw.get("post_install", ())),
+        packages=tuple(raw.get("packages", ())),
         environment={key: str(value) for key, value in raw.get("serving", {}).get("environment", {}).items()},
     )
 

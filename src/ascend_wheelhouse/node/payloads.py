@@ -1,10 +1,9 @@
 """Huawei's `.run` packages beside the environment: looked at first, installed in order, never twice.
 
-The file names tell component, version, chip and machine; all are compared with the cell and the node, and
-each package checks itself, before the first one is installed. What was installed is noted by digest in the
-Ascend folder, so that another environment on the same node does not install it again. Order and flags: the
-guide, and the image recipes of SGLang and vllm-ascend; `--whitelist=nnrt` of Huawei's inference images is
-left out because, by what those images are for, it leaves out the compilers that Triton needs (inferred).
+The manifest names the kinds of packages and how each is installed (they stand in the recipes, with their sources).
+A file's name tells version, chip and machine; all are compared with the cell and the node, and each package checks
+itself, before the first one is installed. What was installed is noted by digest in the Ascend folder, so that another
+environment on the same node does not install it again.
 """
 
 from __future__ import annotations
@@ -17,16 +16,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .command import clean_environment, run
-from .contents import Contents, Entry
+from .contents import Contents, Entry, ManifestError
 from .errors import HostUnfitError, IntegrityError
 from .host.host import Host
 from .talk import Talk
 
 NOTES = ".sglang-npu-payloads.json"
-_CHIPS = {"a3": "a3", "atlas-a3": "a3", "910c": "a3", "910_93": "a3", "910b": "910b", "a2": "910b"}
-_FLAGS = ("--quiet", "--install", "--force")
 
 
 class WrongPayloadError(IntegrityError):
@@ -39,54 +37,51 @@ class NoRightToInstallError(HostUnfitError):
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of package: how its file is named and how it is installed.
+    """One kind of package, as the manifest describes it.
 
     Args:
         name: The component.
-        pattern: Its file names; groups `version`, `chip` and `machine`.
+        names: Its file names as regular expressions with the groups `version` and `machine`, and the chip of each.
+        order: Kinds with a lower number are installed first.
         flags: What installs it without questions.
         for_all: It knows `--install-for-all`.
         of_cann: Its version is CANN's.
+        into: Folder below CANN's own that it is installed into; empty for the Ascend folder.
     """
 
     name: str
-    pattern: str
-    flags: tuple[str, ...] = _FLAGS
-    for_all: bool = True
-    of_cann: bool = True
+    names: tuple[tuple[str, str], ...]
+    order: int
+    flags: tuple[str, ...]
+    for_all: bool
+    of_cann: bool
+    into: str
 
 
-KINDS = (
-    Kind(name="toolkit", pattern=r"Ascend-cann-toolkit_(?P<version>[^_]+)_linux-(?P<machine>\w+)\.run"),
-    Kind(
-        name="kernels",
-        pattern=r"Ascend-cann-kernels-(?P<chip>\w+?)_(?P<version>[^_]+)_linux(-(?P<machine>\w+))?\.run",
-    ),
-    Kind(
-        name="kernels",
-        pattern=r"Ascend-cann-(?P<chip>[\w-]+)-ops_(?P<version>[^_]+)_linux-(?P<machine>\w+)\.run",
-    ),
-    Kind(
-        name="nnal",
-        pattern=r"Ascend-cann-nnal_(?P<version>[^_]+)_linux-(?P<machine>\w+)\.run",
-        flags=("--quiet", "--install"),
-    ),
-    Kind(
-        name="bisheng",
-        pattern=r"Ascend-BiSheng-toolkit_(?P<machine>aarch64|x86_64)(_(?P<version>\w+))?\.run",
-        flags=("--install",),
-        for_all=False,
-        of_cann=False,
-    ),
-    Kind(
-        name="custom-ops",
-        pattern=r"CANN-custom_ops-(?P<version>[^-]+)-(?P<chip>\w+)-linux\.(?P<machine>\w+)\.run",
-        flags=("--quiet",),
-        for_all=False,
-        of_cann=False,
-    ),
-)
-_ORDER = ("toolkit", "kernels", "nnal", "bisheng", "custom-ops")
+def kinds_of(contents: Contents) -> list[Kind]:
+    """Return the kinds that the manifest names.
+
+    Raises:
+        ManifestError: One lacks a field.
+    """
+    try:
+        return [_kind(item) for item in contents.packages]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ManifestError(
+            f"manifest.json describes a package wrongly: {error!r}.", next_step="copy the wheelhouse again"
+        ) from error
+
+
+def _kind(item: Mapping[str, Any]) -> Kind:
+    return Kind(
+        name=str(item["component"]),
+        names=tuple((str(name["pattern"]), str(name["npu"])) for name in item["names"]),
+        order=int(item["order"]),
+        flags=tuple(map(str, item["flags"])),
+        for_all=bool(item["for_all"]),
+        of_cann=bool(item["of_cann"]),
+        into=str(item["into"]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,24 +96,27 @@ class Payload:
     standing: str = ""
 
 
-def identify(entry: Entry) -> Payload:
+def identify(entry: Entry, kinds: Sequence[Kind]) -> Payload:
     """Read a package's file name.
 
     Raises:
-        WrongPayloadError: It is not one of those that the installer knows.
+        WrongPayloadError: It is not one of those that the manifest names.
     """
     name = entry.path.rpartition("/")[2]
-    for kind in KINDS:
-        found = re.fullmatch(kind.pattern, name)
-        if found:
-            groups = {"version": "", "chip": "", "machine": ""} | found.groupdict(default="")
-            chip = _CHIPS.get(groups["chip"].lower(), groups["chip"])
-            return Payload(
-                entry=entry, kind=kind, version=groups["version"], chip=chip, machine=groups["machine"]
-            )
+    for kind in kinds:
+        for pattern, chip in kind.names:
+            if found := re.fullmatch(pattern, name):
+                told = found.groupdict(default="")
+                return Payload(
+                    entry=entry,
+                    kind=kind,
+                    version=told.get("version", ""),
+                    chip=chip,
+                    machine=told.get("machine", ""),
+                )
     raise WrongPayloadError(
-        f"{name} is not a payload that this installer knows.",
-        why=f"Known are {', '.join(_ORDER)} packages, by their names upstream.",
+        f"{name} is not a payload that this wheelhouse knows.",
+        why=f"Known are packages of {', '.join(kind.name for kind in kinds) or 'nothing'}, by their names upstream.",
         next_step="give the file the name it has upstream",
     )
 
@@ -130,7 +128,8 @@ def plan(contents: Contents, host: Host) -> list[Payload]:
         WrongPayloadError: One does not belong to the cell or the node; the text names each.
     """
     entries = [entry for entry in contents.of_kind("payload") if entry.path.endswith(".run")]
-    found = sorted((identify(entry) for entry in entries), key=lambda item: _ORDER.index(item.kind.name))
+    kinds = kinds_of(contents)
+    found = sorted((identify(entry, kinds) for entry in entries), key=lambda item: item.kind.order)
     problems = [problem for item in found for problem in _misfits(item, contents.cell, host)]
     if problems:
         raise WrongPayloadError(
@@ -160,7 +159,7 @@ def _misfits(item: Payload, cell: Mapping[str, str], host: Host) -> list[str]:
 def _standing(item: Payload, host: Host, notes: Mapping[str, object]) -> str:
     if item.entry.sha256 in notes:
         return "installed by an earlier run"
-    found = {"toolkit": host.cann, "nnal": host.nnal}.get(item.kind.name)
+    found = {"cann-toolkit": host.cann, "nnal": host.nnal}.get(item.kind.name)
     return f"version {found} stands there" if found and found == item.version else ""
 
 
@@ -199,7 +198,7 @@ def install(
     for item in missing:
         talk.say(f"installing {item.entry.path}")
         words: list[str | Path] = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend)]
-        script = [] if item.kind.name == "toolkit" else [_shell(), "-c", _with_cann(ascend), "run"]
+        script = [] if item.kind.name == "cann-toolkit" else [_shell(), "-c", _with_cann(ascend), "run"]
         run([*script, *words], log=log, env=surroundings)
         _note(ascend, item)
     return [f"{item.entry.path}: {item.standing or 'installed'}" for item in payloads]
@@ -217,8 +216,8 @@ def _with_cann(ascend: Path) -> str:
 
 def arguments(kind: Kind, ascend: Path) -> list[str]:
     """Return a package's arguments for a silent install into `ascend`."""
-    if kind.name == "custom-ops":
-        return [*kind.flags, f"--install-path={cann_home(ascend)}/opp"]
+    if kind.into:
+        return [*kind.flags, f"--install-path={cann_home(ascend)}/{kind.into}"]
     everybody = ["--install-for-all"] if kind.for_all and os.geteuid() == 0 else []
     return [*kind.flags, *everybody, f"--install-path={ascend}"]
 

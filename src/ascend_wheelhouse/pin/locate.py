@@ -18,6 +18,7 @@ from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, 
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome, silent
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility
+from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import (
     ArchiveOrigin,
     ExtraIndexOrigin,
@@ -155,6 +156,8 @@ class Locator:
         fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
         if row := self.table.row(self.cell.components.get("torch-npu", "")):
             fields |= {"ascend": row.ascend, "branch": row.branch}
+        if (name := file_name(recipe.names, self.cell, fields["version"])) is not None:
+            fields["filename"] = name
         return fields
 
     def _ask(self, recipe: Recipe, origin: Origin) -> Answer | None:
