@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container
@@ -39,6 +39,18 @@ class NotBuiltHereError(UsageError):
 
 class ForeignMachineError(ToolchainUnfitError):
     """The wheel is for another machine than this builder."""
+
+
+class NoImageNamedError(HostUnfitError):
+    """A recipe names no image for this cell, because none is known that has what its build asks for."""
+
+    def __init__(self, spec: BuildSpec) -> None:
+        wanted = ", ".join(f"{tool} {bound}" for tool, bound in spec.toolchain.items())
+        super().__init__(
+            "The recipe names no image for this cell.",
+            why=f"None is known that has {wanted}.",
+            next_step="build on a host that has it, or name an image of your own: --container IMAGE",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +83,12 @@ class Workshop:
         Raises:
             SandboxUnavailableError: No sandbox works here.
             ContainerUnavailableError: Neither docker nor podman does, or the image is not there.
+            NoImageNamedError: The recipe's image was asked for, and it names none.
         """
         if self.container:
             image = spec.container if self.container == "recipe" else self.container
+            if not image:
+                raise NoImageNamedError(spec)
             container = Container.of(image)
             return container, container.probe
         return (find_sandbox() if self.sandbox else Unsealed()), host_probe
