@@ -41,10 +41,11 @@ def _install(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
-    """Hold the code to ruff's rules and format."""
+    """Hold the code to ruff's rules and format, and its imports to the table of layers."""
     _install(session)
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("lint-imports", "--no-logo", "--no-cache")
 
 
 @nox.session(python=PYTHON)
