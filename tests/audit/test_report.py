@@ -18,6 +18,7 @@ from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditReport, Finding
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, JobFinished, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock
@@ -133,13 +134,7 @@ def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path / "wheels")
     target = Target.named("x86_64", "910b")
     files = [
-        LockedFile(
-            name=path.name.split("-")[0].replace("_", "-"),
-            version=path.name.split("-")[1],
-            filename=path.name,
-            size=path.stat().st_size,
-            sha256=file_sha256(path),
-        )
+        LockedFile.of(Artifact(filename=path.name, size=path.stat().st_size, sha256=file_sha256(path)))
         for path in (tmp_path / "wheels").glob("*.whl")
     ]
     tool = {"cell": {"torch_npu": "2.8.0.post4", "npu": "910b", "machine": "x86_64"}, "derived": False}

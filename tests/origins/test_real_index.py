@@ -22,9 +22,7 @@ def test_pins_are_found_for_the_target_and_fetched_from_a_lock_alone(store: Stor
         "idna-3.10-py3-none-any.whl",
         "MarkupSafe-3.0.2-cp311-cp311-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
     ]
-    locked = [
-        Download(name=file.name, filename=file.filename, sha256=file.sha256, size=file.size) for file in found
-    ]
+    locked = [Download.of(file.artifact, name=file.name) for file in found]
     finder = Finder(http)
     fetched = fetch_all(
         locked,

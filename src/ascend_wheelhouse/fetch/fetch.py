@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.base.errors import (
     HostUnfitError,
     IntegrityError,
@@ -53,11 +54,10 @@ class FetchCorruptError(IntegrityError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class Fetched(HasArtifact):
     """A file that is in the store now; `cached` tells whether it was before."""
 
-    download: Download
-    sha256: str
+    artifact: Artifact
     cached: bool
 
 
@@ -99,7 +99,10 @@ def fetch_all(
     crew = _Crew(store, http or Http(), locate or _no_locator, emit)
     digests = dict(zip(wanted, crew.run(wanted, jobs), strict=True))
     return [
-        Fetched(download=each, sha256=digests.get(each) or str(each.sha256), cached=each not in digests)
+        Fetched(
+            artifact=store.artifact(each.filename, digests.get(each) or str(each.sha256)),
+            cached=each not in digests,
+        )
         for each in downloads
     ]
 

@@ -282,9 +282,7 @@ def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
         store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",
-        filename=found.filename,
-        sha256=digest,
-        size=store.size_of(digest),
+        artifact=store.artifact(found.filename, digest),
         kind=_KINDS.get(Path(found.filename).suffix, "payload"),
         facts=found.facts,
         origin=found.origin,

@@ -352,6 +352,4 @@ def _check_fits(lock: Lock, cell: Cell) -> None:
 
 
 def _payload_download(payload: LockedPayload) -> Download:
-    return Download(
-        filename=payload.filename, sha256=payload.sha256, size=payload.size, name=payload.component
-    )
+    return Download.of(payload.artifact, name=payload.component)

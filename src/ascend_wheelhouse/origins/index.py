@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.base.errors import (
     IntegrityError,
     ResolveError,
@@ -66,15 +67,13 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundFile:
-    """The file chosen for a pin; `url` is for this run only, `size` is in bytes."""
+class FoundFile(HasArtifact):
+    """The file chosen for a pin; `url` is for this run only."""
 
     name: str
     version: str
-    filename: str
+    artifact: Artifact
     url: str
-    sha256: str
-    size: int
     yanked: bool
     upload_time: datetime | None
     origin: Origin
@@ -174,7 +173,7 @@ class Finder:
                     same += [one for one in self._offers(place, name, filename) if one.filename == filename]
                 except SourceUnreachableError as error:
                     silent.append(error)
-            urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
+            urls = [offer.url for offer in same if offer.expected.sha256 in {None, sha256}]
             if urls:
                 return sorted(urls, key=lambda url: not url.startswith("file:"))
         if not same and silent:
@@ -244,7 +243,7 @@ class Finder:
 
     def _finished(self, name: str, chosen: Candidate) -> FoundFile:
         offer = chosen.offer
-        sha256, size = offer.sha256, offer.size
+        sha256, size = offer.expected.sha256, offer.expected.size
         if sha256 is None:
             sha256, size = self._http.digest(offer.url)
         if size is None:
@@ -255,10 +254,8 @@ class Finder:
         return FoundFile(
             name=name,
             version=str(chosen.version),
-            filename=offer.filename,
+            artifact=Artifact(filename=offer.filename, size=size, sha256=sha256),
             url=offer.url,
-            sha256=sha256,
-            size=size,
             yanked=offer.yanked,
             upload_time=offer.upload_time,
             origin=self._places[chosen.place].origin,
@@ -293,7 +290,7 @@ def _project(offer: Offer) -> str:
 
 def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError:
     return LockedFileChangedError(
-        f"{filename}: the lock says sha256 {sha256}, the index offers {offer.sha256}.",
+        f"{filename}: the lock says sha256 {sha256}, the index offers {offer.expected.sha256}.",
         why="The file was replaced at the index, or the index is another one than the lock was made from.",
         next_step="compare both with the publisher's own digest, or hand the right file over: invoke vendor FILE",
     )
