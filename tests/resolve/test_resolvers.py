@@ -10,8 +10,7 @@ from local_index import LocalIndex, serving, write_wheel
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.origins.index import Pin as IndexPin
+from ascend_wheelhouse.origins.index import Finder, IndexPin
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.errors import (
     BadRequirementError,

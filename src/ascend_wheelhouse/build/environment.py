@@ -28,7 +28,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, Pin
+from ascend_wheelhouse.origins.index import Finder, IndexPin
 from ascend_wheelhouse.resolve.request import Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -109,7 +109,7 @@ def lock_environment(
         constraints: The runtime lock's pins, so that torch is the very wheel that will be installed.
     """
     request = ResolveRequest(requirements=tuple(requirements), constraints=tuple(constraints), target=target)
-    pins = [Pin(name=pin.name, version=pin.version) for pin in resolver.resolve(request).pins]
+    pins = [IndexPin(name=pin.name, version=pin.version) for pin in resolver.resolve(request).pins]
     finder = Finder(http)
     found = finder.find_all(pins, target, emit)
     downloads = [Download.of(file.artifact, name=file.name, urls=(file.url,)) for file in found]

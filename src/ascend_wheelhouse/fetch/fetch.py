@@ -117,8 +117,8 @@ class _Crew:
         self._emit_unguarded = emit
         self._guard = threading.Lock()
         self._names: list[str] = []
-        self._to_find: RankedQueue[_Task] = RankedQueue()
-        self._to_fetch: RankedQueue[_Task] = RankedQueue()
+        self._to_find: RankedQueue[_FetchStep] = RankedQueue()
+        self._to_fetch: RankedQueue[_FetchStep] = RankedQueue()
         self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
 
     def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
@@ -128,10 +128,10 @@ class _Crew:
             if each.urls:
                 self._plan(number, each)
             else:
-                self._to_find.put(_Task(each.rank, number, 0, partial(self._find, number, each)))
+                self._to_find.put(_FetchStep(each.rank, number, 0, partial(self._find, number, each)))
         in_pieces = any((each.size or 0) >= LARGE for each in downloads)
         counts = min(_LOOKUPS, len(downloads)), jobs if in_pieces else min(jobs, len(downloads))
-        small = _Task(-_SMALL, -1, 0, _nothing)
+        small = _FetchStep(-_SMALL, -1, 0, _nothing)
         workers = [
             threading.Thread(target=self._work, args=(todo, None if each % _EVERY else small), daemon=True)
             for todo, count in zip((self._to_find, self._to_fetch), counts, strict=True)
@@ -166,7 +166,7 @@ class _Crew:
             raise _combined([failed[number] for number in sorted(failed)])
         return [digests[number] for number in range(len(downloads))]
 
-    def _work(self, todo: RankedQueue[_Task], behind: _Task | None) -> None:
+    def _work(self, todo: RankedQueue[_FetchStep], behind: _FetchStep | None) -> None:
         while (task := todo.take(behind=behind)) is not None and not self._http.stop.is_set():
             try:
                 task.step()
@@ -188,11 +188,13 @@ class _Crew:
             progress=lambda done: self._emit(JobProgress(job=job, done=done)),
         )
         if isinstance(transfer, Transfer):
-            self._to_fetch.put(_Task(rank, number, 0, partial(self._fetch, number, download, transfer.run)))
+            self._to_fetch.put(
+                _FetchStep(rank, number, 0, partial(self._fetch, number, download, transfer.run))
+            )
             return
         for piece in range(transfer.count):
             step = partial(self._fetch, number, download, partial(transfer.fetch, piece), first=piece == 0)
-            self._to_fetch.put(_Task(rank, number, piece, step))
+            self._to_fetch.put(_FetchStep(rank, number, piece, step))
 
     def _fetch(
         self, number: int, download: Download, run: Callable[[], str | None], *, first: bool = True
@@ -209,7 +211,7 @@ class _Crew:
             self._emit_unguarded(event)
 
 
-class _Task(NamedTuple):
+class _FetchStep(NamedTuple):
     """A step in a queue: by the download's rank, its pieces in order."""
 
     rank: int

@@ -11,7 +11,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.folder import assemble, carried
 from ascend_wheelhouse.folder.manifest import NAME, Manifest, ManifestEntry, post_install
-from ascend_wheelhouse.folder.sbom import WheelFacts, read_facts, write_sbom
+from ascend_wheelhouse.folder.sbom import SbomFacts, read_facts, write_sbom
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.locks import lock as locks
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
@@ -21,7 +21,7 @@ from ascend_wheelhouse.store.store import Store
 _NODE = Path(__file__).parents[1] / "node"
 
 
-Facts = Mapping[str, WheelFacts]
+Facts = Mapping[str, SbomFacts]
 """What wheels say of themselves, by file name."""
 
 
@@ -59,7 +59,7 @@ def lay_out(
     return manifest
 
 
-def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, WheelFacts]:
+def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]:
     """Read what wheels of the store say of themselves."""
     return {wheel.filename: read_facts(store.path(wheel.sha256)) for wheel in wheels}
 

@@ -38,7 +38,7 @@ class UnknownArtefactError(UsageError):
     """No recipe knows a file of that name, or not under that component."""
 
 
-class ClosedNameError(UsageError):
+class ClosedWheelNameError(UsageError):
     """The wheel carries a name that one recipe alone supplies, and is not that recipe's."""
 
 
@@ -176,7 +176,7 @@ def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
 def _check_not_closed(filename: str, recipes: Recipes) -> None:
     owner = closed_names(recipes).get(canonicalize_name(wheel_distribution(filename)))
     if owner is not None:
-        raise ClosedNameError(
+        raise ClosedWheelNameError(
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
             why=f"Its files are named {', '.join(recipes[owner].files)}: other projects use the name too.",
             next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",

@@ -59,7 +59,7 @@ class LockedFileGoneError(SourceUnreachableError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pin:
+class IndexPin:
     """A project at one exact version; a local version (`2.13.0+cpu`) must be named to be taken."""
 
     name: str
@@ -121,7 +121,7 @@ class Finder:
                 return self._finished(canonicalize_name(name), min(fitting, key=lambda each: each.rank))
         raise self._no_file(name, version, target)
 
-    def find_all(self, pins: Sequence[Pin], target: Target, emit: Emit = silent) -> list[FoundFile]:
+    def find_all(self, pins: Sequence[IndexPin], target: Target, emit: Emit = silent) -> list[FoundFile]:
         """Return the file of every pin, in the pins' order, asked for in parallel.
 
         Raises:
@@ -180,7 +180,7 @@ class Finder:
             raise silent[0]
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
-    def _reported(self, pin: Pin, target: Target, emit: Emit) -> FoundFile:
+    def _reported(self, pin: IndexPin, target: Target, emit: Emit) -> FoundFile:
         job = f"{pin.name}=={pin.version}"
         emit(JobStarted(job=job, action="find"))
         try:

@@ -20,8 +20,7 @@ from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, FoundFile
-from ascend_wheelhouse.origins.index import Pin as IndexPin
+from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import moment, request_for
 from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
