@@ -58,9 +58,7 @@ def audit_pair(pair: Pair, finder: Finder, store: Store) -> AuditReport:
     target = Target.named(pair.machine)
     pins = [("torch", pair.torch), ("torch_npu", pair.torch_npu)]
     files = [finder.find_file(name, version, target) for name, version in pins]
-    wanted = [
-        Download(filename=one.filename, sha256=one.sha256, name=one.name, urls=(one.url,)) for one in files
-    ]
+    wanted = [Download.of(one.artifact, name=one.name, urls=(one.url,)) for one in files]
     done = fetch_all(wanted, store)
     wheels = [
         WheelInput(path=store.path(one.sha256), filename=file.filename)

@@ -20,9 +20,7 @@ pytestmark = [pytest.mark.network, pytest.mark.slow]
 def audited(*pins: tuple[str, str]) -> AuditReport:
     store, finder, target = Store(), Finder(Http()), Target.named("aarch64")
     files = [finder.find_file(name, version, target) for name, version in pins]
-    fetched = fetch_all(
-        [Download(filename=f.filename, sha256=f.sha256, name=f.name, urls=(f.url,)) for f in files], store
-    )
+    fetched = fetch_all([Download.of(one.artifact, name=one.name, urls=(one.url,)) for one in files], store)
     wheels = [
         WheelInput(path=store.path(done.sha256), filename=file.filename)
         for done, file in zip(fetched, files, strict=True)

@@ -12,12 +12,13 @@ from making_wheels import WheelDraft
 from shop import ACL, RECIPES, compiled, open_shop, policy_for
 
 from ascend_wheelhouse.audit import host_symbols
-from ascend_wheelhouse.audit.command import NothingToAuditError, Request, audit, audit_folder
+from ascend_wheelhouse.audit.command import AuditRequest, NothingToAuditError, audit, audit_folder
 from ascend_wheelhouse.audit.mangled import readable, string_abi
 from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditReport, Finding
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, JobFinished, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock
@@ -102,7 +103,7 @@ def test_changed_bytes_are_read_again(tmp_path: Path) -> None:
 
 def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path)
-    report = audit(Request(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    report = audit(AuditRequest(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
     assert report.clean
     assert report.cell["machine"] == "x86_64"
     assert report.cell["torch_npu"] == "2.8.0.post2"
@@ -126,26 +127,22 @@ def test_a_committed_lock_is_held_to_its_cell(tmp_path: Path) -> None:
     lock = min((ROOT / "lockfiles").glob("*-torch2.8.0-cann8.3.rc2-a3/pylock.aarch64.toml"))
     (tmp_path / lock.name).write_bytes(lock.read_bytes())
     with pytest.raises(NothingToAuditError, match=r"\d+ wheels are not there: .*\.whl"):
-        audit(Request(lock=tmp_path / lock.name), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+        audit(
+            AuditRequest(lock=tmp_path / lock.name), root=ROOT, emit=silent, store=Store(tmp_path / "store")
+        )
 
 
 def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path / "wheels")
     target = Target.named("x86_64", "910b")
     files = [
-        LockedFile(
-            name=path.name.split("-")[0].replace("_", "-"),
-            version=path.name.split("-")[1],
-            filename=path.name,
-            size=path.stat().st_size,
-            sha256=file_sha256(path),
-        )
+        LockedFile.of(Artifact(filename=path.name, size=path.stat().st_size, sha256=file_sha256(path)))
         for path in (tmp_path / "wheels").glob("*.whl")
     ]
     tool = {"cell": {"torch_npu": "2.8.0.post4", "npu": "910b", "machine": "x86_64"}, "derived": False}
     lock = tmp_path / "pylock.x86_64.toml"
     lock.write_text(dump_pylock(files, target, tool=tool))
-    report = audit(Request(lock=lock), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    report = audit(AuditRequest(lock=lock), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
     assert {(one.check, one.rule) for one in report.of("error")} == {
         ("cell", "not-as-stated"),
         ("metadata", "closed-name"),
@@ -155,12 +152,14 @@ def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path) -> None:
 
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
     with pytest.raises(NothingToAuditError, match="There is no wheel to audit"):
-        audit(Request(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+        audit(AuditRequest(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
 
 
 def test_a_wheel_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NothingToAuditError, match=r"1 wheels are not there: gone\.whl"):
-        audit(Request(paths=(tmp_path / "gone.whl",)), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
+        audit(
+            AuditRequest(paths=(tmp_path / "gone.whl",)), root=ROOT, emit=silent, store=Store(tmp_path / "s")
+        )
 
 
 def test_a_cann_that_was_read_once_serves_later_audits(tmp_path: Path) -> None:

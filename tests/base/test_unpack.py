@@ -93,6 +93,11 @@ def test_nothing_is_written_through_a_link_of_the_archive(
     assert not [path for path in tmp_path.rglob("*") if path.name == "evil"]
 
 
+def test_a_link_below_a_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(tarfile.ExtractError, match=r"^a/a stands below a file of the archive"):
+        extract(archive(member("a"), sym("a/a", "./a")), tmp_path)
+
+
 NAMES = st.lists(st.sampled_from(["a", "b", "A", "..", ".", "l"]), min_size=1, max_size=4).map("/".join)
 MEMBERS = st.builds(
     lambda name, kind, link: member(name, kind, link=link if kind != tarfile.REGTYPE else ""),

@@ -124,7 +124,7 @@ def fetched(name: str, version: str) -> FoundFile:
     """Have a wheel of the index in this user's store."""
     http = Http()
     found = Finder(http).find_file(name, version, TARGET)
-    wanted = Download(filename=found.filename, sha256=found.sha256, size=found.size, urls=(found.url,))
+    wanted = Download.of(found.artifact, urls=(found.url,))
     fetch_all([wanted], Store(default_store()), http=http)
     return found
 

@@ -19,7 +19,7 @@ from ascend_wheelhouse.build.jobserver import jobserver
 from ascend_wheelhouse.build.sandbox import Namespaces, Unsealed, find_sandbox
 from ascend_wheelhouse.build.script import StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
-from ascend_wheelhouse.store.git_source import BundleMissingError
+from ascend_wheelhouse.store.git_source import GitBundleMissingError
 from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
@@ -121,7 +121,7 @@ def test_steps_that_leave_no_wheel_are_told(tmp_path: Path) -> None:
 def test_a_store_without_the_source_says_what_it_lacks(tmp_path: Path) -> None:
     job, _ = tiny_job(tmp_path, CELL)
     builder = Builder(store=Store(tmp_path / "other"), sandbox=find_sandbox(), emit=silent)
-    with pytest.raises(BundleMissingError, match=job.sources.commit):
+    with pytest.raises(GitBundleMissingError, match=job.sources.commit):
         builder.build(job, find_toolchain({}))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.process import run
-from ascend_wheelhouse.build.job import EnvironmentFile
 from ascend_wheelhouse.build.jobserver import Jobserver, jobserver, make_is_client, ninja_is_client, share
 from ascend_wheelhouse.build.toolchain import Tool, Toolchain
 
@@ -61,7 +61,8 @@ def test_only_make_4_4_may_see_a_fifo(version: str, client: bool) -> None:  # no
 
 
 def test_the_ninja_of_the_environment_counts_before_the_hosts() -> None:
-    brought = EnvironmentFile(filename="ninja-1.13.0-py3-none-manylinux2014_x86_64.whl", sha256="")
+    name = "ninja-1.13.0-py3-none-manylinux2014_x86_64.whl"
+    brought = Artifact(filename=name, size=1, sha256="0" * 64)
     assert ninja_is_client(toolchain(ninja="1.11.1"), [brought])
     assert not ninja_is_client(toolchain(ninja="1.11.1"), [])
 

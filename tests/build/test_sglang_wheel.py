@@ -32,10 +32,7 @@ pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 
 def fetched(files: list[FoundFile], store: Store, http: Http) -> None:
-    downloads = [
-        Download(filename=file.filename, sha256=file.sha256, size=file.size, urls=(file.url,))
-        for file in files
-    ]
+    downloads = [Download.of(file.artifact, urls=(file.url,)) for file in files]
     fetch_all(downloads, store, silent, http=http)
 
 
@@ -79,9 +76,7 @@ def test_two_builds_of_sglang_are_equal_and_hold_what_the_index_published(tmp_pa
         component="sglang",
         version=VERSION,
         origin="sdist",
-        filename=sdist.filename,
-        size=sdist.size or 0,
-        sha256=sdist.sha256 or "",
+        archive=sdist.artifact,
         environment=tuple(map(locked_file, wheels)),
     )
     with builder(0o022, tmp_path / "one", TZ="UTC", LC_ALL="C.UTF-8"):

@@ -11,6 +11,7 @@ from bundle_fixtures import FILES, TORCH, Draft, join, write_wheelhouse
 from ascend_wheelhouse.base import errors, events
 from ascend_wheelhouse.bundle import command, pack, parts, serial, tar
 from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, verify_bundle
+from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.bundle_reader import open_bundle
 
@@ -140,7 +141,7 @@ def test_a_wheelhouse_that_was_changed_is_not_packed(
 
 
 def test_a_folder_without_manifest_is_no_wheelhouse(tmp_path: Path) -> None:
-    with pytest.raises(pack.NotAWheelhouseError, match=r"has no manifest\.json"):
+    with pytest.raises(NotAWheelhouseError, match=r"has no manifest\.json"):
         bundle_command(tmp_path, out=tmp_path, serial=1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from index_server import (
@@ -14,6 +15,7 @@ from index_server import (
 )
 from offering import NAME, fetch, nothing_kept, offered
 
+from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.fetch.fetch import FetchCorruptError, FetchFailedError, fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
@@ -44,7 +46,7 @@ def _login_page(index: Index, download: Download) -> Download:
 
 def _disguised_login_page(index: Index, download: Download) -> Download:
     index.behave(NAME, html_page("application/octet-stream"))
-    return Download(filename=NAME, sha256=download.sha256, urls=download.urls)
+    return Download(filename=NAME, expected=Expected(sha256=download.sha256), urls=download.urls)
 
 
 def _gone(index: Index, download: Download) -> Download:
@@ -52,16 +54,20 @@ def _gone(index: Index, download: Download) -> Download:
     return download
 
 
+def _of(content: bytes) -> Expected:
+    return Expected(sha256=hashlib.sha256(content).hexdigest())
+
+
 def _renamed(index: Index, download: Download) -> Download:
     content = wheel_bytes("other", "1.0")
     index.offer(NAME, content)
-    return Download(filename=NAME, sha256=hashlib.sha256(content).hexdigest(), urls=download.urls)
+    return Download(filename=NAME, expected=_of(content), urls=download.urls)
 
 
 def _other_version(index: Index, download: Download) -> Download:
     content = wheel_bytes("small", "1.1")
     index.offer(NAME, content)
-    return Download(filename=NAME, sha256=hashlib.sha256(content).hexdigest(), urls=download.urls)
+    return Download(filename=NAME, expected=_of(content), urls=download.urls)
 
 
 def _truncated_at_the_origin(index: Index, download: Download) -> Download:
@@ -107,9 +113,7 @@ def test_a_bad_file_is_told_and_never_kept(
 def test_another_url_is_tried_when_the_first_has_a_bad_file(index: Index, store: Store, http: Http) -> None:
     download = offered(index)
     index.raw["/bad"] = ("application/octet-stream", bytes(download.size or 0))
-    both = Download(
-        filename=NAME, sha256=download.sha256, size=download.size, urls=(f"{index.url}/bad", *download.urls)
-    )
+    both = replace(download, urls=(f"{index.url}/bad", *download.urls))
     assert fetch(both, store, http) == index.files[NAME].content
 
 

@@ -29,6 +29,7 @@ from index_server import (
 )
 from offering import CHILD, NAME, fetch, nothing_kept, offered
 
+from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Stage
 from ascend_wheelhouse.fetch.fetch import OfflineError, fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
@@ -42,7 +43,7 @@ pytest_plugins = ["fetch_fixtures"]
 def test_files_come_into_the_store_in_the_order_asked_for(index: Index, store: Store, http: Http) -> None:
     downloads = [offered(index, name, filler=size) for name, size in (("aa", 10), ("bb", 9000), ("cc", 500))]
     fetched = fetch_all(downloads, store, http=http)
-    assert [each.download.filename for each in fetched] == [each.filename for each in downloads]
+    assert [each.filename for each in fetched] == [each.filename for each in downloads]
     assert all(store.has(each.sha256) and not each.cached for each in fetched)
     assert list(store.root.glob("incoming/*")) == []
 
@@ -99,7 +100,7 @@ def test_every_file_is_reported(index: Index, store: Store, http: Http) -> None:
 
 def test_a_file_without_a_url_is_located_first(index: Index, store: Store, http: Http) -> None:
     download = offered(index)
-    bare = Download(filename=download.filename, sha256=download.sha256, size=download.size)
+    bare = Download(filename=download.filename, expected=download.expected)
     (fetched,) = fetch_all([bare], store, http=http, locate=lambda _: download.urls)
     assert store.has(fetched.sha256)
 
@@ -295,7 +296,7 @@ def test_a_run_that_is_ended_in_the_middle_is_continued(
 def test_a_stalled_download_is_given_up(index: Index, store: Store) -> None:
     download, released = offered(index), threading.Event()
     index.behave(NAME, *[stall(released)] * 2)
-    small = Download(filename=NAME, sha256=download.sha256, urls=download.urls)
+    small = Download(filename=NAME, expected=Expected(sha256=download.sha256), urls=download.urls)
     with client(index, timeout=0.1, retries=1) as http, pytest.raises(faults.StalledError):
         fetch(small, store, http)
     released.set()

@@ -7,7 +7,7 @@ import pytest
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.folder import assemble
-from ascend_wheelhouse.folder.check import ChangedFileError, check_sums
+from ascend_wheelhouse.folder.check import SumsMismatchError, check_sums
 from ascend_wheelhouse.folder.manifest import NAME, NotAWheelhouseError, read
 from ascend_wheelhouse.make import freshness
 
@@ -78,7 +78,7 @@ def test_check_names_each_changed_missing_and_extra_file(tmp_path: Path) -> None
     (tmp_path / "wheels/a.whl").write_bytes(b"abd")
     (tmp_path / "b").unlink()
     (tmp_path / "c").touch()
-    with pytest.raises(ChangedFileError) as caught:
+    with pytest.raises(SumsMismatchError) as caught:
         check_sums(tmp_path, silent)
     told = caught.value.what
     assert f"wheels/a.whl: {hashlib.sha256(b'abd').hexdigest()}, expected" in told

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tiny_wheels import write_wheel
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 
@@ -25,9 +26,7 @@ def _wheel(folder: Path, name: str, version: str, *, requires: str = "", python:
     return IndexedFile(
         name=name,
         version=version,
-        filename=filename,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
+        artifact=Artifact(filename=filename, size=len(data), sha256=hashlib.sha256(data).hexdigest()),
         requires_python=python,
     )
 

@@ -14,7 +14,7 @@ from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, recipes_for
 from ascend_wheelhouse.cells.recipe import Recipes, load_recipes
 from ascend_wheelhouse.handover.vendor import (
-    ClosedNameError,
+    ClosedWheelNameError,
     DamagedArtefactError,
     UnknownArtefactError,
     UntoldFactError,
@@ -190,7 +190,7 @@ def test_a_fact_told_twice_and_differently_is_refused(store: Store, recipes: Rec
 
 def test_the_cuda_wheel_of_a_closed_name_is_refused(store: Store, recipes: Recipes, tmp_path: Path) -> None:
     path = write_wheel(tmp_path, "sglang-0.5.6.post2-py3-none-any.whl")
-    with pytest.raises(ClosedNameError, match=r"only recipe sglang supplies"):
+    with pytest.raises(ClosedWheelNameError, match=r"only recipe sglang supplies"):
         vendor_file(path, store=store, recipes=recipes)
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.lock import (
@@ -37,7 +38,8 @@ def cell() -> Cell:
 
 def wheel(name: str, version: str = "1.0", *, sha256: str = A, via: tuple[str, ...] = ()) -> LockedFile:
     filename = f"{name}-{version}-py3-none-any.whl"
-    return LockedFile(name=name, version=version, filename=filename, size=3, sha256=sha256, via=via)
+    artifact = Artifact(filename=filename, size=3, sha256=sha256)
+    return LockedFile(name=name, version=version, artifact=artifact, via=via)
 
 
 @pytest.fixture
@@ -46,9 +48,7 @@ def lock(cell: Cell) -> Lock:
         component="sglang",
         version="1.0",
         origin="sdist",
-        filename="sglang-1.0.tar.gz",
-        size=9,
-        sha256=B,
+        archive=Artifact(filename="sglang-1.0.tar.gz", size=9, sha256=B),
         environment=(wheel("setuptools", "79.0.1"),),
         wheel=wheel("sglang", "1.0+npu", sha256=C),
     )
@@ -64,7 +64,12 @@ def lock(cell: Cell) -> Lock:
         ),
         sources=(source,),
         payloads=(
-            LockedPayload(component="uv", version="1", filename="uv-1.whl", size=1, sha256=A, origin="index"),
+            LockedPayload(
+                component="uv",
+                version="1",
+                artifact=Artifact(filename="uv-1.whl", size=1, sha256=A),
+                origin="index",
+            ),
         ),
         pending=(Pending(component="nnal", reason=UNLOCKED, supply="invoke vendor FILE"),),
         inputs=Inputs(
@@ -101,6 +106,38 @@ def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
     with pytest.raises(BadLockError, match=r"the lock for aarch64 lacks or misspells") as caught:
         load(tmp_path, cell)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "changed"),
+    [
+        ("sources", 'filename = "sglang-1.0.tar.gz"', 'filename = "../../sglang-1.0.tar.gz"'),
+        ("sources", f'sha256 = "{B}"', 'sha256 = "latest"'),
+        ("payloads", "size = 1", "size = -1"),
+    ],
+)
+def test_a_lock_that_names_a_file_which_cannot_be_is_refused_with_its_name(
+    tmp_path: Path, cell: Cell, lock: Lock, file: str, row: str, changed: str
+) -> None:
+    save(lock, cell.target, tmp_path)
+    path = tmp_path / f"{file}.aarch64.toml"
+    text = path.read_text()
+    assert row in text
+    path.write_text(text.replace(row, changed))
+    with pytest.raises(BadLockError, match=r"the lock for aarch64 names a file that cannot be: ") as caught:
+        load(tmp_path, cell)
+    assert caught.value.exit_code == 2
+
+
+def test_a_locked_wheel_is_named_by_its_file() -> None:
+    artifact = Artifact(filename="Torch_NPU-2.8.0.post2-cp311-cp311-linux_aarch64.whl", size=3, sha256=A)
+    locked = LockedFile.of(artifact, component="torch-npu", origin="vendored")
+    assert (locked.name, locked.version, locked.filename) == ("torch-npu", "2.8.0.post2", artifact.filename)
+
+
+def test_a_locked_file_that_is_no_wheel_is_named_by_its_component() -> None:
+    artifact = Artifact(filename="Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run", size=3, sha256=A)
+    assert LockedFile.of(artifact, component="cann").name == "cann"
 
 
 def test_no_lock_is_no_error(tmp_path: Path, cell: Cell) -> None:

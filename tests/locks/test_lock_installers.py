@@ -4,12 +4,13 @@ import hashlib
 import platform
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from local_index import write_wheel
-from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock, dump_requirements
@@ -45,16 +46,10 @@ def python(tmp_path: Path) -> Path:
 
 
 def _locked(path: Path, via: tuple[str, ...]) -> LockedFile:
-    name, version = path.name.split("-")[:2]
     content = path.read_bytes()
-    return LockedFile(
-        name=canonicalize_name(name),
-        version=version,
-        filename=path.name,
-        size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        via=via,
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    artifact = Artifact(filename=path.name, size=len(content), sha256=digest)
+    return replace(LockedFile.of(artifact), via=via)
 
 
 def installed(python: Path) -> set[str]:

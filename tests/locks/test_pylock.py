@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import (
     LockedFile,
@@ -19,18 +20,18 @@ ARM = Target(machine="aarch64")
 TORCH = LockedFile(
     name="torch",
     version="2.8.0",
-    filename="torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl",
-    size=102,
-    sha256="aa" * 32,
+    artifact=Artifact(
+        filename="torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl", size=102, sha256="aa" * 32
+    ),
     component="torch",
     via=("torch-npu",),
 )
 TORCH_NPU = LockedFile(
     name="torch-npu",
     version="2.8.0.post2",
-    filename="torch_npu-2.8.0.post2-cp311-cp311-manylinux_2_28_aarch64.whl",
-    size=23,
-    sha256="bb" * 32,
+    artifact=Artifact(
+        filename="torch_npu-2.8.0.post2-cp311-cp311-manylinux_2_28_aarch64.whl", size=23, sha256="bb" * 32
+    ),
     component="torch-npu",
     origin="extra-index",
 )
@@ -80,7 +81,8 @@ def test_requirements_are_in_the_hashed_form_of_pip_tools() -> None:
 
 
 def test_several_requirers_stand_on_lines_of_their_own() -> None:
-    shared = LockedFile(name="numpy", version="2.0", filename="n", sha256="cc", via=("scipy", "torch"))
+    artifact = Artifact(filename="numpy-2.0-py3-none-any.whl", size=1, sha256="cc" * 32)
+    shared = LockedFile(name="numpy", version="2.0", artifact=artifact, via=("scipy", "torch"))
     assert dump_requirements([shared]).splitlines()[-3:] == ["    # via", "    #   scipy", "    #   torch"]
 
 
@@ -140,9 +142,9 @@ def test_any_lock_survives_the_round_trip(
         LockedFile(
             name=name,
             version=f"{major}.0+npu",
-            filename=f"{name}-{major}.0+npu-py3-none-any.whl",
-            size=size,
-            sha256=digest.hex(),
+            artifact=Artifact(
+                filename=f"{name}-{major}.0+npu-py3-none-any.whl", size=size, sha256=digest.hex()
+            ),
             via=tuple(sorted(data.draw(st.sets(st.sampled_from(names))))),
         )
         for name, major, size, digest in sorted(rows)

@@ -12,14 +12,19 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, Note, silent
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.folder.check import check_sums
-from ascend_wheelhouse.folder.manifest import NAME, Entry
+from ascend_wheelhouse.folder.manifest import NAME, ManifestEntry
 from ascend_wheelhouse.store.store import DamagedBlobError, Store
 
 _CONTEXT = multiprocessing.get_context("fork")
 _CONTENT = {f"wheels/{number}.whl": os.urandom(20_000) for number in range(6)}
+
+
+def _entry(path: str, artifact: Artifact) -> ManifestEntry:
+    return ManifestEntry(artifact=artifact, folder=str(Path(path).parent), kind="wheel")
 
 
 def _write_folder(folder: Path, store: Store, pauses: random.Random) -> None:
@@ -28,7 +33,7 @@ def _write_folder(folder: Path, store: Store, pauses: random.Random) -> None:
         entries = []
         for path, data in _CONTENT.items():
             _other_work(pauses)
-            entries.append(Entry(path=path, size=len(data), sha256=_added(store, data), kind="wheel"))
+            entries.append(_entry(path, store.artifact(Path(path).name, _added(store, data))))
         assemble.place(store, part, entries)
         (part / NAME).write_text("{}")
         assemble.write_sums(part, entries)
@@ -167,7 +172,7 @@ def test_a_blob_changed_at_the_same_size_is_not_placed(tmp_path: Path) -> None:
     path.chmod(0o644)
     path.write_bytes(b"evil")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    entry = Entry(path="wheels/a.whl", size=4, sha256=digest, kind="wheel")
+    entry = _entry("wheels/a.whl", Artifact(filename="a.whl", size=4, sha256=digest))
 
     for holder in (store, Store(store.root)):
         if not path.exists():

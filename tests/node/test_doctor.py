@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.node.host import doctor
-from ascend_wheelhouse.node.host.fitness import Finding
+from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import numbers, read_host
 
 
@@ -42,7 +42,7 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def examined(root: Path) -> dict[str, Finding]:
+def examined(root: Path) -> dict[str, HostFinding]:
     return {finding.name: finding for finding in doctor.examine(read_host(root))}
 
 

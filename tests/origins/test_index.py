@@ -14,10 +14,10 @@ from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import (
     Finder,
+    IndexPin,
     LockedFileChangedError,
     LockedFileGoneError,
     NoFileForTargetError,
-    Pin,
     UnknownProjectError,
 )
 from ascend_wheelhouse.origins.page import NotAnIndexError
@@ -137,13 +137,13 @@ def test_every_pin_is_found_in_order(index: Index, http: Http) -> None:
     names = [f"pkg{number}" for number in range(30)]
     for name in names:
         index.offer(f"{name}-1.0-py3-none-any.whl", name.encode())
-    found = Finder(http).find_all([Pin(name=name, version="1.0") for name in names], _ARM)
+    found = Finder(http).find_all([IndexPin(name=name, version="1.0") for name in names], _ARM)
     assert [file.name for file in found] == names
 
 
 def test_a_name_that_no_index_knows_is_told(http: Http) -> None:
     with pytest.raises(UnknownProjectError, match=r"'nothing'") as caught:
-        Finder(http).find_all([Pin(name="nothing", version="1")], _ARM)
+        Finder(http).find_all([IndexPin(name="nothing", version="1")], _ARM)
     assert caught.value.exit_code == 3
 
 
@@ -186,7 +186,7 @@ def test_a_find_links_page_is_read_once(index: Index) -> None:
     links = "".join(f'<a href="/files/{name}">{name}</a>' for name in index.files)
     index.raw["/links.html"] = ("text/html", links.encode())
     with client(index, no_index=True, find_links=(f"{index.url}/links.html",)) as http:
-        found = Finder(http).find_all([Pin(name=name, version="1.0") for name in ("aa", "bb")], _ARM)
+        found = Finder(http).find_all([IndexPin(name=name, version="1.0") for name in ("aa", "bb")], _ARM)
     assert [file.origin for file in found] == ["find-links"] * 2
     assert len(index.requests_for("links.html")) == 1
 

@@ -6,7 +6,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, NoFileForTargetError, Pin
+from ascend_wheelhouse.origins.index import Finder, IndexPin, NoFileForTargetError
 from ascend_wheelhouse.store.store import Store
 
 pytest_plugins = ["fetch_fixtures"]
@@ -16,15 +16,13 @@ pytestmark = pytest.mark.network
 def test_pins_are_found_for_the_target_and_fetched_from_a_lock_alone(store: Store) -> None:
     """The configured index, with what a lock keeps: name, file name, digest and size."""
     http = Http()
-    pins = [Pin(name="idna", version="3.10"), Pin(name="markupsafe", version="3.0.2")]
+    pins = [IndexPin(name="idna", version="3.10"), IndexPin(name="markupsafe", version="3.0.2")]
     found = Finder(http).find_all(pins, Target(machine="aarch64"))
     assert [file.filename for file in found] == [
         "idna-3.10-py3-none-any.whl",
         "MarkupSafe-3.0.2-cp311-cp311-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
     ]
-    locked = [
-        Download(name=file.name, filename=file.filename, sha256=file.sha256, size=file.size) for file in found
-    ]
+    locked = [Download.of(file.artifact, name=file.name) for file in found]
     finder = Finder(http)
     fetched = fetch_all(
         locked,

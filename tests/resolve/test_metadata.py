@@ -25,7 +25,7 @@ def index() -> Iterator[LocalIndex]:
 
 def remote(index: LocalIndex) -> RemoteWheel:
     url = index.url.replace("/simple", f"/files/{FILENAME}")
-    return RemoteWheel(filename=FILENAME, url=url, sha256="00", size=len(index.files[FILENAME]))
+    return RemoteWheel(url=url, sha256="00", size=len(index.files[FILENAME]))
 
 
 @pytest.mark.parametrize("ranges", [True, False])

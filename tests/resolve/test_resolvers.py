@@ -10,8 +10,7 @@ from local_index import LocalIndex, serving, write_wheel
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder
-from ascend_wheelhouse.origins.index import Pin as IndexPin
+from ascend_wheelhouse.origins.index import Finder, IndexPin
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.errors import (
     BadRequirementError,
@@ -234,11 +233,7 @@ def test_uv_tells_the_files_of_an_index_that_gives_sizes(
         config = PipConfig(index_url=index.url)
         found = Finder(Http(config)).find_all(pins, ARM)
         answer = UvResolver(config=config).resolve(ResolveRequest(requirements=("app",), target=ARM))
-    assert [vars(file) for file in answer.files] == [
-        {"name": each.name, "version": each.version, "filename": each.filename}
-        | {"size": each.size, "sha256": each.sha256}
-        for each in found
-    ]
+    assert answer.files == tuple(each.artifact for each in found)
 
 
 def test_uv_leaves_what_an_index_hides_to_the_finder(index: LocalIndex) -> None:

@@ -11,7 +11,7 @@ from upstreams import add_submodule, commit, git
 from ascend_wheelhouse.origins.git import RefMissingError, RefMovedError, newest_branch, pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.git_source import (
-    BundleMissingError,
+    GitBundleMissingError,
     GitFailedError,
     GitSource,
     TreeChangedError,
@@ -174,5 +174,5 @@ def test_without_a_bundle_an_offline_builder_says_which_commit_it_lacks(
     upstream: Upstream, store: Store, tmp_path: Path
 ) -> None:
     source = pinned(upstream, store)
-    with pytest.raises(BundleMissingError, match=source.top.commit):
+    with pytest.raises(GitBundleMissingError, match=source.top.commit):
         lay_out(source, Store(tmp_path / "other"), tmp_path / "out")

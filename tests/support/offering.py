@@ -9,6 +9,7 @@ from index_server import (
     wheel_bytes,
 )
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
@@ -19,6 +20,7 @@ NAME = "small-1.0-py3-none-any.whl"
 CHILD = """
 import sys
 from pathlib import Path
+from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -27,7 +29,8 @@ from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.fetch.transfer import Download
 root, filename, sha256, size, url = sys.argv[1:]
 http = Http(PipConfig(timeout=60), Mirrors())
-download = Download(filename=filename, sha256=sha256, size=int(size), urls=(url,))
+expected = Expected(sha256=sha256, size=int(size))
+download = Download(filename=filename, expected=expected, urls=(url,))
 fetch_all([download], Store(Path(root)), http=http)
 """
 """What a child process runs to fetch one file."""
@@ -38,13 +41,9 @@ def offered(index: Index, name: str = "small", *, filler: int = 2000) -> Downloa
     filename = f"{name}-1.0-py3-none-any.whl"
     content = wheel_bytes(name, "1.0", filler=filler)
     index.offer(filename, content)
-    return Download(
-        filename=filename,
-        sha256=hashlib.sha256(content).hexdigest(),
-        size=len(content),
-        name=name,
-        urls=(index.file_url(filename),),
-    )
+    digest = hashlib.sha256(content).hexdigest()
+    artifact = Artifact(filename=filename, size=len(content), sha256=digest)
+    return Download.of(artifact, name=name, urls=(index.file_url(filename),))
 
 
 def fetch(download: Download, store: Store, http: Http) -> bytes:

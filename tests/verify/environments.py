@@ -69,7 +69,7 @@ def setting(
     environment: Path,
     scratch: Path,
     locked: Mapping[str, Any],
-    options: settings.Options | None = None,
+    options: settings.VerifyOptions | None = None,
     node: Path = settings.NODE,
     *,
     ascend: cann.Ascend = NO_ASCEND,
@@ -79,7 +79,7 @@ def setting(
     return settings.Setting(
         environment=environment,
         manifest=locked,
-        options=options or settings.Options(),
+        options=options or settings.VerifyOptions(),
         launcher=NativeLauncher(sealed=False),
         ascend=ascend,
         scratch=scratch,

@@ -24,7 +24,7 @@ EVERYTHING = dict.fromkeys(
 
 
 def planned(
-    tmp_path: Path, options: settings.Options | None = None, ascend: cann.Ascend = NO_ASCEND
+    tmp_path: Path, options: settings.VerifyOptions | None = None, ascend: cann.Ascend = NO_ASCEND
 ) -> list[str]:
     made = setting(tmp_path / "e", tmp_path / "run", manifest(EVERYTHING), options, ascend=ascend)
     return [one.name for one in planning.plan(made)]
@@ -72,7 +72,7 @@ def test_a_pending_component_is_skipped_with_the_command_that_supplies_it(tmp_pa
 def test_requiring_an_npu_where_there_is_none_fails_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     report = runner.run_probes(
-        tmp_path / "no-environment", manifest(EVERYTHING), settings.Options(require_npu=True)
+        tmp_path / "no-environment", manifest(EVERYTHING), settings.VerifyOptions(require_npu=True)
     )
     assert report.exit_code == 9
     assert [(one.probe, one.verdict) for one in report.results] == [("npu-present", "failed")]
@@ -94,12 +94,14 @@ def test_a_run_without_any_probe_is_no_pass() -> None:
 
 
 def test_only_and_without_choose_probes(tmp_path: Path) -> None:
-    assert planned(tmp_path, settings.Options(only=("files", "versions"), without=("files",))) == ["versions"]
+    assert planned(tmp_path, settings.VerifyOptions(only=("files", "versions"), without=("files",))) == [
+        "versions"
+    ]
 
 
 def test_an_announced_failure_is_known_and_keeps_its_cause(tmp_path: Path) -> None:
     node = scripted_probe(tmp_path, "picky", "raise ProbeFailedError('it is a CUDA build')")
-    options = settings.Options(known={"picky": "see the stack's notes"})
+    options = settings.VerifyOptions(known={"picky": "see the stack's notes"})
     made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), options, node)
     result = runner.run_probe(probe("picky"), made)
     assert (result.verdict, result.evidence) == (

@@ -126,7 +126,7 @@ def test_an_announced_failure_of_one_package_does_not_fail_the_probe(
     environment: Path, tmp_path: Path
 ) -> None:
     install(environment, "fussy", "1", {"fussy.py": "import nothing_of_that_name\n"})
-    options = settings.Options(known={"imports/fussy": "its optional half is not in the stack"})
+    options = settings.VerifyOptions(known={"imports/fussy": "its optional half is not in the stack"})
     made = setting(environment, tmp_path / "run", manifest(LOCKED), options)
     result = runner.run_probe(named("imports"), made)
     assert result.verdict == "passed"

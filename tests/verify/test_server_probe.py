@@ -36,7 +36,7 @@ def serve(tmp_path: Path, **knobs: object) -> Result:
     install(
         environment, "sglang", "1", {**package, "sglang/stand_in.py": STAND_IN, "sglang/knobs.json": told}
     )
-    options = settings.Options(model=str(model), standins=str(tmp_path))
+    options = settings.VerifyOptions(model=str(model), standins=str(tmp_path))
     made = setting(environment, tmp_path / "run", manifest({"sglang": "1"}), options)
     return runner.run_probe(named("server"), made)
 

@@ -30,7 +30,7 @@ class NothingToAuditError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class AuditRequest:
     """What `invoke audit` was asked for.
 
     Args:
@@ -50,7 +50,7 @@ class Request:
     npu: str = "a3"
 
 
-def audit(request: Request, *, root: Path, emit: Emit, store: Store | None = None) -> AuditReport:
+def audit(request: AuditRequest, *, root: Path, emit: Emit, store: Store | None = None) -> AuditReport:
     """Audit what was asked for.
 
     Args:
@@ -71,10 +71,10 @@ def audit(request: Request, *, root: Path, emit: Emit, store: Store | None = Non
 
 def audit_folder(folder: Path, *, root: Path, store: Store, emit: Emit) -> AuditReport:
     """Audit a wheelhouse that has a manifest: what `invoke wheelhouse` does at its end."""
-    return audit(Request(wheelhouse=folder), root=root, emit=emit, store=store)
+    return audit(AuditRequest(wheelhouse=folder), root=root, emit=emit, store=store)
 
 
-def _wheels(request: Request, store: Store) -> tuple[list[WheelInput], Mapping[str, Any]]:
+def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapping[str, Any]]:
     wheelhouse = request.wheelhouse
     document: Mapping[str, Any] = {}
     found: list[WheelInput] = []
@@ -128,7 +128,7 @@ def _input(path: Path) -> WheelInput:
     return WheelInput(path=path, filename=path.name)
 
 
-def _target(wheels: Sequence[WheelInput], document: Mapping[str, Any], request: Request) -> Target:
+def _target(wheels: Sequence[WheelInput], document: Mapping[str, Any], request: AuditRequest) -> Target:
     """Return the target of the manifest, else the one whose machine most wheels name."""
     cell = document.get("cell", {})
     votes = {machine: sum(machine in wheel.filename for wheel in wheels) for machine in MACHINES}

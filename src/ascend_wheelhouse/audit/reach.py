@@ -28,7 +28,7 @@ _BY_PATH = b"spec_from_file_location"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Found:
+class _Import:
     """An import statement: the absolute dotted name, the names taken from it, and its line."""
 
     name: str
@@ -88,15 +88,15 @@ class _Walk:
             following += self._one(found, member)
         return following
 
-    def _is_news(self, found: _Found) -> bool:
+    def _is_news(self, found: _Import) -> bool:
         """Tell whether an import would be told of: then the syntax tree must confirm that it is one."""
         return self._is_foreign(found) and _short(found.name) not in self.external
 
-    def _is_foreign(self, found: _Found) -> bool:
+    def _is_foreign(self, found: _Import) -> bool:
         top = found.name.partition(".")[0]
         return top not in self.package.tops and top not in standard_library(self.package.python)
 
-    def _one(self, found: _Found, member: str) -> list[str]:
+    def _one(self, found: _Import, member: str) -> list[str]:
         parts = found.name.split(".")
         if self._is_foreign(found):
             if self._bundled(parts[0], member):
@@ -193,15 +193,17 @@ def parse(data: bytes) -> ast.Module | None:
         return None
 
 
-def _imports(body: Iterable[ast.stmt], package: str, python: tuple[int, int]) -> Iterator[_Found]:
+def _imports(body: Iterable[ast.stmt], package: str, python: tuple[int, int]) -> Iterator[_Import]:
     for node in body:
         match node:
             case ast.Import():
                 for alias in node.names:
-                    yield _Found(name=alias.name, names=(), line=node.lineno)
+                    yield _Import(name=alias.name, names=(), line=node.lineno)
             case ast.ImportFrom():
                 if name := _absolute(node, package):
-                    yield _Found(name=name, names=tuple(alias.name for alias in node.names), line=node.lineno)
+                    yield _Import(
+                        name=name, names=tuple(alias.name for alias in node.names), line=node.lineno
+                    )
             case _:
                 for inner in _certain(node, python):
                     yield from _imports(inner, package, python)

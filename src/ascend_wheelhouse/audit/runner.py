@@ -44,7 +44,7 @@ class WheelInput:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Task:
+class _WheelToRead:
     """One wheel to read; it travels to another process."""
 
     wheel: WheelInput
@@ -107,7 +107,7 @@ def _facts(
     inputs: Sequence[WheelInput], policy: AuditPolicy, store: Store | None, emit: Emit
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="read", jobs=len(inputs)))
-    unread: list[_Task] = []
+    unread: list[_WheelToRead] = []
     for task in _tasks(inputs, policy):
         known = _known(task, store)
         if known is None:
@@ -121,15 +121,15 @@ def _facts(
         yield facts
 
 
-def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy) -> Iterator[_Task]:
+def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy) -> Iterator[_WheelToRead]:
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="hash") as pool:
         digests = pool.map(file_sha256, [wheel.path for wheel in inputs])
         for wheel, sha256 in zip(inputs, digests, strict=True):
             roots = policy.import_roots.get(wheel.filename.partition("-")[0].lower().replace("_", "-"), ())
-            yield _Task(wheel=wheel, sha256=sha256, python=policy.target.python, roots=tuple(roots))
+            yield _WheelToRead(wheel=wheel, sha256=sha256, python=policy.target.python, roots=tuple(roots))
 
 
-def _known(task: _Task, store: Store | None) -> WheelFacts | None:
+def _known(task: _WheelToRead, store: Store | None) -> WheelFacts | None:
     record = store.result(task.key) if store is not None else None
     try:
         return from_json(record) if record is not None else None
@@ -137,7 +137,7 @@ def _known(task: _Task, store: Store | None) -> WheelFacts | None:
         return None
 
 
-def _read(tasks: Sequence[_Task], emit: Emit) -> Iterator[tuple[_Task, WheelFacts]]:
+def _read(tasks: Sequence[_WheelToRead], emit: Emit) -> Iterator[tuple[_WheelToRead, WheelFacts]]:
     tasks = sorted(tasks, key=lambda task: task.wheel.path.stat().st_size, reverse=True)
     total = sum(task.wheel.path.stat().st_size for task in tasks)
     if total < _WORTH_A_POOL or len(tasks) == 1:
@@ -149,7 +149,9 @@ def _read(tasks: Sequence[_Task], emit: Emit) -> Iterator[tuple[_Task, WheelFact
     workers = min(_WORKERS, os.cpu_count() or 1)
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
-        running: dict[Future[WheelFacts], _Task] = {pool.submit(_extract, task): task for task in tasks}
+        running: dict[Future[WheelFacts], _WheelToRead] = {
+            pool.submit(_extract, task): task for task in tasks
+        }
         try:
             for done in as_completed(running):
                 task = running[done]
@@ -182,7 +184,7 @@ def end_with(pid: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _extract(task: _Task) -> WheelFacts:
+def _extract(task: _WheelToRead) -> WheelFacts:
     wheel = task.wheel
     return extract(
         wheel.path, filename=wheel.filename, sha256=task.sha256, python=task.python, roots=task.roots

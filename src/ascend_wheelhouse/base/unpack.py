@@ -43,8 +43,11 @@ def extract(archive: tarfile.TarFile, folder: Path) -> int:
 
 
 def _refuse_odd_link(member: tarfile.TarInfo, folder: Path) -> None:
-    """Refuse a link in the place of something, or a hard link to what is no file that came before it."""
-    if (member.issym() or member.islnk()) and os.path.lexists(folder / member.name):
+    """Refuse a link in the place of something or below a file, or a hard link to what is no file before it."""
+    path = folder / member.name
+    if (member.issym() or member.islnk()) and any(above.is_file() for above in path.parents):
+        raise tarfile.ExtractError(f"{member.name} stands below a file of the archive")
+    if (member.issym() or member.islnk()) and os.path.lexists(path):
         raise tarfile.ExtractError(
             f"{member.name} links to {member.linkname}, and stands in the archive before"
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from ascend_wheelhouse.base.artifact import from_row
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.build import shims
@@ -108,7 +109,7 @@ class Builder:
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""
         rows = (self.store.result(f"build-{key}") or {}).get("wheels", [])
-        wheels = [BuiltWheel(**row, cached=True) for row in rows]
+        wheels = [BuiltWheel(**from_row(row), cached=True) for row in rows]
         return wheels if all(self.store.has(wheel.sha256) for wheel in wheels) else []
 
     def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
@@ -122,13 +123,10 @@ class Builder:
         finished = self.make(job, toolchain, place, ccache=self.ccache)
         wheels = []
         for path, note in finished:
-            size = path.stat().st_size
             wheels.append(
                 BuiltWheel(
                     component=job.component,
-                    filename=path.name,
-                    sha256=self.store.add(path),
-                    size=size,
+                    artifact=self.store.artifact(path.name, self.store.add(path)),
                     key=key,
                     toolchain=self._identity(job, toolchain),
                     sandbox=self.sandbox.identity,

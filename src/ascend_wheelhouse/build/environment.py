@@ -17,18 +17,18 @@ from pathlib import Path
 import uv
 from packaging.utils import parse_wheel_filename
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
-from ascend_wheelhouse.build.job import EnvironmentFile
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, Pin
+from ascend_wheelhouse.origins.index import Finder, IndexPin
 from ascend_wheelhouse.resolve.request import Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -96,7 +96,7 @@ def lock_environment(
     emit: Emit,
     http: Http,
     constraints: Sequence[str] = (),
-) -> tuple[EnvironmentFile, ...]:
+) -> tuple[Artifact, ...]:
     """Resolve build requirements for the builder and have every wheel in the store.
 
     Args:
@@ -109,13 +109,10 @@ def lock_environment(
         constraints: The runtime lock's pins, so that torch is the very wheel that will be installed.
     """
     request = ResolveRequest(requirements=tuple(requirements), constraints=tuple(constraints), target=target)
-    pins = [Pin(name=pin.name, version=pin.version) for pin in resolver.resolve(request).pins]
+    pins = [IndexPin(name=pin.name, version=pin.version) for pin in resolver.resolve(request).pins]
     finder = Finder(http)
     found = finder.find_all(pins, target, emit)
-    downloads = [
-        Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name, urls=(file.url,))
-        for file in found
-    ]
+    downloads = [Download.of(file.artifact, name=file.name, urls=(file.url,)) for file in found]
     fetched = fetch_all(
         downloads,
         store,
@@ -123,8 +120,7 @@ def lock_environment(
         http=http,
         locate=lambda one: finder.where(one.name, one.filename, one.sha256 or ""),
     )
-    files = (EnvironmentFile(filename=one.download.filename, sha256=one.sha256) for one in fetched)
-    return tuple(sorted(files, key=lambda file: file.filename))
+    return tuple(sorted((one.artifact for one in fetched), key=lambda file: file.filename))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +132,7 @@ class Environment:
 
 
 def prepare(
-    files: Sequence[EnvironmentFile],
+    files: Sequence[Artifact],
     interpreter: Interpreter,
     *,
     store: Store,
@@ -166,7 +162,7 @@ def prepare(
 
 
 def _install(
-    files: Sequence[EnvironmentFile],
+    files: Sequence[Artifact],
     interpreter: Interpreter,
     place: Path,
     seen: str,

@@ -10,16 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.git_source import GitSource
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentFile:
-    """A wheel of the build environment."""
-
-    filename: str
-    sha256: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +53,7 @@ class Sources:
     """
 
     tree: GitSource | Archive
-    environment: tuple[EnvironmentFile, ...] = ()
+    environment: tuple[Artifact, ...] = ()
     patches: tuple[Patch, ...] = ()
     repositories: tuple[PlacedRepository, ...] = ()
 
@@ -80,24 +73,22 @@ class Sources:
         return self.tree.digest if isinstance(self.tree, GitSource) else self.tree.sha256
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the lock keeps."""
+        """Return what the lock keeps, the environment's wheels aside: those it keeps as locked files."""
         tree = self.tree
         return {
             "git" if isinstance(tree, GitSource) else "archive": tree.as_dict()
             if isinstance(tree, GitSource)
             else vars(tree),
-            "environment": [vars(file) for file in self.environment],
             "patches": [{"name": patch.name, "sha256": patch.sha256} for patch in self.patches],
             "repositories": [{"path": item.path, "git": item.source.as_dict()} for item in self.repositories],
         }
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], patches: tuple[Patch, ...] = ()) -> Sources:
-        """Read back what `as_dict` wrote; the patches' texts come from the recipes."""
+        """Read back what `as_dict` wrote; the patches' texts come from the recipes, the environment from the lock."""
         git, archive = table.get("git"), table.get("archive")
         return cls(
             tree=GitSource.from_dict(git) if git else Archive(**(archive or {})),
-            environment=tuple(EnvironmentFile(**row) for row in table.get("environment", ())),
             patches=patches,
             repositories=tuple(
                 PlacedRepository(path=row["path"], source=GitSource.from_dict(row["git"]))

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from packaging.version import Version
 
-from ascend_wheelhouse.build.job import EnvironmentFile
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.build.toolchain import Toolchain
 
 _TOKEN = b"+"
@@ -76,7 +76,7 @@ def make_is_client(toolchain: Toolchain) -> bool:
     return make is None or Version(make.version) >= _FIFO_MAKE
 
 
-def ninja_is_client(toolchain: Toolchain, environment: Iterable[EnvironmentFile]) -> bool:
+def ninja_is_client(toolchain: Toolchain, environment: Iterable[Artifact]) -> bool:
     """Return whether the ninja of the build environment, else the host's, can use a FIFO."""
     brought = (match[1] for file in environment if (match := _NINJA_WHEEL.match(file.filename)))
     host = toolchain.get("ninja")

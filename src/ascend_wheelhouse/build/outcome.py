@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
+
 
 @dataclass(frozen=True, kw_only=True)
-class BuiltWheel:
+class BuiltWheel(HasArtifact):
     """A wheel in the store.
 
     Args:
         component: The recipe's name.
-        filename: Its file name, with the repaired tag and the cell's local version.
-        sha256: Its digest.
-        size: Bytes.
+        artifact: The file, its name with the repaired tag and the cell's local version.
         key: The key of its build.
         toolchain: What each tool identified itself as.
         sandbox: `bubblewrap`, `namespaces`, `container:<image>`, or `none` for an unsealed build.
@@ -24,9 +24,7 @@ class BuiltWheel:
     """
 
     component: str
-    filename: str
-    sha256: str
-    size: int
+    artifact: Artifact
     key: str
     toolchain: Mapping[str, str] = field(default_factory=dict)
     sandbox: str = ""
@@ -35,7 +33,7 @@ class BuiltWheel:
 
     def as_record(self) -> dict[str, Any]:
         """Return what the store keeps under the key."""
-        record = dict(vars(self)) | {"toolchain": dict(self.toolchain)}
+        record = as_row(self)
         del record["cached"]
         return record
 

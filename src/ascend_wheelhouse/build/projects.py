@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from pathlib import Path
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.base.scratch import scratch
@@ -38,11 +38,14 @@ def build_source(source: LockedSource, recipe: Recipe, *, store: Store, emit: Em
         DamagedBlobError: Something in the store is not what the lock names.
         BuildError: The build failed.
     """
-    if recipe.project is None:
+    if recipe.project is None or source.archive is None:
+        lacking = (
+            "its lock names no source archive" if recipe.project else "its recipe has no [project] table"
+        )
         raise NotAProjectError(
-            f"{recipe.name} cannot be built from {source.filename}.",
-            why=f"recipes/{recipe.name}.toml has no [project] table.",
-            next_step=f"add one, or hand the wheel over: `invoke vendor FILE --component {recipe.name}`",
+            f"{recipe.name} {source.version} cannot be built: {lacking}.",
+            why="A [project] table builds from an sdist.",
+            next_step=f"hand the wheel over: `invoke vendor FILE --component {recipe.name}`",
         )
     emit(JobStarted(job=recipe.name, action="build"))
     try:
@@ -50,10 +53,9 @@ def build_source(source: LockedSource, recipe: Recipe, *, store: Store, emit: Em
             locked = ProjectSource(
                 name=recipe.distribution,
                 version=source.version,
-                sdist=_placed(store, source.filename, source.sha256, work),
+                sdist=_placed(store, source.archive, work),
                 requirements=[
-                    _placed(store, file.filename, file.sha256, work / "environment")
-                    for file in source.environment
+                    _placed(store, file.artifact, work / "environment") for file in source.environment
                 ],
             )
             out = work / "out"
@@ -78,14 +80,16 @@ def rules_for(project: ProjectBuild, version: str) -> ProjectRules:
     )
 
 
-def _placed(store: Store, filename: str, sha256: str, folder: Path) -> Path:
+def _placed(store: Store, artifact: Artifact, folder: Path) -> Path:
     """Copy a blob under its own name, and check on the way that it is the one that the lock names."""
+    sha256 = artifact.sha256
     if not store.has(sha256):
         raise BlobMissingError(
-            f"{filename} is not in the store.", next_step="run the same command again without --offline"
+            f"{artifact.filename} is not in the store.",
+            next_step="run the same command again without --offline",
         )
     folder.mkdir(exist_ok=True)
-    path = folder / os.path.basename(filename)  # noqa: PTH119 - a bare name, whatever the lock says
+    path = folder / artifact.filename
     shutil.copyfile(store.path(sha256), path)
     if (found := file_sha256(path)) != sha256:
         store.path(sha256).unlink(missing_ok=True)
@@ -94,14 +98,6 @@ def _placed(store: Store, filename: str, sha256: str, folder: Path) -> Path:
 
 
 def _kept(path: Path, source: LockedSource, recipe: Recipe, store: Store) -> LockedFile:
-    with WheelFile.open(path) as wheel:
-        name, version = wheel.name, str(wheel.version)
-    return LockedFile(
-        name=name,
-        version=version,
-        filename=path.name,
-        size=path.stat().st_size,
-        sha256=store.add(path),
-        component=recipe.name,
-        origin=source.origin,
-    )
+    with WheelFile.open(path):
+        artifact = store.artifact(path.name, store.add(path))
+    return LockedFile.of(artifact, component=recipe.name, origin=source.origin)

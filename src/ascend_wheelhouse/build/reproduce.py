@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
 from ascend_wheelhouse.base.events import JobFinished, JobStarted, Note
 from ascend_wheelhouse.base.scratch import memory, scratch
 from ascend_wheelhouse.build.builder import Builder
@@ -31,22 +32,18 @@ _ROOM_IN_MEMORY = 4 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class WheelReport:
+class WheelReport(HasArtifact):
     """One wheel of two builds.
 
     Args:
-        filename: Its name in the first build.
-        sha256: Its digest in the first build.
-        size: Its bytes.
+        artifact: The file that the first build gave.
         rung: How equal the finished wheels are.
         raw: How equal they are as the steps left them, before repair and normalising.
         differences: What differs in the finished wheels.
         culprits: The conditions that make it differ, each found alone.
     """
 
-    filename: str
-    sha256: str
-    size: int
+    artifact: Artifact
     rung: Rung
     raw: Rung
     differences: tuple[MemberDifference, ...] = ()
@@ -70,7 +67,9 @@ class ReproduceReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
-        return asdict(self) | {"bit_equal": self.bit_equal, "not_varied": dict(self.not_varied)}
+        wheels = [as_row(wheel) for wheel in self.wheels]
+        more = {"wheels": wheels, "bit_equal": self.bit_equal, "not_varied": dict(self.not_varied)}
+        return asdict(self) | more
 
 
 def reproduce(
@@ -148,11 +147,10 @@ class _Trials:
 
 
 def _report(first: _Made, second: _Made) -> WheelReport:
-    finished: Comparison = compare_wheels(first.finished, second.finished)
+    path = first.finished
+    finished: Comparison = compare_wheels(path, second.finished)
     return WheelReport(
-        filename=first.finished.name,
-        sha256=file_sha256(first.finished),
-        size=first.finished.stat().st_size,
+        artifact=Artifact(filename=path.name, size=path.stat().st_size, sha256=file_sha256(path)),
         rung=finished.rung,
         raw=compare_wheels(first.raw, second.raw).rung,
         differences=finished.differences,

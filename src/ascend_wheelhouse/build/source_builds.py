@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, supply_of, unfit
-from ascend_wheelhouse.build.job import Archive, EnvironmentFile, Sources
+from ascend_wheelhouse.build.job import Archive, Sources
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.cells.cell import Cell
@@ -87,29 +87,16 @@ class SourceBuilds:
         return self._locked(answer, sources)
 
     def _locked(self, answer: ToBuild, sources: Sources) -> LockedSource:
-        tree = sources.tree if isinstance(sources.tree, Archive) else None
-        table = sources.as_dict()
-        del table["environment"]
+        tree, store = sources.tree, self.locker.store
+        archive = store.artifact(tree.filename, tree.sha256) if isinstance(tree, Archive) else None
         return LockedSource(
             component=answer.recipe.name,
             version=answer.version,
             origin=answer.origin.kind,
-            filename=tree.filename if tree else "",
-            size=self.locker.store.size_of(tree.sha256) if tree else 0,
-            sha256=tree.sha256 if tree else "",
-            commit="" if tree else sources.commit,
-            environment=tuple(map(self._wheel, sources.environment)),
-            build=table,
-        )
-
-    def _wheel(self, file: EnvironmentFile) -> LockedFile:
-        name, version, _, _ = parse_wheel_filename(file.filename)
-        return LockedFile(
-            name=canonicalize_name(name),
-            version=str(version),
-            filename=file.filename,
-            size=self.locker.store.size_of(file.sha256),
-            sha256=file.sha256,
+            archive=archive,
+            commit="" if archive else sources.commit,
+            environment=tuple(map(LockedFile.of, sources.environment)),
+            build=sources.as_dict(),
         )
 
     def sources(self, locked: LockedSource, beside: Sequence[LockedFile] = ()) -> Sources:
@@ -124,7 +111,7 @@ class SourceBuilds:
             RefMovedError: A tag or branch is no longer what was locked.
         """
         wheels = {one.name: one for one in (*locked.environment, *beside)}
-        files = sorted((one.filename, one.sha256) for one in wheels.values())
+        environment = sorted((one.artifact for one in wheels.values()), key=lambda file: file.filename)
         patches = patches_for(self.locker.patches, locked.component, locked.version)
         wanted = [(row["name"], row["sha256"]) for row in locked.build.get("patches", ())]
         if wanted != [(patch.name, patch.sha256) for patch in patches]:
@@ -132,8 +119,7 @@ class SourceBuilds:
                 f"The patches of {locked.component} are not those of the lock.",
                 next_step=f"invoke lock --upgrade --torch {self.cell.torch} --build {locked.component}",
             )
-        environment = tuple(EnvironmentFile(filename=name, sha256=digest) for name, digest in files)
-        sources = replace(Sources.from_dict(locked.build, patches), environment=environment)
+        sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(environment))
         if not self.offline:
             self._bring_commits(sources)
         return sources
@@ -187,17 +173,7 @@ class SourceBuilds:
 
 def built_file(wheel: BuiltWheel, recipe: Recipe, origin: str) -> LockedFile:
     """Return a built wheel as the lock keeps it; `origin` is its source's."""
-    name, version, _, _ = parse_wheel_filename(wheel.filename)
-    return LockedFile(
-        name=canonicalize_name(name),
-        version=str(version),
-        filename=wheel.filename,
-        size=wheel.size,
-        sha256=wheel.sha256,
-        component=recipe.name,
-        origin=origin,
-        note=_history(wheel),
-    )
+    return LockedFile.of(wheel.artifact, component=recipe.name, origin=origin, note=_history(wheel))
 
 
 def _history(wheel: BuiltWheel) -> str:

@@ -34,7 +34,7 @@ def lay_source(
         order: In which order files are made, which a directory listing may follow.
 
     Raises:
-        BundleMissingError, BlobMissingError: The store lacks the source.
+        GitBundleMissingError, BlobMissingError: The store lacks the source.
         DamagedBlobError, TreeChangedError: It has other bytes than the lock says.
         PatchFailedError, EditFailedError: A change does not fit.
     """

@@ -12,7 +12,7 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobSta
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, part_size
-from ascend_wheelhouse.bundle.tar import Member, write_members
+from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import Bundle, File, Verified, open_bundle
@@ -229,9 +229,11 @@ def rebuild_bundle(
     with translated():
         bundle = open_bundle(delta, base)
         bundle.verify(trusted_key, insecure=insecure)
-    heads = [Member.small(name, content) for name, content in bundle.head_members() if name != layout.DELTA]
+    heads = [
+        BundleMember.small(name, content) for name, content in bundle.head_members() if name != layout.DELTA
+    ]
     files = [
-        Member(path=file.path, size=file.size, sha256=file.sha256, content=bundle.region(file.path))
+        BundleMember(path=file.path, size=file.size, sha256=file.sha256, content=bundle.region(file.path))
         for file in bundle.iter_files()
     ]
     with PartWriter(out) as writer:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
-from ascend_wheelhouse.bundle.tar import Buffers, Member, WheelhouseChangedError, chunks, new_buffers
+from ascend_wheelhouse.bundle.tar import Buffers, BundleMember, WheelhouseChangedError, chunks, new_buffers
 
 ARTIFACT_TYPE: Final = "application/vnd.ascend-wheelhouse.bundle.v1"
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -28,7 +28,7 @@ _TYPES = {".whl": "application/zip", ".json": "application/json", ".html": "text
 
 
 def write_bundle_layout(
-    members: Iterable[Member], out: Path, reference: str, annotations: dict[str, str], emit: Emit
+    members: Iterable[BundleMember], out: Path, reference: str, annotations: dict[str, str], emit: Emit
 ) -> None:
     """Write members as an artifact in an image layout; blobs that are there already and sound are kept.
 
@@ -102,7 +102,7 @@ def blob_path(out: Path, digest: str) -> Path:
     return out / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
-def _layer(member: Member) -> dict[str, Any]:
+def _layer(member: BundleMember) -> dict[str, Any]:
     return {
         "mediaType": _TYPES.get(Path(member.path).suffix, "application/octet-stream"),
         "digest": f"sha256:{member.sha256}",
@@ -111,7 +111,7 @@ def _layer(member: Member) -> dict[str, Any]:
     }
 
 
-def _write_blob(out: Path, member: Member, buffers: Buffers) -> None:
+def _write_blob(out: Path, member: BundleMember, buffers: Buffers) -> None:
     target = blob_path(out, member.sha256)
     if target.is_file() and target.stat().st_size == member.size and _digest(target) == member.sha256:
         return

@@ -15,8 +15,9 @@ from typing import Any
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
-from ascend_wheelhouse.bundle.tar import Member
+from ascend_wheelhouse.bundle.tar import BundleMember
 from ascend_wheelhouse.folder import provenance
+from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.trust import strict
@@ -26,16 +27,12 @@ class WheelhouseIncompleteError(errors.IncompleteError):
     """A wheelhouse with pending components would be bundled."""
 
 
-class NotAWheelhouseError(errors.UsageError):
-    """The folder to bundle is not a wheelhouse."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """A wheelhouse on its way into a bundle: its manifest with the serial, and its members in order."""
 
     manifest: dict[str, Any]
-    members: tuple[Member, ...]
+    members: tuple[BundleMember, ...]
     fingerprint: str | None
     base: deltas.Base | None
 
@@ -94,17 +91,17 @@ def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompl
 
 def _members(
     wheelhouse: Path, manifest: dict[str, Any], signer: Signer | None, base: deltas.Base | None
-) -> Iterator[Member]:
+) -> Iterator[BundleMember]:
     text = (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode()
-    yield Member.small(layout.MANIFEST, text)
+    yield BundleMember.small(layout.MANIFEST, text)
     if signer:
-        yield Member.small(layout.SIGNATURE, signer.sign(text))
-        yield Member.small(layout.PROVENANCE, provenance.signed_statement(manifest, text, signer))
+        yield BundleMember.small(layout.SIGNATURE, signer.sign(text))
+        yield BundleMember.small(layout.PROVENANCE, provenance.signed_statement(manifest, text, signer))
     files = {file["path"]: file for file in manifest["files"]}
     paths = layout.member_order(files) if base is None else deltas.carried(manifest, base)
     if base:
-        yield Member.small(layout.DELTA, layout.delta(base.contents, paths))
-    yield Member.small(layout.SUMS, layout.sums(manifest["files"]))
+        yield BundleMember.small(layout.DELTA, layout.delta(base.contents, paths))
+    yield BundleMember.small(layout.SUMS, layout.sums(manifest["files"]))
     for path in paths:
         file = files[path]
-        yield Member(path=path, size=file["size"], sha256=file["sha256"], content=wheelhouse / path)
+        yield BundleMember(path=path, size=file["size"], sha256=file["sha256"], content=wheelhouse / path)

@@ -36,7 +36,7 @@ class WheelhouseChangedError(IntegrityError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
+class BundleMember:
     """One file to pack: `content` is its bytes, or where it lies (a file, or a stretch of another bundle)."""
 
     path: str
@@ -45,7 +45,7 @@ class Member:
     content: bytes | Path | Region
 
     @classmethod
-    def small(cls, path: str, content: bytes) -> Member:
+    def small(cls, path: str, content: bytes) -> BundleMember:
         """Return a member made of bytes at hand."""
         return cls(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest(), content=content)
 
@@ -55,7 +55,7 @@ class Member:
         return len(layout.header(self.path, self.size)) + self.size + layout.padding(self.size)
 
 
-def write_members(members: Iterable[Member], writer: PartWriter, emit: Emit) -> list[Path]:
+def write_members(members: Iterable[BundleMember], writer: PartWriter, emit: Emit) -> list[Path]:
     """Write members and the end of the bundle, going on where an earlier run stopped; return its files.
 
     Raises:
@@ -76,7 +76,7 @@ def write_members(members: Iterable[Member], writer: PartWriter, emit: Emit) -> 
     return writer.finish()
 
 
-def _sound_members(members: list[Member], writer: PartWriter) -> int:
+def _sound_members(members: list[BundleMember], writer: PartWriter) -> int:
     """Return how many members an earlier run left in good order; what follows them is cut off."""
     position = 0
     for count, member in enumerate(members):
@@ -88,7 +88,7 @@ def _sound_members(members: list[Member], writer: PartWriter) -> int:
     return len(members)
 
 
-def _is_there(member: Member, writer: PartWriter, position: int) -> bool:
+def _is_there(member: BundleMember, writer: PartWriter, position: int) -> bool:
     head = layout.header(member.path, member.size)
     if writer.read(position, len(head)) != head:
         return False
@@ -99,7 +99,9 @@ def _is_there(member: Member, writer: PartWriter, position: int) -> bool:
     return digest.hexdigest() == member.sha256 and writer.read(start + member.size, tail) == bytes(tail)
 
 
-def _write_member(member: Member, writer: PartWriter, hasher: ThreadPoolExecutor, buffers: Buffers) -> None:
+def _write_member(
+    member: BundleMember, writer: PartWriter, hasher: ThreadPoolExecutor, buffers: Buffers
+) -> None:
     """Write one member; pieces of a large one are hashed by another thread while the next is read."""
     writer.write(layout.header(member.path, member.size))
     digest, done = hashlib.sha256(), 0
@@ -130,7 +132,7 @@ def new_buffers() -> Buffers:
     return cycle([memoryview(bytearray(CHUNK)) for _ in range(2)])
 
 
-def chunks(member: Member, buffers: Buffers) -> Iterator[memoryview]:
+def chunks(member: BundleMember, buffers: Buffers) -> Iterator[memoryview]:
     """Yield the content of a member, and at most one byte more than it should have.
 
     A piece is valid until the next but one is asked for.

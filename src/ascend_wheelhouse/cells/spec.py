@@ -69,7 +69,7 @@ class Edit(FileModel):
     when: When = {}
 
 
-class Download(FileModel):
+class DeclaredDownload(FileModel):
     """A file that the build itself would download: vendored by hash and served by URL in the sandbox."""
 
     url: str
@@ -145,7 +145,7 @@ class BuildTable(FileModel):
     debug_info: bool = False
     container: str = ""
     edits: tuple[Edit, ...] = ()
-    downloads: tuple[Download, ...] = ()
+    downloads: tuple[DeclaredDownload, ...] = ()
     repositories: tuple[Repository, ...] = ()
     repair: Repair = Repair()
     variants: tuple[Variant, ...] = ()
@@ -210,7 +210,7 @@ class BuildSpec(FileModel):
     debug_info: bool
     container: str
     edits: tuple[Edit, ...]
-    downloads: tuple[Download, ...]
+    downloads: tuple[DeclaredDownload, ...]
     repositories: tuple[Repository, ...]
     repair: Repair
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.audit.command import Request, audit
+from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
 
@@ -24,7 +24,7 @@ def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: b
     """
     json = json or "--json" in wheels  # behind `--` it is meant as the option all the same
     with console.main_guard(json=json):
-        request = Request(
+        request = AuditRequest(
             paths=tuple(Path(wheel) for wheel in wheels if wheel != "--json"),
             wheelhouse=_path(words["wheelhouse"]),
             lock=_path(words["lock"]),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
-
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.artifact import as_row
 from ascend_wheelhouse.base.errors import BuildError, IncompleteError, ResolveError, UsageError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, unfit
@@ -113,7 +112,7 @@ def main(
         hold_to_lock(source, built)
         path = workspace.store.path(built.sha256)
         _tell(
-            asdict(built) | {"path": str(path)},
+            as_row(built) | {"path": str(path)},
             [built.filename, f"sha256 {built.sha256}", str(path)],
             json=json,
         )
@@ -168,17 +167,8 @@ def _record(task: _Task, report: ReproduceReport) -> None:
     lock = task.workspace.committed_lock(task.cell)
     if lock is None or not report.bit_equal or len(report.wheels) != 1:
         return
-    (wheel,) = report.wheels
-    name, version, _, _ = parse_wheel_filename(wheel.filename)
-    file = LockedFile(
-        name=canonicalize_name(name),
-        version=str(version),
-        filename=wheel.filename,
-        size=wheel.size,
-        sha256=wheel.sha256,
-        component=task.recipe.name,
-        note="bit-equal when built again under other conditions",
-    )
+    note = "bit-equal when built again under other conditions"
+    file = LockedFile.of(report.wheels[0].artifact, component=task.recipe.name, note=note)
     sources = tuple(
         replace(one, wheel=replace(file, origin=one.origin)) if one.component == task.recipe.name else one
         for one in lock.sources

@@ -36,5 +36,6 @@ def _named(root: Path, store: Store) -> set[str]:
     named = {file.sha256 for path in locks for file in pylock.load_pylock(path).files}
     for path in (root / "lockfiles").glob("*/sources.*.toml"):
         for source in lock.sources_in(path.parent, path.name.split(".")[1]):
-            named |= {file.sha256 for file in carried.source_files(source, store)}
+            held = (file.artifact for file in carried.source_files(source, store))
+            named |= {artifact.sha256 for artifact in held if artifact}
     return named | {record.sha256 for record in list_vendored(store)}

@@ -61,7 +61,7 @@ def main(
             from ascend_wheelhouse.commands.options import options_of
 
             options = options_of(words, output, upgrade=upgrade, audit=audit)
-            made_in = Room(offline=offline, sandbox=sandbox, container=container)
+            made_in = Means(offline=offline, sandbox=sandbox, container=container)
             found = _make(root, options, state, made_in, json=json)
         _complete_or_raise(found, strict=strict)
 
@@ -73,7 +73,7 @@ def _store_root() -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class Means:
     """What a run may use: the network, a sandbox, an image to build in; see `Workspace`."""
 
     offline: bool
@@ -81,7 +81,7 @@ class Room:
     container: str
 
 
-def _make(root: Path, options: Options, state: Path, made_in: Room, *, json: bool) -> Path:
+def _make(root: Path, options: Options, state: Path, made_in: Means, *, json: bool) -> Path:
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.make.wheelhouse import make
     from ascend_wheelhouse.make.workspace import Workspace

@@ -16,7 +16,7 @@ from rich.text import Text
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Event, JobFinished, Note, Stage
 from ascend_wheelhouse.console import lines, words
-from ascend_wheelhouse.console.tally import Job, Tally
+from ascend_wheelhouse.console.tally import RunningJob, Tally
 
 _CLOCK = SystemClock()
 _DRAWS_A_SECOND = 8
@@ -109,7 +109,7 @@ class Board:
     def _frame(self, now: float) -> str:
         return self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]
 
-    def _row(self, job: Job, width: int, now: float) -> Text:
+    def _row(self, job: RunningJob, width: int, now: float) -> Text:
         figures = words.seconds(now - job.started).rjust(_SECONDS_WIDTH)
         size = words.portion(job.done, job.total)
         figures_width = _SIZE_WIDTH + _SECONDS_WIDTH + 3

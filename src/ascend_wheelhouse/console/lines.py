@@ -16,7 +16,7 @@ from typing import Final, TextIO
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
 from ascend_wheelhouse.console import words
-from ascend_wheelhouse.console.tally import Job, Tally
+from ascend_wheelhouse.console.tally import RunningJob, Tally
 
 _CLOCK = SystemClock()
 HEARTBEAT_SECONDS: Final = 10.0
@@ -26,7 +26,7 @@ _DETAIL_MOST: Final = 400
 _MANY_JOBS: Final = 20
 
 
-def finish_line(event: JobFinished, job: Job | None, now: float, stream: TextIO) -> str:
+def finish_line(event: JobFinished, job: RunningJob | None, now: float, stream: TextIO) -> str:
     """Return how a job ended: mark, outcome, name, detail; with bytes and seconds when it had begun."""
     marks = words.marks_for(stream)
     figures = [words.size(job.done) if job.done else "", words.seconds(now - job.started)] if job else []
@@ -92,7 +92,7 @@ class PlainLines:
         if text:
             self._write(text)
 
-    def _line(self, event: Event, job: Job | None, now: float) -> str:
+    def _line(self, event: Event, job: RunningJob | None, now: float) -> str:
         match event:
             case Stage():
                 return stage_line(event)
@@ -127,7 +127,7 @@ class PlainLines:
         head = f" {marks.dot} ".join(filter(None, parts))
         return "\n".join([f"{marks.ellipsis} {head}", *named])
 
-    def _running_job(self, job: Job, now: float) -> str:
+    def _running_job(self, job: RunningJob, now: float) -> str:
         parts = [job.name, words.portion(job.done, job.total), words.seconds(now - job.started), job.line]
         return "    " + "  ".join(words.clean(part, self._stream) for part in parts if part)
 

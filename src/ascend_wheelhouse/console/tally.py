@@ -19,7 +19,7 @@ _SAMPLE_SECONDS = 0.2
 
 
 @dataclass(kw_only=True)
-class Job:
+class RunningJob:
     """A job that runs: bytes so far, bytes in all, when it started, and the last thing that it said."""
 
     name: str
@@ -38,7 +38,7 @@ class Tally:
     """
 
     def __init__(self, now: float) -> None:
-        self.running: dict[str, Job] = {}
+        self.running: dict[str, RunningJob] = {}
         self.stage = Stage(name="")
         self._begin(self.stage, now)
 
@@ -50,13 +50,13 @@ class Tally:
         self._moved = 0
         self._samples: deque[tuple[float, int]] = deque([(now, 0)])
 
-    def apply(self, event: Event, now: float) -> Job | None:
+    def apply(self, event: Event, now: float) -> RunningJob | None:
         """Take one event in; return the job that it ends, with its bytes and start, or None."""
         match event:
             case Stage():
                 self._begin(event, now)
             case JobStarted():
-                self.running[event.job] = Job(
+                self.running[event.job] = RunningJob(
                     name=event.job, action=event.action, total=event.total, started=now
                 )
             case JobProgress():
@@ -76,8 +76,10 @@ class Tally:
             self._move(event.done - job.done, now)
             job.done = event.done
 
-    def _finish(self, event: JobFinished, now: float) -> Job:
-        job = self.running.pop(event.job, None) or Job(name=event.job, action="", total=None, started=now)
+    def _finish(self, event: JobFinished, now: float) -> RunningJob:
+        job = self.running.pop(event.job, None) or RunningJob(
+            name=event.job, action="", total=None, started=now
+        )
         self.outcomes[event.outcome] += 1
         if event.outcome == "done" and job.total is not None:
             self._move(job.total - job.done, now)

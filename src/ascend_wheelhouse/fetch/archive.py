@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Self
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
-from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
@@ -32,8 +32,8 @@ class SeveralMembersError(ResolveError):
     """More than one member of an archive fits the pattern; the text lists them."""
 
 
-def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Held:
-    """Put the one member that `pattern` fits into the store.
+def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Artifact:
+    """Put the one member that `pattern` fits into the store, and return it.
 
     Args:
         archive: A zip or tar file.
@@ -57,7 +57,7 @@ def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Hel
                 filename = name.rpartition("/")[2]
                 check_wheel_names(path, filename)
                 store.adopt(path, sha256)
-    return Held(filename=filename, sha256=sha256, size=store.size_of(sha256))
+    return store.artifact(filename, sha256)
 
 
 class _Zip(zipfile.ZipFile):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.base.errors import (
     HostUnfitError,
     IntegrityError,
@@ -53,11 +54,10 @@ class FetchCorruptError(IntegrityError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fetched:
+class Fetched(HasArtifact):
     """A file that is in the store now; `cached` tells whether it was before."""
 
-    download: Download
-    sha256: str
+    artifact: Artifact
     cached: bool
 
 
@@ -99,7 +99,10 @@ def fetch_all(
     crew = _Crew(store, http or Http(), locate or _no_locator, emit)
     digests = dict(zip(wanted, crew.run(wanted, jobs), strict=True))
     return [
-        Fetched(download=each, sha256=digests.get(each) or str(each.sha256), cached=each not in digests)
+        Fetched(
+            artifact=store.artifact(each.filename, digests.get(each) or str(each.sha256)),
+            cached=each not in digests,
+        )
         for each in downloads
     ]
 
@@ -114,8 +117,8 @@ class _Crew:
         self._emit_unguarded = emit
         self._guard = threading.Lock()
         self._names: list[str] = []
-        self._to_find: RankedQueue[_Task] = RankedQueue()
-        self._to_fetch: RankedQueue[_Task] = RankedQueue()
+        self._to_find: RankedQueue[_FetchStep] = RankedQueue()
+        self._to_fetch: RankedQueue[_FetchStep] = RankedQueue()
         self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
 
     def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
@@ -125,10 +128,10 @@ class _Crew:
             if each.urls:
                 self._plan(number, each)
             else:
-                self._to_find.put(_Task(each.rank, number, 0, partial(self._find, number, each)))
+                self._to_find.put(_FetchStep(each.rank, number, 0, partial(self._find, number, each)))
         in_pieces = any((each.size or 0) >= LARGE for each in downloads)
         counts = min(_LOOKUPS, len(downloads)), jobs if in_pieces else min(jobs, len(downloads))
-        small = _Task(-_SMALL, -1, 0, _nothing)
+        small = _FetchStep(-_SMALL, -1, 0, _nothing)
         workers = [
             threading.Thread(target=self._work, args=(todo, None if each % _EVERY else small), daemon=True)
             for todo, count in zip((self._to_find, self._to_fetch), counts, strict=True)
@@ -163,7 +166,7 @@ class _Crew:
             raise _combined([failed[number] for number in sorted(failed)])
         return [digests[number] for number in range(len(downloads))]
 
-    def _work(self, todo: RankedQueue[_Task], behind: _Task | None) -> None:
+    def _work(self, todo: RankedQueue[_FetchStep], behind: _FetchStep | None) -> None:
         while (task := todo.take(behind=behind)) is not None and not self._http.stop.is_set():
             try:
                 task.step()
@@ -185,11 +188,13 @@ class _Crew:
             progress=lambda done: self._emit(JobProgress(job=job, done=done)),
         )
         if isinstance(transfer, Transfer):
-            self._to_fetch.put(_Task(rank, number, 0, partial(self._fetch, number, download, transfer.run)))
+            self._to_fetch.put(
+                _FetchStep(rank, number, 0, partial(self._fetch, number, download, transfer.run))
+            )
             return
         for piece in range(transfer.count):
             step = partial(self._fetch, number, download, partial(transfer.fetch, piece), first=piece == 0)
-            self._to_fetch.put(_Task(rank, number, piece, step))
+            self._to_fetch.put(_FetchStep(rank, number, piece, step))
 
     def _fetch(
         self, number: int, download: Download, run: Callable[[], str | None], *, first: bool = True
@@ -206,7 +211,7 @@ class _Crew:
             self._emit_unguarded(event)
 
 
-class _Task(NamedTuple):
+class _FetchStep(NamedTuple):
     """A step in a queue: by the download's rank, its pieces in order."""
 
     rank: int

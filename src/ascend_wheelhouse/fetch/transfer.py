@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
+from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
@@ -46,8 +47,7 @@ class Download:
 
     Args:
         filename: Its name.
-        sha256: Its promised digest, None where nothing promises one.
-        size: Its promised size in bytes, None where unknown.
+        expected: Its promised size and digest.
         name: The project it belongs to, for finding it on an index.
         urls: Where it may be fetched, first choice first; empty when an index must be asked.
         headers: Header fields to send along.
@@ -55,12 +55,29 @@ class Download:
     """
 
     filename: str
-    sha256: str | None = None
-    size: int | None = None
+    expected: Expected = field(default_factory=Expected)
     name: str = ""
     urls: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     urgent: bool = False
+
+    @classmethod
+    def of(
+        cls, artifact: Artifact, *, name: str = "", urls: Sequence[str] = (), urgent: bool = False
+    ) -> Self:
+        """Return how a known file is had: its very bytes, or none."""
+        expected = Expected(size=artifact.size, sha256=artifact.sha256)
+        return cls(filename=artifact.filename, expected=expected, name=name, urls=tuple(urls), urgent=urgent)
+
+    @property
+    def size(self) -> int | None:
+        """Its promised size in bytes, None where unknown."""
+        return self.expected.size
+
+    @property
+    def sha256(self) -> str | None:
+        """Its promised digest, None where nothing promises one."""
+        return self.expected.sha256
 
     @property
     def rank(self) -> int:

@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
+from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.events import Emit, silent
 from ascend_wheelhouse.fetch.archive import take_member
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins.faults import redacted
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.store.store import Store
 
 
@@ -43,7 +43,7 @@ class Releases:
         self._http = http
         self._emit = emit
 
-    def file(self, url: str, *, headers: Mapping[str, str] | None = None) -> Held:
+    def file(self, url: str, *, headers: Mapping[str, str] | None = None) -> Artifact:
         """Bring the file behind `url`.
 
         Raises:
@@ -58,12 +58,14 @@ class Releases:
         if head.validator and record.get("stated") == stated and self._store.has(str(record.get("sha256"))):
             sha256 = str(record["sha256"])
         else:
-            download = Download(filename=filename, size=head.size, urls=(url,), headers=sent)
+            download = Download(
+                filename=filename, expected=Expected(size=head.size), urls=(url,), headers=sent
+            )
             sha256 = fetch_all([download], self._store, self._emit, http=self._http)[0].sha256
             self._store.put_result(_key(url), {"sha256": sha256, "stated": stated})
-        return Held(filename=filename, sha256=sha256, size=self._store.size_of(sha256))
+        return self._store.artifact(filename, sha256)
 
-    def member(self, url: str, pattern: str, *, headers: Mapping[str, str] | None = None) -> Held:
+    def member(self, url: str, pattern: str, *, headers: Mapping[str, str] | None = None) -> Artifact:
         """Bring the one member that `pattern` fits of the archive behind `url`.
 
         Raises:

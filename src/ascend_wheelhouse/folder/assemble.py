@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.events import Emit, silent
-from ascend_wheelhouse.folder.manifest import NAME, Entry, Kind
+from ascend_wheelhouse.folder.manifest import NAME, Kind, ManifestEntry
 from ascend_wheelhouse.store.store import Store
 
 SUMS = "SHA256SUMS"
@@ -51,7 +51,7 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def place(store: Store, folder: Path, entries: Iterable[Entry]) -> None:
+def place(store: Store, folder: Path, entries: Iterable[ManifestEntry]) -> None:
     """Lay store files into a wheelhouse folder; each is hashed unless this run has done so already.
 
     Raises:
@@ -76,15 +76,15 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def write(folder: Path, path: str, data: bytes, kind: Kind) -> Entry:
+def write(folder: Path, path: str, data: bytes, kind: Kind) -> ManifestEntry:
     """Write a small file of the wheelhouse and return its entry."""
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
-    return Entry(path=path, size=len(data), sha256=hashlib.sha256(data).hexdigest(), kind=kind)
+    return ManifestEntry.written(path, data, kind)
 
 
-def write_sums(folder: Path, entries: Sequence[Entry]) -> None:
+def write_sums(folder: Path, entries: Sequence[ManifestEntry]) -> None:
     """Write `SHA256SUMS` in the form that `sha256sum -c` reads, the manifest included."""
     digests = {entry.path: entry.sha256 for entry in entries}
     digests[NAME] = hashlib.sha256((folder / NAME).read_bytes()).hexdigest()

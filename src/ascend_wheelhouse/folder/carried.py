@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.build.command import spec_of
 from ascend_wheelhouse.build.job import Sources
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
-from ascend_wheelhouse.folder.manifest import Entry
+from ascend_wheelhouse.folder.manifest import ManifestEntry
 from ascend_wheelhouse.locks.lock import Lock, LockedSource
 from ascend_wheelhouse.store.git_source import GitModule, GitSource, bundle_of
 from ascend_wheelhouse.store.store import Store
@@ -30,7 +31,7 @@ class SourceFile:
     Args:
         component: Whose build needs it.
         filename: Its own name.
-        sha256: Its digest; empty for a commit that the store has no bundle of.
+        artifact: The file itself; None while the store has not got it.
         name: What it is called: component, repository or distribution.
         version: Its release or commit.
         origin: Where it came from, as the manifest says it.
@@ -39,7 +40,7 @@ class SourceFile:
 
     component: str
     filename: str
-    sha256: str
+    artifact: Artifact | None
     name: str
     version: str
     origin: str
@@ -49,11 +50,11 @@ class SourceFile:
 def source_files(source: LockedSource, store: Store) -> Iterator[SourceFile]:
     """Yield what the lock names for a component's build, whether the store has it or not."""
     owner = source.component
-    if source.filename:
+    if source.archive:
         yield SourceFile(
             component=owner,
-            filename=source.filename,
-            sha256=source.sha256,
+            filename=source.archive.filename,
+            artifact=_held(source.archive.filename, source.archive.sha256, store),
             name=owner,
             version=source.version,
             origin=source.origin,
@@ -64,7 +65,7 @@ def source_files(source: LockedSource, store: Store) -> Iterator[SourceFile]:
         yield SourceFile(
             component=owner,
             filename=wheel.filename,
-            sha256=wheel.sha256,
+            artifact=_held(wheel.filename, wheel.sha256, store),
             name=wheel.name,
             version=wheel.version,
             origin=wheel.origin or "index",
@@ -83,11 +84,12 @@ def _modules(source: LockedSource) -> Iterator[GitModule]:
 
 def _bundle(component: str, module: GitModule, store: Store) -> SourceFile:
     repository = PurePosixPath(urlsplit(module.url).path).name.removesuffix(".git")
+    filename = f"{repository}-{module.commit}.bundle"
     path = bundle_of(store, module.commit)
     return SourceFile(
         component=component,
-        filename=f"{repository}-{module.commit}.bundle",
-        sha256=path.name if path else "",
+        filename=filename,
+        artifact=_held(filename, path.name, store) if path else None,
         name=repository,
         version=module.commit,
         origin="git",
@@ -95,14 +97,15 @@ def _bundle(component: str, module: GitModule, store: Store) -> SourceFile:
     )
 
 
-def _downloads(source: LockedSource, cell: Cell, recipes: Recipes) -> Iterator[SourceFile]:
+def _downloads(source: LockedSource, cell: Cell, recipes: Recipes, store: Store) -> Iterator[SourceFile]:
     recipe = recipes[source.component]
     for item in spec_of(recipe, cell).downloads if source.build and recipe.build else ():
         name = PurePosixPath(urlsplit(item.url).path).name
+        filename = f"{item.sha256[:12]}-{name}"
         yield SourceFile(
             component=source.component,
-            filename=f"{item.sha256[:12]}-{name}",
-            sha256=item.sha256,
+            filename=filename,
+            artifact=_held(filename, item.sha256, store),
             name=name,
             version="",
             origin="url",
@@ -112,7 +115,7 @@ def _downloads(source: LockedSource, cell: Cell, recipes: Recipes) -> Iterator[S
 
 def entries(
     lock: Lock, cell: Cell, recipes: Recipes, store: Store, elsewhere: Collection[str] = ()
-) -> list[Entry]:
+) -> list[ManifestEntry]:
     """Return the manifest's entries of `sources/`, each file once.
 
     Args:
@@ -122,14 +125,14 @@ def entries(
         store: What it lacks is left out; see `lacking`.
         elsewhere: Digests of what other folders of the wheelhouse hold.
     """
-    placed: dict[str, Entry] = {}
+    placed: dict[str, ManifestEntry] = {}
     for file in _each(lock, cell, recipes, store):
-        if file.sha256 in elsewhere or file.sha256 in placed or not _held(file, store):
+        artifact = file.artifact
+        if artifact is None or artifact.sha256 in elsewhere or artifact.sha256 in placed:
             continue
-        placed[file.sha256] = Entry(
-            path=f"{FOLDER}/{file.filename}",
-            size=store.size_of(file.sha256),
-            sha256=file.sha256,
+        placed[artifact.sha256] = ManifestEntry(
+            artifact=artifact,
+            folder=FOLDER,
             kind="source",
             name=file.name,
             version=file.version,
@@ -142,14 +145,14 @@ def entries(
 
 def lacking(lock: Lock, cell: Cell, recipes: Recipes, store: Store) -> list[SourceFile]:
     """Return what `sources/` should hold and the store has not."""
-    return [file for file in _each(lock, cell, recipes, store) if not _held(file, store)]
+    return [file for file in _each(lock, cell, recipes, store) if file.artifact is None]
 
 
 def _each(lock: Lock, cell: Cell, recipes: Recipes, store: Store) -> Iterator[SourceFile]:
     for source in lock.sources:
         yield from source_files(source, store)
-        yield from _downloads(source, cell, recipes)
+        yield from _downloads(source, cell, recipes, store)
 
 
-def _held(file: SourceFile, store: Store) -> bool:
-    return bool(file.sha256) and store.has(file.sha256)
+def _held(filename: str, sha256: str, store: Store) -> Artifact | None:
+    return store.artifact(filename, sha256) if store.has(sha256) else None

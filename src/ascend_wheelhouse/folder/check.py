@@ -13,7 +13,7 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage
 from ascend_wheelhouse.folder.assemble import SUMS
 
 
-class ChangedFileError(IntegrityError):
+class SumsMismatchError(IntegrityError):
     """Files of a wheelhouse are not what its `SHA256SUMS` says; the text lists each."""
 
 
@@ -21,7 +21,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
     """Hash every file of a wheelhouse and return how many there are.
 
     Raises:
-        ChangedFileError: A file is missing, changed, or not listed.
+        SumsMismatchError: A file is missing, changed, or not listed.
     """
     expected = dict(_lines(folder / SUMS))
     emit(Stage(name="check", jobs=len(expected)))
@@ -39,7 +39,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
         f"{name}: not listed in {SUMS}" for name in sorted(_present(folder) - expected.keys() - {SUMS})
     ]
     if faults:
-        raise ChangedFileError(
+        raise SumsMismatchError(
             f"{folder.name}: {len(faults)} files are not what {SUMS} says:\n" + "\n".join(faults),
             why="A file was changed, removed or added after the wheelhouse was finished.",
             next_step="remove the folder and run `invoke wheelhouse` again: it is laid out from the store",

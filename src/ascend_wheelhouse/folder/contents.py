@@ -10,8 +10,8 @@ from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.folder import assemble, carried
-from ascend_wheelhouse.folder.manifest import NAME, Entry, Manifest, packages, post_install
-from ascend_wheelhouse.folder.sbom import WheelFacts, read_facts, write_sbom
+from ascend_wheelhouse.folder.manifest import NAME, Manifest, ManifestEntry, packages, post_install
+from ascend_wheelhouse.folder.sbom import SbomFacts, read_facts, write_sbom
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.locks import lock as locks
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
@@ -21,7 +21,7 @@ from ascend_wheelhouse.store.store import Store
 _NODE = Path(__file__).parents[1] / "node"
 
 
-Facts = Mapping[str, WheelFacts]
+Facts = Mapping[str, SbomFacts]
 """What wheels say of themselves, by file name."""
 
 
@@ -59,17 +59,16 @@ def lay_out(
     return manifest
 
 
-def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, WheelFacts]:
+def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]:
     """Read what wheels of the store say of themselves."""
     return {wheel.filename: read_facts(store.path(wheel.sha256)) for wheel in wheels}
 
 
-def wheel_entry(wheel: LockedFile) -> Entry:
+def wheel_entry(wheel: LockedFile) -> ManifestEntry:
     """Return the manifest's entry of a wheel."""
-    return Entry(
-        path=f"wheels/{wheel.filename}",
-        size=wheel.size,
-        sha256=wheel.sha256,
+    return ManifestEntry(
+        artifact=wheel.artifact,
+        folder="wheels",
         kind="wheel",
         name=wheel.name,
         version=wheel.version,
@@ -79,12 +78,10 @@ def wheel_entry(wheel: LockedFile) -> Entry:
     )
 
 
-def _payload_entry(payload: LockedPayload, recipes: Recipes) -> Entry:
-    room = "tools" if recipes[payload.component].kind == "tool" else "payloads"
-    return Entry(
-        path=f"{room}/{payload.filename}",
-        size=payload.size,
-        sha256=payload.sha256,
+def _payload_entry(payload: LockedPayload, recipes: Recipes) -> ManifestEntry:
+    return ManifestEntry(
+        artifact=payload.artifact,
+        folder="tools" if recipes[payload.component].kind == "tool" else "payloads",
         kind="payload",
         name=payload.component,
         version=payload.version,
@@ -94,14 +91,12 @@ def _payload_entry(payload: LockedPayload, recipes: Recipes) -> Entry:
     )
 
 
-def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Entry]:
+def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[ManifestEntry]:
     indexed = [
         IndexedFile(
             name=wheel.name,
             version=wheel.version,
-            filename=wheel.filename,
-            sha256=wheel.sha256,
-            size=wheel.size,
+            artifact=wheel.artifact,
             requires_python=facts[wheel.filename].metadata.get("requires_python", ""),
         )
         for wheel in wheels
@@ -109,7 +104,7 @@ def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Ent
     return [assemble.write(folder, path, data, "index") for path, data in simple_index(indexed).items()]
 
 
-def _installer(folder: Path) -> list[Entry]:
+def _installer(folder: Path) -> list[ManifestEntry]:
     """Copy what runs on a node: `node/`, with `install.py` on top, which is `node/launch.py` under that name."""
     entries = [assemble.write(folder, "install.py", (_NODE / "launch.py").read_bytes(), "installer")]
     for path in sorted(_NODE.rglob("*.py")):
@@ -118,7 +113,9 @@ def _installer(folder: Path) -> list[Entry]:
     return entries
 
 
-def _manifest(cell: Cell, recipes: Recipes, lock: Lock, lock_digest: str, files: Iterable[Entry]) -> Manifest:
+def _manifest(
+    cell: Cell, recipes: Recipes, lock: Lock, lock_digest: str, files: Iterable[ManifestEntry]
+) -> Manifest:
     entries = tuple(files)
     present = {entry.component for entry in entries if entry.component and entry.kind != "source"}
     return Manifest(

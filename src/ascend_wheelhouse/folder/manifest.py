@@ -6,13 +6,15 @@ machine that made it, and is what a node compares itself with.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.package import as_manifest
@@ -29,18 +31,36 @@ class NotAWheelhouseError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One file of a wheelhouse; `size` in bytes."""
+class ManifestEntry(HasArtifact):
+    """One file of a wheelhouse, in its `folder` there; the top has an empty name."""
 
-    path: str
-    size: int
-    sha256: str
+    artifact: Artifact
+    folder: str
     kind: Kind
     name: str = ""
     version: str = ""
     component: str = ""
     origin: str = ""
     note: str = ""
+
+    @classmethod
+    def written(cls, path: str, data: bytes, kind: Kind) -> Self:
+        """Return the entry of a small file that is written rather than fetched."""
+        folder, _, filename = path.rpartition("/")
+        digest = hashlib.sha256(data).hexdigest()
+        artifact = Artifact(filename=filename, size=len(data), sha256=digest)
+        return cls(artifact=artifact, folder=folder, kind=kind)
+
+    @property
+    def path(self) -> str:
+        """Where the file is, seen from the wheelhouse."""
+        return f"{self.folder}/{self.filename}" if self.folder else self.filename
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as the document has it."""
+        row = as_row(self) | {"path": self.path}
+        del row["filename"], row["folder"]
+        return row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +74,7 @@ class Manifest:
     cell: Mapping[str, str]
     recipes_digest: str
     lock_digest: str
-    files: Sequence[Entry]
+    files: Sequence[ManifestEntry]
     pending: Sequence[Pending] = ()
     notes: Sequence[str] = ()
     post_install: Sequence[Mapping[str, str]] = ()
@@ -63,8 +83,8 @@ class Manifest:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""
-        document = asdict(self)
-        document["files"] = sorted(document["files"], key=lambda entry: str(entry["path"]))
+        document = asdict(replace(self, files=()))
+        document["files"] = [entry.as_dict() for entry in sorted(self.files, key=lambda entry: entry.path)]
         return {"schema": SCHEMA, "tool": f"ascend-wheelhouse {__version__}", **document}
 
     def dumps(self) -> str:

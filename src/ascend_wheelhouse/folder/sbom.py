@@ -48,7 +48,7 @@ _LINKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class WheelFacts:
+class SbomFacts:
     """What the bill says of a wheel.
 
     Args:
@@ -63,7 +63,7 @@ class WheelFacts:
 
 
 def write_sbom(
-    manifest: Mapping[str, Any], wheels: Sequence[Path], facts: Mapping[str, WheelFacts] | None = None
+    manifest: Mapping[str, Any], wheels: Sequence[Path], facts: Mapping[str, SbomFacts] | None = None
 ) -> bytes:
     """Return the bill of materials as JSON.
 
@@ -116,7 +116,7 @@ def _property(name: str, value: object) -> Property:
     return Property(name=f"{_NAMESPACE}:{name}", value=str(value))
 
 
-def _component(file: Mapping[str, Any], facts: Mapping[str, WheelFacts]) -> Component | None:
+def _component(file: Mapping[str, Any], facts: Mapping[str, SbomFacts]) -> Component | None:
     if file["path"].endswith(".whl"):
         return _wheel(file, facts.get(Path(file["path"]).name))
     if file["kind"] in _OTHERS:
@@ -124,7 +124,7 @@ def _component(file: Mapping[str, Any], facts: Mapping[str, WheelFacts]) -> Comp
     return None
 
 
-def _wheel(file: Mapping[str, Any], facts: WheelFacts | None) -> Component:
+def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
     name = canonicalize_name(file["name"])
     purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
     metadata: RawMetadata = facts.metadata if facts else {}
@@ -190,7 +190,7 @@ def _dependency(owner: Component, needed: Iterable[Component]) -> Dependency:
 
 
 def _dependencies(
-    manifest: Mapping[str, Any], facts: Mapping[str, WheelFacts], components: Sequence[Component]
+    manifest: Mapping[str, Any], facts: Mapping[str, SbomFacts], components: Sequence[Component]
 ) -> Iterator[Dependency]:
     """Yield what each component needs; `Bom.register_dependency` would search all of them for each one."""
     markers = Target.named(manifest["cell"]["machine"], manifest["cell"]["npu"]).markers
@@ -217,13 +217,13 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
             yield canonicalize_name(requirement.name)
 
 
-def read_facts(path: Path) -> WheelFacts:
+def read_facts(path: Path) -> SbomFacts:
     """Return what the bill says of a wheel."""
     with zipfile.ZipFile(path) as archive:
         info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         metadata, _ = parse_email(archive.read(info))
         record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
-    return WheelFacts(metadata=metadata, licences=licences.declared(metadata), grafted=dict(_grafts(record)))
+    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=dict(_grafts(record)))
 
 
 def _grafts(record: str) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,8 @@ from urllib.parse import quote
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
+
 _API_VERSION = "1.1"
 _PAGE = """\
 <!DOCTYPE html>
@@ -35,14 +37,12 @@ _PAGE = """\
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexedFile:
-    """One file of `wheels/`; `size` in bytes, `requires_python` empty for any Python."""
+class IndexedFile(HasArtifact):
+    """One file of `wheels/`; `requires_python` empty for any Python."""
 
     name: str
     version: str
-    filename: str
-    sha256: str
-    size: int
+    artifact: Artifact
     requires_python: str = ""
 
     @property

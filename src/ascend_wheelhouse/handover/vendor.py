@@ -38,7 +38,7 @@ class UnknownArtefactError(UsageError):
     """No recipe knows a file of that name, or not under that component."""
 
 
-class ClosedNameError(UsageError):
+class ClosedWheelNameError(UsageError):
     """The wheel carries a name that one recipe alone supplies, and is not that recipe's."""
 
 
@@ -176,7 +176,7 @@ def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
 def _check_not_closed(filename: str, recipes: Recipes) -> None:
     owner = closed_names(recipes).get(canonicalize_name(wheel_distribution(filename)))
     if owner is not None:
-        raise ClosedNameError(
+        raise ClosedWheelNameError(
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
             why=f"Its files are named {', '.join(recipes[owner].patterns)}: other projects use the name too.",
             next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",
@@ -282,9 +282,7 @@ def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
         store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",
-        filename=found.filename,
-        sha256=digest,
-        size=store.size_of(digest),
+        artifact=store.artifact(found.filename, digest),
         kind=_KINDS.get(Path(found.filename).suffix, "payload"),
         facts=found.facts,
         origin=found.origin,

@@ -49,7 +49,7 @@ class BaseImageError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Context:
+class BuildContext:
     """A build context: its folder, the base image, and the command that builds it."""
 
     folder: Path
@@ -75,7 +75,7 @@ def base_image(cell: Mapping[str, str], system: str = SYSTEM) -> str:
 
 def write_context(
     source: Path, out: Path, *, trusted_key: str | None = None, base: str | None = None, prefix: str = PREFIX
-) -> Context:
+) -> BuildContext:
     """Write the build context for a bundle or a wheelhouse folder.
 
     Args:
@@ -105,7 +105,7 @@ def write_context(
     tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
     build = f"docker build --platform linux/{machine} --tag sglang-npu:{tag} --file {out}/Containerfile {out}"
-    return Context(folder=out, base=reference, tag=tag, build=build)
+    return BuildContext(folder=out, base=reference, tag=tag, build=build)
 
 
 def containerfile(

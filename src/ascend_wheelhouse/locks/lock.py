@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
@@ -40,21 +42,17 @@ class LockedSource:
         component: Recipe name.
         version: The release.
         origin: `sdist` or `git`.
-        filename: The source archive; empty for git, whose commits `build` names.
-        size: Its bytes.
-        sha256: Its digest.
+        archive: The source archive; None for git, whose commits `build` names.
         commit: The commit, for git.
         environment: Every wheel of the build environment.
-        wheel: The wheel that the build gives: name, version, file name and, once built, size and digest.
+        wheel: The wheel that the build gives; None while it is not built.
         build: What a `[build]` table starts from: commits, submodules, patches; see `build.job.Sources`.
     """
 
     component: str
     version: str
     origin: str
-    filename: str = ""
-    size: int = 0
-    sha256: str = ""
+    archive: Artifact | None = None
     commit: str = ""
     environment: tuple[LockedFile, ...] = ()
     wheel: LockedFile | None = None
@@ -62,14 +60,12 @@ class LockedSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockedPayload:
+class LockedPayload(HasArtifact):
     """A file that is installed into the host, such as CANN's toolkit."""
 
     component: str
     version: str
-    filename: str
-    size: int
-    sha256: str
+    artifact: Artifact
     origin: str
 
 
@@ -125,8 +121,8 @@ class Lock:
 
     @property
     def installed(self) -> tuple[LockedFile, ...]:
-        """Every wheel of the environment whose digest is known: ready-made ones, and built ones once built."""
-        built = [source.wheel for source in self.sources if source.wheel and source.wheel.sha256]
+        """Every wheel of the environment that there is: ready-made ones, and built ones once built."""
+        built = [source.wheel for source in self.sources if source.wheel]
         return tuple(sorted((*self.wheels, *built), key=lambda wheel: wheel.name))
 
 
@@ -142,7 +138,7 @@ def files(lock: Lock, target: Target) -> dict[str, str]:
     }
     sources = {"schema": SCHEMA, "source": [_source(source) for source in lock.sources]}
     pending = [{"component": item.component, "supply": item.supply} for item in lock.pending]
-    payloads = {"schema": SCHEMA, "payload": [asdict(item) for item in lock.payloads], "pending": pending}
+    payloads = {"schema": SCHEMA, "payload": [as_row(item) for item in lock.payloads], "pending": pending}
     return {
         f"pylock.{lock.platform}.toml": pylock.dump_pylock(lock.installed, target, tool=tool),
         f"requirements.{lock.platform}.txt": pylock.dump_requirements(lock.installed),
@@ -169,9 +165,9 @@ def _plain(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _source(source: LockedSource) -> dict[str, Any]:
-    table = _plain(asdict(source))
-    table["environment"] = [_plain(asdict(file)) for file in source.environment]
-    return table | ({"wheel": _plain(asdict(source.wheel))} if source.wheel else {})
+    table = _plain(as_row(source))
+    table["environment"] = [_plain(as_row(file)) for file in source.environment]
+    return table | ({"wheel": _plain(as_row(source.wheel))} if source.wheel else {})
 
 
 def save(lock: Lock, target: Target, folder: Path) -> list[Path]:
@@ -199,9 +195,10 @@ def load(folder: Path, cell: Cell) -> Lock | None:
         return None
     parsed = pylock.load_pylock(path)
     tool = parsed.tool
-    try:
+    with _refusing(folder, platform):
         sources = sources_in(folder, platform)
-        payloads = tuple(LockedPayload(**table) for table in _tables(folder, platform, "payloads", "payload"))
+        rows = _tables(folder, platform, "payloads", "payload")
+        payloads = tuple(LockedPayload(**from_row(row)) for row in rows)
         locked = {
             source.component for source in sources
         }  # a wheelhouse's own lock names what was not built there
@@ -223,17 +220,35 @@ def load(folder: Path, cell: Cell) -> Lock | None:
             pending=pending,
             inputs=_read_inputs(tool["inputs"]),
         )
-    except (KeyError, TypeError) as error:
-        raise BadLockError(
-            f"{path.parent.name}: the lock for {platform} lacks or misspells {error}.",
-            why="It was edited by hand, or written by another version of this tool.",
-            next_step="restore it from git, or make it again: `invoke lock --upgrade`",
-        ) from error
 
 
 def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
-    """Return what `sources.<platform>.toml` of a folder says."""
-    return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+    """Return what `sources.<platform>.toml` of a folder says.
+
+    Raises:
+        BadLockError: It cannot be read.
+    """
+    with _refusing(folder, platform):
+        return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+
+
+@contextmanager
+def _refusing(folder: Path, platform: str) -> Iterator[None]:
+    """Name the lock whose rows cannot be read."""
+    try:
+        yield
+    except BadArtifactError as error:
+        raise _bad(folder, platform, f"names a file that cannot be: {error.what}") from error
+    except (KeyError, TypeError) as error:
+        raise _bad(folder, platform, f"lacks or misspells {error}.") from error
+
+
+def _bad(folder: Path, platform: str, fault: str) -> BadLockError:
+    return BadLockError(
+        f"{folder.name}: the lock for {platform} {fault}",
+        why="It was edited by hand, or written by another version of this tool.",
+        next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+    )
 
 
 def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[str, Any]]:
@@ -250,9 +265,10 @@ def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[s
 
 
 def _read_source(table: dict[str, Any]) -> LockedSource:
-    environment = tuple(LockedFile(**file) for file in table.get("environment", []))
-    wheel = LockedFile(**table["wheel"]) if table.get("wheel") else None
-    return LockedSource(**{**table, "environment": environment, "wheel": wheel})
+    environment = tuple(LockedFile(**from_row(row)) for row in table.get("environment", []))
+    wheel = LockedFile(**from_row(table["wheel"])) if table.get("wheel") else None
+    row = from_row(table, "archive") if table.get("filename") else table
+    return LockedSource(**{**row, "environment": environment, "wheel": wheel})
 
 
 def _read_inputs(table: dict[str, Any]) -> Inputs:

@@ -16,9 +16,10 @@ import tomli_w
 from packaging.markers import Marker
 from packaging.pylock import Package, PackageWheel, Pylock
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks import pylock_model
 
@@ -27,15 +28,13 @@ FOLDER = "wheels"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LockedFile:
+class LockedFile(HasArtifact):
     """One wheel of a lock.
 
     Args:
         name: The normalised name.
         version: Its version.
-        filename: The wheel's file name.
-        size: Bytes; 0 while it is not built yet.
-        sha256: Hex digest of the file; empty while it is not built yet.
+        artifact: The wheel itself.
         component: The recipe that owns the name, None for an ordinary dependency.
         origin: Where it came from, such as `index` or `sdist`.
         via: Normalised names that need it, sorted.
@@ -44,9 +43,7 @@ class LockedFile:
 
     name: str
     version: str
-    filename: str
-    size: int = 0
-    sha256: str = ""
+    artifact: Artifact
     component: str | None = None
     origin: str = "index"
     via: tuple[str, ...] = field(default=())
@@ -54,6 +51,26 @@ class LockedFile:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "via", tuple(self.via))
+
+    @classmethod
+    def of(
+        cls, artifact: Artifact, *, component: str | None = None, origin: str = "index", note: str = ""
+    ) -> LockedFile:
+        """Return what the lock keeps of a file: a wheel's name and version are those of its file name.
+
+        Args:
+            artifact: The file; one that is no wheel has its component's name, and no version.
+            component: The recipe that owns it.
+            origin: Where it came from.
+            note: What a person should know about it.
+        """
+        name, version = component or artifact.filename, ""
+        if artifact.filename.endswith(".whl"):
+            distribution, release, _, _ = parse_wheel_filename(artifact.filename)
+            name, version = distribution, str(release)
+        return cls(
+            name=name, version=version, artifact=artifact, component=component, origin=origin, note=note
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +174,7 @@ def _locked(package: pylock_model.PackageModel, via: Iterable[str]) -> LockedFil
     return LockedFile(
         name=package.name,
         version=package.version,
-        filename=wheel.filename,
-        size=wheel.size,
-        sha256=wheel.hashes.sha256,
+        artifact=Artifact(filename=wheel.filename, size=wheel.size, sha256=wheel.hashes.sha256),
         component=told.get("component"),
         origin=told.get("origin", "index"),
         via=tuple(sorted(via)),

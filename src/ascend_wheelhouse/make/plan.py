@@ -88,17 +88,17 @@ def _fetch_payload(payload: LockedPayload, has: Has) -> PlanRow:
 
 def _build(source: LockedSource, has: Has) -> list[PlanRow]:
     done = source.wheel is not None and has(source.wheel.sha256)
-    files = [(source.filename, source.sha256, source.size)] if source.filename else []
-    files += [(file.filename, file.sha256, file.size) for file in source.environment]
+    files = [source.archive] if source.archive else []
+    files += [file.artifact for file in source.environment]
     fetches = [
         PlanRow(
-            step=f"fetch {filename} for {source.component}",
+            step=f"fetch {file.filename} for {source.component}",
             component=source.component,
-            state="cached" if has(sha256) else "fetch",
-            reason="in the store" if has(sha256) else "source or build environment",
-            size=size,
+            state="cached" if has(file.sha256) else "fetch",
+            reason="in the store" if has(file.sha256) else "source or build environment",
+            size=file.size,
         )
-        for filename, sha256, size in files
+        for file in files
     ]
     build = PlanRow(
         step=f"build {source.component}",
@@ -106,7 +106,7 @@ def _build(source: LockedSource, has: Has) -> list[PlanRow]:
         state="cached" if done else "build",
         reason="built before from the same source"
         if done
-        else f"from {source.filename or source.commit[:12]}",
+        else f"from {source.archive.filename if source.archive else source.commit[:12]}",
         depends_on=tuple(row.step for row in fetches),
     )
     return [*fetches, build]

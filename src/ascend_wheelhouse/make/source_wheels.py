@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,7 @@ def downloads_for(workspace: Workspace, lock: Lock) -> list[Download]:
 def source_downloads(lock: Lock, sources: Sequence[LockedSource] | None = None) -> list[Download]:
     """Return the archives and build environments of a lock's sources, of all of them when None are named."""
     wanted = lock.sources if sources is None else sources
-    files = (file for source in wanted for file in (*source.environment, _archive(source)))
-    return list(dict.fromkeys(file_download(file, urgent=True) for file in files if file.sha256))
+    return list(dict.fromkeys(one for source in wanted for one in _needed(source)))
 
 
 def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSource | Pending]:
@@ -91,7 +90,7 @@ def with_built(lock: Lock, results: Sequence[LockedSource | Pending]) -> Lock:
 
 def file_download(file: LockedFile, *, urgent: bool = False) -> Download:
     """Return how a locked file is fetched; an urgent one comes before all others."""
-    return Download(filename=file.filename, sha256=file.sha256, size=file.size, name=file.name, urgent=urgent)
+    return Download.of(file.artifact, name=file.name, urgent=urgent)
 
 
 def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
@@ -100,7 +99,7 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
     Raises:
         BuiltDiffersError: They differ.
     """
-    if source.wheel and source.wheel.sha256 and source.wheel.sha256 != wheel.sha256:
+    if source.wheel and source.wheel.sha256 != wheel.sha256:
         raise BuiltDiffersError(
             f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
             why="The build depends on something that the lock does not hold.",
@@ -150,11 +149,7 @@ def _built(
     return replace(source, wheel=wheel)
 
 
-def _archive(source: LockedSource) -> LockedFile:
-    return LockedFile(
-        name=source.component,
-        version=source.version,
-        filename=source.filename,
-        size=source.size,
-        sha256=source.sha256,
-    )
+def _needed(source: LockedSource) -> Iterator[Download]:
+    yield from (file_download(file, urgent=True) for file in source.environment)
+    if source.archive:
+        yield Download.of(source.archive, name=source.component, urgent=True)

@@ -43,7 +43,7 @@ from ascend_wheelhouse.resolve.resolvers import resolver_named
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.folder.contents import Facts
-    from ascend_wheelhouse.folder.sbom import WheelFacts
+    from ascend_wheelhouse.folder.sbom import SbomFacts
 
 
 class StaleLockError(UsageError):
@@ -244,7 +244,7 @@ def _read(workspace: Workspace, lock: Lock, arrivals: Arrivals) -> Facts:
     from ascend_wheelhouse.folder.contents import facts_of
 
     wheels = {wheel.filename: wheel for wheel in lock.wheels}
-    facts: dict[str, WheelFacts] = {}
+    facts: dict[str, SbomFacts] = {}
     for name in arrivals.names():
         if name in wheels:
             facts |= facts_of([wheels[name]], workspace.store)
@@ -352,6 +352,4 @@ def _check_fits(lock: Lock, cell: Cell) -> None:
 
 
 def _payload_download(payload: LockedPayload) -> Download:
-    return Download(
-        filename=payload.filename, sha256=payload.sha256, size=payload.size, name=payload.component
-    )
+    return Download.of(payload.artifact, name=payload.component)

@@ -19,7 +19,7 @@ _prctl = ctypes.CDLL(
 _STEERING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "LD_PRELOAD")
 
 
-class CommandFailedError(HostUnfitError):
+class InstallCommandFailedError(HostUnfitError):
     """A command that the installer needs ended with a status other than 0."""
 
 
@@ -41,7 +41,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
     """Run a command to its end, append what it printed to `log`, and return that.
 
     Raises:
-        CommandFailedError: It is not there, or ended with a status other than 0.
+        InstallCommandFailedError: It is not there, or ended with a status other than 0.
     """
     words = [str(word) for word in args]
     try:
@@ -57,12 +57,12 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
             check=False,
         )
     except OSError as error:
-        raise CommandFailedError(f"{words[0]} cannot be run: {error.strerror}.") from error
+        raise InstallCommandFailedError(f"{words[0]} cannot be run: {error.strerror}.") from error
     with log.open("a") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
-        raise CommandFailedError(
+        raise InstallCommandFailedError(
             f"{Path(words[0]).name} ended with status {done.returncode}.",
             why=tail,
             next_step=f"read the whole output in {log}",

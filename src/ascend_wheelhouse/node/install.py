@@ -256,7 +256,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
     }
 
 
-def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.Finding]:
+def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
     installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
     disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
     return [*fitness.cell_findings(host, contents.cell), disk]

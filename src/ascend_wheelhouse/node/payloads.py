@@ -187,7 +187,7 @@ def install(
 
     Raises:
         NoRightToInstallError: The user may not write there.
-        CommandFailedError: A package found itself damaged, or could not be installed.
+        InstallCommandFailedError: A package found itself damaged, or could not be installed.
     """
     missing = [item for item in payloads if not item.standing]
     if missing:

@@ -26,13 +26,13 @@ from .planning import obstacle, plan
 from .probes import Probe
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
-from .settings import Options, Setting
+from .settings import Setting, VerifyOptions
 
 
 def run_probes(
     environment: Path,
     manifest: Mapping[str, Any],
-    options: Options,
+    options: VerifyOptions,
     *,
     digest: str = "",
     say: Callable[[Result], None] = lambda _result: None,
@@ -198,7 +198,7 @@ def _cause(status: int) -> str:
         return f"ended with status {status} and no result"
 
 
-def _announced(result: Result, options: Options) -> Result:
+def _announced(result: Result, options: VerifyOptions) -> Result:
     reason = options.known.get(result.probe)
     if reason is None or result.good:
         return result

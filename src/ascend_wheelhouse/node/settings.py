@@ -15,7 +15,7 @@ NODE = Path(__file__).resolve().parent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class VerifyOptions:
     """What the person asked for.
 
     Args:
@@ -57,7 +57,7 @@ class Setting:
 
     environment: Path
     manifest: Mapping[str, Any]
-    options: Options
+    options: VerifyOptions
     launcher: Launcher
     ascend: cann.Ascend
     scratch: Path

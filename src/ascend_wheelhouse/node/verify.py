@@ -113,11 +113,11 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
 
 def _options(
     given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
-) -> settings.Options:
+) -> settings.VerifyOptions:
     found = cann.look()
     require = bool(found.devices) if given.require_npu is None else given.require_npu
     wanted = not found.toolkit and not (require and not found.devices)
-    return settings.Options(
+    return settings.VerifyOptions(
         require_npu=require,
         only=tuple(given.only),
         without=tuple(given.without),

@@ -47,7 +47,7 @@ class Installer:
         """Install exactly the wheels that a hashed requirements file names.
 
         Raises:
-            CommandFailedError: A wheel is missing, or does not fit the hash or the node.
+            InstallCommandFailedError: A wheel is missing, or does not fit the hash or the node.
         """
         options: list[str | Path] = ["--no-index", "--require-hashes", "--find-links", wheels]
         if self.uv:

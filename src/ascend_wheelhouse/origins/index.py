@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.base.errors import (
     IntegrityError,
     ResolveError,
@@ -58,7 +59,7 @@ class LockedFileGoneError(SourceUnreachableError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pin:
+class IndexPin:
     """A project at one exact version; a local version (`2.13.0+cpu`) must be named to be taken."""
 
     name: str
@@ -66,15 +67,13 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoundFile:
-    """The file chosen for a pin; `url` is for this run only, `size` is in bytes."""
+class FoundFile(HasArtifact):
+    """The file chosen for a pin; `url` is for this run only."""
 
     name: str
     version: str
-    filename: str
+    artifact: Artifact
     url: str
-    sha256: str
-    size: int
     yanked: bool
     upload_time: datetime | None
     origin: Origin
@@ -122,7 +121,7 @@ class Finder:
                 return self._finished(canonicalize_name(name), min(fitting, key=lambda each: each.rank))
         raise self._no_file(name, version, target)
 
-    def find_all(self, pins: Sequence[Pin], target: Target, emit: Emit = silent) -> list[FoundFile]:
+    def find_all(self, pins: Sequence[IndexPin], target: Target, emit: Emit = silent) -> list[FoundFile]:
         """Return the file of every pin, in the pins' order, asked for in parallel.
 
         Raises:
@@ -174,14 +173,14 @@ class Finder:
                     same += [one for one in self._offers(place, name, filename) if one.filename == filename]
                 except SourceUnreachableError as error:
                     silent.append(error)
-            urls = [offer.url for offer in same if offer.sha256 in {None, sha256}]
+            urls = [offer.url for offer in same if offer.expected.sha256 in {None, sha256}]
             if urls:
                 return sorted(urls, key=lambda url: not url.startswith("file:"))
         if not same and silent:
             raise silent[0]
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
-    def _reported(self, pin: Pin, target: Target, emit: Emit) -> FoundFile:
+    def _reported(self, pin: IndexPin, target: Target, emit: Emit) -> FoundFile:
         job = f"{pin.name}=={pin.version}"
         emit(JobStarted(job=job, action="find"))
         try:
@@ -244,7 +243,7 @@ class Finder:
 
     def _finished(self, name: str, chosen: Candidate) -> FoundFile:
         offer = chosen.offer
-        sha256, size = offer.sha256, offer.size
+        sha256, size = offer.expected.sha256, offer.expected.size
         if sha256 is None:
             sha256, size = self._http.digest(offer.url)
         if size is None:
@@ -255,10 +254,8 @@ class Finder:
         return FoundFile(
             name=name,
             version=str(chosen.version),
-            filename=offer.filename,
+            artifact=Artifact(filename=offer.filename, size=size, sha256=sha256),
             url=offer.url,
-            sha256=sha256,
-            size=size,
             yanked=offer.yanked,
             upload_time=offer.upload_time,
             origin=self._places[chosen.place].origin,
@@ -293,7 +290,7 @@ def _project(offer: Offer) -> str:
 
 def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError:
     return LockedFileChangedError(
-        f"{filename}: the lock says sha256 {sha256}, the index offers {offer.sha256}.",
+        f"{filename}: the lock says sha256 {sha256}, the index offers {offer.expected.sha256}.",
         why="The file was replaced at the index, or the index is another one than the lock was made from.",
         next_step="compare both with the publisher's own digest, or hand the right file over: invoke vendor FILE",
     )

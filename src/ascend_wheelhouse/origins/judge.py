@@ -29,7 +29,7 @@ class Candidate:
     rank: tuple[int, tuple[int, str], bool, int]
 
 
-class _Tags(TargetPython):
+class _TargetTags(TargetPython):
     """unearth's view of our target; the tags are computed in `target.py` alone."""
 
     def __init__(self, target: Target) -> None:
@@ -48,7 +48,7 @@ class Judge:
         self._evaluators = {
             limit: Evaluator(
                 package_name=name,
-                target_python=_Tags(target),
+                target_python=_TargetTags(target),
                 allow_yanked=True,
                 exclude_newer_than=limit,
             )

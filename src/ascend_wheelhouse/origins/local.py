@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.origins.faults import HashMismatchError
 from ascend_wheelhouse.store.store import Store
@@ -15,17 +15,8 @@ class NoSuchFileError(UsageError):
     """The file to hand over does not exist or is not a file."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """A named file that is in the store; `size` is in bytes."""
-
-    filename: str
-    sha256: str
-    size: int
-
-
-def hand_over(path: Path, store: Store, *, sha256: str | None = None) -> Held:
-    """Copy a file into the store.
+def hand_over(path: Path, store: Store, *, sha256: str | None = None) -> Artifact:
+    """Copy a file into the store, and return it as what it is there.
 
     Args:
         path: The file; it stays where it is.
@@ -49,4 +40,4 @@ def hand_over(path: Path, store: Store, *, sha256: str | None = None) -> Held:
                 path.name, expected=str(sha256), found=found, url=path.absolute().as_uri()
             )
         store.adopt(copy, found)
-    return Held(filename=path.name, sha256=found, size=store.size_of(found))
+    return store.artifact(path.name, found)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
+from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
 
@@ -40,8 +41,7 @@ class Offer:
     Args:
         filename: Its name.
         url: Where it is, without a fragment.
-        sha256: Its digest, None where the page does not say.
-        size: Its size in bytes, None where the page does not say.
+        expected: Its size and digest, as far as the page says them.
         upload_time: When it was uploaded, None where the page does not say.
         requires_python: The Python versions that it is for, empty for all.
         yanked: Whether its author withdrew it.
@@ -49,8 +49,7 @@ class Offer:
 
     filename: str
     url: str
-    sha256: str | None = None
-    size: int | None = None
+    expected: Expected = field(default_factory=Expected)
     upload_time: datetime | None = None
     requires_python: str = ""
     yanked: bool = False
@@ -82,7 +81,7 @@ def offers(page: Page, *, mentioning: str = "") -> list[Offer]:
 def folder_offers(folder: Path) -> list[Offer]:
     """Return the distributions that lie in a local folder."""
     return [
-        Offer(filename=path.name, url=path.absolute().as_uri(), size=path.stat().st_size)
+        Offer(filename=path.name, url=path.absolute().as_uri(), expected=Expected(size=path.stat().st_size))
         for path in sorted(folder.iterdir())
         if path.is_file() and path.suffix in {".whl", ".gz", ".zip"}
     ]
@@ -110,8 +109,9 @@ def _of_json(file: Mapping[str, object], base: str) -> Offer:
     return Offer(
         filename=str(file["filename"]),
         url=urljoin(base, str(file["url"])),
-        sha256=str(sha256).lower() if sha256 else None,
-        size=size if isinstance(size, int) else None,
+        expected=Expected(
+            size=size if isinstance(size, int) else None, sha256=str(sha256).lower() if sha256 else None
+        ),
         upload_time=_time(file.get("upload-time")),
         requires_python=str(file.get("requires-python") or ""),
         yanked=file.get("yanked", False) is not False,
@@ -131,7 +131,7 @@ def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
     return Offer(
         filename=unquote(parts.path.rpartition("/")[2]),
         url=parts._replace(fragment="").geturl(),
-        sha256=sha256[1].lower() if sha256 else None,
+        expected=Expected(sha256=sha256[1].lower() if sha256 else None),
         upload_time=_time(anchor.get("data-upload-time")),
         requires_python=anchor.get("data-requires-python") or "",
         yanked="data-yanked" in anchor,

@@ -180,16 +180,7 @@ class Locator:
             version = f"{version}+{origin.local}"
         found = self._find(recipe, version, url)
         label = "extra-index" if url and found.origin == "index" else found.origin
-        locked = LockedFile(
-            name=found.name,
-            version=found.version,
-            filename=found.filename,
-            size=found.size,
-            sha256=found.sha256,
-            component=recipe.name,
-            origin=label,
-            note=origin.note,
-        )
+        locked = LockedFile.of(found.artifact, component=recipe.name, origin=label, note=origin.note)
         return Located(recipe=recipe, file=locked, index=url if label == "extra-index" else "")
 
     def _find(self, recipe: Recipe, version: str, url: str) -> FoundFile:

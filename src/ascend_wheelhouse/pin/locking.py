@@ -14,14 +14,13 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.base.events import Emit, Stage
 from ascend_wheelhouse.build.source_builds import SourceBuilds
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe, Recipes
+from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipes
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, FoundFile
-from ascend_wheelhouse.origins.index import Pin as IndexPin
+from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import moment, request_for
 from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
@@ -101,10 +100,7 @@ class Locking:
             for one in builds
             if one.origin.kind == "sdist"
         }
-        downloads = [
-            Download(filename=file.filename, sha256=file.sha256, size=file.size, urls=(file.url,))
-            for file in found.values()
-        ]
+        downloads = [Download.of(file.artifact, urls=(file.url,)) for file in found.values()]
         fetch_all(downloads, self.store, self.emit, http=self.http)
         return found
 
@@ -119,7 +115,7 @@ class Locking:
 
     def _pin(self, resolution: Resolution, located: Sequence[Located]) -> tuple[LockedFile, ...]:
         pins = resolution.pins
-        known = {file.name: LockedFile(**vars(file)) for file in resolution.files}
+        known = {file.name: file for file in map(LockedFile.of, resolution.files)}
         known |= {one.file.name: one.file for one in located if one.recipe.kind == "wheel"}
         via = {pin.name: pin.via for pin in pins}
         finder = Finder(self.http, exclude_newer=moment(self.cell.exclude_newer))
@@ -136,9 +132,7 @@ class Locking:
             component=answer.recipe.name,
             version=answer.version,
             origin=answer.origin.kind,
-            filename=found.filename,
-            size=found.size,
-            sha256=found.sha256,
+            archive=found.artifact,
             environment=environment,
         )
 
@@ -153,17 +147,9 @@ class Locking:
         return tuple(locked_file(file) for file in found)
 
 
-def locked_file(found: FoundFile, recipe: Recipe | None = None) -> LockedFile:
-    """Return what the lock keeps of a file that an index offers: no URL."""
-    return LockedFile(
-        name=found.name,
-        version=found.version,
-        filename=found.filename,
-        size=found.size,
-        sha256=found.sha256,
-        component=recipe.name if recipe else "",
-        origin=found.origin,
-    )
+def locked_file(found: FoundFile) -> LockedFile:
+    """Return what the lock keeps of a wheel that an index offers: no URL."""
+    return LockedFile.of(found.artifact, origin=found.origin)
 
 
 def locked_payload(located: Located, cell: Cell) -> LockedPayload:
@@ -171,9 +157,7 @@ def locked_payload(located: Located, cell: Cell) -> LockedPayload:
     return LockedPayload(
         component=located.recipe.name,
         version=cell.components[located.recipe.name],
-        filename=located.file.filename,
-        size=located.file.size,
-        sha256=located.file.sha256,
+        artifact=located.file.artifact,
         origin=located.file.origin,
     )
 

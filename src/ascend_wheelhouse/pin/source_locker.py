@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.build.environment import lock_environment
-from ascend_wheelhouse.build.job import Archive, EnvironmentFile, PlacedRepository, Sources
+from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.cells.recipe import GitOrigin, SdistOrigin
@@ -93,7 +94,7 @@ class SourceLocker:
 
     def _environment(
         self, tree: GitSource | Archive, spec: BuildSpec, target: Target, constraints: Sequence[str]
-    ) -> tuple[EnvironmentFile, ...]:
+    ) -> tuple[Artifact, ...]:
         requirements = (*spec.requirements, *self.build_requirements(tree, spec))
         if not requirements:
             return ()
@@ -139,7 +140,7 @@ class SourceLocker:
     def sdist(self, distribution: str, version: str, target: Target) -> Archive:
         """Return the source distribution of a release, in the store."""
         found = Finder(self.http).find_file(distribution, version, target, sdist=True)
-        download = Download(filename=found.filename, sha256=found.sha256, size=found.size, urls=(found.url,))
+        download = Download.of(found.artifact, urls=(found.url,))
         (fetched,) = fetch_all([download], self.store, self.emit, http=self.http)
         epoch = archive_epoch(self.store.path(fetched.sha256))
         return Archive(filename=found.filename, sha256=fetched.sha256, epoch=epoch)
@@ -149,7 +150,7 @@ class SourceLocker:
         wanted = [
             Download(
                 filename=item.url.rsplit("/", 1)[-1],
-                sha256=item.sha256,
+                expected=Expected(sha256=item.sha256),
                 urls=(self.mirrors.redirect(item.url),),
             )
             for item in spec.downloads

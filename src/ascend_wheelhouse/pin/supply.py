@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
-
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.cells.artefact_name import NameFacts
@@ -15,7 +13,6 @@ from ascend_wheelhouse.fetch.url import Releases, filled
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.pin.locate import Located, Locator, Release, Vendored
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import vendored_record
@@ -39,8 +36,7 @@ def handed_over(store: Store) -> Vendored:
         record = vendored_record(store, component, wanted)
         if record is None or record.kind == "source":
             return None
-        held = Held(filename=record.filename, sha256=record.sha256, size=record.size)
-        return locked(held, component=component, origin="vendored")
+        return LockedFile.of(record.artifact, component=component, origin="vendored")
 
     return look_up
 
@@ -55,26 +51,9 @@ def released(store: Store, http: Http, emit: Emit) -> Release:
             held = releases.member(url, origin.member)
         else:
             held = releases.file(url, headers=origin.headers)
-        return locked(held, component="", origin=origin.kind)
+        return LockedFile.of(held, origin=origin.kind)
 
     return bring
-
-
-def locked(held: Held, *, component: str, origin: str) -> LockedFile:
-    """Return a file of the store as the lock keeps it; name and version are the wheel's own."""
-    name, version = component, ""
-    if held.filename.endswith(".whl"):
-        parsed, release, _, _ = parse_wheel_filename(held.filename)
-        name, version = canonicalize_name(parsed), str(release)
-    return LockedFile(
-        name=name,
-        version=version,
-        filename=held.filename,
-        size=held.size,
-        sha256=held.sha256,
-        component=component,
-        origin=origin,
-    )
 
 
 def bring_released(locator: Locator, store: Store, lock: Lock) -> None:

@@ -18,9 +18,10 @@ from urllib.parse import unquote, urlsplit
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.resolve.request import Pin, ResolvedFile
+from ascend_wheelhouse.resolve.request import Pin
 
 _PINS = "pins.in"
 _FOUND = "pylock.found.toml"
@@ -31,7 +32,7 @@ _LEFT_OUT = {"--constraints", "--overrides", "--output-file", "--index"}
 
 def find_files(
     pins: Sequence[Pin], command: Sequence[str], folder: Path, target: Target
-) -> tuple[ResolvedFile, ...]:
+) -> tuple[Artifact, ...]:
     """Return the best wheel of each pin that uv's cache knows with size and sha256.
 
     Args:
@@ -63,7 +64,7 @@ def _again(command: Sequence[str]) -> Iterator[str]:
     yield from ("--no-deps", "--format", "pylock.toml", "--output-file", _FOUND)
 
 
-def _best(package: Mapping[str, Any], rank: Mapping[Tag, int]) -> ResolvedFile | None:
+def _best(package: Mapping[str, Any], rank: Mapping[Tag, int]) -> Artifact | None:
     wheels = [wheel for wheel in package.get("wheels", ()) if _is_known(wheel)]
     if not wheels or len(wheels) < len(package["wheels"]):
         return None
@@ -71,9 +72,7 @@ def _best(package: Mapping[str, Any], rank: Mapping[Tag, int]) -> ResolvedFile |
     place, wheel = min(ranked, key=lambda item: item[0])
     if place == _NEVER:
         return None
-    return ResolvedFile(
-        name=package["name"],
-        version=package["version"],
+    return Artifact(
         filename=_filename(wheel),
         size=wheel["size"],
         sha256=wheel["hashes"]["sha256"],

@@ -13,6 +13,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 from zipfile import BadZipFile, ZipFile
 
 from ascend_wheelhouse.origins.http import Http
@@ -26,10 +27,14 @@ _AHEAD = 1 << 15
 class RemoteWheel:
     """A wheel on an index; `size` is in bytes, None where the index does not tell."""
 
-    filename: str
     url: str
     sha256: str
     size: int | None
+
+    @property
+    def filename(self) -> str:
+        """The name of the file, by its URL."""
+        return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
 
 class MetadataReader:

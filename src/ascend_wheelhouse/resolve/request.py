@@ -10,6 +10,7 @@ from typing import Protocol
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.target import Target
 
 
@@ -115,29 +116,18 @@ class Pin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResolvedFile:
-    """The wheel that the target takes for a pin, where the resolver could tell: `size` is in bytes."""
-
-    name: str
-    version: str
-    filename: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Resolution:
     """The answer.
 
     Args:
         pins: Pins, sorted by name.
         resolver: Which resolver gave them.
-        files: Files of some pins, all from the main index, that need not be looked for again.
+        files: Wheels of some pins, all from the main index, that need not be looked for again.
     """
 
     pins: tuple[Pin, ...]
     resolver: str
-    files: tuple[ResolvedFile, ...] = ()
+    files: tuple[Artifact, ...] = ()
 
     def versions(self) -> dict[str, str]:
         """Return the version of each name."""

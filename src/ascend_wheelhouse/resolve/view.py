@@ -88,7 +88,7 @@ class IndexView:
         if not sha256 or not file["url"].startswith("http"):
             return file
         name = file["filename"]
-        self._wheels[sha256] = RemoteWheel(filename=name, url=file["url"], sha256=sha256, size=size)
+        self._wheels[sha256] = RemoteWheel(url=file["url"], sha256=sha256, size=size)
         return {**file, "url": f"/wheel/{sha256}/{quote(name)}", "core-metadata": True}
 
     def _page(self, url: str) -> list[FileObject]:

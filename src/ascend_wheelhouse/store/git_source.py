@@ -29,7 +29,7 @@ class TreeChangedError(IntegrityError):
     """A tree's files do not have the digest of the lock."""
 
 
-class BundleMissingError(SourceUnreachableError):
+class GitBundleMissingError(SourceUnreachableError):
     """A commit's bundle is not in the store, and nothing may be fetched now."""
 
 
@@ -182,11 +182,11 @@ def unbundle(store: Store, commit: str, place: Path) -> Path:
     """Make a repository at `place` that holds the commit, from its bundle alone.
 
     Raises:
-        BundleMissingError: The store has no bundle of the commit.
+        GitBundleMissingError: The store has no bundle of the commit.
     """
     bundle = bundle_of(store, commit)
     if bundle is None:
-        raise BundleMissingError(
+        raise GitBundleMissingError(
             f"The store has no bundle of commit {commit}.",
             next_step="run `invoke fetch` on a connected host, or copy its store",
         )
@@ -200,7 +200,7 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
     """Check a source out, submodules and their `.git` included, every file dated to the commit.
 
     Raises:
-        BundleMissingError: A bundle is missing.
+        GitBundleMissingError: A bundle is missing.
         TreeChangedError: A module's files are not those of the lock.
     """
     for module in source.modules:

@@ -25,6 +25,7 @@ from typing import IO, Any
 
 import platformdirs
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
 
 CHUNK = 1 << 20
@@ -157,6 +158,14 @@ class Store:
                 f"The store {self.root} lacks the file with sha256 {sha256}.",
                 next_step="run the command again without --offline",
             ) from error
+
+    def artifact(self, filename: str, sha256: str) -> Artifact:
+        """Return a blob as the file of a name.
+
+        Raises:
+            BlobMissingError: It is not here.
+        """
+        return Artifact(filename=filename, size=self.size_of(sha256), sha256=sha256)
 
     def add(self, source: Path | IO[bytes]) -> str:
         """Copy a file or a stream into the store and return its sha256; the source stays as it is."""

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row, from_row
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.store.store import Store
 
@@ -22,14 +23,12 @@ _NO_COMPONENT = "_wheels"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VendoredRecord:
+class VendoredRecord(HasArtifact):
     """One file that was handed over.
 
     Args:
         component: Name of its recipe; empty for a wheel of no recipe.
-        filename: Its own name.
-        sha256: Its digest, by which the store holds it.
-        size: Bytes.
+        artifact: The file, under its own name.
         kind: Where it goes in a wheelhouse.
         facts: Release, machine, chip, CANN, torch and Python that it is for; empty ones fit all.
         origin: The file that was handed over, and the member where that was an archive.
@@ -37,9 +36,7 @@ class VendoredRecord:
     """
 
     component: str
-    filename: str
-    sha256: str
-    size: int
+    artifact: Artifact
     kind: Kind
     facts: NameFacts
     origin: str
@@ -47,7 +44,7 @@ class VendoredRecord:
 
     def as_dict(self) -> dict[str, object]:
         """Return the record as it is stored and as `--json` prints it."""
-        return asdict(self)
+        return as_row(self)
 
 
 def put_record(store: Store, record: VendoredRecord) -> None:
@@ -99,4 +96,4 @@ def _same(have: str, want: str) -> bool:
 
 def _read(path: Path) -> VendoredRecord:
     row = json.loads(path.read_text(encoding="utf-8"))
-    return VendoredRecord(**row | {"facts": NameFacts(**row["facts"])})
+    return VendoredRecord(**from_row(row) | {"facts": NameFacts(**row["facts"])})

@@ -69,7 +69,7 @@ def _run(given: argparse.Namespace) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
     require = bool(cann.look().devices) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
-    options = settings.Options(
+    options = settings.VerifyOptions(
         require_npu=require,
         only=tuple(given.only),
         without=tuple(given.without),

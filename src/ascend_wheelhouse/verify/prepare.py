@@ -40,7 +40,7 @@ class Wanted:
     """
 
     wheelhouse: FoundWheelhouse
-    options: settings.Options
+    options: settings.VerifyOptions
     standins: Path | None
     reports: Path
     backend: environment.Backend
@@ -142,7 +142,7 @@ def _installed(wanted: Wanted, setting: settings.Setting, began: float, error: V
     )
 
 
-def _with_means(wanted: Wanted, setting: settings.Setting) -> settings.Options:
+def _with_means(wanted: Wanted, setting: settings.Setting) -> settings.VerifyOptions:
     """Add stand-in libraries, stand-in modules and pip, as the process under test will see them."""
     work, machine, launcher = setting.scratch.parent, wanted.wheelhouse.machine, setting.launcher
     root = getattr(launcher, "root", Path("/"))

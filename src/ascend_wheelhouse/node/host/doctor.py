@@ -14,7 +14,7 @@ from ..contents import Contents, read_contents
 from ..errors import NodeError
 from ..serving.tuning import SETTINGS, apply
 from ..talk import Talk
-from .fitness import Finding, Level, cell_findings, disk_finding
+from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host
 
 _GIB = 1 << 30
@@ -22,7 +22,7 @@ _SHARED_MEMORY = 16 * _GIB
 _ENVIRONMENT_SIZE = 6 * _GIB
 
 
-def examine(host: Host, contents: Contents | None = None) -> list[Finding]:
+def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
     """Look at the whole node; a wheelhouse's cell sharpens what is wanted."""
     cell = contents.cell if contents else {}
     return [
@@ -43,9 +43,9 @@ def _judged(good: bool) -> Level:  # noqa: FBT001 - a verdict is what this turns
     return "ok" if good else "warn"
 
 
-def _devices(host: Host, chip: str) -> Iterator[Finding]:
+def _devices(host: Host, chip: str) -> Iterator[HostFinding]:
     wanted = DEVICES.get(chip)
-    yield Finding(
+    yield HostFinding(
         name="devices",
         found=f"{host.devices} of /dev/davinci*",
         wanted=str(wanted) if wanted else "8 (910b) or 16 (a3)",
@@ -53,7 +53,7 @@ def _devices(host: Host, chip: str) -> Iterator[Finding]:
         why="A container sees only the devices that are mapped into it.",
         command="invoke run-args" if host.chip else "lspci -n -d 19e5:",
     )
-    yield Finding(
+    yield HostFinding(
         name="device managers",
         found=", ".join(host.managers) or "none",
         wanted="davinci_manager, hisi_hdc",
@@ -63,8 +63,8 @@ def _devices(host: Host, chip: str) -> Iterator[Finding]:
     )
 
 
-def _governor(host: Host) -> Finding:
-    return Finding(
+def _governor(host: Host) -> HostFinding:
+    return HostFinding(
         name="cpu governor",
         found=", ".join(host.governors) or "not adjustable",
         wanted="performance",
@@ -75,10 +75,10 @@ def _governor(host: Host) -> Finding:
     )
 
 
-def _setting(host: Host, name: str) -> Finding:
+def _setting(host: Host, name: str) -> HostFinding:
     wanted, why = SETTINGS[name]
     found = host.setting(name)
-    return Finding(
+    return HostFinding(
         name=name,
         found=found if found is not None else "not in this kernel",
         wanted=wanted,
@@ -89,9 +89,9 @@ def _setting(host: Host, name: str) -> Finding:
     )
 
 
-def _shared_memory(host: Host) -> Finding:
+def _shared_memory(host: Host) -> HostFinding:
     size = host.shared_memory
-    return Finding(
+    return HostFinding(
         name="shared memory",
         found=f"{size / _GIB:.1f} GiB" if size is not None else "no /dev/shm",
         wanted=f">= {_SHARED_MEMORY // _GIB} GiB",
@@ -101,9 +101,9 @@ def _shared_memory(host: Host) -> Finding:
     )
 
 
-def _locked_memory(host: Host) -> Finding:
+def _locked_memory(host: Host) -> HostFinding:
     limit = host.locked_memory
-    return Finding(
+    return HostFinding(
         name="locked memory",
         found="unlimited" if limit == -1 else f"{(limit or 0) // 1024} KiB",
         wanted="unlimited",
@@ -114,9 +114,9 @@ def _locked_memory(host: Host) -> Finding:
     )
 
 
-def _memory_layout(host: Host) -> Finding:
+def _memory_layout(host: Host) -> HostFinding:
     pages = "unknown" if host.huge_pages is None else str(host.huge_pages)
-    return Finding(
+    return HostFinding(
         name="memory layout",
         found=f"{host.numa_nodes} NUMA node(s), {pages} huge pages",
         wanted="as the machine has them",
@@ -126,8 +126,8 @@ def _memory_layout(host: Host) -> Finding:
     )
 
 
-def _firmware(host: Host) -> Finding:
-    return Finding(
+def _firmware(host: Host) -> HostFinding:
+    return HostFinding(
         name="firmware",
         found=host.firmware or "none",
         wanted="installed with the driver",
@@ -137,10 +137,10 @@ def _firmware(host: Host) -> Finding:
     )
 
 
-def _openmp(host: Host) -> Iterator[Finding]:
+def _openmp(host: Host) -> Iterator[HostFinding]:
     if host.machine != "aarch64":
         return
-    yield Finding(
+    yield HostFinding(
         name="libgomp",
         found=host.openmp or "none",
         wanted="loaded before all else (LD_PRELOAD, done by activate)",
@@ -150,7 +150,7 @@ def _openmp(host: Host) -> Iterator[Finding]:
     )
 
 
-def report(findings: Sequence[Finding], changes: Sequence[str], talk: Talk) -> int:
+def report(findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk) -> int:
     """Print findings and changes; return 10 where one refuses, else 0."""
     lines = [finding.line() for finding in findings] + [f"FIXED  {change}" for change in changes]
     facts = {"findings": [finding.as_dict() for finding in findings], "changes": list(changes)}

@@ -25,7 +25,7 @@ class NodeUnfitError(HostUnfitError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class HostFinding:
     """One thing looked at.
 
     Args:
@@ -57,7 +57,7 @@ class Finding:
         return "\n".join([head, *tail])
 
 
-def cell_findings(host: Host, cell: Mapping[str, str]) -> list[Finding]:
+def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
     return [
         *_exact(host, cell),
@@ -69,7 +69,7 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[Finding]:
     ]
 
 
-def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[Finding]:
+def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
     pairs = {
         "machine": (host.machine, "Its wheels hold machine code for one architecture.", ""),
         "python": (
@@ -81,13 +81,13 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[Finding]:
     for name, (found, why, command) in pairs.items():
         wanted = cell.get(name, found)
         level: Level = "ok" if found == wanted else "refuse"
-        yield Finding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
+        yield HostFinding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
 
 
-def _glibc(host: Host, wanted: str) -> Finding:
+def _glibc(host: Host, wanted: str) -> HostFinding:
     found = ".".join(map(str, host.glibc)) if host.glibc else "none"
     old = bool(wanted) and (host.glibc is None or host.glibc < numbers(wanted))
-    return Finding(
+    return HostFinding(
         name="glibc",
         found=found,
         wanted=f">= {wanted or 'any'}",
@@ -96,13 +96,13 @@ def _glibc(host: Host, wanted: str) -> Finding:
     )
 
 
-def _cann(name: str, found: str | None, wanted: str) -> Finding:
+def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
     level: Level = "ok"
     if found is None:
         level = "warn"
     elif wanted and numbers(found) < numbers(wanted):
         level = "refuse"
-    return Finding(
+    return HostFinding(
         name=name,
         found=found or "none",
         wanted=f">= {wanted or 'any'}",
@@ -112,8 +112,8 @@ def _cann(name: str, found: str | None, wanted: str) -> Finding:
     )
 
 
-def _driver(host: Host) -> Finding:
-    return Finding(
+def _driver(host: Host) -> HostFinding:
+    return HostFinding(
         name="driver",
         found=host.driver or "none",
         wanted="installed",
@@ -123,13 +123,13 @@ def _driver(host: Host) -> Finding:
     )
 
 
-def _chip(host: Host, wanted: str) -> Finding:
+def _chip(host: Host, wanted: str) -> HostFinding:
     level: Level = "ok"
     if host.chip is None:
         level = "warn"
     elif wanted and host.chip != wanted:
         level = "refuse"
-    return Finding(
+    return HostFinding(
         name="chip",
         found=host.chip or "none",
         wanted=wanted or "any",
@@ -139,12 +139,12 @@ def _chip(host: Host, wanted: str) -> Finding:
     )
 
 
-def disk_finding(folder: Path, needed: int) -> Finding:
+def disk_finding(folder: Path, needed: int) -> HostFinding:
     """Compare the free space for this user where an environment will stand with what it takes."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return Finding(
+    return HostFinding(
         name="disk",
         found=f"{free / _GIB:.1f} GiB free",
         wanted=f"{needed / _GIB:.1f} GiB",
@@ -154,7 +154,7 @@ def disk_finding(folder: Path, needed: int) -> Finding:
     )
 
 
-def require_fit(findings: Iterable[Finding]) -> None:
+def require_fit(findings: Iterable[HostFinding]) -> None:
     """Raise where a finding refuses.
 
     Raises:

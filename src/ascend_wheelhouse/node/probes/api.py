@@ -36,7 +36,7 @@ class Context:
 
     Args:
         manifest: The wheelhouse's manifest.
-        options: What the person asked for, as `runner.Options.for_probes` gives it.
+        options: What the person asked for, as `settings.VerifyOptions.for_probes` gives it.
         scratch: An empty folder of its own.
         doing: Says what is tried next, so that a crash is put to it.
     """

@@ -36,7 +36,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stream:
+class EventStream:
     """A streamed response: its status, its events, and when they came, in seconds after the request."""
 
     status: int
@@ -61,7 +61,7 @@ def post(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key: 
         return Answer(status=response.status, body=response.read())
 
 
-def stream(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key: str = "") -> Stream:
+def stream(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key: str = "") -> EventStream:
     """POST a JSON body and read server-sent events to the end; raises as `get` does."""
     began = time.monotonic()
     events, times, finished = [], [], False
@@ -75,7 +75,7 @@ def stream(port: int, path: str, body: Mapping[str, Any], *, seconds: float, key
                 break
             events.append(json.loads(value))
             times.append(time.monotonic() - began)
-    return Stream(status=response.status, events=tuple(events), times=tuple(times), finished=finished)
+    return EventStream(status=response.status, events=tuple(events), times=tuple(times), finished=finished)
 
 
 @contextmanager

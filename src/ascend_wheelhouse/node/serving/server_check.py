@@ -58,7 +58,7 @@ class Client:
         port, used = self.server.plan.port, self.key if key is None else key
         return self._watched(lambda: http_client.post(port, path, body, seconds=self.seconds, key=used))
 
-    def stream(self, path: str, body: Mapping[str, Any]) -> http_client.Stream:
+    def stream(self, path: str, body: Mapping[str, Any]) -> http_client.EventStream:
         """POST and read events, watched."""
         port = self.server.plan.port
         return self._watched(lambda: http_client.stream(port, path, body, seconds=self.seconds, key=self.key))
