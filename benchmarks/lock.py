@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ascend_wheelhouse.cells.derive import Request
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.resolve.request import ResolveRequest
 from ascend_wheelhouse.resolve.uv import compile_command
 
@@ -29,20 +29,26 @@ TARGET = Target(machine="aarch64")
 _LOCK = """
 import sys
 from pathlib import Path
-from ascend_wheelhouse.cells.derive import Request
-from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.make.workspace import Workspace
-workspace = Workspace(root=Path(sys.argv[1]), store=Store(Path(sys.argv[2])))
-cell = workspace.cell(Request(torch="2.8.0", target=Target(machine="aarch64")))
-print(len(workspace.locking(cell, resolver=sys.argv[3]).lock().wheels), file=sys.stderr)
+from ascend_wheelhouse.make.building import building_of
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.new_lock import locking_of
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.store.store import Store
+folder = ProjectFolder.load(Path(sys.argv[1]))
+fetcher = Fetcher(recipes=folder.recipes, store=Store(Path(sys.argv[2])))
+options = LockChoice(request=Request(torch="2.8.0", target=Target(machine="aarch64")), resolver=sys.argv[3])
+building = building_of(cell_of(options.request, folder), folder, fetcher)
+print(len(locking_of(options, folder, building).lock().wheels), file=sys.stderr)
 """
 
 
 def question() -> ResolveRequest:
     """Return what the committed lock of the stack was asked."""
-    workspace = Workspace(root=ROOT)
-    lock = workspace.committed_lock(workspace.cell(Request(torch="2.8.0", target=TARGET)))
+    folder = ProjectFolder.load(ROOT)
+    lock = folder.committed_lock(cell_of(Request(torch="2.8.0", target=TARGET), folder))
     if lock is None:
         sys.exit("no committed lock for torch 2.8.0 on aarch64: run `invoke lock` first")
     asked = lock.inputs

@@ -10,7 +10,8 @@ from packaging.version import Version
 
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import load_compatibility
-from ascend_wheelhouse.cells.derive import Request, cell_for
+from ascend_wheelhouse.cells.derive import cell_for
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, NPUS, Target
 

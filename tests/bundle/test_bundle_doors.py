@@ -8,23 +8,20 @@ from pathlib import Path
 
 import pytest
 from bundle_fixtures import FILES, TORCH, write_wheelhouse
+from invoking import invoke
 
-from ascend_wheelhouse.commands import bundle as door
-from ascend_wheelhouse.commands import image
 from ascend_wheelhouse.folder.signing import Signer
 
-_WORDS = dict.fromkeys(("wheelhouse", "out", "split", "base", "sign_key", "serial"), "")
 
-
-def _pack(wheelhouse: Path, out: Path, signer: Signer, **words: str) -> None:
-    given = {"wheelhouse": str(wheelhouse), "out": str(out), "sign_key": str(signer.path), "serial": "7"}
-    door.pack(out, words=_WORDS | given | words, oci=False, allow_incomplete=False, json=False)
+def _pack(wheelhouse: Path, out: Path, signer: Signer, *words: str | Path, serial: str = "7") -> int:
+    signing = () if "--sign-key" in words else ("--sign-key", signer.path)
+    return invoke("bundle", "--wheelhouse", wheelhouse, "--out", out, "--serial", serial, *signing, *words)
 
 
 def test_packing_says_who_signed_and_what_to_type_on_the_node(
     wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _pack(wheelhouse, tmp_path / "b.tar", signer)
+    assert _pack(wheelhouse, tmp_path / "b.tar", signer) == 0
 
     said = capsys.readouterr().out
     assert f"{len(FILES)} of {len(FILES)} files" in said
@@ -35,7 +32,7 @@ def test_packing_says_who_signed_and_what_to_type_on_the_node(
 def test_what_to_type_takes_the_installer_out_of_parts_too(
     wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _pack(wheelhouse, tmp_path / "b.tar", signer, split="64KiB")
+    _pack(wheelhouse, tmp_path / "b.tar", signer, "--split", "64KiB")
 
     line = next(line for line in capsys.readouterr().out.splitlines() if "on a node: " in line)
     subprocess.run(["sh", "-euc", line.partition("on a node: ")[2]], cwd=tmp_path, check=True)
@@ -51,7 +48,7 @@ def test_the_key_may_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_SIGN_KEY", str(signer.path))
 
-    _pack(wheelhouse, tmp_path / "b.tar", signer, sign_key="")
+    _pack(wheelhouse, tmp_path / "b.tar", signer, "--sign-key", "")
 
     assert signer.fingerprint in capsys.readouterr().out
 
@@ -62,9 +59,11 @@ def test_proving_and_listing_have_json(
     _pack(wheelhouse, tmp_path / "b.tar", signer)
     capsys.readouterr()
 
-    door.verify(tmp_path / "b.tar", trusted_key=signer.fingerprint, insecure=False, base="", json=True)
+    assert (
+        invoke("bundle", "--verify", tmp_path / "b.tar", "--trusted-key", signer.fingerprint, "--json") == 0
+    )
     proven = json.loads(capsys.readouterr().out)
-    door.show(tmp_path / "b.tar", json=True)
+    assert invoke("bundle", "--list", tmp_path / "b.tar", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
 
     assert (proven["fingerprint"], proven["serial"]) == (signer.fingerprint, 7)
@@ -79,11 +78,10 @@ def test_a_changed_bundle_ends_with_code_5_and_says_what_why_and_next(
     (tmp_path / "b.tar").write_bytes(data.replace(b"npu!npu!", b"npu!evil", 1))
     capsys.readouterr()
 
-    with pytest.raises(SystemExit) as ended:
-        door.verify(tmp_path / "b.tar", trusted_key=signer.fingerprint, insecure=False, base="", json=False)
+    code = invoke("bundle", "--verify", tmp_path / "b.tar", "--trusted-key", signer.fingerprint)
 
     said = capsys.readouterr().err
-    assert ended.value.code == 5
+    assert code == 5
     assert "Not as the manifest says: wheels/torch_npu-2.8.0.post2" in said
     assert "Next: copy the bundle again" in said
 
@@ -93,48 +91,37 @@ def test_a_delta_is_rebuilt_by_hand(
 ) -> None:
     _pack(wheelhouse, tmp_path / "old.tar", signer)
     new = write_wheelhouse(tmp_path / "new", {**FILES, TORCH: b"newer"})
-    _pack(new, tmp_path / "delta.tar", signer, base=str(tmp_path / "old.tar"), serial="8")
+    _pack(new, tmp_path / "delta.tar", signer, "--base", tmp_path / "old.tar", serial="8")
     assert "--base OLD_BUNDLE" in capsys.readouterr().out
 
     whole = tmp_path / "whole.tar"
-    door.rebuild(
-        tmp_path / "delta.tar",
-        base=str(tmp_path / "old.tar"),
-        out=str(whole),
-        trusted_key=signer.fingerprint,
-        insecure=False,
-    )
+    rebuild = ("bundle", "--rebuild", tmp_path / "delta.tar")
+    whole_from = ("--base", tmp_path / "old.tar", "--out", whole, "--trusted-key", signer.fingerprint)
+    assert invoke(*rebuild, *whole_from) == 0
 
     assert capsys.readouterr().out.strip() == str(whole)
-    with pytest.raises(SystemExit) as ended:
-        door.rebuild(tmp_path / "delta.tar", base="", out="", trusted_key="", insecure=False)
-    assert ended.value.code == 2
+    assert invoke(*rebuild) == 2
+    assert "--rebuild needs --base and --out." in capsys.readouterr().err
 
 
 def test_a_serial_that_is_none_is_bad_usage(
     wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        _pack(wheelhouse, tmp_path / "b.tar", signer, serial="seven")
-
-    assert ended.value.code == 2
+    assert _pack(wheelhouse, tmp_path / "b.tar", signer, serial="seven") == 2
     assert "'seven' cannot be the serial of a bundle." in capsys.readouterr().err
 
 
 def test_a_key_is_made_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    image.keygen(tmp_path / "key", json=True)
-
+    assert invoke("keygen", tmp_path / "key", "--json") == 0
     assert json.loads(capsys.readouterr().out)["fingerprint"] == Signer(tmp_path / "key").fingerprint
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
-    with pytest.raises(SystemExit) as ended:
-        image.keygen(tmp_path / "key", json=False)
-    assert ended.value.code == 2
+    assert invoke("keygen", tmp_path / "key") == 2
 
 
 def test_a_build_context_names_the_command_that_builds_it(
     wheelhouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image.write_context(wheelhouse, out=tmp_path / "context", base="", trusted_key="", prefix="", json=False)
+    assert invoke("image", wheelhouse, "--out", tmp_path / "context") == 0
 
     said = capsys.readouterr().out
     assert "builds on quay.io/ascend/cann:8.3.rc2-a3-ubuntu22.04-py3.11" in said
@@ -142,13 +129,34 @@ def test_a_build_context_names_the_command_that_builds_it(
 
 
 def test_run_args_speaks_docker_and_kubernetes(capsys: pytest.CaptureFixture[str]) -> None:
-    image.show_run_args("910b", image="i", model="", command="python -V", kubernetes=False, json=False)
+    assert invoke("run-args", "--npu", "910b", "--image", "i", "--command", "python -V") == 0
     docker = capsys.readouterr().out
-    image.show_run_args("a3", image="i", model="", command="", kubernetes=True, json=True)
+    assert invoke("run-args", "--image", "i", "--kubernetes", "--json") == 0
     pod = json.loads(capsys.readouterr().out)
 
     assert docker.startswith("docker run")
     assert "davinci8" not in docker
     assert pod["kind"] == "Pod"
-    with pytest.raises(SystemExit):
-        image.show_run_args("310p", image="i", model="", command="", kubernetes=False, json=False)
+    assert invoke("run-args", "--npu", "310p") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["image", "somewhere"], "Error: --out is missing.\n\nNext: invoke image somewhere --out FOLDER\n"),
+        (["image", "somewhere", "--append", "--out", "there"], "Error: --base is missing.\n"),
+        (
+            ["image", "e", "--append", "--base", "b", "--out", "o", "--platform", "mips"],
+            "Unknown platform 'mips'",
+        ),
+        (["bundle", "--split", "4 gigs"], "'4 gigs' is not a size for parts."),
+        (["run-args", "--command", "echo 'x"], "cannot be read as words of a command"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_read(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(*words) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert "Next: " in said

@@ -75,7 +75,7 @@ def test_parts_put_together_are_the_whole_bundle(wheelhouse: Path, tmp_path: Pat
     big = write_wheelhouse(wheelhouse, {**FILES, TORCH: b"t" * 400_000})
     whole = bundle_command(big, out=tmp_path / "whole.tar", serial=1).paths[0].read_bytes()
 
-    result = bundle_command(big, out=tmp_path / "b.tar", split=str(size), serial=1)
+    result = bundle_command(big, out=tmp_path / "b.tar", split=size, serial=1)
 
     assert b"".join(part.read_bytes() for part in result.paths) == whole
     assert {part.stat().st_size for part in result.paths[:-1]} <= {size}
@@ -86,7 +86,7 @@ def test_parts_put_together_are_the_whole_bundle(wheelhouse: Path, tmp_path: Pat
 
 def test_a_new_bundle_replaces_the_parts_of_the_old_one(wheelhouse: Path, tmp_path: Path) -> None:
     write_wheelhouse(wheelhouse, {**FILES, TORCH: b"t" * 400_000})
-    bundle_command(wheelhouse, out=tmp_path / "b.tar", split="65536", serial=1)
+    bundle_command(wheelhouse, out=tmp_path / "b.tar", split=65536, serial=1)
     (tmp_path / "b.tar.txt").write_text("mine")
 
     bundle_command(wheelhouse, out=tmp_path / "b.tar", serial=1)
@@ -147,7 +147,7 @@ def test_a_folder_without_manifest_is_no_wheelhouse(tmp_path: Path) -> None:
 
 def test_options_that_exclude_each_other_are_refused(wheelhouse: Path, tmp_path: Path) -> None:
     with pytest.raises(command.OptionsClashError):
-        bundle_command(wheelhouse, out=tmp_path, oci=True, split="4G", serial=1)
+        bundle_command(wheelhouse, out=tmp_path, oci=True, split=4_000_000_000, serial=1)
 
 
 def test_an_unsigned_bundle_is_made_with_a_warning(wheelhouse: Path, tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def slow(self, data):
 
 
 parts.PartWriter.write = slow
-bundle_command(Path(wheelhouse), out=Path(out), split=split or None, serial=1)
+bundle_command(Path(wheelhouse), out=Path(out), split=int(split) if split else None, serial=1)
 """
 
 
@@ -75,7 +75,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_finishes(
     for written in sorted(draw.randrange(1, len(whole) // 4) for _ in range(3)):
         _kill_after(written, big, out, split)
         assert not list(tmp_path.glob("b.tar*"))
-    result = bundle_command(big, out=out, split=split or None, serial=1)
+    result = bundle_command(big, out=out, split=int(split) if split else None, serial=1)
 
     assert b"".join(path.read_bytes() for path in result.paths) == whole
     assert not (tmp_path / ".b.tar.partial").exists()
@@ -111,7 +111,7 @@ def test_a_rest_of_another_wheelhouse_or_part_size_is_no_hindrance(big: Path, tm
     other = write_wheelhouse(tmp_path / "other", {**BIG, TORCH: b"other" * 1000})
     expected = bundle_command(other, out=tmp_path / "whole.tar", serial=1).paths[0].read_bytes()
 
-    result = bundle_command(other, out=tmp_path / "b.tar", split="1000000", serial=1)
+    result = bundle_command(other, out=tmp_path / "b.tar", split=1_000_000, serial=1)
 
     assert b"".join(path.read_bytes() for path in result.paths) == expected
 

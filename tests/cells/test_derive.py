@@ -4,7 +4,8 @@ import pytest
 
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import UnknownCannError, load_compatibility, torchvision_for
-from ascend_wheelhouse.cells.derive import BadVersionError, Request, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.derive import BadVersionError, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target
 

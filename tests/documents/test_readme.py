@@ -6,6 +6,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.cells.stack import Stack, load_catalogue
+from ascend_wheelhouse.commands.tasks import collection
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,11 +42,9 @@ def test_the_table_of_exit_codes_is_that_of_the_errors() -> None:
 
 
 def test_the_table_of_commands_names_every_task_and_no_other() -> None:
-    doors = (ROOT / "tasks.py", ROOT / "src/ascend_wheelhouse/commands/carry.py")
-    text = "".join(path.read_text("utf-8") for path in doors)
-    tasks = re.findall(r"^def ([a-z]\w*)\(", text, re.MULTILINE)
+    tasks = collection(ROOT).task_names
     told = re.findall(r"`invoke ([a-z-]+)", " ".join(row[0] for row in _table_under("Commands")))
-    assert sorted(told) == sorted(name.replace("_", "-") for name in tasks)
+    assert sorted(told) == sorted(tasks)
 
 
 def test_every_session_that_the_readme_names_is_there() -> None:

@@ -22,7 +22,13 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Signer:
 
 
 def packed(
-    folder: Path, key: Signer, serial: int, version: str, *, base: Path | None = None, split: str = ""
+    folder: Path,
+    key: Signer,
+    serial: int,
+    version: str,
+    *,
+    base: Path | None = None,
+    split: int | None = None,
 ) -> Path:
     house = SmallWheelhouse(wheels=[package("alpha", version), NOISE], serial=serial).write(
         folder / f"h{serial}"
@@ -33,7 +39,7 @@ def packed(
         sign_key=key.path,
         serial=serial,
         base=base,
-        split=split or None,
+        split=split,
         allow_incomplete=True,
     )
     return result.paths[0]
@@ -100,7 +106,7 @@ def test_a_byte_changed_in_a_wheel_is_refused_and_the_environment_stays(tmp_path
 
 
 def test_a_bundle_in_parts_installs(tmp_path: Path, key: Signer) -> None:
-    part = packed(tmp_path, key, 3, "1.0", split="70K")
+    part = packed(tmp_path, key, 3, "1.0", split=70_000)
     home = tmp_path / "h3"
     options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
     answer = run_installer(home, "--bundle", part, *options)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.commands import verify as command
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands import verify_report as command
 from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.verify import page
 
@@ -78,7 +79,9 @@ def test_reports_below_folders_are_found_and_merged(
     for name, results in (("one", (GOOD,)), ("two", (BAD,))):
         (tmp_path / "nodes" / name).mkdir(parents=True)
         report(name, *results).write(tmp_path / "nodes" / name / "report.json")
-    command.report([tmp_path / "nodes"], tmp_path / "page.html", json=True)
+    command.main(
+        command.VerifyReportOptions(folders=(tmp_path / "nodes",), out=tmp_path / "page.html", json=True)
+    )
     assert json.loads(capsys.readouterr().out) == {
         "page": str(tmp_path / "page.html"),
         "reports": 2,
@@ -92,6 +95,7 @@ def test_a_folder_without_a_report_and_a_file_that_is_none_are_usage_errors(
 ) -> None:
     if text is not None:
         (tmp_path / "report.json").write_text(text)
-    with pytest.raises(SystemExit) as ended:
-        command.report([tmp_path], tmp_path / "page.html", json=False)
+    options = command.VerifyReportOptions(folders=(tmp_path,), out=tmp_path / "page.html")
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        command.main(options)
     assert ended.value.code == 2

@@ -11,7 +11,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
-from ascend_wheelhouse.bundle.parts import PartWriter, part_size
+from ascend_wheelhouse.bundle.parts import PartWriter
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import layout
@@ -72,7 +72,7 @@ def bundle_command(
     wheelhouse: Path,
     *,
     out: Path,
-    split: str | None = None,
+    split: int | None = None,
     oci: bool = False,
     base: Path | None = None,
     sign_key: Path | None = None,
@@ -85,7 +85,7 @@ def bundle_command(
     Args:
         wheelhouse: The wheelhouse's folder.
         out: Where the bundle goes: a folder, or a file ending in `.tar`.
-        split: The size of parts, such as `4G`; one file without it.
+        split: The size of parts in bytes; one file without it.
         oci: Write an OCI image layout instead of a tar.
         base: An older bundle or manifest: write a delta against it.
         sign_key: The OpenSSH private key to sign with; without it the bundle is unsigned, and nodes refuse
@@ -105,11 +105,10 @@ def bundle_command(
             why="A registry moves an image layer by layer and keeps equal layers once.",
             next_step="leave out --split and --base",
         )
-    limit = part_size(split) if split else None
     with occupied.reading(wheelhouse, emit):
         with translated():
             packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
-        return _write(packing, out, limit, emit, oci=oci)
+        return _write(packing, out, split, emit, oci=oci)
 
 
 def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: bool) -> BundleResult:

@@ -9,7 +9,7 @@ and the closest torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from packaging.version import InvalidVersion, Version
 
@@ -22,8 +22,8 @@ from ascend_wheelhouse.cells.compatibility import (
     check_cann,
     torchvision_for,
 )
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
-from ascend_wheelhouse.cells.target import Target
 
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
@@ -38,17 +38,6 @@ class UnknownTorchError(ResolveError):
 
 class BadVersionError(UsageError):
     """A word given as a version is none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a person asked for; empty words leave the choice to the stacks."""
-
-    torch: str
-    target: Target
-    cann: str = ""
-    sglang: str = ""
-    stack: str = ""
 
 
 def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:

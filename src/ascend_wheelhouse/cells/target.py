@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
-
-from packaging.tags import Tag, compatible_tags, cpython_tags
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ascend_wheelhouse.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 Machine = Literal["aarch64", "x86_64"]
 Npu = Literal["a3", "910b"]
@@ -77,6 +78,8 @@ class Target:
     @cached_property
     def tags(self) -> tuple[Tag, ...]:
         """Every tag that the target's pip accepts, best first."""
+        from packaging.tags import compatible_tags, cpython_tags  # noqa: PLC0415 - naming a target needs no tag
+
         return (
             *cpython_tags(self.python, platforms=self.platforms),
             *compatible_tags(self.python, f"cp{self.python[0]}{self.python[1]}", self.platforms),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
@@ -13,36 +13,32 @@ from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
 
 
-def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: bool) -> int:
-    """Audit wheels, print the report and return the exit code, 7 with a defect.
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions:
+    """What `invoke audit` was asked for.
 
     Args:
         root: The project folder.
-        wheels: Wheels and folders of wheels.
-        words: `wheelhouse`, `lock`, `cann_root`, `sarif`, `platform`, `npu`; empty where not given.
+        request: Where the wheels are and what they are held to.
+        sarif: File to write the report to as SARIF.
         json: Print the report as one JSON document.
     """
-    json = json or "--json" in wheels  # behind `--` it is meant as the option all the same
-    with console.main_guard(json=json):
-        request = AuditRequest(
-            paths=tuple(Path(wheel) for wheel in wheels if wheel != "--json"),
-            wheelhouse=_path(words["wheelhouse"]),
-            lock=_path(words["lock"]),
-            cann_root=_path(words["cann_root"]),
-            platform=words["platform"],
-            npu=words["npu"],
-        )
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            report = audit(request, root=root, emit=emit)
-        if words["sarif"]:
-            text = json_module.dumps(as_sarif(report), indent=1, sort_keys=True)
-            Path(words["sarif"]).write_text(f"{text}\n", "utf-8")
-        if json:
-            console.print_json(report.as_dict())
-        else:
-            show(report)
-        return report.exit_code
+
+    root: Path
+    request: AuditRequest
+    sarif: Path | None = None
+    json: bool = False
 
 
-def _path(text: str) -> Path | None:
-    return Path(text) if text else None
+def main(options: AuditOptions) -> int:
+    """Audit wheels, print the report and return the exit code, 7 with a defect."""
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        report = audit(options.request, root=options.root, emit=emit)
+    if options.sarif:
+        text = json_module.dumps(as_sarif(report), indent=1, sort_keys=True)
+        options.sarif.write_text(f"{text}\n", "utf-8")
+    if options.json:
+        console.print_json(report.as_dict())
+    else:
+        show(report)
+    return report.exit_code

@@ -1,28 +1,28 @@
-"""`invoke build` makes one component's wheel from source; `invoke reproduce` makes it twice and compares."""
+"""`invoke build`: makes one component's wheel from source."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
-from ascend_wheelhouse.base.errors import BuildError, IncompleteError, ResolveError, UsageError
+from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, UsageError
 from ascend_wheelhouse.base.events import Emit
-from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, unfit
+from ascend_wheelhouse.build.command import unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
-from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
-from ascend_wheelhouse.commands.options import options_of
-from ascend_wheelhouse.locks.lock import LockedSource, Pending, save
+from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.building import Building, building_of
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.locator import locator_of
+from ascend_wheelhouse.make.options import BuildPlace
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_wheels import hold_to_lock
-from ascend_wheelhouse.make.wheelhouse import cell_of
-from ascend_wheelhouse.make.workspace import Workspace
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
 
 
@@ -38,24 +38,57 @@ class BuildPendingError(IncompleteError):
     """The component cannot be built on this host."""
 
 
-class NotReproducedError(BuildError):
-    """Two builds of a component gave different wheels."""
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions:
+    """What `invoke build` was asked for.
+
+    Args:
+        root: The project folder.
+        component: The recipe's name.
+        request: The cell that it is built for.
+        build: Sandbox and image.
+        offline: Use the store alone.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    component: str
+    request: Request
+    build: BuildPlace = field(default_factory=BuildPlace)
+    offline: bool = False
+    json: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Task:
-    workspace: Workspace
-    cell: Cell
+class ComponentBuild:
+    """One component of a cell, to be built alone.
+
+    Args:
+        folder: Its recipe and its committed lock.
+        building: How its cell is built.
+        recipe: The component.
+    """
+
+    folder: ProjectFolder
+    building: Building
     recipe: Recipe
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that it is built for."""
+        return self.building.cell
 
     def locked(self) -> LockedSource:
         """Return the component's source from the committed lock, else from its origin now."""
-        if lock := self.workspace.committed_lock(self.cell):
+        if lock := self.folder.committed_lock(self.cell):
             for source in lock.sources:
                 if source.component == self.recipe.name and source.build:
                     return source
         name = self.recipe.name
-        locator = self.workspace.locator(self.cell, frozenset({name}), offline=self.workspace.offline)
+        fetcher = self.building.fetcher
+        locator = locator_of(
+            self.cell, self.folder, fetcher, build=frozenset({name}), offline=fetcher.offline
+        )
         answer: Answer = locator.locate(name)
         if not isinstance(answer, ToBuild):
             reason = answer.reason if isinstance(answer, Pending) else "another origin has the wheel itself"
@@ -64,20 +97,20 @@ class _Task:
                 why=reason,
                 next_step="run the same command without --offline",
             )
-        found = self.workspace.source_builds(self.cell).lock(answer, locator.fields(self.recipe))
+        found = self.building.source_builds().lock(answer, locator.fields(self.recipe))
         if isinstance(found, Pending):
             raise NoSourceError(f"{name}: {found.reason}", next_step=found.supply)
         return found
 
     def beside(self) -> list[LockedFile]:
         """Return the wheels that the committed lock builds and this build needs, built now where they are not."""
-        lock = self.workspace.committed_lock(self.cell)
-        builds = self.workspace.source_builds(self.cell)
+        lock = self.folder.committed_lock(self.cell)
+        builds = self.building.source_builds()
         wheels = []
         for source in lock.sources if lock else ():
             if source.build and source.component in self.recipe.needs:
-                recipe = self.workspace.catalogue.recipes[source.component]
-                wheel = builds.build(source, recipe, self.workspace.workshop)
+                recipe = self.folder.recipes[source.component]
+                wheel = builds.build(source, recipe, self.building.workshop())
                 if isinstance(wheel, Pending):
                     raise BuildPendingError(
                         f"{self.recipe.name} needs {wheel.component}, which cannot be built on this host.",
@@ -88,116 +121,47 @@ class _Task:
         return wheels
 
 
-def main(
-    root: Path,
-    component: str,
-    *,
-    words: Mapping[str, str],
-    sandbox: bool,
-    container: str,
-    offline: bool,
-    json: bool,
-) -> None:
+def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
-    with console.main_guard(json=json):
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            workspace = Workspace(root=root, emit=emit, offline=offline, sandbox=sandbox, container=container)
-            task = _task(workspace, component, words)
-            _refuse_pending(unfit(task.recipe, task.cell, workspace.workshop))
-            source, builds = task.locked(), workspace.source_builds(task.cell)
-            built = builds.build(source, task.recipe, workspace.workshop, task.beside())
-        if isinstance(built, Pending):
-            _refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
-            return
-        hold_to_lock(source, built)
-        path = workspace.store.path(built.sha256)
-        _tell(
-            as_row(built) | {"path": str(path)},
-            [built.filename, f"sha256 {built.sha256}", str(path)],
-            json=json,
-        )
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        job = component_build(options, emit)
+        workshop = job.building.workshop()
+        refuse_pending(unfit(job.recipe, job.cell, workshop))
+        source = job.locked()
+        built = job.building.source_builds().build(source, job.recipe, workshop, job.beside())
+    if isinstance(built, Pending):
+        refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
+        return
+    hold_to_lock(source, built)
+    path = str(job.building.fetcher.store.path(built.sha256))
+    if options.json:
+        console.print_json(as_row(built) | {"path": path})
+        return
+    for text in (built.filename, f"sha256 {built.sha256}", path):
+        console.line(text)
 
 
-def compare(
-    root: Path, component: str, *, words: Mapping[str, str], container: str, offline: bool, json: bool
-) -> None:
-    """Build one component twice, everything about the builder varied, and print how equal the wheels are."""
-    with console.main_guard(json=json):
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            workspace = Workspace(root=root, emit=emit, offline=offline, container=container)
-            task = _task(workspace, component, words)
-            report = _reproduced(task, emit)
-            _record(task, report)
-        _tell(report.as_dict(), _lines(report), json=json)
-        if not report.bit_equal:
-            raise NotReproducedError(
-                f"Two builds of {component} are not the same bytes.",
-                why="; ".join(
-                    f"{one.filename}: {', '.join(one.culprits) or one.rung}" for one in report.wheels
-                ),
-                next_step="the differences above name the members; an edit or a patch of the recipe removes them",
-            )
+def component_build(options: BuildOptions, emit: Emit) -> ComponentBuild:
+    """Return the component that was asked for.
 
-
-def _task(workspace: Workspace, component: str, words: Mapping[str, str]) -> _Task:
-    recipe = workspace.catalogue.recipes.get(component)
-    cell = cell_of(workspace, options_of(words))
-    if recipe is None or component not in cell.components:
+    Raises:
+        UnknownComponentError: There is none of that name.
+    """
+    folder, name = ProjectFolder.load(options.root), options.component
+    fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
+    cell = cell_of(options.request, folder, fetcher.http)
+    if name not in folder.recipes or name not in cell.components:
         raise UnknownComponentError(
-            f"{component!r} is no component of {cell.name}.",
+            f"{name!r} is no component of {cell.name}.",
             next_step=f"one of: {', '.join(sorted(cell.components))}",
         )
-    return _Task(workspace=replace(workspace), cell=cell, recipe=recipe)
+    building = building_of(cell, folder, fetcher, options.build)
+    return ComponentBuild(folder=folder, building=building, recipe=folder.recipes[name])
 
 
-def _reproduced(task: _Task, emit: Emit) -> ReproduceReport:
-    workshop = replace(task.workspace.workshop, ccache=False)
-    spec = spec_of(task.recipe, task.cell)
-    with pending_on_unfit(task.recipe, task.cell, emit) as pending:
-        sandbox, toolchain, interpreter = workshop.tools(spec, task.cell)
-        sources = task.workspace.source_builds(task.cell).sources(task.locked(), task.beside())
-        job = job_for(task.recipe, task.cell, sources)
-        return reproduce(job, toolchain, workshop.builder(sandbox, interpreter, spec))
-    _refuse_pending(pending[0])
-    raise AssertionError
-
-
-def _record(task: _Task, report: ReproduceReport) -> None:
-    """Write the digest of a bit-equal wheel into the committed lock, which later builds are then held to."""
-    lock = task.workspace.committed_lock(task.cell)
-    if lock is None or not report.bit_equal or len(report.wheels) != 1:
-        return
-    note = "bit-equal when built again under other conditions"
-    file = LockedFile.of(report.wheels[0].artifact, component=task.recipe.name, note=note)
-    sources = tuple(
-        replace(one, wheel=replace(file, origin=one.origin)) if one.component == task.recipe.name else one
-        for one in lock.sources
-    )
-    if sources != lock.sources:
-        save(replace(lock, sources=sources), task.cell.target, task.workspace.lock_folder(task.cell))
-
-
-def _refuse_pending(pending: PendingBuild | None) -> None:
+def refuse_pending(pending: PendingBuild | None) -> None:
+    """Raise BuildPendingError where a component is pending."""
     if pending is not None:
         raise BuildPendingError(
             f"{pending.component} cannot be built on this host.", why=pending.reason, next_step=pending.supply
         )
-
-
-def _lines(report: ReproduceReport) -> list[str]:
-    lines = []
-    for wheel in report.wheels:
-        lines += [f"{wheel.filename}: {wheel.rung} (as the steps left it: {wheel.raw})"]
-        lines += [f"  {one.member}: {one.detail}" for one in wheel.differences]
-        lines += [f"  changed by: {', '.join(wheel.culprits)}"] if wheel.culprits else []
-    lines.append(f"varied at once: {', '.join(report.varied)}")
-    lines += [f"not varied: {name}, {why}" for name, why in report.not_varied]
-    return lines
-
-
-def _tell(record: Mapping[str, Any], lines: list[str], *, json: bool) -> None:
-    if json:
-        console.print_json(record)
-    else:
-        for text in lines:
-            console.line(text)

@@ -2,55 +2,146 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.bundle.command import (
     BundleResult,
-    OptionsClashError,
     bundle_command,
     list_bundle,
     rebuild_bundle,
     verify_bundle,
 )
-from ascend_wheelhouse.bundle.serial import parse
-from ascend_wheelhouse.commands.options import options_of
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 
 
-def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: bool, json: bool) -> None:
-    """Pack the wheelhouse of a cell, or the folder that `words["wheelhouse"]` names."""
-    with console.main_guard(json=json):
-        folder = Path(words["wheelhouse"]) if words["wheelhouse"] else _folder(root, words)
-        key = words["sign_key"] or os.environ.get("WHEELHOUSE_SIGN_KEY", "")
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            result = bundle_command(
-                folder,
-                out=Path(words["out"] or root / "bundles"),
-                split=words["split"] or None,
-                oci=oci,
-                base=Path(words["base"]) if words["base"] else None,
-                sign_key=Path(key) if key else None,
-                allow_incomplete=allow_incomplete,
-                serial=parse(words["serial"]) if words["serial"] else None,
-                emit=emit,
-            )
-        if json:
-            console.print_json(result.as_dict())
-            return
-        for path in result.paths:
-            console.line(str(path))
-        signer = result.fingerprint or "nobody"
-        told = f"{result.carried} of {result.files} files, {forms.size(result.size)}, serial {result.serial}"
-        console.line(f"{told}, signed by {signer}")
-        if result.fingerprint and not oci:
-            console.line(f"\nNext, on a node: {_unpack(result)}")
-            console.line(f"  {_install(result)}")
+@dataclass(frozen=True, kw_only=True)
+class PackOptions:
+    """Pack a wheelhouse.
+
+    Args:
+        root: The project folder.
+        wheelhouse: The folder to pack, or the cell whose wheelhouse stands in the project folder.
+        out: Folder or `.tar` file to write.
+        split: Size of parts in bytes; one file when None.
+        oci: Write an OCI image layout.
+        base: An older bundle or manifest: write only what it lacks.
+        sign_key: OpenSSH private key to sign with.
+        serial: The bundle's serial; rises by itself when None.
+        allow_incomplete: Pack although components are pending.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    wheelhouse: Path | Request
+    out: Path
+    split: int | None = None
+    oci: bool = False
+    base: Path | None = None
+    sign_key: Path | None = None
+    serial: int | None = None
+    allow_incomplete: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions:
+    """List what a bundle says of itself, without unpacking or proving it."""
+
+    bundle: Path
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveOptions:
+    """Prove a bundle without unpacking it.
+
+    Args:
+        bundle: The bundle.
+        base: The bundle that a delta builds on.
+        trusted_key: Public key or allowed-signers file to prove it against.
+        insecure: Accept an unsigned bundle.
+        json: Print one JSON document.
+    """
+
+    bundle: Path
+    base: Path | None = None
+    trusted_key: str | None = None
+    insecure: bool = False
+    json: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RebuildOptions:
+    """Write the whole bundle from a delta and its base.
+
+    Args:
+        delta: The delta.
+        base: The bundle that it builds on.
+        out: The bundle to write.
+        trusted_key: Public key or allowed-signers file to prove it against.
+        insecure: Accept an unsigned bundle.
+    """
+
+    delta: Path
+    base: Path
+    out: Path
+    trusted_key: str | None = None
+    insecure: bool = False
+
+
+BundleOptions = PackOptions | ListOptions | ProveOptions | RebuildOptions
+
+
+def main(options: BundleOptions) -> None:
+    """Do with a bundle what was asked."""
+    match options:
+        case PackOptions():
+            _pack(options)
+        case ListOptions():
+            _list(options)
+        case ProveOptions():
+            _prove(options)
+        case RebuildOptions():
+            _rebuild(options)
+
+
+def _pack(options: PackOptions) -> None:
+    folder = _folder(options)
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        result = bundle_command(
+            folder,
+            out=options.out,
+            split=options.split,
+            oci=options.oci,
+            base=options.base,
+            sign_key=options.sign_key,
+            allow_incomplete=options.allow_incomplete,
+            serial=options.serial,
+            emit=emit,
+        )
+    if options.json:
+        console.print_json(result.as_dict())
+        return
+    for path in result.paths:
+        console.line(str(path))
+    signer = result.fingerprint or "nobody"
+    told = f"{result.carried} of {result.files} files, {forms.size(result.size)}, serial {result.serial}"
+    console.line(f"{told}, signed by {signer}")
+    if result.fingerprint and not options.oci:
+        console.line(f"\nNext, on a node: {_unpack(result)}")
+        console.line(f"  {_install(result)}")
+
+
+def _folder(options: PackOptions) -> Path:
+    if isinstance(options.wheelhouse, Path):
+        return options.wheelhouse
+    cell = cell_of(options.wheelhouse, ProjectFolder.load(options.root))
+    return options.root / "wheelhouse" / cell.name
 
 
 def _unpack(result: BundleResult) -> str:
@@ -66,52 +157,42 @@ def _install(result: BundleResult) -> str:
     return f"python3.11 install.py {where}{base} --trusted-key {result.fingerprint}"
 
 
-def _folder(root: Path, words: Mapping[str, str]) -> Path:
-    workspace = Workspace(root=root)
-    return root / "wheelhouse" / workspace.cell(options_of(words).request).name
+def _list(options: ListOptions) -> None:
+    listing = list_bundle(options.bundle)
+    if options.json:
+        console.print_json(listing.as_dict())
+        return
+    console.table(["file", "size"], [[file.path, forms.size(file.size)] for file in listing.files])
+    console.line(
+        f"{listing.stack} {listing.platform}, serial {listing.serial}, signer {listing.signer or 'nobody'}"
+    )
 
 
-def show(path: Path, *, json: bool) -> None:
-    """List what a bundle says of itself, without unpacking or proving it."""
-    with console.main_guard(json=json):
-        listing = list_bundle(path)
-        if json:
-            console.print_json(listing.as_dict())
-            return
-        console.table(["file", "size"], [[file.path, forms.size(file.size)] for file in listing.files])
-        console.line(
-            f"{listing.stack} {listing.platform}, serial {listing.serial}, signer {listing.signer or 'nobody'}"
+def _prove(options: ProveOptions) -> None:
+    path = options.bundle
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        proven = verify_bundle(
+            path,
+            trusted_key=options.trusted_key,
+            insecure=options.insecure,
+            base=options.base,
+            emit=emit,
         )
+    if options.json:
+        console.print_json(asdict(proven))
+    else:
+        console.line(f"{path}: good, serial {proven.serial}, signed by {proven.fingerprint or 'nobody'}")
 
 
-def verify(path: Path, *, trusted_key: str, insecure: bool, base: str, json: bool) -> None:
-    """Prove a bundle without unpacking it."""
-    with console.main_guard(json=json):
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            proven = verify_bundle(
-                path,
-                trusted_key=trusted_key or None,
-                insecure=insecure,
-                base=Path(base) if base else None,
-                emit=emit,
-            )
-        if json:
-            console.print_json(asdict(proven))
-        else:
-            console.line(f"{path}: good, serial {proven.serial}, signed by {proven.fingerprint or 'nobody'}")
-
-
-def rebuild(path: Path, *, base: str, out: str, trusted_key: str, insecure: bool) -> None:
-    """Write the whole bundle from a delta and its base."""
-    with console.main_guard():
-        if not base or not out:
-            raise OptionsClashError(
-                "--rebuild needs --base and --out.",
-                next_step=f"--rebuild {path} --base OLD_BUNDLE --out NEW.tar",
-            )
-        with console.reporter("auto", stream=sys.stderr) as emit:
-            written = rebuild_bundle(
-                path, Path(base), Path(out), trusted_key=trusted_key or None, insecure=insecure, emit=emit
-            )
-        for one in written:
-            console.line(str(one))
+def _rebuild(options: RebuildOptions) -> None:
+    with console.reporter("auto", stream=sys.stderr) as emit:
+        written = rebuild_bundle(
+            options.delta,
+            options.base,
+            options.out,
+            trusted_key=options.trusted_key,
+            insecure=options.insecure,
+            emit=emit,
+        )
+    for one in written:
+        console.line(str(one))

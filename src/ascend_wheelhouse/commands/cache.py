@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
@@ -13,21 +13,36 @@ from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import list_vendored
 
 
-def main(root: Path, *, json: bool, prune: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class CacheOptions:
+    """What `invoke cache` was asked for.
+
+    Args:
+        root: The project folder, whose locks say what is still needed.
+        prune: Remove what no lock and no hand-over names.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    prune: bool = False
+    json: bool = False
+
+
+def main(options: CacheOptions) -> None:
     """Show or prune the store."""
-    with console.main_guard(json=json):
-        store = Store()
-        keep = _named(root, store)
-        garbage = sum(blob.size for blob in store.garbage(keep))
-        freed = store.prune(keep) if prune else 0
-        usage = store.usage()
-        if json:
-            facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed}
-            console.print_json(facts | asdict(usage))
-            return
-        console.line(f"{store.root}")
-        console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
-        console.line(f"freed {forms.size(freed)}" if prune else f"unnamed by any lock: {forms.size(garbage)}")
+    store = Store()
+    keep = _named(options.root, store)
+    garbage = sum(blob.size for blob in store.garbage(keep))
+    freed = store.prune(keep) if options.prune else 0
+    usage = store.usage()
+    if options.json:
+        facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed}
+        console.print_json(facts | asdict(usage))
+        return
+    console.line(f"{store.root}")
+    console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
+    told = f"freed {forms.size(freed)}" if options.prune else f"unnamed by any lock: {forms.size(garbage)}"
+    console.line(told)
 
 
 def _named(root: Path, store: Store) -> set[str]:

@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.options import options_of
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.make.building import building_of
+from ascend_wheelhouse.make.carried_sources import bring_sources
+from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
+from ascend_wheelhouse.make.lock import lock_of
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_wheels import source_downloads
-from ascend_wheelhouse.make.wheelhouse import bring_sources, cell_of, downloads_of, fetch, lock_of
-from ascend_wheelhouse.make.workspace import Workspace
 
 
-def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class FetchOptions:
+    """What `invoke fetch` was asked for.
+
+    Args:
+        root: The project folder.
+        request: The cell whose lock is fetched.
+        offline: Ask no origin: say what the store lacks.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    request: Request
+    offline: bool = False
+    json: bool = False
+
+
+def main(options: FetchOptions) -> None:
     """Fetch everything that the lock of a cell names."""
-    with console.main_guard(json=json):
-        options = options_of(words)
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            workspace = Workspace(root=root, emit=emit, offline=offline)
-            cell = cell_of(workspace, options)
-            lock = lock_of(workspace, cell, options)
-            every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
-            wanted = list(every.values())
-            fetch(workspace, wanted)
-            bring_sources(workspace, cell, lock)
-        size = sum(each.size or 0 for each in wanted)
-        if json:
-            console.print_json({"files": len(wanted), "bytes": size, "store": str(workspace.store.root)})
-        else:
-            console.line(f"{len(wanted)} files, {forms.size(size)}, are in the store")
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        folder = ProjectFolder.load(options.root)
+        fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
+        cell = cell_of(options.request, folder, fetcher.http)
+        building = building_of(cell, folder, fetcher)
+        lock = lock_of(LockChoice(request=options.request), folder, building)
+        every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
+        wanted = list(every.values())
+        fetcher.fetch(wanted)
+        bring_sources(lock, building)
+    size = sum(each.size or 0 for each in wanted)
+    if options.json:
+        console.print_json({"files": len(wanted), "bytes": size, "store": str(fetcher.store.root)})
+    else:
+        console.line(f"{len(wanted)} files, {forms.size(size)}, are in the store")

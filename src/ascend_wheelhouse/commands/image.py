@@ -1,78 +1,93 @@
-"""`invoke image`, `invoke run-args` and `invoke keygen`."""
+"""`invoke image`: an image's build context, or the image itself without any engine."""
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.folder.signing import generate_key
-from ascend_wheelhouse.image import append, context, run_args
+from ascend_wheelhouse.cells.target import Machine
+from ascend_wheelhouse.image import append, context
 
 
-def write_context(source: Path, *, out: Path, base: str, trusted_key: str, prefix: str, json: bool) -> None:
-    """Write a build context."""
-    with console.main_guard(json=json):
-        made = context.write_context(
-            source, out, trusted_key=trusted_key or None, base=base or None, prefix=prefix or context.PREFIX
-        )
-        if json:
-            console.print_json({**asdict(made), "folder": str(made.folder)})
-            return
-        console.line(f"{made.folder}/Containerfile builds on {made.base}")
-        console.line(f"\nNext: {made.build}")
+@dataclass(frozen=True, kw_only=True)
+class ContextOptions:
+    """Write a build context.
+
+    Args:
+        source: A bundle, its parts, or a wheelhouse folder.
+        out: The folder to write.
+        base: Base image instead of the cell's CANN image.
+        trusted_key: Who must have signed the bundle; without it an unsigned wheelhouse is taken.
+        prefix: Where the environment stands in the image; the usual place when None.
+        json: Print one JSON document.
+    """
+
+    source: Path
+    out: Path
+    base: str | None = None
+    trusted_key: str | None = None
+    prefix: str | None = None
+    json: bool = False
 
 
-def append_environment(
-    environment: Path, *, base: str, out: Path, inside: str, platform: str, json: bool
-) -> None:
-    """Append an installed environment to a base image layout."""
-    with console.main_guard(json=json):
-        made = append.append_environment(
-            environment,
-            Path(base),
-            out,
-            inside=inside or str(environment.absolute()),
-            machine=Target.named(platform).machine,
-            labels={"org.opencontainers.image.title": "sglang-npu"},
-        )
-        if json:
-            console.print_json(asdict(made))
-        else:
-            console.line(f"{out} holds the image {made.manifest}")
-            if made.interpreter:
-                console.line(f"note: the base image must have its Python at {made.interpreter}")
-            console.line(f"\nNext: skopeo copy oci:{out} docker://REGISTRY/sglang-npu:TAG")
+@dataclass(frozen=True, kw_only=True)
+class AppendOptions:
+    """Put an installed environment as a layer on a base image layout.
+
+    Args:
+        environment: The installed environment.
+        base: A folder with the base's image layout.
+        out: The image layout to write.
+        inside: Where the environment stands in the image.
+        machine: Which image of the base.
+        json: Print one JSON document.
+    """
+
+    environment: Path
+    base: Path
+    out: Path
+    inside: str
+    machine: Machine
+    json: bool = False
 
 
-def show_run_args(npu: str, *, image: str, model: str, command: str, kubernetes: bool, json: bool) -> None:
-    """Print how a container is started on a node."""
-    with console.main_guard(json=json):
-        words = shlex.split(command)
-        chip = Target.named("aarch64", npu).npu
-        if kubernetes:
-            pod = run_args.kubernetes_pod(chip, image, words, model)
-            if json:
-                console.print_json(pod)
-            else:
-                console.line(run_args.to_yaml(pod).rstrip())
-            return
-        line = run_args.docker_args(chip, image, words, model)
-        if json:
-            console.print_json(line)
-        else:
-            console.line(run_args.docker_line(line))
+def main(options: ContextOptions | AppendOptions) -> None:
+    """Write a build context, or an image layout."""
+    if isinstance(options, AppendOptions):
+        _append(options)
+    else:
+        _write_context(options)
 
 
-def keygen(path: Path, *, json: bool) -> None:
-    """Make the key that signs bundles."""
-    with console.main_guard(json=json):
-        signer = generate_key(path)
-        if json:
-            console.print_json({"key": str(path), "fingerprint": signer.fingerprint})
-            return
-        console.line(f"{path} signs, and stays on this host; {path}.pub is for the nodes")
-        console.line(f"fingerprint {signer.fingerprint}")
-        console.line(f"\nNext: invoke bundle --sign-key {path}")
+def _write_context(options: ContextOptions) -> None:
+    made = context.write_context(
+        options.source,
+        options.out,
+        trusted_key=options.trusted_key,
+        base=options.base,
+        prefix=options.prefix or context.PREFIX,
+    )
+    if options.json:
+        console.print_json({**asdict(made), "folder": str(made.folder)})
+        return
+    console.line(f"{made.folder}/Containerfile builds on {made.base}")
+    console.line(f"\nNext: {made.build}")
+
+
+def _append(options: AppendOptions) -> None:
+    made = append.append_environment(
+        options.environment,
+        options.base,
+        options.out,
+        inside=options.inside,
+        machine=options.machine,
+        labels={"org.opencontainers.image.title": "sglang-npu"},
+    )
+    if options.json:
+        console.print_json(asdict(made))
+        return
+    console.line(f"{options.out} holds the image {made.manifest}")
+    if made.interpreter:
+        console.line(f"note: the base image must have its Python at {made.interpreter}")
+    console.line(f"\nNext: skopeo copy oci:{options.out} docker://REGISTRY/sglang-npu:TAG")

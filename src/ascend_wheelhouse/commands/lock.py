@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.locks.lock_diff import Change, compare
-from ascend_wheelhouse.make.wheelhouse import cell_of, lock_of
-from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.make.building import building_of
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.lock import lock_of
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 
 
-def main(root: Path, *, words: Mapping[str, str], upgrade: bool, json: bool) -> None:
-    """Make a lock where none is committed, or with `upgrade` a new one; print the difference."""
-    with console.main_guard(json=json):
-        options = options_of(words, upgrade=upgrade)
-        with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-            workspace = Workspace(root=root, emit=emit)
-            cell = cell_of(workspace, options)
-            before = workspace.committed_lock(cell)
-            after = lock_of(workspace, cell, options)
-        changes = compare(before, after)
-        folder = workspace.lock_folder(cell).relative_to(root)
-        pending = [item.component for item in after.pending]
-        if json:
-            console.print_json(
-                {"lock": str(folder), "changes": [asdict(c) for c in changes], "pending": pending}
-            )
-            return
-        _show(changes)
-        console.line(f"{folder}: {len(after.installed)} wheels locked for {after.platform}")
-        if pending:
-            console.line(f"pending: {', '.join(pending)}")
+@dataclass(frozen=True, kw_only=True)
+class LockOptions:
+    """What `invoke lock` was asked for.
+
+    Args:
+        root: The project folder.
+        lock: Which lock; with its `upgrade` a new one is made although one is committed.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    lock: LockChoice
+    json: bool = False
+
+
+def main(options: LockOptions) -> None:
+    """Make a lock where none is committed, or when upgraded a new one; print the difference."""
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        folder = ProjectFolder.load(options.root)
+        fetcher = Fetcher(recipes=folder.recipes, emit=emit)
+        cell = cell_of(options.lock.request, folder, fetcher.http)
+        before = folder.committed_lock(cell)
+        building = building_of(cell, folder, fetcher)
+        after = lock_of(options.lock, folder, building)
+    changes = compare(before, after)
+    place = folder.lock_folder(cell).relative_to(options.root)
+    pending = [item.component for item in after.pending]
+    if options.json:
+        console.print_json({"lock": str(place), "changes": [asdict(c) for c in changes], "pending": pending})
+        return
+    _show(changes)
+    console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
+    if pending:
+        console.line(f"pending: {', '.join(pending)}")
 
 
 def _show(changes: list[Change]) -> None:

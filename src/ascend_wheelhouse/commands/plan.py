@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.options import options_of
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
 from ascend_wheelhouse.make.plan import plan
-from ascend_wheelhouse.make.wheelhouse import cell_of
-from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.store.store import Store
 
 
-def main(root: Path, *, words: Mapping[str, str], form: Form) -> None:
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions:
+    """What `invoke plan` was asked for.
+
+    Args:
+        root: The project folder.
+        request: The cell.
+        output: Folder that holds the wheelhouses.
+        form: How the plan is printed.
+    """
+
+    root: Path
+    request: Request
+    output: Path
+    form: Form = "table"
+
+
+def main(options: PlanOptions) -> None:
     """Print the plan of a wheelhouse."""
-    with console.main_guard(json=form == "json"):
-        workspace = Workspace(root=root)
-        cell = cell_of(workspace, options_of(words))
-        lock = workspace.committed_lock(cell)
-        output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
-        finished = (output / cell.name / "manifest.json").is_file()
-        if cell.derived:
-            sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
-        show(plan(cell, lock, workspace.store.has, finished=finished), form)
+    folder = ProjectFolder.load(options.root)
+    cell = cell_of(options.request, folder)
+    lock = folder.committed_lock(cell)
+    finished = (options.output / cell.name / "manifest.json").is_file()
+    if cell.derived:
+        sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
+    show(plan(cell, lock, Store().has, finished=finished), options.form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,33 @@ from ascend_wheelhouse.cells.stack import Catalogue, Stack, load_catalogue
 SCHEMAS: dict[str, type[BaseModel]] = {"recipe.schema.json": Recipe, "stack.schema.json": Stack}
 
 
-def main(root: Path, *, json: bool, schema: bool) -> None:
-    """List recipes and stacks; with `schema` write the schemas into `recipes/`."""
-    with console.main_guard(json=json):
-        if schema:
-            for path in write_schemas(root / "recipes"):
-                console.line(str(path.relative_to(root)))
-            return
-        catalogue = load_catalogue(root / "recipes")
-        if json:
-            console.print_json(as_document(catalogue))
-        else:
-            _show(catalogue)
+@dataclass(frozen=True, kw_only=True)
+class RecipesOptions:
+    """What `invoke recipes` was asked for.
+
+    Args:
+        root: The project folder.
+        schema: Write the JSON Schemas of recipes and stacks into `recipes/` instead.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    schema: bool = False
+    json: bool = False
+
+
+def main(options: RecipesOptions) -> None:
+    """Check and list recipes and stacks, or write their schemas."""
+    folder = options.root / "recipes"
+    if options.schema:
+        for path in write_schemas(folder):
+            console.line(str(path.relative_to(options.root)))
+        return
+    catalogue = load_catalogue(folder)
+    if options.json:
+        console.print_json(as_document(catalogue))
+    else:
+        _show(catalogue)
 
 
 def write_schemas(folder: Path) -> list[Path]:

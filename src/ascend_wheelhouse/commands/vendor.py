@@ -1,40 +1,55 @@
-"""`invoke vendor` takes in a file that could not be fetched, or a wheelhouse; `invoke vendored` lists the files."""
+"""`invoke vendor`: takes in a file that could not be fetched, or a whole wheelhouse."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.stack import load_catalogue
-from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.commands.vendored import tell
 from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import VendoredRecord, list_vendored
+from ascend_wheelhouse.store.vendored import VendoredRecord
 
 
-def main(root: Path, file: str, *, words: Mapping[str, str], json: bool) -> None:
-    """Take in `file` with what the words say of it; a wheelhouse says everything itself."""
-    with console.main_guard(json=json):
-        if Path(file).is_dir():
-            _take_over(root, Path(file), json=json)
-        else:
-            _tell(_hand_over(root, Path(file), Store(), words), json=json)
+@dataclass(frozen=True, kw_only=True)
+class VendorOptions:
+    """What `invoke vendor` was asked for.
+
+    Args:
+        root: The project folder.
+        file: The file, or the folder of a whole wheelhouse, which says everything itself.
+        component: Whose it is, where its name does not say.
+        stated: What a person says of it, where its name does not.
+        sha256: The digest that it must have; any when empty.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    file: Path
+    component: str = ""
+    stated: NameFacts = field(default_factory=NameFacts)
+    sha256: str = ""
+    json: bool = False
 
 
-def listing(*, json: bool) -> None:
-    """List every file that was handed over."""
-    with console.main_guard(json=json):
-        _tell(list_vendored(Store()), json=json)
+def main(options: VendorOptions) -> None:
+    """Take in a file with what is said of it, or a wheelhouse."""
+    if options.file.is_dir():
+        _take_over(options)
+    else:
+        tell(_hand_over(options), json=options.json)
 
 
-def _take_over(root: Path, folder: Path, *, json: bool) -> None:
-    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-        taken = vendor_wheelhouse(folder, root=root, store=Store(), emit=emit)
-    if json:
+def _take_over(options: VendorOptions) -> None:
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        taken = vendor_wheelhouse(options.file, root=options.root, store=Store(), emit=emit)
+    if options.json:
         console.print_json(taken.as_dict())
         return
     there = f"{taken.files} files, {taken.new} of them new, {len(taken.commits)} git commits"
@@ -43,38 +58,14 @@ def _take_over(root: Path, folder: Path, *, json: bool) -> None:
     console.line("Next: the same `invoke wheelhouse` with --offline, or `invoke build COMPONENT --offline`.")
 
 
-def _hand_over(root: Path, path: Path, store: Store, words: Mapping[str, str]) -> Sequence[VendoredRecord]:
-    stated = NameFacts(
-        version=words["version"], machine=words["platform"], npu=words["npu"], cann=words["cann"]
-    )
+def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:
     with console.reporter("plain", stream=sys.stderr) as emit:
         return vendor_file(
-            path,
-            store=store,
-            recipes=load_catalogue(root / "recipes").recipes,
-            component=words["component"],
-            stated=stated,
-            sha256=words["sha256"],
+            options.file,
+            store=Store(),
+            recipes=load_catalogue(options.root / "recipes").recipes,
+            component=options.component,
+            stated=options.stated,
+            sha256=options.sha256,
             emit=emit,
         )
-
-
-def _tell(records: Sequence[VendoredRecord], *, json: bool) -> None:
-    if json:
-        console.print_json([record.as_dict() for record in records])
-        return
-    if not records:
-        console.line("No file was handed over yet: `invoke vendor FILE`.")
-        return
-    rows = [
-        [
-            record.component or "(any lock)",
-            record.facts.version,
-            " ".join(filter(None, [record.facts.machine, record.facts.npu, record.facts.cann])),
-            forms.size(record.size),
-            record.sha256[:12],
-            record.origin,
-        ]
-        for record in records
-    ]
-    console.table(["component", "version", "for", "size", "sha256", "from"], rows)

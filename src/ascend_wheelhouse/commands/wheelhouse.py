@@ -1,9 +1,8 @@
-"""`invoke wheelhouse`: nothing to do is answered at once, everything else by `wheelhouse.make`."""
+"""`invoke wheelhouse`: nothing to do is answered at once, everything else by `make.make`."""
 
 from __future__ import annotations
 
 import json as json_module
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,96 +12,98 @@ from typing import TYPE_CHECKING, Any
 from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
+from ascend_wheelhouse.make.options import MakeOptions
 
 if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.recipe import Recipes
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.make.wheelhouse import Made, Options
-    from ascend_wheelhouse.make.workspace import Workspace
-
-_CI_OFF = {"", "0", "false"}
-
-
-def main(
-    root: Path,
-    *,
-    words: Mapping[str, str],
-    offline: bool = False,
-    strict: bool = False,
-    upgrade: bool = False,
-    check: bool = False,
-    dry_run: bool = False,
-    retry: bool = False,
-    audit: bool = True,
-    sandbox: bool = True,
-    container: str = "",
-    json: bool = False,
-) -> None:
-    """Make a wheelhouse, or say that it is there; see `tasks.wheelhouse` for the words."""
-    strict = strict or os.environ.get("CI", "").lower() not in _CI_OFF
-    with console.main_guard(json=json):
-        if dry_run:
-            from ascend_wheelhouse.commands import plan
-
-            plan.main(root, words=words, form="json" if json else "table")
-            return
-        output = Path(words["output"]) if words.get("output") else root / "wheelhouse"
-        room = ({} if sandbox else {"sandbox": "none"}) | ({"container": container} if container else {})
-        state = output / ".state" / f"{freshness.request_key({**words, **room})}.json"
-        found = (
-            None
-            if upgrade or retry
-            else freshness.fresh(state, root=root, store=_store_root(), output=output)
-        )
-        if found is not None and not check:
-            _say_finished(found, json=json)
-        elif found is not None:
-            _check(found, json=json)
-        else:
-            from ascend_wheelhouse.commands.options import options_of
-
-            options = options_of(words, output, upgrade=upgrade, audit=audit)
-            made_in = Means(offline=offline, sandbox=sandbox, container=container)
-            found = _make(root, options, state, made_in, json=json)
-        _complete_or_raise(found, strict=strict)
-
-
-def _store_root() -> Path:
-    from ascend_wheelhouse.store.store import default_root
-
-    return default_root()
+    from ascend_wheelhouse.make.finish import Made
 
 
 @dataclass(frozen=True, kw_only=True)
-class Means:
-    """What a run may use: the network, a sandbox, an image to build in; see `Workspace`."""
+class WheelhouseOptions:
+    """What `invoke wheelhouse` was asked for.
 
-    offline: bool
-    sandbox: bool
-    container: str
+    Args:
+        root: The project folder.
+        make: How the wheelhouse is made.
+        strict: A pending component is an error.
+        check: Hash a finished wheelhouse again instead of trusting its time stamps.
+        dry_run: Show the plan and stop.
+        retry: Ask again for what is pending.
+        json: Print one JSON document a line.
+    """
+
+    root: Path
+    make: MakeOptions
+    strict: bool = False
+    check: bool = False
+    dry_run: bool = False
+    retry: bool = False
+    json: bool = False
 
 
-def _make(root: Path, options: Options, state: Path, made_in: Means, *, json: bool) -> Path:
+def main(options: WheelhouseOptions) -> None:
+    """Make a wheelhouse, or say that it is there."""
+    if options.dry_run:
+        _show_plan(options)
+        return
+    state = options.make.output / ".state" / f"{freshness.request_key(options.make.asked)}.json"
+    found = _finished(options, state)
+    if found is None:
+        found = _make(options, state)
+    elif options.check:
+        _check(found, json=options.json)
+    else:
+        _say_finished(found, json=options.json)
+    _complete_or_raise(found, strict=options.strict)
+
+
+def _show_plan(options: WheelhouseOptions) -> None:
+    from ascend_wheelhouse.commands import plan
+
+    plan.main(
+        plan.PlanOptions(
+            root=options.root,
+            request=options.make.lock.request,
+            output=options.make.output,
+            form="json" if options.json else "table",
+        )
+    )
+
+
+def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
+    """Return the finished wheelhouse that answers, if nothing that it was made from has changed."""
+    from ascend_wheelhouse.store.store import default_root
+
+    if options.make.lock.upgrade or options.retry:
+        return None
+    return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
+
+
+def _make(options: WheelhouseOptions, state: Path) -> Path:
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.make.wheelhouse import make
-    from ascend_wheelhouse.make.workspace import Workspace
+    from ascend_wheelhouse.make.make import make
+    from ascend_wheelhouse.make.project_folder import ProjectFolder
+    from ascend_wheelhouse.store.store import Store
 
-    with console.reporter("json" if json else "auto") as emit:
+    store = Store()
+    with console.reporter("json" if options.json else "auto") as emit:
         times = Times(emit)
-        workspace = Workspace(root=root, emit=times, **vars(made_in))
-        made = make(workspace, options)
-    folder = workspace.lock_folder(made.cell)
-    digest = freshness.inputs_digest(root, workspace.store.root, folder)
-    freshness.remember(state, folder=made.folder, lock_folder=folder, digest=digest)
-    _close(made, workspace, times, json=json)
+        folder = ProjectFolder.load(options.root)
+        made = make(options.make, folder, store=store, emit=times)
+    locked = folder.lock_folder(made.cell)
+    digest = freshness.inputs_digest(options.root, store.root, locked)
+    freshness.remember(state, folder=made.folder, lock_folder=locked, digest=digest)
+    _close(made, folder.recipes, times, json=options.json)
     return made.folder
 
 
-def _close(made: Made, workspace: Workspace, times: Times, *, json: bool) -> None:
+def _close(made: Made, recipes: Recipes, times: Times, *, json: bool) -> None:
     """Print the closing table: what came from where, what is pending, where the wheelhouse is."""
     if json:
         _say_finished(made.folder, json=True)
         return
-    recipes = workspace.catalogue.recipes
     document = made.manifest.as_dict()
     rows = [
         [entry["component"], entry["version"], _origin(entry), forms.size(entry["size"]), _took(entry, times)]

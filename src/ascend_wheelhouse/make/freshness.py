@@ -20,9 +20,9 @@ from ascend_wheelhouse import __version__
 _NODE = Path(__file__).parents[1] / "node"
 
 
-def request_key(words: Mapping[str, str]) -> str:
-    """Return the name of the state file for a set of command line words."""
-    return hashlib.sha256(json.dumps(dict(words), sort_keys=True).encode()).hexdigest()[:24]
+def request_key(asked: Mapping[str, object]) -> str:
+    """Return the name of the state file for what a run was asked for; see `MakeOptions.asked`."""
+    return hashlib.sha256(json.dumps(dict(asked), sort_keys=True).encode()).hexdigest()[:24]
 
 
 def digest_files(paths: Iterable[Path], root: Path) -> str:

@@ -8,15 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.errors import IntegrityError
-from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
-from ascend_wheelhouse.make.workspace import Workspace
+from ascend_wheelhouse.make.fetcher import file_download
+from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
     from ascend_wheelhouse.build.scheduler import Step
+    from ascend_wheelhouse.make.building import Building
 
 _BUILDS = 4
 
@@ -25,9 +26,9 @@ class BuiltDiffersError(IntegrityError):
     """A wheel built here has other bytes than the lock says."""
 
 
-def downloads_for(workspace: Workspace, lock: Lock) -> list[Download]:
+def downloads_for(store: Store, lock: Lock) -> list[Download]:
     """Return what the builds still to do need: sources and build environments."""
-    return source_downloads(lock, [one for one in lock.sources if not _is_built(workspace, one)])
+    return source_downloads(lock, [one for one in lock.sources if not _is_built(store, one)])
 
 
 def source_downloads(lock: Lock, sources: Sequence[LockedSource] | None = None) -> list[Download]:
@@ -36,7 +37,7 @@ def source_downloads(lock: Lock, sources: Sequence[LockedSource] | None = None) 
     return list(dict.fromkeys(one for source in wanted for one in _needed(source)))
 
 
-def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSource | Pending]:
+def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending]:
     """Build what a lock builds from source; what `downloads_for` names is in the store.
 
     Returns:
@@ -50,17 +51,16 @@ def build_sources(workspace: Workspace, cell: Cell, lock: Lock) -> list[LockedSo
     from ascend_wheelhouse.build.scheduler import Step, run_all
 
     cores = len(os.sched_getaffinity(0))
-    recipes = workspace.catalogue.recipes
+    recipes = building.recipes
     with jobserver(cores) as server:
-        workshop = replace(workspace.workshop, server=server, builds=min(len(lock.sources) or 1, _BUILDS))
+        workshop = replace(building.workshop(), server=server, builds=min(len(lock.sources) or 1, _BUILDS))
 
         def step(source: LockedSource) -> Step[LockedSource | Pending]:
             recipe = recipes[source.component]
             return Step(
                 name=source.component,
                 run=lambda results: (
-                    _blocked(source, results)
-                    or _built(workspace, cell, source, workshop, _wheels_of(results))
+                    _blocked(source, results) or _built(building, source, workshop, _wheels_of(results))
                 ),
                 needs=tuple(recipe.needs),
                 memory_mb=recipe.build.memory_mb if recipe.build else 0,
@@ -88,11 +88,6 @@ def with_built(lock: Lock, results: Sequence[LockedSource | Pending]) -> Lock:
     )
 
 
-def file_download(file: LockedFile, *, urgent: bool = False) -> Download:
-    """Return how a locked file is fetched; an urgent one comes before all others."""
-    return Download.of(file.artifact, name=file.name, urgent=urgent)
-
-
 def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
     """Compare a wheel built now with the digest that the lock has of it, if any.
 
@@ -107,8 +102,8 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
         )
 
 
-def _is_built(workspace: Workspace, source: LockedSource) -> bool:
-    return source.wheel is not None and workspace.store.has(source.wheel.sha256)
+def _is_built(store: Store, source: LockedSource) -> bool:
+    return source.wheel is not None and store.has(source.wheel.sha256)
 
 
 def _blocked(source: LockedSource, results: Mapping[str, LockedSource | Pending]) -> Pending | None:
@@ -127,22 +122,21 @@ def _wheels_of(results: Mapping[str, LockedSource | Pending]) -> list[LockedFile
 
 
 def _built(
-    workspace: Workspace,
-    cell: Cell,
+    building: Building,
     source: LockedSource,
     workshop: Workshop,
     beside: Sequence[LockedFile],
 ) -> LockedSource | Pending:
     from ascend_wheelhouse.build.projects import build_source
 
-    if _is_built(workspace, source):
+    if _is_built(building.fetcher.store, source):
         return source
-    recipe = workspace.catalogue.recipes[source.component]
+    recipe = building.recipes[source.component]
     wheel: LockedFile | Pending
     if source.build:
-        wheel = workspace.source_builds(cell).build(source, recipe, workshop, beside)
+        wheel = building.source_builds().build(source, recipe, workshop, beside)
     else:
-        wheel = build_source(source, recipe, store=workspace.store, emit=workspace.emit)
+        wheel = build_source(source, recipe, store=building.fetcher.store, emit=building.fetcher.emit)
     if isinstance(wheel, Pending):
         return wheel
     hold_to_lock(source, wheel)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.project import runtime_requirements
 from ascend_wheelhouse.cells.recipe import Recipes, closed_names
 from ascend_wheelhouse.pin.locate import Answer, Located, ToBuild
 from ascend_wheelhouse.resolve.request import ExtraIndex, ResolveRequest
 
 _OPEN = {"index", "find-links", "extra-index"}
-
-
-class BadDateError(UsageError):
-    """`--exclude-newer` or a stack's `exclude_newer` is no date."""
 
 
 def request_for(
@@ -54,7 +49,7 @@ def request_for(
         target=cell.target,
         constraints=cell.constraints,
         excludes=tuple(sorted({name for part in cell.components for name in recipes[part].excludes})),
-        exclude_newer=moment(cell.exclude_newer),
+        exclude_newer=cutoff(cell.exclude_newer),
         closed=_closed(recipes, located),
         extra_indexes=_extra_indexes(located),
         find_links=tuple(handed_over),
@@ -69,23 +64,6 @@ def undeclared(cell: Cell, recipes: Recipes) -> set[str]:
         for need in recipes[component].undeclared
         if cell.holds(need.when)
     }
-
-
-def moment(text: str) -> datetime | None:
-    """Return an RFC 3339 time or date as UTC, None for an empty word.
-
-    Raises:
-        BadDateError: It is neither.
-    """
-    if not text:
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadDateError(
-            f"{text!r} is no date.", next_step="--exclude-newer 2026-11-20 or 2026-11-20T12:00:00Z"
-        ) from error
-    return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _closed(recipes: Recipes, located: Sequence[Located]) -> tuple[str, ...]:

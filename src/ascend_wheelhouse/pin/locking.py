@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.base.events import Emit, Stage
 from ascend_wheelhouse.build.source_builds import SourceBuilds
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipes
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
@@ -21,7 +22,7 @@ from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSour
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
-from ascend_wheelhouse.pin.inputs import moment, request_for
+from ascend_wheelhouse.pin.inputs import request_for
 from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
@@ -118,7 +119,7 @@ class Locking:
         known = {file.name: file for file in map(LockedFile.of, resolution.files)}
         known |= {one.file.name: one.file for one in located if one.recipe.kind == "wheel"}
         via = {pin.name: pin.via for pin in pins}
-        finder = Finder(self.http, exclude_newer=moment(self.cell.exclude_newer))
+        finder = Finder(self.http, exclude_newer=cutoff(self.cell.exclude_newer))
         rest = [IndexPin(name=pin.name, version=pin.version) for pin in pins if pin.name not in known]
         self.emit(Stage(name=f"find the file of {len(rest)} pins"))
         found = [locked_file(file) for file in finder.find_all(rest, self.cell.target)]

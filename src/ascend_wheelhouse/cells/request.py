@@ -1,0 +1,26 @@
+"""What a person asks a wheelhouse for, as it stands on the command line: the light half of `derive.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ascend_wheelhouse.cells.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a person asked for; empty words leave the choice to the stacks.
+
+    Args:
+        torch: The torch version.
+        target: The kind of node.
+        cann: The CANN version.
+        sglang: The SGLang version.
+        stack: A stack by its name, instead of torch, CANN and SGLang.
+    """
+
+    torch: str
+    target: Target
+    cann: str = ""
+    sglang: str = ""
+    stack: str = ""

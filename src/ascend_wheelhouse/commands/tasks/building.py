@@ -1,0 +1,78 @@
+"""Tasks that build one component from source."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.words import CELL, JSON, NPU, PLATFORM, TORCH, request_of, root_of
+
+_BUILD = {
+    "component": "name of a recipe with a [build] table",
+    "container": "build in this image; `recipe` for the recipe's own",
+    "offline": "use the store alone",
+}
+
+
+@task(help=CELL | JSON | _BUILD | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+def build(
+    c: Context,
+    component: str,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    sandbox: bool = True,
+    container: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Build one component from its locked source, without a network."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import build as command
+        from ascend_wheelhouse.make.options import BuildPlace
+
+        command.main(
+            command.BuildOptions(
+                root=root_of(c),
+                component=component,
+                request=request_of(torch, platform, npu, cann, sglang, stack),
+                build=BuildPlace(sandbox=sandbox, container=container),
+                offline=offline,
+                json=json,
+            )
+        )
+
+
+@task(help=CELL | JSON | _BUILD)
+def reproduce(
+    c: Context,
+    component: str,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    container: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Build one component twice under different conditions, and compare the wheels."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import reproduce as command
+        from ascend_wheelhouse.make.options import BuildPlace
+
+        command.main(
+            command.ReproduceOptions(
+                root=root_of(c),
+                component=component,
+                request=request_of(torch, platform, npu, cann, sglang, stack),
+                build=BuildPlace(container=container),
+                offline=offline,
+                json=json,
+            )
+        )

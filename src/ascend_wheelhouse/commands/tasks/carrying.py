@@ -1,0 +1,252 @@
+"""Tasks that carry a wheelhouse to nodes: bundles and their key, and images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.words import (
+    CELL,
+    JSON,
+    NPU,
+    PLATFORM,
+    TORCH,
+    path_of,
+    request_of,
+    require,
+    root_of,
+    split_words,
+)
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.commands.bundle import BundleOptions, PackOptions, ProveOptions, RebuildOptions
+    from ascend_wheelhouse.commands.image import AppendOptions
+
+
+@task(
+    help=CELL
+    | JSON
+    | {
+        "wheelhouse": "pack this folder instead of the cell's",
+        "out": "folder or .tar file to write; bundles/ when not given",
+        "split": "size of parts, such as 4G",
+        "oci": "write an OCI image layout",
+        "base": "an older bundle or manifest: write only what it lacks",
+        "sign-key": "OpenSSH private key (Ed25519) to sign with",
+        "serial": "serial of the bundle; rises by itself when not given",
+        "allow-incomplete": "pack although components are pending",
+        "list": "list this bundle instead",
+        "verify": "prove this bundle instead",
+        "rebuild": "write the whole bundle of this delta and --base to --out instead",
+        "trusted-key": "public key or allowed-signers file to prove it against",
+        "insecure-no-signature": "accept an unsigned bundle",
+    }
+)
+def bundle(
+    c: Context,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    wheelhouse: str = "",
+    out: str = "",
+    split: str = "",
+    base: str = "",
+    sign_key: str = "",
+    serial: str = "",
+    list: str = "",  # noqa: A002 - the option's name
+    verify: str = "",
+    rebuild: str = "",
+    trusted_key: str = "",
+    insecure_no_signature: bool = False,
+    oci: bool = False,
+    allow_incomplete: bool = False,
+    json: bool = False,
+) -> None:
+    """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import bundle as command
+
+        insecure = insecure_no_signature
+        if list:
+            options: BundleOptions = command.ListOptions(bundle=Path(list), json=json)
+        elif verify:
+            options = _proving(verify, base, trusted_key, insecure=insecure, json=json)
+        elif rebuild:
+            options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure)
+        else:
+            what = path_of(wheelhouse) or request_of(torch, platform, npu, cann, sglang, stack)
+            flags = {"oci": oci, "allow_incomplete": allow_incomplete, "json": json}
+            options = _packing(root_of(c), what, out, split, base, sign_key, serial, **flags)
+        command.main(options)
+
+
+def _packing(
+    root: Path,
+    wheelhouse: Path | Request,
+    out: str,
+    split: str,
+    base: str,
+    sign_key: str,
+    serial: str,
+    **flags: bool,
+) -> PackOptions:
+    from ascend_wheelhouse.bundle.parts import part_size
+    from ascend_wheelhouse.bundle.serial import parse
+    from ascend_wheelhouse.commands.bundle import PackOptions
+
+    return PackOptions(
+        root=root,
+        wheelhouse=wheelhouse,
+        out=path_of(out) or root / "bundles",
+        split=part_size(split) if split else None,
+        base=path_of(base),
+        sign_key=path_of(sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+        serial=parse(serial) if serial else None,
+        **flags,
+    )
+
+
+def _proving(bundle: str, base: str, trusted_key: str, *, insecure: bool, json: bool) -> ProveOptions:
+    from ascend_wheelhouse.commands.bundle import ProveOptions
+
+    return ProveOptions(
+        bundle=Path(bundle),
+        base=path_of(base),
+        trusted_key=trusted_key or None,
+        insecure=insecure,
+        json=json,
+    )
+
+
+def _rebuilding(delta: str, base: str, out: str, trusted_key: str, *, insecure: bool) -> RebuildOptions:
+    from ascend_wheelhouse.bundle.command import OptionsClashError
+    from ascend_wheelhouse.commands.bundle import RebuildOptions
+
+    if not base or not out:
+        raise OptionsClashError(
+            "--rebuild needs --base and --out.",
+            next_step=f"--rebuild {delta} --base OLD_BUNDLE --out NEW.tar",
+        )
+    return RebuildOptions(
+        delta=Path(delta),
+        base=Path(base),
+        out=Path(out),
+        trusted_key=trusted_key or None,
+        insecure=insecure,
+    )
+
+
+@task(positional=["path"], help=JSON | {"path": "where the private key goes"})
+def keygen(_c: Context, path: str, json: bool = False) -> None:
+    """Make an Ed25519 key that signs bundles; an existing one is never replaced."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import keygen as command
+
+        command.main(command.KeygenOptions(path=Path(path), json=json))
+
+
+@task(
+    positional=["source"],
+    help=JSON
+    | {
+        "source": "a bundle, its parts, or a wheelhouse folder; with --append an installed environment",
+        "out": "folder to write: the build context, or the image layout",
+        "base": "base image instead of the cell's CANN image; with --append a folder with its image layout",
+        "trusted-key": "who must have signed the bundle; without it an unsigned wheelhouse is taken",
+        "prefix": "where the environment stands in the image",
+        "append": "no engine: put an installed environment as a layer on the base image layout",
+        "platform": "with --append: which image of the base, aarch64 or x86_64",
+    },
+)
+def image(
+    _c: Context,
+    source: str,
+    out: str = "",
+    base: str = "",
+    trusted_key: str = "",
+    prefix: str = "",
+    append: bool = False,
+    platform: str = PLATFORM,
+    json: bool = False,
+) -> None:
+    """Write the build context of an image on CANN's, or make the image without any engine."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import image as command
+
+        if append:
+            command.main(_appending(source, base, out, prefix, platform, json=json))
+        else:
+            require(out, "--out", next_step=f"invoke image {source} --out FOLDER")
+            options = command.ContextOptions(
+                source=Path(source),
+                out=Path(out),
+                base=base or None,
+                trusted_key=trusted_key or None,
+                prefix=prefix or None,
+                json=json,
+            )
+            command.main(options)
+
+
+def _appending(
+    environment: str, base: str, out: str, inside: str, platform: str, *, json: bool
+) -> AppendOptions:
+    from ascend_wheelhouse.cells.target import Target
+    from ascend_wheelhouse.commands.image import AppendOptions
+
+    usual = f"invoke image {environment} --append --base LAYOUT --out FOLDER"
+    require(base, "--base", next_step=usual)
+    require(out, "--out", next_step=usual)
+    return AppendOptions(
+        environment=Path(environment),
+        base=Path(base),
+        out=Path(out),
+        inside=inside or str(Path(environment).absolute()),
+        machine=Target.named(platform).machine,
+        json=json,
+    )
+
+
+@task(
+    name="run-args",
+    help=JSON
+    | {
+        "npu": "a3 (16 devices) or 910b (8 devices)",
+        "image": "the image's name",
+        "model": "folder with the model's weights on the node",
+        "command": "what runs in the container; the image's own command when not given",
+        "kubernetes": "a Pod instead of a docker run command",
+    },
+)
+def run_args(
+    _c: Context,
+    npu: str = NPU,
+    image: str = "sglang-npu",
+    model: str = "",
+    command: str = "",
+    kubernetes: bool = False,
+    json: bool = False,
+) -> None:
+    """Print how a container sees the NPUs: devices, volumes and privileges."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.cells.target import Target
+        from ascend_wheelhouse.commands.run_args import RunArgsOptions, main
+
+        options = RunArgsOptions(
+            npu=Target.named(PLATFORM, npu).npu,
+            image=image,
+            model=model,
+            command=tuple(split_words(command)),
+            kubernetes=kubernetes,
+            json=json,
+        )
+        main(options)

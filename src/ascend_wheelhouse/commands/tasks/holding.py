@@ -1,0 +1,79 @@
+"""Tasks on what a project folder and the store hold: recipes, cached files, what was handed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.words import JSON, root_of
+
+
+@task(help=JSON | {"schema": "write the JSON Schema of recipes and stacks for editors"})
+def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
+    """Check every recipe and stack, and list them."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import recipes as command
+
+        command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
+
+
+@task(help=JSON | {"prune": "remove what no lock and no hand-over names"})
+def cache(c: Context, json: bool = False, prune: bool = False) -> None:
+    """Show what the store holds, or prune it."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import cache as command
+
+        command.main(command.CacheOptions(root=root_of(c), prune=prune, json=json))
+
+
+@task(
+    positional=["file"],
+    help=JSON
+    | {
+        "file": "a wheel, a .run package, an sdist, a release zip, or the folder of a whole wheelhouse",
+        "component": "whose it is, where its name does not say",
+        "version": "the release that it is from, as stacks name it",
+        "platform": "the machine that it is for, where its name does not say",
+        "npu": "the chip that it is for, where its name does not say",
+        "cann": "the CANN that it is for, where its name does not say",
+        "sha256": "the digest that it must have",
+    },
+)
+def vendor(
+    c: Context,
+    file: str,
+    component: str = "",
+    version: str = "",
+    platform: str = "",
+    npu: str = "",
+    cann: str = "",
+    sha256: str = "",
+    json: bool = False,
+) -> None:
+    """Hand over a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.cells.artefact_name import NameFacts
+        from ascend_wheelhouse.commands import vendor as command
+
+        command.main(
+            command.VendorOptions(
+                root=root_of(c),
+                file=Path(file),
+                component=component,
+                stated=NameFacts(version=version, machine=platform, npu=npu, cann=cann),
+                sha256=sha256,
+                json=json,
+            )
+        )
+
+
+@task(help=JSON)
+def vendored(_c: Context, json: bool = False) -> None:
+    """List the files that were handed over."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import vendored as command
+
+        command.main(command.VendoredOptions(json=json))

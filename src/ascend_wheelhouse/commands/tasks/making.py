@@ -1,0 +1,151 @@
+"""Tasks that make a wheelhouse, or one step of it."""
+
+from __future__ import annotations
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.words import (
+    CELL,
+    JSON,
+    LOCK,
+    NPU,
+    PLATFORM,
+    RESOLVER,
+    TORCH,
+    in_ci,
+    lock_choice,
+    path_of,
+    request_of,
+    root_of,
+)
+
+
+@task(
+    default=True,
+    help=CELL
+    | JSON
+    | LOCK
+    | {
+        "offline": "use the store alone",
+        "strict": "exit 8 when a component is missing (the default where CI is set)",
+        "upgrade": "make a new lock although one is committed",
+        "check": "re-hash a finished wheelhouse instead of trusting its time stamps",
+        "dry-run": "show the plan and stop",
+        "build": "build this component from source (may be repeated)",
+        "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
+        "container": "build from source in this image; `recipe` for each recipe's own",
+        "output": "folder that holds the wheelhouses",
+        "retry": "ask again for what is pending",
+        "audit": "--no-audit leaves out the proof that the wheels fit together",
+    },
+    iterable=["build"],
+)
+def wheelhouse(
+    c: Context,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    offline: bool = False,
+    strict: bool = False,
+    upgrade: bool = False,
+    check: bool = False,
+    dry_run: bool = False,
+    resolver: str = RESOLVER,
+    exclude_newer: str = "",
+    build: list[str] | None = None,
+    sandbox: bool = True,
+    container: str = "",
+    output: str = "",
+    retry: bool = False,
+    audit: bool = True,
+    json: bool = False,
+) -> None:
+    """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import wheelhouse as command
+        from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
+
+        request = request_of(torch, platform, npu, cann, sglang, stack)
+        make = MakeOptions(
+            lock=lock_choice(request, exclude_newer, resolver, build, upgrade=upgrade),
+            build=BuildPlace(sandbox=sandbox, container=container),
+            output=path_of(output) or root_of(c) / "wheelhouse",
+            offline=offline,
+            audit=audit,
+        )
+        modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
+        command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
+
+
+@task(help=CELL | JSON | {"dot": "a graph for Graphviz"})
+def plan(
+    c: Context,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    dot: bool = False,
+    json: bool = False,
+) -> None:
+    """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
+    with console.main_guard(json=json and not dot):
+        from ascend_wheelhouse.commands import plan as command
+
+        command.main(
+            command.PlanOptions(
+                root=root_of(c),
+                request=request_of(torch, platform, npu, cann, sglang, stack),
+                output=root_of(c) / "wheelhouse",
+                form="dot" if dot else "json" if json else "table",
+            )
+        )
+
+
+@task(help=CELL | JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+def lock(
+    c: Context,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    upgrade: bool = False,
+    resolver: str = RESOLVER,
+    exclude_newer: str = "",
+    json: bool = False,
+) -> None:
+    """Make or change a lock, and print what changed and why."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import lock as command
+
+        request = request_of(torch, platform, npu, cann, sglang, stack)
+        options = lock_choice(request, exclude_newer, resolver, upgrade=upgrade)
+        command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
+
+
+@task(help=CELL | JSON | {"offline": "say what the store lacks"})
+def fetch(
+    c: Context,
+    torch: str = TORCH,
+    platform: str = PLATFORM,
+    npu: str = NPU,
+    cann: str = "",
+    sglang: str = "",
+    stack: str = "",
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Bring every locked file into the store, without making a wheelhouse."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import fetch as command
+
+        request = request_of(torch, platform, npu, cann, sglang, stack)
+        command.main(command.FetchOptions(root=root_of(c), request=request, offline=offline, json=json))

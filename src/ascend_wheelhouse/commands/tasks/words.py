@@ -1,0 +1,118 @@
+"""Words of the command line that more than one task takes: what they are called, and what they mean as values."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+
+from ascend_wheelhouse.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.make.options import LockChoice
+
+TORCH = "2.8.0"
+PLATFORM = "aarch64"
+NPU = "a3"
+RESOLVER = "pip-tools"
+JSON = {"json": "machine-readable output"}
+CELL = {
+    "torch": "torch version, such as 2.8.0",
+    "platform": "aarch64 or x86_64",
+    "npu": "a3 (default) or 910b",
+    "cann": "CANN version; the stack's default when not given",
+    "sglang": "SGLang version; the stack's when not given",
+    "stack": "a stack by its name instead of torch, CANN and SGLang",
+}
+LOCK = {
+    "resolver": "pip-tools (default) or uv",
+    "exclude-newer": "leave out uploads after this date or RFC 3339 time",
+}
+_CI_OFF = {"", "0", "false"}
+
+
+class MissingOptionError(UsageError):
+    """An option that this use of a command cannot do without was not given."""
+
+
+class QuotationError(UsageError):
+    """A quotation mark is not closed."""
+
+
+def root_of(c: Context) -> Path:
+    """Return the project folder: the one with `tasks.py`."""
+    return Path(c.config.project.root)
+
+
+def request_of(torch: str, platform: str, npu: str, cann: str, sglang: str, stack: str) -> Request:
+    """Return the request for a cell.
+
+    Raises:
+        UsageError: There is no such platform or chip.
+    """
+    from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.cells.target import Target
+
+    return Request(torch=torch, target=Target.named(platform, npu), cann=cann, sglang=sglang, stack=stack)
+
+
+def lock_choice(
+    request: Request, exclude_newer: str, resolver: str, build: list[str] | None = None, *, upgrade: bool
+) -> LockChoice:
+    """Return which lock a run goes by.
+
+    Raises:
+        BadDateError: `--exclude-newer` is no date.
+        UnknownResolverError: There is no such resolver.
+    """
+    from ascend_wheelhouse.cells.cutoff import cutoff
+    from ascend_wheelhouse.make.options import LockChoice
+    from ascend_wheelhouse.resolve.resolvers import resolver_name
+
+    return LockChoice(
+        request=request,
+        exclude_newer=cutoff(exclude_newer),
+        upgrade=upgrade,
+        resolver=resolver_name(resolver or RESOLVER),
+        build=frozenset(filter(None, build or ())),
+    )
+
+
+def path_of(text: str) -> Path | None:
+    """Return the path that an option names, None where it was not given."""
+    return Path(text) if text else None
+
+
+def require(text: str, option: str, *, next_step: str) -> None:
+    """Hold that an option was given.
+
+    Raises:
+        MissingOptionError: It was not.
+    """
+    if not text:
+        raise MissingOptionError(f"{option} is missing.", next_step=next_step)
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a command line given as one text.
+
+    Raises:
+        QuotationError: A quotation mark in it is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise QuotationError(
+            f"{text!r} cannot be read as words of a command.",
+            why=f"{error}: as in a shell, ' and \" stand in pairs.",
+            next_step="the same command with every quotation mark closed",
+        ) from error
+
+
+def in_ci() -> bool:
+    """Tell whether `CI` is set, where what is missing is an error."""
+    return os.environ.get("CI", "").lower() not in _CI_OFF

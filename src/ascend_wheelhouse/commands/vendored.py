@@ -1,0 +1,49 @@
+"""`invoke vendored`: lists the files that were handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import VendoredRecord, list_vendored
+
+
+@dataclass(frozen=True, kw_only=True)
+class VendoredOptions:
+    """What `invoke vendored` was asked for.
+
+    Args:
+        json: Print one JSON document.
+    """
+
+    json: bool = False
+
+
+def main(options: VendoredOptions) -> None:
+    """List every file that was handed over."""
+    tell(list_vendored(Store()), json=options.json)
+
+
+def tell(records: Sequence[VendoredRecord], *, json: bool) -> None:
+    """Print what was handed over, as a table or as JSON."""
+    if json:
+        console.print_json([record.as_dict() for record in records])
+        return
+    if not records:
+        console.line("No file was handed over yet: `invoke vendor FILE`.")
+        return
+    rows = [
+        [
+            record.component or "(any lock)",
+            record.facts.version,
+            " ".join(filter(None, [record.facts.machine, record.facts.npu, record.facts.cann])),
+            forms.size(record.size),
+            record.sha256[:12],
+            record.origin,
+        ]
+        for record in records
+    ]
+    console.table(["component", "version", "for", "size", "sha256", "from"], rows)

@@ -1,0 +1,64 @@
+"""`invoke verify-report`: the evidence of many nodes on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.node.report import Report, read_report
+from ascend_wheelhouse.verify import page
+
+_NAMES = ("report.json", "*.verify.json")
+
+
+class NoReportError(UsageError):
+    """A folder holds no report of a verification, or a file is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyReportOptions:
+    """What `invoke verify-report` was asked for.
+
+    Args:
+        folders: Where reports are, below them at any depth, or reports themselves.
+        out: The page to write.
+        json: Print one JSON document.
+    """
+
+    folders: tuple[Path, ...]
+    out: Path
+    json: bool = False
+
+
+def main(options: VerifyReportOptions) -> None:
+    """Merge the reports below the folders into one HTML page."""
+    reports = [_read(path) for folder in options.folders for path in _found(folder)]
+    options.out.write_text(page.render(reports), encoding="utf-8")
+    failed = [str(one.host.get("name", "")) for one in reports if one.exit_code]
+    if options.json:
+        console.print_json({"page": str(options.out), "reports": len(reports), "failed": failed})
+    else:
+        console.line(f"{options.out}: {len(reports)} reports, {len(failed)} failed")
+
+
+def _found(folder: Path) -> list[Path]:
+    paths = [folder] if folder.is_file() else sorted(path for name in _NAMES for path in folder.rglob(name))
+    if not paths:
+        raise NoReportError(
+            f"{folder} holds no report.",
+            next_step="nox -s verify, or install.py --verify on a node, writes one",
+        )
+    return paths
+
+
+def _read(path: Path) -> Report:
+    try:
+        return read_report(path)
+    except (OSError, ValueError) as error:
+        raise NoReportError(
+            f"{path} is not a report of a verification.",
+            why=str(error),
+            next_step="name the folders that nox -s verify or install.py --verify wrote",
+        ) from error

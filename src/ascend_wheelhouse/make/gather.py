@@ -1,0 +1,74 @@
+"""Every file of a lock into the store: fetched, supplied and built at once, and read as it comes.
+
+What the later steps need is imported by them, while the files are on their way.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ascend_wheelhouse.base.collector import paused
+from ascend_wheelhouse.fetch.arrivals import Arrivals
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
+from ascend_wheelhouse.make.building import Building
+from ascend_wheelhouse.make.fetcher import downloads_of
+from ascend_wheelhouse.make.source_wheels import build_sources, downloads_for, with_built
+from ascend_wheelhouse.make.supply import bring, supplied
+from ascend_wheelhouse.pin.locate import Locator
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.folder.contents import Facts
+
+
+@paused()
+def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Facts]:
+    """Have every file of a lock in the store: pending ones are looked for, wheels fetched and built, all at once.
+
+    Args:
+        lock: The lock.
+        locator: Asks the origins of what is pending.
+        building: Builds what the lock makes from source; its fetcher brings the rest.
+
+    Returns:
+        The lock with what was found and built, and what the ready-made wheels say of themselves.
+    """
+    fetcher = building.fetcher
+    needed = downloads_for(fetcher.store, lock)
+    fetcher.sift([*downloads_of(lock), *needed])
+    wanted = {one.sha256: one for one in (*downloads_of(lock), *needed)}
+    arrivals = Arrivals([one.filename for one in needed], fetcher.emit)
+    with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
+        supplying = pool.submit(_supplied, lock, locator, arrivals)
+        building_all = pool.submit(_built, lock, building, arrivals)
+        reading = pool.submit(_read, lock, fetcher.store, arrivals)
+        with arrivals:
+            bring(lock, list(wanted.values()), locator, fetcher, arrivals)
+        more = supplying.result()
+        found = [one for one in downloads_of(more) if one.sha256 not in wanted]
+        bring(more, found, locator, fetcher, fetcher.emit)
+    return with_built(more, building_all.result()), reading.result()
+
+
+def _supplied(lock: Lock, locator: Locator, arrivals: Arrivals) -> Lock:
+    return supplied(lock, locator) if arrivals.wait_for_first() else lock
+
+
+def _built(lock: Lock, building: Building, arrivals: Arrivals) -> list[LockedSource | Pending]:
+    """Build as soon as what that needs is here."""
+    return build_sources(building, lock) if arrivals.wait() else []
+
+
+def _read(lock: Lock, store: Store, arrivals: Arrivals) -> Facts:
+    """Read the wheels as they come."""
+    arrivals.wait_for_first()
+    from ascend_wheelhouse.folder.contents import facts_of
+
+    wheels = {wheel.filename: wheel for wheel in lock.wheels}
+    return {
+        filename: facts
+        for name in arrivals.names()
+        if name in wheels
+        for filename, facts in facts_of([wheels[name]], store).items()
+    }

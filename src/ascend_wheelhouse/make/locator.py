@@ -1,0 +1,39 @@
+"""What asks the origins of a cell's components: those of its recipes, after what a person handed over."""
+
+from __future__ import annotations
+
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.pin.locate import Locator
+from ascend_wheelhouse.pin.supply import handed_over, released
+
+
+def locator_of(
+    cell: Cell,
+    folder: ProjectFolder,
+    fetcher: Fetcher,
+    *,
+    build: frozenset[str] = frozenset(),
+    offline: bool = False,
+) -> Locator:
+    """Return the locator of a cell.
+
+    Args:
+        cell: The cell.
+        folder: Its recipes and its compatibility table.
+        fetcher: Its store and its client of the origins.
+        build: Components to build from source although another origin has them.
+        offline: Look at handed-over files alone.
+    """
+    return Locator(
+        cell=cell,
+        recipes=folder.recipes,
+        table=folder.table,
+        http=fetcher.http,
+        vendored=handed_over(fetcher.store),
+        release=released(fetcher.store, fetcher.http, fetcher.emit),
+        build=build,
+        offline=offline,
+        emit=fetcher.emit,
+    )

@@ -1,0 +1,84 @@
+"""The lock that a run goes by: the committed one where it fits, else a new one that is written to `lockfiles/`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.events import Note
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cutoff import cutoff
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending, save
+from ascend_wheelhouse.make.building import Building
+from ascend_wheelhouse.make.locator import locator_of
+from ascend_wheelhouse.make.new_lock import new_lock
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.pin.locate import ToBuild
+
+
+class StaleLockError(UsageError):
+    """A committed lock was made for another cell than the stack file now describes."""
+
+
+def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
+    """Return the committed lock of the cell that is built, or a new one that is written to `lockfiles/`.
+
+    Raises:
+        StaleLockError: The committed lock is for another cell.
+    """
+    cell, emit = building.cell, building.fetcher.emit
+    if cell.derived:
+        emit(Note(text=f"{cell.name} is derived: {cell.notes[0]}", level="warning"))
+    committed = None if options.upgrade else folder.committed_lock(cell)
+    if committed is None:
+        return new_lock(options, folder, building)
+    _check_fits(committed, cell)
+    if options.exclude_newer and cutoff(committed.inputs.exclude_newer) != options.exclude_newer:
+        text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
+        emit(Note(text=text, level="warning"))
+    more = options.build - {source.component for source in committed.sources}
+    return _with_sources(committed, more, folder, building) if more else committed
+
+
+def _with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, building: Building) -> Lock:
+    """Return a committed lock in which further components are built from source, and write it.
+
+    A component whose source cannot be reached is pending in the lock that is returned, not in the one written.
+    """
+    cell, fetcher = building.cell, building.fetcher
+    builds = building.source_builds()
+    locator = locator_of(cell, folder, fetcher, build=names, offline=fetcher.offline)
+    answers = [locator.locate(name) for name in sorted(names)]
+    tables = {*names, *(source.component for source in lock.sources if source.build)}
+    apart = {canonicalize_name(folder.recipes[name].distribution) for name in tables}
+    found = [
+        builds.lock(one, locator.fields(one.recipe), lock.wheels, built=apart)
+        if isinstance(one, ToBuild)
+        else one
+        for one in answers
+    ]
+    sources = [one for one in found if isinstance(one, LockedSource)]
+    built = {source.component for source in sources}
+    new = replace(
+        lock,
+        wheels=tuple(wheel for wheel in lock.wheels if wheel.component not in built),
+        sources=(*lock.sources, *sources),
+        pending=tuple(one for one in lock.pending if one.component not in built),
+    )
+    if sources:
+        save(new, cell.target, folder.lock_folder(cell))
+    return replace(new, pending=(*new.pending, *(one for one in found if isinstance(one, Pending))))
+
+
+def _check_fits(lock: Lock, cell: Cell) -> None:
+    wanted = cell.as_manifest()
+    if lock.cell != wanted:
+        changed = sorted(key for key in wanted | lock.cell if wanted.get(key) != lock.cell.get(key))
+        raise StaleLockError(
+            f"The lock of {cell.name} was made for another cell: {', '.join(changed)} differ.",
+            why="The stack file was changed after the lock was made.",
+            next_step=f"invoke lock --upgrade --torch {cell.torch} --platform {cell.target.machine}",
+        )

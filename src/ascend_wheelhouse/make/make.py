@@ -1,0 +1,38 @@
+"""Making one wheelhouse: cell, lock, gather, finish. Each step is kept, so that a stopped run goes on."""
+
+from __future__ import annotations
+
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.make.building import building_of
+from ascend_wheelhouse.make.carried_sources import bring_sources
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.finish import Made, finish
+from ascend_wheelhouse.make.gather import gather
+from ascend_wheelhouse.make.locator import locator_of
+from ascend_wheelhouse.make.lock import lock_of
+from ascend_wheelhouse.make.options import MakeOptions
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.store.store import Store
+
+
+def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit) -> Made:
+    """Make a wheelhouse and return it.
+
+    Args:
+        options: What is asked for.
+        folder: Recipes, stacks and lock files.
+        store: Where cached bytes are.
+        emit: Told of the progress.
+
+    Raises:
+        WheelhouseError: A step failed; the last good wheelhouse stays as it was.
+    """
+    fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
+    cell = cell_of(options.lock.request, folder, fetcher.http)
+    building = building_of(cell, folder, fetcher, options.build)
+    lock = lock_of(options.lock, folder, building)
+    locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
+    lock, facts = gather(lock, locator, building)
+    bring_sources(lock, building)
+    final = options.output / cell.name
+    return finish(final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit)

@@ -1,0 +1,78 @@
+"""The project folder, its recipes and its lock files read once, and the cell that a request means by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.base.errors import ResolveError
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
+from ascend_wheelhouse.cells.derive import cell_for
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
+from ascend_wheelhouse.locks.lock import Lock, load
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectFolder:
+    """What stands in a project folder.
+
+    Args:
+        root: The folder with `recipes/`, `lockfiles/` and `wheelhouse/`.
+        catalogue: Every recipe and stack.
+        table: The compatibility table.
+    """
+
+    root: Path
+    catalogue: Catalogue
+    table: Compatibility
+
+    @classmethod
+    def load(cls, root: Path) -> ProjectFolder:
+        """Read a project folder.
+
+        Raises:
+            InvalidFilesError: Anything is wrong in any file; the report lists everything.
+        """
+        recipes = root / "recipes"
+        return cls(root=root, catalogue=load_catalogue(recipes), table=load_compatibility(recipes))
+
+    @property
+    def recipes(self) -> Recipes:
+        """Every recipe by its name."""
+        return self.catalogue.recipes
+
+    @property
+    def patches(self) -> Path:
+        """The folder with the patches of components that are built from source."""
+        return self.root / "recipes" / "patches"
+
+    def lock_folder(self, cell: Cell) -> Path:
+        """Return `lockfiles/<stack-id>/` of a cell."""
+        return self.root / "lockfiles" / cell.stack_id
+
+    def committed_lock(self, cell: Cell) -> Lock | None:
+        """Return the lock that stands in `lockfiles/` for a cell, if any."""
+        return load(self.lock_folder(cell), cell)
+
+
+def cell_of(request: Request, folder: ProjectFolder, http: Http | None = None) -> Cell:
+    """Return the cell of a request; see `derive.cell_for` for what it raises.
+
+    Args:
+        request: What was asked.
+        folder: Its stacks come first.
+        http: Asked for versions when no stack fits; one of its own when None.
+    """
+
+    def versions(name: str) -> list[str]:
+        try:
+            return Finder(http or Http()).versions(name, request.target)
+        except ResolveError:
+            return []
+
+    return cell_for(request, folder.catalogue, folder.table, versions)

@@ -1,0 +1,42 @@
+"""The files of a lock, wherever they come from, and what its pending components can be given by now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.locks.lock import Lock, Pending
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.pin.locate import Answer, Located, Locator
+from ascend_wheelhouse.pin.supply import bring_released
+
+
+def supplied(lock: Lock, locator: Locator) -> Lock:
+    """Return the lock with what its pending components' origins, or a person, can give by now."""
+    from ascend_wheelhouse.pin.locking import locked_payload
+
+    if not lock.pending:
+        return lock
+    names = [item.component for item in lock.pending]
+    with ThreadPoolExecutor(len(names), thread_name_prefix="supply") as pool:
+        answers: list[Answer] = list(pool.map(locator.locate, names))
+    found = [answer for answer in answers if isinstance(answer, Located)]
+    wheels = [one.file for one in found if one.recipe.kind == "wheel"]
+    payloads = [locked_payload(one, locator.cell) for one in found if one.recipe.kind != "wheel"]
+    return replace(
+        lock,
+        wheels=tuple(sorted((*lock.wheels, *wheels), key=lambda wheel: wheel.name)),
+        payloads=(*lock.payloads, *payloads),
+        pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
+    )
+
+
+def bring(lock: Lock, downloads: Sequence[Download], locator: Locator, fetcher: Fetcher, emit: Emit) -> None:
+    """Have files of a lock in the store: from releases, which no index can be asked for, and from the index."""
+    if not fetcher.offline:
+        bring_released(replace(locator, build=frozenset()), fetcher.store, lock)
+    if downloads:
+        fetcher.fetch(downloads, emit)
