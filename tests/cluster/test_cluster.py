@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -18,6 +19,7 @@ from namespaces import Cluster, cluster
 from small_wheelhouse import SmallWheelhouse, package
 
 from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -60,6 +62,7 @@ class Site:
         variables = {
             "sglang_npu_bundle": [str(self.bundle)],
             "sglang_npu_trusted_key": self.key.fingerprint,
+            "sglang_npu_installer": hashlib.sha256(build_installer()).hexdigest(),
             "sglang_npu_python": sys.executable,
             "sglang_npu_prefix": str(self.folder / "{{ inventory_hostname }}/npu"),
             "sglang_npu_cache": str(self.folder / "{{ inventory_hostname }}/cache"),

@@ -42,7 +42,7 @@ def packed(
 def installer_of(bundle: Path, folder: Path) -> Path:
     """Unpack the installer from a bundle with `tar`, as a person on a node does."""
     folder.mkdir()
-    subprocess.run(["tar", "-xf", bundle, "-C", folder, "install.py", "node"], check=True)
+    subprocess.run(["tar", "-xf", bundle, "-C", folder, "install.py"], check=True)
     return folder
 
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,9 +17,8 @@ from typing import Any
 
 from uv import find_uv_bin
 
-import ascend_wheelhouse.node
+from ascend_wheelhouse.folder.installer import build_installer
 
-NODE = Path(ascend_wheelhouse.node.__file__).parent
 MACHINE = platform.machine()
 CELL = {"python": f"3.{sys.version_info.minor}", "machine": MACHINE, "glibc": "2.17", "cann": "8.3.RC2"}
 
@@ -74,8 +72,7 @@ class SmallWheelhouse:
             (folder / "payloads" / name).write_text(text)
         pins = [f"{_pin(wheel)} --hash=sha256:{_digest(wheel)}\n" for wheel in wheels]
         (folder / f"requirements.{MACHINE}.txt").write_text("".join(pins))
-        shutil.copytree(NODE, folder / "node", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(NODE / "launch.py", folder / "install.py")
+        (folder / "install.py").write_bytes(build_installer())
         seal(folder, self._head())
         return folder
 

@@ -62,6 +62,11 @@ def size(count: int | None) -> str:
     return f"{value:.2f} GB"
 
 
+def installer(digest: str) -> str:
+    """Return what a person does with the sha256 of `install.py`; empty where it is not the whole installer."""
+    return f"install.py: sha256 {digest} (write it down, and compare it on the node)" if digest else ""
+
+
 def portion(done: int, total: int | None) -> str:
     """Return how far a job is, `45.2/97.4 MB`, with the unit once; empty when neither is known."""
     if total is None:
