@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 import time
 import zipfile
 from pathlib import Path
@@ -20,6 +21,7 @@ from bundle_fixtures import FILES, Draft, join, write_wheelhouse
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
 from ascend_wheelhouse.bundle.pack import OldInstallerError
 from ascend_wheelhouse.commands import bundle as door
+from ascend_wheelhouse.console import words
 from ascend_wheelhouse.folder.installer import NODE, build_installer
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
@@ -80,21 +82,37 @@ def test_it_needs_the_standard_library_alone() -> None:
 def test_it_runs_wherever_it_is_from_a_name_that_is_relative(tmp_path: Path) -> None:
     (tmp_path / "renamed").write_bytes(build_installer())
 
-    words = [sys.executable, "-I", "renamed", "--prefix", "npu"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-I", "renamed", "--prefix", "npu"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 2
     assert f"{tmp_path} holds no manifest.json." in done.stderr
 
 
+def test_a_program_reads_bundles_with_it_as_the_document_says(tmp_path: Path, draft: Draft) -> None:
+    (tmp_path / layout.INSTALLER).write_bytes(build_installer())
+    (tmp_path / "b.tar").write_bytes(join(draft.members()))
+    text = (
+        (Path(__file__).parents[2] / "docs/bundle.md").read_text("utf-8").partition("## From Python\n\n")[2]
+    )
+    code = textwrap.dedent(text.partition("    for file in")[0])
+    code = code.replace("open_bundle(path)", "open_bundle(__import__('pathlib').Path('b.tar'))")
+    code = code.replace("SHA256:...", draft.signer.fingerprint)
+
+    command = [sys.executable, "-I", "-c", f"{code}\nprint(verified.serial, len(list(bundle.iter_files())))"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stdout == f"7 {len(FILES)}\n", done.stderr
+
+
 def test_packing_and_proving_tell_the_digest_to_write_down(
     wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = dict.fromkeys(("wheelhouse", "out", "split", "base", "sign_key", "serial"), "")
-    words |= {"wheelhouse": str(wheelhouse), "out": str(tmp_path / "b.tar"), "serial": "7"}
-    words |= {"sign_key": str(signer.path)}
+    given = dict.fromkeys(("wheelhouse", "out", "split", "base", "sign_key", "serial"), "")
+    given |= {"wheelhouse": str(wheelhouse), "out": str(tmp_path / "b.tar"), "serial": "7"}
+    given |= {"sign_key": str(signer.path)}
     for json_wanted in (False, True):
-        door.pack(tmp_path, words=words, oci=False, allow_incomplete=False, json=json_wanted)
+        door.pack(tmp_path, words=given, oci=False, allow_incomplete=False, json=json_wanted)
         packed = capsys.readouterr().out
         door.verify(
             tmp_path / "b.tar", trusted_key=signer.fingerprint, insecure=False, base="", json=json_wanted
@@ -128,5 +146,6 @@ def test_a_bundle_of_the_older_form_is_proven_and_serves_as_a_base(tmp_path: Pat
     delta = bundle_command(house, out=tmp_path, sign_key=signer.path, serial=8, base=old)
 
     assert (proven.serial, proven.installer) == (7, "")
+    assert "no digest stands for it" in words.installer(proven.installer)
     assert delta.carried == 1
     assert verify_bundle(delta.paths[0], trusted_key=signer.fingerprint, base=old).installer == DIGEST

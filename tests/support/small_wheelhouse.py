@@ -73,10 +73,11 @@ class SmallWheelhouse:
         pins = [f"{_pin(wheel)} --hash=sha256:{_digest(wheel)}\n" for wheel in wheels]
         (folder / f"requirements.{MACHINE}.txt").write_text("".join(pins))
         (folder / "install.py").write_bytes(build_installer())
-        seal(folder, self._head())
+        seal(folder, self.head())
         return folder
 
-    def _head(self) -> dict[str, Any]:
+    def head(self) -> dict[str, Any]:
+        """Return what its manifest says besides its files."""
         return {
             "schema": 1,
             "tool": "ascend-wheelhouse 0.1.0",

@@ -63,8 +63,10 @@ def size(count: int | None) -> str:
 
 
 def installer(digest: str) -> str:
-    """Return what a person does with the sha256 of `install.py`; empty where it is not the whole installer."""
-    return f"install.py: sha256 {digest} (write it down, and compare it on the node)" if digest else ""
+    """Return what a person does with the sha256 of `install.py`; without one it is not the whole installer."""
+    if not digest:
+        return "install.py: not one file in this wheelhouse, so that no digest stands for it"
+    return f"install.py: sha256 {digest} (write it down, and compare it on the node)"
 
 
 def portion(done: int, total: int | None) -> str:
