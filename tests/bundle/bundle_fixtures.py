@@ -20,21 +20,22 @@ LONG_NAME = (
 )
 TORCH = "wheels/torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl"
 NPU = "wheels/torch_npu-2.8.0.post2-cp311-cp311-manylinux_2_28_aarch64.whl"
+TOOL = "tools/uv-0-py3-none-any.whl"
 FILES: dict[str, bytes] = {
     "install.py": b"raise SystemExit('installed')\n",
-    "node/__init__.py": b"",
-    "node/errors.py": b"x = 1\n",
     "payloads/Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run": b"#!/bin/sh\nexit 0\n" * 64,
     "pylock.aarch64.toml": b'lock-version = "1.0"\n',
     "requirements.aarch64.txt": b"torch==2.8.0 --hash=sha256:0\n",
     "sbom.cdx.json": b"{}\n",
     "simple/index.html": b"<!DOCTYPE html>\n",
+    "simple/torch/index.html": b"",
+    TOOL: b"uv",
     LONG_NAME: b"long" * 100,
     NPU: b"npu!" * 3000,
     TORCH: b"torch" * 3001,
     "wheels/whole_blocks-1-py3-none-any.whl": b"b" * 1024,
 }
-_KINDS = {"wheels": "wheel", "payloads": "payload", "simple": "index", "node": "installer"}
+_KINDS = {"wheels": "wheel", "payloads": "payload", "simple": "index", "install.py": "installer"}
 
 
 def entry(path: str, content: bytes) -> dict[str, Any]:

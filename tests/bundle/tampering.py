@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bundle_fixtures import FILES, LONG_NAME, NPU, TORCH, Draft, join, manifest_of, member, to_json
+from bundle_fixtures import FILES, LONG_NAME, NPU, TOOL, TORCH, Draft, join, manifest_of, member, to_json
 
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
@@ -61,7 +61,7 @@ _CONTENT_OF = [
     layout.PROVENANCE,
     layout.SUMS,
     "install.py",
-    "node/errors.py",
+    TOOL,
     "requirements.aarch64.txt",
     "pylock.aarch64.toml",
     "sbom.cdx.json",
@@ -339,12 +339,12 @@ TAMPERINGS: dict[str, Tampering] = {
     "parts: one too many": _split(lambda parts: parts[0].with_suffix(".004").write_bytes(b"x")),
     "unpacked: extra file": _unpacked(lambda folder: (folder / "wheels" / "evil.whl").write_bytes(b"")),
     "unpacked: compiled module planted": _unpacked(
-        lambda folder: (folder / "node" / "errors.cpython-311.pyc").write_bytes(b"")
+        lambda folder: (folder / "errors.cpython-311.pyc").write_bytes(b"")
     ),
     "unpacked: file missing": _unpacked(lambda folder: (folder / TORCH).unlink()),
     "unpacked: file changed": _unpacked(lambda folder: (folder / TORCH).write_bytes(b"x")),
     "unpacked: file is a link": _unpacked(lambda folder: _to_link(folder / TORCH)),
-    "unpacked: manifest is a link": _unpacked(lambda folder: _to_link(folder / "node" / "errors.py")),
+    "unpacked: manifest is a link": _unpacked(lambda folder: _to_link(folder / layout.MANIFEST)),
     "unpacked: sums changed": _unpacked(
         lambda folder: (folder / layout.SUMS).write_bytes(b"0" * 64 + b"  install.py\n")
     ),

@@ -23,7 +23,7 @@ CHANGED = {
     "wheels/new-2-py3-none-any.whl": b"new" * 500,
 }
 NEW = {**FILES, **CHANGED, "sbom.cdx.json": b'{"new": true}\n', "requirements.aarch64.txt": b"torch==2.9\n"}
-SMALL = {"install.py", "node/__init__.py", "node/errors.py", "sbom.cdx.json", "requirements.aarch64.txt"}
+SMALL = {"install.py", "sbom.cdx.json", "requirements.aarch64.txt"}
 
 
 @pytest.fixture

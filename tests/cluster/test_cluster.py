@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ from namespaces import Cluster, cluster
 from small_wheelhouse import SmallWheelhouse, package
 
 from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.signing import Signer, generate_key
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+DIGEST = hashlib.sha256(build_installer()).hexdigest()
 NODES = 8
 BUNDLE_SIZE = 80_000_000
 PLAYBOOK = shutil.which("ansible-playbook") or os.environ.get("ANSIBLE_PLAYBOOK", "")
@@ -54,8 +58,8 @@ class Site:
     bundle: Path
     key: Signer
 
-    def start(self) -> subprocess.Popen[bytes]:
-        """Start the playbook from the control host."""
+    def start(self, installers: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start the playbook from the control host; `installers` are digests that are expected in place of ours."""
         options = " ".join(self.cluster.ssh_options())
         variables = {
             "sglang_npu_bundle": [str(self.bundle)],
@@ -68,7 +72,13 @@ class Site:
             "ansible_ssh_common_args": options,
             "ansible_user": "root",
         }
-        command: list[str | Path] = [PLAYBOOK, "-i", self._inventory(), "-e", json.dumps(variables)]
+        command: list[str | Path] = [
+            PLAYBOOK,
+            "-i",
+            self._inventory(installers or {}),
+            "-e",
+            json.dumps(variables),
+        ]
         playbook = "ascend_wheelhouse.cluster.install"
         settings = {"ANSIBLE_HOME": str(self.folder / "ansible"), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"}
         with self.log.open("w") as log:
@@ -96,12 +106,13 @@ class Site:
         path.write_text(text.replace("ServerAliveInterval=5", "ServerAliveInterval=2"))
         return path
 
-    def _inventory(self) -> Path:
+    def _inventory(self, installers: Mapping[str, str]) -> Path:
         path = self.folder / "inventory.json"
         hosts = {
             name: {
                 "ansible_host": self.cluster.address(name),
                 "ansible_python_interpreter": sys.executable,
+                "sglang_npu_installer": installers.get(name, DIGEST),
             }
             for name in self.cluster.nodes
         }
@@ -130,18 +141,25 @@ class Site:
         return {row["node"]: row for row in rows}
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    key = generate_key(tmp_path / "signing")
-    noise = random.Random(1).randbytes(BUNDLE_SIZE // 2).hex()  # noqa: S311 - filler
+@contextmanager
+def making_site(folder: Path, *, nodes: int, size: int) -> Iterator[Site]:
+    """Make a cluster, and a bundle of about that many bytes."""
+    key = generate_key(folder / "signing")
+    noise = random.Random(1).randbytes(size // 2).hex()  # noqa: S311 - filler
     wheels = [package("alpha"), package("filler", "1.0", data__txt=noise)]
-    house = SmallWheelhouse(wheels=wheels, serial=1).write(tmp_path / "house")
+    house = SmallWheelhouse(wheels=wheels, serial=1).write(folder / "house")
     result = bundle_command(
-        house, out=tmp_path / "bundle.tar", sign_key=key.path, serial=1, allow_incomplete=True
+        house, out=folder / "bundle.tar", sign_key=key.path, serial=1, allow_incomplete=True
     )
     shutil.rmtree(house)
-    with cluster(tmp_path, NODES) as made:
-        yield Site(cluster=made, folder=tmp_path, bundle=result.paths[0], key=key)
+    with cluster(folder, nodes) as made:
+        yield Site(cluster=made, folder=folder, bundle=result.paths[0], key=key)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with making_site(tmp_path, nodes=NODES, size=BUNDLE_SIZE) as made:
+        yield made
 
 
 def states(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
@@ -178,3 +196,14 @@ def test_eight_nodes_are_installed_though_one_is_cut_off_and_the_next_run_mends_
     assert {row["signer"] for row in rows.values()} == {site.key.fingerprint}
     page = (site.folder / "report/report.html").read_text()
     assert "8 of\n8 nodes installed." in page
+
+
+def test_a_node_runs_no_installer_with_another_digest_and_the_report_says_so(tmp_path: Path) -> None:
+    with making_site(tmp_path, nodes=2, size=100_000) as site:
+        done = site.finish(site.start({"n2": "0" * 64}))
+        assert done.status != 0
+        assert states(site.report()) == {"n1": "installed", "n2": "failed"}, done.text
+        assert "nothing was run" in site.report()["n2"]["error"]
+        assert (tmp_path / "n1/cache/installer/install.py").is_file()
+        assert not (tmp_path / "n2/cache/installer").exists()
+        assert not (tmp_path / "n2/npu").exists()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
+import itertools
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +20,10 @@ import pytest
 from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.signing import Signer, generate_key
 
+DIGEST = hashlib.sha256(build_installer()).hexdigest()
 DEPLOY = Path(__file__).parents[2] / "deploy"
 RELAY = DEPLOY / "ansible_collections/ascend_wheelhouse/cluster/roles/sglang_npu/files/relay.py"
 
@@ -104,15 +110,48 @@ def test_the_installer_is_unpacked_from_a_bundle_once(tmp_path: Path, signed: tu
     target = tmp_path / "installer"
     assert relay("installer", *options, "--target", target) == {"changed": True}
     assert relay("installer", *options, "--target", target) == {"changed": False}
-    assert sorted(path.name for path in target.iterdir()) == ["install.py", "manifest.json", "node"]
-    assert (target / "node/install.py").is_file()
+    assert sorted(path.name for path in target.iterdir()) == ["install.py", "manifest.json"]
+    assert (target / "install.py").read_bytes() == build_installer()
 
 
-def test_the_slurm_script_installs_on_a_node_and_keeps_its_answer(
+def test_an_installer_with_another_digest_is_not_even_unpacked(
     tmp_path: Path, signed: tuple[Path, Signer]
 ) -> None:
-    tools = tmp_path / "bin"
-    tools.mkdir()
+    shutil.copy(signed[0], tmp_path / "b.tar")
+    options = ("--folder", tmp_path, "--items", str(relay("index", tmp_path / "b.tar")["items"]))
+    words: list[str | Path] = [sys.executable, RELAY, "installer", *options, "--installer"]
+    words[3:3] = ["--target", tmp_path / "installer"]
+    refused = subprocess.run([*words, "0" * 64], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"has the sha256 {DIGEST}, not {'0' * 64}: nothing was run" in refused.stderr
+    assert not (tmp_path / "installer").exists()
+    assert json.loads(subprocess.run([*words, DIGEST], capture_output=True, check=True).stdout) == {
+        "changed": True
+    }
+
+
+def test_a_bundle_whose_installer_is_not_one_file_is_refused_by_the_relay(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        for name in ("manifest.json", "install.py"):
+            archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    options = ("--folder", tmp_path, "--items", str(relay("index", tmp_path / "b.tar")["items"]))
+    words: list[str | Path] = [
+        sys.executable,
+        RELAY,
+        "installer",
+        *options,
+        "--target",
+        tmp_path / "installer",
+    ]
+    refused = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "holds no install.py that is one whole file" in refused.stderr
+
+
+def _slurm(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the script with a Slurm of one node."""
+    tools = folder / "bin"
+    tools.mkdir(exist_ok=True)
     scripts = {
         "sbcast": 'shift; exec cp "$1" "$2"',
         "srun": 'for word; do case "$word" in --output=*) out="${word#--output=}" ;; --*) ;; *) break ;; esac; '
@@ -122,10 +161,60 @@ def test_the_slurm_script_installs_on_a_node_and_keeps_its_answer(
     for name, text in scripts.items():
         (tools / name).write_text(f"#!/bin/sh\n{text}\n")
         (tools / name).chmod(0o755)
+    env = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(folder)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_slurm_script_installs_on_a_node_and_keeps_its_answer(
+    tmp_path: Path, signed: tuple[Path, Signer]
+) -> None:
     bundle, key = signed
-    command: list[str | Path] = [DEPLOY / "slurm/install.sh", bundle, tmp_path / "npu", key.fingerprint]
-    env = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
+    command: list[str | Path] = [
+        DEPLOY / "slurm/install.sh",
+        bundle,
+        tmp_path / "npu",
+        key.fingerprint,
+        DIGEST,
+    ]
     for changed in (True, False):
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        done = _slurm(tmp_path, *command)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / "receipts/n1.json").read_text())["changed"] is changed
+
+
+def test_the_slurm_script_runs_no_installer_with_another_digest(
+    tmp_path: Path, signed: tuple[Path, Signer]
+) -> None:
+    bundle, key = signed
+    words: list[str | Path] = [DEPLOY / "slurm/install.sh", bundle, tmp_path / "npu", key.fingerprint]
+    done = _slurm(tmp_path, *words, "0" * 64)
+    assert done.returncode == 1
+    assert "install.py: FAILED" in (tmp_path / "receipts/n1.json").read_text()
+    without = _slurm(tmp_path, *words)
+    assert without.returncode != 0
+    assert "the sha256 of install.py, as invoke bundle printed it" in without.stderr
+    assert not (tmp_path / "npu").exists()
+
+
+@pytest.mark.parametrize("digest", [DIGEST, "0" * 64])
+def test_the_script_of_the_kubernetes_example_installs_what_has_the_digest(
+    tmp_path: Path, signed: tuple[Path, Signer], digest: str
+) -> None:
+    bundle, key = signed
+    house = tmp_path / "house"
+    house.mkdir()
+    subprocess.run(["tar", "-xf", bundle, "-C", house], check=True)
+    lines = (DEPLOY / "kubernetes/daemonset.yaml").read_text().partition("            - |\n")[2].splitlines()
+    script = "\n".join(itertools.takewhile(lambda line: line.startswith(" " * 14), lines))
+    for name, value in {
+        "replace-with-the-sha256": digest,
+        "SHA256:replace-with-the-fingerprint-of-the-signer": key.fingerprint,
+        "/var/cache/sglang-npu/wheelhouse": str(house),
+        "/usr/bin/python3.11": sys.executable,
+        "/opt/sglang-npu": str(tmp_path / "npu"),
+    }.items():
+        assert name in script
+        script = script.replace(name, value)
+    done = subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == (digest == DIGEST), done.stderr
+    assert (tmp_path / "npu").exists() == (digest == DIGEST)

@@ -22,6 +22,7 @@ from small_world import World, found, wheel
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.folder.check import check_sums
+from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.store.store import Store
 
 WHEELS = {
@@ -70,7 +71,7 @@ def test_everything_around_the_wheels_is_there(finished: World) -> None:
         "wheels",
         "simple",
         "sources",
-        "node",
+        "install.py",
         "manifest.json",
         "SHA256SUMS",
         "sbom.cdx.json",
@@ -137,6 +138,15 @@ def test_json_is_one_document_a_line_for_machines(finished: World) -> None:
     last = json.loads(done.out.splitlines()[-1])
     assert last["path"] == str(finished.folder)
     assert last["pending"][0]["component"] == "nnal"
+
+
+def test_the_digest_of_the_installer_is_told_to_be_written_down(finished: World) -> None:
+    installer = (finished.folder / "install.py").read_bytes()
+    digest = hashlib.sha256(installer).hexdigest()
+    assert installer == build_installer()
+    assert f"install.py: sha256 {digest} (write it down" in finished.make().out
+    assert json.loads(finished.make("--json").out.splitlines()[-1])["installer"] == digest
+    assert [file["sha256"] for file in manifest(finished)["files"] if file["kind"] == "installer"] == [digest]
 
 
 def test_strict_and_ci_make_what_is_pending_an_error(finished: World) -> None:

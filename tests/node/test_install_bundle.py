@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
+from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer, seal
 
 from ascend_wheelhouse.bundle.command import bundle_command
 from ascend_wheelhouse.folder.signing import Signer, generate_key
@@ -48,7 +48,7 @@ def packed(
 def installer_of(bundle: Path, folder: Path) -> Path:
     """Unpack the installer from a bundle with `tar`, as a person on a node does."""
     folder.mkdir()
-    subprocess.run(["tar", "-xf", bundle, "-C", folder, "install.py", "node"], check=True)
+    subprocess.run(["tar", "-xf", bundle, "-C", folder, "install.py"], check=True)
     return folder
 
 
@@ -121,6 +121,21 @@ def test_an_image_layout_installs(tmp_path: Path, key: Signer) -> None:
     ).paths[0]
     options = ("--prefix", tmp_path / "npu", "--trusted-key", key.fingerprint)
     answer = run_installer(house, "--bundle", image, *options)
+    assert answer.status == 0, answer.talk
+    assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
+
+
+def test_a_wheelhouse_of_the_older_form_is_installed_by_a_newer_installer(tmp_path: Path) -> None:
+    """There `install.py` had its modules in a folder beside it; they are checked like any file, and not run."""
+    small = SmallWheelhouse(wheels=[package("alpha", "1.0")])
+    home, house = small.write(tmp_path / "home"), small.write(tmp_path / "house")
+    (house / "install.py").write_text("raise SystemExit('older')\n")
+    (house / "node").mkdir()
+    (house / "node" / "install.py").write_text("raise SystemExit('older')\n")
+    (house / "manifest.json").unlink()
+    seal(house, small.head())
+    options = ("--prefix", tmp_path / "npu", "--insecure-no-signature")
+    answer = run_installer(home, "--bundle", house, *options)
     assert answer.status == 0, answer.talk
     assert run_in(tmp_path / "npu", "python", "-c", VERSION) == "1.0"
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -18,11 +17,10 @@ from typing import Any
 
 from uv import find_uv_bin
 
-import ascend_wheelhouse.node
 from ascend_wheelhouse.cells.package import as_manifest
 from ascend_wheelhouse.cells.recipe import load_recipes
+from ascend_wheelhouse.folder.installer import build_installer
 
-NODE = Path(ascend_wheelhouse.node.__file__).parent
 MACHINE = platform.machine()
 PACKAGES = [
     as_manifest(recipe.name, recipe.names, recipe.install)
@@ -81,12 +79,12 @@ class SmallWheelhouse:
             (folder / "payloads" / name).write_text(text)
         pins = [f"{_pin(wheel)} --hash=sha256:{_digest(wheel)}\n" for wheel in wheels]
         (folder / f"requirements.{MACHINE}.txt").write_text("".join(pins))
-        shutil.copytree(NODE, folder / "node", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(NODE / "launch.py", folder / "install.py")
-        seal(folder, self._head())
+        (folder / "install.py").write_bytes(build_installer())
+        seal(folder, self.head())
         return folder
 
-    def _head(self) -> dict[str, Any]:
+    def head(self) -> dict[str, Any]:
+        """Return what its manifest says besides its files."""
         return {
             "schema": 1,
             "tool": "ascend-wheelhouse 0.1.0",

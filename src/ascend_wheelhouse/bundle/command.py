@@ -34,6 +34,7 @@ class BundleResult:
         contents: One digest of all content.
         files: How many files the wheelhouse has.
         carried: How many of them the bundle carries itself.
+        installer: The sha256 of `install.py`, to be written down and compared on the far side.
         base: The contents digest of a delta's base.
     """
 
@@ -44,6 +45,7 @@ class BundleResult:
     contents: str
     files: int
     carried: int
+    installer: str
     base: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -149,6 +151,7 @@ def _result(packing: Packing, paths: tuple[Path, ...], size: int) -> BundleResul
         contents=layout.contents_digest(files),
         files=len(files),
         carried=sum(member.path not in layout.RESERVED for member in packing.members),
+        installer=layout.installer_digest(files),
         base=packing.base.contents if packing.base else None,
     )
 

@@ -63,4 +63,4 @@ def carried(manifest: Mapping[str, Any], base: Base) -> list[str]:
 
 def starts_installation(path: str) -> bool:
     """Tell whether a file is part of the installer, which must be at hand before the base is looked at."""
-    return path == "install.py" or path.startswith("node/")
+    return path == layout.INSTALLER or path.startswith(layout.OLD_INSTALLER)

@@ -27,6 +27,10 @@ class WheelhouseIncompleteError(errors.IncompleteError):
     """A wheelhouse with pending components would be bundled."""
 
 
+class OldInstallerError(errors.UsageError):
+    """The wheelhouse was made when `install.py` imported what lay beside it: its digest would prove too little."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Packing:
     """A wheelhouse on its way into a bundle: its manifest with the serial, and its members in order."""
@@ -73,7 +77,14 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
             f"{wheelhouse} is not a wheelhouse: it has no {layout.MANIFEST}.",
             next_step="invoke wheelhouse, then bundle the folder that it names",
         )
-    return strict.read_manifest(path.read_bytes())
+    manifest = strict.read_manifest(path.read_bytes())
+    if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):
+        raise OldInstallerError(
+            f"{wheelhouse} has an installer of an older form, in many files.",
+            why=f"Since then {layout.INSTALLER} is one file, whose digest a person compares on the far side.",
+            next_step="run the same `invoke wheelhouse` again, then bundle",
+        )
+    return manifest
 
 
 def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompleteError:

@@ -132,9 +132,10 @@ def _pack(options: PackOptions) -> None:
     signer = result.fingerprint or "nobody"
     told = f"{result.carried} of {result.files} files, {forms.size(result.size)}, serial {result.serial}"
     console.line(f"{told}, signed by {signer}")
+    console.line(forms.installer(result.installer))
     if result.fingerprint and not options.oci:
         console.line(f"\nNext, on a node: {_unpack(result)}")
-        console.line(f"  {_install(result)}")
+        console.line(f"  echo '{result.installer}  install.py' | sha256sum --check && {_install(result)}")
 
 
 def _folder(options: PackOptions) -> Path:
@@ -147,14 +148,14 @@ def _folder(options: PackOptions) -> Path:
 def _unpack(result: BundleResult) -> str:
     first = result.paths[0]
     if len(result.paths) == 1:
-        return f"tar -xf {first.name} install.py node"
-    return f"cat {first.stem}.* | tar -xf - install.py node"
+        return f"tar -xf {first.name} install.py"
+    return f"cat {first.stem}.* | tar -xf - install.py"
 
 
 def _install(result: BundleResult) -> str:
     where = f"--bundle {result.paths[0].name} --prefix /opt/sglang-npu"
     base = " --base OLD_BUNDLE" if result.base else ""
-    return f"python3.11 install.py {where}{base} --trusted-key {result.fingerprint}"
+    return f"python3.11 -I install.py {where}{base} --trusted-key {result.fingerprint}"
 
 
 def _list(options: ListOptions) -> None:
@@ -182,6 +183,7 @@ def _prove(options: ProveOptions) -> None:
         console.print_json(asdict(proven))
     else:
         console.line(f"{path}: good, serial {proven.serial}, signed by {proven.fingerprint or 'nobody'}")
+        console.line(forms.installer(proven.installer))
 
 
 def _rebuild(options: RebuildOptions) -> None:

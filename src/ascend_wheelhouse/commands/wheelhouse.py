@@ -13,6 +13,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
+from ascend_wheelhouse.node.layout import installer_digest
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.recipe import Recipes
@@ -146,7 +147,9 @@ def _say_finished(folder: Path, *, json: bool) -> None:
         answer = {
             key: document[key] for key in ("stack", "platform", "complete", "derived", "cell", "pending")
         }
-        console.print_json({**answer, "event": "result", "path": str(folder)}, indent=None)
+        installer = installer_digest(document["files"])
+        result = {**answer, "event": "result", "installer": installer, "path": str(folder)}
+        console.print_json(result, indent=None)
         return
     if document["derived"]:
         console.line("This cell is derived: no stack lists it.")
@@ -158,6 +161,7 @@ def _say_finished(folder: Path, *, json: bool) -> None:
         console.table(["component", "why", "what supplies it"], rows)
     wheels = sum(entry["kind"] == "wheel" for entry in document["files"])
     console.line(f"\n{folder}: {wheels} wheels, {'complete' if document['complete'] else 'incomplete'}")
+    console.line(forms.installer(installer_digest(document["files"])))
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -62,6 +62,13 @@ def size(count: int | None) -> str:
     return f"{value:.2f} GB"
 
 
+def installer(digest: str) -> str:
+    """Return what a person does with the sha256 of `install.py`; without one it is not the whole installer."""
+    if not digest:
+        return "install.py: not one file in this wheelhouse, so that no digest stands for it"
+    return f"install.py: sha256 {digest} (write it down, and compare it on the node)"
+
+
 def portion(done: int, total: int | None) -> str:
     """Return how far a job is, `45.2/97.4 MB`, with the unit once; empty when neither is known."""
     if total is None:

@@ -10,16 +10,15 @@ from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.folder import assemble, carried
+from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.manifest import NAME, Manifest, ManifestEntry, packages, post_install
 from ascend_wheelhouse.folder.sbom import SbomFacts, read_facts, write_sbom
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.locks import lock as locks
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.node.layout import INSTALLER
 from ascend_wheelhouse.store.store import Store
-
-_NODE = Path(__file__).parents[1] / "node"
-
 
 Facts = Mapping[str, SbomFacts]
 """What wheels say of themselves, by file name."""
@@ -49,7 +48,7 @@ def lay_out(
     known = dict(facts or {})
     facts = known | facts_of([wheel for wheel in lock.installed if wheel.filename not in known], store)
     written += _index(folder, lock.installed, facts)
-    written += _installer(folder)
+    written.append(assemble.write(folder, INSTALLER, build_installer(), "installer"))
     manifest = _manifest(cell, recipes, lock, locks.digest_of(texts), [*placed, *written])
     bill = write_sbom(manifest.as_dict(), [], facts)
     written.append(assemble.write(folder, "sbom.cdx.json", bill, "sbom"))
@@ -102,15 +101,6 @@ def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[Man
         for wheel in wheels
     ]
     return [assemble.write(folder, path, data, "index") for path, data in simple_index(indexed).items()]
-
-
-def _installer(folder: Path) -> list[ManifestEntry]:
-    """Copy what runs on a node: `node/`, with `install.py` on top, which is `node/launch.py` under that name."""
-    entries = [assemble.write(folder, "install.py", (_NODE / "launch.py").read_bytes(), "installer")]
-    for path in sorted(_NODE.rglob("*.py")):
-        place = f"node/{path.relative_to(_NODE).as_posix()}"
-        entries.append(assemble.write(folder, place, path.read_bytes(), "installer"))
-    return entries
 
 
 def _manifest(

@@ -30,7 +30,7 @@ ARG BASE={base}
 
 FROM ${{BASE}} AS install
 COPY wheelhouse/ /wheelhouse/
-RUN --network=none python3.11 -B /wheelhouse/install.py --prefix {prefix} {trust}
+RUN --network=none python3.11 -I /wheelhouse/install.py --prefix {prefix} {trust}
 
 FROM ${{BASE}}
 COPY --from=install {prefix}/ {prefix}/

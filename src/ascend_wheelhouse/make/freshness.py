@@ -18,6 +18,7 @@ from typing import Any
 from ascend_wheelhouse import __version__
 
 _NODE = Path(__file__).parents[1] / "node"
+_INSTALLER = _NODE.parent / "installer.py"
 
 
 def request_key(asked: Mapping[str, object]) -> str:
@@ -56,6 +57,7 @@ def inputs_digest(root: Path, store: Path, lock_folder: Path) -> str:
         files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
         hasher.update(digest_files(files, folder).encode())
     hasher.update(digest_files(singles, root).encode())
+    hasher.update(digest_files([_INSTALLER], _INSTALLER.parent).encode())
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
     return hasher.hexdigest()
 

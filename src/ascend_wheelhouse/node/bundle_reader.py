@@ -51,11 +51,12 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was proven: who signed (None: nobody), the serial, the digest of all content."""
+    """What was proven: who signed (None: nobody), the serial, the digests of all content and of `install.py`."""
 
     fingerprint: str | None
     serial: int
     contents: str
+    installer: str
 
 
 def nothing(_count: int) -> None:
@@ -171,7 +172,10 @@ class Bundle:
             )
         self._opened.check_layout()
         self._verify_files(carried_only=carried_only, progress=progress)
-        return Verified(fingerprint=fingerprint, serial=self.serial, contents=self.contents)
+        installer = layout.installer_digest(self.manifest["files"])
+        return Verified(
+            fingerprint=fingerprint, serial=self.serial, contents=self.contents, installer=installer
+        )
 
     def _verify_signature(self, trusted_key: str | Path | None, *, insecure: bool) -> str | None:
         found = self._opened

@@ -40,6 +40,8 @@ def _die_with_parent() -> None:
 def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> str:
     """Run a command to its end, append what it printed to `log`, and return that.
 
+    It runs in the log's folder: what lies where a person happens to stand, such as a medium, must not be imported.
+
     Raises:
         InstallCommandFailedError: It is not there, or ended with a status other than 0.
     """
@@ -47,6 +49,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
     try:
         done = subprocess.run(
             words,
+            cwd=log.parent,
             preexec_fn=_die_with_parent,
             env=clean_environment() if env is None else dict(env),
             stdin=subprocess.DEVNULL,

@@ -20,6 +20,10 @@ SIGNATURE: Final = "manifest.json.sig"
 PROVENANCE: Final = "provenance.dsse.json"
 DELTA: Final = "delta.json"
 SUMS: Final = "SHA256SUMS"
+INSTALLER: Final = "install.py"
+OLD_INSTALLER: Final = "node/"
+"""Where older wheelhouses keep the modules that their `install.py` imports; newer ones have them within it."""
+
 HEAD: Final = (MANIFEST, SIGNATURE, PROVENANCE, DELTA)
 RESERVED: Final = (*HEAD, SUMS)
 
@@ -106,7 +110,13 @@ def size_in(block: bytes) -> int | None:
 
 def member_order(paths: Iterable[str]) -> list[str]:
     """Return paths as a bundle holds them: what starts an installation first, then the rest by name."""
-    return sorted(paths, key=lambda path: (path != "install.py", not path.startswith("node/"), path))
+    return sorted(paths, key=lambda path: (path != INSTALLER, not path.startswith(OLD_INSTALLER), path))
+
+
+def installer_digest(files: Sequence[Mapping[str, Any]]) -> str:
+    """Return the sha256 of `install.py` as a manifest's files state it; empty where it is not the whole installer."""
+    digests = {str(file["path"]): str(file["sha256"]) for file in files}
+    return "" if any(path.startswith(OLD_INSTALLER) for path in digests) else digests.get(INSTALLER, "")
 
 
 def sums(files: Sequence[Mapping[str, Any]]) -> bytes:

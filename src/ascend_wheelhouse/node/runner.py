@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import supervise
+from . import place, supervise
 from .activate import openmp_library
 from .host import cann
 from .planning import obstacle, plan
@@ -48,14 +48,17 @@ def run_probes(
     """
     found = cann.look()
     with tempfile.TemporaryDirectory(prefix="av-") as folder:
+        node = place.as_files(Path(folder, "code"))
+        script = node / "sealed.py"
         setting = Setting(
             environment=environment.resolve(),
             manifest=manifest,
             options=options,
-            launcher=NativeLauncher(sealed=can_seal()),
+            launcher=NativeLauncher(sealed=can_seal(script), script=script),
             ascend=found,
             scratch=Path(folder),
             digest=digest,
+            node=node,
         )
         results = []
         for probe in plan(setting):

@@ -23,6 +23,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _IFREQ = "16sH14x"
+_SCRIPT = Path(__file__).resolve()
 
 
 class Launcher(Protocol):
@@ -49,11 +50,12 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class NativeLauncher:
-    """Runs on this machine as it is."""
+    """Runs on this machine as it is; `script` is this very module as a file."""
 
     sealed: bool
     emulated: bool = False
     patience: float = 1.0
+    script: Path = _SCRIPT
 
     def inside(self, path: Path) -> str:
         """Return the path unchanged."""
@@ -64,12 +66,12 @@ class NativeLauncher:
         del environment
         if network or not self.sealed:
             return list(words)
-        return [sys.executable, "-I", str(Path(__file__).resolve()), *words]
+        return [sys.executable, "-I", str(self.script), *words]
 
 
-def can_seal() -> bool:
-    """Whether this machine lets us make a network namespace."""
-    words = [sys.executable, "-I", str(Path(__file__).resolve()), sys.executable, "-I", "-c", ""]
+def can_seal(script: Path = _SCRIPT) -> bool:
+    """Whether this machine lets us make a network namespace; `script` is this very module as a file."""
+    words = [sys.executable, "-I", str(script), sys.executable, "-I", "-c", ""]
     return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import place
 from .host import cann
 from .probes.api import normalised
 from .sealed import Launcher
 
-NODE = Path(__file__).resolve().parent
+NODE = place.PACKAGE
 
 
 @dataclass(frozen=True, kw_only=True)

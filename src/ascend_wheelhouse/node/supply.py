@@ -12,6 +12,7 @@ from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
 from .errors import UsageError
 from .layout import MANIFEST
+from .place import HOME
 
 _WHEELS = "wheels"
 
@@ -78,14 +79,13 @@ def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
     Raises:
         NoWheelhouseError: The installer stands in no wheelhouse.
     """
-    own = Path(__file__).parent.parent
-    if not named and not (own / MANIFEST).is_file():
+    if not named and not (HOME / MANIFEST).is_file():
         raise NoWheelhouseError(
-            f"{own} holds no {MANIFEST}.",
+            f"{HOME} holds no {MANIFEST}.",
             why="install.py stands at the top of a wheelhouse, or is given one.",
             next_step="install.py --bundle FILE_OR_FOLDER --prefix DIR",
         )
-    place = list(named) or [own]
+    place = list(named) or [HOME]
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)
     manifest = dict(bundle.head_members())[MANIFEST]
     return Supply(bundle=bundle, manifest=manifest, contents=read_contents(manifest))

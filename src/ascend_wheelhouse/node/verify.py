@@ -22,6 +22,8 @@ from . import runner, settings, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
 from .host import cann
+from .layout import MANIFEST
+from .place import HOME
 from .probes import CATALOGUE
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
@@ -73,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _verify(given: argparse.Namespace, talk: Talk) -> int:
     environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
-    written = given.manifest or Path(__file__).resolve().parent.parent / "manifest.json"
+    written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
     with tempfile.TemporaryDirectory(prefix="av-stubs-") as folder:
         report = runner.run_probes(

@@ -19,6 +19,7 @@ from .contents import Entry
 from .errors import HostUnfitError
 
 _EXECUTABLE = 0o755
+_APART = ("-P", "-m")  # the folder that a person happens to stand in is no place to import from
 
 
 class NoInstallerError(HostUnfitError):
@@ -79,7 +80,7 @@ class Installer:
 
     def _pip(self, env: Path, rest: Sequence[str | Path]) -> None:
         python = env / "bin/python"
-        program: list[str | Path] = [sys.executable, "-m", "pip", "--python", python]
+        program: list[str | Path] = [sys.executable, *_APART, "pip", "--python", python]
         if self.pip:
             program = [python, self.pip / "pip"]
         fixed = ["--isolated", "--no-input", "--no-cache-dir", "--disable-pip-version-check"]
@@ -105,7 +106,7 @@ def choose(tools: Path, work: Path, log: Path, *, prefer: str = "uv") -> Install
     if pip:
         return Installer(name=f"pip of {pip.name}", pip=pip, work=work, log=log)
     try:
-        run([sys.executable, "-m", "pip", "--version"], log=log)
+        run([sys.executable, *_APART, "pip", "--version"], log=log)
     except HostUnfitError as error:
         raise NoInstallerError(
             "Neither the wheelhouse nor this Python has pip or uv.",
@@ -127,7 +128,7 @@ def _unpack_uv(wheel: Path, work: Path) -> Path:
 
 def create_environment(python: str, env: Path, log: Path) -> None:
     """Make an empty virtual environment at its final place, without pip: ensurepip may be missing here."""
-    run([python, "-m", "venv", "--without-pip", env], log=log)
+    run([python, "-I", "-m", "venv", "--without-pip", env], log=log)
 
 
 def unpacked_size(wheels: Sequence[Path]) -> int:

@@ -78,6 +78,7 @@ def runtime_environment(found: Ascend, python: Path) -> dict[str, str]:
     sourced = "; ".join(f". {shlex.quote(script)} >/dev/null 2>&1" for script in found.scripts)
     done = subprocess.run(
         ["bash", "-c", f"{sourced}; env -0"],
+        cwd="/",  # NNAL's script has a Python import torch, which must not be one of the folder we stand in
         env={**inherited, "HOME": os.environ.get("HOME", "/")},
         capture_output=True,
         check=False,

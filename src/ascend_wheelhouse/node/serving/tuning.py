@@ -61,7 +61,7 @@ def apply(root: Path, fixes: Collection[str]) -> list[str]:
         raise RootNeededError(
             f"You may not write {error.filename}.",
             why="System settings belong to root.",
-            next_step="sudo python3.11 install.py --doctor --fix",
+            next_step="sudo python3.11 -I install.py --doctor --fix",
         ) from error
     if changes and root == Path("/"):
         _reload()

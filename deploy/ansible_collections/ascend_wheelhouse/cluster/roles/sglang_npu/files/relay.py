@@ -23,6 +23,7 @@ import sys
 import tarfile
 import threading
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -37,6 +38,7 @@ CHUNK = 1 << 20
 ASKERS = 2
 SILENCE = 5.0
 PID_FILE = ".relay.pid"
+MANIFEST, INSTALLER = "manifest.json", "install.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,31 +197,45 @@ def _accept(part: Path, item: Item) -> None:
         part.unlink()
 
 
-def installer(folder: Path, items: Sequence[Item], target: Path) -> bool:
-    """Unpack `install.py`, `node/` and the manifest of a bundle; tell whether anything was different."""
-    changed = False
+def installer(folder: Path, items: Sequence[Item], target: Path, wanted: str) -> bool:
+    """Unpack `install.py` and the manifest of a bundle; tell whether anything was different.
+
+    Args:
+        folder: Where the bundle is.
+        items: Its files.
+        target: Where to.
+        wanted: The sha256 that `install.py` must have, as hexadecimal digits; whatever it is when empty.
+    """
     joined = io.BufferedReader(Joined([folder / item.name for item in items]))
     with joined, tarfile.open(fileobj=joined, mode="r|") as tar:
-        for name, text in _leading(tar):
-            path = target / name
-            if not path.is_file() or path.read_bytes() != text:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(text)
-                changed = True
+        found = dict(_leading(tar))
+    text = found.get(INSTALLER, b"")
+    if not zipfile.is_zipfile(io.BytesIO(text)):
+        sys.exit(
+            f"error: the bundle holds no {INSTALLER} that is one whole file: pack it anew with `invoke bundle`"
+        )
+    if wanted not in ("", hashlib.sha256(text).hexdigest()):
+        sys.exit(
+            f"error: {INSTALLER} has the sha256 {hashlib.sha256(text).hexdigest()}, not {wanted}: nothing was run"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    changed = False
+    for name, text in found.items():
+        path = target / name
+        if not path.is_file() or path.read_bytes() != text:
+            path.write_bytes(text)
+            changed = True
     return changed
 
 
 def _leading(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
-    """Yield what the installer is made of; a bundle holds it before everything big."""
-    begun = False
+    """Yield the manifest and `install.py`, the one file that runs; a bundle holds them before everything big."""
     for member in tar:
-        ours = member.name in ("manifest.json", "install.py") or member.name.startswith("node/")
-        if begun and not ours:
-            return
-        begun = begun or member.name == "install.py"
-        content = tar.extractfile(member) if ours and ".." not in member.name else None
+        content = tar.extractfile(member) if member.name in (MANIFEST, INSTALLER) else None
         if content:
             yield member.name, content.read()
+        if member.name == INSTALLER:
+            return
 
 
 class Joined(io.RawIOBase):
@@ -254,6 +270,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=18650)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--target", type=Path)
+    parser.add_argument("--installer", default="")
     options = parser.parse_args()
     print(json.dumps(act(options), sort_keys=True), flush=True)  # noqa: T201 - the answer
 
@@ -271,7 +288,7 @@ def act(options: argparse.Namespace) -> Any:  # noqa: ANN401 - each command has 
         sent = fetch(folder, items, peers, options.port, options.seconds)
         return {"changed": bool(sent), "sent": sent}
     if options.command == "installer":
-        return {"changed": installer(folder, items, options.target or folder)}
+        return {"changed": installer(folder, items, options.target or folder, options.installer)}
     if options.command == "serve":
         serve(folder, options.port, options.seconds)
     else:

@@ -1,0 +1,31 @@
+"""Where this code lies: a folder in the source tree, or `install.py`, one file, on a node.
+
+A process of another Python, such as a probe, is started from files. Those are written afresh, from the archive that is
+running, into a folder of its own that nobody else writes to.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+_ABOVE = PACKAGE.parent
+_ARCHIVE = _ABOVE if _ABOVE.is_file() else None
+
+HOME = _ARCHIVE.parent if _ARCHIVE else _ABOVE
+"""The folder that `install.py` stands in: a wheelhouse, where it was not taken out of one."""
+
+
+def as_files(target: Path) -> Path:
+    """Return a folder with the files of this package: itself, or what is unpacked from `install.py`.
+
+    Args:
+        target: An empty folder for them, of this process alone.
+    """
+    if _ARCHIVE is None:
+        return PACKAGE
+    with zipfile.ZipFile(_ARCHIVE) as archive:
+        prefix = f"{PACKAGE.name}/"
+        archive.extractall(target, [name for name in archive.namelist() if name.startswith(prefix)])
+    return target / PACKAGE.name
