@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ..contents import Contents, read_contents
 from ..errors import NodeError
-from ..serving.tuning import SETTINGS, apply
 from ..talk import Talk
 from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host
+from .tuning import SETTINGS, apply
 
 _GIB = 1 << 30
 _SHARED_MEMORY = 16 * _GIB

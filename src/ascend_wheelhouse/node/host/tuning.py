@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import HostUnfitError
-from ..host.host import governor_files
+from .host import governor_files
 
 SETTINGS = {
     "kernel.numa_balancing": ("0", "Moving pages between NUMA nodes stalls the server's processes."),
