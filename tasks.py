@@ -319,6 +319,7 @@ def bundle(
         "cann-root": "an installed CANN: its symbols are compared and kept for later audits",
         "platform": "aarch64 or x86_64; read off the manifest or the wheels when not given",
         "npu": "a3 (default) or 910b, where no manifest says it",
+        "pair": "judge how the wheels given fit each other, not whether everything is there that they need",
         "sarif": "file to write the report to as SARIF 2.1.0",
         "json": "machine-readable output",
     }
@@ -331,6 +332,7 @@ def audit(
     platform: str = "",
     npu: str = "a3",
     sarif: str = "",
+    pair: bool = False,
     json: bool = False,
 ) -> None:
     """Prove that wheels fit together and fit the target; name wheels after `--`."""
@@ -344,4 +346,5 @@ def audit(
         "npu": npu,
         "sarif": sarif,
     }
-    raise SystemExit(command.main(ROOT, wheels=shlex.split(c.remainder), words=words, json=json))
+    wheels = shlex.split(c.remainder)
+    raise SystemExit(command.main(ROOT, wheels=wheels, words=words, alone=pair, json=json))

@@ -48,6 +48,7 @@ def check(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
 
 def _shared(shared: _Owners) -> Iterator[Finding]:
     pairs: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    names = {wheel.file: wheel.name or wheel.file for both in shared.values() for wheel, _ in both}
     for path, both in shared.items():
         for (first, one), (second, other) in combinations(both, 2):
             files = sorted((first.file, second.file))
@@ -62,7 +63,7 @@ def _shared(shared: _Owners) -> Iterator[Finding]:
             severity,
             f"installs {len(paths)} paths that {second_file} installs too, {how}",
             member=(differing or [paths[0][0]])[0],
-            repair="keep one of the two wheels out of the wheelhouse (a recipe's `excludes`)",
+            repair=f"leave {names[first_file]} or {names[second_file]} out: `excludes` of the other's recipe does",
             details=tuple(sorted(path for path, _ in paths)),
         )
 

@@ -136,6 +136,7 @@ def finding(
     member: str = "",
     evidence: str = "",
     repair: str = _REBUILD,
+    item: str = "",
 ) -> Finding:
     """Return a finding of the `metadata` check."""
     return Finding(
@@ -147,4 +148,5 @@ def finding(
         message=message,
         evidence=evidence,
         repair=repair,
+        item=item,
     )

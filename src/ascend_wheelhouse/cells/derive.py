@@ -15,6 +15,7 @@ from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cell_words import own_words
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
@@ -44,6 +45,12 @@ class Request:
     cann: str = ""
     sglang: str = ""
     stack: str = ""
+
+    @property
+    def words(self) -> str:
+        """The options that asked for it, with the torch version left to be chosen."""
+        node = {"platform": self.target.machine, "npu": self.target.npu}
+        return own_words({"torch": "VERSION", **node, "cann": self.cann, "sglang": self.sglang})
 
 
 def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
@@ -120,7 +127,7 @@ def _check_torch(request: Request, published: list[str]) -> None:
     raise UnknownTorchError(
         f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
         why=f"The versions that have one here are: {names}.",
-        next_step="invoke wheelhouse --torch VERSION with one of these; `invoke recipes` lists the proven stacks",
+        next_step=f"`invoke wheelhouse {request.words}` with one of these; `invoke recipes` lists the proven stacks",
     )
 
 

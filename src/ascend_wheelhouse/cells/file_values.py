@@ -94,7 +94,7 @@ def _pin(text: str) -> str:
     return text
 
 
-def check_template(text: str, info: ValidationInfo) -> str:
+def check_template(text: str, info: ValidationInfo, more: frozenset[str] = frozenset()) -> str:
     """Return the template when every `{field}` in it is known.
 
     Raises:
@@ -105,11 +105,15 @@ def check_template(text: str, info: ValidationInfo) -> str:
     except ValueError as error:
         raise ValueError(f"is no template: {error}") from error
     components = {name.replace("-", "_") for name in _known(info).components}
-    known = TEMPLATE_FIELDS | components
+    known = TEMPLATE_FIELDS | components | more
     if unknown := sorted(names - known):
         fields = ", ".join(sorted(known))
         raise ValueError(f"unknown field {', '.join(map(shown, unknown))}, allowed are {fields}")
     return text
+
+
+def _supply(text: str, info: ValidationInfo) -> str:
+    return check_template(text, info, frozenset({"cell"}))
 
 
 def _url(text: str) -> str:
@@ -236,6 +240,7 @@ RequirementText = Annotated[str, AfterValidator(check_requirement)]
 Pin = Annotated[str, AfterValidator(_pin)]
 Template = Annotated[str, AfterValidator(check_template)]
 Url = Annotated[str, AfterValidator(_url)]
+SupplyTemplate = Annotated[str, AfterValidator(_supply)]
 UrlTemplate = Annotated[str, AfterValidator(_url), AfterValidator(check_template)]
 Inside = Annotated[str, AfterValidator(check_inside)]
 Sha256 = Annotated[str, AfterValidator(_shaped(r"[0-9a-f]{64}", "64 digits and small letters a to f"))]

@@ -15,6 +15,8 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cell_words import filled
 from ascend_wheelhouse.cells.condition import When
 from ascend_wheelhouse.cells.file_values import (
     Component,
@@ -31,6 +33,7 @@ from ascend_wheelhouse.cells.file_values import (
     OnceNamed,
     Pin,
     RequirementText,
+    SupplyTemplate,
     Template,
     Text,
     Url,
@@ -225,13 +228,33 @@ class Recipe(FileModel):
     host_libraries: Annotated[list[Library], Once] = []
     chip_specific: bool = False
     optional: bool = False
-    supply: Template = ""
+    supply: SupplyTemplate = ""
     post_install: list[PostInstall] = []
     build: BuildTable | None = None
     project: ProjectBuild | None = None
 
 
 Recipes = Mapping[str, Recipe]
+
+
+class _Named(dict[str, str]):
+    """A template's fields, where an unknown one stays as it is written."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, str] | None = None) -> str:
+    """Return how a person can supply a component, in the words of its recipe where it has some.
+
+    Args:
+        recipe: The component's recipe.
+        cell: The cell that lacks it.
+        otherwise: What to say where the recipe says nothing.
+        fields: What the recipe's words may name beside the cell's own fields.
+    """
+    known = cell.fields | {"version": cell.components[recipe.name]} | dict(fields or {})
+    return filled(recipe.supply.format_map(_Named(known | {"cell": cell.words})) or otherwise, cell.words)
 
 
 def closed_names(recipes: Recipes) -> dict[str, str]:

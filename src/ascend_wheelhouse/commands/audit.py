@@ -13,13 +13,14 @@ from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
 
 
-def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: bool) -> int:
+def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], alone: bool, json: bool) -> int:
     """Audit wheels, print the report and return the exit code, 7 with a defect.
 
     Args:
         root: The project folder.
         wheels: Wheels and folders of wheels.
         words: `wheelhouse`, `lock`, `cann_root`, `sarif`, `platform`, `npu`; empty where not given.
+        alone: Judge how the wheels fit each other, and not whether the set is whole.
         json: Print the report as one JSON document.
     """
     json = json or "--json" in wheels  # behind `--` it is meant as the option all the same
@@ -31,6 +32,7 @@ def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: b
             cann_root=_path(words["cann_root"]),
             platform=words["platform"],
             npu=words["npu"],
+            alone=alone,
         )
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             report = audit(request, root=root, emit=emit)
@@ -40,7 +42,7 @@ def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: b
         if json:
             console.print_json(report.as_dict())
         else:
-            show(report)
+            show(report, alone=request.judged_alone)
         return report.exit_code
 
 

@@ -100,7 +100,7 @@ def main(
     json: bool,
 ) -> None:
     """Build one component and print its wheel."""
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline, sandbox=sandbox, container=container)
             task = _task(workspace, component, words)
@@ -123,7 +123,7 @@ def compare(
     root: Path, component: str, *, words: Mapping[str, str], container: str, offline: bool, json: bool
 ) -> None:
     """Build one component twice, everything about the builder varied, and print how equal the wheels are."""
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline, container=container)
             task = _task(workspace, component, words)

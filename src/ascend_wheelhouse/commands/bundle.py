@@ -25,7 +25,7 @@ from ascend_wheelhouse.make.workspace import Workspace
 
 def pack(root: Path, *, words: Mapping[str, str], oci: bool, allow_incomplete: bool, json: bool) -> None:
     """Pack the wheelhouse of a cell, or the folder that `words["wheelhouse"]` names."""
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         folder = Path(words["wheelhouse"]) if words["wheelhouse"] else _folder(root, words)
         key = words["sign_key"] or os.environ.get("WHEELHOUSE_SIGN_KEY", "")
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:

@@ -16,7 +16,7 @@ from ascend_wheelhouse.make.workspace import Workspace
 
 def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> None:
     """Fetch everything that the lock of a cell names."""
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         options = options_of(words)
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline)

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.cells.cell_words import UNKNOWN
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.folder.signing import generate_key
 from ascend_wheelhouse.image import append, context, run_args
@@ -75,4 +76,4 @@ def keygen(path: Path, *, json: bool) -> None:
             return
         console.line(f"{path} signs, and stays on this host; {path}.pub is for the nodes")
         console.line(f"fingerprint {signer.fingerprint}")
-        console.line(f"\nNext: invoke bundle --sign-key {path}")
+        console.line(f"\nNext: invoke bundle {UNKNOWN} --sign-key {path}")

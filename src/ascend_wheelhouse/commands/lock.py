@@ -16,7 +16,7 @@ from ascend_wheelhouse.make.workspace import Workspace
 
 def main(root: Path, *, words: Mapping[str, str], upgrade: bool, json: bool) -> None:
     """Make a lock where none is committed, or with `upgrade` a new one; print the difference."""
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         options = options_of(words, upgrade=upgrade)
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit)

@@ -16,7 +16,7 @@ from ascend_wheelhouse.make.workspace import Workspace
 
 def main(root: Path, *, words: Mapping[str, str], form: Form) -> None:
     """Print the plan of a wheelhouse."""
-    with console.main_guard(json=form == "json"):
+    with console.main_guard(json=form == "json", words=words):
         workspace = Workspace(root=root)
         cell = cell_of(workspace, options_of(words))
         lock = workspace.committed_lock(cell)

@@ -39,7 +39,7 @@ def main(
 ) -> None:
     """Make a wheelhouse, or say that it is there; see `tasks.wheelhouse` for the words."""
     strict = strict or os.environ.get("CI", "").lower() not in _CI_OFF
-    with console.main_guard(json=json):
+    with console.main_guard(json=json, words=words):
         if dry_run:
             from ascend_wheelhouse.commands import plan
 
@@ -126,9 +126,10 @@ def _took(entry: Mapping[str, Any], times: Times) -> str:
 def _audit_line(made: Made) -> str:
     if made.report is None:
         return "audit: left out"
-    warnings = len(made.report.of("warning"))
-    more = f", {warnings} warnings (`invoke audit --wheelhouse {made.folder}` lists them)" if warnings else ""
-    return f"audit: the wheels fit together{more}"
+    from ascend_wheelhouse.audit.render import summary
+
+    more = f" (`invoke audit --wheelhouse {made.folder}` lists them)" if made.report.findings else ""
+    return f"audit: {summary(made.report)}{more}"
 
 
 def _origin(entry: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ class InvalidPylockError(UsageError):
         super().__init__(
             "\n".join(map(str, self.problems)),
             why="It was edited by hand, or written by another tool or version.",
-            next_step="restore the lock from git, or make it again: `invoke lock --upgrade`",
+            next_step="restore the lock from git, or make it again: `invoke lock --upgrade {cell}`",
         )
 
 

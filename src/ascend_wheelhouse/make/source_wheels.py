@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cell_words import MARK
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -104,7 +105,7 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
         raise BuiltDiffersError(
             f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
             why="The build depends on something that the lock does not hold.",
-            next_step=f"`invoke reproduce {source.component}` names what differs",
+            next_step=f"`invoke reproduce {source.component} {MARK}` names what differs",
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
+from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport, counted
 from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
@@ -93,9 +93,10 @@ class DefectError(AuditDefectsError):
 
     def __init__(self, name: str, report: AuditReport, lock: str) -> None:
         self.report = report
-        found = "; ".join(f"{one.subject}: {one.message}" for one in report.of("error")[:3])
+        defects = report.of("error")
+        found = "; ".join(f"{one.subject}: {one.message}" for one in defects[:3])
         super().__init__(
-            f"{name}: the audit found {len(report.of('error'))} defects, so it was not put in place: {found}",
+            f"{name}: the audit found {counted(len(defects), 'defect')}, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",
             next_step=f"invoke audit --lock {lock}  # shows every finding, and what mends it",
         )
@@ -347,7 +348,7 @@ def _check_fits(lock: Lock, cell: Cell) -> None:
         raise StaleLockError(
             f"The lock of {cell.name} was made for another cell: {', '.join(changed)} differ.",
             why="The stack file was changed after the lock was made.",
-            next_step=f"invoke lock --upgrade --torch {cell.torch} --platform {cell.target.machine}",
+            next_step=f"invoke lock --upgrade {cell.words}",
         )
 
 
