@@ -6,6 +6,7 @@ of one cause when rule and repair are the same but for the thing that the repair
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -52,9 +53,20 @@ class Cause:
 def causes(findings: Iterable[Finding]) -> list[Cause]:
     """Return the causes of findings, the worst first, and among equals the one that explains most."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for one in findings:
+    for one in _once(findings):
         groups.setdefault((one.severity, one.check, one.rule, _template(one)), []).append(one)
     return [_cause(group) for group in sorted(groups.values(), key=_badness)]
+
+
+def _once(findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out imports of what the same wheel requires and is told to lack already."""
+    every = list(findings)
+    lacking = {(one.wheel, _name(one.item)) for one in every if one.rule == "not-closed"}
+    return [one for one in every if one.rule != "missing-module" or (one.wheel, one.item) not in lacking]
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^a-z0-9-]", requirement, maxsplit=1)[0]
 
 
 def _template(finding: Finding) -> str:

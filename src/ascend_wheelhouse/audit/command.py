@@ -12,7 +12,7 @@ from typing import Any
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
-from ascend_wheelhouse.audit.report import AuditReport, counted
+from ascend_wheelhouse.audit.report import AuditReport, be, counted
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
@@ -105,7 +105,7 @@ def _wheels(request: Request, store: Store) -> tuple[list[WheelInput], Mapping[s
     found += _below(request.paths)
     if absent := [wheel.filename for wheel in found if not wheel.path.is_file()]:
         raise NothingToAuditError(
-            f"{counted(len(absent), 'wheel')} {'is' if len(absent) == 1 else 'are'} not there: {listed(absent, 3)}.",
+            f"{counted(len(absent), 'wheel')} {be(len(absent))} not there: {listed(absent, 3)}.",
             next_step=f"`invoke fetch {stated_words(document['cell'])}` brings the wheels of the lock into the store"
             if document.get("cell")
             else "check the paths; folders of wheels may be named too",

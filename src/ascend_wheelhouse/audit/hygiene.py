@@ -168,13 +168,11 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
         )
     for path in (*facts.rpath, *facts.runpath):
         if fault := _search_path_fault(place.member, path):
-            yield place.finding(
-                "rpath",
-                "warning",
-                fault,
-                evidence=path,
-                repair=f"patchelf --set-rpath '$ORIGIN' {place.member}",
+            repair = (
+                "nothing, where nodes have no such folder; who builds the wheel sets it: "
+                f"patchelf --set-rpath '$ORIGIN' {place.member}"
             )
+            yield place.finding("rpath", "warning", fault, evidence=path, repair=repair)
     if homes := _home_paths(data):
         yield place.finding(
             "builder-path",

@@ -13,8 +13,9 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.advice import adding
 from ascend_wheelhouse.audit.facts import Import, WheelFacts
+from ascend_wheelhouse.audit.metadata import declares
 from ascend_wheelhouse.audit.policy import AuditPolicy
-from ascend_wheelhouse.audit.report import Finding, Severity, counted
+from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.audit.standard_library import standard_library
 
 _DISTRIBUTIONS = {
@@ -47,7 +48,7 @@ def _not_judged(wheel: WheelFacts, absent: Mapping[str, Import]) -> Finding:
         rule="not-given",
         severity="note",
         wheel=wheel.file,
-        message=f"{counted(len(absent), 'module')} that it imports were not given, and are not judged",
+        message="imports what was not given, which is not judged",
         evidence=", ".join(sorted(absent)),
         repair="leave --pair away to judge the whole set",
     )
@@ -87,8 +88,10 @@ def _finding(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Sev
     recipe = policy.recipes.get(wheel.name)
     where = f"recipes/{recipe}.toml" if recipe else f"the recipe whose component requires {wheel.name}"
     todo = adding(distribution, policy)
-    if not listed:
+    if not listed and not declares(wheel, distribution, policy):
         todo = f"name {distribution} under `undeclared` of {where}, then {todo}"
+    if severity == "warning":
+        todo = f"if anything imports {item.member}: {todo}"
     return Finding(
         check="undeclared-imports",
         rule="missing-module",

@@ -18,7 +18,7 @@ from posixpath import dirname, relpath
 from ascend_wheelhouse.audit import mangled
 from ascend_wheelhouse.audit.advice import MUSL, cpu_build, fitting, host_package, titled, wheel_for_target
 from ascend_wheelhouse.audit.policy import AuditPolicy
-from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.audit.report import Finding, Severity, be, counted
 from ascend_wheelhouse.audit.system import System
 from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Placed, Universe
 
@@ -152,15 +152,14 @@ def _versioned(placed: Placed, universe: Universe, system: System, text: str, ta
 
 
 def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
-    if universe.left_to_absent(placed) and not universe.is_judged(name):
-        return
     if mangled.is_closed(name):
-        tally.missing.append(name)
+        if universe.torch_version or not universe.left_to_absent(placed):
+            tally.missing.append(name)
     elif name.startswith(("Py", "_Py")) or system.may_have(name, universe.system_libraries(placed)):
         return
     elif universe.uses_host(placed.wheel):
         tally.host.add(name)
-    else:
+    elif not universe.left_to_absent(placed):
         tally.missing.append(name)
 
 
@@ -172,7 +171,7 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             placed,
             "missing-symbols",
             "error",
-            f"{len(missing)} symbols are defined by nothing that it is loaded with",
+            f"{counted(len(missing), 'symbol')} {be(len(missing))} defined by nothing that it is loaded with",
             evidence=shown[0],
             repair=fitting(placed.wheel, universe.torch_version, policy),
             details=(*shown, *(f"mangled: {name}" for name in sorted(missing))),
@@ -193,7 +192,7 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             placed,
             "missing-host-symbols",
             "error",
-            f"{len(tally.absent_on_host)} symbols are not in the CANN given",
+            f"{counted(len(tally.absent_on_host), 'symbol')} {be(len(tally.absent_on_host))} not in the CANN given",
             evidence=mangled.readable(tally.absent_on_host[0]),
             repair=f"take the CANN that {titled(placed.wheel)} is made for, or a {placed.wheel.name} for this CANN",
             details=tuple(mangled.readable(name) for name in tally.absent_on_host),
@@ -214,7 +213,8 @@ def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy)
         rule="left-to-host",
         severity="note",
         wheel=file,
-        message=f"{len(symbols)} symbols of {len(libraries)} libraries are left to the host, {how}",
+        message=f"{counted(len(symbols), 'symbol')} of {counted(len(libraries), 'library')} "
+        f"{be(len(symbols))} left to the host, {how}",
         evidence=", ".join(sorted(libraries)),
         repair="the same command with --cann-root DIR, on a host with CANN, compares them",
         details=tuple(mangled.readable(name) for name in sorted(symbols)),

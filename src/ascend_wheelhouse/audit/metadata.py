@@ -145,7 +145,7 @@ def _absent(needs: Sequence[_Need], policy: AuditPolicy) -> Iterator[Finding]:
     """Yield the requirements that nothing meets; where wheels are judged alone, one note that names them."""
     if policy.alone and needs:
         names = sorted({canonicalize_name(need.requirement.name) for need in needs})
-        text = f"{len(names)} distributions that they require were not given, and are not judged"
+        text = "requirements that were not given are not judged"
         repair = "leave --pair away to judge the whole set"
         yield finding("", "not-given", text, "note", evidence=", ".join(names), repair=repair)
         return
@@ -184,6 +184,13 @@ def _needs(by_name: _Set, policy: AuditPolicy) -> Iterator[_Need]:
                 yield _Need(wheel=wheel, requirement=requirement)
             for other in by_name.get(canonicalize_name(requirement.name), ()):
                 waiting += [(other, canonicalize_name(name)) for name in requirement.extras]
+
+
+def declares(wheel: WheelFacts, name: str, policy: AuditPolicy) -> bool:
+    """Tell whether a wheel requires a distribution (normalised name) on the target, without any extra."""
+    return any(
+        canonicalize_name(one.name) == name and _applies(one, "", policy) for one in _requirements(wheel)
+    )
 
 
 def _requirements(wheel: WheelFacts) -> Iterator[Requirement]:

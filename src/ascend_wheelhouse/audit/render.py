@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,6 +11,7 @@ from ascend_wheelhouse.audit.causes import causes, listed
 from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity, counted
 
 _SHOWN = 240
+_MEMBERS = re.compile(r" \(\d+ members\)$")
 _CAUSES = 8
 _SUBJECTS = 3
 _TOLD = {("link-closure", "left-to-host"), ("cell", "listed"), ("cell", "unlisted"), ("cell", "node")}
@@ -67,8 +69,11 @@ def _notes(notes: Iterable[Finding]) -> Iterator[str]:
         groups.setdefault((one.check, one.rule), []).append(one)
     for (check, _), group in groups.items():
         wheels = listed(dict.fromkeys(one.title for one in group), _SUBJECTS)
-        evidence = f": {group[0].evidence}" if len(group) == 1 and group[0].evidence else ""
-        yield f"{counted(len(group), 'note')} of {check}: {group[0].message}{evidence} ({wheels})"
+        first = group[0]
+        message, evidence = _MEMBERS.sub("", first.message), ""
+        if len(group) == 1:
+            message, evidence = first.message, f": {first.evidence}" if first.evidence else ""
+        yield f"{counted(len(group), 'note')} of {check}: {message}{evidence} ({wheels})"
 
 
 def _is_told(finding: Finding) -> bool:

@@ -128,7 +128,13 @@ class AuditReport:
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 wheel`, `2 wheels`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def be(number: int) -> str:
+    """Return the verb that goes with a number of things."""
+    return "is" if number == 1 else "are"
 
 
 def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -152,10 +152,6 @@ class Universe:
     def _given_modules(self) -> frozenset[str]:
         return frozenset(name.partition(".")[0] for wheel in self.wheels for name in wheel.top_level)
 
-    def is_judged(self, name: str) -> bool:
-        """Tell whether a symbol must be in the wheels given: torch's own, where torch is among them."""
-        return bool(self.torch_version) and mangled.is_closed(name)
-
     @cached_property
     def torch_abi(self) -> str:
         """The C++11 ABI of torch's own exported symbols: `new`, `old`, or empty where there is no torch."""
