@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -247,3 +251,25 @@ def test_what_goes_behind_the_dashes_of_verify_is_known(capsys: pytest.CaptureFi
         if one.command.startswith("nox -s verify --"):
             options = {word for word in one.command.split()[4:] if word.startswith("--")}
             assert options <= known, one
+
+
+def test_an_error_from_deep_inside_proposes_the_cell_that_the_user_named(tmp_path: Path) -> None:
+    """A lock is read by code that knows no cell; without its words the command would be about the default one."""
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    (tmp_path / "tasks.py").symlink_to(ROOT / "tasks.py")
+    folder = tmp_path / "lockfiles/sglang0.5.6.post2-torch2.8.0-cann8.5.0-910b"
+    folder.mkdir(parents=True)
+    for name in ("pylock.x86_64.toml", "payloads.x86_64.toml", "sources.x86_64.toml"):
+        (folder / name).write_text("spoiled = [")
+    cell = "--torch 2.8.0 --platform x86_64 --npu 910b --cann 8.5.0"
+    done = subprocess.run(
+        [sys.executable, "-m", "invoke", "plan", "--json", *cell.split()],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "WHEELHOUSE_STORE": str(tmp_path / "store")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"`invoke lock --upgrade {cell}`" in done.stderr
+    assert f"`invoke lock --upgrade {cell}`" in json.loads(done.stdout.splitlines()[-1])["next"]

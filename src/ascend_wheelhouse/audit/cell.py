@@ -185,7 +185,13 @@ def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
     severity: Severity = "note" if policy.derived or not policy.stacks else "warning"
     text = "no stack lists this combination" + (": the cell is derived" if policy.derived else "")
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
-    return _finding("unlisted", severity, text, evidence=versions, repair="`invoke recipes` lists the stacks")
+    return _finding(
+        "unlisted",
+        severity,
+        text,
+        evidence=versions,
+        repair="choose one that is: `invoke recipes` lists them",
+    )
 
 
 def _stacks(found: Mapping[str, str], policy: AuditPolicy) -> list[str]:
