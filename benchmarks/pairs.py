@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.audit.policy import policy_from_recipes
-from ascend_wheelhouse.audit.report import AuditReport
+from ascend_wheelhouse.audit.report import AuditReport, counted
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
@@ -74,8 +74,11 @@ def row(pair: Pair, report: AuditReport) -> tuple[str, bool]:
     found = [one for one in report.of("error") if one.check in ABOUT_THE_PAIR]
     symbols = {text for one in found for text in one.details if not text.startswith("mangled: ")}
     first = f"`{min(symbols)[:110]}`" if symbols else ""
-    fits = found[0].repair.split(";")[0].partition("torch_npu ")[2] if found else ""
-    verdict = f"{len(symbols)} symbols missing in {len(found)} objects" if found else "clean"
+    told = found[0].repair.split(";")[0] if found else ""
+    fits = told.partition("torch_npu ")[2] if told.startswith("with torch ") else ""
+    verdict = (
+        f"{counted(len(symbols), 'symbol')} missing in {counted(len(found), 'object')}" if found else "clean"
+    )
     left = ", ".join(str(count) for count in report.left_to_host.values())
     cells = [pair.machine, pair.torch, pair.torch_npu, verdict, first, fits, left]
     return f"| {' | '.join(cells)} |", pair.fits == (not found)

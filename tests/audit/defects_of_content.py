@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 from defects import defect, library, put_library
 from making_wheels import PT_GNU_STACK, PT_LOAD, with_segment_flags
-from shop import Shop, compiled, npu_library
+from shop import Shop, compiled, deep_ep_files, npu_library
 
 KEY = "-----BEGIN PRIVATE KEY-----\n" + "QUJDREVGRw" * 12 + "\n-----END PRIVATE KEY-----\n"
 
@@ -102,12 +102,12 @@ def a_version_other_than_the_manifest_states(shop: Shop) -> None:
 
 @defect("cell", "chip")
 def a_build_for_the_other_chip(shop: Shop) -> None:
-    shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.3.rc2.910b")
+    shop.add("deep_ep", deep_ep_files(), version="1.0.0+0123abcd.cann8.3.rc2.910b")
 
 
 @defect("cell", "chip-cann")
 def a_build_with_another_cann(shop: Shop) -> None:
-    shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.5.0.a3")
+    shop.add("deep_ep", deep_ep_files(), version="1.0.0+0123abcd.cann8.5.0.a3")
     shop.hold_to(cell={"cann": "8.3.RC2"})
 
 

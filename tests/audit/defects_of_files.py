@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from defects import defect
-from shop import Shop
+from shop import Shop, deep_ep_files
 
 # Ownership
 
@@ -214,13 +214,13 @@ def two_versions_of_one_distribution(shop: Shop) -> None:
 
 @defect("metadata", "closed-name")
 def a_closed_name_from_the_index(shop: Shop) -> None:
-    shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0")
+    shop.add("deep_ep", deep_ep_files(), version="1.0.0")
     shop.hold_to(origins={"deep_ep-1.0.0-py3-none-any.whl": "index"})
 
 
 @defect("metadata", "closed-name")
 def the_cuda_project_of_a_closed_name(shop: Shop) -> None:
-    shop.add("deep_ep", {"deep_ep/__init__.py": ""}, metadata=["Requires-Dist: nvidia-nvshmem-cu12"])
+    shop.add("deep_ep", deep_ep_files(), metadata=["Requires-Dist: nvidia-nvshmem-cu12"])
     shop.add("nvidia_nvshmem_cu12", {"nvidia_nvshmem.py": ""})
 
 

@@ -32,6 +32,16 @@ def a_cann_library_in_a_wheel_whose_recipe_does_not_leave_it_to_the_host(shop: S
     shop.wheels["torchvision"].files["torchvision/_C.so"] = other
 
 
+@defect("link-closure", "no-own-library")
+def a_wheel_of_kernels_without_its_kernels(shop: Shop) -> None:
+    shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.3.rc2.a3")
+
+
+@defect("link-closure", "no-own-library")
+def a_library_that_is_none(shop: Shop) -> None:
+    shop.add("sgl_kernel_npu", {"sgl_kernel_npu/lib/libsgl_kernel_npu.so": "print('made up')"}, version="1.0")
+
+
 def cuda_object() -> bytes:
     flags = ("-Wl,--no-as-needed", "-L.", "-lcudart")
     return compiled("_C.so", "int c;", flags, (("libcudart.so", "int cuda;"),))

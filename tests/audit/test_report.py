@@ -12,10 +12,11 @@ from making_wheels import WheelDraft
 from shop import ACL, RECIPES, compiled, open_shop, policy_for
 
 from ascend_wheelhouse.audit import host_symbols
+from ascend_wheelhouse.audit.causes import causes
 from ascend_wheelhouse.audit.command import AuditRequest, NothingToAuditError, audit, audit_folder
 from ascend_wheelhouse.audit.mangled import readable, string_abi
 from ascend_wheelhouse.audit.render import show
-from ascend_wheelhouse.audit.report import CHECKS, AuditDefectsError, AuditReport, Finding
+from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
 from ascend_wheelhouse.base.artifact import Artifact
@@ -35,16 +36,13 @@ def broken(tmp_path: Path) -> AuditReport:
 
 def test_a_defect_is_exit_code_7_with_the_repair(broken: AuditReport) -> None:
     assert broken.exit_code == 7
-    with pytest.raises(AuditDefectsError, match=r"^The audit found 1 defect:") as caught:
-        broken.raise_for_defects()
-    assert "wheelbarrow" in caught.value.next_step
+    (cause,) = causes(broken.of("error"))
+    assert "wheelbarrow" in cause.todo
 
 
-def test_a_clean_report_raises_nothing(tmp_path: Path) -> None:
+def test_a_clean_report_is_exit_code_0(tmp_path: Path) -> None:
     path = WheelDraft(name="alone", files={"alone.py": ""}).write(tmp_path)
-    report = audit_wheels([path], policy_for("aarch64"))
-    report.raise_for_defects()
-    assert report.exit_code == 0
+    assert audit_wheels([path], policy_for("aarch64")).exit_code == 0
 
 
 def test_the_json_report_names_every_check_and_every_finding(broken: AuditReport) -> None:
@@ -72,7 +70,7 @@ def test_the_table_shows_the_defect_and_the_verdict(
     show(broken)
     printed = capsys.readouterr().out
     assert re.search(r"undeclared-imports +defect +alone-1\.0: alone\.py +imports wheelbarrow", printed)
-    assert "1 wheels: not fit to ship" in printed
+    assert "1 wheel: not fit to ship: 1 defect" in printed
 
 
 def test_the_worst_comes_first_and_nothing_twice() -> None:
@@ -156,7 +154,7 @@ def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
 
 
 def test_a_wheel_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NothingToAuditError, match=r"1 wheels are not there: gone\.whl"):
+    with pytest.raises(NothingToAuditError, match=r"1 wheel is not there: gone\.whl"):
         audit(
             AuditRequest(paths=(tmp_path / "gone.whl",)), root=ROOT, emit=silent, store=Store(tmp_path / "s")
         )

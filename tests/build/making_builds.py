@@ -40,7 +40,14 @@ def sdist_recipe(name: str, **build: Any) -> Recipe:  # noqa: ANN401 - whatever 
     """Return the recipe of a package of the index that is built from its sdist."""
     table = {"backend": "pep517", "distributions": [name], **build}
     return Recipe.model_validate(
-        {"name": name, "summary": "A test.", "origins": [{"kind": "sdist"}], "build": table}
+        {
+            "name": name,
+            "distribution": name,
+            "summary": "A test.",
+            "licence": "MIT",
+            "origins": [{"kind": "sdist"}],
+            "build": table,
+        }
     )
 
 

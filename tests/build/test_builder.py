@@ -294,7 +294,9 @@ def test_debug_information_is_left_out_unless_the_recipe_keeps_it(*, kept: bool,
     recipe = Recipe.model_validate(
         {
             "name": "traced",
+            "distribution": "traced",
             "summary": "An extension that asks for debug information.",
+            "licence": "MIT",
             "origins": [{"kind": "git", "url": "https://hub.test/traced.git", "ref": "main"}],
             "build": {
                 "backend": "pep517",

@@ -105,7 +105,9 @@ def test_what_makes_a_wheel_differ_is_found_and_named(tmp_path: Path) -> None:
     recipe = Recipe.model_validate(
         {
             "name": "leaky",
+            "distribution": "leaky",
             "summary": "A package that carries its builder's name.",
+            "licence": "MIT",
             "origins": [{"kind": "git", "url": "https://hub.test/leaky.git", "ref": "main"}],
             "build": {"backend": "pep517", "distributions": ["leaky"]},
         }

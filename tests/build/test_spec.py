@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from ascend_wheelhouse.base.toml_file import Known
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.spec import BuildSpec, BuildTable, RecipeBuildError
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
@@ -91,5 +92,7 @@ def test_an_unknown_placeholder_is_refused_with_what_is_known() -> None:
     ],
 )
 def test_a_table_with_a_fault_is_refused(bad: dict[str, object]) -> None:
+    sound, known = {"steps": [["make"]]}, Known(components=frozenset({"torch-npu"}))
+    BuildTable.model_validate(sound, context=known)
     with pytest.raises(ValidationError):
-        BuildTable.model_validate(bad)
+        BuildTable.model_validate(sound | bad, context=known)

@@ -7,7 +7,8 @@ import pytest
 from ascend_wheelhouse.cells.artefact_name import facts_of, recipes_for
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.package import file_name
-from ascend_wheelhouse.cells.recipe import UrlOrigin, load_recipes
+from ascend_wheelhouse.cells.recipe import UrlOrigin
+from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.folder.manifest import packages
 

@@ -1,27 +1,106 @@
-"""What is mistyped on the command line ends with 2 and a proposal."""
+"""What is mistyped on the command line ends with 2 and the command that was meant."""
+
+from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from invoke.collection import Collection
+from invoke.loader import FilesystemLoader
+from invoke.program import Program
 
 ROOT = Path(__file__).parents[2]
+TASKS = Collection.from_module(FilesystemLoader(start=str(ROOT)).load("tasks")[0])
+OPTIONS = [
+    (context.name, flag)
+    for context in TASKS.to_contexts()
+    for flag in sorted({**context.flags, **context.inverse_flags})
+    if flag.startswith("--")
+]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a mistake makes after all is made in a folder of the test."""
+    monkeypatch.chdir(tmp_path)
+
+
+def _typed(*words: str) -> int:
+    """Run invoke on the real tasks in this process and return its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=TASKS).run(["invoke", *words])
+    return int(ended.value.code or 0)
+
+
+def _mistyped(word: str) -> str:
+    """Double a letter in the middle."""
+    place = (len(word) + 1) // 2
+    return word[:place] + word[place - 1] + word[place:]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["wheelhose"], "Next: invoke wheelhouse\n"),
+        (["wheelhouse", "--platfrom", "aarch64"], "Next: invoke wheelhouse --platform aarch64\n"),
+        (["plan", "--platfrom=x86_64", "--json"], "Next: invoke plan --platform=x86_64 --json\n"),
+        (["plan", "--torch", "2.8.0", "lokc"], "Next: invoke plan --torch 2.8.0 lock\n"),
+        (["wheelhouse", "--no-audti"], "Next: invoke wheelhouse --no-audit\n"),
+        (["--lsit"], "there is no option '--lsit'. Did you mean --list?"),
+        (["--help", "plna"], "Next: invoke --help plan\n"),
+        (["plan", "--json=yes"], "Error: --json of plan takes no value.\n\nNext: invoke plan --json\n"),
+        (["audit", "A.whl"], "Next: invoke audit -- A.whl\n"),
+        (
+            ["audit", "A.whl", "--platform", "x86_64", "B c.whl", "--json", "--", "d.whl"],
+            "Next: invoke audit --platform x86_64 --json -- A.whl 'B c.whl' d.whl\n",
+        ),
+        (
+            ["wheelhouse", "--torch"],
+            "Error: --torch of wheelhouse needs a value\n\nNext: invoke --help wheelhouse\n",
+        ),
+        (["vendor"], "Next: invoke --help vendor\n"),
+        (["build", "torch-npu", "--ofline"], "Next: invoke build torch-npu --offline\n"),
+        (["build", "--ofline", "torch-npu"], "Next: invoke build --offline torch-npu\n"),
+        (["keygen", "--jsn"], "Next: invoke keygen --json\n"),
+        (["plan", "--torch", "--json"], "Error: --torch of plan needs a value\n"),
+        (["plan", "--torch", "--jsno"], "--torch of plan needs a value, and --jsno is none"),
+        (["plan", "--zzzzzz"], "Next: invoke --help plan\n"),
+    ],
+)
+def test_a_mistyped_command_line_is_exit_2_with_the_right_one(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _typed(*words) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(TASKS.task_names))
+def test_every_task_is_proposed_when_it_is_mistyped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _typed(_mistyped(name)) == 2
+    assert f"Did you mean {name}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("task", "flag"), OPTIONS)
+def test_every_option_is_proposed_when_it_is_mistyped(
+    task: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _typed(task, _mistyped(flag)) == 2
+    assert f"of {task}. Did you mean {flag}?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["wheelhose"], "Did you mean wheelhouse?"),
-        (["wheelhouse", "--platfrom", "aarch64"], "Did you mean --platform?"),
-        (["audit", "A.whl"], "invoke audit -- A.whl"),
-        (["wheelhouse", "--torch"], "Error: "),
-        (["plan", "--zzzzzz"], "invoke --help plan"),
         (["plan", "--torch="], "is not a version"),
         (["plan", "--torch", "banana"], "is not a version"),
+        (["audit", "--", "--json"], "There is no wheel to audit."),
+        (["audit", "--", "gone.whl", "--json"], "1 wheel is not there: gone.whl."),
     ],
 )
-def test_a_mistyped_command_line_is_exit_2_with_what_was_meant(words: list[str], told: str) -> None:
+def test_bad_usage_is_exit_2_in_a_process_of_its_own(words: list[str], told: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "invoke", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )

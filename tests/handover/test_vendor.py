@@ -12,7 +12,8 @@ from tiny_wheels import write_wheel
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, recipes_for
-from ascend_wheelhouse.cells.recipe import Recipes, load_recipes
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.handover.vendor import (
     ClosedWheelNameError,
     DamagedArtefactError,

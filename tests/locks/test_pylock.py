@@ -96,10 +96,10 @@ def test_every_problem_of_a_lock_is_told_at_once(tmp_path: Path) -> None:
     assert places == {
         ("stack/pylock.aarch64.toml", key)
         for key in (
-            "packages.0.name",
-            "packages.0.wheels.0.hashes.sha256",
-            "packages.1.wheels.0.path",
-            "packages.1.wheels.0.size",
+            "packages[1].name",
+            "packages[1].wheels[1].hashes.sha256",
+            "packages[2].wheels[1].path",
+            "packages[2].wheels[1].size",
         )
     }
 
@@ -107,7 +107,7 @@ def test_every_problem_of_a_lock_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_of_another_name_or_version_is_refused(tmp_path: Path) -> None:
     text = dump_pylock([TORCH], ARM, tool=TOOL).replace('version = "2.8.0"', 'version = "2.8.1"')
     with pytest.raises(
-        InvalidPylockError, match=r"wheels\.0\.path: is a wheel of torch 2\.8\.0, not torch 2\.8\.1"
+        InvalidPylockError, match=r"wheels\[1\]\.path: is a wheel of torch 2\.8\.0, not torch 2\.8\.1"
     ):
         load_pylock(written(tmp_path, text))
 

@@ -30,6 +30,7 @@ extern "C" int aclInit(const char*);
 extern "C" int npu_start(int n, std::string const* s) { return c10::count(n) + aclInit("") + c10::name(s); }
 """
 ACL = 'extern "C" int aclInit(const char*) { return 0; } extern "C" int aclFinalize() { return 0; }'
+TRITON = 'extern "C" int triton_version() { return 32; }'
 NPU_FLAGS = ("-Wl,--no-as-needed", "-L.", "-lc10", "-lascendcl", "-Wl,-rpath,$ORIGIN:$ORIGIN/../../torch/lib")
 
 
@@ -124,6 +125,7 @@ def open_shop(machine: str = "x86_64") -> Shop:
         "triton/backends/__init__.py": "import importlib.util\n"
         "def load(path):\n    return importlib.util.spec_from_file_location(path, 'driver.py')\n",
         "triton/backends/ascend/driver.py": "import pybind11\n",
+        "triton/_C/libtriton.so": compiled("libtriton.so", TRITON, machine=machine),
     }
     shop.add("triton_ascend", triton, version="3.2.0rc4", tag=tag)
     sglang: dict[str, str | bytes] = {
@@ -141,3 +143,11 @@ def open_shop(machine: str = "x86_64") -> Shop:
     shop.add("pyyaml", {"yaml/__init__.py": ""}, version="6.0")
     shop.add("pybind11", {"pybind11/__init__.py": ""}, version="3.0", metadata=["Provides-Extra: global"])
     return shop
+
+
+def deep_ep_files() -> dict[str, str | bytes]:
+    """Return what a wheel of deep-ep holds at the least: its package and its library."""
+    return {
+        "deep_ep/__init__.py": "",
+        "deep_ep/deep_ep_cpp.cpython-311.so": compiled("deep_ep_cpp.so", 'extern "C" int ep() { return 1; }'),
+    }

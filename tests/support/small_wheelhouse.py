@@ -18,7 +18,7 @@ from typing import Any
 from uv import find_uv_bin
 
 from ascend_wheelhouse.cells.package import as_manifest
-from ascend_wheelhouse.cells.recipe import load_recipes
+from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.folder.installer import build_installer
 
 MACHINE = platform.machine()

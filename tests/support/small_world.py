@@ -38,6 +38,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 _SMALL = """name = "{name}"
 summary = "small"
+licence = "MIT"
 distribution = "{name}"
 owns = ["{name}"]
 imports = ["{module}"]
@@ -51,6 +52,7 @@ kind = "file"
 """
 _SGLANG = """name = "sglang"
 summary = "small"
+licence = "MIT"
 distribution = "sglang"
 owns = ["sglang"]
 
@@ -65,6 +67,7 @@ extra = "srt_npu"
 """
 _NNAL = """name = "nnal"
 summary = "small"
+licence = "MIT"
 kind = "payload"
 files = ["Ascend-cann-nnal_*.run"]
 supply = "`invoke vendor FILE`"

@@ -123,7 +123,7 @@ def test_no_wheelhouse_is_a_usage_error_with_the_next_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
-    assert "Next: invoke wheelhouse" in capfd.readouterr().err
+    assert "Next: `invoke wheelhouse --torch VERSION --platform PLATFORM`" in capfd.readouterr().err
 
 
 def test_a_manifest_without_its_parts_is_a_usage_error(wheelhouse: Path) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from packaging.version import Version
 
+from ascend_wheelhouse.audit.advice import torch_npu_for
 from ascend_wheelhouse.audit.facts import WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy, KnownStack
 from ascend_wheelhouse.audit.report import Finding, Severity
@@ -39,7 +41,7 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     if "torch" not in found:
         return
     yield from _as_stated(found, policy)
-    yield from _torch_pairs(found)
+    yield from _torch_pairs(found, policy)
     if policy.compatibility is not None:
         yield from _cann_pairs(found, policy.compatibility, listed=bool(_stacks(found, policy)))
     for wheel in wheels:
@@ -57,14 +59,19 @@ def _as_stated(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Findin
         stated = policy.cell.get(key)
         if stated and key in found and Version(stated).public != found[key]:
             text = f"the cell states {name} {stated}, and the wheelhouse holds {found[key]}"
-            yield _finding("not-as-stated", "error", text, repair="make the wheelhouse again from its lock")
+            yield _finding(
+                "not-as-stated", "error", text, repair=f"make it again: `invoke wheelhouse {policy.words}`"
+            )
 
 
-def _torch_pairs(found: Mapping[str, str]) -> Iterator[Finding]:
+def _torch_pairs(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Finding]:
     torch = Version(found["torch"])
     if "torch_npu" in found and Version(found["torch_npu"]).release[:3] != torch.release[:3]:
         text = f"torch_npu {found['torch_npu']} is not made for torch {torch}"
-        repair = f"take a torch_npu {torch.base_version} (`invoke recipes` lists its releases)"
+        releases = (
+            ", ".join(torch_npu_for(str(torch), policy)) or f"{torch.base_version}, or a post release of it"
+        )
+        repair = f"take torch_npu {releases}"
         yield _finding(
             "torch-npu", "error", text, evidence="the first three numbers must agree", repair=repair
         )
@@ -74,12 +81,20 @@ def _torch_pairs(found: Mapping[str, str]) -> Iterator[Finding]:
     if have.release[:2] != wanted.release[:2]:
         text = f"torchvision {have} is not made for torch {torch}"
         yield _finding(
-            "torchvision", "error", text, evidence=f"made for it: {wanted}", repair=f"take {wanted}"
+            "torchvision",
+            "error",
+            text,
+            evidence=f"made for it: {wanted}",
+            repair=f"take torchvision {wanted}",
         )
     elif have != wanted:
         text = f"torchvision {have} is another patch release than torch {torch}'s"
         yield _finding(
-            "torchvision", "warning", text, evidence=f"made for it: {wanted}", repair=f"take {wanted}"
+            "torchvision",
+            "warning",
+            text,
+            evidence=f"made for it: {wanted}",
+            repair=f"take torchvision {wanted}",
         )
 
 
@@ -92,45 +107,70 @@ def _cann_pairs(found: Mapping[str, str], table: Compatibility, *, listed: bool)
         row = table.row(torch_npu)
         fits = None if row is None else table.fits(row, cann)
         made = f"made with CANN {row.cann}" if row else "no row"
-        yield from _pair("torch_npu-cann", f"torch_npu {torch_npu}", cann, made, fits=fits, listed=listed)
+        others = [row.version for row in table.rows_for(found["torch"], cann)]
+        pair = _Pair("torch_npu-cann", "torch_npu", torch_npu, cann, made, others)
+        yield from _judged(pair, fits=fits, listed=listed)
     if triton := found.get("triton_ascend"):
         fits = table.triton_fits(triton, cann)
-        yield from _pair(
+        newest = table.triton_for(cann)
+        pair = _Pair(
             "triton-cann",
-            f"triton-ascend {triton}",
+            "triton-ascend",
+            triton,
             cann,
             "recipes/compatibility.toml",
-            fits=fits,
-            listed=listed,
+            [newest] if newest else [],
         )
+        yield from _judged(pair, fits=fits, listed=listed)
 
 
-def _pair(
-    rule: str, subject: str, cann: str, evidence: str, *, fits: bool | None, listed: bool
-) -> Iterator[Finding]:
+class _Pair(NamedTuple):
+    """A component beside CANN; `others` are its releases that are stated for that CANN."""
+
+    rule: str
+    name: str
+    version: str
+    cann: str
+    evidence: str
+    others: list[str]
+
+
+def _judged(pair: _Pair, *, fits: bool | None, listed: bool) -> Iterator[Finding]:
+    subject = f"{pair.name} {pair.version}"
+    take = f"take {pair.name} {', '.join(pair.others)}" if pair.others else "no release is stated for it"
     if fits is None:
-        text = f"upstream states nothing about {subject} with CANN {cann}"
-        yield _finding(f"{rule}-unknown", "note", text, evidence=evidence)
+        text = f"upstream states nothing about {subject} with CANN {pair.cann}"
+        yield _finding(
+            f"{pair.rule}-unknown",
+            "note",
+            text,
+            evidence=pair.evidence,
+            repair=f"for CANN {pair.cann}: {take}",
+        )
     elif not fits:
-        text = f"{subject} is not stated to run on CANN {cann}"
+        text = f"{subject} is not stated to run on CANN {pair.cann}"
         severity: Severity = "warning" if listed else "error"
-        repair = "read the stack's notes" if listed else "choose a stack that `invoke recipes` lists"
-        yield _finding(rule, severity, text, evidence=evidence, repair=repair)
+        repair = f"for CANN {pair.cann}: {take}"
+        if listed:
+            repair = f"read the notes of the stack that lists it; {repair}"
+        yield _finding(pair.rule, severity, text, evidence=pair.evidence, repair=repair)
 
 
 def _chip(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
     """Compare the chip and the CANN that a local version names: file names of A2 and A3 builds are else equal."""
-    local = wheel.version.partition("+")[2]
+    public, _, local = wheel.version.partition("+")
+    cann = policy.cell.get("cann", "")
+    suited = f"take the build of {wheel.name} {public} for {policy.target.npu}{f' and CANN {cann}' if cann else ''}"
     if wheel.name not in _BY_CHIP or not local:
         return
     named = [chip for chip in NPUS if chip in local.split(".")]
     if named and named[0] != policy.target.npu:
         text = f"built for {named[0]}, and the target is {policy.target.npu}"
-        yield _finding("chip", "error", text, wheel=wheel.file, evidence=wheel.version)
-    cann = _LOCAL_CANN.search(local)
-    if cann and policy.cell.get("cann") and cann_line(cann[1]) != cann_line(policy.cell["cann"].lower()):
-        text = f"built with CANN {cann[1]}, and the cell has {policy.cell['cann']}"
-        yield _finding("chip-cann", "error", text, wheel=wheel.file, evidence=wheel.version)
+        yield _finding("chip", "error", text, wheel=wheel.file, evidence=wheel.version, repair=suited)
+    built = _LOCAL_CANN.search(local)
+    if built and cann and cann_line(built[1]) != cann_line(cann.lower()):
+        text = f"built with CANN {built[1]}, and the cell has {cann}"
+        yield _finding("chip-cann", "error", text, wheel=wheel.file, evidence=wheel.version, repair=suited)
 
 
 def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
@@ -141,11 +181,17 @@ def _listed(found: Mapping[str, str], policy: AuditPolicy) -> Finding:
             if "cann" in found
             else "stacks list these versions, CANN not known"
         )
-        return _finding("listed", "note", known, evidence=", ".join(names))
+        return _finding("listed", "note", known, evidence=", ".join(names), repair="nothing is to be done")
     severity: Severity = "note" if policy.derived or not policy.stacks else "warning"
     text = "no stack lists this combination" + (": the cell is derived" if policy.derived else "")
     versions = ", ".join(f"{name} {version}" for name, version in found.items())
-    return _finding("unlisted", severity, text, evidence=versions, repair="`invoke recipes` lists the stacks")
+    return _finding(
+        "unlisted",
+        severity,
+        text,
+        evidence=versions,
+        repair="choose one that is: `invoke recipes` lists them",
+    )
 
 
 def _stacks(found: Mapping[str, str], policy: AuditPolicy) -> list[str]:
@@ -165,7 +211,7 @@ def _same(first: str, second: str) -> bool:
 
 
 def _finding(
-    rule: str, severity: Severity, message: str, *, wheel: str = "", evidence: str = "", repair: str = ""
+    rule: str, severity: Severity, message: str, *, wheel: str = "", evidence: str = "", repair: str
 ) -> Finding:
     return Finding(
         check="cell",
@@ -174,5 +220,5 @@ def _finding(
         wheel=wheel,
         message=message,
         evidence=evidence,
-        repair=repair or "take the build for this chip and CANN",
+        repair=repair,
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.audit import host_symbols
+from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
-from ascend_wheelhouse.audit.report import AuditReport
+from ascend_wheelhouse.audit.report import AuditReport, be, counted
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
@@ -40,6 +43,7 @@ class AuditRequest:
         cann_root: An installed CANN, whose symbols are compared and kept.
         platform: The target's machine; read off the manifest or the wheels when empty.
         npu: The target's chip, where no manifest says it.
+        alone: Judge how the wheels fit each other, and not whether everything is there that they need.
     """
 
     paths: tuple[Path, ...] = ()
@@ -48,6 +52,16 @@ class AuditRequest:
     cann_root: Path | None = None
     platform: str = ""
     npu: str = "a3"
+    alone: bool = False
+
+    @property
+    def judged_alone(self) -> str:
+        """The command that judges the same wheels alone; empty where they are a whole set by what names them."""
+        if self.alone or self.wheelhouse is not None or self.lock is not None:
+            return ""
+        options = ["--platform", self.platform] if self.platform else []
+        options += ["--npu", self.npu] if self.npu != "a3" else []
+        return shlex.join(["invoke", "audit", "--pair", *options, "--", *map(str, self.paths)])
 
 
 def audit(request: AuditRequest, *, root: Path, emit: Emit, store: Store | None = None) -> AuditReport:
@@ -66,6 +80,7 @@ def audit(request: AuditRequest, *, root: Path, emit: Emit, store: Store | None 
     store = store or Store()
     wheels, document = _wheels(request, store)
     policy = _policy(root, _target(wheels, document, request), document)
+    policy = replace(policy, alone=request.alone)
     return audit_wheels(wheels, _with_host_symbols(policy, request.cann_root, store), store, emit)
 
 
@@ -90,13 +105,15 @@ def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapp
     found += _below(request.paths)
     if absent := [wheel.filename for wheel in found if not wheel.path.is_file()]:
         raise NothingToAuditError(
-            f"{len(absent)} wheels are not there: {', '.join(absent[:3])}.",
-            next_step="`invoke fetch` brings the wheels of a lock into the store",
+            f"{counted(len(absent), 'wheel')} {be(len(absent))} not there: {listed(absent, 3)}.",
+            next_step=f"`invoke fetch {stated_words(document['cell'])}` brings the wheels of the lock into the store"
+            if document.get("cell")
+            else "check the paths; folders of wheels may be named too",
         )
     if not found:
         raise NothingToAuditError(
             "There is no wheel to audit.",
-            next_step="invoke audit --wheelhouse wheelhouse/<name>, or name wheels or folders of them",
+            next_step="`invoke audit --wheelhouse FOLDER`, or `invoke audit -- WHEEL_OR_FOLDER`",
         )
     return found, document
 

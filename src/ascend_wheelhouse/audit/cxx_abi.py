@@ -34,6 +34,7 @@ def check(universe: Universe) -> Iterator[Finding]:
 
 def _finding(placed: Placed, torch_abi: str, foreign: list[str]) -> Finding:
     wanted = _FLAG[torch_abi]
+    name = placed.wheel.name
     return Finding(
         check="cxx-abi",
         rule="abi-differs",
@@ -42,6 +43,6 @@ def _finding(placed: Placed, torch_abi: str, foreign: list[str]) -> Finding:
         member=placed.object.member,
         message=f"compiled with _GLIBCXX_USE_CXX11_ABI={1 - wanted}, and torch with {wanted}",
         evidence=mangled.readable(foreign[0]),
-        repair=f"build it with _GLIBCXX_USE_CXX11_ABI={wanted}, or take the wheel made for this torch",
+        repair=f"take a {name} that is made for this torch, or build it with _GLIBCXX_USE_CXX11_ABI={wanted}",
         details=tuple(mangled.readable(name) for name in foreign),
     )

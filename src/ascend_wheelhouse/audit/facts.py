@@ -18,7 +18,7 @@ from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.wheels.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-SCHEMA = 3
+SCHEMA = 4
 """Raised with every change of what is read or how it is judged, so that old facts are not used."""
 
 

@@ -152,7 +152,7 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
             "note" if place.member.endswith(_SDK_TEXT) else "warning",
             "the member names a folder of the machine that built it",
             evidence=path.group().decode("ascii", errors="replace"),
-            repair="build with the source folder mapped away, or drop the file",
+            repair="leave the file out of the wheel, or build in a folder that is the same on every machine",
         )
 
 
@@ -168,20 +168,22 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
         )
     for path in (*facts.rpath, *facts.runpath):
         if fault := _search_path_fault(place.member, path):
-            yield place.finding(
-                "rpath", "warning", fault, evidence=path, repair="patchelf --set-rpath '$ORIGIN/...'"
+            repair = (
+                "nothing, where nodes have no such folder; who builds the wheel sets it: "
+                f"patchelf --set-rpath '$ORIGIN' {place.member}"
             )
+            yield place.finding("rpath", "warning", fault, evidence=path, repair=repair)
     if homes := _home_paths(data):
         yield place.finding(
             "builder-path",
             "note",
             "the object names folders of the machine that built it",
             evidence=homes,
-            repair="compile with -ffile-prefix-map",
+            repair="compile with -ffile-prefix-map=FOLDER=. so that its name stays out",
         )
 
 
-_RELINK = "link it again without -z execstack, -N or non-PIC code"
+_RELINK = "link it again without -z execstack and -N, and from code that was compiled with -fPIC"
 
 
 def _search_path_fault(member: str, path: str) -> str:
@@ -229,4 +231,6 @@ def held(finding: Finding, distribution: str, policy: AuditPolicy) -> Finding:
     members = [one.partition(": ")[0] for one in finding.details] or [finding.member]
     if all(policy.may_carry(distribution, member) for member in members):
         return finding
-    return replace(finding, severity="error", repair="`invoke reproduce` names what writes it")
+    recipe = policy.recipes.get(distribution, distribution)
+    repair = f"`invoke reproduce {recipe} {policy.words}` names what writes it"
+    return replace(finding, severity="error", repair=repair)

@@ -7,11 +7,13 @@ are not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.audit.advice import adding
 from ascend_wheelhouse.audit.facts import Import, WheelFacts
+from ascend_wheelhouse.audit.metadata import declares
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.audit.standard_library import standard_library
@@ -34,8 +36,22 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
             if not _available(item.name, provided, policy):
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
-        for item in absent.values():
-            yield _finding(wheel, item, policy, severity)
+        if not policy.alone:
+            yield from (_finding(wheel, item, policy, severity) for item in absent.values())
+        elif absent:
+            yield _not_judged(wheel, absent)
+
+
+def _not_judged(wheel: WheelFacts, absent: Mapping[str, Import]) -> Finding:
+    return Finding(
+        check="undeclared-imports",
+        rule="not-given",
+        severity="note",
+        wheel=wheel.file,
+        message="imports what was not given, which is not judged",
+        evidence=", ".join(sorted(absent)),
+        repair="leave --pair away to judge the whole set",
+    )
 
 
 def _loaded(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> frozenset[str]:
@@ -69,7 +85,13 @@ def _finding(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Sev
     distribution = _DISTRIBUTIONS.get(item.name, _DISTRIBUTIONS.get(item.name.partition(".")[0]))
     distribution = distribution or canonicalize_name(item.name.partition(".")[0])
     listed = distribution in {canonicalize_name(text) for text in policy.undeclared.get(wheel.name, ())}
-    todo = "the recipe lists it: lock again" if listed else "add it to the recipe's `undeclared`"
+    recipe = policy.recipes.get(wheel.name)
+    where = f"recipes/{recipe}.toml" if recipe else f"the recipe whose component requires {wheel.name}"
+    todo = adding(distribution, policy)
+    if not listed and not declares(wheel, distribution, policy):
+        todo = f"name {distribution} under `undeclared` of {where}, then {todo}"
+    if severity == "warning":
+        todo = f"if anything imports {item.member}: {todo}"
     return Finding(
         check="undeclared-imports",
         rule="missing-module",
@@ -78,5 +100,6 @@ def _finding(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Sev
         member=item.member,
         message=f"imports {item.name}, which no wheel of the wheelhouse provides",
         evidence=f"line {item.line}: import {item.name}",
-        repair=f"{distribution}: {todo}",
+        repair=todo,
+        item=distribution,
     )

@@ -11,13 +11,14 @@ the symbols.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from posixpath import dirname, relpath
 
 from ascend_wheelhouse.audit import mangled
-from ascend_wheelhouse.audit.facts import WheelFacts
+from ascend_wheelhouse.audit.advice import MUSL, cpu_build, fitting, host_package, titled, wheel_for_target
 from ascend_wheelhouse.audit.policy import AuditPolicy
-from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.audit.report import Finding, Severity, be, counted
 from ascend_wheelhouse.audit.system import System
 from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Placed, Universe
 
@@ -45,7 +46,7 @@ def check(universe: Universe) -> tuple[list[Finding], dict[str, int]]:
         if cuda := universe.cuda_libraries(placed):
             findings.append(_cuda(placed, cuda, policy))
             continue
-        findings += _libraries(placed, universe)
+        findings += _libraries(placed, universe, policy)
         tally = _symbols(placed, universe, system, policy)
         findings += _verdict(placed, universe, tally, policy)
         left[placed.wheel.file] |= tally.host
@@ -59,7 +60,14 @@ def _wrong_machine(placed: Placed, policy: AuditPolicy) -> Finding | None:
         return None
     severity: Severity = "error" if placed.object.kind == "shared" else "warning"
     message = f"the object is for {placed.object.machine}, and the target is {machine}"
-    return _finding(placed, "machine", severity, message, repair=f"take the wheel for {machine}")
+    return _finding(
+        placed,
+        "machine",
+        severity,
+        message,
+        repair=wheel_for_target(placed.wheel, policy),
+        item=titled(placed.wheel),
+    )
 
 
 def _cuda(placed: Placed, libraries: tuple[str, ...], policy: AuditPolicy) -> Finding:
@@ -71,25 +79,43 @@ def _cuda(placed: Placed, libraries: tuple[str, ...], policy: AuditPolicy) -> Fi
         "the object is built for CUDA and loads on no NPU node"
         + (": its package does without" if optional else ""),
         evidence=", ".join(libraries),
-        repair="take the CPU build (+cpu) of this wheel",
+        repair=cpu_build(placed.wheel),
     )
 
 
-def _libraries(placed: Placed, universe: Universe) -> Iterator[Finding]:
+def _libraries(placed: Placed, universe: Universe, policy: AuditPolicy) -> Iterator[Finding]:
     for library in placed.object.needed:
         found = universe.resolve(placed, library)
-        if found is None:
-            yield _finding(
-                placed,
-                "missing-library",
-                "error",
-                f"needs {library}, which neither the wheelhouse nor the target has",
-                evidence=library,
-                repair=f"add the wheel that has {library}, or list it in the recipe's host_libraries",
-            )
+        if found is None and not universe.left_to_absent(placed):
+            yield _missing(placed, library, policy)
         elif isinstance(found, Placed) and not universe.loads(placed, found):
             text = f"needs {library} of {found.wheel.file}, which it neither finds by path nor imports"
-            yield _finding(placed, "unreachable-library", "warning", text, evidence=library)
+            repair = (
+                f"have {placed.wheel.name} require {found.wheel.name} and import it first, or set its search path: "
+                f"patchelf --set-rpath '$ORIGIN/{_way(placed, found)}' {placed.object.path}"
+            )
+            yield _finding(placed, "unreachable-library", "warning", text, evidence=library, repair=repair)
+
+
+def _way(placed: Placed, found: Placed) -> str:
+    """Return the folder of one object relative to another's."""
+    return relpath(dirname(found.object.path) or ".", dirname(placed.object.path) or ".")
+
+
+def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
+    wheel, item = placed.wheel, library
+    if library.startswith(MUSL):
+        text = f"needs {library}: it is built for musl systems, and the target has glibc"
+        repair, item = wheel_for_target(wheel, policy), titled(wheel)
+    elif package := host_package(library, policy):
+        text = f"needs {library}, which is on the node and in no wheel ({package}), and no recipe leaves it to the node"
+        recipe = policy.recipes.get(wheel.name, "")
+        where = f"recipes/{recipe}.toml" if recipe else f"a recipe of {wheel.name} (recipes/README.md)"
+        repair = f"name {library} under `host_libraries` of {where}: the node has it from {package}"
+    else:
+        text = f"needs {library}, which neither the wheelhouse nor the target has"
+        repair = f"add the wheel that has {library}, or name it under `host_libraries` of its recipe if the node has it"
+    return _finding(placed, "missing-library", "error", text, evidence=library, repair=repair, item=item)
 
 
 def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPolicy) -> _Tally:
@@ -127,12 +153,13 @@ def _versioned(placed: Placed, universe: Universe, system: System, text: str, ta
 
 def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
     if mangled.is_closed(name):
-        tally.missing.append(name)
+        if universe.torch_version or not universe.left_to_absent(placed):
+            tally.missing.append(name)
     elif name.startswith(("Py", "_Py")) or system.may_have(name, universe.system_libraries(placed)):
         return
     elif universe.uses_host(placed.wheel):
         tally.host.add(name)
-    else:
+    elif not universe.left_to_absent(placed):
         tally.missing.append(name)
 
 
@@ -144,9 +171,9 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             placed,
             "missing-symbols",
             "error",
-            f"{len(missing)} symbols are defined by nothing that it is loaded with",
+            f"{counted(len(missing), 'symbol')} {be(len(missing))} defined by nothing that it is loaded with",
             evidence=shown[0],
-            repair=fitting(placed.wheel, universe.wheels, policy),
+            repair=fitting(placed.wheel, universe.torch_version, policy),
             details=(*shown, *(f"mangled: {name}" for name in sorted(missing))),
         )
     for version, name in sorted(tally.too_new.items()):
@@ -157,30 +184,19 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             "error",
             f"needs {version}, newer than a node with glibc {floor} is sure to have",
             evidence=f"{mangled.readable(name)}@{version}",
-            repair=f"build it on {policy.target.manylinux} or older",
+            repair=f"{wheel_for_target(placed.wheel, policy)}, or build it there",
+            item=titled(placed.wheel),
         )
     if tally.absent_on_host:
         yield _finding(
             placed,
             "missing-host-symbols",
             "error",
-            f"{len(tally.absent_on_host)} symbols are not in the CANN given",
+            f"{counted(len(tally.absent_on_host), 'symbol')} {be(len(tally.absent_on_host))} not in the CANN given",
             evidence=mangled.readable(tally.absent_on_host[0]),
-            repair="take the CANN that the wheel is made for, or the wheel that is made for this CANN",
+            repair=f"take the CANN that {titled(placed.wheel)} is made for, or a {placed.wheel.name} for this CANN",
             details=tuple(mangled.readable(name) for name in tally.absent_on_host),
         )
-
-
-def fitting(wheel: WheelFacts, wheels: Iterable[WheelFacts], policy: AuditPolicy) -> str:
-    """Return which versions would fit, as far as the compatibility table tells."""
-    torch = next((one.version for one in wheels if one.name == "torch"), "")
-    if wheel.name != "torch-npu" or not torch or policy.compatibility is None:
-        return "take a version of this wheel that is built against the wheelhouse's libraries, or build it"
-    fits = [row.version for row in policy.compatibility.rows_for(torch.partition("+")[0])]
-    own = policy.compatibility.row(wheel.version)
-    other = own.torch if own else ".".join(wheel.version.split(".")[:3])
-    listed = ", ".join(fits) or "none is listed"
-    return f"with torch {torch} fit torch_npu {listed}; torch_npu {wheel.version} fits torch {other}"
 
 
 def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy) -> Finding:
@@ -197,9 +213,10 @@ def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy)
         rule="left-to-host",
         severity="note",
         wheel=file,
-        message=f"{len(symbols)} symbols of {len(libraries)} libraries are left to the host, {how}",
+        message=f"{counted(len(symbols), 'symbol')} of {counted(len(libraries), 'library')} "
+        f"{be(len(symbols))} left to the host, {how}",
         evidence=", ".join(sorted(libraries)),
-        repair="`invoke audit --cann-root DIR` on a host with CANN compares them",
+        repair="the same command with --cann-root DIR, on a host with CANN, compares them",
         details=tuple(mangled.readable(name) for name in sorted(symbols)),
     )
 
@@ -211,8 +228,9 @@ def _finding(
     message: str,
     *,
     evidence: str = "",
-    repair: str = "",
+    repair: str,
     details: tuple[str, ...] = (),
+    item: str = "",
 ) -> Finding:
     return Finding(
         check="link-closure",
@@ -222,8 +240,9 @@ def _finding(
         member=placed.object.member,
         message=message,
         evidence=evidence,
-        repair=repair or "set its search path with patchelf, or declare the requirement",
+        repair=repair,
         details=details,
+        item=item,
     )
 
 

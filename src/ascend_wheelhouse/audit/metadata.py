@@ -18,10 +18,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.audit.advice import adding, titled, wheel_for_target
 from ascend_wheelhouse.audit.facts import WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.record import finding
 from ascend_wheelhouse.audit.report import Finding
+from ascend_wheelhouse.audit.tags import tag_faults
 
 _CUDA = ("nvidia-", "cuda-", "flashinfer", "sgl-kernel", "cupy", "triton-")
 _NPU_NAMES = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
@@ -48,24 +50,35 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
         versions = sorted({wheel.version for wheel in same})
         if len(versions) > 1:
             text = f"the wheelhouse holds {len(versions)} versions of {name}: {', '.join(versions)}"
-            yield finding(same[0].file, "two-versions", text, repair="keep the version that the lock names")
+            stated = policy.cell.get(name.replace("-", "_"))
+            repair = (
+                f"keep {name} {stated}, which the cell names" if stated else f"keep one {name} of the two"
+            )
+            yield finding(same[0].file, "two-versions", text, repair=repair, item=name)
     yield from _closure(by_name, policy)
 
 
 def _target(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
     tags = frozenset(tag for text in wheel.tags for tag in parse_tag(text))
-    if tags and tags.isdisjoint(policy.target.tags):
-        wanted = policy.target.manylinux
-        text = f"no tag of the wheel fits CPython {_python(policy)} on {wanted}"
-        repair = f"take the wheel for {wanted}"
-        yield finding(wheel.file, "tags", text, evidence=", ".join(sorted(wheel.tags)[:3]), repair=repair)
+    if tags and (faults := tag_faults(tags, policy.target)):
+        text, evidence = "; ".join(faults), ", ".join(sorted(wheel.tags)[:3])
+        repair = wheel_for_target(wheel, policy)
+        yield finding(wheel.file, "tags", text, evidence=evidence, repair=repair, item=titled(wheel))
     try:
         fits = SpecifierSet(wheel.requires_python).contains(f"{_python(policy)}.99")
     except InvalidSpecifier:
         fits = True
     if not fits:
         text = f"Requires-Python excludes {_python(policy)}"
-        yield finding(wheel.file, "requires-python", text, evidence=wheel.requires_python)
+        repair = f"take a release of {wheel.name} that supports Python {_python(policy)}"
+        yield finding(
+            wheel.file,
+            "requires-python",
+            text,
+            evidence=wheel.requires_python,
+            repair=repair,
+            item=wheel.name,
+        )
 
 
 def _python(policy: AuditPolicy) -> str:
@@ -74,7 +87,9 @@ def _python(policy: AuditPolicy) -> str:
 
 def _origin(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
     recipe = policy.closed.get(wheel.name)
-    repair = f"take {wheel.name} from an origin of the recipe {recipe}: `invoke plan` lists them"
+    repair = (
+        f"take {wheel.name} from an origin of the recipe {recipe}: `invoke plan {policy.words}` lists them"
+    )
     if recipe and policy.origins.get(wheel.file) == "index" and wheel.name not in policy.index_names:
         text = f"{wheel.name} comes from the package index, where the name is another project's"
         yield finding(wheel.file, "closed-name", text, evidence="origin: index", repair=repair)
@@ -83,10 +98,16 @@ def _origin(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
         yield finding(wheel.file, "closed-name", text, evidence=f"Requires-Dist: {cuda}", repair=repair)
     if why := policy.yanked.get(wheel.file):
         text = "the index has withdrawn this file"
-        yield finding(wheel.file, "yanked", text, "warning", evidence=why, repair="`invoke lock --upgrade`")
+        repair = adding(f"a {wheel.name} that is not withdrawn", policy)
+        yield finding(wheel.file, "yanked", text, "warning", evidence=why, repair=repair)
     if wheel.name in policy.excluded:
         text = f"{policy.excluded[wheel.name]} keeps {wheel.name} out of the wheelhouse"
-        yield finding(wheel.file, "excluded-name", text, repair=f"remove {wheel.file} and lock again")
+        yield finding(
+            wheel.file,
+            "excluded-name",
+            text,
+            repair=f"remove {wheel.file}: nothing of the set may hold {wheel.name}",
+        )
 
 
 def _cuda_requirement(wheel: WheelFacts) -> str:
@@ -100,23 +121,45 @@ def _cuda_requirement(wheel: WheelFacts) -> str:
 
 
 def _closure(by_name: _Set, policy: AuditPolicy) -> Iterator[Finding]:
+    absent: list[_Need] = []
     for need in _needs(by_name, policy):
         name = canonicalize_name(need.requirement.name)
         text = str(need.requirement)
         if name in policy.excluded:
             continue
         if name not in by_name:
-            message = f"requires {name}, which is not in the wheelhouse"
-            repair = f"add {need.requirement.name}{need.requirement.specifier} to the lock and fetch it"
-            yield finding(need.wheel.file, "not-closed", message, evidence=text, repair=repair)
+            absent.append(need)
             continue
         have = sorted({wheel.version for wheel in by_name[name]})
         if not any(_fits(need.requirement, version) for version in have):
             message = (
                 f"requires {name} {need.requirement.specifier}, and the wheelhouse has {', '.join(have)}"
             )
-            repair = f"lock again with a {name} that fits, or another {need.wheel.name}"
+            wanted = f"{name}{need.requirement.specifier}"
+            repair = f"take {wanted}, or a release of {need.wheel.name} that takes {name} {have[0]}"
             yield finding(need.wheel.file, "conflict", message, evidence=text, repair=repair)
+    yield from _absent(absent, policy)
+
+
+def _absent(needs: Sequence[_Need], policy: AuditPolicy) -> Iterator[Finding]:
+    """Yield the requirements that nothing meets; where wheels are judged alone, one note that names them."""
+    if policy.alone and needs:
+        names = sorted({canonicalize_name(need.requirement.name) for need in needs})
+        text = "requirements that were not given are not judged"
+        repair = "leave --pair away to judge the whole set"
+        yield finding("", "not-given", text, "note", evidence=", ".join(names), repair=repair)
+        return
+    for need in needs:
+        item = f"{canonicalize_name(need.requirement.name)}{need.requirement.specifier}"
+        message = f"requires {canonicalize_name(need.requirement.name)}, which is not in the wheelhouse"
+        yield finding(
+            need.wheel.file,
+            "not-closed",
+            message,
+            evidence=str(need.requirement),
+            repair=adding(item, policy),
+            item=item,
+        )
 
 
 def _fits(requirement: Requirement, version: str) -> bool:
@@ -141,6 +184,13 @@ def _needs(by_name: _Set, policy: AuditPolicy) -> Iterator[_Need]:
                 yield _Need(wheel=wheel, requirement=requirement)
             for other in by_name.get(canonicalize_name(requirement.name), ()):
                 waiting += [(other, canonicalize_name(name)) for name in requirement.extras]
+
+
+def declares(wheel: WheelFacts, name: str, policy: AuditPolicy) -> bool:
+    """Tell whether a wheel requires a distribution (normalised name) on the target, without any extra."""
+    return any(
+        canonicalize_name(one.name) == name and _applies(one, "", policy) for one in _requirements(wheel)
+    )
 
 
 def _requirements(wheel: WheelFacts) -> Iterator[Requirement]:

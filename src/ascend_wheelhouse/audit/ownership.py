@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from ascend_wheelhouse.audit.facts import InstalledFile, WheelFacts
-from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.audit.report import Finding, Severity, counted
 
 _STRAY = frozenset(
     {
@@ -48,6 +48,7 @@ def check(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
 
 def _shared(shared: _Owners) -> Iterator[Finding]:
     pairs: defaultdict[tuple[str, str], list[tuple[str, bool]]] = defaultdict(list)
+    names = {wheel.file: wheel.name or wheel.file for both in shared.values() for wheel, _ in both}
     for path, both in shared.items():
         for (first, one), (second, other) in combinations(both, 2):
             files = sorted((first.file, second.file))
@@ -60,9 +61,9 @@ def _shared(shared: _Owners) -> Iterator[Finding]:
             first_file,
             "shared-path",
             severity,
-            f"installs {len(paths)} paths that {second_file} installs too, {how}",
+            f"installs {counted(len(paths), 'path')} that {second_file} installs too, {how}",
             member=(differing or [paths[0][0]])[0],
-            repair="keep one of the two wheels out of the wheelhouse (a recipe's `excludes`)",
+            repair=f"leave {names[first_file]} or {names[second_file]} out: `excludes` of the other's recipe does",
             details=tuple(sorted(path for path, _ in paths)),
         )
 
@@ -98,7 +99,7 @@ def _intruders(wheels: Sequence[WheelFacts], shared: _Owners) -> Iterator[Findin
         for top, count in inside.items():
             home = homes[top]
             if home is not wheel and not any(item.path == f"{top}/__init__.py" for item in wheel.files):
-                text = f"puts {count} files into the package {top!r}, which is {home.file}'s"
+                text = f"puts {counted(count, 'file')} into the package {top!r}, which is {home.file}'s"
                 yield _finding(wheel.file, "foreign-package", "warning", text, member=f"{top}/")
 
 

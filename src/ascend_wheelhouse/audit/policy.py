@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.cells.compatibility import Compatibility
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.stack import Catalogue, Stack
@@ -59,6 +60,10 @@ class AuditPolicy:
         carries_paths: By distribution, patterns of members that may carry one all the same.
         compatibility: What upstream states to fit together, or None where it is not at hand.
         stacks: The combinations that stack files list.
+        libraries: By distribution, patterns of shared libraries that its wheel must have.
+        host_packages: By pattern of a library that the node has, the package that brings it.
+        recipes: By distribution, the name of the recipe that describes its wheel.
+        alone: Judge what is given and not whether it is a whole: what was not given may be elsewhere.
         host_symbols: By library name, the symbols that the CANN of `--cann-root` has; None when not supplied.
     """
 
@@ -80,6 +85,16 @@ class AuditPolicy:
     compatibility: Compatibility | None = None
     stacks: tuple[KnownStack, ...] = ()
     host_symbols: Mapping[str, frozenset[str]] | None = None
+    libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    host_packages: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = False
+    recipes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The options that name the cell on the command line, for what findings propose."""
+        node = {"machine": self.target.machine, "npu": self.target.npu}
+        return stated_words({"torch": "VERSION", **self.cell, **node})
 
     def leaves_to_host(self, distribution: str, library: str) -> bool:
         """Tell whether the distribution's recipe leaves a library to the host."""
@@ -126,6 +141,14 @@ def policy_from_recipes(
         },
         carries_paths={
             name: tuple(recipe.build.repair.carries_paths) for name, recipe in wheels.items() if recipe.build
+        },
+        recipes={name: recipe.name for name, recipe in wheels.items()},
+        libraries={name: tuple(recipe.libraries) for name, recipe in wheels.items()},
+        host_packages={
+            library: f"{recipe.name}: {recipe.summary}"
+            for recipe in recipes
+            if recipe.kind == "payload"
+            for library in recipe.libraries
         },
         compatibility=compatibility,
         stacks=tuple(_known(stack) for stack in catalogue.stacks),

@@ -69,7 +69,10 @@ def _wheel_file(wheel: WheelFile) -> Iterator[Finding]:
     if stated != (named := {str(tag) for tag in wheel.tags}):
         evidence = ", ".join(sorted(stated ^ named))
         text = "the tags in WHEEL are not those of the file name"
-        yield finding(wheel.filename, "wheel-tags", text, "warning", member=member, evidence=evidence)
+        repair = "installers go by the file name: nothing, unless one refuses it; its maker can correct WHEEL"
+        yield finding(
+            wheel.filename, "wheel-tags", text, "warning", member=member, evidence=evidence, repair=repair
+        )
     version = headers.get("wheel-version", ("",))[0]
     if version.partition(".")[0] != "1":
         text = "WHEEL states a version of the format that installers refuse"
@@ -136,6 +139,7 @@ def finding(
     member: str = "",
     evidence: str = "",
     repair: str = _REBUILD,
+    item: str = "",
 ) -> Finding:
     """Return a finding of the `metadata` check."""
     return Finding(
@@ -147,4 +151,5 @@ def finding(
         message=message,
         evidence=evidence,
         repair=repair,
+        item=item,
     )

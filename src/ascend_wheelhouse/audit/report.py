@@ -42,6 +42,7 @@ class Finding:
         evidence: The symbol, line, digest or requirement that shows it.
         repair: What to do about it.
         details: Every item, where the evidence is only the first of many.
+        item: What the repair is about, as it stands in it: a requirement, a library, a wheel.
     """
 
     check: Check
@@ -53,11 +54,17 @@ class Finding:
     evidence: str = ""
     repair: str = ""
     details: tuple[str, ...] = ()
+    item: str = ""
 
     @property
     def subject(self) -> str:
         """The wheel and the member, as the table shows them."""
         return ": ".join(part for part in (self.wheel, self.member) if part) or "the wheelhouse"
+
+    @property
+    def title(self) -> str:
+        """The wheel by name and version, which is what a person looks for."""
+        return "-".join(self.wheel.split("-")[:2]) or "the wheelhouse"
 
     @property
     def order(self) -> tuple[int, int, str, str, str, str]:
@@ -118,20 +125,16 @@ class AuditReport:
             "findings": [asdict(finding) for finding in self.findings],
         }
 
-    def raise_for_defects(self) -> None:
-        """Raise when there is an error.
 
-        Raises:
-            AuditDefectsError: The text names the first defects and their repair.
-        """
-        defects = self.of("error")
-        if not defects:
-            return
-        first = "\n".join(f"{item.check}: {item.subject}: {item.message}" for item in defects[:5])
-        raise AuditDefectsError(
-            f"The audit found {len(defects)} defect{'s' if len(defects) > 1 else ''}:\n{first}",
-            next_step=defects[0].repair,
-        )
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 wheel`, `2 wheels`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def be(number: int) -> str:
+    """Return the verb that goes with a number of things."""
+    return "is" if number == 1 else "are"
 
 
 def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -17,7 +17,16 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.audit import cell, cxx_abi, hygiene, imports, link_closure, metadata, ownership
+from ascend_wheelhouse.audit import (
+    cell,
+    cxx_abi,
+    hygiene,
+    imports,
+    link_closure,
+    metadata,
+    own_libraries,
+    ownership,
+)
 from ascend_wheelhouse.audit.extract import extract
 from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
 from ascend_wheelhouse.audit.policy import AuditPolicy
@@ -91,6 +100,7 @@ def judge(facts: Sequence[WheelFacts], policy: AuditPolicy) -> tuple[list[Findin
     findings = [hygiene.held(finding, item.name, policy) for item in facts for finding in item.findings]
     linked, left = link_closure.check(universe)
     findings += linked
+    findings += own_libraries.check(facts, policy)
     findings += cxx_abi.check(universe)
     findings += ownership.check(facts)
     findings += metadata.check(facts, policy)

@@ -136,6 +136,23 @@ class Universe:
         )
 
     @cached_property
+    def torch_version(self) -> str:
+        """The version of the torch among the wheels, or nothing."""
+        return next((wheel.version for wheel in self.wheels if wheel.name == "torch"), "")
+
+    def left_to_absent(self, placed: Placed) -> bool:
+        """Tell whether what an object lacks may be in a wheel that was not given, where wheels are judged alone."""
+        if not self.policy.alone:
+            return False
+        given = {wheel.name for wheel in self.wheels}
+        imported = {item.name.partition(".")[0] for item in placed.wheel.imports}
+        return bool(placed.wheel.required_names - given) or bool(imported - self._given_modules)
+
+    @cached_property
+    def _given_modules(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for wheel in self.wheels for name in wheel.top_level)
+
+    @cached_property
     def torch_abi(self) -> str:
         """The C++11 ABI of torch's own exported symbols: `new`, `old`, or empty where there is no torch."""
         core = {"libc10.so", "libtorch_cpu.so"}

@@ -12,6 +12,8 @@ import traceback
 from pathlib import Path
 from typing import ClassVar
 
+from ascend_wheelhouse.base.cell_words import filled
+
 
 class WheelhouseError(Exception):
     """Base of all errors shown to the user without a traceback.
@@ -30,9 +32,15 @@ class WheelhouseError(Exception):
         self.why = why
         self.next_step = next_step
 
+    def for_cell(self, words: str) -> None:
+        """Put the words of a cell into the commands that the texts propose; see `cell_words`."""
+        self.what, self.why, self.next_step = (
+            filled(text, words) for text in (self.what, self.why, self.next_step)
+        )
+
     def __str__(self) -> str:
         parts = [self.what, self.why, f"Next: {self.next_step}" if self.next_step else ""]
-        return "\n\n".join(part for part in parts if part)
+        return filled("\n\n".join(part for part in parts if part))
 
     def as_dict(self) -> dict[str, str | int]:
         """Return the error as the object that `--json` prints."""

@@ -1,29 +1,46 @@
 """Reading a TOML file into a checked model, with all problems of all files in one report.
 
-Each problem is `file: dotted.key: what is wrong, what is allowed`. pydantic stays behind this edge: callers
-get frozen models or one `InvalidFilesError`.
+Each problem is `file: key path: what is wrong, what is allowed`. Values have the types that the file writes: `"yes"`
+is no boolean and `"3"` no number. pydantic stays behind this edge: callers get frozen models or one
+`InvalidFilesError`.
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Strict, ValidationError
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.toml_fault import Rule, faults_of
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_HIDDEN = {"function-after", "function-before", "function-wrap"}
+_Item = TypeVar("_Item")
+# TOML has lists only; what a list holds is as strict as everything else.
+Listed = Annotated[tuple[_Item, ...], Strict(strict=False)]
 
 
 class FileModel(BaseModel):
-    """Base of every model read from a file: frozen, unknown keys refused."""
+    """Base of every model read from a file: frozen, unknown keys refused, no type taken for another."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """The names that files may refer to; those of unreadable files too, so that one fault is told once.
+
+    Args:
+        components: Names of recipes.
+        serving: Names of serving files.
+    """
+
+    components: frozenset[str] = frozenset()
+    serving: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,67 +49,61 @@ class Problem:
 
     Args:
         file: The file, relative to the project where possible.
-        key: Dotted path of the key at fault, or empty for the file as a whole.
+        key: Path of the key at fault as TOML writes it, or empty for the file as a whole.
+        rule: The kind of rule that is broken, stable across releases.
         text: What is wrong and what is allowed.
     """
 
     file: str
     key: str
     text: str
+    rule: Rule = "value"
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.file, self.key, self.text) if part)
 
 
 class InvalidFilesError(UsageError):
-    """Recipes or stacks are wrong; `problems` holds every one of them."""
+    """Files of `recipes/` are wrong; `problems` holds every one of them, each once, in the order of the files."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(sorted(dict.fromkeys(problems), key=lambda problem: problem.file))
         count = len(self.problems)
         listing = "\n".join(str(problem) for problem in self.problems)
         super().__init__(
-            f"{count} problem{'s' if count != 1 else ''} in recipes or stacks:\n{listing}",
-            next_step="mend the keys above (recipes/README.md explains each) and run `invoke recipes`",
+            f"{count} problem{'s' if count != 1 else ''} in recipes/:\n{listing}",
+            next_step="correct the keys above (recipes/README.md explains each), then: invoke recipes",
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error with its problems as objects."""
-        listed = [{"file": item.file, "key": item.key, "text": item.text} for item in self.problems]
-        return super().as_dict() | {"problems": listed}
+        return super().as_dict() | {"problems": [asdict(problem) for problem in self.problems]}
 
 
-def read(path: Path, model: type[_Model], *, label: str = "") -> tuple[_Model | None, list[Problem]]:
+def read(
+    path: Path, model: type[_Model], *, label: str = "", known: Known | None = None
+) -> tuple[_Model | None, list[Problem]]:
     """Return the checked content of a file, or None and everything that is wrong with it.
 
     Args:
         path: The TOML file.
         model: What it must hold.
         label: How the report calls the file; its name by default.
+        known: What its names are held to; None holds them to nothing.
     """
     label = label or path.name
     try:
         data = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return None, [Problem(file=label, key="", text=f"not TOML: {error}")]
+        return None, [Problem(file=label, key="", text=f"not TOML: {error}", rule="syntax")]
     except OSError as error:
-        return None, [Problem(file=label, key="", text=f"cannot be read: {error.strerror}")]
+        return None, [
+            Problem(file=label, key="", text=f"cannot be read: {error.strerror}", rule="unreadable")
+        ]
     try:
-        return model.model_validate(data), []
+        return model.model_validate(data, context=known), []
     except ValidationError as error:
-        return None, [_problem(label, dict(item), model) for item in error.errors(include_url=False)]
-
-
-def _problem(label: str, error: dict[str, Any], model: type[BaseModel]) -> Problem:
-    location = [str(part) for part in error["loc"] if str(part) not in _HIDDEN]
-    text = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "extra_forbidden":
-        text = "unknown key" + _allowed(location, model)
-    return Problem(file=label, key=".".join(location), text=text)
-
-
-def _allowed(location: list[str], model: type[BaseModel]) -> str:
-    if len(location) != 1:
-        return ", see recipes/recipe.schema.json for the keys of this table"
-    names = sorted(model.model_fields)
-    return f", allowed are {', '.join(names)}"
+        return None, [
+            Problem(file=label, key=key, text=text, rule=rule)
+            for key, rule, text in faults_of(map(dict, error.errors(include_url=False)), model, data)
+        ]

@@ -28,7 +28,7 @@ from ascend_wheelhouse.build.toolchain import (
     host_probe,
 )
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.store import Store
 
@@ -161,12 +161,6 @@ def job_for(recipe: Recipe, cell: Cell, sources: Sources) -> BuildJob:
         sources=sources,
         host_libraries=tuple(recipe.host_libraries),
     )
-
-
-def supply_of(recipe: Recipe, cell: Cell, otherwise: str) -> str:
-    """Return how a person can supply a component, in the words of its recipe where it has some."""
-    fields = cell.fields | {"version": cell.components[recipe.name]}
-    return recipe.supply.format_map(fields) if recipe.supply else otherwise
 
 
 @contextmanager

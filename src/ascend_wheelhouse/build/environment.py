@@ -199,7 +199,7 @@ def _install(
         raise EnvironmentFailedError(
             "The build environment could not be installed.",
             why=(done.stderr or done.stdout).strip()[-800:],
-            next_step="run `invoke lock` again: the locked wheels do not fit this builder",
+            next_step="run `invoke lock --upgrade {cell}`: the locked wheels do not fit this builder",
         )
 
 

@@ -133,7 +133,7 @@ def _environment(room: Path, requirements: Sequence[Path], python: Path) -> _Iso
         raise EnvironmentNotInstallableError(
             "The build environment could not be installed.",
             why=error.tail(),
-            next_step="run `invoke lock --upgrade`: the locked wheels do not fit this interpreter",
+            next_step="run `invoke lock --upgrade {cell}`: the locked wheels do not fit this interpreter",
         ) from error
     return _Isolated(python=place / "bin" / "python", variables=variables)
 
@@ -146,7 +146,7 @@ def _refuse_missing(source_dir: Path, wanted: set[str], wheels: Sequence[Path]) 
         raise EnvironmentIncompleteError(
             f"{source_dir.name} wants {', '.join(missing)} to build.",
             why=f"The locked build environment holds {', '.join(f'{n} {v}' for n, v in held.items()) or 'nothing'}.",
-            next_step="add it to the recipe's build requirements and run `invoke lock --upgrade`",
+            next_step="add it to the recipe's build requirements and run `invoke lock --upgrade {cell}`",
         )
 
 

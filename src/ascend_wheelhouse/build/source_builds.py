@@ -13,12 +13,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, UsageError
-from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, supply_of, unfit
+from ascend_wheelhouse.build.command import Workshop, build_component, spec_of, unfit
 from ascend_wheelhouse.build.job import Archive, Sources
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.git import pin
@@ -117,7 +117,7 @@ class SourceBuilds:
         if wanted != [(patch.name, patch.sha256) for patch in patches]:
             raise PatchesChangedError(
                 f"The patches of {locked.component} are not those of the lock.",
-                next_step=f"invoke lock --upgrade --torch {self.cell.torch} --build {locked.component}",
+                next_step=f"invoke lock --upgrade {self.cell.words}",
             )
         sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(environment))
         if not self.offline:

@@ -75,7 +75,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
     if not path.is_file():
         raise NotAWheelhouseError(
             f"{wheelhouse} is not a wheelhouse: it has no {layout.MANIFEST}.",
-            next_step="invoke wheelhouse, then bundle the folder that it names",
+            next_step="`invoke wheelhouse {cell}` makes one; bundle the folder that it names",
         )
     manifest = strict.read_manifest(path.read_bytes())
     if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):

@@ -31,7 +31,7 @@ class WheelhouseChangedError(IntegrityError):
         super().__init__(
             f"{path} is not the file that manifest.json names.",
             why="It was changed, cut short or removed after the wheelhouse was assembled.",
-            next_step="run the same `invoke wheelhouse` again, then bundle",
+            next_step="run `invoke wheelhouse --check {cell}`, which says what to do, then bundle",
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.cells.target import Target
 
 
@@ -48,6 +49,14 @@ class Cell:
     def torch(self) -> str:
         """The torch version without a local part."""
         return self.components["torch"].partition("+")[0]
+
+    @property
+    def words(self) -> str:
+        """The options that name the cell on the command line."""
+        target = {"platform": self.target.machine, "npu": self.target.npu}
+        return own_words(
+            {"torch": self.torch, **target, "cann": self.cann, "sglang": self.components["sglang"]}
+        )
 
     @property
     def stack_id(self) -> str:

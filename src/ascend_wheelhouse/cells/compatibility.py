@@ -6,31 +6,67 @@ by rule: torch 2.N is torchvision 0.(N+15), patch for patch, with the exceptions
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Protocol, TypeVar
 
 from packaging.version import Version
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, read
+from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.cells.file_values import AscendRelease, Cann, CannLine, Once, VersionText
 
 _VISION_OFFSET = 15
-_CANN = re.compile(r"[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+)(\.alpha\d+|\.beta\d+)?", re.IGNORECASE)
 _VISION_EXCEPTIONS = {"2.0.1": "0.15.2", "2.1.1": "0.16.1", "2.1.2": "0.16.2"}
+
+
+class _HasVersion(Protocol):
+    version: str
+
+
+_Row = TypeVar("_Row", bound=_HasVersion)
 
 
 class UnknownCannError(UsageError):
     """No compatibility fact says which CANN belongs to a torch version, or nothing is known of the one asked for."""
 
 
+def _of_its_release(torch: str, info: ValidationInfo) -> str:
+    version = info.data.get("version")
+    if version is not None and Version(version).base_version != torch:
+        raise ValueError(f"is {shown(torch)}, must be that of the release: {Version(version).base_version}")
+    return torch
+
+
+def _each_once(rows: list[_Row]) -> list[_Row]:
+    seen: set[str] = set()
+    faults: list[Fault] = []
+    for place, row in enumerate(rows):
+        if row.version in seen:
+            text = f"{shown(row.version)} has a row already, one is enough"
+            faults.append(Fault((place, "version"), text, "twice"))
+        seen.add(row.version)
+    raise_for(faults)
+    return rows
+
+
+def _of_a_row(backward: dict[str, list[str]], info: ValidationInfo) -> dict[str, list[str]]:
+    if rows := info.data.get("torch_npu"):
+        known = {row.ascend for row in rows}
+        text = f"no row has this release, allowed are {', '.join(sorted(known))}"
+        raise_for(Fault((release,), text, "reference") for release in backward if release not in known)
+    return backward
+
+
 class TorchNpuRow(FileModel):
     """One row of upstream's table: a torch_npu release, its torch, release line and CANN."""
 
-    version: str
-    torch: str
-    ascend: str
-    cann: str
+    version: VersionText
+    torch: Annotated[VersionText, AfterValidator(_of_its_release)]
+    ascend: AscendRelease
+    cann: Cann
 
     @property
     def branch(self) -> str:
@@ -41,14 +77,14 @@ class TorchNpuRow(FileModel):
 class TritonRow(FileModel):
     """One row of triton-ascend's table; `cann` holds CANN lines such as `8.3`."""
 
-    version: str
-    cann: list[str]
+    version: VersionText
+    cann: Annotated[list[CannLine], Once, Field(min_length=1)]
 
 
 class _Table(FileModel):
-    torch_npu: list[TorchNpuRow]
-    backward: dict[str, list[str]]
-    triton_ascend: list[TritonRow]
+    torch_npu: Annotated[list[TorchNpuRow], AfterValidator(_each_once)]
+    backward: Annotated[dict[AscendRelease, list[CannLine]], AfterValidator(_of_a_row)]
+    triton_ascend: Annotated[list[TritonRow], AfterValidator(_each_once)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,23 +128,19 @@ def load_compatibility(folder: Path) -> Compatibility:
     Raises:
         InvalidFilesError: The file is wrong.
     """
-    table, problems = read(folder / "compatibility.toml", _Table, label="recipes/compatibility.toml")
+    table, problems = scan_compatibility(folder)
     if table is None:
         raise InvalidFilesError(problems)
-    return Compatibility(
-        torch_npu=tuple(table.torch_npu), backward=table.backward, triton_ascend=tuple(table.triton_ascend)
-    )
+    return table
 
 
-def check_cann(cann: str) -> str:
-    """Return a CANN version, such as `8.3.RC2` or `8.5.0`.
-
-    Raises:
-        ValueError: It is none.
-    """
-    if not _CANN.fullmatch(cann):
-        raise ValueError(f"{cann!r} is not a CANN version")
-    return cann
+def scan_compatibility(folder: Path) -> tuple[Compatibility | None, list[Problem]]:
+    """Return the table of a `recipes/` folder, or None and everything that is wrong with it."""
+    table, problems = read(folder / "compatibility.toml", _Table, label="recipes/compatibility.toml")
+    if table is None:
+        return None, problems
+    rows, triton = tuple(table.torch_npu), tuple(table.triton_ascend)
+    return Compatibility(torch_npu=rows, backward=table.backward, triton_ascend=triton), []
 
 
 def cann_line(cann: str) -> str:

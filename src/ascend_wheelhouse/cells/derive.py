@@ -15,13 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.compatibility import (
-    Compatibility,
-    UnknownCannError,
-    cann_line,
-    check_cann,
-    torchvision_for,
-)
+from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
 
@@ -81,7 +76,7 @@ def _check_words(request: Request) -> None:
         check_cann(request.cann or "8.5.0")
     except ValueError as error:
         raise UnknownCannError(
-            f"--cann {error}.",
+            f"--cann {request.cann!r} is not a CANN version.",
             why="CANN versions look like 8.3.RC2 or 8.5.0.",
             next_step="`cat /etc/Ascend/ascend_cann_install.info` on a node shows its CANN",
         ) from error
@@ -114,7 +109,7 @@ def _check_torch(request: Request, published: list[str]) -> None:
     raise UnknownTorchError(
         f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
         why=f"The versions that have one here are: {names}.",
-        next_step="invoke wheelhouse --torch VERSION with one of these; `invoke recipes` lists the proven stacks",
+        next_step=f"`invoke wheelhouse {request.words}` with one of these; `invoke recipes` lists the proven stacks",
     )
 
 

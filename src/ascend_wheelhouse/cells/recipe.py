@@ -7,45 +7,73 @@ here touches the network or the disk beyond reading `recipes/*.toml`.
 
 from __future__ import annotations
 
-import string
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo
 
-from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.base.cell_words import filled
+from ascend_wheelhouse.base.toml_fault import shown
+from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.condition import When
+from ascend_wheelhouse.cells.file_values import (
+    Component,
+    Distribution,
+    FileName,
+    FilePattern,
+    Header,
+    HeaderValue,
+    Inside,
+    Library,
+    LocalVersion,
+    Module,
+    Once,
+    OnceNamed,
+    Pin,
+    RequirementText,
+    SupplyTemplate,
+    Template,
+    Text,
+    Url,
+    UrlTemplate,
+    VersionRange,
+    check_distribution,
+    check_inside,
+)
 from ascend_wheelhouse.cells.package import HostInstall, PackageName
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import MACHINES, Machine
 
-TEMPLATE_FIELDS = frozenset(
-    [
-        "version",
-        "machine",
-        "npu",
-        "torch",
-        "torchvision",
-        "torch_npu",
-        "triton_ascend",
-        "sglang",
-        "sgl_kernel_npu",
-        "cann",
-        "cann_lower",
-        "ascend",
-        "branch",
-        "filename",
-        "python",
-        "python_tag",
-        "glibc",
-        "soc",
-    ]
-)
-When = dict[str, str]
+
+def _given(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty, must be a tag or a branch")
+    return text
+
+
+def _below(text: str) -> str:
+    return text and check_inside(text)
+
+
+def _of_a_link(text: str, info: ValidationInfo) -> str:
+    """Hold the two ends of a link to being there, and to being inside; other steps have none."""
+    match info.data.get("action"):
+        case "symlink":
+            return check_inside(text)
+        case "install-last" if text:
+            raise ValueError(f"is {shown(text)}, must be left out: install-last has no link")
+    return text
+
+
+def _as_its_kind(text: str, info: ValidationInfo) -> str:
+    match info.data.get("kind"):
+        case "payload" if text:
+            raise ValueError(f"is {shown(text)}, must be left out: a payload is no wheel")
+        case "wheel" | "tool":
+            return check_distribution(text)
+    return text
 
 
 class _Origin(FileModel):
@@ -63,44 +91,34 @@ class ExtraIndexOrigin(_Origin):
     """A wheel from another index; `local` is the local version that it publishes, such as `cpu`."""
 
     kind: Literal["extra-index"]
-    url: str
-    local: str = ""
+    url: Url
+    local: LocalVersion = ""
 
 
 class _Templated(_Origin):
-    url: str
-
-    @field_validator("url")
-    @classmethod
-    def _known_fields(cls, url: str) -> str:
-        return check_template(url)
+    url: UrlTemplate
 
 
 class UrlOrigin(_Templated):
     """One file at a URL made from the cell's fields; `headers` are sent with the request."""
 
     kind: Literal["url"]
-    headers: dict[str, str] = {}
+    headers: dict[Header, HeaderValue] = {}
 
 
 class ArchiveOrigin(_Templated):
     """A release archive (zip or tar) that holds the file; `member` is its pattern inside."""
 
     kind: Literal["archive"]
-    member: str
+    member: Inside
 
 
 class GitOrigin(_Templated):
     """A source tree in git; `ref` is a template for a tag or a branch."""
 
     kind: Literal["git"]
-    ref: str
+    ref: Annotated[Template, AfterValidator(_given)]
     submodules: bool = True
-
-    @field_validator("ref")
-    @classmethod
-    def _known_ref_fields(cls, ref: str) -> str:
-        return check_template(ref)
 
 
 class SdistOrigin(_Origin):
@@ -124,27 +142,17 @@ Origin = Annotated[
 class Undeclared(FileModel):
     """A requirement that the component has but does not declare, and why that is known."""
 
-    requirement: str
+    requirement: RequirementText
     when: When = {}
-    why: str
-
-    @field_validator("requirement")
-    @classmethod
-    def _is_requirement(cls, text: str) -> str:
-        return check_requirement(text)
+    why: Text
 
 
 class ProjectEdition(FileModel):
     """The dependency list of releases whose sdist lacks the NPU project file."""
 
-    versions: str
-    dependencies: list[str]
-    extras: dict[str, list[str]] = {}
-
-    @field_validator("dependencies")
-    @classmethod
-    def _are_requirements(cls, lines: list[str]) -> list[str]:
-        return [check_requirement(line) for line in lines]
+    versions: VersionRange
+    dependencies: list[RequirementText]
+    extras: dict[Distribution, list[RequirementText]] = {}
 
 
 class ProjectBuild(FileModel):
@@ -159,11 +167,11 @@ class ProjectBuild(FileModel):
         editions: Dependency lists as data, for releases without any of `project_files`.
     """
 
-    local_version: str
-    subdirectory: str = ""
-    project_files: list[str]
-    requires: list[str]
-    extra: str
+    local_version: LocalVersion
+    subdirectory: Annotated[str, AfterValidator(_below)] = ""
+    project_files: list[Inside] = Field(min_length=1)
+    requires: list[Pin]
+    extra: Distribution
     editions: list[ProjectEdition] = []
 
 
@@ -171,9 +179,9 @@ class PostInstall(FileModel):
     """A step after the wheels are installed: a link in site-packages, or a distribution put in last."""
 
     action: Literal["symlink", "install-last"]
-    path: str = ""
-    target: str = ""
-    why: str
+    path: Annotated[str, AfterValidator(_of_a_link)] = Field(default="", validate_default=True)
+    target: Annotated[str, AfterValidator(_of_a_link)] = Field(default="", validate_default=True)
+    why: Text
 
 
 class Recipe(FileModel):
@@ -186,7 +194,7 @@ class Recipe(FileModel):
         distribution: Name of the wheel's distribution; empty for payloads.
         owns: Distribution names that this recipe alone may supply.
         excludes: Distribution names kept out of every lock that holds this component.
-        licence: SPDX expression or a sentence about redistribution.
+        licence: SPDX expression or a sentence about redistribution; never empty.
         origins: Where it may come from, in order of preference.
         files: File name patterns (fnmatch) by which `invoke vendor` recognises the component.
         names: Exact names of a payload's packages, in place of `files`; `{filename}` of an origin is one of them.
@@ -194,6 +202,8 @@ class Recipe(FileModel):
         platforms: Machines that upstream has it for.
         needs: Components that must be in the wheelhouse or on the builder first.
         imports: Top-level import names that it provides.
+        libraries: Shared libraries (patterns of file names) that its wheel must have, or that a payload brings
+            to the node: the audit refuses a wheel without them, and names the payload that another wheel needs.
         undeclared: What it needs and does not declare.
         host_libraries: Shared libraries (fnmatch of sonames) that it may leave to the host.
         chip_specific: True when builds for A2 and A3 differ under one file name.
@@ -204,25 +214,26 @@ class Recipe(FileModel):
         project: How its Python project is built, for pure-Python wheels.
     """
 
-    name: str
-    summary: str
+    name: FileName
+    summary: Text
     kind: Literal["wheel", "payload", "tool"] = "wheel"
-    distribution: str = ""
-    owns: list[str] = []
-    excludes: list[str] = []
-    licence: str = ""
+    distribution: Annotated[str, AfterValidator(_as_its_kind)] = Field(default="", validate_default=True)
+    owns: Annotated[list[Distribution], OnceNamed] = []
+    excludes: Annotated[list[Distribution], OnceNamed] = []
+    licence: Text
     origins: list[Origin] = Field(min_length=1)
-    files: list[str] = []
+    files: Annotated[list[FilePattern], Once] = []
     names: list[PackageName] = []
     install: HostInstall | None = None
-    platforms: list[Machine] = list(MACHINES)
-    needs: list[str] = []
-    imports: list[str] = []
+    platforms: Annotated[list[Machine], Once, Field(min_length=1)] = list(MACHINES)
+    needs: Annotated[list[Component], Once] = []
+    imports: Annotated[list[Module], Once] = []
+    libraries: Annotated[list[Library], Once] = []
     undeclared: list[Undeclared] = []
-    host_libraries: list[str] = []
+    host_libraries: Annotated[list[Library], Once] = []
     chip_specific: bool = False
     optional: bool = False
-    supply: str = ""
+    supply: SupplyTemplate = ""
     post_install: list[PostInstall] = []
     build: BuildTable | None = None
     project: ProjectBuild | None = None
@@ -236,102 +247,24 @@ class Recipe(FileModel):
 Recipes = Mapping[str, Recipe]
 
 
-def check_template(text: str) -> str:
-    """Return the template when every `{field}` in it is known.
+class _Named(dict[str, str]):
+    """A template's fields, where an unknown one stays as it is written."""
 
-    Raises:
-        ValueError: A field is unknown or the braces do not match; the text lists the fields.
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, str] | None = None) -> str:
+    """Return how a person can supply a component, in the words of its recipe where it has some.
+
+    Args:
+        recipe: The component's recipe.
+        cell: The cell that lacks it.
+        otherwise: What to say where the recipe says nothing.
+        fields: What the recipe's words may name beside the cell's own fields.
     """
-    try:
-        names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise ValueError(f"not a template: {error}") from error
-    if unknown := sorted(names - TEMPLATE_FIELDS):
-        known = ", ".join(sorted(TEMPLATE_FIELDS))
-        raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {known}")
-    return text
-
-
-def check_requirement(text: str) -> str:
-    """Return the text when it is a PEP 508 requirement.
-
-    Raises:
-        ValueError: It is not.
-    """
-    try:
-        Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(f"{text!r} is not a requirement such as 'numpy>=1.26'") from error
-    return text
-
-
-def load_recipes(folder: Path) -> Recipes:
-    """Return every recipe of a folder by name.
-
-    Raises:
-        InvalidFilesError: Anything is wrong in any of them; the report lists everything.
-    """
-    recipes, problems = scan_recipes(folder)
-    if problems:
-        raise InvalidFilesError(problems)
-    return recipes
-
-
-def scan_recipes(folder: Path) -> tuple[dict[str, Recipe], list[Problem]]:
-    """Return the readable recipes of a folder and every problem of all of them."""
-    recipes: dict[str, Recipe] = {}
-    problems: list[Problem] = []
-    for path in sorted(folder.glob("*.toml")):
-        if path.name == "compatibility.toml":
-            continue
-        label = f"recipes/{path.name}"
-        recipe, found = read(path, Recipe, label=label)
-        problems += found
-        if recipe is not None:
-            recipes[recipe.name] = recipe
-            if recipe.name != path.stem:
-                text = f"{recipe.name!r} is not the file's name, expected {path.stem!r}"
-                problems.append(Problem(file=label, key="name", text=text))
-    return recipes, problems + _across(recipes.values())
-
-
-def _across(recipes: Iterable[Recipe]) -> list[Problem]:
-    """Problems that show only between recipes: duplicate owners, unknown needs, cycles."""
-    known = {recipe.name: recipe for recipe in recipes}
-    owners: defaultdict[str, list[str]] = defaultdict(list)
-    problems = []
-    for recipe in known.values():
-        for owned in recipe.owns:
-            owners[canonicalize_name(owned)].append(recipe.name)
-        problems += [
-            Problem(
-                file=f"recipes/{recipe.name}.toml",
-                key="needs",
-                text=f"{need!r} is no recipe, allowed are {', '.join(sorted(known))}",
-            )
-            for need in recipe.needs
-            if need not in known
-        ]
-    problems += [
-        Problem(
-            file=f"recipes/{names[1]}.toml",
-            key="owns",
-            text=f"{owned!r} is owned by {names[0]} already, one recipe alone may own a name",
-        )
-        for owned, names in owners.items()
-        if len(names) > 1
-    ]
-    return problems + _cycles(known)
-
-
-def _cycles(known: Mapping[str, Recipe]) -> list[Problem]:
-    try:
-        TopologicalSorter({name: recipe.needs for name, recipe in known.items()}).prepare()
-    except CycleError as error:
-        names = [str(name) for name in error.args[1]]
-        text = f"a cycle: {' -> '.join(names)}, components must have an order"
-        return [Problem(file=f"recipes/{names[0]}.toml", key="needs", text=text)]
-    return []
+    known = cell.fields | {"version": cell.components[recipe.name]} | dict(fields or {})
+    return filled(recipe.supply.format_map(_Named(known | {"cell": cell.words})) or otherwise, cell.words)
 
 
 def closed_names(recipes: Recipes) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.cells.target import Target
 
 
@@ -24,3 +25,14 @@ class Request:
     cann: str = ""
     sglang: str = ""
     stack: str = ""
+
+    @property
+    def words(self) -> str:
+        """The options that asked for it, with the torch version left to be chosen."""
+        return own_words({**self.asked, "torch": "VERSION", "stack": ""})
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The words that asked for it, by option."""
+        node = {"platform": self.target.machine, "npu": self.target.npu}
+        return {"torch": self.torch, **node, "cann": self.cann, "sglang": self.sglang, "stack": self.stack}

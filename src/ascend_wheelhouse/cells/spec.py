@@ -9,18 +9,33 @@ that is what is hashed and run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.base.toml_fault import Fault, raise_for
+from ascend_wheelhouse.base.toml_file import FileModel, Known, Listed
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.condition import When
+from ascend_wheelhouse.cells.file_values import (
+    CELL_FIELDS,
+    Distribution,
+    Expression,
+    Inside,
+    Library,
+    LocalTemplate,
+    Placeholder,
+    RequirementText,
+    Sha256,
+    Text,
+    Url,
+    Variable,
+    VersionRange,
+)
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
-_CONDITIONS = frozenset({"machine", "npu", "torch", "cann", "python", "glibc"})
 _Name = TypeVar("_Name", bound=str)
 _PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 LATE_PLACEHOLDERS = frozenset(
@@ -32,24 +47,14 @@ class RecipeBuildError(UsageError):
     """A `[build]` table cannot be read as it stands (exit 2)."""
 
 
-def _specifiers(text: str) -> str:
-    try:
-        SpecifierSet(_PLACEHOLDER.sub("1", text))
-    except InvalidSpecifier as error:
-        raise ValueError(f"not a version range: {text!r}") from error
-    return text
-
-
-VersionRange = Annotated[str, AfterValidator(_specifiers)]
-
-
-def _condition(when: dict[str, str]) -> dict[str, str]:
-    if unknown := sorted(set(when) - _CONDITIONS):
-        raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {', '.join(sorted(_CONDITIONS))}")
-    return when
-
-
-When = Annotated[dict[str, str], AfterValidator(_condition)]
+def _of_a_script(steps: tuple[tuple[str, ...], ...], info: ValidationInfo) -> tuple[tuple[str, ...], ...]:
+    """Hold the steps to the backend: a script needs some, a project's own backend takes none."""
+    match info.data.get("backend"):
+        case "script" if not steps:
+            raise ValueError('is empty, needs at least one command (or backend = "pep517")')
+        case "pep517" if steps:
+            raise ValueError('must be left out: backend = "pep517" runs no commands')
+    return steps
 
 
 class Edit(FileModel):
@@ -62,8 +67,8 @@ class Edit(FileModel):
         required: Refuse to build when nothing matches.
     """
 
-    path: str
-    find: str
+    path: Inside
+    find: Expression
     replace: str
     required: bool = True
     when: When = {}
@@ -72,17 +77,17 @@ class Edit(FileModel):
 class DeclaredDownload(FileModel):
     """A file that the build itself would download: vendored by hash and served by URL in the sandbox."""
 
-    url: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    url: Url
+    sha256: Sha256
     when: When = {}
 
 
 class Repository(FileModel):
     """A git repository that the build itself would clone, laid at `path` with `.git` and the ref's name."""
 
-    path: str
-    url: str
-    ref: str
+    path: Inside
+    url: Url
+    ref: Text
     when: When = {}
 
 
@@ -96,19 +101,19 @@ class Repair(FileModel):
         carries_paths: Patterns of members that may carry a path of the builder.
     """
 
-    platform: str = "{manylinux}"
+    platform: Text = "{manylinux}"
     linux_tag: str = ""
-    needs: tuple[str, ...] = ()
-    carries_paths: tuple[str, ...] = ()
+    needs: Listed[Library] = ()
+    carries_paths: Listed[Inside] = ()
 
 
 class Variant(FileModel):
     """What holds under a condition; a later variant overrides an earlier one."""
 
     when: When
-    values: dict[str, str] = {}
-    env: dict[str, str] = {}
-    requirements: tuple[str, ...] = ()
+    values: dict[Placeholder, str] = {}
+    env: dict[Variable, str] = {}
+    requirements: Listed[RequirementText] = ()
     toolchain: dict[ToolName, VersionRange] = {}
     container: str = ""
 
@@ -131,24 +136,40 @@ class BuildTable(FileModel):
     """
 
     backend: Literal["script", "pep517"] = "script"
-    steps: tuple[tuple[str, ...], ...] = ()
-    subdirectory: str = "."
-    requirements: tuple[str, ...] = ()
-    values: dict[str, str] = {}
-    env: dict[str, str] = {}
+    steps: Annotated[Listed[Annotated[Listed[str], Field(min_length=1)]], AfterValidator(_of_a_script)] = (
+        Field(default=(), validate_default=True)
+    )
+    subdirectory: Inside = "."
+    requirements: Listed[RequirementText] = ()
+    values: dict[Placeholder, str] = {}
+    env: dict[Variable, str] = {}
     toolchain: dict[ToolName, VersionRange] = {}
-    clean: tuple[str, ...] = ()
-    artifacts: tuple[str, ...] = ("dist/*.whl",)
-    distributions: tuple[str, ...] = ()
-    local_version: str = ""
-    memory_mb: int = 1024
+    clean: Listed[Inside] = ()
+    artifacts: Annotated[Listed[Inside], Field(min_length=1)] = ("dist/*.whl",)
+    distributions: Listed[Distribution] = ()
+    local_version: LocalTemplate = ""
+    memory_mb: int = Field(default=1024, gt=0)
     debug_info: bool = False
     container: str = ""
-    edits: tuple[Edit, ...] = ()
-    downloads: tuple[DeclaredDownload, ...] = ()
-    repositories: tuple[Repository, ...] = ()
+    edits: Listed[Edit] = ()
+    downloads: Listed[DeclaredDownload] = ()
+    repositories: Listed[Repository] = ()
     repair: Repair = Repair()
-    variants: tuple[Variant, ...] = ()
+    variants: Listed[Variant] = ()
+
+    @model_validator(mode="after")
+    def _placeholders_are_known(self, info: ValidationInfo) -> Self:
+        if isinstance(info.context, Known):
+            components = {name.replace("-", "_") for name in info.context.components}
+            values = {*self.values, *(name for variant in self.variants for name in variant.values)}
+            known = CELL_FIELDS | components | {"manylinux"} | values | LATE_PLACEHOLDERS
+            text = f"has no value, known are {', '.join(sorted(known))}"
+            raise_for(
+                Fault(path, f"{{{name}}} {text}")
+                for path, name in placeholders(self.model_dump(exclude_unset=True))
+                if name not in known
+            )
+        return self
 
     def resolve(self, cell: Cell) -> BuildSpec:
         """Return the table with every condition decided and every placeholder of the cell filled in.
@@ -213,6 +234,22 @@ class BuildSpec(FileModel):
     downloads: tuple[DeclaredDownload, ...]
     repositories: tuple[Repository, ...]
     repair: Repair
+
+
+def placeholders(
+    value: object, path: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield each `{placeholder}` of every text below a value, with its place; patterns of edits have none."""
+    match value:
+        case str():
+            yield from ((path, name) for name in dict.fromkeys(_PLACEHOLDER.findall(value)))
+        case dict():
+            for key, inner in value.items():
+                if key != "find":
+                    yield from placeholders(inner, (*path, key))
+        case list() | tuple():
+            for place, inner in enumerate(value):
+                yield from placeholders(inner, (*path, place))
 
 
 def fill(text: str, known: Mapping[str, str], *, late: frozenset[str] = frozenset()) -> str:

@@ -7,31 +7,79 @@ case `derive.py` takes over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from packaging.version import InvalidVersion, Version
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, of_type, raise_for, shown
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.compatibility import check_cann
-from ascend_wheelhouse.cells.recipe import Recipes, check_requirement, scan_recipes
+from ascend_wheelhouse.cells.compatibility import scan_compatibility
+from ascend_wheelhouse.cells.file_values import (
+    Cann,
+    FileName,
+    Moment,
+    Once,
+    RequirementText,
+    ServingName,
+    Text,
+    Variable,
+    check_component,
+    check_version,
+)
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.recipe_files import known_in, misnamed, scan_recipes
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
+OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
 REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang")
+
+
+def _versions(components: object, info: ValidationInfo) -> object:
+    """Hold each component of a stack to being a recipe and to its version, and the core to being there."""
+    if isinstance(components, dict):
+        cann = info.data.get("cann")
+        faults = [_version_fault(str(name), version, cann, info) for name, version in components.items()]
+        text = f"a required key is missing, every stack names {', '.join(REQUIRED)}"
+        typed = {meant(str(name), REQUIRED) for name in components if name not in REQUIRED}
+        absent = [
+            Fault((name,), text, "missing-key")
+            for name in REQUIRED
+            if name not in components and name not in typed
+        ]
+        raise_for([*filter(None, faults), *absent])
+    return components
+
+
+def _version_fault(name: str, version: object, cann: str | None, info: ValidationInfo) -> Fault | None:
+    """Return what is wrong with one component; CANN's own packages are of the stack's CANN."""
+    if not isinstance(version, str):
+        return Fault((name,), of_type(version, "string_type"), "type")
+    try:
+        check_component(name, info)
+        if name not in OF_CANN:
+            check_version(version)
+    except ReferenceFaultError as error:
+        return Fault((name,), str(error), "reference")
+    except ValueError as error:
+        return Fault((name,), str(error))
+    if name in OF_CANN and cann is not None and version != cann:
+        return Fault((name,), f"is {shown(version)}, must be the stack's cann {shown(cann)}")
+    return None
 
 
 class Topology(FileModel):
     """How a server is started for one layout of devices: arguments of `sglang.launch_server`."""
 
-    arguments: list[str]
-    environment: dict[str, str] = {}
-    unset: list[str] = []
-    source: str
+    arguments: list[Text] = Field(min_length=1)
+    environment: dict[Variable, str] = {}
+    unset: list[Variable] = []
+    source: Text
 
 
 class Serving(FileModel):
@@ -44,10 +92,10 @@ class Serving(FileModel):
         known_failures: Probes (`PROBE` or `PROBE/ITEM`) that are known to fail on a machine, and why that is fine.
     """
 
-    name: str
-    environment: dict[str, str] = {}
-    topologies: dict[Literal["all", "a3", "910b"], dict[str, Topology]]
-    known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[str, str]] = {}
+    name: FileName
+    environment: dict[Variable, str] = {}
+    topologies: dict[Literal["all", "a3", "910b"], dict[FileName, Topology]] = Field(min_length=1)
+    known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[Text, Text]] = {}
 
     def of(self, target: Target) -> dict[str, Any]:
         """Return what holds for the target's chip, as the manifest carries it."""
@@ -75,45 +123,18 @@ class Stack(FileModel):
         serving: Name of the file in `recipes/serving/` that tells how its servers are started.
     """
 
-    name: str
-    summary: str
+    name: FileName
+    summary: Text
     default: bool = False
-    cann: str
-    platforms: list[Machine] = Field(min_length=1)
-    npus: list[Npu] = Field(min_length=1)
-    components: dict[str, str]
-    constraints: list[str] = []
-    exclude_newer: str = ""
-    sources: list[str] = Field(min_length=1)
-    notes: list[str] = []
-    serving: str
-
-    @field_validator("constraints")
-    @classmethod
-    def _are_requirements(cls, lines: list[str]) -> list[str]:
-        return [check_requirement(line) for line in lines]
-
-    @field_validator("components")
-    @classmethod
-    def _has_the_core(cls, components: dict[str, str]) -> dict[str, str]:
-        if missing := [name for name in REQUIRED if name not in components]:
-            raise ValueError(f"lacks {', '.join(missing)}, every stack names {', '.join(REQUIRED)}")
-        return components
-
-    @field_validator("components")
-    @classmethod
-    def _torch_is_a_version(cls, components: dict[str, str]) -> dict[str, str]:
-        for name in ("torch", "torchvision", "torch-npu", "sglang"):
-            try:
-                Version(components.get(name, "0"))
-            except InvalidVersion as error:
-                raise ValueError(f"{name} = {components[name]!r} is not a version") from error
-        return components
-
-    @field_validator("cann")
-    @classmethod
-    def _is_a_cann(cls, cann: str) -> str:
-        return check_cann(cann)
+    cann: Cann
+    platforms: Annotated[list[Machine], Once, Field(min_length=1)]
+    npus: Annotated[list[Npu], Once, Field(min_length=1)]
+    components: Annotated[dict[str, str], BeforeValidator(_versions)]
+    constraints: list[RequirementText] = []
+    exclude_newer: Moment = ""
+    sources: list[Text] = Field(min_length=1)
+    notes: list[Text] = []
+    serving: ServingName
 
     @property
     def torch(self) -> str:
@@ -147,65 +168,49 @@ def load_catalogue(folder: Path) -> Catalogue:
     Raises:
         InvalidFilesError: Anything is wrong in any file; the report lists everything.
     """
-    recipes, problems = scan_recipes(folder)
-    serving, found = _read_all(folder / "serving", Serving, "recipes/serving")
+    known = known_in(folder)
+    recipes, problems = scan_recipes(folder, known)
+    problems += scan_compatibility(folder)[1]
+    serving, found = _read_all(folder / "serving", Serving, "recipes/serving", known)
     problems += found
-    stacks, found = _read_all(folder / "stacks", Stack, "recipes/stacks")
+    stacks, found = _read_all(folder / "stacks", Stack, "recipes/stacks", known)
     problems += found
-    for stack in stacks.values():
-        problems += _check(stack, recipes, serving)
-    problems += _defaults(list(stacks.values()))
+    problems += _defaults(stacks, all_read=not found)
     if problems:
         raise InvalidFilesError(problems)
     return Catalogue(recipes=recipes, stacks=tuple(stacks.values()), serving=serving, folder=folder)
 
 
-def _read_all(folder: Path, model: type[_Named], label: str) -> tuple[dict[str, _Named], list[Problem]]:
+def _read_all(
+    folder: Path, model: type[_Named], label: str, known: Known
+) -> tuple[dict[str, _Named], list[Problem]]:
+    """Return the sound files of a folder, by their names, and every problem of all of them."""
     read_ones: dict[str, _Named] = {}
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.toml")):
-        one, found = read(path, model, label=f"{label}/{path.name}")
+        one, found = read(path, model, label=f"{label}/{path.name}", known=known)
         problems += found
-        if one is not None and one.name != path.stem:
-            text = f"{one.name!r} is not the file's name, expected {path.stem!r}"
-            problems.append(Problem(file=f"{label}/{path.name}", key="name", text=text))
         if one is not None:
-            read_ones[one.name] = one
+            problems += misnamed(one.name, path, f"{label}/{path.name}")
+            read_ones[path.stem] = one
     return read_ones, problems
 
 
-def _check(stack: Stack, recipes: Recipes, serving: Mapping[str, Serving]) -> list[Problem]:
-    label = f"recipes/stacks/{stack.name}.toml"
-    problems = [
-        Problem(
-            file=label,
-            key=f"components.{name}",
-            text=f"no recipe has this name, allowed are {_list(recipes)}",
-        )
-        for name in stack.components
-        if name not in recipes
-    ]
-    if stack.serving not in serving:
-        text = f"{stack.serving!r} is no file of recipes/serving, allowed are {_list(serving)}"
-        problems.append(Problem(file=label, key="serving", text=text))
-    return problems
-
-
-def _defaults(stacks: Sequence[Stack]) -> list[Problem]:
-    problems = []
-    for torch in sorted({stack.torch for stack in stacks}):
-        chosen = [stack.name for stack in stacks if stack.torch == torch and stack.default]
-        if len(chosen) != 1:
-            names = ", ".join(stack.name for stack in stacks if stack.torch == torch)
+def _defaults(stacks: Mapping[str, Stack], *, all_read: bool) -> Iterator[Problem]:
+    """Yield torch versions that have not one default; a stack that cannot be read may be the missing one."""
+    by_torch: defaultdict[str, list[str]] = defaultdict(list)
+    for name, stack in stacks.items():
+        by_torch[stack.torch].append(name)
+    for torch, names in by_torch.items():
+        first, *others = [name for name in names if stacks[name].default] or [""]
+        for name in others:
+            text = f"{first} is the default for torch {torch} already, exactly one stack must be"
+            yield Problem(file=f"recipes/stacks/{name}.toml", key="default", text=text, rule="twice")
+        if not first and all_read:
             text = (
-                f"{len(chosen)} of the stacks {names} are the default for torch {torch}, exactly one must be"
+                f"none of the stacks {', '.join(names)} is the default for torch {torch}, exactly one must be"
             )
-            problems.append(Problem(file="recipes/stacks", key="default", text=text))
-    return problems
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
+            yield Problem(file=f"recipes/stacks/{names[0]}.toml", key="default", text=text)
 
 
 def choose(
@@ -236,7 +241,7 @@ def named(catalogue: Catalogue, name: str, target: Target) -> Cell:
             return cell_of(stack, target, catalogue)
     raise UsageError(
         f"No stack {name!r} for {target.machine} and {target.npu}.",
-        why=f"The stacks are {_list(stack.name for stack in catalogue.stacks)}.",
+        why=f"The stacks are {', '.join(sorted(stack.name for stack in catalogue.stacks))}.",
         next_step="`invoke recipes` shows what each is for",
     )
 

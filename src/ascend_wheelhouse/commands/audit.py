@@ -40,5 +40,5 @@ def main(options: AuditOptions) -> int:
     if options.json:
         console.print_json(report.as_dict())
     else:
-        show(report)
+        show(report, alone=options.request.judged_alone)
     return report.exit_code

@@ -1,54 +1,120 @@
-"""Bad usage of the command line itself: exit 2, and what was probably meant.
+"""Bad usage of the command line itself: exit 2, and the command that was probably meant.
 
-invoke ends with 1 on an unknown task or option and proposes nothing. It has no hook for that, so its one method that
-parses tasks is wrapped when `tasks.py` is loaded, which is before it is called.
+invoke ends with 1 on an unknown task or option and proposes nothing. It has no hook for that, so its two methods that
+parse are wrapped when `tasks.py` is loaded, which is before they are called.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 _BAD_USAGE = 2
+_VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
 
 
 def propose() -> None:
     """Have invoke end with 2 and a proposal where it cannot parse a command line; once, however often called."""
-    original = Program.parse_tasks
-    if getattr(original, "proposes", False):
-        return
+    for name in ("parse_tasks", "parse_cleanup"):
+        original = getattr(Program, name)
+        if not getattr(original, "proposes", False):
+            setattr(Program, name, _proposing(original))
 
-    def parse_tasks(self: Program) -> None:
+
+def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]:
+    @functools.wraps(original)
+    def parse(self: Program) -> None:
         try:
             original(self)
+            _refuse_options_as_values(self)
         except ParseError as error:
             raise Exit(_text(self, error), code=_BAD_USAGE) from error
 
-    parse_tasks.proposes = True  # type: ignore[attr-defined]
-    Program.parse_tasks = parse_tasks  # type: ignore[method-assign]
+    parse.proposes = True  # type: ignore[attr-defined]  # a mark of our own
+    return parse
+
+
+def _refuse_options_as_values(program: Program) -> None:
+    """Refuse what invoke takes for the value of an argument and what is a mistyped or a forgotten option.
+
+    Raises:
+        ParseError: A value begins with a dash.
+    """
+    for context in program.tasks:
+        for argument in context.args.values():
+            value = argument.raw_value
+            if isinstance(value, str) and value.startswith("-"):
+                if argument.positional:
+                    raise ParseError(f"No idea what {value!r} is!", context)
+                raise ParseError(
+                    f"--{argument.name} of {context.name} needs a value, and {value} is none", context
+                )
 
 
 def _text(program: Program, error: ParseError) -> str:
+    typed = list(program.argv[1:])
     found = _UNKNOWN.fullmatch(str(error))
     task = getattr(error.context, "name", None) or ""
+    helping = f"invoke --help {task}" if task else "invoke --list"
     if found is None:
-        return f"Error: {error}\n\nNext: invoke --help {task}".rstrip()
-    word = found["word"]
+        text = _VALUELESS.sub(rf"--\g<name> of {task} needs a value", str(error))
+        return f"Error: {text}\n\nNext: {helping}"
+    flags = _flags(program, error)
+    word = _mistyped(typed, task, flags) or found["word"]
+    if valued := [one for one in typed if one.endswith(f"={word}") and one.partition("=")[0] in flags]:
+        flag = valued[0].partition("=")[0]
+        right = shlex.join(["invoke", *(flag if one == valued[0] else one for one in typed)])
+        return f"Error: {flag} of {task} takes no value.\n\nNext: {right}"
     if task == "audit" and not word.startswith("-"):
-        return f"Error: wheels stand after `--`, and {word!r} does not.\n\nNext: invoke audit -- {word}"
+        return f"Error: wheels stand after `--`, and {word!r} does not.\n\nNext: {_audit(typed, flags)}"
     if word.startswith("-"):
-        flags = error.context.flags if error.context else {}
-        return _unknown(f"option {word!r} of {task}", word, flags, f"invoke --help {task}", f"invoke {task} ")
-    return _unknown(f"command {word!r}", word, program.collection.task_names, "invoke --list", "invoke ")
+        return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
+    return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
 
 
-def _unknown(what: str, word: str, known: Iterable[str], listing: str, start: str) -> str:
+def _mistyped(typed: Sequence[str], task: str, flags: Mapping[str, Any]) -> str:
+    """Return the first word that looks like an option and is none: what comes after it is read wrongly for its sake."""
+    start = typed.index(task) if task in typed else 0
+    before = typed[start : typed.index("--")] if "--" in typed else typed[start:]
+    options = (one.partition("=")[0] for one in before if one.startswith("--"))
+    return next((one for one in options if one not in flags), "")
+
+
+def _flags(program: Program, error: ParseError) -> Mapping[str, Any]:
+    """Return the options that may stand where the parser stopped: the task's, else invoke's own."""
+    contexts = [program.initial_context, *([error.context] if error.context else [])]
+    return {
+        flag: one for context in contexts for flag, one in {**context.flags, **context.inverse_flags}.items()
+    }
+
+
+def _unknown(what: str, word: str, known: Iterable[str], typed: Sequence[str], listing: str) -> str:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
     near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
-    meant = f" Did you mean {near[0]}?" if near else ""
-    return f"Error: there is no {what}.{meant}\n\nNext: {start + near[0] if near else listing}"
+    if not near:
+        return f"Error: there is no {what}.\n\nNext: {listing}"
+    right = [near[0] + one.removeprefix(word) if one.partition("=")[0] == word else one for one in typed]
+    return f"Error: there is no {what}. Did you mean {near[0]}?\n\nNext: {shlex.join(['invoke', *right])}"
+
+
+def _audit(typed: Sequence[str], flags: Mapping[str, Any]) -> str:
+    """Return the command with every wheel behind the dashes, and every option with its value before them."""
+    before, behind = list(typed[: typed.index("--")] if "--" in typed else typed), []
+    behind = list(typed[len(before) + 1 :])
+    options, wheels, words = [], [], iter(before)
+    for word in words:
+        if not word.startswith("-"):
+            wheels.append(word)
+            continue
+        options.append(word)
+        if "=" not in word and getattr(flags.get(word), "takes_value", False):
+            options.append(next(words, ""))
+    return shlex.join(["invoke", "audit", *options, "--", *wheels[1:], *behind])

@@ -55,7 +55,8 @@ def _take_over(options: VendorOptions) -> None:
     there = f"{taken.files} files, {taken.new} of them new, {len(taken.commits)} git commits"
     console.line(f"{taken.wheelhouse}: {there}, are in the store")
     console.line(f"{'its' if taken.lock_put else 'the'} lock stands in {taken.lock}")
-    console.line("Next: the same `invoke wheelhouse` with --offline, or `invoke build COMPONENT --offline`.")
+    console.line(f"Next: invoke wheelhouse --offline {taken.words}")
+    console.line(f"or to build one component: invoke build COMPONENT --offline {taken.words}")
 
 
 def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:

@@ -48,7 +48,7 @@ def _found(folder: Path) -> list[Path]:
     if not paths:
         raise NoReportError(
             f"{folder} holds no report.",
-            next_step="nox -s verify, or install.py --verify on a node, writes one",
+            next_step="`nox -s verify`, or `install.py --verify` on a node, writes one",
         )
     return paths
 
@@ -60,5 +60,5 @@ def _read(path: Path) -> Report:
         raise NoReportError(
             f"{path} is not a report of a verification.",
             why=str(error),
-            next_step="name the folders that nox -s verify or install.py --verify wrote",
+            next_step="name the folders that `nox -s verify` or `install.py --verify` wrote",
         ) from error

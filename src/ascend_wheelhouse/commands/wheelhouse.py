@@ -128,9 +128,10 @@ def _took(entry: Mapping[str, Any], times: Times) -> str:
 def _audit_line(made: Made) -> str:
     if made.report is None:
         return "audit: left out"
-    warnings = len(made.report.of("warning"))
-    more = f", {warnings} warnings (`invoke audit --wheelhouse {made.folder}` lists them)" if warnings else ""
-    return f"audit: the wheels fit together{more}"
+    from ascend_wheelhouse.audit.render import summary
+
+    more = f" (`invoke audit --wheelhouse {made.folder}` lists them)" if made.report.findings else ""
+    return f"audit: {summary(made.report)}{more}"
 
 
 def _origin(entry: Mapping[str, Any]) -> str:

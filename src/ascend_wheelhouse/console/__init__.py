@@ -15,12 +15,13 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, NoReturn, Protocol, TextIO
 
 from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.cell_words import UNKNOWN, own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
 from ascend_wheelhouse.console import lines
@@ -177,8 +178,12 @@ def _stopping_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def main_guard(*, json: bool = False) -> Iterator[None]:
+def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn what a user can cause into a text and an exit code; as a decorator or around a block.
+
+    Args:
+        json: Print errors as JSON too.
+        words: The words that name the cell of the command, for the commands that errors propose.
 
     Raises:
         SystemExit: With the error's own code, 70 for a fault of this tool, 130 after Ctrl-C, 143 after SIGTERM,
@@ -191,6 +196,7 @@ def main_guard(*, json: bool = False) -> Iterator[None]:
         sys.stdout.flush()
     except WheelhouseError as error:
         sys.stdout.flush()
+        error.for_cell(own_words(words) if words else UNKNOWN)
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as error:

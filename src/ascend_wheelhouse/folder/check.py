@@ -42,7 +42,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
         raise SumsMismatchError(
             f"{folder.name}: {len(faults)} files are not what {SUMS} says:\n" + "\n".join(faults),
             why="A file was changed, removed or added after the wheelhouse was finished.",
-            next_step="remove the folder and run `invoke wheelhouse` again: it is laid out from the store",
+            next_step="remove the folder and run `invoke wheelhouse {cell}`: it is laid out from the store",
         )
     return len(expected)
 

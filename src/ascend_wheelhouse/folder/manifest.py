@@ -121,7 +121,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise NotAWheelhouseError(
             f"{folder.name} holds no readable {NAME}.",
             why="It is no wheelhouse, or the run that made it was cut off before the end.",
-            next_step="run `invoke wheelhouse` again: it puts a finished folder in its place",
+            next_step="run `invoke wheelhouse {cell}`: it puts a finished folder in its place",
         ) from error
     if document.get("schema") != SCHEMA:
         raise NotAWheelhouseError(

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Stage, silent
 from ascend_wheelhouse.folder import manifest
@@ -39,6 +40,7 @@ class TakenIn:
         commits: The commits whose bundles are among them.
         lock: Where its lock stands in the project: a folder below the root, and whether it was put there.
         lock_put: Whether the lock was put there now.
+        words: The options that name its cell on the command line.
     """
 
     wheelhouse: str
@@ -47,6 +49,7 @@ class TakenIn:
     commits: tuple[str, ...]
     lock: str
     lock_put: bool
+    words: str
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -79,6 +82,7 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
         commits=tuple(keep_carried(store, digest) for digest in bundles),
         lock=str(place.relative_to(root)),
         lock_put=put,
+        words=stated_words(document["cell"]),
     )
 
 
@@ -98,7 +102,7 @@ def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> boo
             raise CarriedFileError(
                 f"{row['path']} has sha256 {found}, the manifest says {digest}.",
                 why="It was damaged or changed on the way.",
-                next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify`",
+                next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify BUNDLE`",
             )
         store.adopt(part, digest)
     emit(JobFinished(job=path.name, outcome="done"))

@@ -25,7 +25,7 @@ SYSTEM: Final = "ubuntu22.04"
 _BASES = "quay.io/ascend/cann"
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _TEMPLATE = """\
-# {stack} for {platform}; written by `invoke image`. No step has a network.
+# {stack} for {platform}; written by ascend-wheelhouse. No step has a network.
 ARG BASE={base}
 
 FROM ${{BASE}} AS install

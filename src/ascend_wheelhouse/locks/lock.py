@@ -247,7 +247,7 @@ def _bad(folder: Path, platform: str, fault: str) -> BadLockError:
     return BadLockError(
         f"{folder.name}: the lock for {platform} {fault}",
         why="It was edited by hand, or written by another version of this tool.",
-        next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+        next_step="restore it from git, or make it again: `invoke lock --upgrade {cell}`",
     )
 
 
@@ -259,7 +259,8 @@ def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[s
         tables: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get(key, [])
     except tomllib.TOMLDecodeError as error:
         raise BadLockError(
-            f"{path.name}: not TOML: {error}.", next_step="restore it from git, or `invoke lock --upgrade`"
+            f"{path.name}: not TOML: {error}.",
+            next_step="restore it from git, or `invoke lock --upgrade {cell}`",
         ) from error
     return tables
 

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.toml_file import FileModel, Problem
+from ascend_wheelhouse.base.toml_file import FileModel, Listed, Problem
 from ascend_wheelhouse.base.toml_file import read as read_toml
 
 _PATH = r"^wheels/[A-Za-z0-9._+!-]+\.whl$"
@@ -32,7 +32,7 @@ class InvalidPylockError(UsageError):
         super().__init__(
             "\n".join(map(str, self.problems)),
             why="It was edited by hand, or written by another tool or version.",
-            next_step="restore the lock from git, or make it again: `invoke lock --upgrade`",
+            next_step="restore the lock from git, or make it again: `invoke lock --upgrade {cell}`",
         )
 
 
@@ -72,7 +72,7 @@ class WheelModel(FileModel):
     """One of `packages.wheels`."""
 
     path: str = Field(pattern=_PATH)
-    size: int = Field(gt=0, strict=True)
+    size: int = Field(gt=0)
     hashes: HashesModel
 
     @property
@@ -92,8 +92,8 @@ class PackageModel(FileModel):
 
     name: Name
     version: Annotated[str, AfterValidator(_version)]
-    dependencies: tuple[DependencyModel, ...] = ()
-    wheels: Annotated[tuple[WheelModel, ...], AfterValidator(_one)]
+    dependencies: Listed[DependencyModel] = ()
+    wheels: Annotated[Listed[WheelModel], AfterValidator(_one)]
     tool: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -103,8 +103,8 @@ class PylockModel(FileModel):
     lock_version: Literal["1.0"] = Field(alias="lock-version")
     created_by: str = Field(alias="created-by")
     requires_python: str = Field(alias="requires-python")
-    environments: tuple[str, ...] = Field(min_length=1)
-    packages: tuple[PackageModel, ...]
+    environments: Listed[str] = Field(min_length=1)
+    packages: Listed[PackageModel]
     tool: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
@@ -128,22 +128,22 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
     """Yield where two keys of the file do not go together."""
     times = Counter(package.name for package in document.packages)
     for at, package in enumerate(document.packages):
-        key = f"packages.{at}"
+        key = f"packages[{at + 1}]"
         if times[package.name] > 1:
             yield f"{key}.name", f"{package.name!r} stands {times[package.name]} times, allowed is once"
         try:
             name, version, _build, _tags = parse_wheel_filename(package.wheels[0].filename)
         except (InvalidWheelFilename, InvalidVersion) as error:
-            yield f"{key}.wheels.0.path", str(error)
+            yield f"{key}.wheels[1].path", str(error)
             continue
         if (name, version) != (package.name, Version(package.version)):
             yield (
-                f"{key}.wheels.0.path",
+                f"{key}.wheels[1].path",
                 f"is a wheel of {name} {version}, not {package.name} {package.version}",
             )
         for place, dependency in enumerate(package.dependencies):
             if dependency.name not in times:
-                yield f"{key}.dependencies.{place}.name", f"{dependency.name!r} is not in this lock"
+                yield f"{key}.dependencies[{place + 1}].name", f"{dependency.name!r} is not in this lock"
 
 
 def _refusals(path: Path, label: str) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
+from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport, counted
 from ascend_wheelhouse.base.events import Emit, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.folder.manifest import Manifest
@@ -35,9 +35,10 @@ class DefectError(AuditDefectsError):
 
     def __init__(self, name: str, report: AuditReport, lock: str) -> None:
         self.report = report
-        found = "; ".join(f"{one.subject}: {one.message}" for one in report.of("error")[:3])
+        defects = report.of("error")
+        found = "; ".join(f"{one.subject}: {one.message}" for one in defects[:3])
         super().__init__(
-            f"{name}: the audit found {len(report.of('error'))} defects, so it was not put in place: {found}",
+            f"{name}: the audit found {counted(len(defects), 'defect')}, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",
             next_step=f"invoke audit --lock {lock}  # shows every finding, and what mends it",
         )

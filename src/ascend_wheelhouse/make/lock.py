@@ -80,5 +80,5 @@ def _check_fits(lock: Lock, cell: Cell) -> None:
         raise StaleLockError(
             f"The lock of {cell.name} was made for another cell: {', '.join(changed)} differ.",
             why="The stack file was changed after the lock was made.",
-            next_step=f"invoke lock --upgrade --torch {cell.torch} --platform {cell.target.machine}",
+            next_step=f"invoke lock --upgrade {cell.words}",
         )

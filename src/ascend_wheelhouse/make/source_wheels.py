@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
@@ -98,7 +99,7 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
         raise BuiltDiffersError(
             f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
             why="The build depends on something that the lock does not hold.",
-            next_step=f"`invoke reproduce {source.component}` names what differs",
+            next_step=f"`invoke reproduce {source.component} {MARK}` names what differs",
         )
 
 

@@ -135,10 +135,17 @@ def plan(contents: Contents, host: Host) -> list[Payload]:
         raise WrongPayloadError(
             "A payload does not fit; nothing was installed.",
             why="\n".join(problems),
-            next_step="make the wheelhouse for this cell: invoke wheelhouse --npu ... --cann ...",
+            next_step=f"make the wheelhouse for this node: invoke wheelhouse {_words(contents.cell, host)}",
         )
     notes = read_notes(host.ascend)
     return [replace(item, standing=_standing(item, host, notes)) for item in found]
+
+
+def _words(cell: Mapping[str, str], host: Host) -> str:
+    """Return the options that name the cell's torch and CANN for the node as it is."""
+    node = {"platform": host.machine, "npu": host.chip or cell.get("npu", "")}
+    words = {"torch": cell.get("torch", ""), **node, "cann": cell.get("cann", "")}
+    return " ".join(f"--{name} {value}" for name, value in words.items() if value)
 
 
 def _misfits(item: Payload, cell: Mapping[str, str], host: Host) -> list[str]:

@@ -146,7 +146,7 @@ class HashMismatchError(IntegrityError):
         super().__init__(
             f"{filename}: sha256 is {found}, expected {expected} (from {redacted(url)}).",
             why="The file was replaced at the origin, or a proxy changed it on the way; nothing was kept.",
-            next_step="run it again; if it repeats, see what changed by `invoke lock --upgrade`",
+            next_step="run it again; if it repeats, see what changed by `invoke lock --upgrade {cell}`",
         )
 
 
@@ -157,5 +157,5 @@ class SizeMismatchError(IntegrityError):
         super().__init__(
             f"{filename}: {found} bytes, expected {expected} (from {redacted(url)}).",
             why="The file was replaced or cut short at the origin; nothing was kept.",
-            next_step="run it again; if it repeats, see what changed by `invoke lock --upgrade`",
+            next_step="run it again; if it repeats, see what changed by `invoke lock --upgrade {cell}`",
         )

@@ -135,7 +135,7 @@ def _refuse_rewritten(url: str, found: Ref, locked: str, mirrors: Mirrors) -> No
     raise RefMovedError(
         f"{url}: the {what}: {found.name} is {found.commit[:12]} now, the lock says {locked[:12]}.",
         why="Upstream replaced what was reviewed, or someone replaced upstream.",
-        next_step="look at the difference; `invoke lock --upgrade` takes the new commit",
+        next_step="look at the difference; `invoke lock --upgrade {cell}` takes the new commit",
     )
 
 
@@ -199,7 +199,7 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
     raise RefMissingError(
         f"{url} no longer has commit {commit}.",
         why="The branch that held it was rewritten or removed.",
-        next_step="redirect the URL to a mirror that has it, or run `invoke lock --upgrade`",
+        next_step="redirect the URL to a mirror that has it, or run `invoke lock --upgrade {cell}`",
     ) from reason
 
 

@@ -29,6 +29,7 @@ from ascend_wheelhouse.cells.recipe import (
     Recipes,
     SdistOrigin,
     UrlOrigin,
+    supply_of,
 )
 from ascend_wheelhouse.locks.lock import Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -170,7 +171,8 @@ class Locator:
             case SdistOrigin() | GitOrigin() if chosen or recipe.project is not None:
                 return ToBuild(recipe=recipe, version=self.cell.components[recipe.name], origin=origin)
             case GitOrigin() if recipe.build is not None:
-                raise SourceUnreachableError(f"builds from source on request: `invoke build {recipe.name}`")
+                command = f"invoke build {recipe.name} {self.cell.words}"
+                raise SourceUnreachableError(f"builds from source on request: `{command}`")
         return None
 
     def _from_index(self, recipe: Recipe, origin: IndexOrigin | ExtraIndexOrigin) -> Located:
@@ -208,9 +210,7 @@ class Locator:
 
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
         reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
-        supply = (
-            recipe.supply.format_map(_Named(self.fields(recipe))) or "`invoke vendor FILE` with its wheel"
-        )
+        supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", self.fields(recipe))
         return Pending(component=recipe.name, reason=reason, supply=supply)
 
     def _no_torch(self, reason: str, *, unreachable: bool) -> WheelhouseError:
@@ -240,10 +240,3 @@ def _short(error: WheelhouseError) -> str:
     if isinstance(error, OriginError):
         return f"{urlsplit(error.url).hostname or 'file'}: {error.reason or error.what}".rstrip(".")
     return error.what.rstrip(".")
-
-
-class _Named(dict[str, str]):
-    """A template's fields, where an unknown one stays as it is written."""
-
-    def __missing__(self, key: str) -> str:
-        return "{" + key + "}"

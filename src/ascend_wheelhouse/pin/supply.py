@@ -71,5 +71,5 @@ def bring_released(locator: Locator, store: Store, lock: Lock) -> None:
             raise ReleaseChangedError(
                 f"{item.filename}: the lock says sha256 {item.sha256}, the release has {answer.file.sha256}.",
                 why="The release was replaced after the lock was made, or a mirror holds another one.",
-                next_step="check which is right; `invoke lock --upgrade` accepts the new one",
+                next_step="check which is right; `invoke lock --upgrade {cell}` accepts the new one",
             )

@@ -172,7 +172,7 @@ def keep_carried(store: Store, sha256: str) -> str:
     if len(heads) != 2 or heads[1] != BUNDLE_REF:  # noqa: PLR2004 - one commit and its name
         raise GitFailedError(
             f"The bundle with sha256 {sha256} holds {len(heads) // 2} heads, and one {BUNDLE_REF} was expected.",
-            next_step="take the wheelhouse that `invoke wheelhouse` made",
+            next_step="take the wheelhouse as `invoke wheelhouse {cell}` makes it",
         )
     store.put_result(f"git-{heads[0]}", {"bundle": sha256})
     return heads[0]
@@ -188,7 +188,7 @@ def unbundle(store: Store, commit: str, place: Path) -> Path:
     if bundle is None:
         raise GitBundleMissingError(
             f"The store has no bundle of commit {commit}.",
-            next_step="run `invoke fetch` on a connected host, or copy its store",
+            next_step="run `invoke fetch {cell}` on a connected host, or copy its store",
         )
     new_repository(place)
     (place / ".git" / "shallow").write_text(f"{commit}\n", encoding="utf-8")
@@ -212,7 +212,7 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
                 f"{module.url} at {module.commit[:12]}: the digest of its files is {found[:12]}, "
                 f"the lock says {module.digest[:12]}.",
                 why="The lock or the bundle was altered, or the commit's id was forged.",
-                next_step="run `invoke lock` again and review what changed",
+                next_step="run `invoke lock --upgrade {cell}` and review what changed",
             )
         git("checkout", "--quiet", "--detach", module.commit, at=place)
     date_files(destination, source.epoch)

@@ -135,7 +135,7 @@ def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLa
             why="; ".join(f"{need.name}: {need.why}" for need in missing),
             next_step=f"apt install {packages}"
             if packages
-            else "run nox -s verify on a machine of that kind",
+            else "run `nox -s verify` on a machine of that kind",
         )
     root = system_root(wheelhouse.machine, wheelhouse.python, store)
     return EmulatedLauncher(machine=wheelhouse.machine, root=root, work=work)

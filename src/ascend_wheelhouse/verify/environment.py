@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.node import sealed
@@ -215,7 +216,8 @@ def _install(door: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) ->
         raise InstallFailedError(
             f"The wheelhouse {wheelhouse.folder.name} does not install with the network cut off.",
             why=error.tail(),
-            next_step="invoke audit on it, then invoke wheelhouse to make it again",
+            next_step=f"`invoke audit --wheelhouse {wheelhouse.folder}` says why; "
+            f"`invoke wheelhouse {MARK}` makes it again",
         ) from error
 
 

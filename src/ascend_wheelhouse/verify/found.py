@@ -76,7 +76,7 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
     if not path.is_file():
         raise WheelhouseNotFoundError(
             f"{folder} holds no wheelhouse: manifest.json is missing.",
-            next_step="invoke wheelhouse, or nox -s verify -- --wheelhouse DIR",
+            next_step="`invoke wheelhouse {cell}` makes one; `nox -s verify -- --wheelhouse DIR` takes another",
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -85,12 +85,12 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ManifestUnreadableError(
             f"{path} is not a manifest: {type(error).__name__}: {error}.",
-            next_step="make the wheelhouse again with invoke wheelhouse",
+            next_step="make the wheelhouse again: invoke wheelhouse {cell}",
         ) from error
     if not usable:
         raise ManifestUnreadableError(
             f"{folder} lacks its lock {found.requirements.name}.",
-            next_step="make it again with invoke wheelhouse",
+            next_step="make it again: invoke wheelhouse {cell}",
         )
     return found
 
@@ -100,7 +100,7 @@ def _newest(parent: Path) -> Path:
     if not manifests:
         raise WheelhouseNotFoundError(
             f"There is no wheelhouse below {parent}.",
-            why="nox -s verify takes the newest one there when none is named.",
-            next_step="invoke wheelhouse, or nox -s verify -- --wheelhouse DIR",
+            why="`nox -s verify` takes the newest one there when none is named.",
+            next_step="`invoke wheelhouse {cell}` makes one; `nox -s verify -- --wheelhouse DIR` takes another",
         )
     return manifests[-1].parent

@@ -5,8 +5,16 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.words import CELL, JSON, NPU, PLATFORM, TORCH, request_of, root_of
+from ascend_wheelhouse.commands.tasks.words import (
+    CELL,
+    JSON,
+    NPU,
+    PLATFORM,
+    TORCH,
+    guard_of,
+    request_of,
+    root_of,
+)
 
 _BUILD = {
     "component": "name of a recipe with a [build] table",
@@ -31,7 +39,7 @@ def build(
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import build as command
         from ascend_wheelhouse.make.options import BuildPlace
 
@@ -62,7 +70,7 @@ def reproduce(
     json: bool = False,
 ) -> None:
     """Build one component twice under different conditions, and compare the wheels."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import reproduce as command
         from ascend_wheelhouse.make.options import BuildPlace
 

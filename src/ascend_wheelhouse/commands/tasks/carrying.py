@@ -16,6 +16,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     NPU,
     PLATFORM,
     TORCH,
+    guard_of,
     path_of,
     request_of,
     require,
@@ -72,7 +73,7 @@ def bundle(
     json: bool = False,
 ) -> None:
     """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import bundle as command
 
         insecure = insecure_no_signature

@@ -5,7 +5,6 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
-from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.words import (
     CELL,
     JSON,
@@ -14,6 +13,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     PLATFORM,
     RESOLVER,
     TORCH,
+    guard_of,
     in_ci,
     lock_choice,
     path_of,
@@ -66,7 +66,7 @@ def wheelhouse(
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import wheelhouse as command
         from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
 
@@ -95,7 +95,7 @@ def plan(
     json: bool = False,
 ) -> None:
     """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
-    with console.main_guard(json=json and not dot):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json and not dot):
         from ascend_wheelhouse.commands import plan as command
 
         command.main(
@@ -123,7 +123,7 @@ def lock(
     json: bool = False,
 ) -> None:
     """Make or change a lock, and print what changed and why."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import lock as command
 
         request = request_of(torch, platform, npu, cann, sglang, stack)
@@ -144,7 +144,7 @@ def fetch(
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
-    with console.main_guard(json=json):
+    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
         from ascend_wheelhouse.commands import fetch as command
 
         request = request_of(torch, platform, npu, cann, sglang, stack)

@@ -19,6 +19,7 @@ from ascend_wheelhouse.commands.tasks.words import JSON, NPU, path_of, root_of, 
         "cann-root": "an installed CANN: its symbols are compared and kept for later audits",
         "platform": "aarch64 or x86_64; read off the manifest or the wheels when not given",
         "npu": "a3 (default) or 910b, where no manifest says it",
+        "pair": "judge how the wheels given fit each other, not whether everything is there that they need",
         "sarif": "file to write the report to as SARIF 2.1.0",
     }
 )
@@ -30,6 +31,7 @@ def audit(
     platform: str = "",
     npu: str = NPU,
     sarif: str = "",
+    pair: bool = False,
     json: bool = False,
 ) -> None:
     """Prove that wheels fit together and fit the target; name wheels after `--`."""
@@ -45,6 +47,7 @@ def audit(
             cann_root=path_of(cann_root),
             platform=platform,
             npu=npu,
+            alone=pair,
         )
         code = command.main(
             command.AuditOptions(root=root_of(c), request=request, sarif=path_of(sarif), json=json)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
+from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ def request_of(torch: str, platform: str, npu: str, cann: str, sglang: str, stac
     from ascend_wheelhouse.cells.target import Target
 
     return Request(torch=torch, target=Target.named(platform, npu), cann=cann, sglang=sglang, stack=stack)
+
+
+def guard_of(
+    torch: str, platform: str, npu: str, cann: str, sglang: str, stack: str, *, json: bool
+) -> AbstractContextManager[None]:
+    """Return what turns errors into exit codes, every command that they propose about the cell that was named."""
+    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang, "stack": stack}
+    return console.main_guard(json=json, words=words)
 
 
 def lock_choice(

@@ -79,7 +79,7 @@ def unsigned() -> UnsignedError:
     return UnsignedError(
         "The bundle is not signed.",
         why="Anybody could have made or changed it.",
-        next_step="get a signed one from its maker: invoke bundle --sign-key KEY",
+        next_step="ask its maker for one that is packed with --sign-key",
     )
 
 

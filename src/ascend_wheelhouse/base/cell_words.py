@@ -1,0 +1,42 @@
+"""The words that name a cell on the command line: every command that a message proposes carries them.
+
+Without them a proposed command would be about the default cell, and `invoke lock --upgrade` would move the pins of
+another wheelhouse than the one that failed. Code that knows its cell writes `cell.words`. Code that knows none writes
+`{cell}` into the text of its error; the command that shows the error puts in what the user gave.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+
+MARK = "{cell}"
+UNKNOWN = "--torch VERSION --platform PLATFORM"
+_DEFAULT = {"npu": "a3"}
+
+
+def own_words(words: Mapping[str, str]) -> str:
+    """Return the options that name a cell, such as `--torch 2.8.0 --platform aarch64 --cann 8.5.0`.
+
+    Args:
+        words: Values of `torch`, `platform`, `npu`, `cann`, `sglang` and `stack`; empty or left out where not given.
+    """
+    names = ["stack"] if words.get("stack") else ["torch"]
+    names += ["platform", "npu"] if words.get("stack") else ["platform", "npu", "cann", "sglang"]
+    given = {name: words.get(name, "") for name in names}
+    said = (
+        f"--{name} {shlex.quote(value)}"
+        for name, value in given.items()
+        if value not in {"", _DEFAULT.get(name)}
+    )
+    return " ".join(said)
+
+
+def stated_words(cell: Mapping[str, str]) -> str:
+    """Return the options that name the cell that a manifest or a lock states."""
+    return own_words({**cell, "platform": cell.get("machine", ""), "stack": ""})
+
+
+def filled(text: str, words: str = UNKNOWN) -> str:
+    """Return a text with the words of a cell put in where it names one."""
+    return text.replace(MARK, words)

@@ -1,0 +1,251 @@
+"""The kinds of values that recipes, stacks and their kin hold, each with the rule that it is held to.
+
+Every rule belongs to one value, so that one pass tells of every value that breaks its own. Names that something else
+must have are looked up among `Known`, which the reader of the folder hands in.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from pydantic import AfterValidator, ValidationInfo
+
+from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, raise_for, shown
+from ascend_wheelhouse.base.toml_file import Known
+
+CELL_FIELDS = frozenset({"machine", "npu", "torch", "cann", "cann_lower", "python", "python_tag", "glibc"})
+TEMPLATE_FIELDS = CELL_FIELDS | {
+    "version",
+    "torchvision",
+    "torch_npu",
+    "triton_ascend",
+    "sglang",
+    "sgl_kernel_npu",
+    "ascend",
+    "branch",
+    "filename",
+}
+_SCHEMES = ("https", "http", "file")
+_PLACEHOLDER = re.compile(r"\{[a-z_][a-z0-9_]*\}")
+_Items = TypeVar("_Items", bound="list[Hashable] | tuple[Hashable, ...]")
+_Check = Callable[[str], str]
+
+
+def _shaped(pattern: str, what: str) -> _Check:
+    """Return a check that a value has a shape; `what` tells the shape with an example."""
+    shape = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not shape.fullmatch(text):
+            raise ValueError(f"is {shown(text)}, must be {what}")
+        return text
+
+    return check
+
+
+def check_version(text: str) -> str:
+    """Return the text when it is a version of PEP 440.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        Version(text)
+    except InvalidVersion as error:
+        raise ValueError(f"is {shown(text)}, must be a version such as 2.8.0") from error
+    return text
+
+
+def _version_range(text: str) -> str:
+    try:
+        SpecifierSet(_PLACEHOLDER.sub("1", text))
+    except InvalidSpecifier as error:
+        raise ValueError(f"is {shown(text)}, must be a version range such as >=2.7,<2.8") from error
+    return text
+
+
+def check_requirement(text: str) -> str:
+    """Return the text when it is a PEP 508 requirement; `{placeholders}` count as versions.
+
+    Raises:
+        ValueError: It is not.
+    """
+    try:
+        Requirement(_PLACEHOLDER.sub("1", text))
+    except InvalidRequirement as error:
+        raise ValueError(f"is {shown(text)}, must be a requirement such as numpy>=1.26") from error
+    return text
+
+
+def _pin(text: str) -> str:
+    check_requirement(text)
+    specifiers = list(Requirement(text).specifier)
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or "*" in specifiers[0].version:
+        raise ValueError(f"is {shown(text)}, must be an exact pin such as wheel==0.45.1")
+    return text
+
+
+def check_template(text: str, info: ValidationInfo, more: frozenset[str] = frozenset()) -> str:
+    """Return the template when every `{field}` in it is known.
+
+    Raises:
+        ValueError: A field is unknown or the braces do not match; the text lists the fields.
+    """
+    try:
+        names = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}") from error
+    components = {name.replace("-", "_") for name in _known(info).components}
+    known = TEMPLATE_FIELDS | components | more
+    if unknown := sorted(names - known):
+        fields = ", ".join(sorted(known))
+        raise ValueError(f"unknown field {', '.join(map(shown, unknown))}, allowed are {fields}")
+    return text
+
+
+def _supply(text: str, info: ValidationInfo) -> str:
+    return check_template(text, info, frozenset({"cell"}))
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in _SCHEMES or not (parts.netloc or parts.scheme == "file"):
+        raise ValueError(f"is {shown(text)}, must be a URL that begins with {'://, '.join(_SCHEMES)}://")
+    return text
+
+
+def check_inside(text: str) -> str:
+    """Return the text when it is a path, or a pattern of one, that stays below its folder.
+
+    Raises:
+        ValueError: It is not.
+    """
+    parts = text.split("/")
+    if not text.strip() or text.startswith("/") or ".." in parts or "\\" in text:
+        raise ValueError(f"is {shown(text)}, must be a path below its folder: no leading /, no ..")
+    return text
+
+
+def _moment(text: str) -> str:
+    try:
+        when = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        when = datetime.min  # noqa: DTZ901 - without a zone, as what is no time
+    if when is not None and when.tzinfo is None:
+        raise ValueError(f"is {shown(text)}, must be an RFC 3339 time such as 2026-11-08T00:00:00Z")
+    return text
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is {shown(text)}, must be a regular expression: {error}") from error
+    return text
+
+
+def _once(items: _Items, same: Callable[[Any], Hashable] = lambda item: item) -> _Items:
+    seen: set[Hashable] = set()
+    faults: list[Fault] = []
+    for place, item in enumerate(items):
+        if same(item) in seen:
+            faults.append(Fault((place,), f"{shown(item)} stands twice, once is enough", "twice"))
+        seen.add(same(item))
+    raise_for(faults)
+    return items
+
+
+def _known(info: ValidationInfo) -> Known:
+    return info.context if isinstance(info.context, Known) else Known()
+
+
+def check_component(name: str, info: ValidationInfo) -> str:
+    """Return the name when a recipe has it.
+
+    Raises:
+        ReferenceFaultError: None has.
+    """
+    known = _known(info).components
+    if known and name not in known:
+        near = meant(name, known)
+        proposal = f"did you mean {near}? " if near else ""
+        names = ", ".join(sorted(known))
+        raise ReferenceFaultError(f"no recipe is called {shown(name)}, {proposal}allowed are {names}")
+    return name
+
+
+def _serving(name: str, info: ValidationInfo) -> str:
+    if isinstance(info.context, Known) and name not in info.context.serving:
+        known = ", ".join(sorted(info.context.serving)) or "none"
+        raise ReferenceFaultError(f"no file of recipes/serving is called {shown(name)}, allowed are {known}")
+    return name
+
+
+check_cann = _shaped(
+    r"(?i:[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+)(\.alpha\d+|\.beta\d+)?)", "a CANN version such as 8.3.RC2 or 8.5.0"
+)
+check_distribution = _shaped(
+    r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a distribution's name such as torch-npu"
+)
+Once = AfterValidator(partial(_once))
+OnceNamed = AfterValidator(partial(_once, same=canonicalize_name))
+Text = Annotated[str, AfterValidator(_shaped(r"(?s).*\S.*", "a text that is not empty"))]
+FileName = Annotated[str, AfterValidator(_shaped(r"[a-z0-9]+([-._][a-z0-9]+)*", "a name such as torch-npu"))]
+Distribution = Annotated[str, AfterValidator(check_distribution)]
+Cann = Annotated[str, AfterValidator(check_cann)]
+CannLine = Annotated[str, AfterValidator(_shaped(r"[5-9]\.\d+", "a CANN line such as 8.5"))]
+AscendRelease = Annotated[
+    str, AfterValidator(_shaped(r"\d+\.\d+\.\d+", "a release of Ascend/pytorch such as 7.3.0"))
+]
+Module = Annotated[
+    str, AfterValidator(_shaped(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "an import name such as torch_npu"))
+]
+Library = Annotated[
+    str,
+    AfterValidator(
+        _shaped(r"[^/\s]*\.so[^/\s]*", "a library's file name or a pattern of it such as libatb.so")
+    ),
+]
+FilePattern = Annotated[
+    str, AfterValidator(_shaped(r"[^/\s]+", "a file name or a pattern of it, without a folder"))
+]
+LocalVersion = Annotated[
+    str,
+    AfterValidator(
+        _shaped(r"([A-Za-z0-9]+([._-][A-Za-z0-9]+)*)?", "the local part of a version such as cpu or npu")
+    ),
+]
+LocalTemplate = Annotated[
+    str,
+    AfterValidator(_shaped(r"[A-Za-z0-9._{}-]*", "the local part of a version such as {commit8}.{npu}")),
+]
+Variable = Annotated[str, AfterValidator(_shaped(r"[A-Za-z_]\w*", "a variable's name such as MAX_JOBS"))]
+Placeholder = Annotated[
+    str, AfterValidator(_shaped(r"[a-z_][a-z0-9_]*", "a placeholder's name in small letters such as soc"))
+]
+Header = Annotated[str, AfterValidator(_shaped(r"[A-Za-z0-9-]+", "a header's name such as Referer"))]
+HeaderValue = Annotated[str, AfterValidator(_shaped(r"[^\r\n]+", "one line that is not empty"))]
+VersionText = Annotated[str, AfterValidator(check_version)]
+VersionRange = Annotated[str, AfterValidator(_version_range)]
+RequirementText = Annotated[str, AfterValidator(check_requirement)]
+Pin = Annotated[str, AfterValidator(_pin)]
+Template = Annotated[str, AfterValidator(check_template)]
+Url = Annotated[str, AfterValidator(_url)]
+SupplyTemplate = Annotated[str, AfterValidator(_supply)]
+UrlTemplate = Annotated[str, AfterValidator(_url), AfterValidator(check_template)]
+Inside = Annotated[str, AfterValidator(check_inside)]
+Sha256 = Annotated[str, AfterValidator(_shaped(r"[0-9a-f]{64}", "64 digits and small letters a to f"))]
+Moment = Annotated[str, AfterValidator(_moment)]
+Expression = Annotated[str, AfterValidator(_expression)]
+Component = Annotated[str, AfterValidator(check_component)]
+ServingName = Annotated[str, AfterValidator(_serving)]

@@ -1,0 +1,85 @@
+"""Reading a folder of recipes: every file, and what shows only between them.
+
+A name that an unreadable file has is known all the same, so that one fault makes one line of the report.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.base.toml_fault import rendered, shown
+from ascend_wheelhouse.base.toml_file import InvalidFilesError, Known, Problem, read
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
+
+TABLE = "compatibility.toml"
+
+
+def load_recipes(folder: Path) -> Recipes:
+    """Return every recipe of a folder by name.
+
+    Raises:
+        InvalidFilesError: Anything is wrong in any of them; the report lists everything.
+    """
+    recipes, problems = scan_recipes(folder, known_in(folder))
+    if problems:
+        raise InvalidFilesError(problems)
+    return recipes
+
+
+def known_in(folder: Path) -> Known:
+    """Return the names that files of a `recipes/` folder may refer to: those of its files, readable or not."""
+    return Known(
+        components=frozenset(path.stem for path in _files(folder)),
+        serving=frozenset(path.stem for path in (folder / "serving").glob("*.toml")),
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*.toml")) if path.name != TABLE]
+
+
+def scan_recipes(folder: Path, known: Known) -> tuple[dict[str, Recipe], list[Problem]]:
+    """Return the sound recipes of a folder, by their files' names, and every problem of all of them."""
+    recipes: dict[str, Recipe] = {}
+    problems: list[Problem] = []
+    for path in _files(folder):
+        label = f"recipes/{path.name}"
+        recipe, found = read(path, Recipe, label=label, known=known)
+        problems += found
+        if recipe is not None:
+            recipes[path.stem] = recipe
+            problems += misnamed(recipe.name, path, label)
+    return recipes, [*problems, *_owners(recipes), *_cycles(recipes)]
+
+
+def misnamed(name: str, path: Path, label: str) -> list[Problem]:
+    """Return the problem of a file whose `name` is not the file's own, or nothing."""
+    if name == path.stem:
+        return []
+    text = f"is {shown(name)}, must be the file's name {shown(path.stem)}"
+    return [Problem(file=label, key="name", text=text)]
+
+
+def _owners(recipes: Mapping[str, Recipe]) -> Iterator[Problem]:
+    owners: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+    for name, recipe in recipes.items():
+        for place, owned in enumerate(recipe.owns):
+            owners[canonicalize_name(owned)].append((name, place))
+    for owned, ((first, _), *others) in owners.items():
+        for name, place in others:
+            text = f"{owned!r} is owned by {first} already, one recipe alone may own a name"
+            yield Problem(file=f"recipes/{name}.toml", key=rendered(["owns", place]), text=text, rule="twice")
+
+
+def _cycles(recipes: Mapping[str, Recipe]) -> Iterator[Problem]:
+    try:
+        TopologicalSorter({name: recipe.needs for name, recipe in recipes.items()}).prepare()
+    except CycleError as error:
+        names = [str(name) for name in error.args[1]]
+        text = f"a cycle: {' -> '.join(names)}, components must have an order"
+        yield Problem(file=f"recipes/{names[0]}.toml", key="needs", text=text)
