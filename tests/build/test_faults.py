@@ -26,6 +26,12 @@ CELL = cell({"torch": "2.8.0"})
 SCRIPT = Path(__file__).with_name("build_tiny.py")
 
 
+@pytest.fixture(autouse=True)
+def _shared_helpers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the builders in processes of their own import what the tests share."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+
+
 def command(root: Path, *lines: str) -> list[str]:
     return [sys.executable, str(SCRIPT), str(root), *lines]
 

@@ -191,7 +191,7 @@ PROBED = {
 
 
 def test_what_runs_on_a_node_imports_the_standard_library_and_what_is_probed_alone() -> None:
-    probes = [settings.NODE / "tiny_model.py", *(settings.NODE / "probes").glob("*.py")]
+    probes = [settings.NODE / "serving" / "tiny_model.py", *(settings.NODE / "probes").glob("*.py")]
     for path in settings.NODE.rglob("*.py"):
         allowed = set(sys.stdlib_module_names) | (PROBED if path in probes else set())
         assert imports_of(path) - allowed - {"node"} == set(), path.name
