@@ -150,7 +150,7 @@ MISTAKES = [
         "torch-npu.toml",
         'requirements = ["nanobind>=2.9"]',
         'requirements = ["nanobind>=>2.9"]',
-        "build.variants[4].requirements[1]",
+        "build.variants[5].requirements[1]",
         "value",
         "a requirement such as",
     ),

@@ -133,6 +133,22 @@ def test_nothing_to_do_asks_nobody_and_changes_nothing(finished: World) -> None:
     assert snapshot(finished.folder) == before
 
 
+def test_nothing_to_do_imports_nothing_that_reads_recipes_or_asks_a_network(finished: World) -> None:
+    """What a run with nothing to do costs is what it imports; pydantic alone takes longer than all the rest."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "invoke", "wheelhouse", "--resolver", "uv"],
+        cwd=finished.root,
+        env=finished.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "ascend_wheelhouse.make.freshness" in imported
+    heavy = {"pydantic", "packaging", "urllib3", "rich", "platformdirs", "ascend_wheelhouse.store.store"}
+    assert heavy & imported == set()
+
+
 def test_json_is_one_document_a_line_for_machines(finished: World) -> None:
     done = finished.make("--json")
     last = json.loads(done.out.splitlines()[-1])

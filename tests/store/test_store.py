@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import (
     BlobMissingError,
     DamagedBlobError,
     Store,
     StoreFullError,
     StoreNotWritableError,
-    default_root,
 )
 
 pytest_plugins = ["fetch_fixtures"]

@@ -82,7 +82,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
         raise OldInstallerError(
             f"{wheelhouse} has an installer of an older form, in many files.",
             why=f"Since then {layout.INSTALLER} is one file, whose digest a person compares on the far side.",
-            next_step="run the same `invoke wheelhouse` again, then bundle",
+            next_step="`invoke wheelhouse {cell}` makes it anew; then bundle",
         )
     return manifest
 

@@ -14,6 +14,7 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.node.layout import installer_digest
+from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.recipe import Recipes
@@ -75,8 +76,6 @@ def _show_plan(options: WheelhouseOptions) -> None:
 
 def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
     """Return the finished wheelhouse that answers, if nothing that it was made from has changed."""
-    from ascend_wheelhouse.store.store import default_root
-
     if options.make.lock.upgrade or options.retry:
         return None
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)

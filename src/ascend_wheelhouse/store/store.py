@@ -23,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import platformdirs
-
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
+from ascend_wheelhouse.store.root import default_root
 
 CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -109,12 +108,6 @@ class Partial:
         """Forget the bytes and the note."""
         self.path.unlink(missing_ok=True)
         self.note_path.unlink(missing_ok=True)
-
-
-def default_root() -> Path:
-    """Return `WHEELHOUSE_STORE`, else `ascend-wheelhouse` in the user's cache folder."""
-    chosen = os.environ.get("WHEELHOUSE_STORE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ascend-wheelhouse")
 
 
 def file_sha256(path: Path) -> str:

@@ -1,0 +1,15 @@
+"""Where the store is. Light to import: a run with nothing to do asks for nothing else of it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def default_root() -> Path:
+    """Return `WHEELHOUSE_STORE`, else `ascend-wheelhouse` in the user's cache folder."""
+    if chosen := os.environ.get("WHEELHOUSE_STORE"):
+        return Path(chosen).expanduser()
+    import platformdirs  # noqa: PLC0415 - who says where the store is need not pay for the question
+
+    return platformdirs.user_cache_path("ascend-wheelhouse")
