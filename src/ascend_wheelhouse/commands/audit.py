@@ -11,6 +11,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.audit.command import Request, audit
 from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
+from ascend_wheelhouse.base.whole_file import write_whole
 
 
 def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: bool) -> int:
@@ -36,7 +37,7 @@ def main(root: Path, *, wheels: Sequence[str], words: Mapping[str, str], json: b
             report = audit(request, root=root, emit=emit)
         if words["sarif"]:
             text = json_module.dumps(as_sarif(report), indent=1, sort_keys=True)
-            Path(words["sarif"]).write_text(f"{text}\n", "utf-8")
+            write_whole(Path(words["sarif"]), f"{text}\n")
         if json:
             console.print_json(report.as_dict())
         else:

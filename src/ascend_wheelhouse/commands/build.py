@@ -105,8 +105,9 @@ def main(
             workspace = Workspace(root=root, emit=emit, offline=offline, sandbox=sandbox, container=container)
             task = _task(workspace, component, words)
             _refuse_pending(unfit(task.recipe, task.cell, workspace.workshop))
-            source, builds = task.locked(), workspace.source_builds(task.cell)
-            built = builds.build(source, task.recipe, workspace.workshop, task.beside())
+            with workspace.store.in_use(emit):
+                source, builds = task.locked(), workspace.source_builds(task.cell)
+                built = builds.build(source, task.recipe, workspace.workshop, task.beside())
         if isinstance(built, Pending):
             _refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
             return
@@ -127,7 +128,8 @@ def compare(
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline, container=container)
             task = _task(workspace, component, words)
-            report = _reproduced(task, emit)
+            with workspace.store.in_use(emit):
+                report = _reproduced(task, emit)
             _record(task, report)
         _tell(report.as_dict(), _lines(report), json=json)
         if not report.bit_equal:

@@ -20,12 +20,13 @@ def main(root: Path, *, words: Mapping[str, str], offline: bool, json: bool) -> 
         options = options_of(words)
         with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
             workspace = Workspace(root=root, emit=emit, offline=offline)
-            cell = cell_of(workspace, options)
-            lock = lock_of(workspace, cell, options)
-            every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
-            wanted = list(every.values())
-            fetch(workspace, wanted)
-            bring_sources(workspace, cell, lock)
+            with workspace.store.in_use(emit):
+                cell = cell_of(workspace, options)
+                lock = lock_of(workspace, cell, options)
+                every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
+                wanted = list(every.values())
+                fetch(workspace, wanted)
+                bring_sources(workspace, cell, lock)
         size = sum(each.size or 0 for each in wanted)
         if json:
             console.print_json({"files": len(wanted), "bytes": size, "store": str(workspace.store.root)})

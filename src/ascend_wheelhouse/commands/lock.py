@@ -22,7 +22,8 @@ def main(root: Path, *, words: Mapping[str, str], upgrade: bool, json: bool) -> 
             workspace = Workspace(root=root, emit=emit)
             cell = cell_of(workspace, options)
             before = workspace.committed_lock(cell)
-            after = lock_of(workspace, cell, options)
+            with workspace.store.in_use(emit):
+                after = lock_of(workspace, cell, options)
         changes = compare(before, after)
         folder = workspace.lock_folder(cell).relative_to(root)
         pending = [item.component for item in after.pending]

@@ -32,8 +32,9 @@ def listing(*, json: bool) -> None:
 
 
 def _take_over(root: Path, folder: Path, *, json: bool) -> None:
-    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
-        taken = vendor_wheelhouse(folder, root=root, store=Store(), emit=emit)
+    store = Store()
+    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit, store.in_use(emit):
+        taken = vendor_wheelhouse(folder, root=root, store=store, emit=emit)
     if json:
         console.print_json(taken.as_dict())
         return
@@ -47,7 +48,7 @@ def _hand_over(root: Path, path: Path, store: Store, words: Mapping[str, str]) -
     stated = NameFacts(
         version=words["version"], machine=words["platform"], npu=words["npu"], cann=words["cann"]
     )
-    with console.reporter("plain", stream=sys.stderr) as emit:
+    with console.reporter("plain", stream=sys.stderr) as emit, store.in_use(emit):
         return vendor_file(
             path,
             store=store,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.node.report import Report, read_report
 from ascend_wheelhouse.verify import emulation, page
@@ -23,7 +24,7 @@ def report(folders: Sequence[Path], out: Path, *, json: bool) -> None:
     """Merge the reports below the folders into one HTML page."""
     with console.main_guard(json=json):
         reports = [_read(path) for folder in folders for path in _found(folder)]
-        out.write_text(page.render(reports), encoding="utf-8")
+        write_whole(out, page.render(reports))
         failed = [str(one.host.get("name", "")) for one in reports if one.exit_code]
         if json:
             console.print_json({"page": str(out), "reports": len(reports), "failed": failed})

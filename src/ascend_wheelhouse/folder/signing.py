@@ -7,7 +7,6 @@ needs a raw Ed25519 signature (DSSE), which `ssh-keygen` does not make, and gets
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.trust import sshsig
 
 
@@ -64,8 +64,8 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the OpenSSH signature file for a message, as `ssh-keygen -Y sign` writes it."""
-        with tempfile.TemporaryDirectory(prefix="wheelhouse-sign-") as folder:
-            file = Path(folder, "message")
+        with scratch() as folder:
+            file = folder / "message"
             file.write_bytes(message)
             try:
                 process.run(["ssh-keygen", "-q", "-Y", "sign", "-f", self.path, "-n", sshsig.NAMESPACE, file])

@@ -169,6 +169,11 @@ def make(workspace: Workspace, options: Options) -> Made:
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
+    with workspace.store.in_use(workspace.emit):
+        return _make(workspace, options)
+
+
+def _make(workspace: Workspace, options: Options) -> Made:
     cell = cell_of(workspace, options)
     lock = lock_of(workspace, cell, options)
     lock, facts = gather(workspace, cell, lock, options.build)

@@ -13,7 +13,6 @@ import platform
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from .host import cann
 from .planning import obstacle, plan
 from .probes import Probe
 from .report import Report, Result, Verdict
+from .scratch import scratch
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
 from .settings import Options, Setting
 
@@ -47,14 +47,14 @@ def run_probes(
         say: Called with each result as it comes.
     """
     found = cann.look()
-    with tempfile.TemporaryDirectory(prefix="av-") as folder:
+    with scratch(prefix="av-run-") as folder:
         setting = Setting(
             environment=environment.resolve(),
             manifest=manifest,
             options=options,
             launcher=NativeLauncher(sealed=can_seal()),
             ascend=found,
-            scratch=Path(folder),
+            scratch=folder,
             digest=digest,
         )
         results = []
