@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,11 +15,14 @@ from moments import Stage, in_sight, out_of_sight
 from starter import INVOKE, Command, Starter
 
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
+from ascend_wheelhouse.bundle.parts import settle
+from ascend_wheelhouse.node.bundle_reader import open_bundle
+from ascend_wheelhouse.node.sources import BundleDamagedError, BundleMissingError
 
 TASKS = Path(__file__).parents[2] / "tasks.py"
 OLD = {**FILES, TORCH: b"o" * 300_000}
 NEW = {**FILES, TORCH: b"t" * 300_000, LONG_NAME: b"l" * 200_000}
-_PACK = ("--wheelhouse", "new", "--serial", "2")
+_PACK = ("--wheelhouse", "new", "--serial", "2", "--json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +61,16 @@ def _prepare(origin: Path, form: Form, place: Path) -> Command:
     return Command(words=[INVOKE, "bundle", *form.words, "--out", f"out/{form.out}"], cwd=place)
 
 
+def _as_read(form: Form, place: Path) -> dict[str, str]:
+    """Return what a reader finds, who finishes what was decided; a node's reader sees a whole bundle or none."""
+    with suppress(BundleMissingError, BundleDamagedError):
+        plain = open_bundle(place / "out" / form.out)
+        plain.verify(None, insecure=True, carried_only=True)
+        assert plain.serial in {1, 2}
+    settle(place / "out" / form.out)
+    return in_sight(place / "out")
+
+
 def _verify(form: Form, place: Path) -> None:
     base = place / "base.tar" if "--base" in form.words and "--rebuild" not in form.words else None
     verify_bundle(place / "out" / form.out, insecure=True, base=base)
@@ -69,7 +83,7 @@ def test_a_bundle_is_the_old_one_or_the_new_one_whenever_its_run_is_killed(tmp_p
     stage = Stage(
         name=name,
         prepare=partial(_prepare, tmp_path / "origin", form),
-        visible=lambda place: in_sight(place / "out"),
+        visible=partial(_as_read, form),
         rest=lambda place: out_of_sight(place / "out"),
         sound=partial(_verify, form),
     )

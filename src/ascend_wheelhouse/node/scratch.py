@@ -85,4 +85,7 @@ def _once_more(function: Callable[..., object], path: str, _error: object) -> No
     with contextlib.suppress(OSError):
         Path(path).parent.chmod(_OWN)
         Path(path).chmod(_OWN)
-        function(path) if function is not os.scandir else shutil.rmtree(path, ignore_errors=True)
+        if function in {os.unlink, os.rmdir}:
+            function(path)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
