@@ -8,7 +8,7 @@ with the modules imported, so that a program of many modules begins at once.
 A step is what changes something that outlives the process: a file that is opened for writing, a name that is made,
 moved or removed, a lock, a program that is started (before, and once it runs), a line that is printed. Python tells
 them to an audit hook, so that the product needs no switch for it. Step 0 kills nothing; the steps that there were are
-written to a file then.
+written to a file then. Step -1 is the first program's running.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+ONCE_STARTED = -1
 _NAMES = {
     *("os.rename", "os.link", "os.symlink", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod"),
     *("os.utime", "shutil.rmtree", "shutil.copytree", "shutil.copyfile", "fcntl.flock", "tempfile.mkstemp"),
@@ -56,7 +57,7 @@ class Steps:
             before = _children()
             if self.take():
                 end()
-            if self.take():
+            if self.take() or self.last == ONCE_STARTED:
                 threading.Thread(target=_end_once_started, args=(before,), daemon=True).start()
         elif _changes(event, arguments) and self.take():
             end()
@@ -86,9 +87,15 @@ def _children() -> set[str]:
 
 
 def _end_once_started(before: set[str]) -> None:
-    while not _children() - before:
-        pass
-    end()
+    """Wait for a new child that is no copy of this process any more but the program that it was to become."""
+    own = Path("/proc/self/cmdline").read_bytes()
+    while True:
+        for child in _children() - before:
+            try:
+                if Path(f"/proc/{child}/cmdline").read_bytes() not in {own, b""}:
+                    end()
+            except OSError:  # it ended already
+                end()
 
 
 class Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -70,6 +71,8 @@ class Starter:
     def __exit__(self, *_error: object) -> None:
         with self._process:
             self._process.kill()
+        for one in self._orphans():
+            os.kill(one.pid, signal.SIGKILL)
         supervise.adopt_orphans(on=False)
 
     def run(self, command: Command, last: int = 0) -> Ended:
@@ -90,9 +93,12 @@ class Starter:
         """Return the names of processes that outlive a command; this process is handed its orphans."""
         until = time.monotonic() + patience
         while True:
-            living = [one for one in supervise.processes() if one.parent == os.getpid()]
-            supervise.reap(living)
-            alive = [one.name for one in living if one.state not in "ZX" and one.pid != self._process.pid]
-            if not alive or time.monotonic() > until:
-                return alive
+            living = self._orphans()
+            if not living or time.monotonic() > until:
+                return [one.name for one in living]
             time.sleep(0.01)
+
+    def _orphans(self) -> list[supervise.Process]:
+        ours = [one for one in supervise.processes() if one.parent == os.getpid()]
+        supervise.reap(ours)
+        return [one for one in ours if one.state not in "ZX" and one.pid != self._process.pid]
