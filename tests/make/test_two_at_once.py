@@ -17,7 +17,8 @@ from ascend_wheelhouse.base.events import Event, Note, silent
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.folder.check import check_sums
 from ascend_wheelhouse.folder.manifest import NAME, ManifestEntry
-from ascend_wheelhouse.store.store import DamagedBlobError, Store
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.store_faults import DamagedBlobError
 
 _CONTEXT = multiprocessing.get_context("fork")
 _CONTENT = {f"wheels/{number}.whl": os.urandom(20_000) for number in range(6)}
@@ -46,7 +47,7 @@ def _drawn(seed: int) -> random.Random:
 
 def _prune(store: Store, keep: list[str]) -> None:
     for _ in range(3):
-        store.prune(keep)
+        store.prune(lambda: keep)
 
 
 def _added(store: Store, data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
 from ascend_wheelhouse.audit.report import AuditReport, be, counted
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
@@ -78,10 +81,15 @@ def audit(request: AuditRequest, *, root: Path, emit: Emit, store: Store | None 
         NoCannError: The folder given as CANN holds no library for the target.
     """
     store = store or Store()
-    wheels, document = _wheels(request, store)
-    policy = _policy(root, _target(wheels, document, request), document)
-    policy = replace(policy, alone=request.alone)
-    return audit_wheels(wheels, _with_host_symbols(policy, request.cann_root, store), store, emit)
+    with store.in_use(emit), _kept(request.wheelhouse, emit):
+        wheels, document = _wheels(request, store)
+        policy = replace(_policy(root, _target(wheels, document, request), document), alone=request.alone)
+        return audit_wheels(wheels, _with_host_symbols(policy, request.cann_root, store), store, emit)
+
+
+def _kept(wheelhouse: Path | None, emit: Emit) -> AbstractContextManager[None]:
+    """Keep writers away from the wheelhouse that is read."""
+    return nullcontext() if wheelhouse is None else occupied.reading(wheelhouse, emit)
 
 
 def audit_folder(folder: Path, *, root: Path, store: Store, emit: Emit) -> AuditReport:
@@ -99,7 +107,8 @@ def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapp
     elif wheelhouse is not None:
         found += _below([wheelhouse])
     if request.lock is not None:
-        lock = load_pylock(request.lock)
+        with reading(request.lock.parent):
+            lock = load_pylock(request.lock)
         document = document or _stated(lock)
         found += [_locked(one, request.lock.parent / "wheels", store) for one in lock.files]
     found += _below(request.paths)

@@ -157,7 +157,7 @@ def _read(tasks: Sequence[_WheelToRead], emit: Emit) -> Iterator[tuple[_WheelToR
             emit(JobFinished(job=task.wheel.filename, outcome="done"))
         return
     workers = min(_WORKERS, os.cpu_count() or 1)
-    context = multiprocessing.get_context("forkserver")
+    context = multiprocessing.get_context("spawn")  # a fork server leaves its socket when it is killed
     with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
         running: dict[Future[WheelFacts], _WheelToRead] = {
             pool.submit(_extract, task): task for task in tasks

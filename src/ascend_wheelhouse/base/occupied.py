@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.events import Emit, Note, silent
 
 STATE = ".state"
@@ -29,7 +29,7 @@ def writing(folder: Path, emit: Emit = silent) -> Iterator[None]:
     lock.parent.mkdir(parents=True, exist_ok=True)
     number = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
     try:
-        _take(number, fcntl.LOCK_EX, folder, emit)
+        flocks.take(number, flocks.ALONE, lambda: _tell(number, folder, emit))
         os.ftruncate(number, 0)
         os.pwrite(number, str(os.getpid()).encode(), 0)
         yield
@@ -46,7 +46,7 @@ def reading(folder: Path, emit: Emit = silent) -> Iterator[None]:
         yield
         return
     try:
-        _take(number, fcntl.LOCK_SH, folder, emit)
+        flocks.take(number, flocks.SHARED, lambda: _tell(number, folder, emit))
         yield
     finally:
         os.close(number)
@@ -57,13 +57,9 @@ def _lock_file(folder: Path) -> Path:
     return whole.parent / STATE / f"{whole.name}.lock"
 
 
-def _take(number: int, kind: int, folder: Path, emit: Emit) -> None:
-    try:
-        fcntl.flock(number, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(number, 32, 0).decode("ascii", "replace").strip() or "unknown"
-        emit(Note(text=f"waiting: process {holder} is at work on {folder.name}", level="warning"))
-        fcntl.flock(number, kind)
+def _tell(number: int, folder: Path, emit: Emit) -> None:
+    holder = os.pread(number, 32, 0).decode("ascii", "replace").strip() or "unknown"
+    emit(Note(text=f"waiting: process {holder} is at work on {folder.name}", level="warning"))
 
 
 def swap(new: Path, final: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -15,6 +16,10 @@ from typing import IO, Any
 from ascend_wheelhouse.base.errors import HostUnfitError
 
 _TAIL_LINES = 20
+_PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(
+    None
+).prctl  # looked up here: between fork and exec another thread's locks may be held for ever
 _running: set[subprocess.Popen[Any]] = set()
 _stopping = threading.Event()
 
@@ -119,7 +124,8 @@ def run_logged(
 def _started(words: tuple[str, ...], **how: Any) -> subprocess.Popen[Any]:  # noqa: ANN401 - as Popen takes it
     """Start a command; a missing one is told with what to install."""
     try:
-        return subprocess.Popen(words, **how)
+        # What runs between fork and exec takes no lock, so that other threads do not matter.
+        return subprocess.Popen(words, preexec_fn=_dying_with(os.getpid()), **how)  # noqa: PLW1509
     except FileNotFoundError as error:
         if how.get("cwd") is not None and not how["cwd"].is_dir():
             raise
@@ -127,6 +133,20 @@ def _started(words: tuple[str, ...], **how: Any) -> subprocess.Popen[Any]:  # no
             f"The command {words[0]!r} is not on this host.",
             next_step=f"install {Path(words[0]).name} and run the same command again",
         ) from error
+
+
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Return what a new process does first: ask the kernel to kill it when `parent` dies, even by `kill -9`.
+
+    Without it a build, a resolver or git would go on writing while the next run does the same work.
+    """
+
+    def ask() -> None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before that was asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask
 
 
 def stop_all() -> None:
@@ -178,7 +198,7 @@ def _kill(process: subprocess.Popen[Any]) -> None:
 def piped(args: Sequence[str | Path]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Talk with a command that answers on its output what it is told on its input; killed at the end."""
     words = [str(word) for word in args]
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with _started(tuple(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             if process.stdin is not None and process.stdout is not None:
                 yield process.stdin, process.stdout

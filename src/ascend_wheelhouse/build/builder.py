@@ -80,6 +80,9 @@ class Builder:
         self.emit(JobStarted(job=job.component, action="build"))
         with self.store.lock(f"build-{key}"):
             if known := self.known(key):
+                shutil.rmtree(
+                    self._place(job, key), ignore_errors=True
+                )  # a run killed right after its success
                 self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
                 return known
             with self._reported(job):
@@ -106,6 +109,9 @@ class Builder:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))
             raise
 
+    def _place(self, job: BuildJob, key: str) -> Path:
+        return self.store.root / "builds" / f"{job.component}-{key[:12]}"
+
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""
         rows = (self.store.result(f"build-{key}") or {}).get("wheels", [])
@@ -119,7 +125,7 @@ class Builder:
         return toolchain.identity | image | own | {"python": self.interpreter(job.python).name}
 
     def _new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
-        place = self.store.root / "builds" / f"{job.component}-{key[:12]}"
+        place = self._place(job, key)
         finished = self.make(job, toolchain, place, ccache=self.ccache)
         wheels = []
         for path, note in finished:

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from packaging.version import Version
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.build.toolchain import Toolchain
+from ascend_wheelhouse.node.scratch import scratch
 
 _TOKEN = b"+"
 _FIFO_MAKE, _FIFO_NINJA = Version("4.4"), Version("1.13")
@@ -62,8 +62,8 @@ class Jobserver:
 @contextmanager
 def jobserver(jobs: int) -> Iterator[Jobserver]:
     """Give a jobserver in a folder of its own, dropped at the end."""
-    with TemporaryDirectory(prefix="wheelhouse-jobs-") as folder:
-        server = Jobserver(Path(folder, "jobserver"), jobs)
+    with scratch() as folder:
+        server = Jobserver(folder / "jobserver", jobs)
         try:
             yield server
         finally:

@@ -16,7 +16,8 @@ from ascend_wheelhouse.cells.project import edition_for
 from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe
 from ascend_wheelhouse.locks.lock import LockedSource
 from ascend_wheelhouse.locks.pylock import LockedFile
-from ascend_wheelhouse.store.store import BlobMissingError, DamagedBlobError, Store, file_sha256
+from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.store_faults import BlobMissingError, DamagedBlobError
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
@@ -177,7 +176,7 @@ def _folder(store: Path) -> Iterator[Path]:
 
 def listing_follows_making(folder: Path) -> bool:
     """Return whether a folder lists files in an order that depends on when they were made."""
-    with TemporaryDirectory(dir=folder) as place:
+    with scratch(folder) as place:
         names = [f"file{number}" for number in range(6)]
         listings = []
         for trial, order in (("one", names), ("two", names[::-1])):

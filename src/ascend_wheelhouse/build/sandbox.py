@@ -14,13 +14,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build import doorman
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.node.scratch import scratch
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
@@ -212,8 +212,8 @@ def find_sandbox(kinds: Sequence[Sandbox] = (Bubblewrap(), Namespaces())) -> San
 
 
 def _trial(kind: Sandbox) -> str | None:
-    with TemporaryDirectory(prefix="wheelhouse-sandbox-") as folder:
-        work = Path(folder, "work")
+    with scratch() as folder:
+        work = folder / "work"
         work.mkdir()
         try:
             done = run(kind.command(Cage(work=work), ["/bin/true"]), check=False, timeout=30)

@@ -11,7 +11,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
-from ascend_wheelhouse.bundle.parts import PartWriter
+from ascend_wheelhouse.bundle.parts import PartWriter, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import layout
@@ -163,6 +163,7 @@ def list_bundle(path: Path) -> BundleListing:
         UsageError: There is no bundle at that path.
         IntegrityError: It is no bundle, or too damaged to be listed.
     """
+    settle(path)
     with translated():
         bundle = open_bundle(path)
         return BundleListing(
@@ -190,6 +191,7 @@ def verify_bundle(
         IntegrityError: It is unsigned, signed by a key that is not trusted, or changed.
         UsageError: There is no bundle at that path, or the trusted key is none.
     """
+    _settle_all(path, base)
     with translated():
         bundle = open_bundle(path, base)
         counter = _Counter(bundle, emit)
@@ -198,6 +200,11 @@ def verify_bundle(
         )
     emit(JobFinished(job="verify", outcome="done"))
     return verified
+
+
+def _settle_all(*bundles: Path | None) -> None:
+    for bundle in filter(None, bundles):
+        settle(bundle)
 
 
 class _Counter:
@@ -228,6 +235,7 @@ def rebuild_bundle(
     Raises:
         IntegrityError: The base is another one, or the whole does not verify; nothing is written.
     """
+    _settle_all(delta, base)
     with translated():
         bundle = open_bundle(delta, base)
         bundle.verify(trusted_key, insecure=insecure)
@@ -238,5 +246,5 @@ def rebuild_bundle(
         BundleMember(path=file.path, size=file.size, sha256=file.sha256, content=bundle.region(file.path))
         for file in bundle.iter_files()
     ]
-    with PartWriter(out) as writer:
+    with occupied.writing(out, emit), PartWriter(out) as writer:
         return tuple(write_members([*heads, *files], writer, emit))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.bundle.parts import settle
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import open_bundle
 from ascend_wheelhouse.node.trust import strict
@@ -45,6 +46,7 @@ def read_base(path: Path) -> Base:
             )
         manifest = strict.read_manifest(path.read_bytes())
     else:
+        settle(path)
         manifest = open_bundle(path).manifest
     files = manifest["files"]
     return Base(

@@ -2,8 +2,8 @@
 
 Every layer is a file as it is, with its path as title, so `oras pull` gives back the folder that `install.py`
 and `bundle_reader` read, and a registry keeps a wheel once for all bundles that hold it. Source: OCI
-image-spec 1.1, "Guidelines for artifact usage". `index.json` is written last: a layout without it is not
-finished.
+image-spec 1.1, "Guidelines for artifact usage". A layout grows in the hidden folder `.<name>.partial` beside its
+place, and one swap puts it there: the earlier one stands until then.
 """
 
 from __future__ import annotations
@@ -11,26 +11,37 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.tar import Buffers, BundleMember, WheelhouseChangedError, chunks, new_buffers
+from ascend_wheelhouse.folder import assemble
 
 ARTIFACT_TYPE: Final = "application/vnd.ascend-wheelhouse.bundle.v1"
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
 _EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+_OWN = {"blobs", "index.json", "oci-layout"}
 _TITLE = "org.opencontainers.image.title"
 _REFERENCE = "org.opencontainers.image.ref.name"
 _TYPES = {".whl": "application/zip", ".json": "application/json", ".html": "text/html"}
 
 
+class LayoutExistsError(UsageError):
+    """An image layout would take the place of other things."""
+
+
 def write_bundle_layout(
     members: Iterable[BundleMember], out: Path, reference: str, annotations: dict[str, str], emit: Emit
 ) -> None:
-    """Write members as an artifact in an image layout; blobs that are there already and sound are kept.
+    """Write members as an artifact in an image layout, in place of an earlier one; its sound blobs are kept.
+
+    The caller holds `occupied.writing(out)`.
 
     Args:
         members: The files of the bundle, in its order.
@@ -40,17 +51,54 @@ def write_bundle_layout(
         emit: Where progress goes.
 
     Raises:
+        LayoutExistsError: There are other things at `out`.
         WheelhouseChangedError: A file does not have the size or digest that its member states.
     """
     listed = list(members)
+    claim(out)
+    part = _begun(out)
     emit(JobStarted(job="bundle", action="pack", total=sum(member.size for member in listed)))
-    (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-    (out / "index.json").unlink(missing_ok=True)
     done, buffers = 0, new_buffers()
     for member in listed:
-        _write_blob(out, member, buffers)
+        _write_blob(part, member, buffers, earlier=out)
         done += member.size
         emit(JobProgress(job="bundle", done=done, line=member.path))
+    _describe(part, listed, reference, annotations)
+    occupied.swap(part, out)
+    assemble.remove(part)
+    emit(JobFinished(job="bundle", outcome="done"))
+
+
+def claim(out: Path) -> None:
+    """Refuse to put a layout in place of anything but an earlier one or an empty folder.
+
+    Raises:
+        LayoutExistsError: There are other things at `out`.
+    """
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - _OWN):
+        raise LayoutExistsError(
+            f"{out} holds other things than an image layout.",
+            why="The layout takes the place of all that is there.",
+            next_step="name a new folder with --out",
+        )
+
+
+def _begun(out: Path) -> Path:
+    """Return the hidden folder that a layout grows in, with no more than the blobs that a killed run left."""
+    occupied.recover(out)
+    assemble.remove(occupied.aside(out))
+    part = out.with_name(f".{out.name}.partial")
+    (part / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    for path in part.iterdir():
+        if path.name != "blobs":
+            path.unlink()
+    return part
+
+
+def _describe(
+    out: Path, listed: Sequence[BundleMember], reference: str, annotations: Mapping[str, str]
+) -> None:
+    """Write the artifact's manifest and what names it."""
     config = {**put_json(out, {}), "mediaType": _EMPTY_TYPE}
     layers = [_layer(member) for member in listed]
     document = {
@@ -64,7 +112,6 @@ def write_bundle_layout(
     named = put_json(out, document)
     _drop_others(out, {str(one["digest"]) for one in (named, config, *layers)})
     write_index(out, {**named, "artifactType": ARTIFACT_TYPE}, reference)
-    emit(JobFinished(job="bundle", outcome="done"))
 
 
 def _drop_others(out: Path, named: set[str]) -> None:
@@ -75,13 +122,11 @@ def _drop_others(out: Path, named: set[str]) -> None:
 
 
 def write_index(out: Path, descriptor: dict[str, Any], reference: str) -> None:
-    """Name one manifest as what the layout holds; this makes the layout whole."""
+    """Name one manifest as what the layout holds."""
     entry = {"mediaType": MANIFEST_TYPE, **descriptor, "annotations": {_REFERENCE: reference}}
     index = {"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]}
     (out / "oci-layout").write_bytes(canonical({"imageLayoutVersion": "1.0.0"}))
-    partial = out / ".index.json"
-    partial.write_bytes(canonical(index))
-    partial.replace(out / "index.json")
+    (out / "index.json").write_bytes(canonical(index))
 
 
 def put_json(out: Path, document: dict[str, Any]) -> dict[str, Any]:
@@ -111,10 +156,19 @@ def _layer(member: BundleMember) -> dict[str, Any]:
     }
 
 
-def _write_blob(out: Path, member: BundleMember, buffers: Buffers) -> None:
-    target = blob_path(out, member.sha256)
-    if target.is_file() and target.stat().st_size == member.size and _digest(target) == member.sha256:
+def _is_sound(blob: Path, member: BundleMember) -> bool:
+    return blob.is_file() and blob.stat().st_size == member.size and _digest(blob) == member.sha256
+
+
+def _write_blob(out: Path, member: BundleMember, buffers: Buffers, *, earlier: Path) -> None:
+    target, old = blob_path(out, member.sha256), blob_path(earlier, member.sha256)
+    if _is_sound(target, member):
         return
+    if _is_sound(old, member):
+        target.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system without hard links
+            target.hardlink_to(old)
+            return
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     digest = hashlib.sha256()
     try:

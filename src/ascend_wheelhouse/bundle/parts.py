@@ -1,19 +1,21 @@
 """A bundle on its way to disk: one file, or parts of a given size, invisible under their names until whole.
 
 While it grows, a bundle lies in the hidden folder `.<name>.partial` beside its place, as one file a part.
-`finish` renames them to `<name>` or `<name>.001`, `<name>.002`, ...; so what has its name is complete.
+`finish` moves them to `<name>` or `<name>.001`, `<name>.002`, ...: once that folder is renamed, it is done, by
+this run or, after a kill, by the next one that reads or writes the bundle.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.node.sources import PartedFile
 
+_PART = re.compile(r"(?P<stem>.+)\.[0-9]{3,}")
 _SMALLEST_PART = 1 << 16
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -41,6 +43,62 @@ def part_size(text: str) -> int:
     return int(match["number"]) * factor
 
 
+class UnfinishedBundleError(HostUnfitError):
+    """A killed run left a bundle that is whole but not in its place, and this user may not put it there."""
+
+
+def settle(path: Path) -> None:
+    """Finish what a run left that was killed while it put its bundle in place; whoever reads one does so first.
+
+    Args:
+        path: The bundle, or one of its parts.
+
+    Raises:
+        UnfinishedBundleError: This user may not write there.
+    """
+    path = path.absolute()
+    match = _PART.fullmatch(path.name)
+    bundle = path.with_name(match["stem"]) if match else path
+    if not any(folder.is_dir() for folder in _committed(bundle)):
+        return
+    try:
+        with occupied.writing(bundle):
+            _place(bundle)
+    except OSError as error:
+        raise UnfinishedBundleError(
+            f"{bundle} was not put in its place by a run that was killed: {error.strerror}.",
+            why="You may not write there, or its disk is full.",
+            next_step="run the same command as a user who may write there, or pack the bundle again",
+        ) from error
+
+
+def _committed(path: Path) -> tuple[Path, Path]:
+    """Return where a whole bundle lies while the old one is removed, and while it is moved itself."""
+    return path.with_name(f".{path.name}.whole"), path.with_name(f".{path.name}.placing")
+
+
+def _place(path: Path) -> None:
+    """Put a bundle that is whole in place of an older one; a run that is killed meanwhile is gone on with.
+
+    The first part of the old one goes first, and that of the new one comes last: whatever has a first part is whole.
+    """
+    whole, placing = _committed(path)
+    if whole.is_dir():
+        kept = {path.name} & {
+            part.name for part in whole.iterdir()
+        }  # one file takes the place of another at once
+        for old in sorted(path.parent.iterdir()):
+            match = _PART.fullmatch(old.name)
+            own = path.name in {old.name, match and match["stem"]}
+            if own and old.name not in kept and not old.is_dir():
+                old.unlink()
+        whole.rename(placing)
+    if placing.is_dir():
+        for part in sorted(placing.iterdir(), reverse=True):
+            part.replace(path.with_name(part.name))
+        placing.rmdir()
+
+
 class PartWriter:
     """Writes a bundle, and goes on with what a killed run left of it.
 
@@ -52,6 +110,7 @@ class PartWriter:
     def __init__(self, path: Path, limit: int | None = None) -> None:
         self.path = path
         self.limit = limit
+        _place(path)
         self._folder = path.with_name(f".{path.name}.partial")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stream: BinaryIO | None = None
@@ -99,21 +158,15 @@ class PartWriter:
         """Give the whole bundle its name, in place of an older one, and return its files."""
         self._close()
         parts = self._parts()
+        name = self.path.name
         names = (
-            [self.path]
-            if self.limit is None
-            else [self._named(number) for number in range(1, len(parts) + 1)]
+            [name] if self.limit is None else [f"{name}.{number:03d}" for number in range(1, len(parts) + 1)]
         )
-        for part, name in zip(parts, names, strict=True):
-            part.replace(name)
-        for stale in self.path.parent.glob(f"{self.path.name}*"):
-            if stale not in names and re.fullmatch(re.escape(self.path.name) + r"(\.[0-9]{3,})?", stale.name):
-                stale.unlink()
-        shutil.rmtree(self._folder)
-        return names
-
-    def _named(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{number:03d}")
+        for part, final in zip(parts, names, strict=True):
+            part.rename(self._folder / final)
+        self._folder.rename(_committed(self.path)[0])
+        _place(self.path)
+        return [self.path.with_name(final) for final in names]
 
     def _part(self, index: int) -> Path:
         return self._folder / f"{index:06d}"

@@ -11,6 +11,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
+from ascend_wheelhouse.base.whole_file import write_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ def main(options: AuditOptions) -> int:
         report = audit(options.request, root=options.root, emit=emit)
     if options.sarif:
         text = json_module.dumps(as_sarif(report), indent=1, sort_keys=True)
-        options.sarif.write_text(f"{text}\n", "utf-8")
+        write_whole(options.sarif, f"{text}\n")
     if options.json:
         console.print_json(report.as_dict())
     else:

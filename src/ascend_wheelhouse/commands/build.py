@@ -127,8 +127,9 @@ def main(options: BuildOptions) -> None:
         job = component_build(options, emit)
         workshop = job.building.workshop()
         refuse_pending(unfit(job.recipe, job.cell, workshop))
-        source = job.locked()
-        built = job.building.source_builds().build(source, job.recipe, workshop, job.beside())
+        with job.building.fetcher.store.in_use(emit):
+            source = job.locked()
+            built = job.building.source_builds().build(source, job.recipe, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
         return

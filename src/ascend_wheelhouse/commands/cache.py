@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.folder import carried
 from ascend_wheelhouse.locks import lock, pylock
@@ -31,9 +33,9 @@ class CacheOptions:
 def main(options: CacheOptions) -> None:
     """Show or prune the store."""
     store = Store()
-    keep = _named(options.root, store)
-    garbage = sum(blob.size for blob in store.garbage(keep))
-    freed = store.prune(keep) if options.prune else 0
+    garbage = sum(blob.size for blob in store.garbage(_named(options.root, store)))
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        freed = store.prune(lambda: _named(options.root, store), emit) if options.prune else 0
     usage = store.usage()
     if options.json:
         facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed}
@@ -47,10 +49,13 @@ def main(options: CacheOptions) -> None:
 
 def _named(root: Path, store: Store) -> set[str]:
     """Digests that committed locks and hand-overs name."""
-    locks = (root / "lockfiles").glob("*/pylock.*.toml")
-    named = {file.sha256 for path in locks for file in pylock.load_pylock(path).files}
-    for path in (root / "lockfiles").glob("*/sources.*.toml"):
-        for source in lock.sources_in(path.parent, path.name.split(".")[1]):
-            held = (file.artifact for file in carried.source_files(source, store))
-            named |= {artifact.sha256 for artifact in held if artifact}
-    return named | {record.sha256 for record in list_vendored(store)}
+    named = {record.sha256 for record in list_vendored(store)}
+    for folder in (root / "lockfiles").glob("*/"):
+        with whole_file.reading(folder):
+            for path in folder.glob("pylock.*.toml"):
+                named |= {file.sha256 for file in pylock.load_pylock(path).files}
+            for path in folder.glob("sources.*.toml"):
+                for source in lock.sources_in(folder, path.name.split(".")[1]):
+                    held = (file.artifact for file in carried.source_files(source, store))
+                    named |= {artifact.sha256 for artifact in held if artifact}
+    return named

@@ -40,13 +40,14 @@ def main(options: FetchOptions) -> None:
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         folder = ProjectFolder.load(options.root)
         fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
-        cell = cell_of(options.request, folder, fetcher.http)
-        building = building_of(cell, folder, fetcher)
-        lock = lock_of(LockChoice(request=options.request), folder, building)
-        every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
-        wanted = list(every.values())
-        fetcher.fetch(wanted)
-        bring_sources(lock, building)
+        with fetcher.store.in_use(emit):
+            cell = cell_of(options.request, folder, fetcher.http)
+            building = building_of(cell, folder, fetcher)
+            lock = lock_of(LockChoice(request=options.request), folder, building)
+            every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}
+            wanted = list(every.values())
+            fetcher.fetch(wanted)
+            bring_sources(lock, building)
     size = sum(each.size or 0 for each in wanted)
     if options.json:
         console.print_json({"files": len(wanted), "bytes": size, "store": str(fetcher.store.root)})

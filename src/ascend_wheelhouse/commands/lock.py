@@ -37,8 +37,8 @@ def main(options: LockOptions) -> None:
         fetcher = Fetcher(recipes=folder.recipes, emit=emit)
         cell = cell_of(options.lock.request, folder, fetcher.http)
         before = folder.committed_lock(cell)
-        building = building_of(cell, folder, fetcher)
-        after = lock_of(options.lock, folder, building)
+        with fetcher.store.in_use(emit):
+            after = lock_of(options.lock, folder, building_of(cell, folder, fetcher))
     changes = compare(before, after)
     place = folder.lock_folder(cell).relative_to(options.root)
     pending = [item.component for item in after.pending]

@@ -11,6 +11,7 @@ from packaging.version import Version
 from pydantic import BaseModel
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, load_catalogue
 
@@ -51,7 +52,7 @@ def write_schemas(folder: Path) -> list[Path]:
     written = []
     for name, model in SCHEMAS.items():
         path = folder / name
-        path.write_text(schema_text(model), "utf-8")
+        write_whole(path, schema_text(model))
         written.append(path)
     return written
 

@@ -28,7 +28,8 @@ def main(options: ReproduceOptions) -> None:
     """Build one component twice, everything about the builder varied, and print how equal the wheels are."""
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         job = component_build(options, emit)
-        report = _reproduced(job, emit)
+        with job.building.fetcher.store.in_use(emit):
+            report = _reproduced(job, emit)
         _record(job, report)
     if options.json:
         console.print_json(report.as_dict())

@@ -47,8 +47,9 @@ def main(options: VendorOptions) -> None:
 
 
 def _take_over(options: VendorOptions) -> None:
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        taken = vendor_wheelhouse(options.file, root=options.root, store=Store(), emit=emit)
+    store = Store()
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit, store.in_use(emit):
+        taken = vendor_wheelhouse(options.file, root=options.root, store=store, emit=emit)
     if options.json:
         console.print_json(taken.as_dict())
         return
@@ -60,10 +61,11 @@ def _take_over(options: VendorOptions) -> None:
 
 
 def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:
-    with console.reporter("plain", stream=sys.stderr) as emit:
+    store = Store()
+    with console.reporter("plain", stream=sys.stderr) as emit, store.in_use(emit):
         return vendor_file(
             options.file,
-            store=Store(),
+            store=store,
             recipes=load_catalogue(options.root / "recipes").recipes,
             component=options.component,
             stated=options.stated,

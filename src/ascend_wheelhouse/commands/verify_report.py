@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node.report import Report, read_report
 from ascend_wheelhouse.verify import page
 
@@ -35,7 +36,7 @@ class VerifyReportOptions:
 def main(options: VerifyReportOptions) -> None:
     """Merge the reports below the folders into one HTML page."""
     reports = [_read(path) for folder in options.folders for path in _found(folder)]
-    options.out.write_text(page.render(reports), encoding="utf-8")
+    write_whole(options.out, page.render(reports))
     failed = [str(one.host.get("name", "")) for one in reports if one.exit_code]
     if options.json:
         console.print_json({"page": str(options.out), "reports": len(reports), "failed": failed})

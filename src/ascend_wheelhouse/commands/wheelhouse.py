@@ -170,9 +170,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 
 def _check(folder: Path, *, json: bool) -> None:
+    from ascend_wheelhouse.base import occupied
     from ascend_wheelhouse.folder.check import check_sums
 
-    with console.reporter("json" if json else "auto", stream=sys.stderr) as emit:
+    with (
+        console.reporter("json" if json else "auto", stream=sys.stderr) as emit,
+        occupied.reading(folder, emit),
+    ):
         check_sums(folder, emit)
     _say_finished(folder, json=json)
 

@@ -20,7 +20,8 @@ from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.stream import Stream
-from ascend_wheelhouse.store.store import CHUNK, Partial, Store
+from ascend_wheelhouse.store.store import CHUNK, Store
+from ascend_wheelhouse.store.store_files import Partial
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 _PROGRESS_THAT_COUNTS = 1 << 20

@@ -7,15 +7,16 @@ needs a raw Ed25519 signature (DSSE), which `ssh-keygen` does not make, and gets
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
-from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base import flocks, process
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.trust import sshsig
 
 
@@ -64,8 +65,8 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the OpenSSH signature file for a message, as `ssh-keygen -Y sign` writes it."""
-        with tempfile.TemporaryDirectory(prefix="wheelhouse-sign-") as folder:
-            file = Path(folder, "message")
+        with scratch() as folder:
+            file = folder / "message"
             file.write_bytes(message)
             try:
                 process.run(["ssh-keygen", "-q", "-Y", "sign", "-f", self.path, "-n", sshsig.NAMESPACE, file])
@@ -109,17 +110,41 @@ def _load(path: Path) -> Ed25519PrivateKey:
 def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
     """Make an Ed25519 key at `path` and `path.pub` and return its signer; an existing key is never replaced.
 
+    The pair is made in a hidden folder beside; a run that is killed while it moves the two is finished by the next.
+
     Raises:
         KeyExistsError: There is a file at either path.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    making = path.with_name(f".{path.name}.making")
     public = path.with_name(f"{path.name}.pub")
-    for taken in (path, public):
+    with flocks.folder(path.parent) as lock:
+        lock(flocks.ALONE)
+        if not _half_moved(making, path, public):
+            shutil.rmtree(making, ignore_errors=True)
+            _refuse_taken(path, public)
+            making.mkdir(mode=0o700)
+            process.run(
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", making / path.name]
+            )
+            (making / public.name).rename(public)
+        if not path.exists():
+            (making / path.name).rename(path)
+        making.rmdir()
+    return Signer(path)
+
+
+def _half_moved(making: Path, path: Path, public: Path) -> bool:
+    """Tell whether a killed run had made its pair and moved at least the public key, so that it is to be finished."""
+    left = {file.name for file in making.iterdir()} if making.is_dir() else {"nothing"}
+    return public.exists() and left == (set() if path.exists() else {path.name})
+
+
+def _refuse_taken(*paths: Path) -> None:
+    for taken in paths:
         if taken.exists():
             raise KeyExistsError(
                 f"{taken} exists.",
                 why="A replaced key would make every bundle that it signed unverifiable.",
                 next_step="choose another path, or remove it yourself",
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
-    return Signer(path)

@@ -7,12 +7,12 @@ they hold, and the lock into `lockfiles/` where the project has none for that ce
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Stage, silent
@@ -116,16 +116,16 @@ def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: 
         raise manifest.NotAWheelhouseError(f"{folder.name}: its manifest names no stack and platform.")
     place = lockfiles / stack
     names = [pattern.format(platform) for pattern in _LOCKS]
-    own = place / names[0]
-    if own.is_file():
+    with whole_file.reading(place):
+        stands = (place / names[0]).is_file()
         same = all(_text(place / name) == _text(folder / name) for name in names)
+    if stands:
         if not same:
             text = f"lockfiles/{stack} has a lock for {platform} already, and it stays"
             emit(Note(text=text, level="warning"))
         return place, False
-    place.mkdir(parents=True, exist_ok=True)
-    for name in (name for name in names if (folder / name).is_file()):
-        shutil.copyfile(folder / name, place / name)
+    files = {name: _text(folder / name) for name in names if (folder / name).is_file()}
+    whole_file.write_set(place, platform, files)
     return place, True
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
-from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
+from ascend_wheelhouse.bundle.oci import blob_path, claim, put_json, write_index
+from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.image.layout import Image, find_image
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
@@ -61,13 +61,14 @@ def append_environment(
     Args:
         environment: The prefix that `install.py` filled; it was installed for the place `inside`.
         base: The image layout of the base.
-        out: The folder of the new layout.
+        out: The folder of the new layout, which takes the place of an earlier one in one step.
         inside: The absolute path of the environment in the image.
         machine: `aarch64` or `x86_64`: which image of the base is taken.
         labels: Added to the image's labels.
 
     Raises:
-        UsageError: There is no finished environment, or the base has no image for the machine.
+        UsageError: There is no finished environment, the base has no image for the machine, or `out` holds other
+            things.
         IntegrityError: A blob of the base is not sound.
     """
     if not (environment / "current" / "receipt.json").is_file():
@@ -75,7 +76,26 @@ def append_environment(
             f"{environment} holds no finished environment.", next_step=f"install.py --prefix {environment}"
         )
     image = find_image(base, machine)
-    (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+    place = Path(os.path.realpath(out))
+    claim(place)
+    with assemble.replacing(place) as part:
+        return _write(
+            environment, base, part, image, out.name.removesuffix(".oci"), inside=inside, labels=labels
+        )
+
+
+def _write(
+    environment: Path,
+    base: Path,
+    out: Path,
+    image: Image,
+    reference: str,
+    *,
+    inside: str,
+    labels: Mapping[str, str],
+) -> Appended:
+    """Write the whole layout into an empty folder."""
+    (out / "blobs" / "sha256").mkdir(parents=True)
     for descriptor in image.manifest["layers"]:
         _take_blob(base, out, descriptor)
     docker = image.media_type.startswith("application/vnd.docker.")
@@ -90,7 +110,7 @@ def append_environment(
     write_index(
         out,
         {**manifest, "mediaType": image.media_type, "platform": image.platform},
-        out.name.removesuffix(".oci"),
+        reference,
     )
     return Appended(
         manifest=str(manifest["digest"]),
@@ -146,10 +166,7 @@ def _take_blob(base: Path, out: Path, descriptor: Mapping[str, Any]) -> None:
             next_step=f"copy the base image to {base} again",
         )
     if not target.exists():
-        try:
-            target.hardlink_to(source)
-        except OSError:
-            shutil.copyfile(source, target)
+        assemble.link_or_copy(source, target)
 
 
 class _Hashing:
@@ -167,16 +184,13 @@ class _Hashing:
 
 
 def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
-    partial = out / "blobs" / "sha256" / f".layer.{os.getpid()}"
-    try:
-        with partial.open("wb") as stream:
-            hashing = _Hashing(stream)
-            with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
-                for path in _walk(environment):
-                    _add(archive, path, f"{inside.strip('/')}/{path.relative_to(environment).as_posix()}")
-        partial.replace(blob_path(out, hashing.digest.hexdigest()))
-    finally:
-        partial.unlink(missing_ok=True)
+    partial = out / "blobs" / "sha256" / ".layer"
+    with partial.open("wb") as stream:
+        hashing = _Hashing(stream)
+        with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+            for path in _walk(environment):
+                _add(archive, path, f"{inside.strip('/')}/{path.relative_to(environment).as_posix()}")
+    partial.replace(blob_path(out, hashing.digest.hexdigest()))
     return {"digest": f"sha256:{hashing.digest.hexdigest()}", "size": hashing.size}
 
 

@@ -8,20 +8,24 @@ image holds the environment alone.
 from __future__ import annotations
 
 import json
+import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.bundle.parts import settle
 from ascend_wheelhouse.bundle.translate import translated
+from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.bundle_reader import Bundle, open_bundle
 
 PREFIX: Final = "/opt/sglang-npu"
 SYSTEM: Final = "ubuntu22.04"
+_OWN = {"Containerfile", "wheelhouse"}
 _BASES = "quay.io/ascend/cann"
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _TEMPLATE = """\
@@ -80,7 +84,7 @@ def write_context(
 
     Args:
         source: A bundle, its parts, or a wheelhouse; it is proven before anything is written.
-        out: The folder for the context; new, or one that this wrote before.
+        out: The folder for the context; new, or one that this wrote before, which is replaced in one step.
         trusted_key: Who must have signed the bundle; without it an unsigned wheelhouse is taken.
         base: The base image; the cell's CANN image when None.
         prefix: Where the environment stands in the image.
@@ -89,6 +93,14 @@ def write_context(
         UsageError: `out` holds other things, or no base image can be named.
         IntegrityError: The source is not sound, or not signed by that key.
     """
+    settle(source)
+    with occupied.reading(source):
+        return _write(source, out, trusted_key=trusted_key, base=base, prefix=prefix)
+
+
+def _write(
+    source: Path, out: Path, *, trusted_key: str | None, base: str | None, prefix: str
+) -> BuildContext:
     with translated():
         bundle = open_bundle(source)
         verified = bundle.verify(trusted_key, insecure=trusted_key is None)
@@ -97,11 +109,12 @@ def write_context(
         raise BaseImageError(
             f"{reference!r} is not the name of an image.", next_step="--base REGISTRY/NAME:TAG"
         )
-    _claim(out)
-    with translated():
-        _unpack(bundle, out / "wheelhouse")
+    place = Path(os.path.realpath(out))
+    _claim(place)
     fingerprint = verified.fingerprint if trusted_key else None
-    (out / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
+    with assemble.replacing(place) as part, translated():
+        _unpack(bundle, part / "wheelhouse")
+        (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
     tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
     build = f"docker build --platform linux/{machine} --tag sglang-npu:{tag} --file {out}/Containerfile {out}"
@@ -129,17 +142,16 @@ def containerfile(
 
 
 def _claim(out: Path) -> None:
-    if out.exists() and any(out.iterdir()) and not (out / "Containerfile").is_file():
+    if out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - _OWN):
         raise ContextExistsError(
             f"{out} holds other things.",
             why="The build context is written afresh, and an engine sends all of it to its daemon.",
             next_step="name a new folder with --out",
         )
-    shutil.rmtree(out / "wheelhouse", ignore_errors=True)
-    (out / "wheelhouse").mkdir(parents=True)
 
 
 def _unpack(bundle: Bundle, folder: Path) -> None:
+    folder.mkdir()
     for name, content in bundle.head_members():
         (folder / name).write_bytes(content)
     for file in bundle.iter_files():

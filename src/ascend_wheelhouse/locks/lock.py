@@ -3,13 +3,12 @@
 Three files in `lockfiles/<stack-id>/`: `pylock.<platform>.toml` (every wheel; PEP 751, with the cell and the
 resolver's inputs in `[tool.ascend-wheelhouse]`), `sources.<platform>.toml` (what is built, from which bytes, in which
 environment) and `payloads.<platform>.toml` (what is installed into the host). `requirements.<platform>.txt` is
-written beside them for pip and pip-sync, and never read.
+written beside them for pip and pip-sync, and never read. They are one set: a reader never sees files of two locks.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import tomli_w
 
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
@@ -171,16 +171,9 @@ def _source(source: LockedSource) -> dict[str, Any]:
 
 
 def save(lock: Lock, target: Target, folder: Path) -> list[Path]:
-    """Write the lock's files into `lockfiles/<stack-id>/` and return them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, text in files(lock, target).items():
-        path = folder / name
-        part = path.with_name(f".{name}.{os.getpid()}.part")
-        part.write_text(text, "utf-8")
-        part.replace(path)
-        written.append(path)
-    return written
+    """Write the lock's files into `lockfiles/<stack-id>/`, all of them or none, and return them."""
+    texts = {name: text.encode() for name, text in files(lock, target).items()}
+    return whole_file.write_set(folder, target.machine, texts)
 
 
 def load(folder: Path, cell: Cell) -> Lock | None:
@@ -189,7 +182,11 @@ def load(folder: Path, cell: Cell) -> Lock | None:
     Raises:
         BadLockError: A file of it cannot be read.
     """
-    platform = cell.target.machine
+    with whole_file.reading(folder):
+        return _load(folder, cell.target.machine)
+
+
+def _load(folder: Path, platform: str) -> Lock | None:
     path = folder / f"pylock.{platform}.toml"
     if not path.is_file():
         return None

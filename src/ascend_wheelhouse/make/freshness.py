@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.base.whole_file import write_whole
 
 _NODE = Path(__file__).parents[1] / "node"
 _INSTALLER = _NODE.parent / "installer.py"
@@ -82,9 +83,7 @@ def remember(state: Path, *, folder: Path, lock_folder: Path, digest: str) -> No
         "inputs": digest,
         "files": stamps(folder),
     }
-    part = state.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(record, sort_keys=True), "utf-8")
-    part.replace(state)
+    write_whole(state, json.dumps(record, sort_keys=True))
 
 
 def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:

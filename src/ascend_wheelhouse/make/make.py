@@ -27,6 +27,11 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
+    with store.in_use(emit):
+        return _make(options, folder, store, emit)
+
+
+def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit) -> Made:
     fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
     cell = cell_of(options.lock.request, folder, fetcher.http)
     building = building_of(cell, folder, fetcher, options.build)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from .errors import HostUnfitError
@@ -29,12 +29,18 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept | {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"} | dict(extra or {})
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to kill this process when the one that started it dies, even by `kill -9`.
+def _dying_with(parent: int) -> Callable[[], None]:
+    """Return what a new process does first: ask the kernel to kill it when `parent` dies, even by `kill -9`.
 
     Without it the rest of a killed install would go on writing while the next one clears away.
     """
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def ask() -> None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before that was asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask
 
 
 def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> str:
@@ -50,7 +56,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
         done = subprocess.run(
             words,
             cwd=log.parent,
-            preexec_fn=_die_with_parent,
+            preexec_fn=_dying_with(os.getpid()),
             env=clean_environment() if env is None else dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

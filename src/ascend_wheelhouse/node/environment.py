@@ -98,8 +98,9 @@ class Prefix:
                     f"{self.root} holds files that this tool did not put there.",
                     next_step="name an empty or a new folder with --prefix",
                 )
-            self.envs.mkdir(parents=True, exist_ok=True)
-            marker.touch()
+            self.root.mkdir(parents=True, exist_ok=True)
+            marker.touch()  # first: a run that is killed here leaves a folder that the next one knows for its own
+            self.envs.mkdir(exist_ok=True)
         except PermissionError as error:
             raise PrefixNotWritableError(
                 f"You may not write below {self.root}.",
@@ -113,6 +114,9 @@ class Prefix:
             self._throw_away(path)
         for stale in self.root.glob("*.new"):
             stale.unlink()
+        for room in ("index", "python"):
+            for half in (self.root / room).glob("*.new"):
+                self._throw_away(half)
 
     def _throw_away(self, path: Path) -> None:
         """Take a folder out of sight by one rename; `empty_trash` removes it."""
@@ -154,9 +158,9 @@ class Prefix:
 
     def switch(self, env: Path) -> None:
         """Make an environment the one in use, by one rename; later calls through the doors reach it."""
-        self._point("current", f"envs/{env.name}")
         for door in DOORS:
             self._point(door, f"current/{door}")
+        self._point("current", f"envs/{env.name}")  # last: what is in use has its doors
 
     def _point(self, name: str, target: str) -> None:
         link = self.root / name

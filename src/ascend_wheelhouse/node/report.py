@@ -78,9 +78,11 @@ class Report:
         return {"schema": SCHEMA, "exit_code": self.exit_code, **asdict(self)}
 
     def write(self, path: Path) -> None:
-        """Write `report.json`, keys sorted."""
+        """Write `report.json`, keys sorted, whole or not at all."""
         text = json.dumps(self.as_dict(), indent=1, sort_keys=True, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(text + "\n", encoding="utf-8")
+        part.replace(path)
 
 
 def read_report(path: Path) -> Report:

@@ -13,7 +13,6 @@ import platform
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from .host import cann
 from .planning import obstacle, plan
 from .probes import Probe
 from .report import Report, Result, Verdict
+from .scratch import scratch
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
 from .settings import Setting, VerifyOptions
 
@@ -47,8 +47,8 @@ def run_probes(
         say: Called with each result as it comes.
     """
     found = cann.look()
-    with tempfile.TemporaryDirectory(prefix="av-") as folder:
-        node = place.as_files(Path(folder, "code"))
+    with scratch(prefix="av-run-") as folder:
+        node = place.as_files(folder / "code")
         script = node / "sealed.py"
         setting = Setting(
             environment=environment.resolve(),
@@ -56,7 +56,7 @@ def run_probes(
             options=options,
             launcher=NativeLauncher(sealed=can_seal(script), script=script),
             ascend=found,
-            scratch=Path(folder),
+            scratch=folder,
             digest=digest,
             node=node,
         )

@@ -13,7 +13,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from .layout import MANIFEST
 from .place import HOME
 from .probes import CATALOGUE
 from .report import Result, table
+from .scratch import scratch
 from .stubs import COMPILERS, build_stubs, plan_stubs
 from .talk import Talk
 
@@ -77,11 +77,11 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
     written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
-    with tempfile.TemporaryDirectory(prefix="av-stubs-") as folder:
+    with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
             manifest,
-            _options(given, manifest, environment, Path(folder)),
+            _options(given, manifest, environment, folder),
             digest=hashlib.sha256(written.read_bytes()).hexdigest(),
             say=lambda one: _tell(one, talk),
         )

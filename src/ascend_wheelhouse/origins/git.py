@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urljoin
 
 from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.git_source import (
     GitFailedError,
@@ -122,8 +122,8 @@ def pin(
     if locked and locked != found.commit:
         _refuse_rewritten(url, found, locked, mirrors)
     modules = list(_modules(url, commit, ref, store=store, mirrors=mirrors, submodules=submodules))
-    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
-        place = unbundle(store, commit, Path(folder, "top"))
+    with scratch() as folder:
+        place = unbundle(store, commit, folder / "top")
         epoch = int(git("show", "--no-patch", "--format=%ct", commit, at=place))
     return GitSource(ref=ref, kind=found.kind, epoch=epoch, modules=tuple(modules))
 
@@ -140,8 +140,8 @@ def _refuse_rewritten(url: str, found: Ref, locked: str, mirrors: Mirrors) -> No
 
 
 def _is_ancestor(url: str, found: Ref, locked: str, mirrors: Mirrors) -> bool:
-    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
-        place = new_repository(Path(folder, "history"))
+    with scratch() as folder:
+        place = new_repository(folder / "history")
         words = ("fetch", "--quiet", "--no-tags")
         branch = f"refs/heads/{found.name}"
         try:
@@ -158,8 +158,8 @@ def _is_ancestor(url: str, found: Ref, locked: str, mirrors: Mirrors) -> bool:
 def _modules(
     url: str, commit: str, ref: str, *, store: Store, mirrors: Mirrors, submodules: bool, path: str = "."
 ) -> Iterator[GitModule]:
-    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
-        place = _repository(Path(folder, "repository"), url, commit, ref, store=store, mirrors=mirrors)
+    with scratch() as folder:
+        place = _repository(folder / "repository", url, commit, ref, store=store, mirrors=mirrors)
         yield GitModule(path=path, url=url, commit=commit, digest=tree_digest(place, commit))
         children = list(_children(place, commit, url)) if submodules else []
     for child_path, child_url, child_commit in children:

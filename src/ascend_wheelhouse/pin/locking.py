@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import request_for
@@ -108,11 +108,11 @@ class Locking:
     @contextmanager
     def _handed_over(self, located: Iterable[Located]) -> Iterator[list[Path]]:
         """A folder with the wheels that no index has, for the resolver to read."""
-        with tempfile.TemporaryDirectory(prefix="wheelhouse-") as folder:
+        with scratch() as folder:
             for one in located:
                 if one.recipe.kind == "wheel" and one.file.origin in {"vendored", "url", "archive"}:
-                    (Path(folder) / one.file.filename).symlink_to(self.store.path(one.file.sha256))
-            yield [Path(folder)]
+                    (folder / one.file.filename).symlink_to(self.store.path(one.file.sha256))
+            yield [folder]
 
     def _pin(self, resolution: Resolution, located: Sequence[Located]) -> tuple[LockedFile, ...]:
         pins = resolution.pins

@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ascend_wheelhouse.base.artifact import Artifact, Expected
@@ -21,6 +20,7 @@ from ascend_wheelhouse.cells.spec import BuildSpec, Repository
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.git import newest_branch, pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
@@ -167,8 +167,8 @@ class SourceLocker:
         return (_FRONTEND, *system.get("requires", _OLD_STYLE))
 
     def _git_text(self, tree: GitSource, name: str) -> str:
-        with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
-            place = unbundle(self.store, tree.top.commit, Path(folder, "top"))
+        with scratch() as folder:
+            place = unbundle(self.store, tree.top.commit, folder / "top")
             try:
                 return git("show", f"{tree.top.commit}:{name}", at=place)
             except GitFailedError:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zipfile import BadZipFile, ZipFile
 
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.wheels.wheel import BadWheelError
 
@@ -79,10 +79,7 @@ class MetadataReader:
 
 def _keep(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, part = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(number, "wb") as file:
-        file.write(content)
-    Path(part).replace(path)
+    write_whole(path, content, durable=False)
 
 
 class _Remote(io.RawIOBase):

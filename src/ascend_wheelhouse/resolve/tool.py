@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.resolve.annotated import read_pins
 from ascend_wheelhouse.resolve.errors import explain, refuse_bad_requirements
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
@@ -29,8 +29,7 @@ def question(request: ResolveRequest) -> Iterator[Path]:
         BadRequirementError: Some of their lines are not PEP 508; the text lists them all.
     """
     refuse_bad_requirements(request)
-    with tempfile.TemporaryDirectory(prefix="resolve-") as scratch:
-        folder = Path(scratch)
+    with scratch() as folder:
         write_lines(folder / REQUIREMENTS, request.requirements)
         write_lines(folder / CONSTRAINTS, request.bounds)
         yield folder

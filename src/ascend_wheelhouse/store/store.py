@@ -9,59 +9,38 @@ blob may be missing, never wrong.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.artifact import Artifact
-from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
+from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.store.root import default_root
+from ascend_wheelhouse.store.store_faults import BlobMissingError, DamagedBlobError, telling
+from ascend_wheelhouse.store.store_files import (
+    Partial,
+    file_name,
+    flush_to_disk,
+    gate,
+    held_by,
+    identity,
+    read_json,
+    remove_if_free,
+)
 
 CHUNK = 1 << 20
+_USE = "use"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
-
-
-class StoreFullError(HostUnfitError):
-    """The disk of the store has no room left."""
-
-
-class StoreNotWritableError(HostUnfitError):
-    """The store's folder cannot be written."""
-
-
-class DamagedBlobError(IntegrityError):
-    """A blob's bytes are no longer those that its name promises.
-
-    Args:
-        sha256: What they must be.
-        path: Where it is, or was.
-        found: The sha256 that it has.
-    """
-
-    def __init__(self, sha256: str, path: Path, found: str) -> None:
-        self.sha256 = sha256
-        super().__init__(
-            f"{path} was damaged: its sha256 is {found}.",
-            why="The disk failed, or something wrote to the store; the file has been removed.",
-            next_step="run the command again to fetch the file anew",
-        )
-
-
-class BlobMissingError(IntegrityError):
-    """A blob that something refers to is not in the store."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,33 +62,6 @@ class Usage:
     results: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Partial:
-    """A download in flight, held by this process alone; `note` tells which file it is a part of."""
-
-    path: Path
-    note_path: Path
-
-    @property
-    def size(self) -> int:
-        """Bytes that are there already."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def note(self) -> dict[str, str]:
-        """What was noted with the bytes, such as their ETag; empty when unknown."""
-        return {str(key): str(value) for key, value in (_read_json(self.note_path) or {}).items()}
-
-    def remember(self, note: dict[str, str]) -> None:
-        """Keep `note` beside the bytes for the run that continues them."""
-        self.note_path.write_text(json.dumps(note), encoding="utf-8")
-
-    def drop(self) -> None:
-        """Forget the bytes and the note."""
-        self.path.unlink(missing_ok=True)
-        self.note_path.unlink(missing_ok=True)
-
-
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file, read in chunks and outside the interpreter lock."""
     with path.open("rb") as file:
@@ -126,6 +78,7 @@ class Store:
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
         self._proven: dict[str, tuple[int, ...]] = {}
+        self._swept = False
 
     def path(self, sha256: str) -> Path:
         """Return where the blob is, or would be."""
@@ -187,10 +140,10 @@ class Store:
         place = self.path(digest)
         with self.telling():
             place.parent.mkdir(parents=True, exist_ok=True)
-            _flush_to_disk(path)
+            flush_to_disk(path)
             path.chmod(0o444)
             path.replace(place)
-        self._proven[digest] = _identity(place)
+        self._proven[digest] = identity(place)
         return digest
 
     def check(self, sha256: str) -> None:
@@ -201,7 +154,7 @@ class Store:
             DamagedBlobError: It has other bytes; it is removed, so that the next run fetches it.
         """
         self.size_of(sha256)
-        before = _identity(self.path(sha256))
+        before = identity(self.path(sha256))
         found = file_sha256(self.path(sha256))
         if found == sha256:
             self._proven[sha256] = before
@@ -226,7 +179,7 @@ class Store:
                 return error
             return None
 
-        due = [one for one in dict.fromkeys(digests) if self._proven.get(one) != _identity(self.path(one))]
+        due = [one for one in dict.fromkeys(digests) if self._proven.get(one) != identity(self.path(one))]
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="prove") as pool:
             return [error for error in pool.map(examine, due) if error]
 
@@ -245,7 +198,9 @@ class Store:
         """Give an empty file on the store's file system, removed at the end unless `adopt` took it."""
         with self.telling():
             folder = self._folder("incoming")
-            with _gate(folder, fcntl.LOCK_SH):
+            if not self._swept:
+                self._sweep(folder)
+            with gate(folder, fcntl.LOCK_SH):
                 number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
                 fcntl.flock(number, fcntl.LOCK_EX)
             path = Path(name)
@@ -267,33 +222,44 @@ class Store:
                 if partial.size == 0:
                     partial.drop()
 
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str) -> AbstractContextManager[None]:
         """Hold the store's lock `name`; waits while another process or thread holds it."""
+        return self._locked(name, flocks.ALONE, silent)
+
+    def in_use(self, emit: Emit = silent) -> AbstractContextManager[None]:
+        """Keep `prune` away: what this run brings in is named by nothing yet. Other runs may do so, too."""
+        return self._locked(_USE, flocks.SHARED, emit)
+
+    @contextmanager
+    def _locked(self, name: str, kind: int, emit: Emit) -> Iterator[None]:
         with self.telling():
-            path = self._folder("locks") / _file_name(name)
+            path = self._folder("locks") / file_name(name)
             number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+
+        def tell() -> None:
+            emit(Note(text=f"waiting: another run is at work on the store {self.root}", level="warning"))
+
         try:
-            fcntl.flock(number, fcntl.LOCK_EX)
+            flocks.take(number, kind, tell)
             yield
         finally:
             os.close(number)
 
     def result(self, key: str) -> dict[str, Any] | None:
         """Return the record kept under `key`, or None; a record that cannot be read counts as none."""
-        return _read_json(self._result_path(key))
+        return read_json(self._result_path(key))
 
     def put_result(self, key: str, record: dict[str, Any]) -> None:
         """Keep a small record under `key`, in place of any earlier one."""
         place = self._result_path(key)
         with self.incoming() as path:
             path.write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
-            _flush_to_disk(path)
+            flush_to_disk(path)
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
 
     def _result_path(self, key: str) -> Path:
-        name = _file_name(key)
+        name = file_name(key)
         return self.root / "results" / name[:2] / f"{name}.json"
 
     def blobs(self) -> Iterator[Blob]:
@@ -306,7 +272,7 @@ class Store:
         """Count what the store holds."""
         blobs = list(self.blobs())
         notes = {".json", ".have"}
-        partials = [_held_by(path) for path in self.root.glob("incoming/*") if path.suffix not in notes]
+        partials = [held_by(path) for path in self.root.glob("incoming/*") if path.suffix not in notes]
         return Usage(
             blobs=len(blobs),
             blob_bytes=sum(blob.size for blob in blobs),
@@ -319,25 +285,34 @@ class Store:
         """List the blobs whose digests are not in `keep`."""
         return [blob for blob in self.blobs() if blob.sha256 not in keep]
 
-    def prune(self, keep: Collection[str]) -> int:
-        """Remove every blob not in `keep` and every partial that no process holds; return the bytes freed."""
+    def prune(self, keep: Callable[[], Collection[str]], emit: Emit = silent) -> int:
+        """Remove every blob that is not kept and every partial that no process holds; return the bytes freed.
+
+        Args:
+            keep: Returns the digests that stay; asked once no run is at work on the store, which is waited for.
+            emit: Told of the waiting.
+        """
         freed = 0
-        with self.telling():
-            for blob in self.garbage(keep):
+        with self._locked(_USE, flocks.ALONE, emit), self.telling():
+            for blob in self.garbage(keep()):
                 self.path(blob.sha256).unlink(missing_ok=True)
                 freed += blob.size
-            with _gate(self._folder("incoming"), fcntl.LOCK_EX):
-                freed += sum(map(_remove_if_free, self.root.glob("incoming/tmp-*")))
-            return freed + self._drop_partials()
+            return freed + self._sweep(self._folder("incoming")) + self._drop_partials()
+
+    def _sweep(self, folder: Path) -> int:
+        """Remove what killed runs left of files on their way in; return the bytes freed."""
+        self._swept = True
+        with gate(folder, fcntl.LOCK_EX):
+            return sum(map(remove_if_free, folder.glob("tmp-*")))
 
     def _drop_partials(self) -> int:
         freed = 0
         kept = (path for path in self.root.glob("incoming/*") if path.suffix in {".part", ".pieces"})
         for path in kept:
-            guard = self.root / "locks" / _file_name(f"partial-{path.stem}")
+            guard = self.root / "locks" / file_name(f"partial-{path.stem}")
             with guard.open("a") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                freed += _held_by(path)
+                freed += held_by(path)
                 path.unlink()
                 for suffix in (".json", ".have"):
                     path.with_suffix(suffix).unlink(missing_ok=True)
@@ -348,84 +323,6 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
+    def telling(self) -> AbstractContextManager[None]:
         """Turn what the operating system says of a full or closed disk into our errors."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _FULL:
-                raise StoreFullError(
-                    f"The disk of the store {self.root} is full.",
-                    why="What was fetched so far is kept, and the next run goes on from there.",
-                    next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
-                ) from error
-            if error.errno in _CLOSED and self._concerns(error):
-                raise StoreNotWritableError(
-                    f"The store {self.root} cannot be written: {error.strerror}.",
-                    why="The folder belongs to another user, is read-only, or its place is taken by a file.",
-                    next_step="set WHEELHOUSE_STORE to a folder that you can write",
-                ) from error
-            raise
-
-    def _concerns(self, error: OSError) -> bool:
-        """Tell whether an error is about the store, and not about a file that is copied into it."""
-        if not isinstance(error.filename, str):
-            return True
-        path = Path(error.filename)
-        return path.is_relative_to(self.root) or self.root.is_relative_to(path)
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    """Return what changes with a file's bytes: device, inode, size and both times; nothing where it is missing."""
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-
-
-def _held_by(path: Path) -> int:
-    """Return the bytes that a file takes, holes not counted."""
-    status = path.stat()
-    return min(status.st_size, status.st_blocks * 512)
-
-
-def _file_name(key: str) -> str:
-    return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    return record if isinstance(record, dict) else None
-
-
-def _flush_to_disk(path: Path) -> None:
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
-@contextmanager
-def _gate(folder: Path, kind: int) -> Iterator[None]:
-    """Keep who clears away out of the moment in which a new file is there and not yet locked."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(number, kind)
-        yield
-    finally:
-        os.close(number)
-
-
-def _remove_if_free(path: Path) -> int:
-    with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        size = path.stat().st_size
-        path.unlink(missing_ok=True)
-        return size
-    return 0
+        return telling(self.root)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,9 +15,11 @@ import pip
 from platformdirs import user_cache_path
 
 from ascend_wheelhouse.base.errors import VerifyError
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.report import Report, Result
+from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import collect, emulation, environment, page, stubbing
 from ascend_wheelhouse.verify.found import FoundWheelhouse
@@ -63,8 +64,8 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
             setting, results = _install_and_run(wanted, setting, say)
         report = runner.make_report(setting, results)
     wanted.reports.mkdir(parents=True, exist_ok=True)
+    write_whole(wanted.reports / "report.html", page.render([report]))
     report.write(wanted.reports / "report.json")
-    (wanted.reports / "report.html").write_text(page.render([report]), encoding="utf-8")
     return report
 
 
@@ -74,11 +75,8 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
         keep.mkdir(parents=True)
         yield keep
         return
-    work = Path(tempfile.mkdtemp(prefix="av-"))
-    try:
+    with scratch(prefix="av-all-") as work:
         yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:

@@ -10,13 +10,13 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.node.scratch import scratch
 
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 RECOMMENDED = {"aarch64": "gcc-aarch64-linux-gnu", "x86_64": "gcc-x86-64-linux-gnu"}
@@ -53,8 +53,8 @@ def debian_root(machine: str, packages: tuple[str, ...], store: Path) -> Path:
     roots.mkdir(parents=True, exist_ok=True)
     with _alone(roots / f"{place.name}.lock"):
         if not place.is_dir():
-            with tempfile.TemporaryDirectory(dir=roots, prefix=".new-") as folder:
-                made = _make(Path(folder), machine, packages)
+            with scratch(roots) as folder:
+                made = _make(folder, machine, packages)
                 made.rename(place)
     return place
 

@@ -11,10 +11,10 @@ import binascii
 import re
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from .. import errors
+from ..scratch import scratch
 from .sshsig import (
     DO_NOT_USE,
     KEY_KIND,
@@ -98,8 +98,8 @@ def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
     sound = verify_in_python(message, signature)
     if not sound or program is None:
         return sound
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-signature-") as folder:
-        signers, file = Path(folder, "allowed_signers"), Path(folder, "signature")
+    with scratch() as folder:
+        signers, file = folder / "allowed_signers", folder / "signature"
         signers.write_text(f'{NAMESPACE} namespaces="{NAMESPACE}" {public_line(signature.key)}\n')
         file.write_bytes(armoured)
         words = ["-Y", "verify", "-f", str(signers), "-I", NAMESPACE, "-n", NAMESPACE, "-s", str(file)]

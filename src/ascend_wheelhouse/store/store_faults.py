@@ -1,0 +1,72 @@
+"""What can go wrong with the store, and how the operating system says it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+
+
+class StoreFullError(HostUnfitError):
+    """The disk of the store has no room left."""
+
+
+class StoreNotWritableError(HostUnfitError):
+    """The store's folder cannot be written."""
+
+
+class DamagedBlobError(IntegrityError):
+    """A blob's bytes are no longer those that its name promises.
+
+    Args:
+        sha256: What they must be.
+        path: Where it is, or was.
+        found: The sha256 that it has.
+    """
+
+    def __init__(self, sha256: str, path: Path, found: str) -> None:
+        self.sha256 = sha256
+        super().__init__(
+            f"{path} was damaged: its sha256 is {found}.",
+            why="The disk failed, or something wrote to the store; the file has been removed.",
+            next_step="run the command again to fetch the file anew",
+        )
+
+
+class BlobMissingError(IntegrityError):
+    """A blob that something refers to is not in the store."""
+
+
+@contextmanager
+def telling(root: Path) -> Iterator[None]:
+    """Turn what the operating system says of a store's full or closed disk into our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreFullError(
+                f"The disk of the store {root} is full.",
+                why="What was fetched so far is kept, and the next run goes on from there.",
+                next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
+            ) from error
+        if error.errno in _CLOSED and _concerns(root, error):
+            raise StoreNotWritableError(
+                f"The store {root} cannot be written: {error.strerror}.",
+                why="The folder belongs to another user, is read-only, or its place is taken by a file.",
+                next_step="set WHEELHOUSE_STORE to a folder that you can write",
+            ) from error
+        raise
+
+
+def _concerns(root: Path, error: OSError) -> bool:
+    """Tell whether an error is about the store, and not about a file that is copied into it."""
+    if not isinstance(error.filename, str):
+        return True
+    path = Path(error.filename)
+    return path.is_relative_to(root) or root.is_relative_to(path)

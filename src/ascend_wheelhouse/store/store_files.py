@@ -1,0 +1,102 @@
+"""Small operations on the files of a store."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partial:
+    """A download in flight, held by this process alone; `note` tells which file it is a part of."""
+
+    path: Path
+    note_path: Path
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there already."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def note(self) -> dict[str, str]:
+        """What was noted with the bytes, such as their ETag; empty when unknown."""
+        return {str(key): str(value) for key, value in (read_json(self.note_path) or {}).items()}
+
+    def remember(self, note: dict[str, str]) -> None:
+        """Keep `note` beside the bytes for the run that continues them."""
+        self.note_path.write_text(json.dumps(note), encoding="utf-8")
+
+    def drop(self) -> None:
+        """Forget the bytes and the note."""
+        self.path.unlink(missing_ok=True)
+        self.note_path.unlink(missing_ok=True)
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file's bytes: device, inode, size and both times; nothing where it is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def held_by(path: Path) -> int:
+    """Return the bytes that a file takes, holes not counted."""
+    status = path.stat()
+    return min(status.st_size, status.st_blocks * 512)
+
+
+def file_name(key: str) -> str:
+    """Return the file name of a key: the key itself where it is plain."""
+    return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a file; None where it is missing or none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have the bytes of a file on the disk, so that a name given after it stands for all of them."""
+    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def gate(folder: Path, kind: int) -> Iterator[None]:
+    """Keep who clears away out of the moment in which a new file is there and not yet locked."""
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(number, kind)
+        yield
+    finally:
+        os.close(number)
+
+
+def remove_if_free(path: Path) -> int:
+    """Remove a file that no process holds and return its size in bytes; 0 where one does."""
+    with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        size = path.stat().st_size
+        path.unlink(missing_ok=True)
+        return size
+    return 0
