@@ -23,7 +23,7 @@ from ascend_wheelhouse.store.git_source import GitBundleMissingError
 from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
-SCRIPT = Path(__file__).with_name("build_tiny.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "build_tiny.py"
 
 
 @pytest.fixture(autouse=True)

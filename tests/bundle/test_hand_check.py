@@ -15,15 +15,12 @@ from pathlib import Path
 
 import pytest
 from bundle_fixtures import join
+from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.bundle.command import bundle_command
 from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
-
-sys.path.append(str(Path(__file__).parents[1] / "install"))
-
-from small_wheelhouse import SmallWheelhouse
 
 DOCS = Path(__file__).parents[2] / "docs"
 CHECK = re.compile(r"<!-- hand check ([^\n:]+):[^\n]*-->\n((?:    [^\n]+\n)+)")

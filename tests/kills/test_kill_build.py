@@ -12,7 +12,7 @@ from tiny import tiny_job
 
 from ascend_wheelhouse.store.store import Store
 
-_BUILD = Path(__file__).parents[1] / "building" / "build_tiny.py"
+_BUILD = Path(__file__).parents[1] / "support" / "build_tiny.py"
 _STEPS = ("echo one; sleep 0.05; echo two", "echo three", "gcc -c -o other.o tiny.c")
 
 

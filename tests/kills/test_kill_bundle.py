@@ -36,9 +36,9 @@ class Form:
 
 FORMS = {
     "pack": Form(words=_PACK),
-    "split": Form(words=(*_PACK, "--split", "100K"), old={"split": "100K"}),
+    "split": Form(words=(*_PACK, "--split", "100K"), old={"split": 100 << 10}),
     "to-parts": Form(words=(*_PACK, "--split", "100K")),
-    "from-parts": Form(words=_PACK, old={"split": "100K"}),
+    "from-parts": Form(words=_PACK, old={"split": 100 << 10}),
     "oci": Form(out="b.oci", words=(*_PACK, "--oci"), old={"oci": True}),
     "delta": Form(words=(*_PACK, "--base", "base.tar")),
     "rebuild": Form(words=("--rebuild", "delta.tar", "--base", "base.tar", "--insecure-no-signature")),

@@ -19,7 +19,7 @@ from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.whole_file import write_whole
 
 _NODE = Path(__file__).parents[1] / "node"
-_INSTALLER = _NODE.parent / "installer.py"
+_INSTALLER = _NODE.parent / "folder/installer.py"
 
 
 def request_key(asked: Mapping[str, object]) -> str:
