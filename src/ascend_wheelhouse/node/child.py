@@ -47,7 +47,9 @@ def main(arguments: list[str]) -> int:
             stream.write(json.dumps(line, default=str) + "\n")
             stream.flush()
 
-        say(_judge(request, say))
+        verdict = _judge(request, say)
+        software = importlib.import_module(f"{PACKAGE}.software").loaded()
+        say({**verdict, "software": software})
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import supervise
+from . import software, supervise
 from .activate import openmp_library
 from .host import cann
 from .planning import obstacle, plan
@@ -171,7 +171,7 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
         evidence=evidence,
         detail=str(said.get("detail") or ended.output) if failed else "",
         figures=figures,
-        markers=_markers(probe, setting),
+        markers=(*_markers(probe, setting), *((software.WORDS,) if said.get("software") else ())),
     )
 
 
@@ -233,6 +233,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "emulated": setting.launcher.emulated,
             "require_npu": setting.options.require_npu,
             "sealed": setting.launcher.sealed,
+            "software_npu": setting.ascend.software,
             "standins": bool(setting.options.standins) and not setting.ascend.devices,
             "stubs": bool(setting.options.stubs) and not setting.ascend.toolkit,
             "topology": setting.options.topology,

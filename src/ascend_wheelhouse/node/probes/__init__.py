@@ -26,6 +26,7 @@ class Probe:
         standins: It may use the stand-in modules for serving on a CPU.
         components: Distributions of which one must be there, or there is nothing to probe.
         without_cann: It says something only where there is no CANN.
+        hardware: Why it cannot run on the software NPU, or empty.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Probe:
     standins: bool = False
     components: tuple[str, ...] = ()
     without_cann: bool = False
+    hardware: str = ""
 
     @property
     def module(self) -> str:
@@ -67,13 +69,48 @@ CATALOGUE: Sequence[Probe] = (
     Probe(name="npu-memory", markers=_NPU, components=("torch-npu",)),
     Probe(name="npu-matmul", markers=_NPU, seconds=300, components=("torch-npu",)),
     Probe(name="npu-attention", markers=_NPU, seconds=300, components=("torch-npu",)),
-    Probe(name="npu-graph", markers=_NPU, seconds=300, components=("torch-npu",)),
+    Probe(
+        name="npu-graph",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        hardware="it does not capture graphs",
+    ),
     Probe(name="npu-streams", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-compile", markers=_NPU, seconds=600, memory=32 * GIB, components=("torch-npu",)),
-    Probe(name="triton-kernel", markers=_NPU, seconds=600, components=("triton-ascend",)),
-    Probe(name="sgl-kernel-npu-ops", markers=_NPU, components=("sgl-kernel-npu",)),
-    Probe(name="custom-ops", markers=_NPU, components=("custom-ops",)),
-    Probe(name="memfabric", markers=_NPU, seconds=180, components=("mf-adapter", "memfabric-hybrid")),
+    Probe(
+        name="npu-compile",
+        markers=_NPU,
+        seconds=600,
+        memory=32 * GIB,
+        components=("torch-npu",),
+        hardware="it has no graph engine and no compiler of operators",
+    ),
+    Probe(
+        name="triton-kernel",
+        markers=_NPU,
+        seconds=600,
+        components=("triton-ascend",),
+        hardware="BiSheng compiles for the chip, and nothing here executes its code",
+    ),
+    Probe(
+        name="sgl-kernel-npu-ops",
+        markers=_NPU,
+        components=("sgl-kernel-npu",),
+        hardware="the operators are the chip's machine code",
+    ),
+    Probe(
+        name="custom-ops",
+        markers=_NPU,
+        components=("custom-ops",),
+        hardware="the operators are the chip's machine code",
+    ),
+    Probe(
+        name="memfabric",
+        markers=_NPU,
+        seconds=180,
+        components=("mf-adapter", "memfabric-hybrid"),
+        hardware="it moves bytes through the driver of real devices",
+    ),
     Probe(
         name="hccl-all-reduce",
         markers=("cann", "multi_npu"),
@@ -82,7 +119,12 @@ CATALOGUE: Sequence[Probe] = (
         components=("torch-npu",),
     ),
     Probe(
-        name="deep-ep", markers=("cann", "multi_npu"), seconds=900, memory=128 * GIB, components=("deep-ep",)
+        name="deep-ep",
+        markers=("cann", "multi_npu"),
+        seconds=900,
+        memory=128 * GIB,
+        components=("deep-ep",),
+        hardware="the operators are the chip's machine code",
     ),
     Probe(
         name="server",
@@ -92,6 +134,7 @@ CATALOGUE: Sequence[Probe] = (
         stubs=True,
         standins=True,
         components=("sglang",),
+        hardware="its attention backend needs operators that the software NPU lacks",
     ),
 )
 
