@@ -162,6 +162,8 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
     said = lines[-1] if lines and "verdict" in lines[-1] else {}
     doing = next((line["doing"] for line in reversed(lines) if "doing" in line), "start")
     verdict, evidence = _verdict(said, ended, doing, probe, setting)
+    if verdict not in {"passed", "skipped"} and probe.advice:
+        evidence = f"{evidence}; next: {probe.advice}"
     figures = {**said.get("figures", {}), "peak_mib": ended.peak >> 20}
     failed = verdict not in {"passed", "skipped"}
     return Result(
@@ -171,7 +173,7 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
         evidence=evidence,
         detail=str(said.get("detail") or ended.output) if failed else "",
         figures=figures,
-        markers=(*_markers(probe, setting), *((software.WORDS,) if said.get("software") else ())),
+        markers=_markers(probe, setting, loaded=bool(said.get("software"))),
     )
 
 
@@ -213,9 +215,11 @@ def _announced(result: Result, options: Options) -> Result:
     )
 
 
-def _markers(probe: Probe, setting: Setting) -> tuple[str, ...]:
+def _markers(probe: Probe, setting: Setting, *, loaded: bool = False) -> tuple[str, ...]:
     emulated = setting.launcher.emulated and "host" not in probe.markers
-    return (*probe.markers, "emulated") if emulated else probe.markers
+    asks = probe.on_device or "cann" in probe.markers
+    seen = loaded or (asks and bool(setting.ascend.software))
+    return (*probe.markers, *(["emulated"] if emulated else []), *([software.WORDS] if seen else []))
 
 
 def make_report(setting: Setting, results: Sequence[Result]) -> Report:

@@ -27,6 +27,7 @@ class Probe:
         components: Distributions of which one must be there, or there is nothing to probe.
         without_cann: It says something only where there is no CANN.
         hardware: Why it cannot run on the software NPU, or empty.
+        advice: What a person does when it does not pass; told with the verdict.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Probe:
     components: tuple[str, ...] = ()
     without_cann: bool = False
     hardware: str = ""
+    advice: str = ""
 
     @property
     def module(self) -> str:
@@ -63,12 +65,42 @@ CATALOGUE: Sequence[Probe] = (
     Probe(name="torch-npu-stubs", stubs=True, without_cann=True, components=("torch-npu",)),
     Probe(name="serving-imports", seconds=300, stubs=True, standins=True, components=("sglang",)),
     Probe(name="host-settings", markers=("host",)),
-    Probe(name="cann-versions", markers=("host", "cann")),
-    Probe(name="npu-smi", markers=("host", "npu")),
-    Probe(name="npu-devices", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-memory", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-matmul", markers=_NPU, seconds=300, components=("torch-npu",)),
-    Probe(name="npu-attention", markers=_NPU, seconds=300, components=("torch-npu",)),
+    Probe(
+        name="cann-versions",
+        markers=("host", "cann"),
+        advice="install what the cell names (install.py --payloads), or take the wheelhouse for this chip and CANN",
+    ),
+    Probe(
+        name="npu-smi",
+        markers=("host", "npu"),
+        advice="npu-smi info -t health -i NPU and dmesg tell more; leave the NPU out until it is reset or replaced",
+    ),
+    Probe(
+        name="npu-devices",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="compare npu-smi info with /dev/davinci*, read ~/ascend/log; ASCEND_RT_VISIBLE_DEVICES leaves one out",
+    ),
+    Probe(
+        name="npu-memory",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="npu-smi info names the processes that hold memory: end them, or reset the device and run this again",
+    ),
+    Probe(
+        name="npu-matmul",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        advice="the kernels must be this chip's and this CANN's (cann-versions); ASCEND_LAUNCH_BLOCKING=1 names one",
+    ),
+    Probe(
+        name="npu-attention",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        advice="the fused kernel is in CANN's operator package: install that of this chip and this CANN anew",
+    ),
     Probe(
         name="npu-graph",
         markers=_NPU,
@@ -76,7 +108,12 @@ CATALOGUE: Sequence[Probe] = (
         components=("torch-npu",),
         hardware="it does not capture graphs",
     ),
-    Probe(name="npu-streams", markers=_NPU, components=("torch-npu",)),
+    Probe(
+        name="npu-streams",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="compare driver, firmware and CANN with the cell (cann-versions), then reset the device",
+    ),
     Probe(
         name="npu-compile",
         markers=_NPU,
@@ -117,6 +154,7 @@ CATALOGUE: Sequence[Probe] = (
         seconds=600,
         memory=128 * GIB,
         components=("torch-npu",),
+        advice="hccn_tool -i N -link -g shows a link, HCCL_SOCKET_IFNAME chooses the card, ~/ascend/log has the cause",
     ),
     Probe(
         name="deep-ep",
