@@ -82,15 +82,16 @@ def packages(node: Node, store: Path) -> Path:
         SoftwareNpuBrokenError: The build failed.
     """
     _require(node)
-    place = store / "software-npu" / f"{_digest(node.sources)}-{node.cann}"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with (place.parent / "lock").open("w") as lock:
+    place = store / "software-npu" / _digest(node.sources)
+    place.mkdir(parents=True, exist_ok=True)
+    made = place / f"packages-{node.cann}"
+    with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not place.is_dir():
-            with tempfile.TemporaryDirectory(dir=place.parent, prefix=".new-") as folder:
-                _build(node, Path(folder))
-                (Path(folder) / "packages").rename(place)
-    return place
+        if not made.is_dir():
+            with tempfile.TemporaryDirectory(dir=place, prefix=".new-") as folder:
+                _build(node, place / "build", Path(folder) / "packages")
+                (Path(folder) / "packages").rename(made)
+    return made
 
 
 def _require(node: Node) -> None:
@@ -121,16 +122,12 @@ def _digest(sources: Path) -> str:
     return found.hexdigest()[:16]
 
 
-def _build(node: Node, folder: Path) -> None:
-    made = f"OUT={folder / 'build'}"
-    version = f"CANN_VERSION={node.cann}"
+def _build(node: Node, build: Path, packed: Path) -> None:
+    made, python = f"OUT={build}", f"PYTHON={sys.executable}"
     pack = node.sources / "package" / "make_packages.sh"
     try:
-        process.run(
-            ["make", "-s", "-j2", "-C", node.sources, made, version, f"PYTHON={sys.executable}"],
-            timeout=_BUILD_SECONDS,
-        )
-        process.run(["sh", pack, folder / "build", folder / "packages", node.cann], timeout=_BUILD_SECONDS)
+        process.run(["make", "-s", "-j2", "-C", node.sources, made, python], timeout=_BUILD_SECONDS)
+        process.run(["sh", pack, build, packed, node.cann], timeout=_BUILD_SECONDS)
     except process.CommandFailedError as error:
         raise SoftwareNpuBrokenError(
             "The software NPU does not build.", why=error.tail(), next_step=f"make -C {node.sources}"

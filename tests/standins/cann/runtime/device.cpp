@@ -1,6 +1,8 @@
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <dlfcn.h>
+#include <fstream>
 #include <sstream>
 #include <unistd.h>
 #include <vector>
@@ -214,6 +216,22 @@ SOFTWARE_NPU_API int aclrtGetLastError(int) { return kSuccess; }
 
 namespace {
 
+// The version that the installed tree says it is: version.cfg beside the libraries' folder.
+std::string installed_version() {
+  Dl_info here;
+  std::string found = "0.0.0";
+  if (dladdr(reinterpret_cast<void*>(&installed_version), &here) != 0) {
+    const std::string library = here.dli_fname;
+    std::ifstream file(library.substr(0, library.rfind('/') + 1) + "../version.cfg");
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("Version=", 0) == 0) {
+        found = line.substr(8);
+      }
+    }
+  }
+  return found;
+}
+
 int copy_version(char* into, size_t size, const std::string& text) {
   std::memset(into, 0, size);
   std::strncpy(into, text.c_str(), size - 1);
@@ -222,17 +240,13 @@ int copy_version(char* into, size_t size, const std::string& text) {
 
 }  // namespace
 
-#ifndef SOFTWARE_CANN_VERSION
-#error "the Makefile gives SOFTWARE_CANN_VERSION"
-#endif
-
 SOFTWARE_NPU_API int aclsysGetCANNVersion(int, AclPackageVersion* version) {
   *version = AclPackageVersion{};
-  return copy_version(version->version, kVersionSize, SOFTWARE_CANN_VERSION);
+  return copy_version(version->version, kVersionSize, installed_version());
 }
 
 SOFTWARE_NPU_API int aclsysGetVersionStr(char*, char* version) {
-  return copy_version(version, kVersionSize, SOFTWARE_CANN_VERSION);
+  return copy_version(version, kVersionSize, installed_version());
 }
 
 SOFTWARE_NPU_API void aclAppLog(int, const char*, const char*, uint32_t, const char*, ...) {}
