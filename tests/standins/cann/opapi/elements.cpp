@@ -111,6 +111,9 @@ uint16_t float_to_half(float value) {
   if (size >= 65520.0F) {  // half way between the largest finite half and the next power of two
     return sign | 0x7C00;
   }
+  if (size == 0.0F) {
+    return sign;
+  }
   int exponent = 0;
   std::frexp(size, &exponent);
   const int shift = std::max(exponent - 11, -24);

@@ -67,28 +67,38 @@ ACLNN(aclnnMaskedSelect, const aclTensor* self, const aclTensor* mask, aclTensor
     });
   });
 }
-ACLNN(aclnnNonzero, const aclTensor* self, aclTensor* out) {
-  return prepare(__func__, workspace, executor, [&] {
-    return at_once([&] {
-      const View seen = of(self);
-      const auto values = all<double>(seen);
-      const auto rank = static_cast<int64_t>(seen.dims.size());
-      std::vector<int64_t> places;
-      for (int64_t linear = 0; linear < static_cast<int64_t>(values.size()); ++linear) {
-        if (values[static_cast<size_t>(linear)] != 0) {
-          Dims at(seen.dims.size());
-          int64_t rest = linear;
-          for (size_t axis = seen.dims.size(); axis-- > 0;) {
-            at[axis] = rest % seen.dims[axis];
-            rest /= seen.dims[axis];
-          }
-          places.insert(places.end(), at.begin(), at.end());
-        }
+namespace {
+
+// The places of the elements that are not zero: a row for each, or (by columns) a row for each dimension.
+void nonzero(const View& seen, aclTensor* out, bool by_columns) {
+  const auto values = all<double>(seen);
+  const auto rank = static_cast<int64_t>(seen.dims.size());
+  std::vector<int64_t> places;
+  for (int64_t linear = 0; linear < static_cast<int64_t>(values.size()); ++linear) {
+    if (values[static_cast<size_t>(linear)] != 0) {
+      Dims at(seen.dims.size());
+      int64_t rest = linear;
+      for (size_t axis = seen.dims.size(); axis-- > 0;) {
+        at[axis] = rest % seen.dims[axis];
+        rest /= seen.dims[axis];
       }
-      const int64_t found = rank == 0 ? 0 : static_cast<int64_t>(places.size()) / rank;
-      out->view.dims = {found, rank};
-      out->view.strides = {rank, 1};
-      put(out->view, places);
-    });
-  });
+      places.insert(places.end(), at.begin(), at.end());
+    }
+  }
+  const int64_t found = rank == 0 ? 0 : static_cast<int64_t>(places.size()) / rank;
+  View rows = out->view;
+  rows.dims = {found, rank};
+  rows.strides = by_columns ? Dims{1, found} : Dims{rank, 1};
+  put(rows, places);
+  out->view.dims = by_columns ? Dims{rank, found} : rows.dims;
+  out->view.strides = contiguous(out->view.dims);
+}
+
+}  // namespace
+
+ACLNN(aclnnNonzero, const aclTensor* self, aclTensor* out) {
+  return prepare(__func__, workspace, executor, [&] { return at_once([&] { nonzero(of(self), out, false); }); });
+}
+ACLNN(aclnnNonzeroV2, const aclTensor* self, aclTensor* out) {
+  return prepare(__func__, workspace, executor, [&] { return at_once([&] { nonzero(of(self), out, true); }); });
 }
