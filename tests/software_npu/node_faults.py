@@ -116,20 +116,19 @@ FAULTS = (
         name="a chip that torch_npu does not know",
         probe="npu-devices",
         setting="wrong-soc=Ascend999",
-        verdict="crashed",
-        told=r"next: compare npu-smi info",
+        told=r"the wheelhouse is for a3, the devices are Ascend999",
     ),
     Fault(
         name="a device that does not open",
         probe="npu-devices",
         setting="device-unhealthy@1",
-        told=r"507033.*next: compare npu-smi info",
+        told=r"507033; EE9999: .*device 1 is unhealthy.*next: compare npu-smi info",
     ),
     Fault(
         name="a runtime that does not start",
         probe="npu-devices",
         setting="init-fails",
-        told=r"next: compare npu-smi",
+        told=r"the driver does not answer.*next: compare npu-smi",
     ),
     Fault(
         name="one device that adds wrongly",
@@ -238,7 +237,7 @@ FAULTS = (
         name="an attention kernel that is missing",
         probe="npu-attention",
         setting="operator-missing=aclnnFlashAttentionScore",
-        told=r"next: the fused kernel is in CANN's operator package",
+        told=r"aclnnFlashAttentionScore has no kernel for this chip.*next: the fused kernel is in CANN",
     ),
     Fault(
         name="attention that is not a number",
