@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +17,27 @@ import pytest
 from soft_nodes import CELL, SOURCES
 
 from ascend_wheelhouse.node.report import Report, read_report
+from ascend_wheelhouse.verify import emulation
 
 pytest_plugins = ["node_fixtures"]
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 ASKED = ("cann-versions", "npu-smi", "npu-devices", "npu-graph")
+
+
+VERSIONS = {"x86_64": ("2.13.0", "2.13.0"), "aarch64": ("2.8.0", "2.8.0.post2")}
+NEEDED = [
+    "filelock",
+    "fsspec",
+    "jinja2",
+    "markupsafe",
+    "mpmath",
+    "networkx",
+    "numpy",
+    "pyyaml",
+    "sympy",
+    "typing_extensions",
+]
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -29,26 +48,26 @@ def described(path: Path) -> dict[str, Any]:
     return {**place, "name": name.replace("_", "-").lower(), "version": version, "component": None}
 
 
-@pytest.fixture(scope="module")
-def wheelhouse(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a wheelhouse of torch and torch_npu; SOFTWARE_NPU_WHEELS names a folder that has them already."""
-    assert packages.is_dir()
-    folder = tmp_path_factory.mktemp("wheelhouse")
+def make_wheelhouse(folder: Path, machine: str) -> Path:
+    """Make a wheelhouse of torch and torch_npu; SOFTWARE_NPU_WHEELS names a folder of ready ones for each machine."""
     (folder / "wheels").mkdir()
-    if ready := os.environ.get("SOFTWARE_NPU_WHEELS"):
-        for path in Path(ready).glob("*.whl"):
+    ready = Path(os.environ.get("SOFTWARE_NPU_WHEELS", "")) / machine
+    if ready.is_dir() and any(ready.glob("torch_npu-*.whl")):
+        for path in ready.glob("*.whl"):
             (folder / "wheels" / path.name).symlink_to(path)
     else:
-        pip = [sys.executable, "-m", "pip", "download", "-q", "-d", str(folder / "wheels")]
-        subprocess.run([*pip, "torch==2.13.0", "numpy", "pyyaml"], check=True, capture_output=True)
-        subprocess.run([*pip, "--no-deps", "torch_npu==2.13.0"], check=True, capture_output=True)
+        torch, torch_npu = VERSIONS[machine]
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(folder / "wheels")]
+        foreign = [] if machine == platform.machine() else ["--platform", f"manylinux_2_28_{machine}"]
+        binary = ["--only-binary", ":all:", *foreign] if foreign else []
+        subprocess.run([*pip, *binary, f"torch=={torch}", f"torch_npu=={torch_npu}", *NEEDED], check=True)
     files = [described(path) for path in sorted((folder / "wheels").glob("*.whl"))]
     lines = [f"{one['name']}=={one['version']} --hash=sha256:{one['sha256']}\n" for one in files]
-    (folder / "requirements.x86_64.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / f"requirements.{machine}.txt").write_text("".join(lines), encoding="utf-8")
     manifest = {
         "schema": 1,
         "stack": "torch-npu",
-        "platform": "x86_64",
+        "platform": machine,
         "files": files,
         "pending": [],
         "cell": CELL,
@@ -57,10 +76,18 @@ def wheelhouse(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-def verify(wheelhouse: Path, reports: Path, *more: str) -> tuple[subprocess.CompletedProcess[str], Report]:
+@pytest.fixture(scope="module")
+def wheelhouse(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    assert packages.is_dir()
+    return make_wheelhouse(tmp_path_factory.mktemp("wheelhouse"), "x86_64")
+
+
+def verify(
+    wheelhouse: Path, reports: Path, *more: str, probes: Sequence[str] = ASKED
+) -> tuple[subprocess.CompletedProcess[str], Report]:
     """Run the command for a few probes and read its report."""
     words = ["--wheelhouse", str(wheelhouse), "--report", str(reports), "--standins", str(SOURCES.parent)]
-    asked = [word for name in ASKED for word in ("--only", name)]
+    asked = [word for name in probes for word in ("--only", name)]
     command = [sys.executable, "-m", "ascend_wheelhouse.verify", *words, "--cann", "software", *asked, *more]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done, read_report(reports / "report.json")
@@ -90,3 +117,20 @@ def test_requiring_an_npu_ends_with_nine_before_anything_is_installed(
     assert done.returncode == 9, done.stdout + done.stderr
     assert [one.probe for one in report.results] == ["npu-present"]
     assert "is no NPU: run this on an Atlas node" in report.results[0].evidence
+
+
+def test_the_other_machine_s_wheelhouse_computes_on_a_software_node_under_emulation(
+    packages: Path, tmp_path: Path
+) -> None:
+    missing = [need.name for need in emulation.needs("aarch64") if need.required and not need.present]
+    if missing or shutil.which("aarch64-linux-gnu-g++") is None:
+        pytest.skip(f"emulation lacks {', '.join(missing) or 'the cross compiler'}")
+    assert packages.is_dir()
+    (tmp_path / "wheelhouse").mkdir()
+    wheelhouse = make_wheelhouse(tmp_path / "wheelhouse", "aarch64")
+    done, report = verify(wheelhouse, tmp_path / "reports", probes=("cann-versions", "npu-matmul"))
+    verdicts = {one.probe: one.verdict for one in report.results}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verdicts == {"sealed-install": "passed", "cann-versions": "skipped", "npu-matmul": "passed"}
+    assert report.software
+    assert report.conditions["emulated"]

@@ -52,11 +52,17 @@ def _device_obstacle(probe: Probe, setting: Setting) -> str:
         return f"a {software.WORDS} ({ascend.software}) is no NPU: run this on an Atlas node, or without --require-npu"
     if probe.on_device and not ascend.devices:
         return cann.NO_NPU
+    if ascend.software and setting.launcher.emulated and "host" in probe.markers and _asks(probe):
+        return f"the {software.WORDS} stands in the emulated system's root, and this reads the machine's own files"
     if probe.hardware and ascend.software:
         return f"not on a {software.WORDS}: {probe.hardware}"
     if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
         return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
     return ""
+
+
+def _asks(probe: Probe) -> bool:
+    return probe.on_device or "cann" in probe.markers
 
 
 def _awaited(probe: Probe, setting: Setting) -> str:

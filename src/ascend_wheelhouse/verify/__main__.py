@@ -76,13 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _on_software_node(given: argparse.Namespace, words: Sequence[str]) -> int:
     """Make a software node and do the whole verification on it; its own exit code is ours."""
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
-    if wheelhouse.machine != platform.machine():
-        raise UsageError(
-            f"The software NPU is made for this machine, the wheelhouse is for {wheelhouse.machine}.",
-            next_step="name a wheelhouse for this machine, or leave --cann out",
-        )
-    sources = (given.standins or Path("tests/standins")).resolve() / "cann"
-    node = software_node.node_for(wheelhouse, sources)
+    node = _node(given, wheelhouse)
+    if node.machine != platform.machine():
+        return _run(given, node)
     made = software_node.packages(node, prepare.default_store())
     with tempfile.TemporaryDirectory(prefix="av-node-") as folder:
         place = software_node.make(node, made, Path(folder))
@@ -90,7 +86,11 @@ def _on_software_node(given: argparse.Namespace, words: Sequence[str]) -> int:
         return subprocess.run(software_node.entering(node, place, again), check=False).returncode
 
 
-def _run(given: argparse.Namespace) -> int:
+def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> software_node.Node:
+    return software_node.node_for(wheelhouse, (given.standins or Path("tests/standins")).resolve() / "cann")
+
+
+def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
     require = cann.look().real if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
@@ -111,6 +111,7 @@ def _run(given: argparse.Namespace) -> int:
         store=prepare.default_store(),
         keep=_new_folder(given.keep),
         payloads=given.node,
+        node=node,
         pytest=given.pytest,
     )
     report = prepare.verify(wanted, _say)

@@ -20,7 +20,15 @@ from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
-from ascend_wheelhouse.verify import collect, emulation, environment, page, software_node, stubbing
+from ascend_wheelhouse.verify import (
+    collect,
+    emulation,
+    environment,
+    page,
+    software_node,
+    software_root,
+    stubbing,
+)
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
 
@@ -37,6 +45,7 @@ class Wanted:
         store: Where system roots for emulation are kept.
         keep: Where the environment and what belongs to it stay afterwards; a folder that is removed when None.
         payloads: On a software node, the folder of its `.run` packages.
+        node: The software node that an emulated verification makes for itself.
         pytest: More arguments for pytest.
     """
 
@@ -48,6 +57,7 @@ class Wanted:
     store: Path
     keep: Path | None = None
     payloads: Path | None = None
+    node: software_node.Node | None = None
     pytest: Sequence[str] = ()
 
 
@@ -91,7 +101,12 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
-        launcher = emulation.launcher(wanted.wheelhouse, work, wanted.store)
+        emulated = emulation.launcher(wanted.wheelhouse, work, wanted.store)
+        if wanted.node is not None:
+            made = software_node.packages(wanted.node, wanted.store)
+            inner = software_root.make(wanted.node, made, emulated.root, work / "software")
+            emulated, found = replace(emulated, root=inner.root), inner.ascend
+        launcher = emulated
         node = Path(shutil.copytree(settings.NODE, work / "node"))
     return settings.Setting(
         environment=work / "environment",

@@ -31,7 +31,7 @@ DEVICES = {"a3": 16, "910b": 8}
 MEMORY_GIB = 64
 
 _BUILD_SECONDS = 900
-_TOOLS = {"make": "make", "g++": "g++", "makeself": "makeself", "unshare": "util-linux"}
+_TOOLS = {"make": "make", "makeself": "makeself", "unshare": "util-linux"}
 
 
 class SoftwareNpuSourcesError(UsageError):
@@ -57,6 +57,7 @@ class Node:
         devices: How many there are; 0 for as many as a node of that chip has.
         memory_gib: The memory of each.
         faults: What is wrong with it, as its own configuration takes it.
+        machine: The machine that its libraries are for.
     """
 
     sources: Path
@@ -65,12 +66,23 @@ class Node:
     devices: int = 0
     memory_gib: int = MEMORY_GIB
     faults: str = ""
+    machine: str = platform.machine()
+
+    @property
+    def compiler(self) -> str:
+        """The C++ compiler that makes it."""
+        return "g++" if self.machine == platform.machine() else f"{self.machine}-linux-gnu-g++"
 
 
 def node_for(wheelhouse: FoundWheelhouse, sources: Path) -> Node:
     """Return the node that fits a wheelhouse's cell."""
     cell = wheelhouse.manifest["cell"]
-    return Node(sources=sources, chip=str(cell.get("npu", "a3")), cann=str(cell.get("cann", "9.1.0")))
+    return Node(
+        sources=sources,
+        chip=str(cell.get("npu", "a3")),
+        cann=str(cell.get("cann", "9.1.0")),
+        machine=wheelhouse.machine,
+    )
 
 
 def packages(node: Node, store: Path) -> Path:
@@ -84,12 +96,12 @@ def packages(node: Node, store: Path) -> Path:
     _require(node)
     place = store / "software-npu" / _digest(node.sources)
     place.mkdir(parents=True, exist_ok=True)
-    made = place / f"packages-{node.cann}"
+    made = place / f"packages-{node.cann}-{node.machine}"
     with (place / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.is_dir():
             with tempfile.TemporaryDirectory(dir=place, prefix=".new-") as folder:
-                _build(node, place / "build", Path(folder) / "packages")
+                _build(node, place / f"build-{node.machine}", Path(folder) / "packages")
                 (Path(folder) / "packages").rename(made)
     return made
 
@@ -106,7 +118,11 @@ def _require(node: Node) -> None:
             f"There is no software NPU of the kind {node.chip}; there are {', '.join(PCI_IDS)}.",
             next_step="name a wheelhouse whose cell has one of those",
         )
-    missing = sorted({package for tool, package in _TOOLS.items() if shutil.which(tool) is None})
+    compiler = {
+        node.compiler: "g++" if node.compiler == "g++" else f"g++-{node.machine.replace('_', '-')}-linux-gnu"
+    }
+    tools = {**_TOOLS, **compiler}
+    missing = sorted({package for tool, package in tools.items() if shutil.which(tool) is None})
     if missing:
         raise SoftwareNpuUnfitError(
             f"This host lacks what makes a software node: {', '.join(missing)}.",
@@ -123,11 +139,11 @@ def _digest(sources: Path) -> str:
 
 
 def _build(node: Node, build: Path, packed: Path) -> None:
-    made, python = f"OUT={build}", f"PYTHON={sys.executable}"
+    made = [f"OUT={build}", f"PYTHON={sys.executable}", f"CXX={node.compiler}"]
     pack = node.sources / "package" / "make_packages.sh"
     try:
-        process.run(["make", "-s", "-j2", "-C", node.sources, made, python], timeout=_BUILD_SECONDS)
-        process.run(["sh", pack, build, packed, node.cann], timeout=_BUILD_SECONDS)
+        process.run(["make", "-s", "-j2", "-C", node.sources, *made], timeout=_BUILD_SECONDS)
+        process.run(["sh", pack, build, packed, node.cann, node.machine], timeout=_BUILD_SECONDS)
     except process.CommandFailedError as error:
         raise SoftwareNpuBrokenError(
             "The software NPU does not build.", why=error.tail(), next_step=f"make -C {node.sources}"

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the .run packages and the driver's tree of the software NPU: make_packages.sh BUILD OUT VERSION
+# Makes the .run packages and the driver's tree of the software NPU: make_packages.sh BUILD OUT VERSION [MACHINE]
 # BUILD is what the Makefile made. Needs makeself. OUT gets the two packages and the folder `driver`.
 set -eu
 build=$1 out=$2 version=$3
 here=$(cd "$(dirname "$0")" && pwd)
-machine=$(uname -m)
+machine=${4:-$(uname -m)}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out" "$work/toolkit/tree" "$work/nnal/tree"
