@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -20,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "ascend_node"
+
+_OF_CANN = re.compile(r"E[A-Z]?\w\d{3,4}: ")
+"""How CANN's messages begin in torch_npu's errors: E19999, EZ9999, EE1001 and their like."""
 
 
 def register(folder: Path) -> None:
@@ -47,7 +51,9 @@ def main(arguments: list[str]) -> int:
             stream.write(json.dumps(line, default=str) + "\n")
             stream.flush()
 
-        say(_judge(request, say))
+        verdict = _judge(request, say)
+        software = importlib.import_module(f"{PACKAGE}.software").loaded()
+        say({**verdict, "software": software})
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
@@ -87,8 +93,16 @@ def _judge(request: dict[str, Any], say: Callable[[dict[str, Any]], None]) -> di
 
 
 def _one_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    """Return an error's first line, with CANN's own words and the first cause where there are some."""
+    lines = str(error).strip().splitlines()
+    told = [f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__]
+    told += [line for line in lines[1:] if _OF_CANN.match(line)][:1]
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if cause is not error:
+        told.append(f"because of {_one_line(cause)}")
+    return "; ".join(told)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import software
 from .host import cann
 from .probes import CATALOGUE, Probe
 from .settings import Setting
@@ -14,7 +15,7 @@ def plan(setting: Setting) -> list[Probe]:
     are those of components that the wheelhouse neither holds nor awaits.
     """
     options = setting.options
-    if options.require_npu and not setting.ascend.devices:
+    if options.require_npu and not setting.ascend.real:
         return [Probe(name="npu-present", markers=("npu",))]
     held = setting.held
     awaited = {str(entry["component"]) for entry in setting.manifest.get("pending", [])}
@@ -31,10 +32,8 @@ def plan(setting: Setting) -> list[Probe]:
 def obstacle(probe: Probe, setting: Setting) -> str:
     """Return what keeps a probe from running here, as advice to a person, or an empty text."""
     ascend, options = setting.ascend, setting.options
-    if probe.on_device and not ascend.devices:
-        return cann.NO_NPU
-    if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
-        return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
+    if reason := _device_obstacle(probe, setting):
+        return reason
     if "cann" in probe.markers and not ascend.toolkit:
         return cann.NO_CANN
     if probe.stubs and "torch-npu" in setting.held and not ascend.toolkit and not options.stubs:
@@ -45,6 +44,25 @@ def obstacle(probe: Probe, setting: Setting) -> str:
             "or give --standins tests/standins from the project's source tree"
         )
     return _awaited(probe, setting)
+
+
+def _device_obstacle(probe: Probe, setting: Setting) -> str:
+    ascend = setting.ascend
+    if probe.on_device and setting.options.require_npu and ascend.software:
+        return f"a {software.WORDS} ({ascend.software}) is no NPU: run this on an Atlas node, or without --require-npu"
+    if probe.on_device and not ascend.devices:
+        return cann.NO_NPU
+    if ascend.software and setting.launcher.emulated and "host" in probe.markers and _asks(probe):
+        return f"the {software.WORDS} stands in the emulated system's root, and this reads the machine's own files"
+    if probe.hardware and ascend.software:
+        return f"not on a {software.WORDS}: {probe.hardware}"
+    if "multi_npu" in probe.markers and ascend.devices < 2:  # noqa: PLR2004 - a pair is what it takes
+        return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
+    return ""
+
+
+def _asks(probe: Probe) -> bool:
+    return probe.on_device or "cann" in probe.markers
 
 
 def _awaited(probe: Probe, setting: Setting) -> str:

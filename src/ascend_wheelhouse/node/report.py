@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .software import NO_EVIDENCE, WORDS
+
 Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of-memory", "known"]
 
 SCHEMA = 1
@@ -31,7 +33,7 @@ class Result:
         evidence: One line for a person: the fact, or the cause, or what would let a skipped probe run.
         detail: More lines, such as the end of a traceback; may be empty.
         figures: Measured values by name; units are part of the name.
-        markers: What the probe needs or does: `cann`, `npu`, `multi_npu`, `server`, `emulated`.
+        markers: What the probe needs or does: `cann`, `npu`, `multi_npu`, `server`, `emulated`, `software NPU`.
     """
 
     probe: str
@@ -56,7 +58,8 @@ class Report:
         wheelhouse: `stack`, `platform` and `digest` (sha256 of the manifest).
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
-        conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`.
+        conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, and in
+            `software_npu` what told that the NPUs were software.
         results: In the order of the run.
     """
 
@@ -67,15 +70,29 @@ class Report:
     results: tuple[Result, ...]
 
     @property
+    def software(self) -> bool:
+        """Whether any of it comes from a software NPU, by the machine's signs or a probe's own process."""
+        seen = any(WORDS in result.markers for result in self.results)
+        return seen or bool(self.conditions.get("software_npu"))
+
+    @property
+    def head(self) -> str:
+        """What stands above everything else: what the report is no evidence of, or an empty text."""
+        return NO_EVIDENCE if self.software else ""
+
+    @property
     def exit_code(self) -> int:
-        """0 when every result is good, else 9; with `require_npu` a skipped probe is not good."""
+        """0 when every result is good, else 9; with `require_npu` nothing skipped and no software NPU is good."""
         strict = bool(self.conditions.get("require_npu"))
+        if strict and self.software:
+            return EXIT_FAILED
         good = all(result.good and not (strict and result.verdict == "skipped") for result in self.results)
         return EXIT_DONE if good and self.results else EXIT_FAILED
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `report.json` holds."""
-        return {"schema": SCHEMA, "exit_code": self.exit_code, **asdict(self)}
+        head = {"evidence": self.head} if self.software else {}
+        return {"schema": SCHEMA, "exit_code": self.exit_code, **head, **asdict(self)}
 
     def write(self, path: Path) -> None:
         """Write `report.json`, keys sorted, whole or not at all."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import place, supervise
+from . import place, software, supervise
 from .activate import openmp_library
 from .host import cann
 from .planning import obstacle, plan
@@ -165,6 +165,8 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
     said = lines[-1] if lines and "verdict" in lines[-1] else {}
     doing = next((line["doing"] for line in reversed(lines) if "doing" in line), "start")
     verdict, evidence = _verdict(said, ended, doing, probe, setting)
+    if verdict not in {"passed", "skipped"} and probe.advice:
+        evidence = f"{evidence}; next: {probe.advice}"
     figures = {**said.get("figures", {}), "peak_mib": ended.peak >> 20}
     failed = verdict not in {"passed", "skipped"}
     return Result(
@@ -174,7 +176,7 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
         evidence=evidence,
         detail=str(said.get("detail") or ended.output) if failed else "",
         figures=figures,
-        markers=_markers(probe, setting),
+        markers=_markers(probe, setting, loaded=bool(said.get("software"))),
     )
 
 
@@ -216,9 +218,11 @@ def _announced(result: Result, options: VerifyOptions) -> Result:
     )
 
 
-def _markers(probe: Probe, setting: Setting) -> tuple[str, ...]:
+def _markers(probe: Probe, setting: Setting, *, loaded: bool = False) -> tuple[str, ...]:
     emulated = setting.launcher.emulated and "host" not in probe.markers
-    return (*probe.markers, "emulated") if emulated else probe.markers
+    asks = probe.on_device or "cann" in probe.markers
+    seen = loaded or (asks and bool(setting.ascend.software))
+    return (*probe.markers, *(["emulated"] if emulated else []), *([software.WORDS] if seen else []))
 
 
 def make_report(setting: Setting, results: Sequence[Result]) -> Report:
@@ -236,6 +240,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "emulated": setting.launcher.emulated,
             "require_npu": setting.options.require_npu,
             "sealed": setting.launcher.sealed,
+            "software_npu": setting.ascend.software,
             "standins": bool(setting.options.standins) and not setting.ascend.devices,
             "stubs": bool(setting.options.stubs) and not setting.ascend.toolkit,
             "topology": setting.options.topology,

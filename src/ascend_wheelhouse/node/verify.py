@@ -89,7 +89,7 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     place.mkdir(parents=True, exist_ok=True)
     path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     report.write(path)
-    talk.answer(f"{table(report.results)}\n\nreport: {path}", report.as_dict())
+    talk.answer(f"{report.head}\n{table(report.results)}\n\nreport: {path}".lstrip(), report.as_dict())
     return report.exit_code
 
 
@@ -117,7 +117,7 @@ def _options(
     given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
 ) -> settings.VerifyOptions:
     found = cann.look()
-    require = bool(found.devices) if given.require_npu is None else given.require_npu
+    require = found.real if given.require_npu is None else given.require_npu
     wanted = not found.toolkit and not (require and not found.devices)
     return settings.VerifyOptions(
         require_npu=require,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import platform
+import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from ascend_wheelhouse.node import settings, supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import table
-from ascend_wheelhouse.verify import environment, found, prepare
+from ascend_wheelhouse.verify import environment, found, prepare, software_node
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
+    parser.add_argument(
+        "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
+    )
+    parser.add_argument("--node", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--backend", choices=["uv", "pip"], help="what installs; uv where it is present")
     parser.add_argument("--keep", type=Path, help="a new folder in which the environment stays afterwards")
     parser.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
@@ -56,18 +63,36 @@ def known_failures(words: Sequence[str]) -> dict[str, str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify and return the exit code."""
-    given = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = _parser().parse_args(words)
     supervise.leave_cleanly()
     try:
-        return _run(given)
+        return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
         print(error, file=sys.stderr)  # noqa: T201 - this is the door to a person
         return error.exit_code
 
 
-def _run(given: argparse.Namespace) -> int:
+def _on_software_node(given: argparse.Namespace, words: Sequence[str]) -> int:
+    """Make a software node and do the whole verification on it; its own exit code is ours."""
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
-    require = bool(cann.look().devices) if given.require_npu is None else given.require_npu
+    node = _node(given, wheelhouse)
+    if node.machine != platform.machine():
+        return _run(given, node)
+    made = software_node.packages(node, prepare.default_store())
+    with tempfile.TemporaryDirectory(prefix="av-node-") as folder:
+        place = software_node.make(node, made, Path(folder))
+        again = [sys.executable, "-m", "ascend_wheelhouse.verify", *words, "--node", str(made)]
+        return subprocess.run(software_node.entering(node, place, again), check=False).returncode
+
+
+def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> software_node.Node:
+    return software_node.node_for(wheelhouse, (given.standins or Path("tests/standins")).resolve() / "cann")
+
+
+def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
+    wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
+    require = cann.look().real if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
     options = settings.VerifyOptions(
         require_npu=require,
@@ -85,10 +110,13 @@ def _run(given: argparse.Namespace) -> int:
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
         store=prepare.default_store(),
         keep=_new_folder(given.keep),
+        payloads=given.node,
+        node=node,
         pytest=given.pytest,
     )
     report = prepare.verify(wanted, _say)
-    _say(f"\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
+    head = f"\n{report.head}" if report.head else ""
+    _say(f"{head}\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
     return report.exit_code
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.node import planning, runner, settings
+from ascend_wheelhouse.node import planning, runner, settings, software
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.report import Result
 
@@ -41,6 +41,8 @@ class ProbeItem(pytest.Item):
         """Run the probe and turn its verdict into pytest's terms."""
         result = self.plugin.take(self.probe)
         self.user_properties += [(name, str(value)) for name, value in result.figures.items()]
+        if software.WORDS in result.markers:
+            self.user_properties.append(("evidence", software.NO_EVIDENCE))
         if result.verdict == "skipped" and result.good and not self.plugin.setting.options.require_npu:
             pytest.skip(result.evidence)
         if result.verdict == "known":
@@ -113,7 +115,8 @@ def run(setting: settings.Setting, junit: Path, extra: Sequence[str] = ()) -> li
     listing = setting.scratch / LIST_NAME
     listing.write_text("".join(f"{probe.name}\n" for probe in planning.plan(setting)), encoding="utf-8")
     settings = setting.scratch / "pytest.ini"
-    settings.write_text("[pytest]\njunit_suite_name = verify\n", encoding="utf-8")
+    suite = f"verify ({software.WORDS})" if setting.ascend.software else "verify"
+    settings.write_text(f"[pytest]\njunit_suite_name = {suite}\n", encoding="utf-8")
     plugin = VerifyPlugin(setting)
     words = [
         "-c",

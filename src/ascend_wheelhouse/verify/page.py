@@ -11,6 +11,7 @@ from typing import Any
 
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import Report, Result
+from ascend_wheelhouse.node.software import WORDS
 
 _WORDS = {
     "passed": "passed",
@@ -30,7 +31,7 @@ _PAGE = Template("""<!doctype html>
 <style>$style</style></head>
 <body><main>
 <header><p class="eyebrow">ascend-wheelhouse &middot; verify</p>
-<h1>$title</h1><p class="lead">$lead</p></header>
+<h1>$title</h1><p class="lead">$lead</p>$warning</header>
 $overview
 $sections
 </main></body></html>
@@ -93,6 +94,7 @@ def render(reports: Sequence[Report]) -> str:
         title=_text(stacks[0] if len(stacks) == 1 else f"{len(stacks)} wheelhouses"),
         style=_STYLE,
         lead=_text(_lead(reports)),
+        warning=_warning(reports),
         overview=_overview(reports) if len(reports) > 1 else "",
         sections="\n".join(_section(index, report) for index, report in enumerate(reports)),
     )
@@ -100,6 +102,15 @@ def render(reports: Sequence[Report]) -> str:
 
 def _text(value: object) -> str:
     return html.escape(str(value))
+
+
+def _warning(reports: Sequence[Report]) -> str:
+    """Return what stands in the head of the page where a report is no evidence of a node."""
+    nodes = [report for report in reports if report.software]
+    if not nodes:
+        return ""
+    which = "" if len(reports) == 1 else f" ({', '.join(_name(report) for report in nodes)})"
+    return f'<p class="mark bad" role="alert">{_text(nodes[0].head + which)}</p>'
 
 
 def _lead(reports: Sequence[Report]) -> str:
@@ -150,6 +161,7 @@ def _section(index: int, report: Report) -> str:
 
 def _name(report: Report) -> str:
     how = ", emulated" if report.conditions.get("emulated") else ""
+    how += f", {WORDS}" if report.software else ""
     return f"{report.host.get('name', 'node')} ({report.wheelhouse.get('platform', '')}{how})"
 
 
@@ -178,6 +190,7 @@ def _conditions(conditions: Mapping[str, Any]) -> list[str]:
         "emulated": "emulated",
         "stubs": "stand-in CANN libraries",
         "standins": "stand-in modules for the CPU server",
+        "software_npu": WORDS,
         "require_npu": "NPU required",
     }
     found = [text for name, text in words.items() if conditions.get(name)]

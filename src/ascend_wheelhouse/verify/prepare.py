@@ -21,7 +21,15 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
-from ascend_wheelhouse.verify import collect, emulation, environment, page, stubbing
+from ascend_wheelhouse.verify import (
+    collect,
+    emulation,
+    environment,
+    page,
+    software_node,
+    software_root,
+    stubbing,
+)
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
 
@@ -37,6 +45,8 @@ class Wanted:
         backend: What installs.
         store: Where system roots for emulation are kept.
         keep: Where the environment and what belongs to it stay afterwards; a folder that is removed when None.
+        payloads: On a software node, the folder of its `.run` packages.
+        node: The software node that an emulated verification makes for itself.
         pytest: More arguments for pytest.
     """
 
@@ -47,6 +57,8 @@ class Wanted:
     backend: environment.Backend
     store: Path
     keep: Path | None = None
+    payloads: Path | None = None
+    node: software_node.Node | None = None
     pytest: Sequence[str] = ()
 
 
@@ -56,12 +68,13 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     Raises:
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
     """
+    packages = software_node.install(wanted.payloads) if wanted.payloads else []
     with _scratch(wanted.keep) as work:
         setting = _setting(wanted, work)
-        if wanted.options.require_npu and not setting.ascend.devices:
+        if wanted.options.require_npu and not setting.ascend.real:
             results = [runner.run_probe(probe, setting) for probe in planning.plan(setting)]
         else:
-            setting, results = _install_and_run(wanted, setting, say)
+            setting, results = _install_and_run(wanted, setting, say, packages)
         report = runner.make_report(setting, results)
     wanted.reports.mkdir(parents=True, exist_ok=True)
     write_whole(wanted.reports / "report.html", page.render([report]))
@@ -86,7 +99,12 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
-        launcher = emulation.launcher(wanted.wheelhouse, work, wanted.store)
+        emulated = emulation.launcher(wanted.wheelhouse, work, wanted.store)
+        if wanted.node is not None:
+            made = software_node.packages(wanted.node, wanted.store)
+            inner = software_root.make(wanted.node, made, emulated.root, work / "software")
+            emulated, found = replace(emulated, root=inner.root), inner.ascend
+        launcher = emulated
         node = Path(shutil.copytree(settings.NODE, work / "node"))
     return settings.Setting(
         environment=work / "environment",
@@ -101,7 +119,7 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
 
 
 def _install_and_run(
-    wanted: Wanted, setting: settings.Setting, say: Callable[[str], None]
+    wanted: Wanted, setting: settings.Setting, say: Callable[[str], None], packages: Sequence[str]
 ) -> tuple[settings.Setting, list[Result]]:
     began = time.monotonic()
     try:
@@ -111,7 +129,8 @@ def _install_and_run(
     first = _installed(wanted, setting, began, None)
     say(f"sealed install: {first.evidence}, {first.seconds:.0f} s")
     ready = replace(setting, options=_with_means(wanted, setting))
-    return ready, [first, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
+    activated = [software_node.activated(ready, packages)] if packages else []
+    return ready, [first, *activated, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
 
 
 def _make_environment(wanted: Wanted, setting: settings.Setting) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import software
+
 TOOLKIT_SCRIPTS = (
     "/usr/local/Ascend/ascend-toolkit/set_env.sh",
     "/usr/local/Ascend/cann/set_env.sh",
@@ -43,11 +45,18 @@ class Ascend:
         devices: How many `/dev/davinciN` there are.
         toolkit: The toolkit's folder, or empty.
         scripts: The `set_env.sh` files in the order in which they are to be sourced.
+        software: What tells that the NPUs are software, or empty.
     """
 
     devices: int
     toolkit: str
     scripts: tuple[str, ...]
+    software: str = ""
+
+    @property
+    def real(self) -> bool:
+        """Whether there are NPUs, and a driver behind them."""
+        return bool(self.devices) and not self.software
 
 
 def look(environment: Mapping[str, str] | None = None) -> Ascend:
@@ -58,7 +67,7 @@ def look(environment: Mapping[str, str] | None = None) -> Ascend:
     toolkit = given.get("ASCEND_HOME_PATH", "")
     if not toolkit and scripts and "atb" not in scripts[0]:
         toolkit = str(Path(scripts[0]).parent)
-    return Ascend(devices=devices, toolkit=toolkit, scripts=tuple(scripts))
+    return Ascend(devices=devices, toolkit=toolkit, scripts=tuple(scripts), software=software.sign(toolkit))
 
 
 def _first(names: tuple[str, ...]) -> str:

@@ -26,6 +26,8 @@ class Probe:
         standins: It may use the stand-in modules for serving on a CPU.
         components: Distributions of which one must be there, or there is nothing to probe.
         without_cann: It says something only where there is no CANN.
+        hardware: Why it cannot run on the software NPU, or empty.
+        advice: What a person does when it does not pass; told with the verdict.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Probe:
     standins: bool = False
     components: tuple[str, ...] = ()
     without_cann: bool = False
+    hardware: str = ""
+    advice: str = ""
 
     @property
     def module(self) -> str:
@@ -61,28 +65,104 @@ CATALOGUE: Sequence[Probe] = (
     Probe(name="torch-npu-stubs", stubs=True, without_cann=True, components=("torch-npu",)),
     Probe(name="serving-imports", seconds=300, stubs=True, standins=True, components=("sglang",)),
     Probe(name="host-settings", markers=("host",)),
-    Probe(name="cann-versions", markers=("host", "cann")),
-    Probe(name="npu-smi", markers=("host", "npu")),
-    Probe(name="npu-devices", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-memory", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-matmul", markers=_NPU, seconds=300, components=("torch-npu",)),
-    Probe(name="npu-attention", markers=_NPU, seconds=300, components=("torch-npu",)),
-    Probe(name="npu-graph", markers=_NPU, seconds=300, components=("torch-npu",)),
-    Probe(name="npu-streams", markers=_NPU, components=("torch-npu",)),
-    Probe(name="npu-compile", markers=_NPU, seconds=600, memory=32 * GIB, components=("torch-npu",)),
-    Probe(name="triton-kernel", markers=_NPU, seconds=600, components=("triton-ascend",)),
-    Probe(name="sgl-kernel-npu-ops", markers=_NPU, components=("sgl-kernel-npu",)),
-    Probe(name="custom-ops", markers=_NPU, components=("custom-ops",)),
-    Probe(name="memfabric", markers=_NPU, seconds=180, components=("mf-adapter", "memfabric-hybrid")),
+    Probe(
+        name="cann-versions",
+        markers=("host", "cann"),
+        advice="install what the cell names (install.py --payloads), or take the wheelhouse for this chip and CANN",
+    ),
+    Probe(
+        name="npu-smi",
+        markers=("host", "npu"),
+        advice="npu-smi info -t health -i NPU and dmesg tell more; leave the NPU out until it is reset or replaced",
+    ),
+    Probe(
+        name="npu-devices",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="compare npu-smi info with /dev/davinci*, read ~/ascend/log; ASCEND_RT_VISIBLE_DEVICES leaves one out",
+    ),
+    Probe(
+        name="npu-memory",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="npu-smi info names the processes that hold memory: end them, or reset the device and run this again",
+    ),
+    Probe(
+        name="npu-matmul",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        advice="the kernels must be this chip's and this CANN's (cann-versions); ASCEND_LAUNCH_BLOCKING=1 names one",
+    ),
+    Probe(
+        name="npu-attention",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        advice="the fused kernel is in CANN's operator package: install that of this chip and this CANN anew",
+    ),
+    Probe(
+        name="npu-graph",
+        markers=_NPU,
+        seconds=300,
+        components=("torch-npu",),
+        hardware="it does not capture graphs",
+    ),
+    Probe(
+        name="npu-streams",
+        markers=_NPU,
+        components=("torch-npu",),
+        advice="compare driver, firmware and CANN with the cell (cann-versions), then reset the device",
+    ),
+    Probe(
+        name="npu-compile",
+        markers=_NPU,
+        seconds=600,
+        memory=32 * GIB,
+        components=("torch-npu",),
+        hardware="it has no graph engine and no compiler of operators",
+    ),
+    Probe(
+        name="triton-kernel",
+        markers=_NPU,
+        seconds=600,
+        components=("triton-ascend",),
+        hardware="BiSheng compiles for the chip, and nothing here executes its code",
+    ),
+    Probe(
+        name="sgl-kernel-npu-ops",
+        markers=_NPU,
+        components=("sgl-kernel-npu",),
+        hardware="the operators are the chip's machine code",
+    ),
+    Probe(
+        name="custom-ops",
+        markers=_NPU,
+        components=("custom-ops",),
+        hardware="the operators are the chip's machine code",
+    ),
+    Probe(
+        name="memfabric",
+        markers=_NPU,
+        seconds=180,
+        components=("mf-adapter", "memfabric-hybrid"),
+        hardware="it moves bytes through the driver of real devices",
+    ),
     Probe(
         name="hccl-all-reduce",
         markers=("cann", "multi_npu"),
         seconds=600,
         memory=128 * GIB,
         components=("torch-npu",),
+        advice="hccn_tool -i N -link -g shows a link, HCCL_SOCKET_IFNAME chooses the card, ~/ascend/log has the cause",
     ),
     Probe(
-        name="deep-ep", markers=("cann", "multi_npu"), seconds=900, memory=128 * GIB, components=("deep-ep",)
+        name="deep-ep",
+        markers=("cann", "multi_npu"),
+        seconds=900,
+        memory=128 * GIB,
+        components=("deep-ep",),
+        hardware="the operators are the chip's machine code",
     ),
     Probe(
         name="server",
@@ -92,6 +172,7 @@ CATALOGUE: Sequence[Probe] = (
         stubs=True,
         standins=True,
         components=("sglang",),
+        hardware="its attention backend needs operators that the software NPU lacks",
     ),
 )
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,13 @@ from .api import Context, ProbeFailedError, ProbeSkippedError, last_json_line
 
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 3e-2}
 """Largest error relative to the largest value of the CPU's float64 answer (float32 runs as HF32)."""
+
+_GRACE = 10.0
+"""Seconds that ranks have to end by themselves once one of them has failed."""
+
+_LOOK = 0.1
+_STOPPED = (-signal.SIGTERM, -signal.SIGKILL)
+"""How a rank ends that was only waiting for another one; the one that failed by itself is told."""
 
 _HIDDEN = (
     "HCCL_OP_EXPANSION_MODE",  # deep_ep on A2 ends in unknown operator errors with it (its own notes)
@@ -45,7 +56,11 @@ def compare(found: Any, expected: Any, kind: str) -> float:
     Raises:
         ProbeFailedError: It is above the tolerance of `kind`, or not a number.
     """
-    difference = (found.cpu().double() - expected).abs().max().item()
+    answer = found.cpu().double()
+    if not answer.isfinite().all():
+        bad = int((~answer.isfinite()).sum())
+        raise ProbeFailedError(f"{kind}: {bad} of {answer.numel()} results are not finite")
+    difference = (answer - expected).abs().max().item()
     error = float(difference / max(expected.abs().max().item(), 1e-12))
     if not error <= TOLERANCES[kind]:
         raise ProbeFailedError(
@@ -71,15 +86,39 @@ def in_ranks(module: str, count: int, settings: Mapping[str, str]) -> list[Mappi
         _start([sys.executable, "-I", child, "--rank", module, str(rank), str(count)], environment)
         for rank in range(count)
     ]
-    answers = [worker.communicate() for worker in workers]
+    answers = _answers(workers)
     found: list[Mapping[str, Any]] = []
-    for rank, (worker, (said, complained)) in enumerate(zip(workers, answers, strict=True)):
+    for rank in sorted(range(count), key=lambda number: workers[number].returncode in _STOPPED):
+        worker, (said, complained) = workers[rank], answers[rank]
         answer = last_json_line(said)
         if worker.returncode or "failed" in answer or not answer:
             words = answer.get("failed") or (complained.strip().splitlines() or ["no words"])[-1]
             raise ProbeFailedError(f"rank {rank} of {count} (status {worker.returncode}): {words}")
         found.append(answer)
     return found
+
+
+def _answers(workers: Sequence[subprocess.Popen[str]]) -> list[tuple[str, str]]:
+    """Read what every rank says; once one has failed the others, which wait for it, are given little more time."""
+    with ThreadPoolExecutor(len(workers)) as readers:
+        reading = [readers.submit(worker.communicate) for worker in workers]
+        until = math.inf
+        while not all(one.done() for one in reading) and time.monotonic() < until:
+            time.sleep(_LOOK)
+            if any(worker.poll() for worker in workers):
+                until = min(until, time.monotonic() + _GRACE)
+        for worker in workers:
+            if worker.poll() is None:
+                worker.terminate()
+                _killed_late(worker)
+        return [one.result() for one in reading]
+
+
+def _killed_late(worker: subprocess.Popen[str]) -> None:
+    try:
+        worker.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        worker.kill()
 
 
 def _start(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError
 
 _ROW = re.compile(r"^\|\s*(\d+)\s+(\S+)\s*\|\s*(\w+)\s*\|")
+_ERRORS = {
+    kind.lower(): re.compile(rf"HBM {kind} Bit Error Count\s*:\s*(\d+)") for kind in ("Single", "Double")
+}
 _PLACES = (
     "npu-smi",
     "/usr/local/sbin/npu-smi",
@@ -36,10 +39,40 @@ def run(context: Context) -> Outcome:
     sick = [f"NPU {number} ({name}) is {health}" for number, name, health in rows if health != "OK"]
     if sick:
         raise ProbeFailedError("; ".join(sick))
+    present = int(context.options.get("devices", 0) or len(rows))
+    if len(rows) != present:
+        raise ProbeFailedError(f"npu-smi lists {len(rows)} NPUs, /dev has {present}")
+    figures = _memory_errors(command, sorted({number for number, _, _ in rows}))
     names = sorted({name for _, name, _ in rows})
     return Outcome(
-        evidence=f"{len(rows)} NPUs healthy ({', '.join(names)})", figures={"npus": len(rows), "names": names}
+        evidence=f"{len(rows)} NPUs healthy ({', '.join(names)})",
+        figures={"npus": len(rows), "names": names, **figures},
     )
+
+
+def _memory_errors(command: str, numbers: Sequence[int]) -> dict[str, int]:
+    """Add up the errors of the NPUs' memory; one that could not be corrected is a broken device.
+
+    Raises:
+        ProbeFailedError: An NPU has one.
+    """
+    single = 0
+    for number in numbers:
+        done = subprocess.run(
+            [command, "info", "-t", "ecc", "-i", str(number)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=60,
+        )
+        counts = {kind: sum(map(int, pattern.findall(done.stdout))) for kind, pattern in _ERRORS.items()}
+        if counts["double"]:
+            raise ProbeFailedError(
+                f"NPU {number} has {counts['double']} memory errors that could not be corrected: have it replaced"
+            )
+        single += counts["single"]
+    return {"corrected_memory_errors": single}
 
 
 def read(lines: Sequence[str]) -> list[tuple[int, str, str]]:
