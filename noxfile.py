@@ -96,6 +96,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def kills(session: nox.Session) -> None:
+    """Kill every stage at forty moments, drawn by chance from all of its steps; the test suite itself tries eight."""
+    _install(session)
+    session.run("pytest", "tests/kills", *session.posargs, env={"WHEELHOUSE_KILL_MOMENTS": "40"})
+
+
+@nox.session(python=PYTHON)
 def pairs(session: nox.Session) -> None:
     """Audit right and wrong pairs of torch and torch_npu as published, and write docs/audit-pairs.md."""
     _install(session)

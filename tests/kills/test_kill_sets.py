@@ -1,47 +1,71 @@
-"""`kill -9` while files are written that belong together: a lock, a pair of keys, a build context."""
+"""`kill -9` while files are written that belong together: a lock, a pair of keys, a build context, a hand-over."""
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from functools import partial
 from pathlib import Path
 
 from bundle_fixtures import write_wheelhouse
+from making_builds import cell
 from moments import Stage, in_sight, out_of_sight, tree
+from small_world import recipes_into, wheel
 from starter import INVOKE, Command, Starter
 
-from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.folder.signing import KeyExistsError, Signer
 from ascend_wheelhouse.image.context import write_context
+from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedSource, Pending, load, save
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import list_vendored
 
 TASKS = Path(__file__).parents[2] / "tasks.py"
 ALL = 10_000
+_CELL = cell({"torch": "2.8.0"})
 _SAVE = """
-import sys
-from pathlib import Path
-from ascend_wheelhouse.base.whole_file import write_set
-write_set(Path(sys.argv[1]), "aarch64", {f"{kind}.toml": kind.encode() * 1000 for kind in sys.argv[2:]})
+import pickle
+from ascend_wheelhouse.locks.lock import save
+save(*pickle.load(open("lock", "rb")))
 """
-_KINDS = ("pylock", "requirements", "sources", "payloads")
+
+
+def _locked(digest: str, version: str) -> Lock:
+    """Return a lock of which every file differs from that of another digest and version."""
+    filename = f"torch-{version}-py3-none-any.whl"
+    return Lock(
+        stack="s",
+        platform=_CELL.target.machine,
+        cell=_CELL.as_manifest(),
+        derived=False,
+        recipes_digest=digest * 64,
+        wheels=(LockedFile(name="torch", version=version, filename=filename, size=3, sha256=digest * 64),),
+        sources=(LockedSource(component="sglang", version=version, origin="sdist", sha256=digest * 64),),
+        pending=(Pending(component="nnal", reason="", supply=digest),),
+        inputs=Inputs(requirements=(f"torch=={version}",)),
+    )
 
 
 def _old_lock(place: Path) -> Command:
-    whole_file.write_set(place / "locks", "aarch64", {f"{kind}.toml": b"old" for kind in _KINDS})
+    save(_locked("a", "1.0"), _CELL.target, place / "locks")
+    (place / "lock").write_bytes(pickle.dumps((_locked("b", "2.0"), _CELL.target, place / "locks")))
     program = place / "save.py"
     program.write_text(_SAVE)
-    return Command(words=[program, place / "locks", *_KINDS], cwd=place)
+    return Command(words=[program], cwd=place)
 
 
 def _as_read(place: Path) -> dict[str, str]:
-    """Return the lock as a reader finds it: he finishes, or throws away, what a killed run left."""
-    with whole_file.reading(place / "locks"):
-        assert out_of_sight(place / "locks") == []
-        return in_sight(place / "locks")
+    """Return the lock as the next reader leaves it: he finishes, or throws away, what a killed run left."""
+    lock = load(place / "locks", _CELL)
+    assert lock is not None
+    assert (lock.wheels[0].version, lock.sources[0].version) in {("1.0", "1.0"), ("2.0", "2.0")}
+    assert out_of_sight(place / "locks") == []
+    return in_sight(place / "locks")
 
 
 def test_the_files_of_a_lock_are_all_old_or_all_new_at_every_step(tmp_path: Path) -> None:
     stage = Stage(name="lock", prepare=_old_lock, visible=_as_read)
-    with Starter("ascend_wheelhouse.base.whole_file") as starter:
+    with Starter("ascend_wheelhouse.locks.lock") as starter:
         stage.survive(starter, tmp_path, ALL)
 
 
@@ -95,4 +119,34 @@ def test_a_build_context_is_the_old_one_or_the_new_one_whenever_its_run_is_kille
         rest=lambda place: out_of_sight(place / "out"),
     )
     with Starter("invoke.main", "ascend_wheelhouse.commands.image") as starter:
+        stage.survive(starter, tmp_path, 8)
+
+
+def _handed_over(place: Path) -> Command:
+    recipes_into(place / "recipes")
+    (place / "tasks.py").symlink_to(TASKS)
+    file = place / "torch-2.8.0-py3-none-any.whl"
+    file.write_bytes(wheel("torch", "2.8.0"))
+    env = {"WHEELHOUSE_STORE": str(place / "store")}
+    return Command(words=[INVOKE, "vendor", file.name], cwd=place, env=env)
+
+
+def _records(place: Path) -> dict[str, str]:
+    """Return the files that are known as handed over; each is in the store."""
+    store = Store(place / "store")
+    records = list_vendored(store)
+    store.prove([record.sha256 for record in records])
+    return {record.filename: record.sha256 for record in records}
+
+
+def test_what_is_handed_over_is_known_once_it_is_in_the_store_whenever_its_run_is_killed(
+    tmp_path: Path,
+) -> None:
+    stage = Stage(
+        name="vendor",
+        prepare=_handed_over,
+        visible=_records,
+        rest=lambda place: [path.name for path in (place / "store" / "incoming").iterdir()],
+    )
+    with Starter("invoke.main", "ascend_wheelhouse.commands.vendor") as starter:
         stage.survive(starter, tmp_path, 8)

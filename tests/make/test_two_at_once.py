@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
+from bundle_fixtures import FILES, TORCH, manifest_of, to_json
+from index_server import Index, client, serving
+from offering import offered
 
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, Note, silent
+from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.folder.check import check_sums
 from ascend_wheelhouse.folder.manifest import NAME, ManifestEntry
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.store_faults import DamagedBlobError
 
@@ -28,11 +39,13 @@ def _entry(path: str, artifact: Artifact) -> ManifestEntry:
     return ManifestEntry(artifact=artifact, folder=str(Path(path).parent), kind="wheel")
 
 
-def _write_folder(folder: Path, store: Store, pauses: random.Random) -> None:
+def _write_folder(
+    folder: Path, store: Store, pauses: random.Random, content: Mapping[str, bytes] = _CONTENT
+) -> None:
     """Lay out and swap in a folder as a wheelhouse run does, with other work between its steps."""
-    with assemble.replacing(folder) as part:
+    with store.in_use(), assemble.replacing(folder) as part:
         entries = []
-        for path, data in _CONTENT.items():
+        for path, data in content.items():
             _other_work(pauses)
             entries.append(_entry(path, store.artifact(Path(path).name, _added(store, data))))
         assemble.place(store, part, entries)
@@ -48,6 +61,12 @@ def _drawn(seed: int) -> random.Random:
 def _prune(store: Store, keep: list[str]) -> None:
     for _ in range(3):
         store.prune(lambda: keep)
+
+
+def _prune_until(over: Path, store: Store) -> None:
+    """Prune all that nothing names, again and again, until the other run is over."""
+    while not over.exists():
+        store.prune(list)
 
 
 def _added(store: Store, data: bytes) -> str:
@@ -106,6 +125,111 @@ def test_two_writers_a_reader_and_a_pruner_end_well_in_any_order(tmp_path: Path,
     assert statuses == [0, 0, 0, 0]
     assert check_sums(folder, silent) == len(_CONTENT) + 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [".state", "store", "w"]
+
+
+def _clone(root: Path, store: Store, seed: int) -> None:
+    """Work in one clone: make a wheelhouse, and prune the store to what this clone's own lock names."""
+    content = {f"wheels/{number}.whl": f"{root.name} {number}".encode() * 900 for number in range(4)}
+    content["wheels/shared.whl"] = b"in both" * 900
+    named = {hashlib.sha256(data).hexdigest() for data in content.values()}
+    pauses = _drawn(seed)
+    for _ in range(2):
+        _write_folder(root / "w", store, pauses, content)
+        _other_work(pauses)
+        store.prune(lambda: named)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_two_clones_on_one_store_end_well_in_any_order(tmp_path: Path, seed: int) -> None:
+    """Each prunes what only the other's lock names, and neither loses a file that it is about to place."""
+    root = tmp_path / "store"
+    clones = [tmp_path / name for name in ("a", "b")]
+    for clone in clones:
+        clone.mkdir()
+
+    statuses = _together(
+        seed, *(partial(_clone, clone, Store(root), seed + number) for number, clone in enumerate(clones))
+    )
+
+    assert statuses == [0, 0]
+    assert [check_sums(clone / "w", silent) for clone in clones] == [6, 6]
+
+
+@pytest.fixture(scope="module")
+def index() -> Iterator[Index]:
+    """An index on the loopback with a few wheels, for processes that are forked here."""
+    with serving() as served:
+        yield served
+
+
+def _fetch(downloads: list[Download], store: Store, http: Http, folder: Path, pauses: random.Random) -> None:
+    """Fetch files one after the other and place them, as a wheelhouse run does; tell the pruner when it is over."""
+    with ExitStack() as stack:
+        stack.callback((folder.parent / "over").touch)
+        stack.enter_context(store.in_use())
+        for download in downloads:
+            fetch_all([download], store, http=http)
+            _other_work(pauses)
+        rows = [(str(one.sha256), one.size or 0, one.filename) for one in downloads]
+        entries = [Entry(path=name, size=size, sha256=sha256, kind="wheel") for sha256, size, name in rows]
+        assemble.place(store, folder, entries)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_fetch_and_a_prune_end_well_in_any_order(tmp_path: Path, index: Index, seed: int) -> None:
+    """Nothing names the files yet that are on their way: prune waits for the run that brings them."""
+    downloads = [offered(index, f"small{number}") for number in range(4)]
+    store, folder = Store(tmp_path / "store"), tmp_path / "w"
+
+    with client(index) as http:
+        statuses = _together(
+            seed,
+            lambda: _fetch(downloads, Store(store.root), http, folder, _drawn(seed)),
+            lambda: _prune_until(tmp_path / "over", Store(store.root)),
+        )
+
+    assert statuses == [0, 0]
+    assert sorted(path.name for path in folder.iterdir()) == [one.filename for one in downloads]
+    assert list(store.root.glob("incoming/*")) == []
+
+
+def _files(version: int) -> dict[str, bytes]:
+    return {**FILES, TORCH: str(version).encode() * 150_000}
+
+
+def _wheelhouse(folder: Path, version: int, pauses: random.Random) -> None:
+    """Swap in a small wheelhouse, its files written one by one."""
+    files = _files(version)
+    with assemble.replacing(folder) as part:
+        for path, data in files.items():
+            _other_work(pauses)
+            assemble.write(part, path, data, "wheel")
+        (part / NAME).write_bytes(to_json(manifest_of(files)))
+
+
+def _bundle(folder: Path, out: Path) -> None:
+    for _ in range(2):
+        bundle_command(folder, out=out, serial=1, split="100K")
+        verify_bundle(out, insecure=True)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_bundle_and_a_wheelhouse_run_end_well_in_any_order(tmp_path: Path, seed: int) -> None:
+    """A bundle has the files of one wheelhouse, however often that is swapped while it is packed."""
+    folder, out = tmp_path / "w", tmp_path / "b.tar"
+    _wheelhouse(folder, 0, _drawn(seed))
+
+    statuses = _together(
+        seed,
+        lambda: _bundle(folder, out),
+        lambda: _wheelhouse(folder, 1, _drawn(seed + 1)),
+        lambda: _wheelhouse(folder, 2, _drawn(seed + 2)),
+    )
+
+    assert statuses == [0, 0, 0]
+    wanted = {layout.contents_digest(manifest_of(_files(version))["files"]) for version in range(3)}
+    assert verify_bundle(out, insecure=True).contents in wanted
+    assert {path.name for path in tmp_path.iterdir()} - {".state", "w"} == {"b.tar.001", "b.tar.002"}
 
 
 def test_who_waits_is_told_for_which_process(tmp_path: Path) -> None:
