@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-SOON = 30.0
+SOON = 60.0
 """Seconds after which a probe of a node that hangs is given up."""
 
 
@@ -263,7 +263,7 @@ FAULTS = (
         setting="synchronize-hangs",
         verdict="timed-out",
         seconds=SOON,
-        told=r"no answer within 30 s while it was at: .*; next: compare driver",
+        told=r"no answer within 60 s while it was at: .*; next: compare driver",
     ),
     Fault(
         name="an event that never completes",

@@ -15,44 +15,62 @@ struct Places {
   std::vector<int64_t> offsets;  // of its elements in self
 };
 
-Places places(const View& self, const std::vector<const aclTensor*>& tensors) {
-  Places made{self, {}, {}};
-  Dims common;
+// Which dimensions are indexed, the shape that their tensors have in common, and where it stands in the result.
+struct Layout {
   std::vector<size_t> indexed;
-  for (size_t axis = 0; axis < tensors.size(); ++axis) {
-    if (tensors[axis] != nullptr) {
-      indexed.push_back(axis);
-      const Dims& dims = tensors[axis]->view.dims;
-      Dims joined(std::max(common.size(), dims.size()), 1);
-      for (size_t from_end = 1; from_end <= joined.size(); ++from_end) {
-        const int64_t first = from_end <= common.size() ? common[common.size() - from_end] : 1;
-        const int64_t second = from_end <= dims.size() ? dims[dims.size() - from_end] : 1;
-        joined[joined.size() - from_end] = first == 1 ? second : first;
-      }
-      common = joined;
-    }
+  std::vector<size_t> whole;  // the dimensions that stay as they are
+  Dims common;
+  size_t lead = 0;  // how many of those stand before the common shape
+};
+
+Dims joined(const Dims& first, const Dims& second) {
+  Dims made(std::max(first.size(), second.size()), 1);
+  for (size_t from_end = 1; from_end <= made.size(); ++from_end) {
+    const int64_t x = from_end <= first.size() ? first[first.size() - from_end] : 1;
+    const int64_t y = from_end <= second.size() ? second[second.size() - from_end] : 1;
+    made[made.size() - from_end] = x == 1 ? y : x;
   }
-  const bool together = indexed.empty() || indexed.back() - indexed.front() + 1 == indexed.size();
-  const size_t lead = together && !indexed.empty() ? indexed.front() : 0;
-  std::vector<size_t> free_axes;
+  return made;
+}
+
+Layout arrange(const View& self, const std::vector<const aclTensor*>& tensors) {
+  Layout made;
   for (size_t axis = 0; axis < self.dims.size(); ++axis) {
-    if (std::find(indexed.begin(), indexed.end(), axis) == indexed.end()) {
-      free_axes.push_back(axis);
+    if (axis < tensors.size() && tensors[axis] != nullptr) {
+      made.indexed.push_back(axis);
+      made.common = joined(made.common, tensors[axis]->view.dims);
+    } else {
+      made.whole.push_back(axis);
     }
   }
-  for (size_t at = 0; at < lead; ++at) {
-    made.shape.push_back(self.dims[free_axes[at]]);
+  const auto& indexed = made.indexed;
+  const bool together = !indexed.empty() && indexed.back() - indexed.front() + 1 == indexed.size();
+  made.lead = together ? indexed.front() : 0;
+  return made;
+}
+
+Dims shape_of(const View& self, const Layout& layout) {
+  Dims shape;
+  for (size_t at = 0; at < layout.whole.size(); ++at) {
+    if (at == layout.lead) {
+      shape.insert(shape.end(), layout.common.begin(), layout.common.end());
+    }
+    shape.push_back(self.dims[layout.whole[at]]);
   }
-  made.shape.insert(made.shape.end(), common.begin(), common.end());
-  for (size_t at = lead; at < free_axes.size(); ++at) {
-    made.shape.push_back(self.dims[free_axes[at]]);
+  if (layout.lead == layout.whole.size()) {
+    shape.insert(shape.end(), layout.common.begin(), layout.common.end());
   }
+  return shape;
+}
+
+Places places(const View& self, const std::vector<const aclTensor*>& tensors) {
+  const Layout layout = arrange(self, tensors);
+  Places made{self, shape_of(self, layout), {}};
   std::vector<std::vector<int64_t>> values;
-  for (const size_t axis : indexed) {
-    values.push_back(all<int64_t>(expand(of(tensors[axis]), common)));
+  for (const size_t axis : layout.indexed) {
+    values.push_back(all<int64_t>(expand(of(tensors[axis]), layout.common)));
   }
-  const int64_t total = count(made.shape);
-  for (int64_t linear = 0; linear < total; ++linear) {
+  for (int64_t linear = 0; linear < count(made.shape); ++linear) {
     Dims at(made.shape.size());
     int64_t rest = linear;
     for (size_t axis = at.size(); axis-- > 0;) {
@@ -60,16 +78,17 @@ Places places(const View& self, const std::vector<const aclTensor*>& tensors) {
       rest /= made.shape[axis];
     }
     int64_t inner = 0;
-    for (size_t axis = 0; axis < common.size(); ++axis) {
-      inner = inner * common[axis] + at[lead + axis];
+    for (size_t axis = 0; axis < layout.common.size(); ++axis) {
+      inner = inner * layout.common[axis] + at[layout.lead + axis];
     }
     int64_t offset = 0;
-    for (size_t which = 0; which < indexed.size(); ++which) {
-      const size_t axis = indexed[which];
+    for (size_t which = 0; which < layout.indexed.size(); ++which) {
+      const size_t axis = layout.indexed[which];
       offset += wrapped(values[which][static_cast<size_t>(inner)], self.dims[axis], "an index") * self.strides[axis];
     }
-    for (size_t which = 0; which < free_axes.size(); ++which) {
-      offset += at[which < lead ? which : which + common.size()] * self.strides[free_axes[which]];
+    for (size_t which = 0; which < layout.whole.size(); ++which) {
+      const size_t place = which < layout.lead ? which : which + layout.common.size();
+      offset += at[place] * self.strides[layout.whole[which]];
     }
     made.offsets.push_back(offset);
   }

@@ -1,6 +1,4 @@
 // Fused attention, each query row by itself: scores, mask, softmax, weighted sum of the values.
-#include <array>
-
 #include "elementwise.h"
 
 using namespace software_npu;  // the C interface below names most of it
@@ -97,37 +95,41 @@ View head_of(const View& view, int64_t batch, int64_t head) {
   return part;
 }
 
-int run(const Attention& attention) {
-  const int64_t batches = attention.query.dims[0], heads = attention.query.dims[1], queries = attention.query.dims[2];
-  const int64_t keys = attention.key.dims[2];
+// One head of one batch.
+void run_head(const Attention& attention, int64_t batch, int64_t head) {
+  const int64_t heads = attention.query.dims[1], queries = attention.query.dims[2], keys = attention.key.dims[2];
   const int64_t shared = heads / attention.key.dims[1];  // query heads that share one key head
   const int device = working_device();
   const double scale = fault("attention-scale-wrong", device) ? attention.scale * 2 : attention.scale;
   const bool sees_all = fault("attention-ignores-mask", device);
+  const auto key = all<double>(head_of(attention.key, batch, head / shared));
+  const auto value = all<double>(head_of(attention.value, batch, head / shared));
+  const View from = head_of(attention.query, batch, head);
+  const View to = head_of(attention.out, batch, head);
   std::vector<double> weights(static_cast<size_t>(keys));
   std::vector<int64_t> mask_row(static_cast<size_t>(keys));
   std::vector<char> blind(static_cast<size_t>(keys));
-  for (int64_t batch = 0; batch < batches; ++batch) {
-    for (int64_t head = 0; head < heads; ++head) {
-      const auto key = all<double>(head_of(attention.key, batch, head / shared));
-      const auto value = all<double>(head_of(attention.value, batch, head / shared));
-      const View from = head_of(attention.query, batch, head);
-      const View to = head_of(attention.out, batch, head);
-      std::vector<double> query(static_cast<size_t>(from.dims[1])), result(static_cast<size_t>(to.dims[1]));
-      for (int64_t row = 0; row < queries; ++row) {
-        read<double>(from, row * from.dims[1], from.dims[1], query.data());
-        if (attention.masked && attention.sparse_mode <= kAllMask) {
-          read<int64_t>(attention.mask, ((batch * heads + head) * queries + row) * keys, keys, mask_row.data());
-        }
-        for (int64_t at = 0; at < keys; ++at) {
-          blind[static_cast<size_t>(at)] = !sees_all && hidden(attention, row, at, queries, keys, mask_row);
-        }
-        attend(query, key, value, blind, scale, weights, result);
-        if (fault("attention-nan", device) && row == queries / 2) {
-          result[0] = std::numeric_limits<double>::quiet_NaN();
-        }
-        write<double>(to, row * to.dims[1], to.dims[1], result.data());
-      }
+  std::vector<double> query(static_cast<size_t>(from.dims[1])), result(static_cast<size_t>(to.dims[1]));
+  for (int64_t row = 0; row < queries; ++row) {
+    read<double>(from, row * from.dims[1], from.dims[1], query.data());
+    if (attention.masked) {
+      read<int64_t>(attention.mask, ((batch * heads + head) * queries + row) * keys, keys, mask_row.data());
+    }
+    for (int64_t at = 0; at < keys; ++at) {
+      blind[static_cast<size_t>(at)] = !sees_all && hidden(attention, row, at, queries, keys, mask_row);
+    }
+    attend(query, key, value, blind, scale, weights, result);
+    if (fault("attention-nan", device) && row == queries / 2) {
+      result[0] = std::numeric_limits<double>::quiet_NaN();
+    }
+    write<double>(to, row * to.dims[1], to.dims[1], result.data());
+  }
+}
+
+int run(const Attention& attention) {
+  for (int64_t batch = 0; batch < attention.query.dims[0]; ++batch) {
+    for (int64_t head = 0; head < attention.query.dims[1]; ++head) {
+      run_head(attention, batch, head);
     }
   }
   return kSuccess;

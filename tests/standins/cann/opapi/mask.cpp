@@ -4,8 +4,6 @@
 
 using namespace software_npu;  // the C interface below names most of it
 
-SOFTWARE_NPU_API int aclrtSynchronizeDevice();
-
 namespace {
 
 template <typename T>
@@ -21,14 +19,18 @@ int masked_fill(const View& self, const View& mask, T value) {
   return kSuccess;
 }
 
-// The results of these have a shape that only the device knows: the tensor's own dimensions are changed before
-// the call returns, so the work is done at once, after all that came before on the device.
-Task at_once(const std::function<void()>& work) {
-  if (const int code = aclrtSynchronizeDevice()) {
-    return [code] { return code; };
+// The results of these have a shape that only the device knows: the work changes the tensor's own dimensions, which the
+// caller asks for (aclGetViewShape) once the stream has come to it.
+int masked_select(const View& seen, const View& where, aclTensor* out) {
+  const auto hit = all<int64_t>(where);
+  int64_t found = 0;
+  for (int64_t linear = 0; linear < static_cast<int64_t>(hit.size()); ++linear) {
+    if (hit[static_cast<size_t>(linear)] != 0) {
+      move_element(out->view, found++, seen, offset_at(seen, linear));
+    }
   }
-  work();
-  return [] { return static_cast<int>(kSuccess); };
+  out->view.dims = {found};
+  return kSuccess;
 }
 
 }  // namespace
@@ -51,26 +53,17 @@ ACLNN(aclnnInplaceMaskedFillTensor, aclTensor* self, const aclTensor* mask, cons
   });
 }
 ACLNN(aclnnMaskedSelect, const aclTensor* self, const aclTensor* mask, aclTensor* out) {
-  return prepare(__func__, workspace, executor, [&] {
-    return at_once([&] {
-      const View seen = of(self);
-      const View where = expand(of(mask), seen.dims);
-      const auto hit = all<int64_t>(where);
-      View result = of(out);
-      int64_t found = 0;
-      for (int64_t linear = 0; linear < static_cast<int64_t>(hit.size()); ++linear) {
-        if (hit[static_cast<size_t>(linear)] != 0) {
-          move_element(result, found++, seen, offset_at(seen, linear));
-        }
-      }
-      out->view.dims = {found};
-    });
+  return prepare(__func__, workspace, executor, [&]() -> Task {
+    const View seen = of(self);
+    of(out);
+    return [seen, where = expand(of(mask), seen.dims), out] { return masked_select(seen, where, out); };
   });
 }
+
 namespace {
 
 // The places of the elements that are not zero: a row for each, or (by columns) a row for each dimension.
-void nonzero(const View& seen, aclTensor* out, bool by_columns) {
+int nonzero(const View& seen, aclTensor* out, bool by_columns) {
   const auto values = all<double>(seen);
   const auto rank = static_cast<int64_t>(seen.dims.size());
   std::vector<int64_t> places;
@@ -92,13 +85,14 @@ void nonzero(const View& seen, aclTensor* out, bool by_columns) {
   put(rows, places);
   out->view.dims = by_columns ? Dims{rank, found} : rows.dims;
   out->view.strides = contiguous(out->view.dims);
+  return kSuccess;
 }
 
 }  // namespace
 
 ACLNN(aclnnNonzero, const aclTensor* self, aclTensor* out) {
-  return prepare(__func__, workspace, executor, [&] { return at_once([&] { nonzero(of(self), out, false); }); });
+  return prepare(__func__, workspace, executor, [&]() -> Task { return [seen = of(self), out] { return nonzero(seen, out, false); }; });
 }
 ACLNN(aclnnNonzeroV2, const aclTensor* self, aclTensor* out) {
-  return prepare(__func__, workspace, executor, [&] { return at_once([&] { nonzero(of(self), out, true); }); });
+  return prepare(__func__, workspace, executor, [&]() -> Task { return [seen = of(self), out] { return nonzero(seen, out, true); }; });
 }

@@ -92,6 +92,11 @@ struct Moment {
   long reached = 0;
   Clock::time_point at;
 
+  long last_asked() {
+    const std::lock_guard<std::mutex> guard(lock);
+    return asked;
+  }
+
   void wait(long number) {
     std::unique_lock<std::mutex> guard(lock);
     changed.wait(guard, [&] { return reached >= number; });
@@ -261,7 +266,7 @@ SOFTWARE_NPU_API int aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event) 
     return kSuccess;
   }
   const auto moment = static_cast<Event*>(event)->moment;
-  const long number = moment->asked;
+  const long number = moment->last_asked();
   return enqueue(stream, [moment, number] {
     moment->wait(number);
     return static_cast<int>(kSuccess);
@@ -270,7 +275,7 @@ SOFTWARE_NPU_API int aclrtStreamWaitEvent(aclrtStream stream, aclrtEvent event) 
 
 SOFTWARE_NPU_API int aclrtSynchronizeEvent(aclrtEvent event) {
   const auto moment = static_cast<Event*>(event)->moment;
-  moment->wait(moment->asked);
+  moment->wait(moment->last_asked());
   return kSuccess;
 }
 
