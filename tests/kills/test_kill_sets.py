@@ -13,6 +13,7 @@ from moments import Stage, in_sight, out_of_sight, tree
 from small_world import recipes_into, wheel
 from starter import INVOKE, Command, Starter
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.folder.signing import KeyExistsError, Signer
 from ascend_wheelhouse.image.context import write_context
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedSource, Pending, load, save
@@ -33,14 +34,15 @@ save(*pickle.load(open("lock", "rb")))
 def _locked(digest: str, version: str) -> Lock:
     """Return a lock of which every file differs from that of another digest and version."""
     filename = f"torch-{version}-py3-none-any.whl"
+    sdist = Artifact(filename=f"sglang-{version}.tar.gz", size=3, sha256=digest * 64)
     return Lock(
         stack="s",
         platform=_CELL.target.machine,
         cell=_CELL.as_manifest(),
         derived=False,
         recipes_digest=digest * 64,
-        wheels=(LockedFile(name="torch", version=version, filename=filename, size=3, sha256=digest * 64),),
-        sources=(LockedSource(component="sglang", version=version, origin="sdist", sha256=digest * 64),),
+        wheels=(LockedFile.of(Artifact(filename=filename, size=3, sha256=digest * 64)),),
+        sources=(LockedSource(component="sglang", version=version, origin="sdist", archive=sdist),),
         pending=(Pending(component="nnal", reason="", supply=digest),),
         inputs=Inputs(requirements=(f"torch=={version}",)),
     )

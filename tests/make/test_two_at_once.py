@@ -170,9 +170,8 @@ def _fetch(downloads: list[Download], store: Store, http: Http, folder: Path, pa
         for download in downloads:
             fetch_all([download], store, http=http)
             _other_work(pauses)
-        rows = [(str(one.sha256), one.size or 0, one.filename) for one in downloads]
-        entries = [Entry(path=name, size=size, sha256=sha256, kind="wheel") for sha256, size, name in rows]
-        assemble.place(store, folder, entries)
+        held = [store.artifact(one.filename, str(one.sha256)) for one in downloads]
+        assemble.place(store, folder, [_entry(one.filename, one) for one in held])
 
 
 @pytest.mark.parametrize("seed", range(50))
@@ -209,7 +208,7 @@ def _wheelhouse(folder: Path, version: int, pauses: random.Random) -> None:
 
 def _bundle(folder: Path, out: Path) -> None:
     for _ in range(2):
-        bundle_command(folder, out=out, serial=1, split="100K")
+        bundle_command(folder, out=out, serial=1, split=100 << 10)
         verify_bundle(out, insecure=True)
 
 
