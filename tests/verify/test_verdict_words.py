@@ -67,6 +67,6 @@ def test_on_a_software_npu_a_probe_runs_or_is_skipped_with_its_reason(
     ascend = replace(NO_ASCEND, devices=2, toolkit="/usr/local/Ascend/cann", software="it says so")
     here = setting(environment, tmp_path / "run", manifest({"torch-npu": "2.13.0"}), ascend=ascend)
     assert planning.obstacle(named(name), here) == (f"not on a software NPU: {reason}" if reason else "")
-    strict = replace(here, options=settings.Options(require_npu=True))
+    strict = replace(here, options=settings.VerifyOptions(require_npu=True))
     assert planning.obstacle(named(name), strict).startswith("a software NPU (it says so) is no NPU")
     assert [one.name for one in planning.plan(strict)] == ["npu-present"]
