@@ -14,11 +14,11 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Literal
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from pydantic import Field, field_validator
 
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
+from ascend_wheelhouse.cells.requirement import check_requirement
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import MACHINES, Machine
 
@@ -132,39 +132,6 @@ class Undeclared(FileModel):
         return check_requirement(text)
 
 
-class ProjectEdition(FileModel):
-    """The dependency list of releases whose sdist lacks the NPU project file."""
-
-    versions: str
-    dependencies: list[str]
-    extras: dict[str, list[str]] = {}
-
-    @field_validator("dependencies")
-    @classmethod
-    def _are_requirements(cls, lines: list[str]) -> list[str]:
-        return [check_requirement(line) for line in lines]
-
-
-class ProjectBuild(FileModel):
-    """A pure-Python wheel built from an sdist with another project file in place.
-
-    Args:
-        local_version: Local version label that the built wheel carries.
-        subdirectory: Folder of the source tree that holds the project; empty for its top.
-        project_files: Project files to put in place of `pyproject.toml`, best first.
-        requires: Build requirements, exact pins.
-        extra: The extra whose dependencies the NPU runtime needs.
-        editions: Dependency lists as data, for releases without any of `project_files`.
-    """
-
-    local_version: str
-    subdirectory: str = ""
-    project_files: list[str]
-    requires: list[str]
-    extra: str
-    editions: list[ProjectEdition] = []
-
-
 class PostInstall(FileModel):
     """A step after the wheels are installed: a link in site-packages, or a distribution put in last."""
 
@@ -197,7 +164,6 @@ class Recipe(FileModel):
         supply: How a person can supply it when no origin answers.
         post_install: Steps after installation.
         build: How it is built from source.
-        project: How its Python project is built, for pure-Python wheels.
     """
 
     name: str
@@ -219,7 +185,6 @@ class Recipe(FileModel):
     supply: str = ""
     post_install: list[PostInstall] = []
     build: BuildTable | None = None
-    project: ProjectBuild | None = None
 
 
 Recipes = Mapping[str, Recipe]
@@ -238,19 +203,6 @@ def check_template(text: str) -> str:
     if unknown := sorted(names - TEMPLATE_FIELDS):
         known = ", ".join(sorted(TEMPLATE_FIELDS))
         raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {known}")
-    return text
-
-
-def check_requirement(text: str) -> str:
-    """Return the text when it is a PEP 508 requirement.
-
-    Raises:
-        ValueError: It is not.
-    """
-    try:
-        Requirement(text)
-    except InvalidRequirement as error:
-        raise ValueError(f"{text!r} is not a requirement such as 'numpy>=1.26'") from error
     return text
 
 

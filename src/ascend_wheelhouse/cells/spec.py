@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.project import ProjectFile
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
 _CONDITIONS = frozenset({"machine", "npu", "torch", "cann", "python", "glibc"})
@@ -118,8 +119,11 @@ class BuildTable(FileModel):
 
     Args:
         backend: `script` runs `steps`; `pep517` runs the project's own build backend.
+        pure: The wheel holds no compiled code: any machine builds it, for every other, with no toolchain; it is built
+            without being asked for, and where no sandbox works it is built all the same.
         steps: Commands, each an argument list, run in order in the source folder.
-        subdirectory: Where the project lies in its source.
+        subdirectory: Where the project lies in its source; an sdist may hold that folder alone.
+        project_file: Another project file in place of `pyproject.toml`.
         env: Variables of the steps; an empty value in a variant takes one away.
         requirements: What the build environment holds; `build-system.requires` is added for `pep517`.
         clean: Folders that must not exist when the steps start.
@@ -131,8 +135,10 @@ class BuildTable(FileModel):
     """
 
     backend: Literal["script", "pep517"] = "script"
+    pure: bool = False
     steps: tuple[tuple[str, ...], ...] = ()
     subdirectory: str = "."
+    project_file: ProjectFile | None = None
     requirements: tuple[str, ...] = ()
     values: dict[str, str] = {}
     env: dict[str, str] = {}
@@ -150,8 +156,12 @@ class BuildTable(FileModel):
     repair: Repair = Repair()
     variants: tuple[Variant, ...] = ()
 
-    def resolve(self, cell: Cell) -> BuildSpec:
+    def resolve(self, cell: Cell, version: str = "0") -> BuildSpec:
         """Return the table with every condition decided and every placeholder of the cell filled in.
+
+        Args:
+            cell: The cell.
+            version: The component's release, for which the edition of a project file is chosen.
 
         Raises:
             RecipeBuildError: A placeholder has no value.
@@ -168,8 +178,10 @@ class BuildTable(FileModel):
         extra = [need for variant in chosen for need in variant.requirements]
         return BuildSpec(
             backend=self.backend,
+            pure=self.pure,
             steps=tuple(tuple(map(filled, step)) for step in self.steps),
             subdirectory=filled(self.subdirectory),
+            project_file=self.project_file and self.project_file.for_release(version),
             requirements=tuple(sorted({filled(need) for need in (*self.requirements, *extra)})),
             env={name: filled(value) for name, value in sorted(environment.items()) if value},
             toolchain={tool: filled(bound) for tool, bound in sorted(bounds.items())},
@@ -189,7 +201,9 @@ class BuildTable(FileModel):
                 item.model_copy(update={"ref": filled(item.ref)})
                 for item in _holding(self.repositories, cell)
             ),
-            repair=self.repair.model_copy(update={"platform": filled(self.repair.platform)}),
+            repair=self.repair.model_copy(
+                update={"platform": "any" if self.pure else filled(self.repair.platform)}
+            ),
         )
 
 
@@ -197,8 +211,10 @@ class BuildSpec(FileModel):
     """A `[build]` table for one cell: only the placeholders of `LATE_PLACEHOLDERS` are left in it."""
 
     backend: Literal["script", "pep517"]
+    pure: bool
     steps: tuple[tuple[str, ...], ...]
     subdirectory: str
+    project_file: ProjectFile | None
     requirements: tuple[str, ...]
     env: dict[str, str]
     toolchain: dict[str, str]

@@ -19,7 +19,8 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import check_cann
-from ascend_wheelhouse.cells.recipe import Recipes, check_requirement, scan_recipes
+from ascend_wheelhouse.cells.recipe import Recipes, scan_recipes
+from ascend_wheelhouse.cells.requirement import check_requirement
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang")

@@ -21,8 +21,8 @@ from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.commands.options import options_of
 from ascend_wheelhouse.locks.lock import LockedSource, Pending, save
 from ascend_wheelhouse.locks.pylock import LockedFile
-from ascend_wheelhouse.make.source_wheels import hold_to_lock
-from ascend_wheelhouse.make.wheelhouse import cell_of
+from ascend_wheelhouse.make.source_wheels import build_one, files_of, hold_to_lock, is_pure
+from ascend_wheelhouse.make.wheelhouse import cell_of, fetch
 from ascend_wheelhouse.make.workspace import Workspace
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
 
@@ -50,10 +50,16 @@ class _Task:
     recipe: Recipe
 
     def locked(self) -> LockedSource:
+        """Return the component's source, its archive and build environment in the store."""
+        source = self._locked()
+        fetch(self.workspace, files_of([source]))
+        return source
+
+    def _locked(self) -> LockedSource:
         """Return the component's source from the committed lock, else from its origin now."""
         if lock := self.workspace.committed_lock(self.cell):
             for source in lock.sources:
-                if source.component == self.recipe.name and source.build:
+                if source.component == self.recipe.name:
                     return source
         name = self.recipe.name
         locator = self.workspace.locator(self.cell, frozenset({name}), offline=self.workspace.offline)
@@ -72,13 +78,14 @@ class _Task:
 
     def beside(self) -> list[LockedFile]:
         """Return the wheels that the committed lock builds and this build needs, built now where they are not."""
-        lock = self.workspace.committed_lock(self.cell)
+        lock = None if is_pure(self.recipe) else self.workspace.committed_lock(self.cell)
         builds = self.workspace.source_builds(self.cell)
         wheels = []
         for source in lock.sources if lock else ():
-            if source.build and source.component in self.recipe.needs:
+            if source.component in self.recipe.needs:
                 recipe = self.workspace.catalogue.recipes[source.component]
-                wheel = builds.build(source, recipe, self.workspace.workshop)
+                fetch(self.workspace, files_of([source]))
+                wheel = build_one(builds, recipe, source, self.workspace.workshop)
                 if isinstance(wheel, Pending):
                     raise BuildPendingError(
                         f"{self.recipe.name} needs {wheel.component}, which cannot be built on this host.",
@@ -106,7 +113,7 @@ def main(
             task = _task(workspace, component, words)
             _refuse_pending(unfit(task.recipe, task.cell, workspace.workshop))
             source, builds = task.locked(), workspace.source_builds(task.cell)
-            built = builds.build(source, task.recipe, workspace.workshop, task.beside())
+            built = build_one(builds, task.recipe, source, workspace.workshop, task.beside())
         if isinstance(built, Pending):
             _refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
             return
@@ -156,7 +163,8 @@ def _reproduced(task: _Task, emit: Emit) -> ReproduceReport:
     spec = spec_of(task.recipe, task.cell)
     with pending_on_unfit(task.recipe, task.cell, emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(spec, task.cell)
-        sources = task.workspace.source_builds(task.cell).sources(task.locked(), task.beside())
+        builds = task.workspace.source_builds(task.cell)
+        sources = builds.sources(task.locked(), task.recipe, task.beside())
         job = job_for(task.recipe, task.cell, sources)
         return reproduce(job, toolchain, workshop.builder(sandbox, interpreter, spec))
     _refuse_pending(pending[0])

@@ -31,6 +31,7 @@ from ascend_wheelhouse.make.source_wheels import (
     build_sources,
     downloads_for,
     file_download,
+    lockable,
     source_downloads,
     with_built,
 )
@@ -127,8 +128,7 @@ def lock_of(workspace: Workspace, cell: Cell, options: Options) -> Lock:
     new = workspace.locking(cell, resolver=options.resolver, build=options.build).lock()
     fetch(workspace, downloads_for(workspace, new), silent)
     built = with_built(new, build_sources(workspace, cell, new))
-    # A compiler's wheel gets its digest into the lock when `invoke reproduce` found it bit-equal, not before.
-    sources = tuple(replace(one, wheel=None) if one.build else one for one in built.sources)
+    sources = lockable(built, workspace.catalogue.recipes)
     save(replace(built, sources=sources, pending=new.pending), cell.target, workspace.lock_folder(cell))
     return built
 

@@ -29,8 +29,8 @@ from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
-    from ascend_wheelhouse.build.source_builds import SourceBuilds
     from ascend_wheelhouse.pin.locking import Locking
+    from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +128,8 @@ class Workspace:
         )
 
     def source_builds(self, cell: Cell, *, resolver: str = "uv") -> SourceBuilds:
-        """Return what locks and builds the components of a cell that are made by a `[build]` table."""
-        from ascend_wheelhouse.build.source_builds import SourceBuilds
+        """Return what locks the components of a cell that are built from source."""
+        from ascend_wheelhouse.pin.source_builds import SourceBuilds
         from ascend_wheelhouse.pin.source_locker import SourceLocker
         from ascend_wheelhouse.resolve.resolvers import resolver_named
 
