@@ -18,7 +18,7 @@ from typing import Any
 from ascend_wheelhouse import __version__
 
 _NODE = Path(__file__).parents[1] / "node"
-_INSTALLER = _NODE.parent / "installer.py"
+_INSTALLER = _NODE.parent / "folder/installer.py"
 
 
 def request_key(asked: Mapping[str, object]) -> str:
