@@ -10,12 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+import upstreams
 from making_builds import cell
 from tiny import tiny_job
 
 from ascend_wheelhouse.base.events import silent
-from ascend_wheelhouse.build.builder import ArtifactsError, Builder
+from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.jobserver import jobserver
+from ascend_wheelhouse.build.making import ArtifactsError
 from ascend_wheelhouse.build.sandbox import Namespaces, Unsealed, find_sandbox
 from ascend_wheelhouse.build.script import StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
@@ -24,6 +26,7 @@ from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
 SCRIPT = Path(__file__).parents[1] / "support" / "build_tiny.py"
+ENV = os.environ | {"PYTHONPATH": str(Path(upstreams.__file__).parent)}
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +40,7 @@ def command(root: Path, *lines: str) -> list[str]:
 
 
 def started(root: Path, *lines: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(command(root, *lines), stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command(root, *lines), stdout=subprocess.PIPE, text=True, env=ENV)
 
 
 def said(process: subprocess.Popen[str]) -> str:
@@ -90,7 +93,8 @@ def test_a_full_disk_is_told_and_harms_nothing_that_was_built(tmp_path: Path) ->
     small, fill = "mount -t tmpfs -o size=24m tmpfs $0/store", "head -c 30M /dev/zero > big"
     script = f'{small} && "$@" && cp -r $0/store $0/kept && exec "$@" "{fill}"'
     namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(tmp_path)]
-    done = subprocess.run([*namespace, *command(tmp_path)], capture_output=True, text=True, check=False)
+    words = [*namespace, *command(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=ENV)
     assert done.stdout.startswith("built "), done.stderr
     assert "No space left on device" in done.stdout
     assert done.returncode == 1

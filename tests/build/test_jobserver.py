@@ -52,7 +52,7 @@ def test_a_build_waits_until_a_slot_is_free() -> None:
 
 def test_the_flags_name_the_fifo_as_the_build_sees_it() -> None:
     with jobserver(4) as server:
-        assert server.makeflags("/build/jobserver") == " -j4 --jobserver-auth=fifo:/build/jobserver"
+        assert server.slots.makeflags("/build/jobserver") == " -j4 --jobserver-auth=fifo:/build/jobserver"
 
 
 @pytest.mark.parametrize(("version", "client"), [("4.3", False), ("4.4", True), ("4.4.1", True)])
@@ -113,5 +113,5 @@ def test_two_ninjas_together_never_run_more_jobs_than_there_are_slots(tmp_path: 
 
 def _ninja(server: Jobserver, place: Path) -> None:
     with server.slot():
-        env = {"PATH": "/usr/bin:/bin", "MAKEFLAGS": server.makeflags(str(server.path))}
+        env = {"PATH": "/usr/bin:/bin", "MAKEFLAGS": server.slots.makeflags(str(server.slots.path))}
         run([NINJA_PROGRAM], cwd=place, env=env)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import upstreams
 from making_builds import SMALL, Bench, cell, recipe_of, sdist_recipe
 from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
 from tiny import tiny_job
@@ -182,7 +183,8 @@ def test_a_killed_build_takes_its_container_along(tmp_path: Path, engine: str) -
     container = Container.of(IMAGE, ("podman",))
     code = "import test_real_engine as t, pathlib, sys; t.tiny_builder(pathlib.Path(sys.argv[1]), ('sleep', '600'))"
     words = [sys.executable, "-c", code, str(tmp_path)]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    helpers = (Path(__file__).parent, Path(upstreams.__file__).parent)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, helpers))}
     with subprocess.Popen(words, env=env, start_new_session=True) as process:
         try:
             wait_until(lambda: containers(engine) == 1)

@@ -1,39 +1,46 @@
-"""SGLang's NPU wheel, built from the index's sdist."""
+"""SGLang's NPU wheel, locked against the index and built from its sdist."""
+
+from __future__ import annotations
 
 import hashlib
 import os
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from making_builds import RECIPES, Bench
 from packaging.requirements import Requirement
 
 from ascend_wheelhouse.base.events import silent
-from ascend_wheelhouse.base.toml_file import read
-from ascend_wheelhouse.build.projects import build_source
+from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.project import runtime_requirements
-from ascend_wheelhouse.cells.recipe import Recipe
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.recipe import Recipe, SdistOrigin
+from ascend_wheelhouse.cells.target import MACHINES, Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
-from ascend_wheelhouse.locks.lock import LockedSource
+from ascend_wheelhouse.locks.lock import LockedSource, sources_in
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.source_wheels import build_one
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, FoundFile
-from ascend_wheelhouse.pin.locking import locked_file
-from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.pin.source_builds import SourceBuilds
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "sglang.toml"
+RECIPE = Recipe.model_validate(tomllib.loads((RECIPES / "sglang.toml").read_text()))
 VERSION = "0.5.6.post2"
-TARGET = Target(machine="aarch64")
+LOCKS = sorted((RECIPES.parent / "lockfiles").glob("*/sources.*.toml"))
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 
-def fetched(files: list[FoundFile], store: Store, http: Http) -> None:
-    downloads = [Download.of(file.artifact, urls=(file.url,)) for file in files]
-    fetch_all(downloads, store, silent, http=http)
+def cell(machine: str) -> Cell:
+    """Return the cell of a machine, for which this one builds."""
+    components = {"sglang": VERSION, "torch": "2.8.0"}
+    return Cell(stack="test", target=Target.named(machine), cann="8.5.0", components=components)
 
 
 @contextmanager
@@ -51,6 +58,20 @@ def builder(umask: int, tmp: Path, **variables: str) -> Iterator[None]:
             os.umask(before)
 
 
+def locked(bench: Bench, machine: str) -> LockedSource:
+    """Lock SGLang's source as `invoke lock` does."""
+    answer = ToBuild(recipe=RECIPE, version=VERSION, origin=SdistOrigin(kind="sdist"))
+    return SourceBuilds(cell=cell(machine), locker=bench.locker).pin(answer, cell(machine).fields)
+
+
+def built(bench: Bench, source: LockedSource, machine: str, *, sandbox: bool = True) -> LockedFile:
+    builds = SourceBuilds(cell=cell(machine), locker=bench.locker, offline=True)
+    workshop = replace(bench.workshop, sandbox=sandbox)
+    wheel = build_one(builds, RECIPE, source, workshop)
+    assert isinstance(wheel, LockedFile)
+    return wheel
+
+
 def digests(path: Path) -> dict[str, str]:
     """Digest by name of every file that is not of the `.dist-info` folder."""
     with WheelFile.open(path) as wheel:
@@ -61,38 +82,39 @@ def digests(path: Path) -> dict[str, str]:
         }
 
 
-def test_two_builds_of_sglang_are_equal_and_hold_what_the_index_published(tmp_path: Path) -> None:
-    recipe, problems = read(RECIPE, Recipe)
-    assert recipe is not None, problems
-    assert recipe.project is not None
-    http, store = Http(), Store(tmp_path / "store")
-    finder = Finder(http)
-    sdist = finder.find_file("sglang", VERSION, TARGET, sdist=True)
-    published = finder.find_file("sglang", VERSION, TARGET)
-    pinned = [Requirement(line) for line in recipe.project.requires]
-    wheels = [finder.find_file(r.name, str(r.specifier).removeprefix("=="), TARGET) for r in pinned]
-    fetched([sdist, published, *wheels], store, http)
-    source = LockedSource(
-        component="sglang",
-        version=VERSION,
-        origin="sdist",
-        archive=sdist.artifact,
-        environment=tuple(map(locked_file, wheels)),
-    )
+def test_every_builder_gives_the_wheel_that_the_committed_locks_name(tmp_path: Path) -> None:
+    """Sealed and not, for both machines, and what is locked now is what the committed locks say."""
+    bench = Bench(root=tmp_path / "store")
+    own, other = (locked(bench, machine) for machine in MACHINES)
+    assert own == other
     with builder(0o022, tmp_path / "one", TZ="UTC", LC_ALL="C.UTF-8"):
-        first = build_source(source, recipe, store=store, emit=silent)
+        first = built(bench, own, MACHINES[0])
     with builder(0o077, tmp_path / "two", TZ="Asia/Shanghai", LC_ALL="POSIX", PYTHONHASHSEED="7"):
-        second = build_source(source, recipe, store=store, emit=silent)
-    assert first == second
-    assert first.filename == f"sglang-{VERSION}+npu-py3-none-any.whl"
-    named = tmp_path / first.filename
-    named.symlink_to(store.path(first.sha256))
-    other = tmp_path / published.filename
-    other.symlink_to(store.path(published.sha256 or ""))
+        second = built(bench, other, MACHINES[1], sandbox=False)
+    assert first.sha256 == second.sha256
+    for path in LOCKS:
+        (committed,) = sources_in(path.parent, path.name.split(".")[1])
+        assert replace(committed, wheel=None) == own
+        assert committed.wheel == first
+
+
+def test_the_wheel_holds_what_the_index_published_and_asks_for_what_npus_need(tmp_path: Path) -> None:
+    bench, machine = Bench(root=tmp_path / "store"), MACHINES[0]
+    wheel = built(bench, locked(bench, machine), machine)
+    assert wheel.filename == f"sglang-{VERSION}+npu-py3-none-any.whl"
+    http = Http()
+    published = Finder(http).find_file("sglang", VERSION, cell(machine).target)
+    download = Download.of(published.artifact, urls=(published.url,))
+    fetch_all([download], bench.store, silent, http=http)
+    named, other = tmp_path / wheel.filename, tmp_path / published.filename
+    named.symlink_to(bench.store.path(wheel.sha256))
+    other.symlink_to(bench.store.path(published.sha256))
     assert digests(named) == digests(other)
-    with WheelFile.open(named) as wheel:
-        stated = {need.name for need in wheel.metadata.requires_dist or []}
-        extras = wheel.metadata.provides_extra
-    wanted = {Requirement(need).name for need in runtime_requirements(recipe, VERSION, None)}
-    assert stated == wanted | {"sglang"}
+    with WheelFile.open(named) as archive:
+        stated = {need.name for need in archive.metadata.requires_dist or []}
+        extras = archive.metadata.provides_extra
+    assert RECIPE.build is not None
+    assert RECIPE.build.project_file is not None
+    needs = runtime_requirements(RECIPE.build.project_file, "sglang", VERSION, {})
+    assert stated == {Requirement(need).name for need in needs} | {"sglang"}
     assert set(extras or ()) == {"srt-npu", "runtime-common"}

@@ -11,12 +11,14 @@ from making_builds import SMALL, Bench, cell, recipe_of
 from stand_ins import HEADER_SHA256, HEADER_URL, StandIn, torch_npu
 from upstreams import commit, git
 
-from ascend_wheelhouse.build.source_builds import PatchesChangedError, SourceBuilds
+from ascend_wheelhouse.build.locked import PatchesChangedError
 from ascend_wheelhouse.cells.recipe import GitOrigin
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedSource, Pending, load, save
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.source_wheels import build_one
 from ascend_wheelhouse.origins.git import RefMovedError
 from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.pin.source_builds import SourceBuilds
 from ascend_wheelhouse.store.git_source import bundle_of
 
 pytestmark = pytest.mark.network
@@ -86,8 +88,8 @@ def test_a_locked_source_reads_back_from_its_file_and_builds(
     bench: Bench, locked: LockedSource, tmp_path: Path
 ) -> None:
     again = read_back(locked, tmp_path)
-    assert builds(bench).sources(again) == builds(bench).sources(locked)
-    wheel = builds(bench, offline=True).build(again, RECIPE, bench.workshop)
+    assert builds(bench).sources(again, RECIPE) == builds(bench).sources(locked, RECIPE)
+    wheel = build_one(builds(bench, offline=True), RECIPE, again, bench.workshop)
     assert isinstance(wheel, LockedFile)
     assert (wheel.name, wheel.version, wheel.component) == ("torch-npu", "2.6.0", "torch-npu")
     assert bench.store.has(wheel.sha256)
@@ -109,7 +111,7 @@ def test_a_store_without_the_commits_fetches_those_of_the_lock(
 ) -> None:
     fresh = replace(bench, root=tmp_path / "fresh")
     assert bundle_of(fresh.store, locked.commit) is None
-    assert builds(fresh).sources(locked).commit == locked.commit
+    assert builds(fresh).sources(locked, RECIPE).commit == locked.commit
     assert bundle_of(fresh.store, locked.commit) is not None
 
 
@@ -119,7 +121,7 @@ def test_a_branch_rewritten_under_the_lock_is_refused_by_a_fresh_store(
     git(stand_in.top, "checkout", "--quiet", branch)
     git(stand_in.top, "commit", "--quiet", "--amend", "--message", "Rewritten")
     with pytest.raises(RefMovedError, match="the branch was rewritten"):
-        builds(replace(bench, root=tmp_path / "fresh")).sources(locked)
+        builds(replace(bench, root=tmp_path / "fresh")).sources(locked, RECIPE)
 
 
 def test_a_branch_that_went_on_builds_the_locked_commit(
@@ -127,7 +129,7 @@ def test_a_branch_that_went_on_builds_the_locked_commit(
 ) -> None:
     git(stand_in.top, "checkout", "--quiet", branch)
     commit(stand_in.top, {"README.md": "later\n"})
-    assert builds(replace(bench, root=tmp_path / "fresh")).sources(locked).commit == locked.commit
+    assert builds(replace(bench, root=tmp_path / "fresh")).sources(locked, RECIPE).commit == locked.commit
 
 
 def test_patches_that_are_not_the_locks_are_told(bench: Bench, locked: LockedSource, tmp_path: Path) -> None:
@@ -135,7 +137,7 @@ def test_patches_that_are_not_the_locks_are_told(bench: Bench, locked: LockedSou
     folder.mkdir(parents=True)
     (folder / "01-new.patch").write_text("--- a/x\n+++ b/x\n")
     with pytest.raises(PatchesChangedError, match="patches of torch-npu"):
-        builds(replace(bench, patches=tmp_path)).sources(locked)
+        builds(replace(bench, patches=tmp_path)).sources(locked, RECIPE)
 
 
 def test_a_source_that_no_server_has_is_pending_and_not_a_crash(bench: Bench, tmp_path: Path) -> None:
@@ -147,6 +149,6 @@ def test_a_source_that_no_server_has_is_pending_and_not_a_crash(bench: Bench, tm
 
 def test_what_this_builder_cannot_build_is_pending(bench: Bench, locked: LockedSource) -> None:
     recipe = recipe_of("torch-npu", requirements=SMALL, toolchain={"gcc": ">=99"}, variants=[])
-    found = builds(bench).build(locked, recipe, bench.workshop)
+    found = build_one(builds(bench), recipe, locked, bench.workshop)
     assert isinstance(found, Pending)
     assert "gcc >=99 wanted" in found.reason

@@ -183,7 +183,7 @@ MISTAKES = [
         "sglang.toml",
         '"packaging==25.0"',
         '"packaging>=25.0"',
-        "project.requires[4]",
+        "build.requirements[4]",
         "value",
         "an exact pin",
     ),

@@ -1,7 +1,9 @@
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tomli_w
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.cell import Cell
@@ -51,6 +53,7 @@ def lock(cell: Cell) -> Lock:
         archive=Artifact(filename="sglang-1.0.tar.gz", size=9, sha256=B),
         environment=(wheel("setuptools", "79.0.1"),),
         wheel=wheel("sglang", "1.0+npu", sha256=C),
+        build={"archive": {"filename": "sglang-1.0.tar.gz", "sha256": B, "epoch": 7}},
     )
     return Lock(
         stack=cell.stack_id,
@@ -79,6 +82,20 @@ def lock(cell: Cell) -> Lock:
             extra_indexes=({"url": "https://example.org/cpu", "names": ["torch"]},),
         ),
     )
+
+
+def test_a_lock_of_the_first_schema_names_the_same_archive(tmp_path: Path, cell: Cell, lock: Lock) -> None:
+    """It had no build table for a component that is built from its archive alone."""
+    save(lock, cell.target, tmp_path)
+    path = tmp_path / "sources.aarch64.toml"
+    table = tomllib.loads(path.read_text())
+    del table["source"][0]["build"]
+    path.write_text(tomli_w.dumps(table | {"schema": 1}))
+    found = load(tmp_path, cell)
+    assert found is not None
+    (source,), (before,) = found.sources, lock.sources
+    assert source.build["archive"] == {"filename": "sglang-1.0.tar.gz", "sha256": B}
+    assert replace(source, build=before.build) == before
 
 
 def test_what_is_saved_is_what_is_read(tmp_path: Path, cell: Cell, lock: Lock) -> None:

@@ -88,13 +88,13 @@ class Bench:
             patches=self.patches or RECIPES / "patches",
         )
 
-    def lock(self, recipe: Recipe, where: Cell, *, locked: Sources | None = None) -> Sources:
+    def lock(self, recipe: Recipe, where: Cell) -> Sources:
         """Pin what a component is built from."""
         origin = next(one for one in recipe.origins if isinstance(one, GitOrigin | SdistOrigin))
         version = where.components[recipe.name]
         fields = where.fields | {"version": version}
         return self.locker.lock(
-            recipe.name, version, origin, spec_of(recipe, where), where.target, fields=fields, locked=locked
+            recipe.name, version, origin, spec_of(recipe, where), where.target, fields=fields
         )
 
     def build(self, recipe: Recipe, where: Cell, sources: Sources) -> BuiltWheel:

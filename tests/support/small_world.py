@@ -59,10 +59,15 @@ owns = ["sglang"]
 [[origins]]
 kind = "sdist"
 
-[project]
+[build]
+backend = "pep517"
+pure = true
+requirements = ["tinybuild==1.0"]
+distributions = ["sglang"]
 local_version = "npu"
-project_files = ["pyproject_npu.toml"]
-requires = ["tinybuild==1.0"]
+
+[build.project_file]
+files = ["pyproject_npu.toml"]
 extra = "srt_npu"
 """
 _NNAL = """name = "nnal"

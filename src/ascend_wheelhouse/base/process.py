@@ -96,23 +96,25 @@ def run_logged(
     log: Path,
     on_line: Callable[[str], None],
     env: Mapping[str, str] | None = None,
+    own_group: bool = True,
 ) -> int:
     """Run a long command, append all that it prints to `log`, and return its exit status.
-
-    The command gets a process group of its own, which is killed as a whole when this call is interrupted.
 
     Args:
         args: The command and its arguments.
         log: Where its output goes, as bytes, unaltered.
         on_line: Called with each line as it comes, for a live board.
         env: Its whole environment; the current one when None.
+        own_group: Lead a process group, which is killed as a whole when this call is interrupted; without one it ends
+            with the group of its caller.
 
     Raises:
         HostUnfitError: The command does not exist on this host.
     """
     words = tuple(str(word) for word in args)
     joined: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = _started(words, env=env, stdin=subprocess.DEVNULL, process_group=0, **joined)
+    group = 0 if own_group else None
+    process = _started(words, env=env, stdin=subprocess.DEVNULL, process_group=group, **joined)
     with process, log.open("ab") as out, _known(process):
         for line in process.stdout or ():
             out.write(line)
@@ -195,12 +197,18 @@ def _kill(process: subprocess.Popen[Any]) -> None:
 
 
 @contextmanager
-def piped(args: Sequence[str | Path]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Talk with a command that answers on its output what it is told on its input; killed at the end."""
-    words = [str(word) for word in args]
-    with _started(tuple(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        try:
-            if process.stdin is not None and process.stdout is not None:
-                yield process.stdin, process.stdout
-        finally:
-            process.kill()
+def piped(
+    args: Sequence[str | Path], *, own_group: bool = False, errors: IO[bytes] | None = None
+) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Talk with a command that answers on its output what it is told on its input; killed at the end.
+
+    Args:
+        args: The command and its arguments.
+        own_group: Lead a process group, which is killed as a whole.
+        errors: Where its standard error goes; to the caller's when None.
+    """
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+    process = _started(tuple(map(str, args)), process_group=0 if own_group else None, **pipes)
+    with process, _known(process):
+        if process.stdin is not None and process.stdout is not None:
+            yield process.stdin, process.stdout

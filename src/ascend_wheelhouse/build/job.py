@@ -26,11 +26,17 @@ class Patch:
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """A source distribution in the store; `epoch` is the time of its newest member, seconds since 1970."""
+    """A source distribution in the store.
+
+    Args:
+        filename: Its name.
+        sha256: Its digest.
+        epoch: The time of its newest file, seconds since 1970; 0 where a lock of schema 1 does not say.
+    """
 
     filename: str
     sha256: str
-    epoch: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +110,7 @@ class BuildJob:
     Args:
         component: The recipe's name.
         version: The release that is built.
-        machine: What it is built on and for.
+        machine: What it is built on and for; `any` for a pure wheel.
         python: `major.minor`.
         spec: The recipe's build table for this cell.
         sources: What it starts from.

@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.version import Version
@@ -25,6 +26,18 @@ _FIFO_MAKE, _FIFO_NINJA = Version("4.4"), Version("1.13")
 _NINJA_WHEEL = re.compile(r"ninja-(\d+\.\d+)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Slots:
+    """What a build is told of the slots that it shares: where their FIFO is, and how many there are."""
+
+    path: Path
+    jobs: int
+
+    def makeflags(self, seen_at: str) -> str:
+        """Return MAKEFLAGS for a build that sees the FIFO at `seen_at`."""
+        return f" -j{self.jobs} --jobserver-auth=fifo:{seen_at}"
+
+
 class Jobserver:
     """A FIFO with as many tokens as there are slots.
 
@@ -34,8 +47,7 @@ class Jobserver:
     """
 
     def __init__(self, path: Path, jobs: int) -> None:
-        self.path = path
-        self.jobs = jobs
+        self.slots = Slots(path=path, jobs=jobs)
         os.mkfifo(path)
         self._end = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         os.write(self._end, _TOKEN * jobs)
@@ -43,7 +55,7 @@ class Jobserver:
     def close(self) -> None:
         """Drop the FIFO; running clients fall back to one job each."""
         os.close(self._end)
-        self.path.unlink(missing_ok=True)
+        self.slots.path.unlink(missing_ok=True)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -53,10 +65,6 @@ class Jobserver:
             yield
         finally:
             os.write(self._end, _TOKEN)
-
-    def makeflags(self, seen_at: str) -> str:
-        """Return MAKEFLAGS for a build that sees the FIFO at `seen_at`."""
-        return f" -j{self.jobs} --jobserver-auth=fifo:{seen_at}"
 
 
 @contextmanager

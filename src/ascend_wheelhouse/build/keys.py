@@ -13,7 +13,7 @@ from typing import Any
 
 from ascend_wheelhouse.build.job import BuildJob
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:

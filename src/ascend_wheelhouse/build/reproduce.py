@@ -199,6 +199,8 @@ def _not_varied(sandbox: Sandbox, folder: Path) -> Iterator[tuple[str, str]]:
     if not sandbox.sealed:
         for name in ("root", "hostname", "user", "cores"):
             yield name, "an unsealed build sees the host's own"
+    if shutil.which("gcc") is None:
+        yield "clock", "moving a process's clock takes a small library, and there is no gcc to compile it"
     if len(os.sched_getaffinity(0)) == 1:
         yield "cores", "this host has one core"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shlex
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -231,10 +231,7 @@ class Unsealed(Sandbox):
 
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         """Return the argument list that runs `argv` on the host with the cage's environment."""
-        for mount in cage.mounts:
-            target = Path(mount.target)
-            if target.is_relative_to(cage.work) and not target.exists():
-                target.symlink_to(mount.source)
+        _link_mounts(cage)
         return self._inner(cage, argv)
 
     def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
@@ -250,3 +247,35 @@ class Unsealed(Sandbox):
             cage.cwd,
             *argv,
         ]
+
+
+class NetworkNamespace(Unsealed):
+    """The host as it is, but for the network: for hosts that let nobody mount anything."""
+
+    name = "network-namespace"
+
+    def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
+        """Return the argument list that runs `argv` on the host, in a network of its own."""
+        _link_mounts(cage)
+        return Sandbox.command(self, cage, argv)
+
+
+def _link_mounts(cage: Cage) -> None:
+    for mount in cage.mounts:
+        target = Path(mount.target)
+        if target.is_relative_to(cage.work) and not target.exists():
+            target.symlink_to(mount.source)
+
+
+def find_best(told: Callable[[str], None]) -> Sandbox:
+    """Return the best that this host can do, for builds whose result a missing sandbox does not change.
+
+    Args:
+        told: Called with the reason where it is no sandbox.
+    """
+    try:
+        return find_sandbox()
+    except SandboxUnavailableError as error:
+        told(error.why)
+    kind = NetworkNamespace()
+    return kind if _trial(kind) is None else Unsealed()

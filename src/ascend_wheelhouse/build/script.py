@@ -1,4 +1,4 @@
-"""Running a build's steps in its room: the variables, the placeholders, and what to say when a step fails."""
+"""Running a build's steps in its sandbox: the variables, the placeholders, and what to say when a step fails."""
 
 from __future__ import annotations
 
@@ -12,24 +12,16 @@ from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit, JobProgress
 from ascend_wheelhouse.base.process import run_logged
 from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.backend import Backend, Run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Environment, Interpreter
 from ascend_wheelhouse.build.job import BuildJob
-from ascend_wheelhouse.build.jobserver import Jobserver, make_is_client, ninja_is_client
+from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_client
+from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
 from ascend_wheelhouse.cells.spec import fill
 
-_PEP517 = (
-    "python",
-    "-m",
-    "build",
-    "--wheel",
-    "--no-isolation",
-    "--skip-dependency-check",
-    "--outdir",
-    "{out}",
-)
 _TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
 _HOST_IN_LOG = re.compile(
     r"(?:resolve host(?: address)?:?|Failed to resolve|Failed to connect to) \W?([A-Za-z0-9.-]+\.[a-z]{2,})"
@@ -51,6 +43,7 @@ class Room:
 
     Args:
         place: The build's folder on the host; `work` in it is what the build sees at its root.
+        kept: Where the folder is found once the build has failed; the same, unless it was built in memory.
         sandbox: What keeps it from the network and the host.
         toolchain: The chosen tools.
         interpreter: The CPython of the build environment.
@@ -62,12 +55,13 @@ class Room:
     """
 
     place: Path
+    kept: Path
     sandbox: Sandbox
     toolchain: Toolchain
     interpreter: Interpreter
     environment: Environment
     jobs: int = 1
-    server: Jobserver | None = None
+    server: Slots | None = None
     ccache: Path | None = None
     conditions: Conditions = NORMAL
 
@@ -161,9 +155,15 @@ def cage(job: BuildJob, room: Room) -> Cage:
         work=room.work,
         mounts=tuple(mounts),
         env=variables(job, room),
-        cwd=f"{root}/source/{job.spec.subdirectory}".removesuffix("/."),
+        cwd=f"{root}/source/{_folder(job, room)}".removesuffix("/."),
         conditions=room.conditions,
     )
+
+
+def _folder(job: BuildJob, room: Room) -> str:
+    """Return the folder, below the source, that steps start in."""
+    below = job.spec.subdirectory
+    return below if job.spec.backend == "script" else project_folder(room.work / "source", below)
 
 
 def _foreign(toolchain: Toolchain) -> list[str]:
@@ -200,30 +200,49 @@ def write_shims(room: Room, urls: Mapping[str, str], *, debug_info: bool = False
 
 
 def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
-    """Run the job's steps, each in the cage, until one fails.
+    """Run the job's steps, each in the cage, then its project's build backend where it has one, until one fails.
 
     Raises:
         NetworkWantedError: A step failed after it had asked for a host or a file of the network.
         StepFailedError: A step failed.
+        EnvironmentIncompleteError, BackendUnusableError: The backend cannot be asked.
     """
     late = values(job, room)
-    steps: Sequence[Sequence[str]] = job.spec.steps or ([*_PEP517, "."],)
     where = cage(job, room)
-    for step in steps:
-        words = [fill(word, late) for word in step]
-        command = room.sandbox.command(where, words)
-        _write_shell(room, where)
+
+    def run(seen: Cage, words: Sequence[str]) -> None:
+        _write_shell(room, seen)
         status = run_logged(
-            command, log=room.log, on_line=lambda line: emit(JobProgress(job=job.component, line=line))
+            room.sandbox.command(seen, words),
+            log=room.log,
+            on_line=lambda line: emit(JobProgress(job=job.component, line=line)),
+            own_group=False,
         )
         if status != 0:
-            raise _failure(job, room, where, words, status)
+            raise _failure(job, room, seen, words, status)
+
+    for step in job.spec.steps:
+        run(where, [fill(word, late) for word in step])
+    if job.spec.backend == "pep517":
+        _backend(job, room, where, run).build_wheel(late["out"])
+
+
+def _backend(job: BuildJob, room: Room, where: Cage, run: Run) -> Backend:
+    return Backend(
+        job=job,
+        folder=room.work / "source" / _folder(job, room),
+        work=room.work,
+        root=room.root,
+        where=where,
+        environment=room.environment.seen,
+        run=run,
+    )
 
 
 def _write_shell(room: Room, where: Cage) -> None:
-    command = room.sandbox.shell(where)
+    command = shlex.join(room.sandbox.shell(where)).replace(str(room.place), str(room.kept))
     path = room.place / "shell.sh"
-    path.write_text(f"#!/bin/sh\nexec {shlex.join(command)}\n", encoding="utf-8")
+    path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     path.chmod(0o755)
 
 
@@ -232,7 +251,8 @@ def _failure(job: BuildJob, room: Room, where: Cage, words: Sequence[str], statu
     hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
     wanted = (*shims.refused_urls(room.work), *hosts)
     told = "\n".join(telling_lines(lines))
-    shell = f"sh {room.place / 'shell.sh'} opens a shell in the same sandbox; the whole log is {room.log}"
+    log = room.kept / room.log.name
+    shell = f"sh {room.kept / 'shell.sh'} opens a shell in the same sandbox; the whole log is {log}"
     if wanted:
         return NetworkWantedError(
             f"The build of {job.component} wants the network: {', '.join(wanted)}.",

@@ -1,4 +1,7 @@
-"""The source folder of a build: laid out from the store, patched, edited, cleaned, the same every time."""
+"""The source folder of a build: laid out from the store, patched, its project file replaced, edited, cleaned.
+
+The same every time, and for every kind of build: what runs in it afterwards is a script or a build backend.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
 from ascend_wheelhouse.build.job import Archive, BuildJob
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
+from ascend_wheelhouse.build.project_file import project_folder, put_project_file
 from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
 from ascend_wheelhouse.store.store import Store
 
@@ -37,6 +41,7 @@ def lay_source(
         GitBundleMissingError, BlobMissingError: The store lacks the source.
         DamagedBlobError, TreeChangedError: It has other bytes than the lock says.
         PatchFailedError, EditFailedError: A change does not fit.
+        NoProjectError, ProjectFileMissingError: There is nothing to put in place of the project file.
     """
     folder.mkdir(parents=True)
     if isinstance(job.sources.tree, GitSource):
@@ -48,6 +53,9 @@ def lay_source(
         lay_out(item.source, store, place)
         git("tag", repository.ref, item.source.top.commit, at=place)
     apply_patches(folder, job.sources.patches)
+    if table := job.spec.project_file:
+        place = folder / project_folder(folder, job.spec.subdirectory)
+        put_project_file(place, table, name=job.component, version=job.version)
     apply_edits(folder, job.spec.edits, values)
     for name in job.spec.clean:
         shutil.rmtree(folder / name, ignore_errors=True)

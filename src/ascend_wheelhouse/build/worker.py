@@ -1,78 +1,106 @@
-"""A project's build in a process of its own: unpacking and packing are Python, and so are the downloads beside them.
+"""A build in a process of its own: unpacking and packing are Python, and so are the downloads beside them.
 
-The request goes in on standard input as JSON, the wheel's path or the error comes back on standard output. What is
-imported here is little, since it is imported for every build.
+The order goes in on standard input, events and at last the wheels or the error come back on standard output, pickled:
+both ends are this program. The process leads a group, so that one kill ends the build's commands with it, and it is
+killed when its parent dies.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
+import ctypes
+import os
+import pickle
+import signal
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict
+import traceback
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
-from ascend_wheelhouse.base.process import CommandFailedError, run
-from ascend_wheelhouse.build.project import ProjectRules, ProjectSource, build_project
+from ascend_wheelhouse.base.events import Emit, Event
+from ascend_wheelhouse.base.process import piped
+from ascend_wheelhouse.build.making import WorkOrder, make
+
+_PR_SET_PDEATHSIG = 1
+_TAIL = 800
 
 
 class WorkerFailedError(BuildError):
-    """The process that built a project ended without an answer."""
+    """The process of a build ended without an answer."""
 
 
-def build_beside(rules: ProjectRules, source: ProjectSource, *, out: Path, python: Path) -> Path:
-    """Do what `build_project` does, in another process, and raise what it raises.
+def make_beside(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
+    """Do what `make` does, in another process, and raise what it raises.
 
     Raises:
-        WorkerFailedError: The process was killed, or met a fault of its own.
-        BuildError: As `build_project`.
+        WorkerFailedError: The process was killed.
     """
-    request = {"rules": asdict(rules), "source": asdict(source), "out": out, "python": python}
     command = [sys.executable, "-P", "-m", __name__]
-    try:
-        done = run(command, stdin=json.dumps(request, default=str), own_group=True)
-    except CommandFailedError as error:
-        raise WorkerFailedError(
-            f"The process that built {source.name} ended with status {error.finished.status}.",
-            why=error.tail(),
-            next_step="run the same command again; where it was killed, free memory before",
-        ) from error
-    answer = json.loads(done.stdout)
-    if "error" in answer:
-        raise _error(answer["error"])
-    return Path(answer["wheel"])
+    with TemporaryFile() as errors:
+        try:
+            with piped(command, own_group=True, errors=errors) as (stdin, stdout):
+                pickle.dump(order, stdin)
+                stdin.close()
+                return _answer(stdout, emit)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+            errors.seek(0)
+            raise WorkerFailedError(
+                f"The process that built {order.job.component} ended without an answer.",
+                why=errors.read().decode(errors="replace")[-_TAIL:],
+                next_step="run the same command again; where it was killed, free memory before",
+            ) from error
 
 
-def _error(told: Mapping[str, str]) -> WheelhouseError:
-    kind = getattr(importlib.import_module(told["module"]), told["name"])
-    error: WheelhouseError = kind(told["what"], why=told["why"], next_step=told["next_step"])
+def _answer(stream: IO[bytes], emit: Emit) -> list[tuple[Path, str]]:
+    while True:
+        kind, content = pickle.load(stream)  # noqa: S301 - written by `main` below
+        if kind == "event":
+            emit(content)
+        elif kind == "error":
+            raise _again(*content)
+        else:
+            wheels: list[tuple[Path, str]] = content
+            return wheels
+
+
+def _told(error: Exception) -> tuple[type[Exception], tuple[Any, ...], dict[str, Any]]:
+    """Return an error as it travels: its class may be made from other words than its text."""
+    if not isinstance(error, (WheelhouseError, OSError)):
+        error.add_note("".join(traceback.format_exception(error)))
+    return type(error), error.args, dict(vars(error))
+
+
+def _again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(state)
     return error
 
 
-def _told(error: WheelhouseError) -> dict[str, str]:
-    kind = type(error)
-    names = {"module": kind.__module__, "name": kind.__qualname__}
-    return names | {"what": error.what, "why": error.why, "next_step": error.next_step}
+def main(stdin: IO[bytes], stdout: IO[bytes]) -> None:
+    """Do what the order says and answer."""
+    order: WorkOrder = pickle.load(stdin)  # noqa: S301 - written by `make_beside`
 
+    def say(kind: str, content: object) -> None:
+        pickle.dump((kind, content), stdout)
+        stdout.flush()
 
-def main(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Build what a request asks for and return the answer."""
-    source = dict(request["source"])
-    source |= {"sdist": Path(source["sdist"]), "requirements": list(map(Path, source["requirements"]))}
+    def tell(event: Event) -> None:
+        say("event", event)
+
     try:
-        wheel = build_project(
-            ProjectRules(**request["rules"]),
-            ProjectSource(**source),
-            out=Path(request["out"]),
-            python=Path(request["python"]),
-        )
-    except WheelhouseError as error:
-        return {"error": _told(error)}
-    return {"wheel": str(wheel)}
+        say("wheels", make(order, tell))
+    except Exception as error:  # noqa: BLE001 - the parent raises it again
+        say("error", _told(error))
+
+
+def _run() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what anything else prints must not come between
+    main(sys.stdin.buffer, answers)
 
 
 if __name__ == "__main__":
-    json.dump(main(json.load(sys.stdin)), sys.stdout)
+    _run()

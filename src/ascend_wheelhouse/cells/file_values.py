@@ -87,8 +87,12 @@ def check_requirement(text: str) -> str:
     return text
 
 
-def _pin(text: str) -> str:
-    check_requirement(text)
+def check_pin(text: str) -> str:
+    """Return the requirement when it allows one version alone.
+
+    Raises:
+        ValueError: It allows others.
+    """
     specifiers = list(Requirement(text).specifier)
     if len(specifiers) != 1 or specifiers[0].operator != "==" or "*" in specifiers[0].version:
         raise ValueError(f"is {shown(text)}, must be an exact pin such as wheel==0.45.1")
@@ -238,7 +242,6 @@ HeaderValue = Annotated[str, AfterValidator(_shaped(r"[^\r\n]+", "one line that 
 VersionText = Annotated[str, AfterValidator(check_version)]
 VersionRange = Annotated[str, AfterValidator(_version_range)]
 RequirementText = Annotated[str, AfterValidator(check_requirement)]
-Pin = Annotated[str, AfterValidator(_pin)]
 Template = Annotated[str, AfterValidator(check_template)]
 Url = Annotated[str, AfterValidator(_url)]
 SupplyTemplate = Annotated[str, AfterValidator(_supply)]

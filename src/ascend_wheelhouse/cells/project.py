@@ -1,63 +1,105 @@
-"""What an NPU project file asks for at run time, before anything is built.
+"""Another project file in place of the published one, and what it asks for at run time.
 
 SGLang's NPU dependency list stands in a project file of its own (`pyproject_npu.toml`, earlier
-`pyproject_other.toml`). Where the sdist holds none, the recipe carries the list as data (`project.editions`).
+`pyproject_other.toml`). Where the source holds none, the recipe carries the list as data (`editions`). The lock is
+resolved from the same list that the wheel then declares.
 """
 
 from __future__ import annotations
 
-import tarfile
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from pydantic import Field
 
 from ascend_wheelhouse.base.errors import ResolveError
-from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipe
+from ascend_wheelhouse.base.toml_file import FileModel, Listed
+from ascend_wheelhouse.cells.file_values import Distribution, Inside, RequirementText, VersionRange
 
 
 class NoProjectFileError(ResolveError):
-    """Neither the sdist nor the recipe says what this release needs on an NPU."""
+    """Neither the source nor the recipe says what this release needs on an NPU."""
 
 
-def edition_for(project: ProjectBuild, version: str) -> tuple[list[str], dict[str, list[str]]] | None:
-    """Return base dependencies and extras that the recipe holds for a release, or None."""
-    for edition in project.editions:
-        if SpecifierSet(edition.versions).contains(version, prereleases=True):
-            return edition.dependencies, edition.extras
-    return None
+class ProjectEdition(FileModel):
+    """The dependency list of releases whose source lacks the NPU project file."""
+
+    versions: VersionRange
+    dependencies: list[RequirementText]
+    extras: dict[Distribution, list[RequirementText]] = {}
 
 
-def runtime_requirements(recipe: Recipe, version: str, sdist: Path | None) -> list[str]:
-    """Return every requirement of the recipe's extra, sorted, references to the project itself expanded.
+class ProjectFile(FileModel):
+    """Which project file is put in place of `pyproject.toml` before the build backend runs.
 
     Args:
-        recipe: A recipe with a `[project]` table.
+        files: Project files beside the published one, best first.
+        extra: The extra whose dependencies the runtime needs.
+        editions: Dependency lists as data, which come before any of `files`.
+    """
+
+    files: Annotated[Listed[Inside], Field(min_length=1)]
+    extra: Distribution = ""
+    editions: Listed[ProjectEdition] = ()
+
+    def for_release(self, version: str) -> ProjectFile:
+        """Return the same with the edition of a release alone, so that another release's changes nothing."""
+        holding = (
+            one for one in self.editions if SpecifierSet(one.versions).contains(version, prereleases=True)
+        )
+        return self.model_copy(update={"editions": tuple(holding)[:1]})
+
+    def edition(self, version: str) -> ProjectEdition | None:
+        """Return the edition of a release, if there is one."""
+        return next(iter(self.for_release(version).editions), None)
+
+
+def runtime_requirements(
+    table: ProjectFile, distribution: str, version: str, held: Mapping[str, str]
+) -> list[str]:
+    """Return every requirement of the table's extra, sorted, references to the project itself expanded.
+
+    Args:
+        table: The recipe's `[build.project_file]`.
+        distribution: The project's own name.
         version: The release.
-        sdist: Its source archive; only read when the recipe has no edition for the release.
+        held: Text of each project file that the source holds, by name; only read where there is no edition.
 
     Raises:
         NoProjectFileError: Neither holds a dependency list.
     """
-    project = recipe.project
-    if project is None:
-        return []
-    known = edition_for(project, version) or (_from_sdist(project, sdist) if sdist else None)
+    known = _from_edition(table, version) or _from_source(table, held)
     if known is None:
         raise NoProjectFileError(
-            f"{recipe.name} {version}: no NPU project file is known.",
-            why=f"Its sdist holds none of {', '.join(project.project_files)}, and the recipe has no edition for it.",
-            next_step=f"add [[project.editions]] for {version} to recipes/{recipe.name}.toml",
+            f"{distribution} {version}: no NPU project file is known.",
+            why=f"Its source holds none of {', '.join(table.files)}, and the recipe has no edition for it.",
+            next_step=f"add [[build.project_file.editions]] for {version} to the recipe of {distribution}",
         )
     dependencies, extras = known
-    return sorted(set(_expand(recipe.distribution, [*dependencies, *extras.get(project.extra, [])], extras)))
+    return sorted(set(_expand(distribution, [*dependencies, *extras.get(table.extra, [])], extras)))
 
 
-def _expand(name: str, lines: Sequence[str], extras: Mapping[str, list[str]]) -> list[str]:
+_Lists = tuple[Sequence[str], Mapping[str, Sequence[str]]]
+
+
+def _from_edition(table: ProjectFile, version: str) -> _Lists | None:
+    edition = table.edition(version)
+    return (edition.dependencies, edition.extras) if edition else None
+
+
+def _from_source(table: ProjectFile, held: Mapping[str, str]) -> _Lists | None:
+    text = next((held[name] for name in table.files if name in held), None)
+    if text is None:
+        return None
+    project = tomllib.loads(text).get("project", {})
+    return project.get("dependencies", []), project.get("optional-dependencies", {})
+
+
+def _expand(name: str, lines: Sequence[str], extras: Mapping[str, Sequence[str]]) -> list[str]:
     expanded = []
     for line in lines:
         requirement = Requirement(line)
@@ -67,21 +109,3 @@ def _expand(name: str, lines: Sequence[str], extras: Mapping[str, list[str]]) ->
         else:
             expanded.append(line)
     return expanded
-
-
-def _from_sdist(project: ProjectBuild, sdist: Path) -> tuple[list[str], dict[str, list[str]]] | None:
-    for wanted in project.project_files:
-        if (data := _member(sdist, PurePosixPath(project.subdirectory) / wanted)) is not None:
-            table = data.get("project", {})
-            return table.get("dependencies", []), table.get("optional-dependencies", {})
-    return None
-
-
-def _member(sdist: Path, wanted: PurePosixPath) -> dict[str, Any] | None:
-    """Return a TOML member of an sdist, whose paths start with its own folder and may lack the subdirectory."""
-    with tarfile.open(sdist) as archive:
-        for member in archive:
-            inside = PurePosixPath(*PurePosixPath(member.name).parts[1:])
-            if inside in {wanted, PurePosixPath(wanted.name)} and (stream := archive.extractfile(member)):
-                return tomllib.loads(stream.read().decode())
-    return None

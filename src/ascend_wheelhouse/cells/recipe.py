@@ -31,14 +31,12 @@ from ascend_wheelhouse.cells.file_values import (
     Module,
     Once,
     OnceNamed,
-    Pin,
     RequirementText,
     SupplyTemplate,
     Template,
     Text,
     Url,
     UrlTemplate,
-    VersionRange,
     check_distribution,
     check_inside,
 )
@@ -51,10 +49,6 @@ def _given(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty, must be a tag or a branch")
     return text
-
-
-def _below(text: str) -> str:
-    return text and check_inside(text)
 
 
 def _of_a_link(text: str, info: ValidationInfo) -> str:
@@ -147,34 +141,6 @@ class Undeclared(FileModel):
     why: Text
 
 
-class ProjectEdition(FileModel):
-    """The dependency list of releases whose sdist lacks the NPU project file."""
-
-    versions: VersionRange
-    dependencies: list[RequirementText]
-    extras: dict[Distribution, list[RequirementText]] = {}
-
-
-class ProjectBuild(FileModel):
-    """A pure-Python wheel built from an sdist with another project file in place.
-
-    Args:
-        local_version: Local version label that the built wheel carries.
-        subdirectory: Folder of the source tree that holds the project; empty for its top.
-        project_files: Project files to put in place of `pyproject.toml`, best first.
-        requires: Build requirements, exact pins.
-        extra: The extra whose dependencies the NPU runtime needs.
-        editions: Dependency lists as data, for releases without any of `project_files`.
-    """
-
-    local_version: LocalVersion
-    subdirectory: Annotated[str, AfterValidator(_below)] = ""
-    project_files: list[Inside] = Field(min_length=1)
-    requires: list[Pin]
-    extra: Distribution
-    editions: list[ProjectEdition] = []
-
-
 class PostInstall(FileModel):
     """A step after the wheels are installed: a link in site-packages, or a distribution put in last."""
 
@@ -211,7 +177,6 @@ class Recipe(FileModel):
         supply: How a person can supply it when no origin answers.
         post_install: Steps after installation.
         build: How it is built from source.
-        project: How its Python project is built, for pure-Python wheels.
     """
 
     name: FileName
@@ -236,7 +201,6 @@ class Recipe(FileModel):
     supply: SupplyTemplate = ""
     post_install: list[PostInstall] = []
     build: BuildTable | None = None
-    project: ProjectBuild | None = None
 
     @property
     def patterns(self) -> list[str]:

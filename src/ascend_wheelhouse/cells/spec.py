@@ -33,7 +33,9 @@ from ascend_wheelhouse.cells.file_values import (
     Url,
     Variable,
     VersionRange,
+    check_pin,
 )
+from ascend_wheelhouse.cells.project import ProjectFile
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
 _Name = TypeVar("_Name", bound=str)
@@ -55,6 +57,18 @@ def _of_a_script(steps: tuple[tuple[str, ...], ...], info: ValidationInfo) -> tu
         case "pep517" if steps:
             raise ValueError('must be left out: backend = "pep517" runs no commands')
     return steps
+
+
+def _of_a_pure(requirements: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    """Hold a pure build to exact pins: the lock keeps the digest of its wheel, which follows from them."""
+    faults = []
+    for place, requirement in enumerate(requirements if info.data.get("pure") else ()):
+        try:
+            check_pin(requirement)
+        except ValueError as error:
+            faults.append(Fault((place,), str(error)))
+    raise_for(faults)
+    return requirements
 
 
 class Edit(FileModel):
@@ -123,10 +137,14 @@ class BuildTable(FileModel):
 
     Args:
         backend: `script` runs `steps`; `pep517` runs the project's own build backend.
+        pure: The wheel holds no compiled code: any machine builds it, for every other, with no toolchain; it is built
+            without being asked for, and where no sandbox works it is built all the same.
         steps: Commands, each an argument list, run in order in the source folder.
-        subdirectory: Where the project lies in its source.
+        subdirectory: Where the project lies in its source; an sdist may hold that folder alone.
+        project_file: Another project file in place of `pyproject.toml`.
         env: Variables of the steps; an empty value in a variant takes one away.
-        requirements: What the build environment holds; `build-system.requires` is added for `pep517`.
+        requirements: What the build environment holds; `build-system.requires` is added for `pep517`. Exact pins where
+            the wheel is pure, whose digest the lock keeps.
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
         distributions: The names that they must have, each exactly once.
@@ -136,11 +154,13 @@ class BuildTable(FileModel):
     """
 
     backend: Literal["script", "pep517"] = "script"
+    pure: bool = False
     steps: Annotated[Listed[Annotated[Listed[str], Field(min_length=1)]], AfterValidator(_of_a_script)] = (
         Field(default=(), validate_default=True)
     )
     subdirectory: Inside = "."
-    requirements: Listed[RequirementText] = ()
+    project_file: ProjectFile | None = None
+    requirements: Annotated[Listed[RequirementText], AfterValidator(_of_a_pure)] = ()
     values: dict[Placeholder, str] = {}
     env: dict[Variable, str] = {}
     toolchain: dict[ToolName, VersionRange] = {}
@@ -171,8 +191,12 @@ class BuildTable(FileModel):
             )
         return self
 
-    def resolve(self, cell: Cell) -> BuildSpec:
+    def resolve(self, cell: Cell, version: str = "0") -> BuildSpec:
         """Return the table with every condition decided and every placeholder of the cell filled in.
+
+        Args:
+            cell: The cell.
+            version: The component's release, for which the edition of a project file is chosen.
 
         Raises:
             RecipeBuildError: A placeholder has no value.
@@ -189,8 +213,10 @@ class BuildTable(FileModel):
         extra = [need for variant in chosen for need in variant.requirements]
         return BuildSpec(
             backend=self.backend,
+            pure=self.pure,
             steps=tuple(tuple(map(filled, step)) for step in self.steps),
             subdirectory=filled(self.subdirectory),
+            project_file=self.project_file and self.project_file.for_release(version),
             requirements=tuple(sorted({filled(need) for need in (*self.requirements, *extra)})),
             env={name: filled(value) for name, value in sorted(environment.items()) if value},
             toolchain={tool: filled(bound) for tool, bound in sorted(bounds.items())},
@@ -210,7 +236,9 @@ class BuildTable(FileModel):
                 item.model_copy(update={"ref": filled(item.ref)})
                 for item in _holding(self.repositories, cell)
             ),
-            repair=self.repair.model_copy(update={"platform": filled(self.repair.platform)}),
+            repair=self.repair.model_copy(
+                update={"platform": "any" if self.pure else filled(self.repair.platform)}
+            ),
         )
 
 
@@ -218,8 +246,10 @@ class BuildSpec(FileModel):
     """A `[build]` table for one cell: only the placeholders of `LATE_PLACEHOLDERS` are left in it."""
 
     backend: Literal["script", "pep517"]
+    pure: bool
     steps: tuple[tuple[str, ...], ...]
     subdirectory: str
+    project_file: ProjectFile | None
     requirements: tuple[str, ...]
     env: dict[str, str]
     toolchain: dict[str, str]

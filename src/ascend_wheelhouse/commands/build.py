@@ -22,7 +22,8 @@ from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
-from ascend_wheelhouse.make.source_wheels import hold_to_lock
+from ascend_wheelhouse.make.source_files import files_of
+from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
 
 
@@ -79,10 +80,16 @@ class ComponentBuild:
         return self.building.cell
 
     def locked(self) -> LockedSource:
+        """Return the component's source, its archive and build environment in the store."""
+        source = self._locked()
+        self.building.fetcher.fetch(files_of([source]))
+        return source
+
+    def _locked(self) -> LockedSource:
         """Return the component's source from the committed lock, else from its origin now."""
         if lock := self.folder.committed_lock(self.cell):
             for source in lock.sources:
-                if source.component == self.recipe.name and source.build:
+                if source.component == self.recipe.name:
                     return source
         name = self.recipe.name
         fetcher = self.building.fetcher
@@ -104,13 +111,14 @@ class ComponentBuild:
 
     def beside(self) -> list[LockedFile]:
         """Return the wheels that the committed lock builds and this build needs, built now where they are not."""
-        lock = self.folder.committed_lock(self.cell)
+        lock = None if is_pure(self.recipe) else self.folder.committed_lock(self.cell)
         builds = self.building.source_builds()
         wheels = []
         for source in lock.sources if lock else ():
-            if source.build and source.component in self.recipe.needs:
+            if source.component in self.recipe.needs:
                 recipe = self.folder.recipes[source.component]
-                wheel = builds.build(source, recipe, self.building.workshop())
+                self.building.fetcher.fetch(files_of([source]))
+                wheel = build_one(builds, recipe, source, self.building.workshop())
                 if isinstance(wheel, Pending):
                     raise BuildPendingError(
                         f"{self.recipe.name} needs {wheel.component}, which cannot be built on this host.",
@@ -128,8 +136,8 @@ def main(options: BuildOptions) -> None:
         workshop = job.building.workshop()
         refuse_pending(unfit(job.recipe, job.cell, workshop))
         with job.building.fetcher.store.in_use(emit):
-            source = job.locked()
-            built = job.building.source_builds().build(source, job.recipe, workshop, job.beside())
+            source, builds = job.locked(), job.building.source_builds()
+            built = build_one(builds, job.recipe, source, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
         return

@@ -15,7 +15,7 @@ from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
-from ascend_wheelhouse.make.source_wheels import source_downloads
+from ascend_wheelhouse.make.source_files import source_downloads
 
 
 @dataclass(frozen=True, kw_only=True)

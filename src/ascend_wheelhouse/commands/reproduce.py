@@ -49,7 +49,7 @@ def _reproduced(job: ComponentBuild, emit: Emit) -> ReproduceReport:
     spec = spec_of(job.recipe, job.cell)
     with pending_on_unfit(job.recipe, job.cell, emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(spec, job.cell)
-        sources = job.building.source_builds().sources(job.locked(), job.beside())
+        sources = job.building.source_builds().sources(job.locked(), job.recipe, job.beside())
         what = job_for(job.recipe, job.cell, sources)
         return reproduce(what, toolchain, workshop.builder(sandbox, interpreter, spec))
     refuse_pending(pending[0])

@@ -26,7 +26,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks import pylock
 from ascend_wheelhouse.locks.pylock import LockedFile
 
-SCHEMA = 1
+SCHEMA = 2
 UNLOCKED = "no origin that was reached when the lock was made has it"
 
 
@@ -46,7 +46,7 @@ class LockedSource:
         commit: The commit, for git.
         environment: Every wheel of the build environment.
         wheel: The wheel that the build gives; None while it is not built.
-        build: What a `[build]` table starts from: commits, submodules, patches; see `build.job.Sources`.
+        build: What the build starts from: an archive or commits, patches, repositories; see `build.job.Sources`.
     """
 
     component: str
@@ -265,8 +265,14 @@ def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[s
 def _read_source(table: dict[str, Any]) -> LockedSource:
     environment = tuple(LockedFile(**from_row(row)) for row in table.get("environment", []))
     wheel = LockedFile(**from_row(table["wheel"])) if table.get("wheel") else None
+    build = table.get("build") or _first_form(table)
     row = from_row(table, "archive") if table.get("filename") else table
-    return LockedSource(**{**row, "environment": environment, "wheel": wheel})
+    return LockedSource(**{**row, "environment": environment, "wheel": wheel, "build": build})
+
+
+def _first_form(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the build table that a lock of schema 1 leaves out where a source is an archive with nothing else."""
+    return {"archive": {"filename": table["filename"], "sha256": table["sha256"]}}
 
 
 def _read_inputs(table: dict[str, Any]) -> Inputs:

@@ -20,7 +20,7 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName, resolver_named
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
-    from ascend_wheelhouse.build.source_builds import SourceBuilds
+    from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +42,8 @@ class Building:
     options: BuildPlace = field(default_factory=BuildPlace)
 
     def source_builds(self, resolver: ResolverName = "uv") -> SourceBuilds:
-        """Return what locks and builds the components that are made by a `[build]` table."""
-        from ascend_wheelhouse.build.source_builds import SourceBuilds
+        """Return what locks the components that are built from source."""
+        from ascend_wheelhouse.pin.source_builds import SourceBuilds
         from ascend_wheelhouse.pin.source_locker import SourceLocker
 
         locker = SourceLocker(

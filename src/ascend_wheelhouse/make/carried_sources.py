@@ -9,7 +9,7 @@ from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Note, silent
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
-from ascend_wheelhouse.make.source_wheels import source_downloads
+from ascend_wheelhouse.make.source_files import source_downloads
 
 
 def bring_sources(lock: Lock, building: Building) -> None:

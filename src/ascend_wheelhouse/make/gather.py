@@ -13,7 +13,8 @@ from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.fetcher import downloads_of
-from ascend_wheelhouse.make.source_wheels import build_sources, downloads_for, with_built
+from ascend_wheelhouse.make.source_files import downloads_for
+from ascend_wheelhouse.make.source_wheels import build_sources, with_built
 from ascend_wheelhouse.make.supply import bring, supplied
 from ascend_wheelhouse.pin.locate import Locator
 from ascend_wheelhouse.store.store import Store

@@ -12,7 +12,8 @@ from ascend_wheelhouse.make.freshness import recipes_digest
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
-from ascend_wheelhouse.make.source_wheels import build_sources, downloads_for, with_built
+from ascend_wheelhouse.make.source_files import downloads_for
+from ascend_wheelhouse.make.source_wheels import build_sources, lockable, with_built
 from ascend_wheelhouse.resolve.resolvers import resolver_named
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ def new_lock(options: LockChoice, folder: ProjectFolder, building: Building) -> 
     new = locking_of(options, folder, building).lock()
     fetcher.fetch(downloads_for(fetcher.store, new), silent)
     built = with_built(new, build_sources(building, new))
-    # A compiler's wheel gets its digest into the lock when `invoke reproduce` found it bit-equal, not before.
-    sources = tuple(replace(one, wheel=None) if one.build else one for one in built.sources)
+    sources = lockable(built, folder.recipes)
     save(replace(built, sources=sources, pending=new.pending), cell.target, folder.lock_folder(cell))
     return built

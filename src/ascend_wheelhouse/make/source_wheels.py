@@ -1,24 +1,24 @@
-"""The wheels that a lock builds from source: what they need, built side by side, held to the lock's digests."""
+"""The wheels that a lock builds from source: built side by side, and held to the lock's digests."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import IntegrityError
-from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
-from ascend_wheelhouse.make.fetcher import file_download
-from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.make.source_files import is_built
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
     from ascend_wheelhouse.build.scheduler import Step
     from ascend_wheelhouse.make.building import Building
+    from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 _BUILDS = 4
 
@@ -27,19 +27,8 @@ class BuiltDiffersError(IntegrityError):
     """A wheel built here has other bytes than the lock says."""
 
 
-def downloads_for(store: Store, lock: Lock) -> list[Download]:
-    """Return what the builds still to do need: sources and build environments."""
-    return source_downloads(lock, [one for one in lock.sources if not _is_built(store, one)])
-
-
-def source_downloads(lock: Lock, sources: Sequence[LockedSource] | None = None) -> list[Download]:
-    """Return the archives and build environments of a lock's sources, of all of them when None are named."""
-    wanted = lock.sources if sources is None else sources
-    return list(dict.fromkeys(one for source in wanted for one in _needed(source)))
-
-
 def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending]:
-    """Build what a lock builds from source; what `downloads_for` names is in the store.
+    """Build what a lock builds from source; what `source_files.downloads_for` names is in the store.
 
     Returns:
         For each source of the lock the same with its wheel, or why this host cannot build it: no compiler, no CANN.
@@ -63,7 +52,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
                 run=lambda results: (
                     _blocked(source, results) or _built(building, source, workshop, _wheels_of(results))
                 ),
-                needs=tuple(recipe.needs),
+                needs=() if is_pure(recipe) else tuple(recipe.needs),
                 memory_mb=recipe.build.memory_mb if recipe.build else 0,
             )
 
@@ -103,13 +92,9 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
         )
 
 
-def _is_built(store: Store, source: LockedSource) -> bool:
-    return source.wheel is not None and store.has(source.wheel.sha256)
-
-
 def _blocked(source: LockedSource, results: Mapping[str, LockedSource | Pending]) -> Pending | None:
     """Return why a build waits: one that it needs, as the kernels need torch_npu, is pending itself."""
-    waiting = (one for one in results.values() if isinstance(one, Pending) and source.build)
+    waiting = (one for one in results.values() if isinstance(one, Pending))
     if (cause := next(waiting, None)) is None:
         return None
     reason = f"needs {cause.component}, which is pending: {cause.reason}"
@@ -118,7 +103,7 @@ def _blocked(source: LockedSource, results: Mapping[str, LockedSource | Pending]
 
 def _wheels_of(results: Mapping[str, LockedSource | Pending]) -> list[LockedFile]:
     """Return the wheels that a build needs and this run has built, torch_npu's for the kernels."""
-    sources = [one for one in results.values() if isinstance(one, LockedSource) and one.build]
+    sources = [one for one in results.values() if isinstance(one, LockedSource)]
     return [one.wheel for one in sources if one.wheel is not None]
 
 
@@ -128,23 +113,53 @@ def _built(
     workshop: Workshop,
     beside: Sequence[LockedFile],
 ) -> LockedSource | Pending:
-    from ascend_wheelhouse.build.projects import build_source
-
-    if _is_built(building.fetcher.store, source):
+    if is_built(building.fetcher.store, source):
         return source
     recipe = building.recipes[source.component]
-    wheel: LockedFile | Pending
-    if source.build:
-        wheel = building.source_builds().build(source, recipe, workshop, beside)
-    else:
-        wheel = build_source(source, recipe, store=building.fetcher.store, emit=building.fetcher.emit)
+    wheel = build_one(building.source_builds(), recipe, source, workshop, beside)
     if isinstance(wheel, Pending):
         return wheel
     hold_to_lock(source, wheel)
-    return replace(source, wheel=wheel)
+    return source if source.wheel else replace(source, wheel=wheel)
 
 
-def _needed(source: LockedSource) -> Iterator[Download]:
-    yield from (file_download(file, urgent=True) for file in source.environment)
-    if source.archive:
-        yield Download.of(source.archive, name=source.component, urgent=True)
+def build_one(
+    sources: SourceBuilds,
+    recipe: Recipe,
+    source: LockedSource,
+    workshop: Workshop,
+    beside: Sequence[LockedFile] = (),
+) -> LockedFile | Pending:
+    """Return the wheel of a locked source, built if need be, or why this host cannot build it.
+
+    Args:
+        sources: Brings what it starts from, once it is known that this host can build it.
+        recipe: The component.
+        source: Its locked source.
+        workshop: Where and how it is built.
+        beside: Wheels of the same lock that it needs.
+
+    Raises:
+        BuildError: The build failed.
+        IntegrityError: A source has other bytes than the lock says.
+    """
+    from ascend_wheelhouse.build.command import unfit
+    from ascend_wheelhouse.build.locked import build_locked
+
+    if pending := unfit(recipe, sources.cell, workshop):
+        return Pending(component=pending.component, reason=pending.reason, supply=pending.supply)
+    starts = sources.sources(source, recipe, beside)
+    return build_locked(source, recipe, sources.cell, starts, workshop)
+
+
+def is_pure(recipe: Recipe) -> bool:
+    """Tell whether a component's wheel holds no compiled code and needs nothing else that is built here."""
+    return recipe.build is not None and recipe.build.pure
+
+
+def lockable(lock: Lock, recipes: Recipes) -> tuple[LockedSource, ...]:
+    """Return a lock's sources with those wheels alone whose digest the lock may keep.
+
+    A compiled wheel gets its digest into the lock when `invoke reproduce` found it bit-equal, not before.
+    """
+    return tuple(one if is_pure(recipes[one.component]) else replace(one, wheel=None) for one in lock.sources)

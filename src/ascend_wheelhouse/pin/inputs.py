@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.cells.project import runtime_requirements
 from ascend_wheelhouse.cells.recipe import Recipes, closed_names
-from ascend_wheelhouse.pin.locate import Answer, Located, ToBuild
+from ascend_wheelhouse.pin.locate import Answer, Located
 from ascend_wheelhouse.resolve.request import ExtraIndex, ResolveRequest
 
 _OPEN = {"index", "find-links", "extra-index"}
@@ -23,7 +22,7 @@ def request_for(
     recipes: Recipes,
     answers: Sequence[Answer],
     *,
-    sdists: Mapping[str, Path],
+    needs: Collection[str] = (),
     handed_over: Sequence[Path] = (),
 ) -> ResolveRequest:
     """Return what the resolver is asked for a cell.
@@ -32,7 +31,7 @@ def request_for(
         cell: The cell.
         recipes: Every recipe.
         answers: Where each component comes from.
-        sdists: Source archives of the components that are built from one, by component.
+        needs: What the components that are built from source ask for at run time.
         handed_over: Folders with wheels that no index has.
 
     Raises:
@@ -40,10 +39,7 @@ def request_for(
     """
     located = [answer for answer in answers if isinstance(answer, Located) and answer.recipe.kind == "wheel"]
     wanted = {f"{one.file.name}=={one.file.version}" for one in located}
-    for answer in answers:
-        if isinstance(answer, ToBuild) and answer.recipe.project is not None:
-            wanted |= set(runtime_requirements(answer.recipe, answer.version, sdists.get(answer.recipe.name)))
-    wanted |= undeclared(cell, recipes)
+    wanted |= {*needs, *undeclared(cell, recipes)}
     return ResolveRequest(
         requirements=tuple(sorted(wanted, key=str.lower)),
         target=cell.target,

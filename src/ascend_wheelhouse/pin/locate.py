@@ -70,7 +70,7 @@ class Located:
 
 @dataclass(frozen=True, kw_only=True)
 class ToBuild:
-    """A component whose wheel is made from source by its recipe's `[project]` or `[build]` table."""
+    """A component whose wheel is made from source by its recipe's `[build]` table."""
 
     recipe: Recipe
     version: str
@@ -163,12 +163,13 @@ class Locator:
 
     def _ask(self, recipe: Recipe, origin: Origin) -> Answer | None:
         chosen = recipe.name in self.build
+        pure = recipe.build is not None and recipe.build.pure
         match origin:
             case IndexOrigin() | ExtraIndexOrigin() if not chosen:
                 return self._from_index(recipe, origin)
             case UrlOrigin() | ArchiveOrigin() if not chosen:
                 return Located(recipe=recipe, file=self._released(recipe, origin))
-            case SdistOrigin() | GitOrigin() if chosen or recipe.project is not None:
+            case SdistOrigin() | GitOrigin() if chosen or pure:
                 return ToBuild(recipe=recipe, version=self.cell.components[recipe.name], origin=origin)
             case GitOrigin() if recipe.build is not None:
                 command = f"invoke build {recipe.name} {self.cell.words}"

@@ -11,12 +11,10 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.events import Emit, Stage
-from ascend_wheelhouse.build.source_builds import SourceBuilds
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.cells.recipe import ProjectBuild, Recipes
-from ascend_wheelhouse.fetch.fetch import fetch_all
-from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.cells.project import runtime_requirements
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node.scratch import scratch
@@ -24,6 +22,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import request_for
 from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
+from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -39,9 +38,9 @@ class Locking:
         locator: Asks the components' origins.
         resolver: Chooses versions.
         http: The door.
-        store: Where sdists and handed-over files lie.
+        store: Where handed-over files lie.
         emit: Told of the progress.
-        builds: Locks what a `[build]` table makes.
+        builds: Locks what is built from source.
     """
 
     cell: Cell
@@ -62,22 +61,19 @@ class Locking:
         """
         self.emit(Stage(name="locate", jobs=len(self.cell.components)))
         answers = self.locator.locate_all()
-        tables = [one for one in answers if isinstance(one, ToBuild) and one.recipe.project is None]
-        sdists = self._sdists([one for one in answers if isinstance(one, ToBuild) and one not in tables])
+        builds = [one for one in answers if isinstance(one, ToBuild)]
+        trees = dict(self._trees(builds))
         located = [answer for answer in answers if isinstance(answer, Located)]
+        pure = [one for one in builds if _is_pure(one.recipe)]
         with self._handed_over(located) as folders:
-            paths = {name: self.store.path(found.sha256) for name, found in sdists.items()}
-            request = request_for(self.cell, self.recipes, answers, sdists=paths, handed_over=folders)
+            needs = self._needs(builds, trees)
+            request = request_for(self.cell, self.recipes, answers, needs=needs, handed_over=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
-                projects = (a for a in answers if isinstance(a, ToBuild) and a.recipe.name in sdists)
-                sources = pool.submit(lambda: tuple(self._source(answer, sdists) for answer in projects))
+                early = pool.submit(lambda: tuple(self._pure(one, trees) for one in pure))
                 resolution = self.resolver.resolve(request)
                 wheels = self._pin(resolution, located)
-        names = {canonicalize_name(one.recipe.distribution) for one in tables}
-        built = [
-            self.builds.lock(one, self.locator.fields(one.recipe), wheels, built=names) for one in tables
-        ]
+        late = self._compiled([one for one in builds if one not in pure], wheels)
         return Lock(
             stack=self.cell.stack_id,
             platform=self.cell.target.machine,
@@ -85,25 +81,40 @@ class Locking:
             derived=self.cell.derived,
             recipes_digest=self.recipes_digest,
             wheels=wheels,
-            sources=(*sources.result(), *(one for one in built if isinstance(one, LockedSource))),
+            sources=(*early.result(), *(one for one in late if isinstance(one, LockedSource))),
             payloads=tuple(locked_payload(one, self.cell) for one in located if one.recipe.kind != "wheel"),
-            pending=tuple(one for one in (*answers, *built) if isinstance(one, Pending)),
+            pending=tuple(one for one in (*answers, *late) if isinstance(one, Pending)),
             inputs=_inputs(request, self.resolver.name),
         )
 
-    def _sdists(self, builds: Sequence[ToBuild]) -> dict[str, FoundFile]:
-        """Find and fetch the source archives: their project files may hold dependency lists."""
-        finder = Finder(self.http)
-        found = {
-            one.recipe.name: finder.find_file(
-                one.recipe.distribution, one.version, self.cell.target, sdist=True
-            )
+    def _trees(self, builds: Sequence[ToBuild]) -> Iterator[tuple[str, PinnedTree]]:
+        """Pin the sources whose own project files may say what the runtime needs."""
+        for one in builds:
+            if one.recipe.build and (table := one.recipe.build.project_file):
+                yield one.recipe.name, self.builds.tree(one, self.locator.fields(one.recipe), table)
+
+    def _needs(self, builds: Sequence[ToBuild], trees: Mapping[str, PinnedTree]) -> set[str]:
+        """Return what the built components' project files ask for at run time."""
+        return {
+            need
             for one in builds
-            if one.origin.kind == "sdist"
+            if one.recipe.build and (table := one.recipe.build.project_file)
+            for need in runtime_requirements(
+                table, one.recipe.distribution, one.version, trees[one.recipe.name].held
+            )
         }
-        downloads = [Download.of(file.artifact, urls=(file.url,)) for file in found.values()]
-        fetch_all(downloads, self.store, self.emit, http=self.http)
-        return found
+
+    def _pure(self, answer: ToBuild, trees: Mapping[str, PinnedTree]) -> LockedSource:
+        """Lock a source that needs nothing of the runtime, beside the resolver."""
+        known = trees.get(answer.recipe.name)
+        return self.builds.pin(answer, self.locator.fields(answer.recipe), tree=known.tree if known else None)
+
+    def _compiled(
+        self, builds: Sequence[ToBuild], wheels: Sequence[LockedFile]
+    ) -> list[LockedSource | Pending]:
+        """Lock the sources that are compiled against the runtime's torch."""
+        names = {canonicalize_name(one.recipe.distribution) for one in builds}
+        return [self.builds.lock(one, self.locator.fields(one.recipe), wheels, built=names) for one in builds]
 
     @contextmanager
     def _handed_over(self, located: Iterable[Located]) -> Iterator[list[Path]]:
@@ -126,26 +137,9 @@ class Locking:
         every = [replace(file, via=via.get(file.name, ())) for file in (*found, *known.values())]
         return tuple(sorted(every, key=lambda file: file.name))
 
-    def _source(self, answer: ToBuild, sdists: Mapping[str, FoundFile]) -> LockedSource:
-        found = sdists[answer.recipe.name]
-        environment = self._environment(answer.recipe.project)
-        return LockedSource(
-            component=answer.recipe.name,
-            version=answer.version,
-            origin=answer.origin.kind,
-            archive=found.artifact,
-            environment=environment,
-        )
 
-    def _environment(self, project: ProjectBuild | None) -> tuple[LockedFile, ...]:
-        if project is None:
-            return ()
-        request = ResolveRequest(requirements=tuple(project.requires), target=self.cell.target)
-        pins = self.resolver.resolve(request).pins
-        found = Finder(self.http).find_all(
-            [IndexPin(name=pin.name, version=pin.version) for pin in pins], self.cell.target
-        )
-        return tuple(locked_file(file) for file in found)
+def _is_pure(recipe: Recipe) -> bool:
+    return recipe.build is not None and recipe.build.pure
 
 
 def locked_file(found: FoundFile) -> LockedFile:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
-from ascend_wheelhouse.build.environment import lock_environment
 from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
@@ -20,17 +18,17 @@ from ascend_wheelhouse.cells.spec import BuildSpec, Repository
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
-from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.git import newest_branch, pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.pin.build_environment import lock_environment
+from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.resolve.request import Resolver
-from ascend_wheelhouse.store.git_source import GitFailedError, GitSource, git, unbundle
+from ascend_wheelhouse.store.git_source import GitSource, bundle_of
 from ascend_wheelhouse.store.store import Store
 
 _OLD_STYLE = ("setuptools>=40.8.0", "wheel")
-_FRONTEND = "build>=1.2"
 _BRANCH = "{branch}"
 
 
@@ -65,7 +63,7 @@ class SourceLocker:
         fields: Mapping[str, str],
         distribution: str = "",
         constraints: Sequence[str] = (),
-        locked: Sources | None = None,
+        tree: GitSource | Archive | None = None,
     ) -> Sources:
         """Return the pinned sources of one component.
 
@@ -78,10 +76,10 @@ class SourceLocker:
             fields: What the origin's templates may name.
             distribution: The name on the index; the component's when empty.
             constraints: The runtime lock's pins.
-            locked: An earlier lock, whose commits stay.
+            tree: The source itself, where `tree` has pinned it already.
         """
         self.emit(JobStarted(job=component, action="lock source"))
-        tree = self._tree(distribution or component, version, origin, target, fields=fields, locked=locked)
+        tree = tree or self.tree(distribution or component, version, origin, target, fields=fields)
         self.downloads(spec)
         sources = Sources(
             tree=tree,
@@ -112,7 +110,7 @@ class SourceLocker:
         source = pin(item.url, item.ref, store=self.store, mirrors=self.mirrors)
         return PlacedRepository(path=item.path, source=source)
 
-    def _tree(
+    def tree(
         self,
         distribution: str,
         version: str,
@@ -120,16 +118,13 @@ class SourceLocker:
         target: Target,
         *,
         fields: Mapping[str, str],
-        locked: Sources | None,
     ) -> GitSource | Archive:
+        """Return the source itself, pinned and in the store; see `lock` for the arguments."""
         if isinstance(origin, SdistOrigin):
             return self.sdist(distribution, version, target)
         url = origin.url.format_map(fields)
         ref = self._ref(origin, url, fields)
-        before = locked.commit if locked and isinstance(locked.tree, GitSource) else ""
-        return pin(
-            url, ref, store=self.store, mirrors=self.mirrors, submodules=origin.submodules, locked=before
-        )
+        return pin(url, ref, store=self.store, mirrors=self.mirrors, submodules=origin.submodules)
 
     def _ref(self, origin: GitOrigin, url: str, fields: Mapping[str, str]) -> str:
         """Return the ref; where the table has no branch, the newest `v<torch>-*` of the remote."""
@@ -155,29 +150,39 @@ class SourceLocker:
             )
             for item in spec.downloads
         ]
-        fetch_all(wanted, self.store, self.emit, http=self.http)
+        if wanted:
+            fetch_all(wanted, self.store, self.emit, http=self.http)
 
     def build_requirements(self, tree: GitSource | Archive, spec: BuildSpec) -> tuple[str, ...]:
-        """Return what the project's own build system asks for, and the frontend; nothing for a script."""
+        """Return what the project's own build system asks for; nothing for a script.
+
+        Where another project file takes the place of the published one, its build system is the one that runs.
+        """
         if spec.backend == "script":
             return ()
-        name = str(PurePosixPath(spec.subdirectory, "pyproject.toml"))
-        text = self._git_text(tree, name) if isinstance(tree, GitSource) else self._archive_text(tree, name)
-        system: dict[str, Any] = tomllib.loads(text).get("build-system", {}) if text else {}
-        return (_FRONTEND, *system.get("requires", _OLD_STYLE))
+        own = spec.project_file
+        names = (*(own.files if own and not own.editions else ()), "pyproject.toml")
+        held = project_files(tree, self.store, spec.subdirectory, names)
+        text = next((held[name] for name in names if name in held), "")
+        system: dict[str, Any] = tomllib.loads(text).get("build-system", {})
+        return tuple(system.get("requires", _OLD_STYLE))
 
-    def _git_text(self, tree: GitSource, name: str) -> str:
-        with scratch() as folder:
-            place = unbundle(self.store, tree.top.commit, folder / "top")
-            try:
-                return git("show", f"{tree.top.commit}:{name}", at=place)
-            except GitFailedError:
-                return ""
+    def bring(self, sources: Sources) -> None:
+        """Have the commits of pinned sources in the store, each fetched again by its very id where it is missing.
 
-    def _archive_text(self, tree: Archive, name: str) -> str:
-        with tarfile.open(self.store.path(tree.sha256)) as opened:
-            for member in opened:
-                if member.isfile() and member.name.partition("/")[2] == name:
-                    stream = opened.extractfile(member)
-                    return stream.read().decode() if stream else ""
-        return ""
+        Raises:
+            RefMovedError: A tag or branch is no longer what was locked.
+            SourceUnreachableError: A server does not answer.
+        """
+        for tree in (sources.tree, *(item.source for item in sources.repositories)):
+            if isinstance(tree, GitSource) and any(
+                bundle_of(self.store, module.commit) is None for module in tree.modules
+            ):
+                pin(
+                    tree.top.url,
+                    tree.ref,
+                    store=self.store,
+                    mirrors=self.mirrors,
+                    submodules=len(tree.modules) > 1,
+                    locked=tree.top.commit,
+                )

@@ -1,0 +1,163 @@
+"""A project's own build backend (PEP 517), asked in the sandbox.
+
+`pyproject_hooks` (pypa), which `build` and pip use as well, speaks to the backend: its request and its answer go
+through a folder that the sandbox shows. The build environment is locked and complete; what a backend wants beyond it is
+asked of it only where it fails, since that costs setuptools as long as a quarter of a build.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyproject_hooks
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.sandbox import Cage, Mount
+
+_SETUPTOOLS = "setuptools.build_meta"
+_LEGACY = f"{_SETUPTOOLS}:__legacy__"
+_UNUSABLE = (
+    pyproject_hooks.BackendUnavailable,
+    pyproject_hooks.HookMissing,
+    pyproject_hooks.UnsupportedOperation,
+    ValueError,  # a backend-path that leads out of the source
+)
+
+Run = Callable[[Cage, Sequence[str]], None]
+"""Runs a command in a cage, and raises where it fails."""
+
+
+class BackendUnusableError(BuildError):
+    """What a project names as its build backend cannot be imported, or builds no wheels."""
+
+
+class EnvironmentIncompleteError(BuildError):
+    """The project wants something at build time that the locked build environment does not hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """The backend of one build.
+
+    Args:
+        job: The build.
+        folder: The project's folder on the host.
+        work: The build's own folder on the host.
+        root: Where the backend sees that.
+        where: What the backend may see, started in the project's folder.
+        environment: Where the sandbox shows the build environment.
+        run: How a command is run there.
+    """
+
+    job: BuildJob
+    folder: Path
+    work: Path
+    root: str
+    where: Cage
+    environment: str
+    run: Run
+
+    def build_wheel(self, out: str) -> None:
+        """Have the wheel built into a folder, as the sandbox sees it.
+
+        Raises:
+            EnvironmentIncompleteError: The project wants more than its build environment holds.
+            BackendUnusableError: Its backend is not one.
+            BuildError: The backend failed, as `run` tells it.
+        """
+        system = self._system()
+        self._refuse_missing(system.get("requires", ()))
+        name = system.get("build-backend", _LEGACY)
+        try:
+            hooks = self._hooks(name, system.get("backend-path"))
+            with warnings.catch_warnings(action="ignore"):  # the backend's, which its caller is to hand on
+                self._have_built(hooks, out, _unpacked_soon(name))
+        except _UNUSABLE as error:
+            raise BackendUnusableError(
+                f"The build backend {name} of {self.job.component} cannot be used: {error}.",
+                why="Its build environment lacks it, or `build-system` in the project file is wrong.",
+                next_step=f"compare it with `requirements` in recipes/{self.job.component}.toml",
+            ) from error
+
+    def _have_built(
+        self, hooks: pyproject_hooks.BuildBackendHookCaller, out: str, settings: Mapping[str, str]
+    ) -> None:
+        try:
+            hooks.build_wheel(out, settings)
+        except BuildError:
+            wanted: Sequence[str] = ()
+            with suppress(BuildError, *_UNUSABLE):
+                wanted = hooks.get_requires_for_build_wheel(settings)
+            self._refuse_missing(wanted)
+            raise
+
+    def _hooks(self, name: str, path: Sequence[str] | None) -> pyproject_hooks.BuildBackendHookCaller:
+        return pyproject_hooks.BuildBackendHookCaller(
+            self.where.cwd,
+            name,
+            backend_path=path,
+            runner=self._asked,
+            python_executable=f"{self.environment}/bin/python",
+        )
+
+    def _system(self) -> dict[str, Any]:
+        path = self.folder / "pyproject.toml"
+        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        system: dict[str, Any] = table.get("build-system", {})
+        return system
+
+    def _asked(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Run the hooks' own script in the sandbox, the folder of its request and answer in sight."""
+        del cwd
+        python, script, hook, exchange = cmd
+        shutil.copyfile(script, self.work / shims.FOLDER / Path(script).name)
+        seen = f"{self.root}/{Path(exchange).name}"
+        cage = replace(
+            self.where,
+            mounts=(*self.where.mounts, Mount(source=Path(exchange), target=seen, writable=True)),
+            env={**self.where.env, **(extra_environ or {})},
+        )
+        self.run(cage, [python, f"{self.root}/{shims.FOLDER}/{Path(script).name}", hook, seen])
+
+    def _refuse_missing(self, wanted: Sequence[str]) -> None:
+        files = self.job.sources.environment
+        held = {
+            name: version for name, version, _, _ in (parse_wheel_filename(one.filename) for one in files)
+        }
+        if missing := sorted(_unmet(wanted, held, self.job.python)):
+            listed = ", ".join(f"{name} {version}" for name, version in sorted(held.items()))
+            raise EnvironmentIncompleteError(
+                f"{self.job.component} wants {', '.join(missing)} to build.",
+                why=f"The locked build environment holds {listed or 'nothing'}.",
+                next_step=f"add it to `requirements` in the [build] table of recipes/{self.job.component}.toml, "
+                "and run `invoke lock --upgrade {cell}`",
+            )
+
+
+def _unpacked_soon(backend: str) -> dict[str, str]:
+    """Return what spares setuptools the compression of a wheel that is written anew in its normal form."""
+    return {"--build-option": "--compression=stored"} if backend.startswith(_SETUPTOOLS) else {}
+
+
+def _unmet(wanted: Sequence[str], held: Mapping[Any, Any], python: str) -> Iterator[str]:
+    markers = {"python_version": python, "python_full_version": f"{python}.0"}
+    for text in wanted:
+        requirement = Requirement(text)
+        if requirement.marker and not requirement.marker.evaluate(markers):
+            continue
+        version = held.get(canonicalize_name(requirement.name))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            yield text

@@ -1,0 +1,219 @@
+"""One build, done: laid out, run, repaired, brought into the normal form and searched for traces.
+
+A `WorkOrder` is plain data, since the work is done in a process of its own (`worker.py`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
+
+from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.clock_shim import write_clock
+from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.build.environment import Interpreter, install, planned
+from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.jobserver import Slots
+from ascend_wheelhouse.build.normalise import normalise_wheel
+from ascend_wheelhouse.build.repair import check_traces, platform_of, repair_wheel
+from ascend_wheelhouse.build.sandbox import Sandbox
+from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
+from ascend_wheelhouse.build.source_tree import lay_source
+from ascend_wheelhouse.build.toolchain import Toolchain
+from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.store.store import Store
+
+_FOLDERS = ("home", "out", "env", "ccache", "downloads")
+
+
+class ArtifactsError(BuildError):
+    """The steps left other wheels than the recipe promises."""
+
+
+class WrongWheelError(BuildError):
+    """The build gave a wheel of another release, or with compiled code where the recipe says there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOrder:
+    """Everything that one build is done with.
+
+    Args:
+        job: The build.
+        toolchain: The chosen tools.
+        interpreter: The CPython of the build environment.
+        sandbox: Where steps run.
+        store: The store's folder.
+        place: A folder for this build alone; emptied first.
+        kept: Where that folder is found once the build has failed.
+        jobs: How many compilers it may run by itself.
+        server: The slots that it shares with other builds, if any.
+        ccache: Go through ccache.
+        conditions: What the build sees of the builder.
+    """
+
+    job: BuildJob
+    toolchain: Toolchain
+    interpreter: Interpreter
+    sandbox: Sandbox
+    store: Path
+    place: Path
+    kept: Path
+    jobs: int = 1
+    server: Slots | None = None
+    ccache: bool = False
+    conditions: Conditions = NORMAL
+
+
+def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
+    """Build whatever the store knows, and return the wheels in the order's place, each with its note.
+
+    Raises:
+        BuildError: A step, the repair or a check failed.
+        IntegrityError: A source, a patch or an environment has other bytes than the lock says.
+    """
+    job, store = order.job, Store(order.store)
+    room = _room(order, store)
+    with ThreadPoolExecutor(1, thread_name_prefix="environment") as pool:
+        installing = pool.submit(_install, order, room, store)
+        lay_source(job, store, room.work / "source", values=values(job, room), order=order.conditions.order)
+        write_shims(room, _downloads(job, store, room.work), debug_info=job.spec.debug_info)
+        if order.conditions.clock:
+            write_clock(room.work / shims.FOLDER, order.conditions.clock)
+        installing.result()
+    run_steps(job, room, emit)
+    return [_finished(job, room, wheel) for wheel in collect(job, room)]
+
+
+def _room(order: WorkOrder, store: Store) -> Room:
+    place = order.place
+    shutil.rmtree(place, ignore_errors=True)
+    for name in _FOLDERS:
+        (place / "work" / name).mkdir(parents=True)
+    if order.server:
+        (place / "work" / "jobserver").touch()
+    cache = order.store / "ccache"
+    if order.ccache:
+        cache.mkdir(exist_ok=True)
+    environment = planned(
+        order.job.sources.environment,
+        order.interpreter,
+        store=store,
+        sandbox=order.sandbox,
+        conditions=order.conditions,
+        folder=place / "environment" if order.job.spec.pure else None,
+    )
+    return Room(
+        place=place,
+        kept=order.kept,
+        sandbox=order.sandbox,
+        toolchain=order.toolchain,
+        interpreter=order.interpreter,
+        environment=environment,
+        jobs=order.conditions.cores or order.jobs,
+        server=order.server,
+        ccache=cache if order.ccache else None,
+        conditions=order.conditions,
+    )
+
+
+def _install(order: WorkOrder, room: Room, store: Store) -> None:
+    install(
+        room.environment,
+        order.job.sources.environment,
+        order.interpreter,
+        store=store,
+        sandbox=order.sandbox,
+        conditions=order.conditions,
+    )
+
+
+def _downloads(job: BuildJob, store: Store, work: Path) -> dict[str, str]:
+    urls = {}
+    for item in job.spec.downloads:
+        store.check(item.sha256)
+        shutil.copyfile(store.path(item.sha256), work / "downloads" / item.sha256)
+        urls[item.url] = item.sha256
+    return urls
+
+
+def _finished(job: BuildJob, room: Room, wheel: Path) -> tuple[Path, str]:
+    folders = [room.place / name for name in ("repaired", "finished")]
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
+    _check_traces(job, room, repaired.wheel)
+    local = fill(job.spec.local_version, values(job, room)) or None
+    done = normalise_wheel(repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch)
+    return done, repaired.note
+
+
+def _check_traces(job: BuildJob, room: Room, wheel: Path) -> None:
+    """Raise where a wheel holds a path of the builder; before normalising, which compresses what is searched."""
+    folders_seen = {f"{room.root}/{name}/" for name in ("source", "out", "home", shims.FOLDER)}
+    needles = folders_seen | {f"{room.place}/", f"{room.environment.seen}/"}
+    if not room.interpreter.of_system:
+        needles.add(f"{room.interpreter.prefix}/")
+    check_traces(wheel, sorted(needles), allowed=job.spec.repair.carries_paths)
+
+
+def collect(job: BuildJob, room: Room) -> list[Path]:
+    """Copy the wheels that the steps left into `raw`, one of each promised distribution.
+
+    Raises:
+        ArtifactsError: One is missing, doubled or not promised.
+        WrongWheelError: One is not what the recipe says of it.
+    """
+    source = room.work / "source"
+    patterns = job.spec.artifacts if job.spec.backend == "script" else ()
+    made = sorted(
+        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(room.work / "out")
+    )
+    raw = room.place / "raw"
+    raw.mkdir()
+    found = [Path(shutil.copy2(path, raw)) for path in made]
+    names = [canonicalize_name(parse_wheel_filename(path.name)[0]) for path in found]
+    wanted = sorted(canonicalize_name(name) for name in job.spec.distributions) or sorted(set(names))
+    if sorted(names) != wanted or not names:
+        raise ArtifactsError(
+            f"The build of {job.component} left {_listed([path.name for path in found])}, "
+            f"promised is {_listed(wanted)}.",
+            why="A step ended well without its wheel, or the source folder was not clean.",
+            next_step=f"look at {room.kept / room.log.name}",
+        )
+    for path in found:
+        _refuse_other(job, path)
+    return found
+
+
+def _refuse_other(job: BuildJob, wheel: Path) -> None:
+    """Raise where a backend gave another release than the lock's, or a pure build gave compiled code."""
+    _, version, _, _ = parse_wheel_filename(wheel.name)
+    if job.spec.backend == "pep517" and version.public != Version(job.version).public:
+        raise WrongWheelError(
+            f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}.",
+            why="The project file in place names another release, or takes its version from elsewhere.",
+            next_step="compare the stack's version with the source's project file",
+        )
+    if job.spec.pure and platform_of(wheel) != "any":
+        raise WrongWheelError(
+            f"The build gave {wheel.name}, which holds compiled code.",
+            why="The recipe says `pure = true`: a wheel that any machine can build for every other.",
+            next_step=f"take that out of the [build] table of recipes/{job.component}.toml",
+        )
+
+
+def _wheels(folder: Path) -> set[Path]:
+    return set(folder.glob("*.whl"))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "no wheel"

@@ -1,0 +1,102 @@
+"""Real builds with a build backend of a few lines, which tells what it was given."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from making_builds import Bench
+from sdists import BACKEND, PUBLISHED, built, opened, sdist
+from small_wheels import wheel as small_wheel
+
+from ascend_wheelhouse.build.backend import BackendUnusableError, EnvironmentIncompleteError
+from ascend_wheelhouse.build.environment import EnvironmentFailedError
+from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
+
+LATE = '\ndef get_requires_for_build_wheel(config_settings=None): return ["late-one==1"]\n'
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(root=tmp_path / "store")
+
+
+def project(folder: Path, *, requires: str = "", begins: str = "", backend: str = BACKEND) -> Path:
+    """Write an sdist whose backend begins with some code."""
+    text = PUBLISHED.replace("requires = []", f"requires = [{requires}]")
+    return sdist(folder, {"pyproject.toml": text, "backend.py": f"{begins}\n{backend}"})
+
+
+def helper(folder: Path) -> Path:
+    """Write a wheel with one module, for a build environment."""
+    return small_wheel(folder, {"helper.py": b"ANSWER = 42\n"}, name="helper", version="2.0")
+
+
+def test_a_backend_sees_fixed_conditions_and_nothing_of_the_user(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PYTHONPATH", "PIP_INDEX_URL", "CFLAGS", "SECRET_TOKEN"):
+        monkeypatch.setenv(name, "/from/the/user")
+    wheel = built(
+        bench, project(tmp_path), env={"TELL": "all"}, repair={"carries_paths": ["server/seen.json"]}
+    )
+    with opened(bench, wheel, tmp_path) as archive:
+        seen = json.loads(archive.read("server/seen.json"))
+    assert "/from/the/user" not in seen.values()
+    names = ("LC_ALL", "TZ", "PYTHONHASHSEED", "SOURCE_DATE_EPOCH", "mode", "prefix")
+    assert [seen[name] for name in names] == ["C.UTF-8", "UTC", "0", "1700000000", "0o644", "/build/env"]
+    assert not any("site-packages" in place and sys.prefix in place for place in seen["path"])
+
+
+def test_the_environment_holds_the_given_wheels(bench: Bench, tmp_path: Path) -> None:
+    path = project(
+        tmp_path,
+        requires='"helper>=2", "never; sys_platform == \'win32\'"',
+        begins="import helper; assert helper.ANSWER == 42",
+    )
+    assert built(bench, path, environment=[helper(tmp_path)]).filename.startswith("server-1.0+npu-")
+
+
+@pytest.mark.parametrize(
+    ("requires", "backend"),
+    [('"helper>2"', BACKEND), ('"absent"', BACKEND), ("", f"{LATE}{BACKEND}    import late_one\n")],
+)
+def test_what_the_environment_lacks_is_named(
+    requires: str, backend: str, bench: Bench, tmp_path: Path
+) -> None:
+    backend = backend.replace(
+        "    return name\n    import late_one\n", "    import late_one\n    return name\n"
+    )
+    path = project(tmp_path, requires=requires, backend=backend)
+    with pytest.raises(
+        EnvironmentIncompleteError, match=r"^server wants (helper>2|absent|late-one==1) to build"
+    ) as caught:
+        built(bench, path, environment=[helper(tmp_path)])
+    assert caught.value.why == "The locked build environment holds helper 2.0."
+
+
+def test_a_failing_backend_is_told_with_its_lines(bench: Bench, tmp_path: Path) -> None:
+    path = project(tmp_path, begins="raise SystemExit('no licence file')")
+    with pytest.raises(StepFailedError, match=r"^The build of server failed: ") as caught:
+        built(bench, path)
+    assert "no licence file" in caught.value.why
+
+
+def test_a_backend_that_wants_the_network_is_told_for_which_host(bench: Bench, tmp_path: Path) -> None:
+    begins = "import urllib.request\nurllib.request.urlopen('https://nowhere.test/x')"
+    with pytest.raises(NetworkWantedError, match=r"wants the network: nowhere\.test"):
+        built(bench, project(tmp_path, begins=begins))
+
+
+def test_a_backend_that_is_not_there_is_told(bench: Bench, tmp_path: Path) -> None:
+    text = PUBLISHED.replace('build-backend = "backend"', 'build-backend = "elsewhere"')
+    with pytest.raises(BackendUnusableError, match="The build backend elsewhere of server cannot be used"):
+        built(bench, sdist(tmp_path, {"pyproject.toml": text}))
+
+
+def test_a_wheel_for_another_machine_cannot_be_part_of_the_environment(bench: Bench, tmp_path: Path) -> None:
+    foreign = helper(tmp_path).rename(tmp_path / "helper-2.0-cp311-cp311-linux_s390x.whl")
+    with pytest.raises(EnvironmentFailedError, match=r"^The build environment could not be installed"):
+        built(bench, project(tmp_path), environment=[foreign])
