@@ -103,6 +103,13 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def software(session: nox.Session) -> None:
+    """Run the probes on the software NPU, and catch each of its faults with them."""
+    _install(session)
+    session.run("pytest", "tests/software_npu", *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"})
+
+
+@nox.session(python=PYTHON)
 def pairs(session: nox.Session) -> None:
     """Audit right and wrong pairs of torch and torch_npu as published, and write docs/audit-pairs.md."""
     _install(session)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -8,7 +9,13 @@ from node_faults import FAULTS, Fault
 from soft_nodes import Workshop
 
 pytest_plugins = ["node_fixtures"]
-pytestmark = [pytest.mark.slow, pytest.mark.network]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.skipif(
+        "WHEELHOUSE_LONG_TESTS" not in os.environ, reason="a quarter of an hour: nox -s software"
+    ),
+]
 
 CATCHING = sorted({fault.probe for fault in FAULTS})
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,13 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.symbols import read_object
 
 pytest_plugins = ["node_fixtures"]
-pytestmark = [pytest.mark.slow, pytest.mark.network]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.network,
+    pytest.mark.skipif(
+        "WHEELHOUSE_LONG_TESTS" not in os.environ, reason="a quarter of an hour: nox -s software"
+    ),
+]
 
 SCRIPT = Path(__file__).resolve().parent / "operators.py"
 
