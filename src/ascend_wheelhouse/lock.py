@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from ascend_wheelhouse import pylock
+from ascend_wheelhouse import lock_shape, pylock, toml_text
 from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.pylock import LockedFile
 from ascend_wheelhouse.target import Target
 
@@ -199,64 +199,70 @@ def load(folder: Path, cell: Cell) -> Lock | None:
         return None
     parsed = pylock.load_pylock(path)
     tool = parsed.tool
-    try:
-        sources = sources_in(folder, platform)
-        payloads = tuple(LockedPayload(**table) for table in _tables(folder, platform, "payloads", "payload"))
-        locked = {
-            source.component for source in sources
-        }  # a wheelhouse's own lock names what was not built there
-        pending = tuple(
-            Pending(reason=UNLOCKED, **table)
-            for table in _tables(folder, platform, "payloads", "pending")
-            if table["component"] not in locked
-        )
-        built = {source.wheel.filename for source in sources if source.wheel}
-        return Lock(
-            stack=tool["stack"],
-            platform=platform,
-            cell=dict(tool["cell"]),
-            derived=tool["derived"],
-            recipes_digest=tool["recipes-digest"],
-            wheels=tuple(file for file in parsed.files if file.filename not in built),
-            sources=sources,
-            payloads=payloads,
-            pending=pending,
-            inputs=_read_inputs(tool["inputs"]),
-        )
-    except (KeyError, TypeError) as error:
-        raise BadLockError(
-            f"{path.parent.name}: the lock for {platform} lacks or misspells {error}.",
-            why="It was edited by hand, or written by another version of this tool.",
-            next_step="restore it from git, or make it again: `invoke lock --upgrade`",
-        ) from error
+    if fault := documents.fault(tool, lock_shape.TOOL):
+        raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
+    sources = sources_in(folder, platform)
+    payloads = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
+    locked = {source.component for source in sources}  # a wheelhouse's own lock names what was not built there
+    built = {source.wheel.filename for source in sources if source.wheel}
+    return Lock(
+        stack=tool["stack"],
+        platform=platform,
+        cell=tool["cell"],
+        derived=tool["derived"],
+        recipes_digest=tool["recipes-digest"],
+        wheels=tuple(file for file in parsed.files if file.filename not in built),
+        sources=sources,
+        payloads=tuple(LockedPayload(**_known(LockedPayload, row)) for row in payloads.get("payload", ())),
+        pending=tuple(
+            Pending(reason=UNLOCKED, component=row["component"], supply=row["supply"])
+            for row in payloads.get("pending", ())
+            if row["component"] not in locked
+        ),
+        inputs=_read_inputs(tool["inputs"]),
+    )
 
 
 def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
-    """Return what `sources.<platform>.toml` of a folder says."""
-    return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+    """Return what `sources.<platform>.toml` of a folder says.
+
+    Raises:
+        BadLockError: It cannot be read.
+    """
+    document = _document(folder / f"sources.{platform}.toml", lock_shape.SOURCES)
+    return tuple(_read_source(row) for row in document.get("source", ()))
 
 
-def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[str, Any]]:
-    path = folder / f"{kind}.{platform}.toml"
+def _document(path: Path, shape: object) -> dict[str, Any]:
     if not path.is_file():
-        return []
+        return {}
     try:
-        tables: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get(key, [])
-    except tomllib.TOMLDecodeError as error:
-        raise BadLockError(
-            f"{path.name}: not TOML: {error}.", next_step="restore it from git, or `invoke lock --upgrade`"
-        ) from error
-    return tables
+        return toml_text.read(path, shape)
+    except (OSError, ValueError) as error:
+        raise _bad(path, str(error)) from error
+
+
+def _bad(path: Path, fault: str) -> BadLockError:
+    return BadLockError(
+        f"{path.parent.name}/{path.name}: {fault}.",
+        why="It was edited by hand, or written by another version of this tool.",
+        next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+    )
+
+
+def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dataclass has a field for: another version may have written more."""
+    return {item.name: row[item.name] for item in fields(kind) if item.name in row}
 
 
 def _read_source(table: dict[str, Any]) -> LockedSource:
-    environment = tuple(LockedFile(**file) for file in table.get("environment", []))
-    wheel = LockedFile(**table["wheel"]) if table.get("wheel") else None
-    return LockedSource(**{**table, "environment": environment, "wheel": wheel})
+    environment = tuple(LockedFile(**_known(LockedFile, file)) for file in table.get("environment", []))
+    wheel = LockedFile(**_known(LockedFile, table["wheel"])) if table.get("wheel") else None
+    return LockedSource(**{**_known(LockedSource, table), "environment": environment, "wheel": wheel})
 
 
 def _read_inputs(table: dict[str, Any]) -> Inputs:
     typed: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        key: tuple(value) if isinstance(value, list) else value for key, value in _known(Inputs, table).items()
     }
-    return Inputs(**typed)
+    return Inputs(**{"requirements": (), **typed})

@@ -16,7 +16,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ from typing import IO, Any
 import platformdirs
 
 from ascend_wheelhouse.errors import HostUnfitError, IntegrityError
+from ascend_wheelhouse.node import documents
 
 CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -277,9 +278,14 @@ class Store:
         finally:
             os.close(number)
 
-    def result(self, key: str) -> dict[str, Any] | None:
-        """Return the record kept under `key`, or None; a record that cannot be read counts as none."""
-        return _read_json(self._result_path(key))
+    def result(self, key: str, shape: Mapping[Any, object] | None = None) -> dict[str, Any] | None:
+        """Return the record kept under `key`, or None; a record that cannot be read counts as none.
+
+        Args:
+            key: What it was kept under.
+            shape: What it must hold to be one (see `node.documents`).
+        """
+        return _read_json(self._result_path(key), shape)
 
     def put_result(self, key: str, record: dict[str, Any]) -> None:
         """Keep a small record under `key`, in place of any earlier one."""
@@ -393,12 +399,12 @@ def _file_name(key: str) -> str:
     return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _read_json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path, shape: Mapping[Any, object] | None = None) -> dict[str, Any] | None:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record: dict[str, Any] = documents.read(path.read_bytes(), shape or {})
+    except (OSError, documents.UnsoundError):
         return None
-    return record if isinstance(record, dict) else None
+    return record
 
 
 def _flush_to_disk(path: Path) -> None:

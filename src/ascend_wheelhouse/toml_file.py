@@ -6,7 +6,6 @@ get frozen models or one `InvalidFilesError`.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ascend_wheelhouse import toml_text
 from ascend_wheelhouse.errors import UsageError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -72,9 +72,9 @@ def read(path: Path, model: type[_Model], *, label: str = "") -> tuple[_Model | 
     """
     label = label or path.name
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return None, [Problem(file=label, key="", text=f"not TOML: {error}")]
+        data = toml_text.parse(path.read_bytes())
+    except toml_text.NotTomlError as error:
+        return None, [Problem(file=label, key="", text=str(error))]
     except OSError as error:
         return None, [Problem(file=label, key="", text=f"cannot be read: {error.strerror}")]
     try:

@@ -98,7 +98,7 @@ def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
 ) -> None:
     save(lock, cell.target, tmp_path)
     (tmp_path / "payloads.aarch64.toml").write_text("[[payload]]\ncomponent = 'uv'\n")
-    with pytest.raises(BadLockError, match=r"the lock for aarch64 lacks or misspells") as caught:
+    with pytest.raises(BadLockError, match=r"payloads\.aarch64\.toml: it lacks 'schema'") as caught:
         load(tmp_path, cell)
     assert caught.value.exit_code == 2
 

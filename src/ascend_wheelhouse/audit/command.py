@@ -156,10 +156,14 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     return replace(
         policy,
         built_here=frozenset(
-            wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry["origin"] in _BUILT
+            wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry.get("origin") in _BUILT
         ),
-        origins={Path(entry["path"]).name: entry["origin"] for entry in wheels},
-        yanked={Path(e["path"]).name: e["note"] for e in wheels if e["note"].startswith("yanked")},
+        origins={Path(entry["path"]).name: entry.get("origin") or "" for entry in wheels},
+        yanked={
+            Path(entry["path"]).name: entry["note"]
+            for entry in wheels
+            if (entry.get("note") or "").startswith("yanked")
+        },
     )
 
 

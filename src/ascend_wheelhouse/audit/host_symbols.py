@@ -73,7 +73,7 @@ def keep(store: Store, cann: str, machine: str, symbols: Mapping[str, frozenset[
 
 def kept(store: Store, cann: str, machine: str) -> dict[str, frozenset[str]] | None:
     """Return the list of a CANN version, or None where none was kept."""
-    record = store.result(_key(cann, machine)) if cann else None
+    record = store.result(_key(cann, machine), {...: [str]}) if cann else None
     return None if record is None else {name: frozenset(found) for name, found in record.items()}
 
 

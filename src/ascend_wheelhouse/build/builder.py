@@ -23,7 +23,7 @@ from ascend_wheelhouse.build.environment import Interpreter, find_interpreter, p
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver
 from ascend_wheelhouse.build.normalise import normalise_wheel
-from ascend_wheelhouse.build.outcome import BuiltWheel
+from ascend_wheelhouse.build.outcome import RECORD, BuiltWheel
 from ascend_wheelhouse.build.repair import check_traces, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
@@ -107,9 +107,9 @@ class Builder:
 
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""
-        rows = (self.store.result(f"build-{key}") or {}).get("wheels", [])
-        wheels = [BuiltWheel(**row, cached=True) for row in rows]
-        return wheels if all(self.store.has(wheel.sha256) for wheel in wheels) else []
+        rows = (self.store.result(f"build-{key}", RECORD) or {}).get("wheels", [])
+        wheels = [BuiltWheel(**{key: row[key] for key in RECORD["wheels"][0]}, cached=True) for row in rows]
+        return wheels if all(self.store.has(wheel.sha256, wheel.size) for wheel in wheels) else []
 
     def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
         """Return everything beside the sources that a wheel's bytes may follow from."""

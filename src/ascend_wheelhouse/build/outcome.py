@@ -6,6 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ascend_wheelhouse.node import documents
+
+RECORD = {
+    "wheels": [
+        {
+            "component": documents.name,
+            "filename": documents.file_name,
+            "sha256": documents.sha256,
+            "size": documents.size,
+            "key": str,
+            "toolchain": {...: str},
+            "sandbox": str,
+            "note": str,
+        }
+    ]
+}
+"""What the store keeps of a build."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltWheel:

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from . import documents
 from .command import clean_environment, run
 from .contents import Contents, Entry
 from .errors import HostUnfitError, IntegrityError
@@ -167,8 +168,8 @@ def _standing(item: Payload, host: Host, notes: Mapping[str, object]) -> str:
 def read_notes(ascend: Path) -> dict[str, object]:
     """Return what earlier runs installed, by digest."""
     try:
-        notes: dict[str, object] = json.loads((ascend / NOTES).read_text())
-    except (OSError, ValueError):
+        notes: dict[str, object] = documents.read((ascend / NOTES).read_bytes(), {})
+    except (OSError, documents.UnsoundError):
         return {}
     return notes
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import platform
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import cann, runner, settings, supervise
+from . import cann, contents, documents, runner, settings, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
 from .probes import CATALOGUE
@@ -97,12 +96,11 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
         NoManifestError: There is none, or it is not one.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found["files"], list) and isinstance(found["cell"], dict):
-            return found
-        why = "it lacks the parts that a manifest has"
-    except (OSError, ValueError, KeyError) as error:
-        why = f"{type(error).__name__}: {error}"
+        found: Mapping[str, Any] = documents.read(path.read_bytes(), contents.SHAPE)
+    except (OSError, documents.UnsoundError) as error:
+        why = str(error)
+    else:
+        return found
     raise NoManifestError(
         f"{path} cannot be read as a wheelhouse's manifest.",
         why=why,

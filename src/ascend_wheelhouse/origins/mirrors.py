@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
+from ascend_wheelhouse import toml_text
 from ascend_wheelhouse.errors import UsageError
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
@@ -74,7 +74,7 @@ def _split(pair: str) -> tuple[str, str]:
 
 def _from_file(path: Path) -> dict[str, str]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("mirrors")
+        table = toml_text.parse(path.read_bytes()).get("mirrors")
     except (OSError, ValueError) as error:
         raise MirrorsError(
             f"The mirrors file {path} cannot be read: {error}",

@@ -12,12 +12,15 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ascend_wheelhouse.events import Emit, silent
 from ascend_wheelhouse.fetch import fetch_all
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.archive import take_member
 from ascend_wheelhouse.origins.faults import redacted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import Held
 from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.transfer import Download
+
+_RECORD = {"sha256": documents.sha256, "stated": {}}
 
 
 def filled(template: str, fields: Mapping[str, str]) -> str:
@@ -53,10 +56,10 @@ class Releases:
         sent = tuple((headers or {}).items())
         filename = unquote(urlsplit(url).path.rpartition("/")[2])
         head = self._http.head(url, headers=sent)
-        record = self._store.result(_key(url)) or {}
+        record = self._store.result(_key(url), _RECORD) or {}
         stated = {"size": head.size, "validator": head.validator}
-        if head.validator and record.get("stated") == stated and self._store.has(str(record.get("sha256"))):
-            sha256 = str(record["sha256"])
+        if head.validator and record.get("stated") == stated and self._store.has(record["sha256"]):
+            sha256: str = record["sha256"]
         else:
             download = Download(filename=filename, size=head.size, urls=(url,), headers=sent)
             sha256 = fetch_all([download], self._store, self._emit, http=self._http)[0].sha256

@@ -1,0 +1,110 @@
+"""Whatever the files that a node reads back hold, its tools end with a code of their own and say what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from outcome import Ended, require_told, run
+from small_wheelhouse import SmallWheelhouse, package
+from spoiling import fuzzed, jsons
+
+from ascend_wheelhouse.node import install
+
+SERIAL = 3
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prefix with two environments, as two installs left them but for the interpreters in them."""
+    root = tmp_path_factory.mktemp("node") / "prefix"
+    for name in ("0001", "0002"):
+        site = root / "envs" / name / "lib" / "python3.11" / "site-packages" / "alpha"
+        site.mkdir(parents=True)
+        (site / "__init__.py").write_text("")
+        (root / "envs" / name / "receipt.json").write_text(json.dumps(receipt(name)))
+    (root / ".sglang-npu-prefix").touch()
+    (root / "current").symlink_to("envs/0002")
+    return root
+
+
+def receipt(name: str) -> dict[str, Any]:
+    """Return a receipt as the installer writes it."""
+    files = {"lib/python3.11/site-packages/alpha/__init__.py": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+    return {
+        "schema": 1,
+        "stack": "small",
+        "platform": "x86_64",
+        "serial": SERIAL,
+        "manifest": "1" * 64,
+        "signer": None,
+        "cell": {"cann": "8.3.RC2"},
+        "findings": [],
+        "previous": "0001" if name == "0002" else None,
+        "environment": name,
+        "distributions": ["alpha-1.0"],
+        "files": files,
+    }
+
+
+def installer(*words: str | Path) -> Ended:
+    """Run the installer in this process."""
+    return run(lambda: install.main([str(word) for word in words]))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small wheelhouse with every part that a manifest can speak of."""
+    steps = [{"component": "alpha", "action": "symlink", "path": "a", "target": "b", "why": "a test"}]
+    draft = SmallWheelhouse(
+        wheels=(package("alpha"),),
+        serial=SERIAL,
+        post_install=steps,
+        environment={"A": "b"},
+        pending=[{"component": "cann", "reason": "none", "supply": "none"}],
+    )
+    return draft.write(tmp_path_factory.mktemp("small") / "wheelhouse")
+
+
+@fuzzed
+@given(data=jsons(receipt("0002")))
+def test_any_receipt_is_checked_or_refused(prefix: Path, data: bytes) -> None:
+    place = prefix / "envs" / "0002" / "receipt.json"
+    place.write_bytes(data)
+    ended = installer("--prefix", prefix, "--check")
+    require_told(ended)
+    assert place.read_bytes() == data
+
+
+@fuzzed
+@given(data=jsons(receipt("0002")), older=jsons(receipt("0001")) | st.just(b""))
+def test_any_receipt_is_gone_back_from_or_refused(prefix: Path, data: bytes, older: bytes) -> None:
+    (prefix / "envs" / "0002" / "receipt.json").write_bytes(data)
+    (prefix / "envs" / "0001" / "receipt.json").write_bytes(older or json.dumps(receipt("0001")).encode())
+    ended = installer("--prefix", prefix, "--rollback", "--json")
+    require_told(ended)
+    now = (prefix / "current").readlink().name
+    assert now == "0002" or ended.status == 0
+    (prefix / "current").unlink()
+    (prefix / "current").symlink_to("envs/0002")
+
+
+@fuzzed
+@given(data=st.data())
+def test_any_manifest_is_installed_from_or_refused(prefix: Path, small: Path, data: st.DataObject) -> None:
+    place = small / "manifest.json"
+    good = place.read_bytes()
+    spoiled = data.draw(jsons(json.loads(good)))
+    fresh = prefix.parent / "fresh"
+    place.write_bytes(spoiled)
+    try:
+        words = ("--bundle", small, "--insecure-no-signature", "--dry-run", "--payloads", "--ascend", prefix.parent / "Ascend")
+        require_told(installer("--prefix", fresh, *words))
+    finally:
+        place.write_bytes(good)
+    assert not fresh.exists()
