@@ -202,7 +202,7 @@ def load(folder: Path, cell: Cell) -> Lock | None:
     if fault := documents.fault(tool, lock_shape.TOOL):
         raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
     sources = sources_in(folder, platform)
-    payloads = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
+    awaited = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
     locked = {source.component for source in sources}  # a wheelhouse's own lock names what was not built there
     built = {source.wheel.filename for source in sources if source.wheel}
     return Lock(
@@ -213,10 +213,10 @@ def load(folder: Path, cell: Cell) -> Lock | None:
         recipes_digest=tool["recipes-digest"],
         wheels=tuple(file for file in parsed.files if file.filename not in built),
         sources=sources,
-        payloads=tuple(LockedPayload(**_known(LockedPayload, row)) for row in payloads.get("payload", ())),
+        payloads=payloads_in(folder, platform),
         pending=tuple(
             Pending(reason=UNLOCKED, component=row["component"], supply=row["supply"])
-            for row in payloads.get("pending", ())
+            for row in awaited.get("pending", ())
             if row["component"] not in locked
         ),
         inputs=_read_inputs(tool["inputs"]),
@@ -231,6 +231,16 @@ def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
     """
     document = _document(folder / f"sources.{platform}.toml", lock_shape.SOURCES)
     return tuple(_read_source(row) for row in document.get("source", ()))
+
+
+def payloads_in(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
+    """Return what `payloads.<platform>.toml` of a folder says.
+
+    Raises:
+        BadLockError: It cannot be read.
+    """
+    document = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
+    return tuple(LockedPayload(**_known(LockedPayload, row)) for row in document.get("payload", ()))
 
 
 def _document(path: Path, shape: object) -> dict[str, Any]:

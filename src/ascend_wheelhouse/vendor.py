@@ -207,7 +207,11 @@ def _check_wheel(path: Path) -> None:
         try:
             inner = canonicalize_name(wheel.metadata.name)
         except InvalidMetadata as error:
-            raise DamagedArtefactError(f"{path.name} has metadata that cannot be read: {error}.") from error
+            raise DamagedArtefactError(
+                f"{path.name} has metadata that cannot be read: {error}.",
+                why="It was damaged, or packed by a faulty tool.",
+                next_step="download it again and compare its sha256 with the publisher's",
+            ) from error
     if inner != wheel_distribution(path.name):
         raise DamagedArtefactError(
             f"{path.name} is the wheel of {inner} inside.",

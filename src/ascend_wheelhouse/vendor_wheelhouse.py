@@ -109,7 +109,11 @@ def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: 
     """Copy the wheelhouse's lock into the project, which keeps its own where it has one for the cell."""
     stack, platform = str(document["stack"]), str(document["platform"])
     if not _PLAIN.fullmatch(stack) or not _PLAIN.fullmatch(platform):
-        raise manifest.NotAWheelhouseError(f"{folder.name}: its manifest names no stack and platform.")
+        raise manifest.NotAWheelhouseError(
+            f"{folder.name}: its manifest names no stack and platform.",
+            why="It was changed after the wheelhouse was made.",
+            next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify`",
+        )
     place = lockfiles / stack
     names = [pattern.format(platform) for pattern in _LOCKS]
     own = place / names[0]

@@ -20,6 +20,7 @@ from ascend_wheelhouse.freshness import recipes_digest
 from ascend_wheelhouse.locate import Locator
 from ascend_wheelhouse.lock import Lock, load
 from ascend_wheelhouse.lock import digest as lock_digest
+from ascend_wheelhouse.lock_recipes import require_recipes
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -89,8 +90,14 @@ class Workspace:
         return self.root / "lockfiles" / cell.stack_id
 
     def committed_lock(self, cell: Cell) -> Lock | None:
-        """Return the lock that stands in `lockfiles/` for a cell, if any."""
-        return load(self.lock_folder(cell), cell)
+        """Return the lock that stands in `lockfiles/` for a cell, if any.
+
+        Raises:
+            BadLockError, InvalidPylockError: A file of it cannot be read.
+            ForeignLockError: It does not go with the recipes.
+        """
+        lock = load(self.lock_folder(cell), cell)
+        return None if lock is None else require_recipes(lock, self.catalogue.recipes)
 
     def lock_digest(self, lock: Lock, cell: Cell) -> str:
         """Return the digest of a lock's files."""

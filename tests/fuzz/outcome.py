@@ -11,9 +11,8 @@ from pathlib import Path
 
 README = Path(__file__).parents[2] / "README.md"
 FAULT = 70
-DOCUMENTED = {
-    int(number) for number in re.findall(r"^\| (\d+) \|", README.read_text().partition("## Exit codes")[2], re.M)
-} - {FAULT, 130}
+_TABLE = README.read_text().partition("## Exit codes")[2]
+DOCUMENTED = {int(number) for number in re.findall(r"^\| (\d+) \|", _TABLE, re.MULTILINE)} - {FAULT, 130}
 """The codes that what was typed, or a file, may lead to."""
 
 
@@ -52,8 +51,8 @@ def require_told(ended: Ended) -> None:
     assert ended.status in DOCUMENTED, f"{ended.status}: {ended.err}{trace}"
     assert "Traceback" not in ended.err + ended.out
     if ended.status:
-        assert re.search(r"^(Error: \S|usage: )", ended.err, re.M | re.I), ended.err
-        assert re.search(r"^(Next: \S|usage: )", ended.err, re.M | re.I), ended.err
+        assert re.search(r"^(Error: \S|usage: )", ended.err, re.MULTILINE | re.IGNORECASE), ended.err
+        assert re.search(r"^(Next: \S|usage: )", ended.err, re.MULTILINE | re.IGNORECASE), ended.err
 
 
 def _stream(errors: str) -> io.TextIOWrapper:

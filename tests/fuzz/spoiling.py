@@ -75,7 +75,9 @@ texts = st.sampled_from(_TEXTS) | st.text(
 values: st.SearchStrategy[Any] = (
     texts
     | st.sampled_from([None, True, False, 0, 1, -1, 2**31, 2**63, 10**40, -(2**70)])
-    | st.sampled_from([1.5, float("nan"), float("inf"), "\ud800", [], {}, [[]], [None], [{}], {"": {}}, _DEEP])
+    | st.sampled_from(
+        [1.5, float("nan"), float("inf"), "\ud800", [], {}, [[]], [None], [{}], {"": {}}, _DEEP]
+    )
     | st.sampled_from([["x"], [1], {"x": 1}, {"x": "y"}, {"x": ["y"]}, [{"x": "y"}], [["x", "y"]]])
 )
 
@@ -114,28 +116,27 @@ def documents(draw: st.DrawFn, good: Mapping[str, Any]) -> Any:  # noqa: ANN401 
         way = draw(st.sampled_from(places))
         if not way:
             if draw(st.integers(0, 9)) == 0:
-                return draw(values)
+                return _copied(draw(values))
             continue
-        holder = document
-        for step in way[:-1]:
-            holder = holder[step]
-        last = way[-1]
-        match draw(st.sampled_from(["drop", "value", "value", "value", "rename", "twice", "other", "more"])):
-            case "drop":
-                del holder[last]
-            case "value":
-                holder[last] = _copied(draw(values))
-            case "rename" if isinstance(holder, dict):
-                holder[draw(texts)] = holder.pop(last)
-            case "twice" if isinstance(holder, list):
-                holder.append(_copied(holder[last]))
-            case "other":
-                holder[last] = _at(document, draw(st.sampled_from(places)))
-            case "more" if isinstance(holder[last], dict):
-                holder[last][draw(texts)] = draw(values)
-            case _:
-                holder[last] = draw(values)
+        _change(draw, document, _at(document, way[:-1]), way[-1], places)
     return document
+
+
+def _change(draw: st.DrawFn, document: Any, holder: Any, last: Any, places: list[tuple[Any, ...]]) -> None:  # noqa: ANN401
+    """Change one part of a document, which `holder` holds under `last`."""
+    match draw(st.sampled_from(["drop", "value", "value", "value", "rename", "twice", "other", "more"])):
+        case "drop":
+            del holder[last]
+        case "rename" if isinstance(holder, dict):
+            holder[draw(texts)] = holder.pop(last)
+        case "twice" if isinstance(holder, list):
+            holder.append(_copied(holder[last]))
+        case "other":
+            holder[last] = _copied(_at(document, draw(st.sampled_from(places))))
+        case "more" if isinstance(holder[last], dict):
+            holder[last][draw(texts)] = _copied(draw(values))
+        case _:  # what is drawn is copied, since hypothesis hands out the same list or mapping again
+            holder[last] = _copied(draw(values))
 
 
 def _at(document: Any, way: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any part of a document
@@ -144,33 +145,30 @@ def _at(document: Any, way: tuple[Any, ...]) -> Any:  # noqa: ANN401 - any part 
             document = document[step]
         except (KeyError, IndexError, TypeError):
             return None
-    return _copied(document)
+    return document
+
+
+_OTHER = [b"", b"\n", b"garbage", b"[]", b"{}", b"null", b"\x7fELF", b"\0" * 99]
 
 
 @st.composite
 def damaged(draw: st.DrawFn, data: bytes) -> bytes:
     """Return bytes cut short, overwritten, in another encoding, or none of the kind at all."""
     place = draw(st.integers(0, max(len(data) - 1, 0)))
-    match draw(st.sampled_from(["cut", "bom", "utf-16", "latin", "nul", "byte", "repeat", "lines", "other"])):
-        case "cut":
-            return data[:place]
-        case "bom":
-            return b"\xef\xbb\xbf" + data
-        case "utf-16":
-            return data.decode("utf-8", "replace").encode("utf-16")
-        case "latin":
-            return data[:place] + b"\xe9\xff" + data[place:]
-        case "nul":
-            return data[:place] + b"\0" * draw(st.integers(1, 9)) + data[place:]
-        case "byte":
-            return data[:place] + draw(st.binary(min_size=1, max_size=4)) + data[place + 2 :]
-        case "repeat":
-            return data + data
-        case "lines":
-            rows = data.splitlines(keepends=True)
-            return b"".join(draw(st.permutations(rows[:12]))) + b"".join(rows[13:])
-        case _:
-            return draw(st.sampled_from([b"", b"\n", b"garbage", b"[]", b"{}", b"null", b"\x7fELF", b"\0" * 99]))
+    rows = data.splitlines(keepends=True)
+    other = draw(st.binary(min_size=1, max_size=4))
+    ways = [
+        data[:place],
+        b"\xef\xbb\xbf" + data,
+        data.decode("utf-8", "replace").encode("utf-16"),
+        data[:place] + b"\xe9\xff" + data[place:],
+        data[:place] + b"\0" * len(other) + data[place:],
+        data[:place] + other + data[place + 2 :],
+        data + data,
+        b"".join(draw(st.permutations(rows[:12]))) + b"".join(rows[13:]),
+        draw(st.sampled_from(_OTHER)),
+    ]
+    return draw(st.sampled_from(ways))
 
 
 DEEP_JSON = [b"[" * 5000, b'{"a":' * 5000, b'{"schema": ' + b"9" * 5000 + b"}", b"NaN", b'{"a":1,"a":2}']

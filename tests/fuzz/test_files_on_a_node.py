@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def receipt(name: str) -> dict[str, Any]:
     """Return a receipt as the installer writes it."""
-    files = {"lib/python3.11/site-packages/alpha/__init__.py": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+    files = {
+        "lib/python3.11/site-packages/alpha/__init__.py": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    }
     return {
         "schema": 1,
         "stack": "small",
@@ -103,7 +105,15 @@ def test_any_manifest_is_installed_from_or_refused(prefix: Path, small: Path, da
     fresh = prefix.parent / "fresh"
     place.write_bytes(spoiled)
     try:
-        words = ("--bundle", small, "--insecure-no-signature", "--dry-run", "--payloads", "--ascend", prefix.parent / "Ascend")
+        words = (
+            "--bundle",
+            small,
+            "--insecure-no-signature",
+            "--dry-run",
+            "--payloads",
+            "--ascend",
+            prefix.parent / "Ascend",
+        )
         require_told(installer("--prefix", fresh, *words))
     finally:
         place.write_bytes(good)

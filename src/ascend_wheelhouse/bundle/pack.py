@@ -16,7 +16,7 @@ from ascend_wheelhouse import errors, provenance
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import Member
-from ascend_wheelhouse.node import layout, strict
+from ascend_wheelhouse.node import documents, layout, strict
 from ascend_wheelhouse.signing import Signer
 
 
@@ -74,7 +74,14 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
             f"{wheelhouse} is not a wheelhouse: it has no {layout.MANIFEST}.",
             next_step="invoke wheelhouse, then bundle the folder that it names",
         )
-    return strict.read_manifest(path.read_bytes())
+    manifest = strict.read_manifest(path.read_bytes())
+    if fault := documents.fault(manifest, {"tool": str, "complete": bool, "derived": bool}):
+        raise NotAWheelhouseError(
+            f"{wheelhouse} is not a wheelhouse of this tool: {layout.MANIFEST}: {fault}.",
+            why="Its manifest was changed, or written by another tool.",
+            next_step="invoke wheelhouse, then bundle the folder that it names",
+        )
+    return manifest
 
 
 def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompleteError:

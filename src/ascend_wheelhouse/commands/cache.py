@@ -35,4 +35,6 @@ def _named(root: Path, store: Store) -> set[str]:
     for path in (root / "lockfiles").glob("*/sources.*.toml"):
         for source in lock.sources_in(path.parent, path.name.split(".")[1]):
             named |= {file.sha256 for file in carried.source_files(source, store)}
+    for path in (root / "lockfiles").glob("*/payloads.*.toml"):
+        named |= {file.sha256 for file in lock.payloads_in(path.parent, path.name.split(".")[1])}
     return named | {record.sha256 for record in list_vendored(store)}

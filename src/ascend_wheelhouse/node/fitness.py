@@ -93,6 +93,7 @@ def _glibc(host: Host, wanted: str) -> Finding:
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
         why="The wheels take symbols from that glibc; older systems fail at import.",
+        command=f"use a node whose system has glibc {wanted} or newer",
     )
 
 

@@ -1,0 +1,54 @@
+"""Does a lock speak of the recipes that are here? A component that none knows can be neither fetched nor built."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.lock import Lock
+from ascend_wheelhouse.recipe import Recipes
+
+
+class ForeignLockError(UsageError):
+    """A lock names a component that no recipe here is for, or that its recipe cannot give in that way."""
+
+
+def require_recipes(lock: Lock, recipes: Recipes) -> Lock:
+    """Return the lock when its components are those of the recipes.
+
+    Raises:
+        ForeignLockError: They are not; the text tells every one.
+    """
+    if faults := sorted(set(_faults(lock, recipes))):
+        raise ForeignLockError(
+            f"The lock of {lock.stack} for {lock.platform} does not go with the recipes: {'; '.join(faults)}.",
+            why="It was edited by hand, or made with other recipes.",
+            next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+        )
+    return lock
+
+
+def _counted(lock: Lock) -> Iterator[tuple[str, int]]:
+    """Yield every component, distribution and file that may stand in a lock once, with how often it does."""
+    built = [source.wheel for source in lock.sources if source.wheel]
+    yield from Counter(one.component for one in (*lock.sources, *lock.payloads, *lock.pending)).items()
+    yield from Counter(wheel.name for wheel in (*lock.wheels, *built)).items()
+    yield from Counter(one.filename for one in (*lock.wheels, *built, *lock.payloads)).items()
+
+
+def _faults(lock: Lock, recipes: Recipes) -> Iterator[str]:
+    named = [one.component for one in (*lock.sources, *lock.payloads, *lock.pending)]
+    named += [wheel.component for wheel in lock.wheels if wheel.component]
+    yield from (f"there is no recipe {name!r}" for name in named if name not in recipes)
+    yield from (f"{name!r} stands there {count} times" for name, count in _counted(lock) if count > 1)
+    for source in lock.sources:
+        recipe = recipes.get(source.component)
+        if recipe is None:
+            continue
+        if recipe.build is None and source.build:
+            yield f"the recipe {source.component!r} has no [build] table"
+        if recipe.project is None and not source.build:
+            yield f"the recipe {source.component!r} has no [project] table"
+        if not source.build and not (source.filename and source.sha256):
+            yield f"the source of {source.component!r} is no file"
