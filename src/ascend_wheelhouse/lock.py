@@ -203,7 +203,9 @@ def load(folder: Path, cell: Cell) -> Lock | None:
         raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
     sources = sources_in(folder, platform)
     awaited = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
-    locked = {source.component for source in sources}  # a wheelhouse's own lock names what was not built there
+    locked = {
+        source.component for source in sources
+    }  # a wheelhouse's own lock names what was not built there
     built = {source.wheel.filename for source in sources if source.wheel}
     return Lock(
         stack=tool["stack"],
@@ -273,6 +275,7 @@ def _read_source(table: dict[str, Any]) -> LockedSource:
 
 def _read_inputs(table: dict[str, Any]) -> Inputs:
     typed: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in _known(Inputs, table).items()
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in _known(Inputs, table).items()
     }
     return Inputs(**{"requirements": (), **typed})

@@ -29,8 +29,6 @@ def kind(value: object) -> bool:
     return isinstance(value, str) and value in get_args(Kind)
 
 
-
-
 _SHAPE = {
     "component": str,
     "filename": documents.file_name,

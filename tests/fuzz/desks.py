@@ -14,10 +14,11 @@ from invoke.collection import Collection
 from invoke.program import Program
 from outcome import Ended, run
 from small_world import World
+from spoiling import ShortlyShown
 
 
-@dataclass(frozen=True, kw_only=True)
-class Desk:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Desk(ShortlyShown):
     """A world whose wheelhouse is made, and the program that a user of it types to."""
 
     world: World

@@ -9,6 +9,13 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.errors import WheelhouseError
+from ascend_wheelhouse.node.errors import NodeError
+
+_REPORTED = {7, 9}
+"""Codes that a whole report may end with, which stands on standard output."""
+_WHAT = re.compile(r"^(error: \S|usage: |next, )", re.MULTILINE | re.IGNORECASE)
+_NEXT = re.compile(r"^(next: \S|next, \S|usage: )", re.MULTILINE | re.IGNORECASE)
 README = Path(__file__).parents[2] / "README.md"
 FAULT = 70
 _TABLE = README.read_text().partition("## Exit codes")[2]
@@ -41,6 +48,13 @@ def run(act: Callable[[], object]) -> Ended:
     return Ended(status=status if isinstance(status, int) else 1, out=_text(out), err=_text(err))
 
 
+def require_error(error: WheelhouseError | NodeError) -> None:
+    """Hold an error to the same property."""
+    assert error.exit_code in DOCUMENTED
+    assert error.what
+    assert error.next_step
+
+
 def require_told(ended: Ended) -> None:
     """Hold an end to the property: a documented code that is no fault, and a refusal that says what to do next."""
     kept = re.search(r"\S*ascend-wheelhouse-fault-\w+\.txt", ended.err)
@@ -51,8 +65,9 @@ def require_told(ended: Ended) -> None:
     assert ended.status in DOCUMENTED, f"{ended.status}: {ended.err}{trace}"
     assert "Traceback" not in ended.err + ended.out
     if ended.status:
-        assert re.search(r"^(Error: \S|usage: )", ended.err, re.MULTILINE | re.IGNORECASE), ended.err
-        assert re.search(r"^(Next: \S|usage: )", ended.err, re.MULTILINE | re.IGNORECASE), ended.err
+        told = ended.err + (ended.out if ended.status in _REPORTED else "")
+        assert _WHAT.search(told), told
+        assert _NEXT.search(told), told
 
 
 def _stream(errors: str) -> io.TextIOWrapper:

@@ -10,6 +10,7 @@ from typing import Any
 import tomli_w
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "120"))
 """Cases for each file and each task; `nox -s fuzz` tries 2,000."""
@@ -82,13 +83,18 @@ values: st.SearchStrategy[Any] = (
 )
 
 
-class Spoiled(bytes):
+class ShortlyShown:
+    """Shown by `repr` where a test fails: hypothesis would print every field, and refuses to print long ones."""
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, _cycle: bool) -> None:  # noqa: FBT001 - the hook's form
+        printer.text(repr(self))
+
+
+class Spoiled(ShortlyShown, bytes):
     """Bytes of a spoiled file, shown in part where a test fails."""
 
-    __slots__ = ()
-
     def __repr__(self) -> str:
-        shown = super().__repr__()
+        shown = bytes.__repr__(self)
         return shown if len(shown) < _SHOWN else f"{shown[:_SHOWN]}... ({len(self)} bytes)"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 import pytest
 from desks import Desk
@@ -13,7 +12,12 @@ from outcome import require_told
 from spoiling import fuzzed, texts_of, tomls
 
 pytest_plugins = ["desk_fixtures"]
-READ = (("recipes",), ("plan",), ("plan", "--torch=2.8.1", "--cann=8.5.0", "--json"), ("wheelhouse", "--dry-run"))
+READ = (
+    ("recipes",),
+    ("plan",),
+    ("plan", "--torch=2.8.1", "--cann=8.5.0", "--json"),
+    ("wheelhouse", "--dry-run"),
+)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
 from ascend_wheelhouse.compatibility import load_compatibility
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.events import Emit
+from ascend_wheelhouse.lock import BadLockError
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.pylock import LockedFile, ParsedPylock, load_pylock
 from ascend_wheelhouse.stack import load_catalogue
 from ascend_wheelhouse.store import Store
@@ -116,6 +118,12 @@ def _locked(one: LockedFile, beside: Path, store: Store) -> WheelInput:
 
 def _stated(lock: ParsedPylock) -> Mapping[str, Any]:
     """Return what a lock says of its cell and its files in the form of a manifest."""
+    if fault := documents.fault(lock.tool, {"cell?": {...: str}, "derived?": bool}):
+        raise BadLockError(
+            f"The lock says of its cell what cannot be: {fault}.",
+            why="It was edited by hand, or written by another version of this tool.",
+            next_step="restore it from git, or make it again: `invoke lock --upgrade`",
+        )
     cell = dict(lock.tool.get("cell", {}))
     files = [
         {"path": one.filename, "kind": "wheel", "origin": one.origin, "note": one.note} for one in lock.files

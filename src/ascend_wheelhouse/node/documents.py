@@ -61,7 +61,9 @@ def parse(data: bytes) -> Any:  # noqa: ANN401 - whatever JSON can say
     """
     try:
         document = json.loads(data.decode(), object_pairs_hook=_no_key_twice, parse_constant=_no_constant)
-        if b"\\ud" in data or b"\\uD" in data:  # half of a pair can be written so, and then be printed nowhere
+        if (
+            b"\\ud" in data or b"\\uD" in data
+        ):  # half of a pair can be written so, and then be printed nowhere
             json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise UnsoundError(f"not sound JSON: {error}") from error

@@ -71,7 +71,11 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[Finding]:
 
 def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[Finding]:
     pairs = {
-        "machine": (host.machine, "Its wheels hold machine code for one architecture.", ""),
+        "machine": (
+            host.machine,
+            "Its wheels hold machine code for one architecture.",
+            f"use a wheelhouse for {host.machine}",
+        ),
         "python": (
             ".".join(map(str, host.python)),
             "Compiled wheels fit one CPython only.",
