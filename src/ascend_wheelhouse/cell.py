@@ -7,7 +7,7 @@ itself with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.target import Target
 
 
@@ -100,3 +101,21 @@ def _matches(value: str, want: str) -> bool:
         return bool(value) and SpecifierSet(want, prereleases=True).contains(Version(value))
     except InvalidVersion:
         return False
+
+
+class UnknownComponentError(UsageError):
+    """The cell has no such component."""
+
+
+def require_components(cell: Cell, names: Iterable[str]) -> None:
+    """Raise where a name is no component of a cell.
+
+    Raises:
+        UnknownComponentError: It is none; the text lists those that are.
+    """
+    if unknown := sorted(set(names) - cell.components.keys()):
+        raise UnknownComponentError(
+            f"{', '.join(map(repr, unknown))} is no component of {cell.name}.",
+            why="It is misspelt, or another stack has it.",
+            next_step=f"one of: {', '.join(sorted(cell.components))}",
+        )

@@ -29,17 +29,23 @@ def require_recipes(lock: Lock, recipes: Recipes) -> Lock:
     return lock
 
 
+def _components(lock: Lock) -> list[str]:
+    """Return what is built, installed into the host, or awaited."""
+    built, into_host = [one.component for one in lock.sources], [one.component for one in lock.payloads]
+    return [*built, *into_host, *(one.component for one in lock.pending)]
+
+
 def _counted(lock: Lock) -> Iterator[tuple[str, int]]:
     """Yield every component, distribution and file that may stand in a lock once, with how often it does."""
     built = [source.wheel for source in lock.sources if source.wheel]
-    yield from Counter(one.component for one in (*lock.sources, *lock.payloads, *lock.pending)).items()
+    yield from Counter(_components(lock)).items()
     yield from Counter(wheel.name for wheel in (*lock.wheels, *built)).items()
-    yield from Counter(one.filename for one in (*lock.wheels, *built, *lock.payloads)).items()
+    files = [*(wheel.filename for wheel in (*lock.wheels, *built)), *(one.filename for one in lock.payloads)]
+    yield from Counter(files).items()
 
 
 def _faults(lock: Lock, recipes: Recipes) -> Iterator[str]:
-    named = [one.component for one in (*lock.sources, *lock.payloads, *lock.pending)]
-    named += [wheel.component for wheel in lock.wheels if wheel.component]
+    named = [*_components(lock), *(wheel.component for wheel in lock.wheels if wheel.component)]
     yield from (f"there is no recipe {name!r}" for name in named if name not in recipes)
     yield from (f"{name!r} stands there {count} times" for name, count in _counted(lock) if count > 1)
     for source in lock.sources:

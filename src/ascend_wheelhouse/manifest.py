@@ -17,6 +17,7 @@ from ascend_wheelhouse.cell import Cell
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.lock import Pending
 from ascend_wheelhouse.node import contents, documents
+from ascend_wheelhouse.places import real
 from ascend_wheelhouse.recipe import Recipes
 
 NAME = "manifest.json"
@@ -100,7 +101,7 @@ def read(folder: Path) -> dict[str, Any]:
         document: dict[str, Any] = documents.read(data, contents.SHAPE)
     except (OSError, documents.UnsoundError) as error:
         raise NotAWheelhouseError(
-            f"{folder.name} holds no readable {NAME}: {error}.",
+            f"{real(folder).name or folder} holds no readable {NAME}: {error}.",
             why="It is no wheelhouse, or its manifest was changed after it was made.",
             next_step="run `invoke wheelhouse` again: it puts a finished folder in its place",
         ) from error

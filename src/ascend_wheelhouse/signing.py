@@ -110,8 +110,15 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
     """Make an Ed25519 key at `path` and `path.pub` and return its signer; an existing key is never replaced.
 
     Raises:
-        KeyExistsError: There is a file at either path.
+        KeyExistsError: There is a file at either path, or `path` is a folder.
+        SigningKeyError: It cannot be made there.
     """
+    if not path.name or path.is_dir():
+        raise KeyExistsError(
+            f"{path} is a folder.",
+            why="The key is a file, and its public half lies beside it.",
+            next_step=f"invoke keygen {path / 'wheelhouse-key'}",
+        )
     public = path.with_name(f"{path.name}.pub")
     for taken in (path, public):
         if taken.exists():
@@ -121,5 +128,12 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
                 next_step="choose another path, or remove it yourself",
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+    try:
+        process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+    except process.CommandFailedError as error:
+        raise SigningKeyError(
+            f"ssh-keygen could not make a key at {path}.",
+            why=error.tail(),
+            next_step="choose a path in a folder that you can write, such as ~/.keys/wheelhouse",
+        ) from error
     return Signer(path)

@@ -27,6 +27,7 @@ import platformdirs
 
 from ascend_wheelhouse.errors import HostUnfitError, IntegrityError
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.places import at_home
 
 CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -114,7 +115,7 @@ class Partial:
 def default_root() -> Path:
     """Return `WHEELHOUSE_STORE`, else `ascend-wheelhouse` in the user's cache folder."""
     chosen = os.environ.get("WHEELHOUSE_STORE")
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("ascend-wheelhouse")
+    return at_home(chosen) if chosen else platformdirs.user_cache_path("ascend-wheelhouse")
 
 
 def file_sha256(path: Path) -> str:

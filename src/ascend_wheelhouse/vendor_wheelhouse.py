@@ -17,6 +17,7 @@ from ascend_wheelhouse import manifest
 from ascend_wheelhouse.errors import IntegrityError
 from ascend_wheelhouse.events import Emit, JobFinished, JobStarted, Note, Stage, silent
 from ascend_wheelhouse.git_source import keep_carried
+from ascend_wheelhouse.places import real
 from ascend_wheelhouse.store import Store
 
 _KINDS = {"wheel", "payload", "source"}
@@ -73,7 +74,7 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
     bundles = [row["sha256"] for row in rows if PurePosixPath(row["path"]).suffix == ".bundle"]
     place, put = _put_lock(folder, document, root / "lockfiles", emit)
     return TakenIn(
-        wheelhouse=folder.resolve().name,
+        wheelhouse=real(folder).name,
         files=len(rows),
         new=new,
         commits=tuple(keep_carried(store, digest) for digest in bundles),

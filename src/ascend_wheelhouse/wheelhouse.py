@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.arrivals import Arrivals
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
-from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.cell import Cell, require_components
 from ascend_wheelhouse.collector import paused
 from ascend_wheelhouse.derive import Request
 from ascend_wheelhouse.errors import IntegrityError, ResolveError, SourceUnreachableError, UsageError
@@ -106,6 +106,7 @@ def cell_of(workspace: Workspace, options: Options) -> Cell:
     moment(options.exclude_newer)
     resolver_named(options.resolver)
     cell = workspace.cell(options.request)
+    require_components(cell, options.build)
     return replace(cell, exclude_newer=options.exclude_newer) if options.exclude_newer else cell
 
 

@@ -134,7 +134,9 @@ def test_a_key_is_made_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_build_context_names_the_command_that_builds_it(
     wheelhouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image.write_context(wheelhouse, out=tmp_path / "context", base="", trusted_key="", prefix="", json=False)
+    image.write_context(
+        wheelhouse, out=str(tmp_path / "context"), base="", trusted_key="", prefix="", json=False
+    )
 
     said = capsys.readouterr().out
     assert "builds on quay.io/ascend/cann:8.3.rc2-a3-ubuntu22.04-py3.11" in said

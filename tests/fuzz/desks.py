@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from invoke.collection import Collection
+from invoke.parser.argument import Argument
 from invoke.program import Program
 from outcome import Ended, run
 from small_world import World
@@ -27,6 +28,13 @@ class Desk(ShortlyShown):
     def invoke(self, *words: str) -> Ended:
         """Run `invoke` in this process; the same words in a shell do the same."""
         return run(lambda: self.program.run(["invoke", *words]))
+
+    @cached_property
+    def tasks(self) -> dict[str, list[Argument]]:
+        """Every task with what it takes."""
+        collection = self.program.namespace
+        assert collection is not None
+        return {name: collection[name].get_arguments() for name in collection.task_names}
 
     @cached_property
     def locks(self) -> dict[Path, bytes]:

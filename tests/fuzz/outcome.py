@@ -14,8 +14,8 @@ from ascend_wheelhouse.node.errors import NodeError
 
 _REPORTED = {7, 9}
 """Codes that a whole report may end with, which stands on standard output."""
-_WHAT = re.compile(r"^(error: \S|usage: |next, )", re.MULTILINE | re.IGNORECASE)
-_NEXT = re.compile(r"^(next: \S|next, \S|usage: )", re.MULTILINE | re.IGNORECASE)
+_WHAT = re.compile(r'^(error: \S|usage: |next, |\s+"message": "\S)', re.MULTILINE | re.IGNORECASE)
+_NEXT = re.compile(r'^(next: \S|next, \S|usage: |\s+"repair": "\S)', re.MULTILINE | re.IGNORECASE)
 README = Path(__file__).parents[2] / "README.md"
 FAULT = 70
 _TABLE = README.read_text().partition("## Exit codes")[2]
@@ -55,8 +55,8 @@ def require_error(error: WheelhouseError | NodeError) -> None:
     assert error.next_step
 
 
-def require_told(ended: Ended) -> None:
-    """Hold an end to the property: a documented code that is no fault, and a refusal that says what to do next."""
+def require_code(ended: Ended) -> None:
+    """Hold an end to the first half of the property: a documented code that is no fault, and no traceback."""
     kept = re.search(r"\S*ascend-wheelhouse-fault-\w+\.txt", ended.err)
     trace = ""
     if kept and Path(kept[0]).is_file():
@@ -64,6 +64,11 @@ def require_told(ended: Ended) -> None:
         Path(kept[0]).unlink()
     assert ended.status in DOCUMENTED, f"{ended.status}: {ended.err}{trace}"
     assert "Traceback" not in ended.err + ended.out
+
+
+def require_told(ended: Ended) -> None:
+    """Hold an end to the whole property: also a refusal says what happened and what to do next."""
+    require_code(ended)
     if ended.status:
         told = ended.err + (ended.out if ended.status in _REPORTED else "")
         assert _WHAT.search(told), told

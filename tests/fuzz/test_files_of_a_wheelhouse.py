@@ -170,7 +170,7 @@ INDEX = {
 @fuzzed
 @given(data=st.data(), which=st.sampled_from(["index", "manifest", "config"]))
 def test_any_base_image_is_found_or_refused(layout: Path, data: st.DataObject, which: str) -> None:
-    files = {"index": INDEX, "manifest": MANIFEST, "config": CONFIG}
+    files: dict[str, dict[str, Any]] = {"index": INDEX, "manifest": MANIFEST, "config": CONFIG}
     texts = {name: json.dumps(document).encode() for name, document in files.items()}
     texts[which] = data.draw(jsons(files[which]))
     (layout / "index.json").write_bytes(texts["index"])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.elf import MAGIC, BadElfError, ElfFacts, read_elf
 from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.places import real
 from ascend_wheelhouse.store import Store
 
 _LARGEST = 1 << 30
@@ -60,7 +61,7 @@ def _libraries(root: Path) -> Iterator[tuple[Path, ElfFacts]]:
 def cann_version(root: Path) -> str:
     """Return the version that an installation states or its folder is named after, or an empty text."""
     texts = [path.read_text("utf-8", "replace") for name in _VERSION_FILES if (path := root / name).is_file()]
-    for text in (*texts, str(root.resolve())):
+    for text in (*texts, str(real(root))):
         if found := _VERSION.search(text):
             return found[1].upper()
     return ""

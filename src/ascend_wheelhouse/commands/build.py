@@ -14,9 +14,9 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of, unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
-from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.cell import Cell, require_components
 from ascend_wheelhouse.commands.options import options_of
-from ascend_wheelhouse.errors import BuildError, IncompleteError, ResolveError, UsageError
+from ascend_wheelhouse.errors import BuildError, IncompleteError, ResolveError
 from ascend_wheelhouse.events import Emit
 from ascend_wheelhouse.locate import Answer, ToBuild
 from ascend_wheelhouse.lock import LockedSource, Pending, save
@@ -25,10 +25,6 @@ from ascend_wheelhouse.recipe import Recipe
 from ascend_wheelhouse.source_wheels import hold_to_lock
 from ascend_wheelhouse.wheelhouse import cell_of
 from ascend_wheelhouse.workspace import Workspace
-
-
-class UnknownComponentError(UsageError):
-    """No recipe has that name, or the cell has no such component."""
 
 
 class NoSourceError(ResolveError):
@@ -141,13 +137,9 @@ def compare(
 
 
 def _task(workspace: Workspace, component: str, words: Mapping[str, str]) -> _Task:
-    recipe = workspace.catalogue.recipes.get(component)
     cell = cell_of(workspace, options_of(words))
-    if recipe is None or component not in cell.components:
-        raise UnknownComponentError(
-            f"{component!r} is no component of {cell.name}.",
-            next_step=f"one of: {', '.join(sorted(cell.components))}",
-        )
+    require_components(cell, [component])
+    recipe = workspace.catalogue.recipes[component]
     return _Task(workspace=replace(workspace), cell=cell, recipe=recipe)
 
 

@@ -38,7 +38,7 @@ def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool =
 def image(
     _c: Context,
     source: str,
-    out: str,
+    out: str = "",
     base: str = "",
     trusted_key: str = "",
     prefix: str = "",
@@ -51,11 +51,11 @@ def image(
 
     if append:
         command.append_environment(
-            Path(source), base=base, out=Path(out), inside=prefix, platform=platform, json=json
+            Path(source), base=base, out=out, inside=prefix, platform=platform, json=json
         )
     else:
         command.write_context(
-            Path(source), out=Path(out), base=base, trusted_key=trusted_key, prefix=prefix, json=json
+            Path(source), out=out, base=base, trusted_key=trusted_key, prefix=prefix, json=json
         )
 
 

@@ -7,16 +7,35 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.image import append, context, run_args
 from ascend_wheelhouse.signing import generate_key
 from ascend_wheelhouse.target import Target
 
 
-def write_context(source: Path, *, out: Path, base: str, trusted_key: str, prefix: str, json: bool) -> None:
+class OutMissingError(UsageError):
+    """Nobody said where the image, or its build context, goes."""
+
+
+def _place(out: str, source: Path) -> Path:
+    if not out:
+        raise OutMissingError(
+            "No --out was given.",
+            why="The folder is filled afresh, so that none is taken that was not named.",
+            next_step=f"invoke image {shlex.quote(str(source))} --out FOLDER",
+        )
+    return Path(out)
+
+
+def write_context(source: Path, *, out: str, base: str, trusted_key: str, prefix: str, json: bool) -> None:
     """Write a build context."""
     with console.main_guard(json=json):
         made = context.write_context(
-            source, out, trusted_key=trusted_key or None, base=base or None, prefix=prefix or context.PREFIX
+            source,
+            _place(out, source),
+            trusted_key=trusted_key or None,
+            base=base or None,
+            prefix=prefix or context.PREFIX,
         )
         if json:
             console.print_json({**asdict(made), "folder": str(made.folder)})
@@ -26,14 +45,15 @@ def write_context(source: Path, *, out: Path, base: str, trusted_key: str, prefi
 
 
 def append_environment(
-    environment: Path, *, base: str, out: Path, inside: str, platform: str, json: bool
+    environment: Path, *, base: str, out: str, inside: str, platform: str, json: bool
 ) -> None:
     """Append an installed environment to a base image layout."""
     with console.main_guard(json=json):
+        folder = _place(out, environment)
         made = append.append_environment(
             environment,
             Path(base),
-            out,
+            folder,
             inside=inside or str(environment.absolute()),
             machine=Target.named(platform).machine,
             labels={"org.opencontainers.image.title": "sglang-npu"},
@@ -41,10 +61,10 @@ def append_environment(
         if json:
             console.print_json(asdict(made))
         else:
-            console.line(f"{out} holds the image {made.manifest}")
+            console.line(f"{folder} holds the image {made.manifest}")
             if made.interpreter:
                 console.line(f"note: the base image must have its Python at {made.interpreter}")
-            console.line(f"\nNext: skopeo copy oci:{out} docker://REGISTRY/sglang-npu:TAG")
+            console.line(f"\nNext: skopeo copy oci:{folder} docker://REGISTRY/sglang-npu:TAG")
 
 
 def show_run_args(npu: str, *, image: str, model: str, command: str, kubernetes: bool, json: bool) -> None:

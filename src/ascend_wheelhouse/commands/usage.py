@@ -7,12 +7,14 @@ parses tasks is wrapped when `tasks.py` is loaded, which is before it is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 _BAD_USAGE = 2
+_LONGEST = 1 << 16
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
 
 
@@ -27,9 +29,34 @@ def propose() -> None:
             original(self)
         except ParseError as error:
             raise Exit(_text(self, error), code=_BAD_USAGE) from error
+        if fault := next(_odd_values(self), ""):
+            raise Exit(fault, code=_BAD_USAGE)
 
     parse_tasks.proposes = True  # type: ignore[attr-defined]
     Program.parse_tasks = parse_tasks  # type: ignore[method-assign]
+
+
+def _odd_values(program: Program) -> Iterator[str]:
+    """Yield what is wrong with what stands behind options: no path, version or name of ours holds such characters."""
+    for task in program.tasks:
+        for argument in task.args.values():
+            given = argument.value if isinstance(argument.value, list) else [argument.value]
+            for value in (one for one in given if isinstance(one, str)):
+                if fault := _fault(value, needed=argument.positional):
+                    text = f"Error: --{argument.name.replace('_', '-')} of {task.name} {fault}."
+                    yield f"{text}\n\nNext: invoke --help {task.name}"
+    if fault := _fault(program.core.remainder, needed=False):
+        yield f"Error: what stands behind `--` {fault}.\n\nNext: invoke --list"
+
+
+def _fault(value: str, *, needed: bool) -> str:
+    if needed and not value:
+        return "is empty"
+    if len(value) > _LONGEST:
+        return f"is {len(value)} characters long, and at most {_LONGEST} can be"
+    if found := _UNPRINTABLE.search(value):
+        return f"holds the character {found[0]!a}, which is neither a letter, a sign nor a blank"
+    return ""
 
 
 def _text(program: Program, error: ParseError) -> str:

@@ -22,6 +22,7 @@ import platformdirs
 
 from ascend_wheelhouse import toml_text
 from ascend_wheelhouse.errors import UsageError
+from ascend_wheelhouse.places import at_home
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
@@ -49,7 +50,7 @@ class Mirrors:
         if _PAIR.fullmatch(chosen):
             return cls(prefixes=_checked(VARIABLE, dict(map(_split, chosen.split()))))
         if chosen:
-            return cls(prefixes=_from_file(Path(chosen).expanduser()))
+            return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
         for path in _default_files(folder or Path()):
             if path.is_file():

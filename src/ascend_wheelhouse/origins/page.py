@@ -19,6 +19,7 @@ from urllib.request import url2pathname
 
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
+from ascend_wheelhouse.places import at_home
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
@@ -92,7 +93,7 @@ def local_path(place: str) -> Path | None:
     """Return the path that a place of pip's configuration stands for, None when it is not on this host."""
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path))
-    return None if "://" in place else Path(place).expanduser()
+    return None if "://" in place else at_home(place)
 
 
 def _from_json(page: Page, mentioning: str) -> list[Offer]:

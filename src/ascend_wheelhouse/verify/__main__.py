@@ -11,6 +11,7 @@ from ascend_wheelhouse.errors import UsageError, WheelhouseError
 from ascend_wheelhouse.node import cann, settings, supervise
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.report import table
+from ascend_wheelhouse.places import real
 from ascend_wheelhouse.verify import environment, found, prepare
 
 
@@ -80,7 +81,7 @@ def _run(given: argparse.Namespace) -> int:
         wheelhouse=wheelhouse,
         options=options,
         standins=given.standins,
-        reports=reports.resolve(),
+        reports=real(reports),
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
         store=prepare.default_store(),
         keep=_new_folder(given.keep),
@@ -94,7 +95,7 @@ def _run(given: argparse.Namespace) -> int:
 def _new_folder(named: Path | None) -> Path | None:
     if named is not None and named.exists():
         raise UsageError(f"{named} exists.", next_step="--keep with the name of a new folder")
-    return named.resolve() if named is not None else None
+    return real(named) if named is not None else None
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ascend_wheelhouse.errors import UsageError
 from ascend_wheelhouse.node import contents, documents
+from ascend_wheelhouse.places import real
 
 
 class WheelhouseNotFoundError(UsageError):
@@ -85,7 +86,7 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
             f"{path} is not a manifest: {error}.",
             next_step="make the wheelhouse again with invoke wheelhouse",
         ) from error
-    found = FoundWheelhouse(folder=folder.resolve(), manifest=manifest)
+    found = FoundWheelhouse(folder=real(folder), manifest=manifest)
     if not found.requirements.is_file():
         raise ManifestUnreadableError(
             f"{folder} lacks its lock {found.requirements.name}.",
