@@ -43,6 +43,7 @@ _TEXTS = [
     "banana",
     "\u00e9\u4e2d\U0001f9f1",
     "\u202eabc",
+    "\udcff",
     "a\nb",
     "a\0b",
     "\x1b[31m",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outcome import Ended, require_told, run
+from outcome import Ended, require_code, require_told, run
 from small_wheelhouse import SmallWheelhouse, package
-from spoiling import fuzzed, jsons
+from spoiling import fuzzed, jsons, texts
 
 from ascend_wheelhouse.node import install
 
@@ -116,3 +117,57 @@ def test_any_manifest_is_installed_from_or_refused(prefix: Path, small: Path, da
     finally:
         place.write_bytes(good)
     assert not fresh.exists()
+
+
+PLACES = [
+    "/proc/nowhere/x",
+    "/dev/null/x",
+    "~nobody-here/x",
+    "dangling",
+    "loop",
+    "folder",
+    "file",
+    "new",
+    "new/er",
+]
+VALUED = ("--prefix", "--bundle", "--base", "--ascend", "--trusted-key", "--installer")
+FLAGS = (
+    "--payloads",
+    "--offline-index",
+    "--reinstall",
+    "--insecure-no-signature",
+    "--allow-rollback",
+    "--json",
+)
+INSTEAD = ("--check", "--rollback", "--uninstall", "--doctor", "--dry-run")
+
+
+@st.composite
+def installer_lines(draw: st.DrawFn, small: Path) -> list[str]:
+    """Return a command line of the installer that installs nothing and sets nothing on this host."""
+    words = [draw(st.sampled_from(INSTEAD)), *draw(st.lists(st.sampled_from(FLAGS), max_size=3, unique=True))]
+    anything = texts.map(lambda text: text.lstrip("/"))  # a test run as root must not write where it likes
+    place = st.sampled_from([*PLACES, str(small)]) | anything
+    for option in draw(st.lists(st.sampled_from(VALUED), max_size=4, unique=True)):
+        value = draw(anything if option == "--prefix" else place)
+        words.append(f"{option}={value}")
+    return words
+
+
+@fuzzed
+@given(data=st.data())
+def test_any_command_line_of_the_installer_ends_with_a_known_code(
+    small: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    words = data.draw(installer_lines(small))
+    folder = tmp_path_factory.getbasetemp() / "stand" / "here" / "and" / "here"
+    folder.mkdir(parents=True)
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "loop").symlink_to("loop")
+    (folder / "folder").mkdir()
+    (folder / "file").write_text("x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        ended = installer(*words)
+    shutil.rmtree(tmp_path_factory.getbasetemp() / "stand")
+    (require_code if "--doctor" in words else require_told)(ended)

@@ -31,6 +31,7 @@ from . import activate, fitness, offline_index, payloads, python_archive, receip
 from .contents import Contents
 from .environment import Prefix
 from .errors import FaultError, HostUnfitError, NodeError, UsageError
+from .given import require_sound
 from .host import Host, read_host
 from .layout import MANIFEST
 from .post_install import finish
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:
+        require_sound(options)
         return _act(options, talk)
     except NodeError as error:
         return talk.fail(error)

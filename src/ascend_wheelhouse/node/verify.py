@@ -20,6 +20,7 @@ from typing import Any
 from . import cann, contents, documents, runner, settings, supervise
 from .environment import Prefix
 from .errors import NodeError, UsageError
+from .given import require_sound
 from .probes import CATALOGUE
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=given.json)
     supervise.leave_cleanly()
     try:
+        require_sound(given)
         return _verify(given, talk)
     except NodeError as error:
         return talk.fail(error)
