@@ -6,16 +6,14 @@ SGLang's NPU dependency list stands in a project file of its own (`pyproject_npu
 
 from __future__ import annotations
 
-import tarfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse import project_file
 from ascend_wheelhouse.errors import ResolveError
 from ascend_wheelhouse.recipe import ProjectBuild, Recipe
 
@@ -58,30 +56,25 @@ def runtime_requirements(recipe: Recipe, version: str, sdist: Path | None) -> li
 
 
 def _expand(name: str, lines: Sequence[str], extras: Mapping[str, list[str]]) -> list[str]:
-    expanded = []
-    for line in lines:
-        requirement = Requirement(line)
+    """Return the lines with references to the project's own extras replaced by what those hold, each once."""
+    expanded: list[str] = []
+    waiting, seen = list(lines), set[str]()
+    while waiting:
+        requirement = Requirement(line := waiting.pop(0))
         if canonicalize_name(requirement.name) == canonicalize_name(name):
-            for extra in sorted(requirement.extras):
-                expanded += _expand(name, extras.get(extra, []), extras)
+            fresh = sorted(requirement.extras - seen)
+            seen |= requirement.extras
+            waiting += [each for extra in fresh for each in extras.get(extra, [])]
         else:
             expanded.append(line)
     return expanded
 
 
 def _from_sdist(project: ProjectBuild, sdist: Path) -> tuple[list[str], dict[str, list[str]]] | None:
+    label = f"the sdist {sdist.name[:19]}"
     for wanted in project.project_files:
-        if (data := _member(sdist, PurePosixPath(project.subdirectory) / wanted)) is not None:
-            table = data.get("project", {})
+        places = {PurePosixPath(project.subdirectory) / wanted, PurePosixPath(wanted)}
+        if (data := project_file.member(sdist, places.__contains__, label)) is not None:
+            table = project_file.parse(data, label).get("project", {})
             return table.get("dependencies", []), table.get("optional-dependencies", {})
-    return None
-
-
-def _member(sdist: Path, wanted: PurePosixPath) -> dict[str, Any] | None:
-    """Return a TOML member of an sdist, whose paths start with its own folder and may lack the subdirectory."""
-    with tarfile.open(sdist) as archive:
-        for member in archive:
-            inside = PurePosixPath(*PurePosixPath(member.name).parts[1:])
-            if inside in {wanted, PurePosixPath(wanted.name)} and (stream := archive.extractfile(member)):
-                return tomllib.loads(stream.read().decode())
     return None

@@ -10,10 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import lzma
 import stat
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -21,7 +18,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from packaging.metadata import Metadata, parse_email
 from packaging.tags import Tag
@@ -34,23 +31,11 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
+from ascend_wheelhouse.archives import FAULTS
 from ascend_wheelhouse.errors import IntegrityError
 
 CHUNK = 1 << 20
 _TEXT_LIMIT = 64 << 20
-_ARCHIVE_FAULTS = (
-    BadZipFile,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    zlib.error,
-)
 
 
 class BadWheelError(IntegrityError):
@@ -109,7 +94,7 @@ class WheelFile:
         """
         try:
             return cls(filename or path.name, ZipFile(path))
-        except _ARCHIVE_FAULTS as error:
+        except FAULTS as error:
             raise _bad(filename or path.name, f"cannot be opened as a zip archive: {error}") from error
 
     def __enter__(self) -> Self:
@@ -184,7 +169,7 @@ class WheelFile:
             with self._archive.open(member.info) as stream:
                 while piece := stream.read(CHUNK):
                     yield piece
-        except _ARCHIVE_FAULTS as error:
+        except FAULTS as error:
             raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 
     def read(self, name: str, *, limit: int = _TEXT_LIMIT) -> bytes:

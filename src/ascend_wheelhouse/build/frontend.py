@@ -8,7 +8,6 @@ user has set for himself does not reach it. `build` (pypa) speaks to the backend
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from ascend_wheelhouse import project_file
 from ascend_wheelhouse.errors import BuildError
 from ascend_wheelhouse.process import CommandFailedError, run
 from ascend_wheelhouse.scratch import scratch
@@ -90,7 +90,8 @@ def build_wheel(
 
 def _unpacked_soon(source_dir: Path) -> dict[str, str]:
     """Return what spares setuptools the compression of a wheel that is written anew in its normal form."""
-    table = tomllib.loads((source_dir / "pyproject.toml").read_text(encoding="utf-8"))
+    path = source_dir / "pyproject.toml"
+    table = project_file.parse(path.read_bytes(), source_dir.name) if path.is_file() else {}
     backend = table.get("build-system", {}).get("build-backend", "setuptools.build_meta")
     return {"--build-option": "--compression=stored"} if backend == "setuptools.build_meta" else {}
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tarfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ascend_wheelhouse import project_file
 from ascend_wheelhouse.build.environment import lock_environment
 from ascend_wheelhouse.build.job import Archive, EnvironmentFile, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
@@ -162,21 +161,18 @@ class SourceLocker:
             return ()
         name = str(PurePosixPath(spec.subdirectory, "pyproject.toml"))
         text = self._git_text(tree, name) if isinstance(tree, GitSource) else self._archive_text(tree, name)
-        system: dict[str, Any] = tomllib.loads(text).get("build-system", {}) if text else {}
+        label = tree.ref if isinstance(tree, GitSource) else tree.filename
+        system: dict[str, Any] = project_file.parse(text, label).get("build-system", {})
         return (_FRONTEND, *system.get("requires", _OLD_STYLE))
 
-    def _git_text(self, tree: GitSource, name: str) -> str:
+    def _git_text(self, tree: GitSource, name: str) -> bytes:
         with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
             place = unbundle(self.store, tree.top.commit, Path(folder, "top"))
             try:
-                return git("show", f"{tree.top.commit}:{name}", at=place)
+                return git("show", f"{tree.top.commit}:{name}", at=place).encode()
             except GitFailedError:
-                return ""
+                return b""
 
-    def _archive_text(self, tree: Archive, name: str) -> str:
-        with tarfile.open(self.store.path(tree.sha256)) as opened:
-            for member in opened:
-                if member.isfile() and member.name.partition("/")[2] == name:
-                    stream = opened.extractfile(member)
-                    return stream.read().decode() if stream else ""
-        return ""
+    def _archive_text(self, tree: Archive, name: str) -> bytes:
+        path = self.store.path(tree.sha256)
+        return project_file.member(path, lambda inside: str(inside) == name, tree.filename) or b""

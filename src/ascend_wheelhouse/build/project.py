@@ -11,7 +11,6 @@ from __future__ import annotations
 import shutil
 import tarfile
 import tempfile
-import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,12 @@ import tomli_w
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse import toml_text
+from ascend_wheelhouse.archives import telling
 from ascend_wheelhouse.build.frontend import build_wheel
 from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.errors import BuildError
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.scratch import scratch
 from ascend_wheelhouse.unpack import extract
 from ascend_wheelhouse.wheel import WheelFile
@@ -111,13 +113,10 @@ def unpacked(sdist: Path) -> Iterator[tuple[Path, int]]:
         BadSourceError: It is no archive, is damaged, or does not hold exactly one folder.
     """
     with scratch() as room:
-        try:
-            with tarfile.open(sdist) as archive:
-                epoch = extract(archive, room)
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise _bad_source(sdist, str(error)) from error
+        with telling(lambda fault: _bad_source(sdist, fault)), tarfile.open(sdist) as archive:
+            epoch = extract(archive, room, packed=sdist.stat().st_size)
         tops = list(room.iterdir())
-        if len(tops) != 1 or not tops[0].is_dir():
+        if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink():
             raise _bad_source(sdist, f"it holds {len(tops)} entries at its top, not one folder")
         yield tops[0], epoch
 
@@ -137,7 +136,7 @@ def put_project_file(top: Path, rules: ProjectRules, source: ProjectSource) -> P
         raise _bad_source(source.sdist, "there is no pyproject.toml")
     own = next((folder / name for name in rules.project_files if (folder / name).is_file()), None)
     if rules.edition:
-        published.write_text(_with_dependencies(published, *rules.edition), encoding="utf-8")
+        published.write_text(_with_dependencies(source.sdist, published, *rules.edition), encoding="utf-8")
     elif own:
         shutil.copyfile(own, published)
     else:
@@ -149,8 +148,13 @@ def put_project_file(top: Path, rules: ProjectRules, source: ProjectSource) -> P
     return folder
 
 
-def _with_dependencies(published: Path, dependencies: list[str], extras: dict[str, list[str]]) -> str:
-    data = tomllib.loads(published.read_text("utf-8"))
+def _with_dependencies(
+    sdist: Path, published: Path, dependencies: list[str], extras: dict[str, list[str]]
+) -> str:
+    try:
+        data = toml_text.read(published, {"project": {}})
+    except (toml_text.NotTomlError, documents.UnsoundError) as error:
+        raise _bad_source(sdist, f"{published.name}: {error}") from error
     data["project"] |= {"dependencies": dependencies, "optional-dependencies": extras}
     return tomli_w.dumps(data)
 
