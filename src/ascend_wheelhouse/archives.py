@@ -103,10 +103,10 @@ def _write(archive: ZipFile, member: ZipInfo, place: Path) -> None:
 def _refuse(member: ZipInfo) -> None:
     name, mode = member.orig_filename, member.external_attr >> 16
     kind = stat.S_IFMT(mode)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR} or (kind == stat.S_IFDIR) > member.is_dir():
-        raise BadZipFile(f"{name!r} is neither a file nor a folder")
     if leaves(name) or not documents.path(name.removesuffix("/")):
         raise BadZipFile(f"{name!r} is no plain path inside the archive's folder")
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR} or (kind == stat.S_IFDIR) > member.is_dir():
+        raise BadZipFile(f"{name!r} is neither a file nor a folder")
     if member.flag_bits & _ENCRYPTED:
         raise BadZipFile(f"{name!r} is encrypted")
     if swells(member.file_size, member.compress_size):

@@ -151,9 +151,8 @@ class WheelFile:
         Raises:
             BadWheelError: There is none, or more than one.
         """
-        tops = {
-            PurePosixPath(member.name).parts[0] for member in self.members if "/" in member.name.strip("/")
-        }
+        paths = (PurePosixPath(member.name).parts for member in self.members if "/" in member.name.strip("/"))
+        tops = {parts[0] for parts in paths if parts}
         found = sorted(top for top in tops if top.endswith(".dist-info"))
         if len(found) != 1:
             raise _bad(self.filename, f"has {len(found)} .dist-info folders at its top, and a wheel has one")

@@ -60,7 +60,8 @@ class Entry:
 
 def archive(entries: Sequence[Entry]) -> bytes:
     """Return an archive of these members, in this order."""
-    body, starts, directory = b"", [], b""
+    body, directory = b"", b""
+    starts: list[int] = []
     for entry in entries:
         name = (entry.name if entry.local_name is None else entry.local_name).encode("utf-8", "surrogatepass")
         at = len(body) if entry.over is None or entry.over >= len(starts) else starts[entry.over]
@@ -72,7 +73,5 @@ def archive(entries: Sequence[Entry]) -> bytes:
         name = entry.name.encode("utf-8", "surrogatepass")
         tail = (len(name), 0, 0, 0, 0, (entry.mode & 0xFFFF) << 16, at)
         directory += struct.pack("<4sH5H3I5H2I", b"PK\1\2", 3 << 8 | 20, *entry.numbers(), *tail) + name
-    end = struct.pack(
-        "<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), len(body), 0
-    )
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), len(body), 0)
     return body + directory + end
