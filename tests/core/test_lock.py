@@ -1,9 +1,12 @@
+import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ascend_wheelhouse.cell import Cell
+from ascend_wheelhouse.commands import cache
 from ascend_wheelhouse.lock import (
     UNLOCKED,
     BadLockError,
@@ -18,8 +21,11 @@ from ascend_wheelhouse.lock import (
     save,
 )
 from ascend_wheelhouse.lock_diff import compare
+from ascend_wheelhouse.lock_recipes import ForeignLockError, require_recipes
 from ascend_wheelhouse.plan import plan
 from ascend_wheelhouse.pylock import LockedFile
+from ascend_wheelhouse.recipe import Recipe, Recipes
+from ascend_wheelhouse.store import Store
 from ascend_wheelhouse.target import Target
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -146,3 +152,63 @@ def test_a_plan_names_steps_after_what_they_need(cell: Cell, lock: Lock) -> None
 
 def test_without_a_lock_the_plan_ends_at_resolving(cell: Cell) -> None:
     assert plan(cell, None, lambda _: False)[-1].step == "resolve"
+
+
+def recipes_for(lock: Lock) -> Recipes:
+    project = {"local_version": "npu", "project_files": [], "requires": [], "extra": "e"}
+    named = ["torch", "uv", "nnal", "sglang"]
+    plain = {"summary": "small", "origins": [{"kind": "index"}]}
+    assert {source.component for source in lock.sources} <= set(named)
+    return {
+        name: Recipe.model_validate(
+            {"name": name, **plain, **({"project": project} if name == "sglang" else {})}
+        )
+        for name in named
+    }
+
+
+def test_a_lock_that_goes_with_the_recipes_is_taken(lock: Lock) -> None:
+    assert require_recipes(lock, recipes_for(lock)) is lock
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pending": (Pending(component="nonesuch", reason="", supply=""),)}, "no recipe 'nonesuch'"),
+        ({"wheels": (wheel("a"), wheel("a"))}, "'a' stands there 2 times"),
+        (
+            {"wheels": (wheel("a"), replace(wheel("a"), name="b"))},
+            "'a-1.0-py3-none-any.whl' stands there 2 times",
+        ),
+        (
+            {"sources": (LockedSource(component="torch", version="1", origin="sdist"),)},
+            "the recipe 'torch' has no [project] table",
+        ),
+        (
+            {"sources": (LockedSource(component="sglang", version="1", origin="git", build={"git": {}}),)},
+            "the recipe 'sglang' has no [build] table",
+        ),
+    ],
+    ids=["an unknown component", "a name twice", "a file twice", "no project", "no build"],
+)
+def test_a_lock_that_does_not_go_with_the_recipes_is_exit_2(
+    lock: Lock, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ForeignLockError) as caught:
+        require_recipes(replace(lock, **change), recipes_for(lock))
+    assert told in caught.value.what
+    assert caught.value.exit_code == 2
+    assert "invoke lock --upgrade" in caught.value.next_step
+
+
+def test_what_a_lock_names_is_kept_by_a_prune(
+    tmp_path: Path, cell: Cell, lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    store = Store(tmp_path / "store")
+    kept, dropped = store.add(io.BytesIO(b"a payload")), store.add(io.BytesIO(b"of no lock"))
+    payload = replace(lock.payloads[0], sha256=kept)
+    save(replace(lock, payloads=(payload,)), cell.target, tmp_path / "lockfiles" / cell.stack_id)
+    cache.main(tmp_path, json=True, prune=True)
+    assert store.has(kept)
+    assert not store.has(dropped)

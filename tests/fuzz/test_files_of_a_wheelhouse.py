@@ -18,7 +18,11 @@ from outcome import require_error, require_told
 from spoiling import fuzzed, jsons, texts_of, tomls
 
 from ascend_wheelhouse import freshness
+from ascend_wheelhouse.errors import WheelhouseError
 from ascend_wheelhouse.image.layout import NoImageError, find_image
+from ascend_wheelhouse.node import verify
+from ascend_wheelhouse.node.errors import NodeError
+from ascend_wheelhouse.verify import found
 
 pytest_plugins = ["desk_fixtures"]
 MAKE = ("wheelhouse", "--resolver=uv")
@@ -79,6 +83,22 @@ def test_any_manifest_is_read_or_refused(desk: Desk, data: st.DataObject) -> Non
         require_told(desk.invoke(*command))
     assert {path.name for path in desk.world.root.parent.iterdir()} == above
     shutil.rmtree(out, ignore_errors=True)
+
+
+@fuzzed
+@given(data=st.data())
+def test_any_manifest_is_verified_by_or_refused(desk: Desk, data: st.DataObject) -> None:
+    good = json.loads((desk.world.folder / "manifest.json").read_text())
+    spoiled_one = data.draw(jsons(good))
+    with desk.holding(desk.world.folder / "manifest.json", spoiled_one):
+        for read in (
+            lambda: found.find(desk.world.folder, desk.world.root),
+            lambda: verify.read_manifest(desk.world.folder / "manifest.json"),
+        ):
+            try:
+                read()
+            except (WheelhouseError, NodeError) as error:
+                require_error(error)
 
 
 @fuzzed

@@ -18,6 +18,13 @@ ROOT = Path(__file__).parents[2]
         (["wheelhouse", "--torch"], "Error: "),
         (["plan", "--zzzzzz"], "invoke --help plan"),
         (["plan", "--torch="], "is not a version"),
+        (["plan", "--torch=2.8\n0"], "holds the character '\\n'"),
+        (["plan", "--torch=\udcff"], "holds the character '\\udcff'"),
+        (["plan", f"--torch={'x' * 70000}"], "is 70000 characters long"),
+        (["keygen", "--path="], "--path of keygen is empty"),
+        (["audit", "--", "a\tb"], "what stands behind `--` holds the character '\\t'"),
+        (["image", "x"], "No --out was given"),
+        (["wheelhouse", "--offline", "--build=nonesuch"], "'nonesuch' is no component of"),
         (["plan", "--torch", "banana"], "is not a version"),
     ],
 )
