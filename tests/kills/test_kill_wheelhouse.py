@@ -29,8 +29,8 @@ _PRELOADED = (
     ),
     *(
         "ascend_wheelhouse.resolve.uv",
-        "ascend_wheelhouse.build.projects",
-        "ascend_wheelhouse.build.source_builds",
+        "ascend_wheelhouse.build.making",
+        "ascend_wheelhouse.pin.source_builds",
     ),
 )
 
