@@ -102,7 +102,7 @@ class Stage:
         seen = self.visible(place)
         assert seen == allowed[1], f"{at}: the next run made something else\n{_difference(seen, allowed[1:])}"
         assert starter.left_over() == [], at
-        assert self._rest(place) == [], at
+        assert self._rest(place) == [], (at, self._rest(place))
         self.sound(place)
         return killed.status != 0
 

@@ -14,12 +14,12 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Event
 from ascend_wheelhouse.base.process import piped
+from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.making import WorkOrder, make
 
 _PR_SET_PDEATHSIG = 1
@@ -37,7 +37,7 @@ def make_beside(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         WorkerFailedError: The process was killed.
     """
     command = [sys.executable, "-P", "-m", __name__]
-    with TemporaryFile() as errors:
+    with scratch() as folder, (folder / "errors").open("w+b") as errors:
         try:
             with piped(command, own_group=True, errors=errors) as (stdin, stdout):
                 pickle.dump(order, stdin)

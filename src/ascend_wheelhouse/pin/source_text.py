@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
+from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.job import Archive
 from ascend_wheelhouse.store.git_source import GitFailedError, GitSource, git, unbundle
 from ascend_wheelhouse.store.store import Store
@@ -35,7 +35,7 @@ def _texts(tree: GitSource | Archive, store: Store, paths: Sequence[str]) -> dic
 
 def _git_texts(tree: GitSource, store: Store, paths: Sequence[str]) -> dict[str, str]:
     texts = {}
-    with TemporaryDirectory(prefix="wheelhouse-git-") as folder:
+    with scratch() as folder:
         place = unbundle(store, tree.top.commit, Path(folder, "top"))
         for path in paths:
             try:
