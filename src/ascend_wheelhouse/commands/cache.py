@@ -54,6 +54,8 @@ def _named(root: Path, store: Store) -> set[str]:
         with whole_file.reading(folder):
             for path in folder.glob("pylock.*.toml"):
                 named |= {file.sha256 for file in pylock.load_pylock(path).files}
+            for path in folder.glob("payloads.*.toml"):
+                named |= {one.sha256 for one in lock.payloads_in(folder, path.name.split(".")[1])}
             for path in folder.glob("sources.*.toml"):
                 for source in lock.sources_in(folder, path.name.split(".")[1]):
                     held = (file.artifact for file in carried.source_files(source, store))

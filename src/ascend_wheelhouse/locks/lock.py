@@ -194,8 +194,7 @@ def _load(folder: Path, platform: str) -> Lock | None:
     tool = parsed.tool
     with _refusing(folder, platform):
         sources = sources_in(folder, platform)
-        rows = _tables(folder, platform, "payloads", "payload")
-        payloads = tuple(LockedPayload(**from_row(row)) for row in rows)
+        payloads = _read_payloads(folder, platform)
         locked = {
             source.component for source in sources
         }  # a wheelhouse's own lock names what was not built there
@@ -227,6 +226,21 @@ def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
     """
     with _refusing(folder, platform):
         return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+
+
+def payloads_in(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
+    """Return what `payloads.<platform>.toml` of a folder says.
+
+    Raises:
+        BadLockError: It cannot be read.
+    """
+    with _refusing(folder, platform):
+        return _read_payloads(folder, platform)
+
+
+def _read_payloads(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
+    rows = _tables(folder, platform, "payloads", "payload")
+    return tuple(LockedPayload(**from_row(row)) for row in rows)
 
 
 @contextmanager
