@@ -61,6 +61,7 @@ class Starter:
 
     def __init__(self, *modules: str) -> None:
         supervise.adopt_orphans()
+        self._others = {one.pid for one in supervise.processes() if one.parent == os.getpid()}
         self._process = subprocess.Popen(
             [sys.executable, ENDED_AT, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -99,6 +100,8 @@ class Starter:
             time.sleep(0.01)
 
     def _orphans(self) -> list[supervise.Process]:
-        ours = [one for one in supervise.processes() if one.parent == os.getpid()]
+        """Return what this process was handed; what it had before, a helper of another test's, is none of ours."""
+        known = {*self._others, self._process.pid}
+        ours = [one for one in supervise.processes() if one.parent == os.getpid() and one.pid not in known]
         supervise.reap(ours)
-        return [one for one in ours if one.state not in "ZX" and one.pid != self._process.pid]
+        return [one for one in ours if one.state not in "ZX"]
