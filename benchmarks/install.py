@@ -27,7 +27,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from ascend_wheelhouse.node.wheels import Installer, choose
+from ascend_wheelhouse.node.install.wheels import Installer, choose
 
 
 def settle(scratch: Path, read: Sequence[Path] = ()) -> None:

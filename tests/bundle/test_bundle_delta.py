@@ -15,7 +15,7 @@ from ascend_wheelhouse.bundle.command import (
     verify_bundle,
 )
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node.bundle_reader import DeltaBaseError, open_bundle
+from ascend_wheelhouse.node.reading.bundle_reader import DeltaBaseError, open_bundle
 
 CHANGED = {
     TORCH: b"newer torch" * 999,

@@ -12,7 +12,7 @@ from bundle_fixtures import FILES, TORCH, write_wheelhouse
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, verify_bundle
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node import install
+from ascend_wheelhouse.node.install import program as install
 
 
 @pytest.fixture

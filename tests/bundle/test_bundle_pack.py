@@ -13,7 +13,7 @@ from ascend_wheelhouse.bundle import command, pack, parts, serial, tar
 from ascend_wheelhouse.bundle.command import bundle_command, list_bundle, verify_bundle
 from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node.bundle_reader import open_bundle
+from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
 
 
 def test_a_bundle_is_the_bytes_that_its_layout_says(

@@ -8,7 +8,8 @@ from bundle_fixtures import Draft, join
 from tampering import TAMPERINGS, Scene
 
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node import bundle_reader, errors
+from ascend_wheelhouse.node import errors
+from ascend_wheelhouse.node.reading import bundle_reader
 
 INSTALLED_SERIAL = 7
 

@@ -10,7 +10,7 @@ from bundle_fixtures import Draft
 from tampering import TAMPERINGS, Scene
 
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node import install
+from ascend_wheelhouse.node.install import program as install
 
 
 @pytest.fixture

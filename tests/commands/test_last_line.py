@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.node import install
+from ascend_wheelhouse.node.install import program as install
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -10,7 +10,7 @@ from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle.command import bundle_command
 from ascend_wheelhouse.folder.signing import Signer, generate_key
 from ascend_wheelhouse.image import context
-from ascend_wheelhouse.node.bundle_reader import open_bundle
+from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
 
 CELL = {"cann": "8.3.RC2", "npu": "a3", "python": "3.11", "torch": "2.8.0"}
 FILES = {"install.py": b"print()\n", "wheels/torch-2.8.0-py3-none-any.whl": b"torch"}

@@ -16,8 +16,8 @@ from starter import INVOKE, Command, Starter
 
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
 from ascend_wheelhouse.bundle.parts import settle
-from ascend_wheelhouse.node.bundle_reader import open_bundle
-from ascend_wheelhouse.node.sources import BundleDamagedError, BundleMissingError
+from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
+from ascend_wheelhouse.node.reading.sources import BundleDamagedError, BundleMissingError
 
 TASKS = Path(__file__).parents[2] / "tasks.py"
 OLD = {**FILES, TORCH: b"o" * 300_000}

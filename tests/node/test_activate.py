@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.activate import BadVariableError, write_doors
+from ascend_wheelhouse.node.install.activate import BadVariableError, write_doors
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.node.host.fitness import HostFinding
@@ -124,3 +127,12 @@ def test_a_cell_for_another_chip_or_a_newer_cann_refuses_the_node(
 def test_release_candidates_come_before_their_final() -> None:
     ordered = ["8.2.RC1", "8.3.RC1", "8.3.RC2", "8.3.0", "8.5.0", "9.0.0"]
     assert sorted([*ordered[3:], *ordered[:3]], key=numbers) == ordered
+
+
+def test_the_one_file_examines_the_node_and_its_wheelhouse(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    words: list[str | Path] = [sys.executable, "-I", house / "install.py", "--doctor"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 10}, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "disk" in done.stdout + done.stderr

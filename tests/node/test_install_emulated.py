@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.sealed import base_environment
+from ascend_wheelhouse.node.verify.sealed import base_environment
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root

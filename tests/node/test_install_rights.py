@@ -78,4 +78,4 @@ def test_an_older_python_is_told_what_is_needed() -> None:
     text = (Path(__file__).parents[2] / "src/ascend_wheelhouse/node/launch.py").read_text()
     assert "annotations" not in text
     compile(text, "install.py", "exec", flags=0, dont_inherit=True)
-    assert text.index("sys.version_info") < text.index('"node.install"')
+    assert text.index("sys.version_info") < text.index('"node.install.program"')

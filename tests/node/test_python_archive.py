@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.python_archive import BadPythonArchiveError, unpack
+from ascend_wheelhouse.node.install.python_archive import BadPythonArchiveError, unpack
 
 
 def archive(folder: Path, member: str) -> Path:

@@ -55,10 +55,9 @@ def test_the_probes_run_from_files_of_the_one_file_and_nothing_beside_it(
     home = tmp_path / "home"
     home.mkdir()
     (home / "install.py").write_bytes((house / "install.py").read_bytes())
-    for planted in ("child.py", "sealed.py", "imports.py"):
-        (home / "node" / "probes").mkdir(parents=True, exist_ok=True)
+    for planted in ("child.py", "verify/sealed.py", "probes/imports.py", "install/program.py"):
+        (home / "node" / planted).parent.mkdir(parents=True, exist_ok=True)
         (home / "node" / planted).write_bytes((medium / "venv.py").read_bytes())
-        (home / "node" / "probes" / planted).write_bytes((medium / "venv.py").read_bytes())
 
     probes = ["--verify", "--only", "imports", "--only", "versions", "--report", str(tmp_path / "report")]
     words[2] = home / "install.py"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from soft_nodes import SOURCES, Workshop, install_packages, prepared_environment
 
-from ascend_wheelhouse.node.sealed import can_seal
+from ascend_wheelhouse.node.verify.sealed import can_seal
 from ascend_wheelhouse.verify import software_node
 from ascend_wheelhouse.verify.prepare import default_store
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ascend_wheelhouse.node import planning, probes, runner, settings
+from ascend_wheelhouse.node import probes
 from ascend_wheelhouse.node.host import cann
-from ascend_wheelhouse.node.sealed import NativeLauncher
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.sealed import NativeLauncher
 
 
 def main(arguments: Sequence[str]) -> int:

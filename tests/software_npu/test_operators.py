@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from soft_nodes import Workshop
 
-from ascend_wheelhouse.node import stubs
 from ascend_wheelhouse.node.host import cann
-from ascend_wheelhouse.node.symbols import read_object
+from ascend_wheelhouse.node.host.symbols import read_object
+from ascend_wheelhouse.node.verify import stubs
 
 pytest_plugins = ["node_fixtures"]
 pytestmark = [

@@ -11,10 +11,9 @@ import pytest
 from node_faults import FAULTS, Fault
 from soft_nodes import CELL, SOURCES, Workshop
 
-from ascend_wheelhouse.node import software
-from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.host import cann, software
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.report import Report, Result, read_report
+from ascend_wheelhouse.node.verify.report import Report, Result, read_report
 from ascend_wheelhouse.verify import page, software_node
 from ascend_wheelhouse.verify.prepare import default_store
 

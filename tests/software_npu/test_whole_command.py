@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from soft_nodes import CELL, SOURCES
 
-from ascend_wheelhouse.node.report import Report, read_report
+from ascend_wheelhouse.node.verify.report import Report, read_report
 from ascend_wheelhouse.verify import emulation
 
 pytest_plugins = ["node_fixtures"]

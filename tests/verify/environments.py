@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.node import settings
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import Probe
-from ascend_wheelhouse.node.sealed import NativeLauncher
+from ascend_wheelhouse.node.verify import settings
+from ascend_wheelhouse.node.verify.sealed import NativeLauncher
 
 NO_ASCEND = cann.Ascend(devices=0, toolkit="", scripts=())
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from environments import tiny_wheelhouse
 
-from ascend_wheelhouse.node.report import read_report
+from ascend_wheelhouse.node.verify.report import read_report
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.__main__ import main
 from ascend_wheelhouse.verify.prepare import default_store

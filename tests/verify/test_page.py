@@ -8,7 +8,7 @@ import pytest
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands import verify_report as command
-from ascend_wheelhouse.node.report import Report, Result
+from ascend_wheelhouse.node.verify.report import Report, Result
 from ascend_wheelhouse.verify import page
 
 GOOD = Result(probe="files", verdict="passed", seconds=1.5, evidence="fine", figures={"files": 3})

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node import sealed
 from ascend_wheelhouse.node.probes.server import ON_CPU
-from ascend_wheelhouse.node.report import Report, read_report
 from ascend_wheelhouse.node.serving import tiny_model
 from ascend_wheelhouse.node.serving.server_process import (
     PortTakenError,
@@ -26,6 +24,8 @@ from ascend_wheelhouse.node.serving.server_process import (
     ServerPlan,
     free_port,
 )
+from ascend_wheelhouse.node.verify import sealed
+from ascend_wheelhouse.node.verify.report import Report, read_report
 from ascend_wheelhouse.verify.__main__ import main
 
 ROOT = Path(__file__).parents[2]

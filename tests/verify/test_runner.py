@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from environments import NO_ASCEND, make_environment, manifest, probe, scripted_probe, setting
 
-from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE, named
-from ascend_wheelhouse.node.report import Report, Result, read_report, table
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.report import Report, Result, read_report, table
 
 A_NODE = cann.Ascend(devices=16, toolkit="/usr/local/Ascend/ascend-toolkit/latest", scripts=())
 EVERYTHING = dict.fromkeys(

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from environments import install, make_environment, manifest, probe, scripted_probe, setting, site_packages
 
-from ascend_wheelhouse.node import runner, settings, supervise
+from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.probes import named
-from ascend_wheelhouse.node.report import Result, Verdict
+from ascend_wheelhouse.node.verify import runner, settings
+from ascend_wheelhouse.node.verify.report import Result, Verdict
 
 ADAPTER: dict[str, str | bytes] = {
     "triton/__init__.py": "import pybind11\n",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node import sealed
-from ascend_wheelhouse.node.sealed import NativeLauncher, base_environment
+from ascend_wheelhouse.node.verify import sealed
+from ascend_wheelhouse.node.verify.sealed import NativeLauncher, base_environment
 
 pytestmark = pytest.mark.skipif(
     not sealed.can_seal(), reason="this kernel refuses network namespaces to this user"

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from environments import install, make_environment, manifest, setting
 
-from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
 from ascend_wheelhouse.node.probes.server import topology
-from ascend_wheelhouse.node.report import Result
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.report import Result
 
 STAND_IN = Path(__file__).with_name("stand_in_server.py").read_text(encoding="utf-8")
 LAUNCHER = """

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.stubs import ERROR_CODE, build_stubs, plan_stubs
-from ascend_wheelhouse.node.symbols import NotElfError, read_object
+from ascend_wheelhouse.node.host.symbols import NotElfError, read_object
+from ascend_wheelhouse.node.verify.stubs import ERROR_CODE, build_stubs, plan_stubs
 
 TORCH = "int _ZN2at3addEi(int x) { return x; }\n"
 NPU = """

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from environments import NO_ASCEND, PYTHON, make_environment, manifest, probe, scripted_probe, setting
 
-from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.probes import CATALOGUE, named
-from ascend_wheelhouse.node.report import Result
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.report import Result
 
 ADVICE = "look at the plug"
 

@@ -12,9 +12,9 @@ from typing import get_args
 import pytest
 from environments import tiny_wheelhouse, write_wheel
 
-from ascend_wheelhouse.node import sealed
-from ascend_wheelhouse.node import verify as node_verify
-from ascend_wheelhouse.node.report import read_report
+from ascend_wheelhouse.node.verify import program as node_verify
+from ascend_wheelhouse.node.verify import sealed
+from ascend_wheelhouse.node.verify.report import read_report
 from ascend_wheelhouse.verify import environment, found
 from ascend_wheelhouse.verify.__main__ import main
 

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.cells.spec import Repair
-from ascend_wheelhouse.node.sealed import SYSTEM_PATH
+from ascend_wheelhouse.node.verify.sealed import SYSTEM_PATH
 from ascend_wheelhouse.wheels.elf import MAGIC, ElfFacts, read_elf
 from ascend_wheelhouse.wheels.wheel import Member, WheelFile
 

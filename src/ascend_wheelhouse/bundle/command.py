@@ -15,7 +15,7 @@ from ascend_wheelhouse.bundle.parts import PartWriter, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.node.bundle_reader import Bundle, File, Verified, open_bundle
+from ascend_wheelhouse.node.reading.bundle_reader import Bundle, File, Verified, open_bundle
 
 
 class OptionsClashError(UsageError):

@@ -14,8 +14,8 @@ from typing import Any
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.parts import settle
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.node.bundle_reader import open_bundle
-from ascend_wheelhouse.node.trust import strict
+from ascend_wheelhouse.node.reading import strict
+from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
 
 _LARGEST_MANIFEST = 1 << 26
 

@@ -20,7 +20,7 @@ from ascend_wheelhouse.folder import provenance
 from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.node.trust import strict
+from ascend_wheelhouse.node.reading import strict
 
 
 class WheelhouseIncompleteError(errors.IncompleteError):

@@ -13,7 +13,7 @@ from typing import BinaryIO, Self
 
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
-from ascend_wheelhouse.node.sources import PartedFile
+from ascend_wheelhouse.node.reading.sources import PartedFile
 
 _PART = re.compile(r"(?P<stem>.+)\.[0-9]{3,}")
 _SMALLEST_PART = 1 << 16

@@ -18,7 +18,7 @@ from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.parts import PartWriter
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.node.sources import Region
+from ascend_wheelhouse.node.reading.sources import Region
 
 CHUNK = 1 << 20
 Buffers = Iterator[memoryview]

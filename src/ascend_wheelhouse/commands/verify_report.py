@@ -8,7 +8,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.whole_file import write_whole
-from ascend_wheelhouse.node.report import Report, read_report
+from ascend_wheelhouse.node.verify.report import Report, read_report
 from ascend_wheelhouse.verify import page
 
 _NAMES = ("report.json", "*.verify.json")

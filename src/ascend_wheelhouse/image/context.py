@@ -21,7 +21,7 @@ from ascend_wheelhouse.bundle.parts import settle
 from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.node import layout
-from ascend_wheelhouse.node.bundle_reader import Bundle, open_bundle
+from ascend_wheelhouse.node.reading.bundle_reader import Bundle, open_bundle
 
 PREFIX: Final = "/opt/sglang-npu"
 SYSTEM: Final = "ubuntu22.04"

@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
             stream.flush()
 
         verdict = _judge(request, say)
-        software = importlib.import_module(f"{PACKAGE}.software").loaded()
+        software = importlib.import_module(f"{PACKAGE}.host.software").loaded()
         say({**verdict, "software": software})
     sys.stdout.flush()
     sys.stderr.flush()

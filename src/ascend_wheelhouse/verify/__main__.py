@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
-from ascend_wheelhouse.node import settings, supervise
+from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.report import table
+from ascend_wheelhouse.node.verify import settings
+from ascend_wheelhouse.node.verify.report import table
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.node import planning, runner, settings, software
+from ascend_wheelhouse.node.host import software
 from ascend_wheelhouse.node.probes import Probe
-from ascend_wheelhouse.node.report import Result
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.report import Result
 
 LIST_NAME = "verify.probes"
 MARKERS = {

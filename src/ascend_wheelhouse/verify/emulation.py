@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError
-from ascend_wheelhouse.node import sealed
+from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 from ascend_wheelhouse.verify.system_root import ARCHITECTURES, RECOMMENDED, system_root
 

@@ -19,7 +19,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.node import sealed
+from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
 Backend = Literal["uv", "pip"]

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from string import Template
 from typing import Any
 
+from ascend_wheelhouse.node.host.software import WORDS
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.report import Report, Result
-from ascend_wheelhouse.node.software import WORDS
+from ascend_wheelhouse.node.verify.report import Report, Result
 
 _WORDS = {
     "passed": "passed",

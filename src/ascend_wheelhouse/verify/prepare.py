@@ -16,11 +16,11 @@ from platformdirs import user_cache_path
 
 from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.whole_file import write_whole
-from ascend_wheelhouse.node import planning, runner, settings
 from ascend_wheelhouse.node.host import cann
-from ascend_wheelhouse.node.report import Report, Result
 from ascend_wheelhouse.node.scratch import scratch
-from ascend_wheelhouse.node.sealed import Launcher, NativeLauncher, can_seal
+from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.report import Report, Result
+from ascend_wheelhouse.node.verify.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import (
     collect,
     emulation,

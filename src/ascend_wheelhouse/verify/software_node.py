@@ -21,8 +21,10 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError, VerifyError
-from ascend_wheelhouse.node import activate, settings, software
-from ascend_wheelhouse.node.report import Result
+from ascend_wheelhouse.node.host import software
+from ascend_wheelhouse.node.install import activate
+from ascend_wheelhouse.node.verify import settings
+from ascend_wheelhouse.node.verify.report import Result
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
 ASCEND = Path("/usr/local/Ascend")

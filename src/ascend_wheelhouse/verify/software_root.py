@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.node import software
-from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.host import cann, software
 from ascend_wheelhouse.verify import software_node
 
 _INSTALL = (

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import VerifyError
-from ascend_wheelhouse.node.stubs import COMPILERS, build_stubs, plan_stubs
+from ascend_wheelhouse.node.verify.stubs import COMPILERS, build_stubs, plan_stubs
 
 
 class StubsFailedError(VerifyError):

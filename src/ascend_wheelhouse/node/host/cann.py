@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import software
+from . import software
 
 TOOLKIT_SCRIPTS = (
     "/usr/local/Ascend/ascend-toolkit/set_env.sh",

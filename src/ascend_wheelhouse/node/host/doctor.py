@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..contents import Contents, read_contents
 from ..errors import NodeError
+from ..reading.contents import Contents, read_contents
 from ..talk import Talk
 from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
-from . import errors, layout
+from .. import errors, layout
 
 _CHUNK = 1 << 18
 _SHOWN = 5

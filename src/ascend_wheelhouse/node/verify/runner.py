@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import place, software, supervise
-from .activate import openmp_library
-from .host import cann
+from .. import place, supervise
+from ..host import cann, software
+from ..install.activate import openmp_library
+from ..probes import Probe
+from ..scratch import scratch
 from .planning import obstacle, plan
-from .probes import Probe
 from .report import Report, Result, Verdict
-from .scratch import scratch
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
 from .settings import Setting, VerifyOptions
 
@@ -49,7 +49,7 @@ def run_probes(
     found = cann.look()
     with scratch(prefix="av-run-") as folder:
         node = place.as_files(folder / "code")
-        script = node / "sealed.py"
+        script = node / "verify/sealed.py"
         setting = Setting(
             environment=environment.resolve(),
             manifest=manifest,

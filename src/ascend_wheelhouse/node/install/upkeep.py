@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ..talk import Talk
 from . import receipt
 from .environment import Prefix
-from .talk import Talk
 
 
 def check(prefix: Prefix, talk: Talk) -> int:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .symbols import NotElfError, SharedObject, read_object
+from ..host.symbols import NotElfError, SharedObject, read_object
 
 ERROR_CODE = 500000
 COMPILERS = {

@@ -27,16 +27,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..errors import FaultError, HostUnfitError, NodeError, UsageError
+from ..host import fitness
+from ..host.host import Host, read_host
+from ..layout import MANIFEST
+from ..reading.contents import Contents
+from ..reading.supply import Supply, open_supply
+from ..talk import Talk
 from . import activate, offline_index, payloads, python_archive, receipt, upkeep, wheels
-from .contents import Contents
 from .environment import Prefix
-from .errors import FaultError, HostUnfitError, NodeError, UsageError
-from .host import fitness
-from .host.host import Host, read_host
-from .layout import MANIFEST
 from .post_install import finish
-from .supply import Supply, open_supply
-from .talk import Talk
 
 _SPARE = 1 << 28
 _UMASK = 0o022
@@ -128,7 +128,7 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
         raise NoPrefixError("No --prefix was given.", next_step="install.py --prefix /opt/sglang-npu")
     prefix = Prefix(root=options.prefix.absolute())
     if options.verify is not None:
-        probes = importlib.import_module(".verify", __package__)
+        probes = importlib.import_module("..verify.program", __package__)
         manifest = prefix.required() / MANIFEST
         return int(probes.main(["--prefix", str(prefix.root), "--manifest", str(manifest), *options.verify]))
     if options.check:
@@ -145,7 +145,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
         contents = open_supply(options.bundle, options.base).contents
     except UsageError:
         contents = None
-    doctor = importlib.import_module(".doctor", __package__)
+    doctor = importlib.import_module("..host.doctor", __package__)
     return int(doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk))
 
 

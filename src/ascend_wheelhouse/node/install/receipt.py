@@ -20,8 +20,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from ..errors import IntegrityError
 from .environment import RECEIPT
-from .errors import IntegrityError
 
 
 class EnvironmentChangedError(IntegrityError):

@@ -10,9 +10,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from . import layout
+from .. import layout
 from .sources import PartedFile, Region, refuse_extra, tree
-from .trust.strict import damaged, read_object
+from .strict import damaged, read_object
 
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")

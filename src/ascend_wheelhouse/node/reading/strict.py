@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import layout
-from ..sources import BundleDamagedError
-from . import sshsig
+from ..trust import sshsig
+from .sources import BundleDamagedError
 
 _LARGEST_FILE = 1 << 40
 _SHA256 = re.compile(r"[0-9a-f]{64}")

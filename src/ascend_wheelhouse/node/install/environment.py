@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import HostUnfitError, UsageError
+from ..errors import HostUnfitError, UsageError
 
 RECEIPT = "receipt.json"
 MARKER = ".sglang-npu-prefix"

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import UsageError
+from ..layout import MANIFEST
+from ..place import HOME
 from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
-from .errors import UsageError
-from .layout import MANIFEST
-from .place import HOME
 
 _WHEELS = "wheels"
 

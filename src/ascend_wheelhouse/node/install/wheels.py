@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import HostUnfitError
+from ..reading.contents import Entry
 from .command import clean_environment, run
-from .contents import Entry
-from .errors import HostUnfitError
 
 _EXECUTABLE = 0o755
 _APART = ("-P", "-m")  # the folder that a person happens to stand in is no place to import from

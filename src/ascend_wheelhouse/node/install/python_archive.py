@@ -6,8 +6,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from .contents import Contents, Entry
-from .errors import IntegrityError
+from ..errors import IntegrityError
+from ..reading.contents import Contents, Entry
 
 
 class BadPythonArchiveError(IntegrityError):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from . import software
-from .host import cann
-from .probes import CATALOGUE, Probe
+from ..host import cann, software
+from ..probes import CATALOGUE, Probe
 from .settings import Setting
 
 

@@ -12,8 +12,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from .contents import Entry
-from .errors import IntegrityError
+from ..errors import IntegrityError
+from ..reading.contents import Entry
 
 
 class KeptFileError(IntegrityError):

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import errors, layout, opened
+from .. import errors, layout
+from ..trust import dsse, signature, sshsig
+from . import opened
 from .sources import BundleDamagedError, Region
-from .trust import dsse, signature, sshsig
 
 Progress = Callable[[int], None]
 _SHOWN = 5

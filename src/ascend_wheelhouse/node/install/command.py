@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .errors import HostUnfitError
+from ..errors import HostUnfitError
 
 _TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .software import NO_EVIDENCE, WORDS
+from ..host.software import NO_EVIDENCE, WORDS
 
 Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of-memory", "known"]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import place
-from .host import cann
-from .probes.api import normalised
+from .. import place
+from ..host import cann
+from ..probes.api import normalised
 from .sealed import Launcher
 
 NODE = place.PACKAGE

@@ -17,17 +17,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import runner, settings, supervise
-from .environment import Prefix
-from .errors import NodeError, UsageError
-from .host import cann
-from .layout import MANIFEST
-from .place import HOME
-from .probes import CATALOGUE
+from .. import supervise
+from ..errors import NodeError, UsageError
+from ..host import cann
+from ..install.environment import Prefix
+from ..layout import MANIFEST
+from ..place import HOME
+from ..probes import CATALOGUE
+from ..scratch import scratch
+from ..talk import Talk
+from . import runner, settings
 from .report import Result, table
-from .scratch import scratch
 from .stubs import COMPILERS, build_stubs, plan_stubs
-from .talk import Talk
 
 
 class NoManifestError(UsageError):

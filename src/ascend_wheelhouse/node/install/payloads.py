@@ -18,11 +18,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import HostUnfitError, IntegrityError
+from ..host.host import Host
+from ..reading.contents import Contents, Entry, ManifestError
+from ..talk import Talk
 from .command import clean_environment, run
-from .contents import Contents, Entry, ManifestError
-from .errors import HostUnfitError, IntegrityError
-from .host.host import Host
-from .talk import Talk
 
 NOTES = ".sglang-npu-payloads.json"
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import layout
+from .. import layout
+from ..trust import sshsig
 from .image_layout import image_regions
 from .sources import (
     BundleDamagedError,
@@ -26,8 +27,7 @@ from .sources import (
     refuse_extra,
     tree,
 )
-from .trust import sshsig
-from .trust.strict import damaged, read_delta, read_manifest
+from .strict import damaged, read_delta, read_manifest
 
 _LARGEST_HEAD = 1 << 26
 

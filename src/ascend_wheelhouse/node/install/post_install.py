@@ -14,8 +14,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from .contents import Contents
-from .errors import IntegrityError, UsageError
+from ..errors import IntegrityError, UsageError
+from ..reading.contents import Contents
 from .receipt import canonical, claims, digests, distributions, site_packages
 from .wheels import Installer
 

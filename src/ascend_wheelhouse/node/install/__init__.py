@@ -1,0 +1,1 @@
+"""Lays a wheelhouse down on this node: environments side by side, one of them active."""
