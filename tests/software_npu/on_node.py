@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
             manifest={"cell": request["cell"], "files": [], "stack": "small", "platform": "x86_64"},
             options=settings.VerifyOptions(require_npu=request["require_npu"]),
             launcher=NativeLauncher(sealed=False),
-            ascend=cann.look(),
+            ascend=cann.look(request["cell"]["cann"]),
             scratch=Path(folder),
         )
         chosen = probe if not request["require_npu"] else planning.plan(setting)[0]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
+    parser.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument(
         "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
@@ -93,7 +95,7 @@ def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> softw
 
 def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
-    require = cann.look().real if given.require_npu is None else given.require_npu
+    require = _real(given, wheelhouse) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
     options = settings.VerifyOptions(
         require_npu=require,
@@ -101,6 +103,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         without=tuple(given.without),
         model=given.model,
         topology=given.topology,
+        ascend=given.ascend,
         known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
@@ -119,6 +122,11 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
     head = f"\n{report.head}" if report.head else ""
     _say(f"{head}\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
     return report.exit_code
+
+
+def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:
+    with translated():
+        return cann.look(str(wheelhouse.manifest["cell"].get("cann", "")), named=given.ascend).real
 
 
 def _new_folder(named: Path | None) -> Path | None:

@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 
 from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.verify import planning, runner, settings
@@ -95,7 +96,7 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
-    found = cann.look() if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    found = _look(wanted, work) if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
@@ -116,6 +117,11 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         digest=wanted.wheelhouse.digest,
         node=node,
     )
+
+
+def _look(wanted: Wanted, work: Path) -> cann.Ascend:
+    with translated():
+        return runner.look(work / "environment", wanted.wheelhouse.manifest, wanted.options)
 
 
 def _install_and_run(

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ..host.node_environment import modules_flags
 from .api import Context, ProbeFailedError, ProbeSkippedError, last_json_line
 
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 3e-2}
@@ -82,8 +83,9 @@ def in_ranks(module: str, count: int, settings: Mapping[str, str]) -> list[Mappi
     environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
     environment |= settings
     child = str(Path(__file__).resolve().parent.parent / "child.py")
+    flags = list(modules_flags(environment))
     workers = [
-        _start([sys.executable, "-I", child, "--rank", module, str(rank), str(count)], environment)
+        _start([sys.executable, *flags, child, "--rank", module, str(rank), str(count)], environment)
         for rank in range(count)
     ]
     answers = _answers(workers)
