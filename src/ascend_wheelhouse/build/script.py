@@ -224,7 +224,7 @@ def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
     for step in job.spec.steps:
         run(where, [fill(word, late) for word in step])
     if job.spec.backend == "pep517":
-        _backend(job, room, where, run).build_wheel(late["out"])
+        _backend(job, room, where, run).build_wheel(room.work / "out")
 
 
 def _backend(job: BuildJob, room: Room, where: Cage, run: Run) -> Backend:
