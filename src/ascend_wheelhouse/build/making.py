@@ -28,7 +28,7 @@ from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
 from ascend_wheelhouse.store.store import Store
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")

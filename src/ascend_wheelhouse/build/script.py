@@ -20,7 +20,7 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
 
 _TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
 _HOST_IN_LOG = re.compile(
