@@ -33,6 +33,7 @@ from ascend_wheelhouse.cells.file_values import (
     Url,
     Variable,
     VersionRange,
+    VersionTemplate,
     check_pin,
 )
 from ascend_wheelhouse.cells.project import ProjectFile
@@ -130,6 +131,7 @@ class Variant(FileModel):
     requirements: Listed[RequirementText] = ()
     toolchain: dict[ToolName, VersionRange] = {}
     container: str = ""
+    wheel_version: VersionTemplate = ""
 
 
 class BuildTable(FileModel):
@@ -148,6 +150,7 @@ class BuildTable(FileModel):
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
         distributions: The names that they must have, each exactly once.
+        wheel_version: The version that they must have; a release's tag and its wheel's version may be two things.
         local_version: What replaces the local part of the version; empty keeps none.
         memory_mb: What one compiler process may need at most, in MiB.
         debug_info: Keep what `-g` writes; left out, gcc gets `-g0`: Python's own CFLAGS ask for it, upstreams do not.
@@ -167,6 +170,7 @@ class BuildTable(FileModel):
     clean: Listed[Inside] = ()
     artifacts: Annotated[Listed[Inside], Field(min_length=1)] = ("dist/*.whl",)
     distributions: Listed[Distribution] = ()
+    wheel_version: Annotated[VersionTemplate, Field(min_length=1)] = "{version}"
     local_version: LocalTemplate = ""
     memory_mb: int = Field(default=1024, gt=0)
     debug_info: bool = False
@@ -182,7 +186,7 @@ class BuildTable(FileModel):
         if isinstance(info.context, Known):
             components = {name.replace("-", "_") for name in info.context.components}
             values = {*self.values, *(name for variant in self.variants for name in variant.values)}
-            known = CELL_FIELDS | components | {"manylinux"} | values | LATE_PLACEHOLDERS
+            known = CELL_FIELDS | components | {"manylinux", "version"} | values | LATE_PLACEHOLDERS
             text = f"has no value, known are {', '.join(sorted(known))}"
             raise_for(
                 Fault(path, f"{{{name}}} {text}")
@@ -201,7 +205,7 @@ class BuildTable(FileModel):
         Raises:
             RecipeBuildError: A placeholder has no value.
         """
-        facts = cell.fields | {"manylinux": cell.target.manylinux}
+        facts = cell.fields | {"manylinux": cell.target.manylinux, "version": version}
         chosen = _holding(self.variants, cell)
         known = _expand({**facts, **self.values, **_merged(*(variant.values for variant in chosen))})
 
@@ -223,6 +227,7 @@ class BuildTable(FileModel):
             clean=self.clean,
             artifacts=tuple(map(filled, self.artifacts)),
             distributions=self.distributions,
+            wheel_version=filled(_last((self.wheel_version, *(one.wheel_version for one in chosen)))),
             local_version=filled(self.local_version).lower(),
             memory_mb=self.memory_mb,
             debug_info=self.debug_info,
@@ -256,6 +261,7 @@ class BuildSpec(FileModel):
     clean: tuple[str, ...]
     artifacts: tuple[str, ...]
     distributions: tuple[str, ...]
+    wheel_version: str
     local_version: str
     memory_mb: int
     debug_info: bool
