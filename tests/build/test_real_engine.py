@@ -40,7 +40,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman"),
 ]
 
-CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5", "xxhash": "3.6.0"})
+CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2", "xxhash": "3.6.0"})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -93,7 +93,7 @@ def test_torch_npus_stand_in_is_built_in_the_image(tmp_path: Path) -> None:
     header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
     recipe = recipe_of("torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[header])
     wheel = built(Bench(root=tmp_path / "store", mirrors=stand_in.mirrors), recipe, CELL)
-    assert wheel.filename.startswith("torch_npu-2.6.0")
+    assert wheel.filename.startswith("torch_npu-2.8.0.post2")
     assert "linux_" in wheel.filename
 
 

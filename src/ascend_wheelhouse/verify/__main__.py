@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
-from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
@@ -125,8 +124,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
 
 
 def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:
-    with translated():
-        return cann.look(str(wheelhouse.manifest["cell"].get("cann", "")), named=given.ascend).real
+    return cann.look(str(wheelhouse.manifest["cell"].get("cann", "")), named=given.ascend).real
 
 
 def _new_folder(named: Path | None) -> Path | None:

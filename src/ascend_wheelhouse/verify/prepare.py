@@ -16,7 +16,6 @@ from platformdirs import user_cache_path
 
 from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.whole_file import write_whole
-from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.verify import planning, runner, settings
@@ -96,7 +95,8 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
-    found = _look(wanted, work) if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    place, asked = work / "environment", (wanted.wheelhouse.manifest, wanted.options)
+    found = runner.look(place, *asked) if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
@@ -108,7 +108,7 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         launcher = emulated
         node = Path(shutil.copytree(settings.NODE, work / "node"))
     return settings.Setting(
-        environment=work / "environment",
+        environment=place,
         manifest=wanted.wheelhouse.manifest,
         options=wanted.options,
         launcher=launcher,
@@ -117,11 +117,6 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         digest=wanted.wheelhouse.digest,
         node=node,
     )
-
-
-def _look(wanted: Wanted, work: Path) -> cann.Ascend:
-    with translated():
-        return runner.look(work / "environment", wanted.wheelhouse.manifest, wanted.options)
 
 
 def _install_and_run(
