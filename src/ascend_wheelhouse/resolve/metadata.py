@@ -41,7 +41,7 @@ class MetadataReader:
     """Reads METADATA once for each wheel.
 
     Args:
-        http: The door.
+        http: The HTTP client.
         folder: Where METADATA files are kept, named by the sha256 of their wheels.
     """
 

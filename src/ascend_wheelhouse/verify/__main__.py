@@ -1,4 +1,4 @@
-"""The door that `nox -s verify` opens: parse, verify, print the table."""
+"""What `nox -s verify` starts: parse, verify, print the table."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the door to a person
+        print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
         return error.exit_code
 
 
@@ -128,7 +128,7 @@ def _new_folder(named: Path | None) -> Path | None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is the door to a person
+    print(text, flush=True)  # noqa: T201 - this is what a person reads
 
 
 if __name__ == "__main__":
