@@ -32,6 +32,7 @@ from ascend_wheelhouse.cells.file_values import (
     Url,
     Variable,
     VersionRange,
+    VersionTemplate,
     check_pin,
 )
 from ascend_wheelhouse.cells.placeholders import LATE_PLACEHOLDERS, expand, fill, placeholders
@@ -122,6 +123,7 @@ class Variant(FileModel):
     requirements: Listed[RequirementText] = ()
     toolchain: dict[ToolName, VersionRange] = {}
     container: str = ""
+    wheel_version: VersionTemplate = ""
 
 
 class BuildTable(FileModel):
@@ -140,6 +142,7 @@ class BuildTable(FileModel):
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
         distributions: The names that they must have, each exactly once.
+        wheel_version: The version that they must have; a release's tag and its wheel's version may be two things.
         local_version: What replaces the local part of the version; empty keeps none.
         memory_mb: What one compiler process may need at most, in MiB.
         debug_info: Keep what `-g` writes; left out, gcc gets `-g0`: Python's own CFLAGS ask for it, upstreams do not.
@@ -159,6 +162,7 @@ class BuildTable(FileModel):
     clean: Listed[Inside] = ()
     artifacts: Annotated[Listed[Inside], Field(min_length=1)] = ("dist/*.whl",)
     distributions: Listed[Distribution] = ()
+    wheel_version: Annotated[VersionTemplate, Field(min_length=1)] = "{version}"
     local_version: LocalTemplate = ""
     memory_mb: int = Field(default=1024, gt=0)
     debug_info: bool = False
@@ -174,7 +178,7 @@ class BuildTable(FileModel):
         if isinstance(info.context, Known):
             components = {name.replace("-", "_") for name in info.context.components}
             values = {*self.values, *(name for variant in self.variants for name in variant.values)}
-            known = CELL_FIELDS | components | {"manylinux"} | values | LATE_PLACEHOLDERS
+            known = CELL_FIELDS | components | {"manylinux", "version"} | values | LATE_PLACEHOLDERS
             text = f"has no value, known are {', '.join(sorted(known))}"
             raise_for(
                 Fault(path, f"{{{name}}} {text}")
@@ -193,7 +197,7 @@ class BuildTable(FileModel):
         Raises:
             RecipeBuildError: A placeholder has no value.
         """
-        at = _Resolving.of(self, cell)
+        at = _Resolving.of(self, cell, version)
         return BuildSpec(
             backend=self.backend,
             pure=self.pure,
@@ -206,6 +210,7 @@ class BuildTable(FileModel):
             clean=self.clean,
             artifacts=tuple(map(at.filled, self.artifacts)),
             distributions=self.distributions,
+            wheel_version=at.wheel_version(),
             local_version=at.filled(self.local_version).lower(),
             memory_mb=self.memory_mb,
             debug_info=self.debug_info,
@@ -231,6 +236,7 @@ class BuildSpec(FileModel):
     clean: tuple[str, ...]
     artifacts: tuple[str, ...]
     distributions: tuple[str, ...]
+    wheel_version: str
     local_version: str
     memory_mb: int
     debug_info: bool
@@ -251,9 +257,9 @@ class _Resolving:
     known: Mapping[str, str]
 
     @classmethod
-    def of(cls, table: BuildTable, cell: Cell) -> Self:
+    def of(cls, table: BuildTable, cell: Cell, version: str) -> Self:
         chosen = _holding(table.variants, cell)
-        facts = cell.fields | {"manylinux": cell.target.manylinux}
+        facts = cell.fields | {"manylinux": cell.target.manylinux, "version": version}
         known = expand({**facts, **table.values, **_merged(*(one.values for one in chosen))})
         return cls(table=table, cell=cell, variants=chosen, known=known)
 
@@ -273,8 +279,14 @@ class _Resolving:
         return {tool: self.filled(bound) for tool, bound in sorted(merged.items())}
 
     def container(self) -> str:
-        stated = [self.table.container, *(one.container for one in self.variants)]
-        return self.filled(next(filter(None, reversed(stated)), "")).lower()
+        return self._last(self.table.container, *(one.container for one in self.variants)).lower()
+
+    def wheel_version(self) -> str:
+        return self._last(self.table.wheel_version, *(one.wheel_version for one in self.variants))
+
+    def _last(self, *stated: str) -> str:
+        """Return the last that says anything, filled in."""
+        return self.filled(next(filter(None, reversed(stated)), ""))
 
     def edits(self) -> tuple[Edit, ...]:
         held = _holding(self.table.edits, self.cell)
