@@ -81,7 +81,9 @@ def parser() -> argparse.ArgumentParser:
     instead.add_argument("--rollback", action="store_true", help="go back to the previous environment")
     instead.add_argument("--uninstall", action="store_true", help="remove all environments")
     instead.add_argument("--doctor", action="store_true", help="examine the node")
-    instead.add_argument("--verify", nargs=argparse.REMAINDER, help="run the probes; the rest is theirs")
+    instead.add_argument(
+        "--verify", nargs=argparse.REMAINDER, help="run the probes; options after it are for them"
+    )
     return line
 
 
@@ -117,7 +119,7 @@ def _unfit(error: OSError) -> HostUnfitError:
     return HostUnfitError(
         f"{error.filename or 'A file'}: {error.strerror}.",
         why="The environment in use was not touched.",
-        next_step="mend that and run the same command again",
+        next_step="fix that and run the same command again",
     )
 
 
