@@ -14,7 +14,7 @@ from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.verify import settings
+from ascend_wheelhouse.node.verify import settings, several_nodes
 from ascend_wheelhouse.node.verify.report import table
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
 
@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
+    several_nodes.add_arguments(parser)
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument(
         "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
@@ -101,6 +102,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         without=tuple(given.without),
         model=given.model,
         topology=given.topology,
+        nodes=several_nodes.nodes_of(given, _parser()),
         known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
