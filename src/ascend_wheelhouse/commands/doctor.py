@@ -21,8 +21,8 @@ class DoctorOptions:
 
     Args:
         fix: Set what can be set, so that it survives a reboot.
-        emulation: Say instead what running the other machine's wheelhouse here takes.
-        node: Examine this machine as a node, although no NPU and no driver is there.
+        emulation: Say instead what running a wheelhouse of the other architecture here takes.
+        node: Examine this host as a node, although no NPU and no driver is there.
         json: Print one JSON document.
     """
 

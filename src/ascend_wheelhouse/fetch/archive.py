@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Self
 
-from ascend_wheelhouse.base.archives import swells, telling
+from ascend_wheelhouse.base.archives import ZipArchive, swells, telling
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.store.store import Store
@@ -64,7 +64,7 @@ def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Art
     return store.artifact(filename, sha256)
 
 
-class _Zip(zipfile.ZipFile):
+class _Zip(ZipArchive):
     def names(self) -> list[str]:
         return [name for name in self.namelist() if not name.endswith("/")]
 
@@ -128,7 +128,7 @@ def _reading(label: str) -> Iterator[None]:
         return BrokenArchiveError(
             f"{label} cannot be read as a zip or tar archive: {fault}",
             why="The release is damaged, or a page came in its place.",
-            next_step="open the URL in a browser, or hand the wheel over with `invoke vendor FILE`",
+            next_step="open the URL in a browser, or import the wheel with `invoke vendor FILE`",
         )
 
     with telling(broken):

@@ -60,8 +60,8 @@ def audit(
     help=JSON
     | {
         "fix": "set what can be set, so that it survives a reboot",
-        "emulation": "say instead what running the other machine's wheelhouse here takes",
-        "node": "examine this machine as a node, although it has no NPU",
+        "emulation": "say instead what running a wheelhouse of the other architecture here takes",
+        "node": "examine this host as a node, although it has no NPU",
     }
 )
 def doctor(

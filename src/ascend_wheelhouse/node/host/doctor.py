@@ -181,7 +181,7 @@ def verdict(findings: Sequence[HostFinding]) -> str:
 
 
 def check(root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk) -> int:
-    """Examine the node below `root`, mend it where asked, and print what was found."""
+    """Examine the node below `root`, fix it where asked, and print what was found."""
     wanted = contents.cell.get("cann", "") if contents else ""
     findings = examine(read_host(root, ascend, wanted=wanted), contents)
     changes: list[str] = []

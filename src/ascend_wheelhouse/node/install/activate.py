@@ -1,4 +1,4 @@
-"""The two doors into an environment: `activate`, to be sourced, and `run`, to start one command.
+"""The two ways into an environment: `activate`, to be sourced, and `run`, to start one command.
 
 Both ask the installer, which stands in the environment as `install.py`, for the node's variables at the moment they are
 used (`--env`): CANN may come, move or be replaced after the install, and NNAL chooses its C++ ABI by the torch that is

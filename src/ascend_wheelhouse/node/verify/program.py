@@ -25,7 +25,7 @@ from ..place import HOME
 from ..probes import CATALOGUE
 from ..scratch import scratch
 from ..talk import Talk
-from . import runner, settings
+from . import runner, settings, several_nodes
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
 
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--without", action="append", default=[], choices=names, metavar="PROBE")
     line.add_argument("--model", default="", help="a folder of real weights for the server check")
     line.add_argument("--topology", default="single", help="which of the stack's serving topologies to start")
+    several_nodes.add_arguments(line)
     line.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
     line.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     line.add_argument("--standins", default="", help=argparse.SUPPRESS)
@@ -128,6 +129,7 @@ def _options(
         topology=given.topology,
         stubs=_stubs(environment, folder) if wanted else "",
         standins=given.standins,
+        nodes=several_nodes.nodes_of(given, parser()),
         ascend=given.ascend,
         known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
     )
