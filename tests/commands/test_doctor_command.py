@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.commands import build_host
-from ascend_wheelhouse.commands.build_host import Need
+from ascend_wheelhouse.commands.build_host import HostNeed
 from ascend_wheelhouse.commands.doctor import DoctorOptions, main
 from ascend_wheelhouse.node.host.fitness import HostFinding, Level
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.skipif(build_host.is_node(), reason="this machine is a 
 
 def need(
     name: str, purpose: build_host.Purpose = "build", *, found: str = "2.0", level: Level = "ok"
-) -> Need:
-    return Need(purpose=purpose, finding=HostFinding(name=name, found=found, wanted="there", level=level))
+) -> HostNeed:
+    return HostNeed(purpose=purpose, finding=HostFinding(name=name, found=found, wanted="there", level=level))
 
 
 GOOD = [

@@ -32,14 +32,14 @@ _ENGINE_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
+class HostNeed:
     """One thing that was looked at, and what it is needed for."""
 
     purpose: Purpose
     finding: HostFinding
 
 
-def examine(folder: Path) -> list[Need]:
+def examine(folder: Path) -> list[HostNeed]:
     """Look at this host.
 
     Args:
@@ -57,8 +57,8 @@ def examine(folder: Path) -> list[Need]:
         ),
     ]
     return [
-        *(Need(purpose="make", finding=one) for one in make),
-        *(Need(purpose="build", finding=one) for one in _compilers()),
+        *(HostNeed(purpose="make", finding=one) for one in make),
+        *(HostNeed(purpose="build", finding=one) for one in _compilers()),
     ]
 
 
@@ -146,7 +146,7 @@ def _answers(engine: str) -> bool:
         return False
 
 
-def verdict(needs: Sequence[Need]) -> str:
+def verdict(needs: Sequence[HostNeed]) -> str:
     """Say in one line what this host can."""
     makes = _lacking(needs, "make", lambda one: one.level == "refuse")
     if makes:
@@ -161,7 +161,7 @@ def verdict(needs: Sequence[Need]) -> str:
     return f"This host can make wheelhouses, and build from source ({where})."
 
 
-def _lacking(needs: Sequence[Need], purpose: Purpose, bad: Callable[[HostFinding], bool]) -> str:
+def _lacking(needs: Sequence[HostNeed], purpose: Purpose, bad: Callable[[HostFinding], bool]) -> str:
     names = [one.finding.name for one in needs if one.purpose == purpose and bad(one.finding)]
     return f"no {', no '.join(names)}" if names else ""
 
