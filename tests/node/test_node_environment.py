@@ -223,6 +223,20 @@ def test_what_another_cann_left_in_the_shell_is_taken_off_the_paths(node: Node) 
     assert {name: again[name] for name in LISTS} == {name: made[name] for name in LISTS}
 
 
+def test_what_lies_beside_cann_in_a_shared_folder_is_none_of_its(node: Node) -> None:
+    shared = node.ascend.root  # such as /opt, with a toolkit that is named by its own folder
+    home = node.ascend.toolkit("8.5.0")
+    put(shared / "site/te.py", "version = 'planted'\n")
+    with (home / "set_env.sh").open("a") as script:
+        script.write(f"export PYTHONPATH={shared}/site:$PYTHONPATH\n")
+    node.install("8.5.0", ascend=home)
+    made = node.environment(env={"PATH": f"{shared}/site/bin:{home}/old:{os.environ['PATH']}"})
+    assert f"{shared}/site/bin" in made["PATH"].split(":")
+    assert f"{home}/old" not in made["PATH"].split(":")
+    assert f"{shared}/site" not in made["PYTHONPATH"].split(":")
+    assert f"{home}/python/site-packages" in made["PYTHONPATH"].split(":")
+
+
 def test_modules_from_outside_cann_are_left_out_even_if_canns_script_names_them(node: Node) -> None:
     home = node.ascend.toolkit("8.5.0")
     put(node.folder / "outside/te.py", "version = 'planted'\n")
