@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 from invoke.tasks import task
 
+from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.words import (
     CELL,
     JSON,
@@ -14,6 +15,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     guard_of,
     request_of,
     root_of,
+    toolchain_choice,
 )
 
 _BUILD = {
@@ -21,9 +23,12 @@ _BUILD = {
     "container": "build in this image; `recipe` for the recipe's own",
     "offline": "use the store alone",
 }
+_TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@task(help=CELL | JSON | _BUILD | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+@task(
+    help=CELL | JSON | _BUILD | _TOOLCHAIN | {"sandbox": "seal the build (--no-sandbox to go on without)"},
+)
 def build(
     c: Context,
     component: str,
@@ -35,6 +40,7 @@ def build(
     stack: str = "",
     sandbox: bool = True,
     container: str = "",
+    toolchain: str = "auto",
     offline: bool = False,
     json: bool = False,
 ) -> None:
@@ -48,7 +54,7 @@ def build(
                 root=root_of(c),
                 component=component,
                 request=request_of(torch, platform, npu, cann, sglang, stack),
-                build=BuildPlace(sandbox=sandbox, container=container),
+                build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,
             )
@@ -80,6 +86,42 @@ def reproduce(
                 component=component,
                 request=request_of(torch, platform, npu, cann, sglang, stack),
                 build=BuildPlace(container=container),
+                offline=offline,
+                json=json,
+            )
+        )
+
+
+@task(
+    help=JSON
+    | {
+        "name": "one of recipes/toolchains; all when not given",
+        "platform": CELL["platform"],
+        "lock": "look the packages up anew, and write lockfiles/toolchains",
+        "offline": "use the store alone",
+    },
+    positional=["name"],
+    optional=["name"],
+)
+def toolchain(
+    c: Context,
+    name: str = "",
+    platform: str = PLATFORM,
+    lock: bool = False,
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Fetch the compilers that builds for a platform can use, so that no compiler of this host is needed."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.cells.target import Target
+        from ascend_wheelhouse.commands import toolchain as command
+
+        command.main(
+            command.ToolchainOptions(
+                root=root_of(c),
+                name=name,
+                target=Target.named(platform),
+                lock=lock,
                 offline=offline,
                 json=json,
             )

@@ -6,7 +6,7 @@ import os
 import shlex
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from invoke.context import Context
 
@@ -15,7 +15,7 @@ from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.make.options import LockChoice
+    from ascend_wheelhouse.make.options import LockChoice, ToolchainChoice
 
 TORCH = "2.8.0"
 PLATFORM = "aarch64"
@@ -39,6 +39,10 @@ _CI_OFF = {"", "0", "false"}
 
 class MissingOptionError(UsageError):
     """An option that this use of a command cannot do without was not given."""
+
+
+class UnknownToolchainChoiceError(UsageError):
+    """`--toolchain` names no kind of toolchain."""
 
 
 class QuotationError(UsageError):
@@ -90,6 +94,24 @@ def lock_choice(
         resolver=resolver_name(resolver or RESOLVER),
         build=frozenset(filter(None, build or ())),
     )
+
+
+def toolchain_choice(text: str) -> ToolchainChoice:
+    """Return which compilers a build takes.
+
+    Raises:
+        UnknownToolchainChoiceError: There is no such choice.
+    """
+    from ascend_wheelhouse.make.options import ToolchainChoice
+
+    known: tuple[ToolchainChoice, ...] = get_args(ToolchainChoice)
+    choice = next((one for one in known if one == text), None)
+    if choice is None:
+        raise UnknownToolchainChoiceError(
+            f"Unknown choice of a toolchain: {text!r}.",
+            next_step=f"--toolchain {' or --toolchain '.join(known)}",
+        )
+    return choice
 
 
 def path_of(text: str) -> Path | None:
