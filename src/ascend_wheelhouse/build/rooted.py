@@ -18,6 +18,7 @@ from ascend_wheelhouse.build.sandbox import Bubblewrap, Cage, Mount
 from ascend_wheelhouse.build.target_root import SYSROOT, TargetRoot
 from ascend_wheelhouse.build.toolchain import Tool, Toolchain
 
+_SYSTEM = ("usr", "bin", "lib", "lib64", "sbin", "native", "sysroot")
 _ETC = ("alternatives", "ld.so.conf", "ld.so.conf.d")
 _NATIVE_TOOLS = ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "strip")
 
@@ -35,9 +36,9 @@ class RootedCage(Cage):
     def all_mounts(self) -> Iterator[Mount]:
         """Yield every mount: the root's system, the small `/etc`, the work folder, then what is no system's."""
         folder = self.root.folder
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and path.name != "etc":
-                yield Mount(source=path.resolve(), target=f"/{path.name}")
+        for name in _SYSTEM:
+            if (folder / name).is_dir():
+                yield Mount(source=(folder / name).resolve(), target=f"/{name}")
         for name in _ETC:
             if (folder / "etc" / name).exists():
                 yield Mount(source=folder / "etc" / name, target=f"/etc/{name}")
