@@ -43,7 +43,7 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/wheelhouse-builder:1"
-CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5", "xxhash": "3.6.0"})
+CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2", "xxhash": "3.6.0"})
 PACKAGES = (
     *("python3.11", "libpython3.11-dev", "gcc", "g++", "libc6-dev", "binutils", "make", "git"),
     *("bash", "dash", "coreutils", "libc-bin", "sed", "grep", "findutils", "hostname"),
@@ -151,7 +151,7 @@ def test_torch_npus_stand_in_is_built_in_the_image(tmp_path: Path) -> None:
     header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
     recipe = recipe_of("torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[header])
     wheel = built(Bench(root=tmp_path / "store", mirrors=stand_in.mirrors), recipe, CELL)
-    assert wheel.filename.startswith("torch_npu-2.6.0")
+    assert wheel.filename.startswith("torch_npu-2.8.0.post2")
     assert "linux_" in wheel.filename
 
 

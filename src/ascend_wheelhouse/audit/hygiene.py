@@ -17,7 +17,7 @@ from posixpath import normpath
 
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
-from ascend_wheelhouse.wheels.admission import leaves, swells
+from ascend_wheelhouse.base.archives import leaves, swells
 from ascend_wheelhouse.wheels.elf import ElfFacts
 from ascend_wheelhouse.wheels.wheel import Member
 

@@ -74,7 +74,7 @@ class Workshop:
         server: Slots that they share, if any.
         ccache: Go through ccache where it is installed.
         machine: This builder's machine.
-        toolchain: `auto` takes the host's tools where they fit and else one of ours; `host` and `own` take one kind alone.
+        toolchain: `auto` takes the host's tools where they fit, else one of ours; `host` and `own` take one kind alone.
         own: The toolchains of ours, if any.
     """
 

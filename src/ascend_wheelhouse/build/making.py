@@ -28,7 +28,8 @@ from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
+from ascend_wheelhouse.store.git_source import GitSource
 from ascend_wheelhouse.store.store import Store
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")
@@ -195,20 +196,42 @@ def collect(job: BuildJob, room: Room) -> list[Path]:
 
 
 def _refuse_other(job: BuildJob, wheel: Path) -> None:
-    """Raise where a backend gave another release than the lock's, or a pure build gave compiled code."""
-    _, version, _, _ = parse_wheel_filename(wheel.name)
-    if job.spec.backend == "pep517" and version.public != Version(job.version).public:
-        raise WrongWheelError(
-            f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}.",
-            why="The project file in place names another release, or takes its version from elsewhere.",
-            next_step="compare the stack's version with the source's project file",
-        )
+    """Raise where the steps gave another release than the lock's, or a pure build gave compiled code."""
+    _refuse_version(job, wheel)
     if job.spec.pure and platform_of(wheel) != "any":
         raise WrongWheelError(
             f"The build gave {wheel.name}, which holds compiled code.",
             why="The recipe says `pure = true`: a wheel that any machine can build for every other.",
             next_step=f"take that out of the [build] table of recipes/{job.component}.toml",
         )
+
+
+def _refuse_version(job: BuildJob, wheel: Path) -> None:
+    """Raise where a wheel's version is not the one asked for; its local part counts unless it is replaced here."""
+    _, found, _, _ = parse_wheel_filename(wheel.name)
+    wanted = Version(job.spec.wheel_version)
+    if found == wanted or (job.spec.local_version and found.public == wanted.public):
+        return
+    tree = job.sources.tree
+    origin = f"{tree.kind} {tree.ref}" if isinstance(tree, GitSource) else tree.filename
+    raise WrongWheelError(
+        f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}: "
+        f"its version is {found}, asked for was {wanted}.",
+        why=f"The source ({origin}, {job.sources.commit[:12]}) is not the one of that release, or takes its version "
+        "from elsewhere.",
+        next_step=_other_source(job),
+    )
+
+
+def _other_source(job: BuildJob) -> str:
+    """Say where the right source, or the wheel's own version, is written down."""
+    recipe = f"`wheel_version` in the [build] table of recipes/{job.component}.toml"
+    if isinstance(job.sources.tree, GitSource) and job.sources.tree.kind == "branch":
+        return (
+            "name the release's own commit: `commit` of its row in recipes/compatibility.toml where the recipe takes "
+            "{release}, else a tag as `ref`; then `invoke lock --upgrade {cell}`"
+        )
+    return f"compare the release with the source's project file; what its wheels are called is {recipe}"
 
 
 def _wheels(folder: Path) -> set[Path]:

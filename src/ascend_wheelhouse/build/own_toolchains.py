@@ -80,7 +80,8 @@ class OwnToolchains:
     def _problems(self, spec: BuildSpec, chosen: ToolchainFor | None, target: Target) -> Iterator[str]:
         if chosen is None:
             there = ", ".join(f"{one.name} ({one.gcc})" for one in self.recipes) or "none"
-            yield f"gcc {spec.toolchain.get('gcc', '')} for glibc {'.'.join(map(str, target.glibc))} wanted, there is {there}"
+            floor = ".".join(map(str, target.glibc))
+            yield f"gcc {spec.toolchain.get('gcc', '')} for glibc {floor} wanted, there is {there}"
         yield from (f"{name} {bound} wanted" for name, bound in spec.toolchain.items() if name not in _HAS)
         if chosen and chosen.foreign:
             if not qemu.qemu(target.machine):

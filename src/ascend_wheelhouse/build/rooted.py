@@ -107,7 +107,7 @@ class Rooted(Bubblewrap):
                 for name, path, version, more in rows
             ),
             sysroot=SYSROOT,
-            shell=f"{root.tools}/dash",
+            runner=f"{root.tools}/dash",
             beside={name: f"{root.tools}/{root.triplet}-{name}" for name in _NATIVE_TOOLS}
             | {"ninja": f"{root.tools}/ninja"},
         )

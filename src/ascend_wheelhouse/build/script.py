@@ -20,7 +20,7 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
 
 _TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
 _HOST_IN_LOG = re.compile(
@@ -224,7 +224,7 @@ def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
     for step in job.spec.steps:
         run(where, [fill(word, late) for word in step])
     if job.spec.backend == "pep517":
-        _backend(job, room, where, run).build_wheel(late["out"])
+        _backend(job, room, where, run).build_wheel(room.work / "out")
 
 
 def _backend(job: BuildJob, room: Room, where: Cage, run: Run) -> Backend:

@@ -19,7 +19,7 @@ FOLDER = "shims"
 DOWNLOADS = "downloads"
 REFUSED = "refused.log"
 NONSHARED = "libstdc++_nonshared.a"
-_WRAPPER = """#!{shell}
+_WRAPPER = """#!{runner}
 for word do
   shift
   case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
@@ -68,7 +68,7 @@ def write_compilers(
             last = "" if debug_info else " -g0"
             _write(
                 folder / alias,
-                _WRAPPER.format(shell=toolchain.shell, python=python, command=command, last=last),
+                _WRAPPER.format(runner=toolchain.runner, python=python, command=command, last=last),
             )
     for name, program in toolchain.beside.items():
         (folder / name).symlink_to(program)

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerDefSection
+from elftools.elf.sections import SymbolTableSection
 
 from ascend_wheelhouse.base.errors import BuildError
 
 _SYMBOL = 24
-"""Bytes of an ELF64 symbol: name (4), info (1), other (1), section (2), value (8), size (8); System V gABI, chapter 4."""
+"""Bytes of an ELF64 symbol: name (4), info (1), other (1), section (2), value (8), size (8) (System V gABI)."""
 _INFO, _SECTION = 4, 6
 _WEAK, _TYPE = 2 << 4, 0x0F
 _HIDDEN, _GLOBAL = 0x8000, 1
@@ -75,7 +77,7 @@ def lower(library: bytes, allowed: Mapping[str, Collection[str]]) -> bytes:
     """
     elf = ELFFile(io.BytesIO(library))
     symbols, versions = elf.get_section_by_name(".dynsym"), elf.get_section_by_name(".gnu.version")
-    if symbols is None or versions is None:
+    if not isinstance(symbols, SymbolTableSection) or versions is None:
         return library
     data = bytearray(library)
     start, told = symbols["sh_offset"], versions["sh_offset"]
@@ -92,17 +94,18 @@ def lower(library: bytes, allowed: Mapping[str, Collection[str]]) -> bytes:
     return bytes(data)
 
 
-def _undefined(symbols: object) -> Iterator[int]:
-    for number, symbol in enumerate(symbols.iter_symbols()):  # type: ignore[attr-defined]
+def _undefined(symbols: SymbolTableSection) -> Iterator[int]:
+    for number, symbol in enumerate(symbols.iter_symbols()):
         if number and symbol["st_shndx"] == "SHN_UNDEF":
             yield number
 
 
-def _entries(elf: ELFFile, symbols: object, data: bytearray, told: int) -> Iterator[_Entry]:
+def _entries(elf: ELFFile, symbols: SymbolTableSection, data: bytearray, told: int) -> Iterator[_Entry]:
     names = {}
-    if defined := elf.get_section_by_name(".gnu.version_d"):
+    defined = elf.get_section_by_name(".gnu.version_d")
+    if isinstance(defined, GNUVerDefSection):
         names = {version["vd_ndx"]: next(names).name for version, names in defined.iter_versions()}
-    for number, symbol in enumerate(symbols.iter_symbols()):  # type: ignore[attr-defined]
+    for number, symbol in enumerate(symbols.iter_symbols()):
         if symbol["st_shndx"] != "SHN_UNDEF":
             (index,) = struct.unpack_from("<H", data, told + 2 * number)
             version = names.get(index & ~_HIDDEN, "")

@@ -1,11 +1,11 @@
-"""The system that a build with a toolchain of ours sees: laid out from locked packages, without root, kept in the store.
+"""The system that a build with a toolchain of ours sees: laid out from locked packages, without root rights.
 
     /usr        what a build calls, in the target's instructions
     /native     the compiler, the linker and ninja, in the builder's instructions (foreign builds; else in /usr as well)
     /sysroot    what is compiled and linked against: headers, and libraries with the symbols of the node's glibc alone
 
-libstdc++ is linked as Red Hat's toolsets do it: from the old shared library what that has, the rest, which came with the
-newer compiler, from the compiler's own static one, hidden. So a wheel needs no newer libstdc++ than its nodes have.
+libstdc++ is linked as Red Hat's toolsets do it: from the old shared library what that has; the rest, which came with
+the newer compiler, from the compiler's own static one, hidden. So a wheel needs no newer libstdc++ than its nodes have.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ def _unpack(root: Path, packages: Iterable[LockedPackage], store: Store) -> None
         script = 'dpkg-deb --fsys-tarfile "$1" >"$2" && shift 2 && exec "$@"'
         with scratch(root.parent) as folder:
             pipe = folder / "data.tar"
-            words = ["sh", "-c", script, "unpack", store.path(package.sha256), pipe, *untar, "-f", pipe]
+            archive = str(store.path(package.sha256))
+            words = ["sh", "-c", script, "unpack", archive, str(pipe), *untar, "-f", str(pipe)]
             process.run(words)
 
 
@@ -151,8 +152,8 @@ def _finish_sysroot(sysroot: Path, lock: ToolchainLock, glibc: tuple[int, int]) 
     libraries = sysroot / "usr/lib" / triplet
     allowed = allowed_versions(lock.machine, glibc)
     for path in sorted(sysroot.rglob("*")):
-        if path.is_symlink() and os.readlink(path).startswith("/"):
-            inside = sysroot / os.readlink(path)[1:]
+        if path.is_symlink() and path.readlink().is_absolute():
+            inside = sysroot / path.readlink().relative_to("/")
             path.unlink()
             path.symlink_to(os.path.relpath(inside.parent.resolve() / inside.name, path.parent.resolve()))
     for path in sorted(libraries.glob("*.so*")):
@@ -166,7 +167,7 @@ def _finish_sysroot(sysroot: Path, lock: ToolchainLock, glibc: tuple[int, int]) 
 
 
 def _finish_compiler(native: Path, sysroot: Path, lock: ToolchainLock) -> None:
-    """Have libstdc++ and the other run-time libraries come from the sysroot, and streams initialised as nodes know it."""
+    """Take the run-time libraries from the sysroot, and have streams initialised as nodes know it."""
     triplet = f"{lock.machine}-linux-gnu"
     major = lock.gcc.partition(".")[0]
     own = next((native / "usr/lib").glob(f"gcc*/{triplet}/{major}"))

@@ -72,13 +72,13 @@ class Toolchain:
     Args:
         tools: The tools.
         sysroot: What gcc compiles and links against instead of the system, or empty.
-        shell: What runs the wrappers of the compilers.
+        runner: What runs the wrappers of the compilers.
         beside: Further commands by the names that builds use, each as the program that stands for it.
     """
 
     tools: tuple[Tool, ...]
     sysroot: str = ""
-    shell: str = "/bin/sh"
+    runner: str = "/bin/sh"
     beside: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Tool | None:

@@ -2,8 +2,8 @@
 
 A toolchain has three parts. The *compiler* runs on the builder. The *system* is what a build calls beside it (Python,
 cmake, make), in the target's instructions. The *sysroot* is what is compiled and linked against; its C library is not
-newer than a node's. No suite has every C library, so the nearest newer one is taken and what is too new in it is hidden:
-see `build/symbol_floor.py`.
+newer than a node's. No suite has every C library, so the nearest newer one is taken, and what is too new in it is
+hidden: see `build/symbol_floor.py`.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class ToolchainRecipe(FileModel):
     def sysroot(self, glibc: tuple[int, int]) -> SysrootPackages | None:
         """Return what a wheel for nodes of a glibc is built against.
 
-        The oldest that is not older than theirs: what it has too new is hidden from the linker. None where all are older,
-        which would leave out functions that the nodes have.
+        The oldest that is not older than theirs: what it has too new is hidden from the linker. None where all are
+        older, which would leave out functions that the nodes have.
         """
         known = sorted(self.sysroots, key=lambda one: Version(one.glibc))
         return next((one for one in known if Version(one.glibc).release[:2] >= glibc), None)

@@ -60,7 +60,7 @@ def lay_out(
 
 def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]:
     """Read what wheels of the store say of themselves."""
-    return {wheel.filename: read_facts(store.path(wheel.sha256)) for wheel in wheels}
+    return {wheel.filename: read_facts(store.path(wheel.sha256), wheel.filename) for wheel in wheels}
 
 
 def wheel_entry(wheel: LockedFile) -> ManifestEntry:

@@ -31,9 +31,12 @@ from packaging.metadata import RawMetadata, parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.archives import read_text, telling
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.wheels import licences
 
+_RECORD_LIMIT = 64 << 20
 _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
@@ -211,19 +214,41 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
             continue
         try:
             requirement = Requirement(line)
-        except InvalidRequirement:
+            wanted = requirement.marker is None or requirement.marker.evaluate(dict(markers))
+        except (InvalidRequirement, ValueError):  # or a marker that cannot be compared
             continue
-        if requirement.marker is None or requirement.marker.evaluate(dict(markers)):
+        if wanted:
             yield canonicalize_name(requirement.name)
 
 
-def read_facts(path: Path) -> SbomFacts:
-    """Return what the bill says of a wheel."""
-    with zipfile.ZipFile(path) as archive:
-        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata, _ = parse_email(archive.read(info))
-        record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
-    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=dict(_grafts(record)))
+class UnreadableWheelError(IntegrityError):
+    """A wheel whose METADATA or RECORD cannot be read."""
+
+
+def read_facts(path: Path, filename: str = "") -> SbomFacts:
+    """Return what the bill says of a wheel.
+
+    Args:
+        path: Where its bytes are.
+        filename: Its file name, where `path` is not called so, as in the store.
+
+    Raises:
+        UnreadableWheelError: It is no archive, or holds no METADATA and RECORD that can be read.
+    """
+    with telling(lambda fault: _unreadable(filename or path.name, fault)), zipfile.ZipFile(path) as archive:
+        info = next((name for name in archive.namelist() if name.endswith(".dist-info/METADATA")), "")
+        metadata, _ = parse_email(read_text(archive, info))
+        record = read_text(archive, info.replace("/METADATA", "/RECORD"), _RECORD_LIMIT).decode()
+        grafted = dict(_grafts(record))
+    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=grafted)
+
+
+def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
+    return UnreadableWheelError(
+        f"{filename}: what it says of itself cannot be read: {fault}.",
+        why="It was built wrongly, or is damaged.",
+        next_step=f"run `invoke audit` for more; take another version than {filename}, or tell the project",
+    )
 
 
 def _grafts(record: str) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from typing import IO
 from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
@@ -22,7 +23,8 @@ from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, close
 from ascend_wheelhouse.cells.target import NPUS
 from ascend_wheelhouse.store.store import Store, file_sha256
 from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
-from ascend_wheelhouse.wheels.admission import require_makeself, require_safe
+from ascend_wheelhouse.wheels.admission import require_safe
+from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
@@ -207,7 +209,11 @@ def _check_wheel(path: Path) -> None:
         try:
             inner = canonicalize_name(wheel.metadata.name)
         except InvalidMetadata as error:
-            raise DamagedArtefactError(f"{path.name} has metadata that cannot be read: {error}.") from error
+            raise DamagedArtefactError(
+                f"{path.name} has metadata that cannot be read: {error}.",
+                why="It was damaged, or packed by a faulty tool.",
+                next_step="download it again and compare its sha256 with the publisher's",
+            ) from error
     if inner != wheel_distribution(path.name):
         raise DamagedArtefactError(
             f"{path.name} is the wheel of {inner} inside.",
@@ -220,27 +226,30 @@ def _from_archive(
     path: Path, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
 ) -> list[VendoredRecord]:
     records = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            require_safe(path.name, archive.infolist())
-            for member in _members(archive):
-                found = _member(path, member.filename, told, recipes)
-                if found is None:
-                    _tell_left_out(path, member.filename, emit)
-                    continue
-                _check_told(found, release_known=bool(told.version))
-                with archive.open(member) as stream:
-                    records.append(_keep(found, stream, store))
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DamagedArtefactError(
-            f"{path.name} cannot be read to its end: {error}.", next_step="download it again"
-        ) from error
+    with telling(lambda fault: _cut_short(path, fault)), zipfile.ZipFile(path) as archive:
+        require_safe(path.name, archive.infolist())
+        for member in _members(archive):
+            found = _member(path, member.filename, told, recipes)
+            if found is None:
+                _tell_left_out(path, member.filename, emit)
+                continue
+            _check_told(found, release_known=bool(told.version))
+            with archive.open(member) as stream:
+                records.append(_keep(found, stream, store))
     if not records:
         raise UnknownArtefactError(
             f"{path.name} holds no file that a recipe knows.",
             next_step="hand over the archive that the component's recipe names",
         )
     return records
+
+
+def _cut_short(path: Path, fault: str) -> DamagedArtefactError:
+    return DamagedArtefactError(
+        f"{path.name} cannot be read to its end: {fault}.",
+        why="The download was cut short, or the archive was made by a faulty tool.",
+        next_step="download it again and compare its sha256 with the publisher's",
+    )
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -266,19 +275,10 @@ def _tell_left_out(path: Path, member: str, emit: Emit) -> None:
         emit(Note(text=text, level="warning"))
 
 
-def _check_kept(path: Path, filename: str) -> None:
-    """Refuse what is not safe or not whole, whichever way it came in: on its own or in an archive."""
-    if filename.endswith(".whl"):
-        with WheelFile.open(path, filename=filename) as wheel:
-            require_safe(filename, [member.info for member in wheel.members])
-    elif filename.endswith(".run"):
-        require_makeself(path, filename)
-
-
 def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
     with store.incoming() as path:
         digest = store.copy_in(stream, path)
-        _check_kept(path, found.filename)
+        require_sound(path, found.filename)
         store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",

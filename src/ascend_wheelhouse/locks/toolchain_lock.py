@@ -91,7 +91,7 @@ class ToolchainLock:
         return [file for file in self.files if file.part == part]
 
     def version_of(self, part: Part, *packages: str) -> str:
-        """Return the version of the first of these packages that a part has, without its Debian revision; else empty."""
+        """Return the upstream version of the first of these packages that a part has; else empty."""
         found = [file.version for name in packages for file in self.of(part) if file.package == name]
         return found[0].partition("-")[0] if found else ""
 

@@ -13,8 +13,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
+from ascend_wheelhouse.base.archives import read_text, telling
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.wheels.wheel import BadWheelError
@@ -65,16 +66,16 @@ class MetadataReader:
             return content
 
     def _fetch(self, wheel: RemoteWheel) -> bytes:
-        try:
-            with ZipFile(_Remote(self._http, wheel)) as archive:
-                names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-                return archive.read(min(names, key=len))
-        except (BadZipFile, ValueError, EOFError) as error:
-            raise BadWheelError(
-                f"{wheel.filename}: has no METADATA that can be read: {error}.",
+        def bad(fault: str) -> BadWheelError:
+            return BadWheelError(
+                f"{wheel.filename}: has no METADATA that can be read: {fault}.",
                 why="The file at the index is damaged, or a proxy answered in its place.",
                 next_step="check the index, then run the same command again",
-            ) from error
+            )
+
+        with telling(bad), ZipFile(_Remote(self._http, wheel)) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+            return read_text(archive, min(names, key=len))
 
 
 def _keep(path: Path, content: bytes) -> None:

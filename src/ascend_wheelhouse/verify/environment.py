@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
@@ -217,7 +217,7 @@ def _install(door: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) ->
             f"The wheelhouse {wheelhouse.folder.name} does not install with the network cut off.",
             why=error.tail(),
             next_step=f"`invoke audit --wheelhouse {wheelhouse.folder}` says why; "
-            f"`invoke wheelhouse {MARK}` makes it again",
+            f"`invoke wheelhouse {CELL}` makes it again",
         ) from error
 
 

@@ -10,10 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
-import lzma
 import stat
-import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
@@ -21,7 +18,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from packaging.metadata import Metadata, parse_email
 from packaging.tags import Tag
@@ -34,23 +31,11 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
+from ascend_wheelhouse.base.archives import FAULTS
 from ascend_wheelhouse.base.errors import IntegrityError
 
 CHUNK = 1 << 20
 _TEXT_LIMIT = 64 << 20
-_ARCHIVE_FAULTS = (
-    BadZipFile,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    ValueError,
-    lzma.LZMAError,
-    struct.error,
-    zlib.error,
-)
 
 
 class BadWheelError(IntegrityError):
@@ -109,7 +94,7 @@ class WheelFile:
         """
         try:
             return cls(filename or path.name, ZipFile(path))
-        except _ARCHIVE_FAULTS as error:
+        except FAULTS as error:
             raise _bad(filename or path.name, f"cannot be opened as a zip archive: {error}") from error
 
     def __enter__(self) -> Self:
@@ -166,9 +151,8 @@ class WheelFile:
         Raises:
             BadWheelError: There is none, or more than one.
         """
-        tops = {
-            PurePosixPath(member.name).parts[0] for member in self.members if "/" in member.name.strip("/")
-        }
+        paths = (PurePosixPath(member.name).parts for member in self.members if "/" in member.name.strip("/"))
+        tops = {parts[0] for parts in paths if parts}
         found = sorted(top for top in tops if top.endswith(".dist-info"))
         if len(found) != 1:
             raise _bad(self.filename, f"has {len(found)} .dist-info folders at its top, and a wheel has one")
@@ -184,7 +168,7 @@ class WheelFile:
             with self._archive.open(member.info) as stream:
                 while piece := stream.read(CHUNK):
                     yield piece
-        except _ARCHIVE_FAULTS as error:
+        except FAULTS as error:
             raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 
     def read(self, name: str, *, limit: int = _TEXT_LIMIT) -> bytes:

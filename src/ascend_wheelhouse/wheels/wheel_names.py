@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
+from ascend_wheelhouse.base.archives import read_text, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 
 
@@ -44,17 +45,18 @@ def check_wheel_names(path: Path, filename: str) -> None:
 
 
 def _stated(path: Path, filename: str) -> tuple[str, str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            (member,) = (name for name in archive.namelist() if _is_metadata(name))
-            fields = BytesHeaderParser().parsebytes(archive.read(member))
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError) as error:
-        raise BrokenWheelError(
-            f"{filename} is not a readable wheel: {error}",
-            why="It was cut short or built wrongly.",
-            next_step="take another version, or tell the project; nothing was kept",
-        ) from error
-    return fields.get("Name", ""), fields.get("Version", "")
+    with telling(lambda fault: _broken(filename, fault)), zipfile.ZipFile(path) as archive:
+        (member,) = (name for name in archive.namelist() if _is_metadata(name))
+        fields = BytesHeaderParser().parsebytes(read_text(archive, member))
+    return str(fields.get("Name", "")), str(fields.get("Version", ""))
+
+
+def _broken(filename: str, fault: str) -> BrokenWheelError:
+    return BrokenWheelError(
+        f"{filename} is not a readable wheel: {fault}",
+        why="It was cut short or built wrongly.",
+        next_step="take another version, or tell the project; nothing was kept",
+    )
 
 
 def _is_metadata(name: str) -> bool:

@@ -6,14 +6,9 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
-    CELL,
     JSON,
-    NPU,
-    PLATFORM,
-    TORCH,
-    guard_of,
-    request_of,
     root_of,
     toolchain_choice,
 )
@@ -26,18 +21,13 @@ _BUILD = {
 _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@task(
-    help=CELL | JSON | _BUILD | _TOOLCHAIN | {"sandbox": "seal the build (--no-sandbox to go on without)"},
+@cell_task(
+    help=JSON | _BUILD | _TOOLCHAIN | {"sandbox": "seal the build (--no-sandbox to go on without)"},
 )
 def build(
     c: Context,
+    cell: CellOptions,
     component: str,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
     sandbox: bool = True,
     container: str = "",
     toolchain: str = "auto",
@@ -45,7 +35,7 @@ def build(
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import build as command
         from ascend_wheelhouse.make.options import BuildPlace
 
@@ -53,7 +43,7 @@ def build(
             command.BuildOptions(
                 root=root_of(c),
                 component=component,
-                request=request_of(torch, platform, npu, cann, sglang, stack),
+                request=cell.request(),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,
@@ -61,22 +51,17 @@ def build(
         )
 
 
-@task(help=CELL | JSON | _BUILD)
+@cell_task(help=JSON | _BUILD)
 def reproduce(
     c: Context,
+    cell: CellOptions,
     component: str,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
     container: str = "",
     offline: bool = False,
     json: bool = False,
 ) -> None:
     """Build one component twice under different conditions, and compare the wheels."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import reproduce as command
         from ascend_wheelhouse.make.options import BuildPlace
 
@@ -84,7 +69,7 @@ def reproduce(
             command.ReproduceOptions(
                 root=root_of(c),
                 component=component,
-                request=request_of(torch, platform, npu, cann, sglang, stack),
+                request=cell.request(),
                 build=BuildPlace(container=container),
                 offline=offline,
                 json=json,
@@ -96,7 +81,7 @@ def reproduce(
     help=JSON
     | {
         "name": "one of recipes/toolchains; all when not given",
-        "platform": CELL["platform"],
+        "platform": "aarch64 or x86_64",
         "lock": "look the packages up anew, and write lockfiles/toolchains",
         "offline": "use the store alone",
     },

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import supervise
-from ..errors import NodeError, UsageError
+from ..errors import UsageError, WheelhouseError
 from ..host import cann
 from ..install.environment import Prefix
 from ..layout import MANIFEST
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     supervise.leave_cleanly()
     try:
         return _verify(given, talk)
-    except NodeError as error:
+    except WheelhouseError as error:
         return talk.fail(error)
 
 
