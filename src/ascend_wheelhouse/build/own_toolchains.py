@@ -94,8 +94,5 @@ class OwnToolchains:
             return "build in the recipe's image with --container"
         if chosen.foreign and not qemu.qemu(target.machine):
             return "apt install qemu-user-static"
-        lacking = "" if lock else " --lock"
-        python = ".".join(map(str, target.python))
-        return f"invoke toolchain {chosen.recipe.name} --platform {target.machine}{lacking}" + (
-            "" if python == "3.11" else f" --python {python}"
-        )
+        command = f"invoke toolchain --name {chosen.recipe.name} --platform {target.machine}"
+        return command if lock else f"{command} --lock"

@@ -59,7 +59,7 @@ def allowed_versions(machine: str, glibc: tuple[int, int]) -> dict[str, frozense
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Entry:
+class _VersionedSymbol:
     """One symbol of a library: its name, the version it is known by, and its number in the table."""
 
     name: str
@@ -100,7 +100,9 @@ def _undefined(symbols: SymbolTableSection) -> Iterator[int]:
             yield number
 
 
-def _entries(elf: ELFFile, symbols: SymbolTableSection, data: bytearray, told: int) -> Iterator[_Entry]:
+def _entries(
+    elf: ELFFile, symbols: SymbolTableSection, data: bytearray, told: int
+) -> Iterator[_VersionedSymbol]:
     names = {}
     defined = elf.get_section_by_name(".gnu.version_d")
     if isinstance(defined, GNUVerDefSection):
@@ -109,7 +111,9 @@ def _entries(elf: ELFFile, symbols: SymbolTableSection, data: bytearray, told: i
         if symbol["st_shndx"] != "SHN_UNDEF":
             (index,) = struct.unpack_from("<H", data, told + 2 * number)
             version = names.get(index & ~_HIDDEN, "")
-            yield _Entry(name=symbol.name, version=version, number=number, hidden=bool(index & _HIDDEN))
+            yield _VersionedSymbol(
+                name=symbol.name, version=version, number=number, hidden=bool(index & _HIDDEN)
+            )
 
 
 def _stays(version: str, allowed: Mapping[str, Collection[str]]) -> bool:
@@ -117,9 +121,9 @@ def _stays(version: str, allowed: Mapping[str, Collection[str]]) -> bool:
     return prefix not in allowed or number in allowed[prefix]
 
 
-def _defaults(kept: list[_Entry]) -> Iterator[int]:
+def _defaults(kept: list[_VersionedSymbol]) -> Iterator[int]:
     """Yield the newest of each name that has no default left."""
-    by_name: dict[str, list[_Entry]] = {}
+    by_name: dict[str, list[_VersionedSymbol]] = {}
     for entry in kept:
         by_name.setdefault(entry.name, []).append(entry)
     for entries in by_name.values():

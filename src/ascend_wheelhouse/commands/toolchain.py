@@ -88,7 +88,7 @@ def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: E
     if lock is None:
         raise ToolchainNotLockedError(
             f"The toolchain {wanted.name} is not locked.",
-            next_step=f"invoke toolchain {wanted.recipe.name} --platform {options.target.machine} --lock",
+            next_step=f"invoke toolchain --name {wanted.recipe.name} --platform {options.target.machine} --lock",
         )
     ToolchainFetcher(store=store, http=Http(), emit=emit, offline=options.offline).bring(lock)
     root = lay_root(lock, options.target.glibc, store)

@@ -32,8 +32,7 @@ class DebianUnknownError(HostUnfitError):
         super().__init__(
             "A toolchain's packages cannot be looked up on this host.",
             why=why,
-            next_step=f"set {VARIABLE} to the URL of a Debian archive (the folder that holds dists/ and pool/), "
-            "or take over a wheelhouse's toolchain with invoke vendor",
+            next_step=f"set {VARIABLE} to the URL of a Debian archive: the folder that holds dists/ and pool/",
         )
 
 

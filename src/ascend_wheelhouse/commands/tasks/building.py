@@ -82,16 +82,17 @@ def reproduce(
     | {
         "name": "one of recipes/toolchains; all when not given",
         "platform": "aarch64 or x86_64",
+        "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
         "lock": "look the packages up anew, and write lockfiles/toolchains",
         "offline": "use the store alone",
     },
-    positional=["name"],
-    optional=["name"],
+    positional=[],
 )
 def toolchain(
     c: Context,
     name: str = "",
     platform: str = PLATFORM,
+    glibc: str = "",
     lock: bool = False,
     offline: bool = False,
     json: bool = False,
@@ -105,7 +106,7 @@ def toolchain(
             command.ToolchainOptions(
                 root=root_of(c),
                 name=name,
-                target=Target.named(platform),
+                target=Target.named(platform, glibc=glibc),
                 lock=lock,
                 offline=offline,
                 json=json,
