@@ -89,7 +89,7 @@ class Workshop:
     toolchain: ToolchainChoice = "auto"
     own: OwnToolchains | None = None
 
-    def room(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
+    def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
 
         Raises:
@@ -98,7 +98,7 @@ class Workshop:
             NoImageNamedError: The recipe's image was asked for, and it names none.
         """
         if spec.pure:
-            return self._room_for_pure, host_probe
+            return self._sandbox_for_pure, host_probe
         if self.container:
             image = spec.container if self.container == "recipe" else self.container
             if not image:
@@ -108,7 +108,7 @@ class Workshop:
         return (find_sandbox() if self.sandbox else Unsealed()), host_probe
 
     @cached_property
-    def _room_for_pure(self) -> Sandbox:
+    def _sandbox_for_pure(self) -> Sandbox:
         """The best that this host has: what no host changes is built on every host, and held to the lock."""
 
         def tell(reason: str) -> None:
@@ -124,7 +124,7 @@ class Workshop:
             ForeignMachineError, ToolchainUnfitError, InterpreterMissingError: This builder is not fit.
         """
         if spec.pure:
-            return self.room(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
+            return self.sandbox_for(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
         try:
             if self.toolchain == "own" and not self.container:
                 return self._own_tools(spec, cell)
@@ -147,7 +147,7 @@ class Workshop:
                 why="The host's own compiler makes code for itself alone.",
                 next_step=f"build on an {cell.target.machine} host, or with a toolchain of ours (invoke toolchain)",
             )
-        sandbox, probe = self.room(spec)
+        sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
         toolchain = find_toolchain(spec.toolchain, requirements=spec.requirements, probe=probe)
         interpreter = (

@@ -139,15 +139,15 @@ def _unsafe(name: str) -> bool:
 def _write(
     wheel: WheelFile, members: list[tuple[str, Member]], change: _Change, place: Path, epoch: int
 ) -> None:
-    moment = time.gmtime(max(epoch, _EARLIEST))[:6]
+    stamp = time.gmtime(max(epoch, _EARLIEST))[:6]
     rows = []
     with ZipFile(place, "w", ZIP_DEFLATED, allowZip64=True) as archive:
         for path, member in members:
             pieces, size = _content(wheel, member, change)
-            rows.append(_copy(archive, _entry(path, moment, size=size, mode=member.mode), pieces))
+            rows.append(_copy(archive, _entry(path, stamp, size=size, mode=member.mode), pieces))
         record = change.path(f"{wheel.dist_info}/RECORD")
         data = _record([*rows, (record, "", "")])
-        _copy(archive, _entry(record, moment, size=len(data), mode=0), [data])
+        _copy(archive, _entry(record, stamp, size=len(data), mode=0), [data])
 
 
 def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterable[bytes], int]:
@@ -158,8 +158,8 @@ def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterabl
     return wheel.chunks(member), member.size
 
 
-def _entry(path: str, moment: tuple[int, ...], *, size: int, mode: int) -> ZipInfo:
-    year, month, day, hour, minute, second = moment
+def _entry(path: str, stamp: tuple[int, ...], *, size: int, mode: int) -> ZipInfo:
+    year, month, day, hour, minute, second = stamp
     entry = ZipInfo(path, (year, month, day, hour, minute, second))
     entry.create_system = 3
     entry.external_attr = (stat.S_IFREG | (0o755 if mode & 0o111 else 0o644)) << 16

@@ -88,7 +88,7 @@ class Locator:
         cell: The cell.
         recipes: Every recipe.
         table: The compatibility table, for `{ascend}`, `{branch}` and `{release}` in templates.
-        http: The door for the configured indexes.
+        http: The HTTP client for the configured indexes.
         vendored: Looks up handed-over files.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.

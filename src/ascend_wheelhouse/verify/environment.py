@@ -85,12 +85,12 @@ def make(wheelhouse: FoundWheelhouse, folder: Path, *, backend: Backend, network
         InstallFailedError: The installer refused; its words are in the text.
         NoInterpreterError: The Python that it needs is missing.
     """
-    door = Sealed(home=folder.parent / "install-home", network=network)
+    sealed = Sealed(home=folder.parent / "install-home", network=network)
     python = interpreter(wheelhouse.python)
-    door.run([python, "-I", "-m", "venv", "--without-pip", str(folder)], {})
+    sealed.run([python, "-I", "-m", "venv", "--without-pip", str(folder)], {})
     if backend == "uv":
         words = [
-            *_uv_install(wheelhouse, door.home),
+            *_uv_install(wheelhouse, sealed.home),
             "--python",
             str(folder / "bin" / "python"),
             "--compile-bytecode",
@@ -105,7 +105,7 @@ def make(wheelhouse: FoundWheelhouse, folder: Path, *, backend: Backend, network
             str(folder / "bin" / "python"),
             *_pip_install(wheelhouse),
         ]
-    _install(door, words, wheelhouse)
+    _install(sealed, words, wheelhouse)
     post_install(wheelhouse.manifest, folder / "lib" / f"python{wheelhouse.python}" / "site-packages")
 
 
@@ -124,7 +124,7 @@ def make_foreign(
     Raises:
         InstallFailedError: The installer refused; its words are in the text.
     """
-    door = Sealed(home=folder.parent / "install-home", network=network)
+    sealed = Sealed(home=folder.parent / "install-home", network=network)
     packages = folder / "lib" / f"python{wheelhouse.python}" / "site-packages"
     packages.mkdir(parents=True)
     (folder / "bin").mkdir()
@@ -135,7 +135,7 @@ def make_foreign(
     target = Target.named(wheelhouse.machine, glibc=wheelhouse.manifest["cell"].get("glibc", ""))
     if backend == "uv":
         chosen = ["--target", str(packages), "--python-platform", f"{target.machine}-{_floor(target)}"]
-        words = [*_uv_install(wheelhouse, door.home), *chosen, "--python", interpreter(wheelhouse.python)]
+        words = [*_uv_install(wheelhouse, sealed.home), *chosen, "--python", interpreter(wheelhouse.python)]
     else:
         tags = [word for platform in target.platforms for word in ("--platform", platform)]
         chosen = ["--target", str(packages), *tags, "--python-version", wheelhouse.python, "--no-compile"]
@@ -149,7 +149,7 @@ def make_foreign(
             "--only-binary",
             ":all:",
         ]
-    _install(door, words, wheelhouse)
+    _install(sealed, words, wheelhouse)
     post_install(wheelhouse.manifest, packages)
     compile_bytecode(packages, f"{seen_as}/lib/python{wheelhouse.python}/site-packages", wheelhouse.python)
 
@@ -209,9 +209,9 @@ def _pip_install(wheelhouse: FoundWheelhouse) -> list[str]:
     ]
 
 
-def _install(door: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) -> None:
+def _install(sealed: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) -> None:
     try:
-        door.run(words, {})
+        sealed.run(words, {})
     except process.CommandFailedError as error:
         raise InstallFailedError(
             f"The wheelhouse {wheelhouse.folder.name} does not install with the network cut off.",

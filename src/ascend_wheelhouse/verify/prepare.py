@@ -95,7 +95,7 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
-    found = cann.look() if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    found = _look(wanted, work) if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
@@ -116,6 +116,10 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         digest=wanted.wheelhouse.digest,
         node=node,
     )
+
+
+def _look(wanted: Wanted, work: Path) -> cann.Ascend:
+    return runner.look(work / "environment", wanted.wheelhouse.manifest, wanted.options)
 
 
 def _install_and_run(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import HostUnfitError
-from .host import DEVICES, Host, numbers
+from .host import DEVICES, Host
+from .toolkits import numbers
 
 Level = Literal["ok", "warn", "refuse"]
 _GIB = 1 << 30
@@ -62,7 +63,7 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     return [
         *_exact(host, cell),
         _glibc(host, cell.get("glibc", "")),
-        _cann("cann", host.cann, cell.get("cann", "")),
+        _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),
         _chip(host, cell.get("npu", "")),
@@ -93,6 +94,19 @@ def _glibc(host: Host, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
         why="The wheels take symbols from that glibc; older systems fail at import.",
+    )
+
+
+def _toolkit(host: Host, wanted: str) -> HostFinding:
+    if host.cann or len(host.canns) <= 1:
+        return _cann("cann", host.cann, wanted)
+    return HostFinding(
+        name="cann",
+        found=" and ".join(host.canns),
+        wanted=wanted or "one of them",
+        level="refuse",
+        why="Which of them is meant nobody can tell; libraries of two in one process fail without a word of it.",
+        command=f"name the folder of the one that is meant: --ascend {host.ascend}/...",
     )
 
 

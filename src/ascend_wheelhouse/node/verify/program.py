@@ -19,14 +19,13 @@ from typing import Any
 
 from .. import supervise
 from ..errors import UsageError, WheelhouseError
-from ..host import cann
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
 from ..probes import CATALOGUE
 from ..scratch import scratch
 from ..talk import Talk
-from . import runner, settings
+from . import runner, settings, several_nodes
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
 
@@ -57,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--without", action="append", default=[], choices=names, metavar="PROBE")
     line.add_argument("--model", default="", help="a folder of real weights for the server check")
     line.add_argument("--topology", default="single", help="which of the stack's serving topologies to start")
+    several_nodes.add_arguments(line)
     line.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
+    line.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     line.add_argument("--standins", default="", help=argparse.SUPPRESS)
     line.add_argument("--json", action="store_true", help="answer with the report as one JSON object")
     return line
@@ -117,7 +118,7 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
 def _options(
     given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
 ) -> settings.VerifyOptions:
-    found = cann.look()
+    found = runner.look(environment, manifest, settings.VerifyOptions(ascend=given.ascend))
     require = found.real if given.require_npu is None else given.require_npu
     wanted = not found.toolkit and not (require and not found.devices)
     return settings.VerifyOptions(
@@ -128,6 +129,8 @@ def _options(
         topology=given.topology,
         stubs=_stubs(environment, folder) if wanted else "",
         standins=given.standins,
+        nodes=several_nodes.nodes_of(given, parser()),
+        ascend=given.ascend,
         known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
     )
 
