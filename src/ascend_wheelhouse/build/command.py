@@ -46,7 +46,7 @@ class NotBuiltHereError(UsageError):
 
 
 class ForeignMachineError(ToolchainUnfitError):
-    """The wheel is for another machine than this builder."""
+    """The wheel is for another architecture than this builder's."""
 
 
 class NoImageNamedError(HostUnfitError):

@@ -61,7 +61,7 @@ class Node:
         devices: How many there are; 0 for as many as a node of that chip has.
         memory_gib: The memory of each.
         faults: What is wrong with it, as its own configuration takes it.
-        machine: The machine that its libraries are for.
+        machine: The architecture that its libraries are for.
     """
 
     sources: Path

@@ -1,4 +1,4 @@
-"""Does a node fit the cell of a wheelhouse? Each finding: found, wanted, why, the command that mends it.
+"""Does a node fit the cell of a wheelhouse? Each finding: found, wanted, why, the command that fixes it.
 
 A `refuse` finding stops an install: the environment could not run there. A `warn` finding does not, since
 CANN or the driver may come later or the node may only build.
@@ -35,7 +35,7 @@ class HostFinding:
         wanted: What should be.
         level: `ok`, `warn` or `refuse`.
         why: What goes wrong otherwise.
-        command: What mends it, or empty.
+        command: What fixes it, or empty.
         fix: The name of the change that `--fix` makes, or empty.
     """
 
@@ -52,7 +52,7 @@ class HostFinding:
         return asdict(self)
 
     def line(self) -> str:
-        """Return the finding for a person; what mends it stands below."""
+        """Return the finding for a person; what fixes it stands below."""
         head = f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
         tail = [f"       {text}" for text in (self.why, self.command) if text and self.level != "ok"]
         return "\n".join([head, *tail])

@@ -87,7 +87,9 @@ def parser() -> argparse.ArgumentParser:
         "--env", action="store_true", help="print the environment's variables for a shell to evaluate"
     )
     instead.add_argument("--doctor", action="store_true", help="examine the node")
-    instead.add_argument("--verify", nargs=argparse.REMAINDER, help="run the probes; the rest is theirs")
+    instead.add_argument(
+        "--verify", nargs=argparse.REMAINDER, help="run the probes; options after it are for them"
+    )
     return line
 
 
@@ -123,7 +125,7 @@ def _unfit(error: OSError) -> HostUnfitError:
     return HostUnfitError(
         f"{error.filename or 'A file'}: {error.strerror}.",
         why="The environment in use was not touched.",
-        next_step="mend that and run the same command again",
+        next_step="fix that and run the same command again",
     )
 
 
