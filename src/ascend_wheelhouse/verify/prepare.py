@@ -95,7 +95,8 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
-    found = _look(wanted, work) if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    place, asked = work / "environment", (wanted.wheelhouse.manifest, wanted.options)
+    found = runner.look(place, *asked) if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
@@ -107,7 +108,7 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         launcher = emulated
         node = Path(shutil.copytree(settings.NODE, work / "node"))
     return settings.Setting(
-        environment=work / "environment",
+        environment=place,
         manifest=wanted.wheelhouse.manifest,
         options=wanted.options,
         launcher=launcher,
@@ -116,10 +117,6 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         digest=wanted.wheelhouse.digest,
         node=node,
     )
-
-
-def _look(wanted: Wanted, work: Path) -> cann.Ascend:
-    return runner.look(work / "environment", wanted.wheelhouse.manifest, wanted.options)
 
 
 def _install_and_run(
