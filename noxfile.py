@@ -73,6 +73,14 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def foreign(session: nox.Session) -> None:
+    """Build for the other architecture with toolchains of ours: an extension for five torches, torch_npu's stand-in."""
+    _install(session)
+    words = ["tests/build/test_any_torch.py", "tests/build/test_foreign_builds.py", *session.posargs]
+    session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
+
+
+@nox.session(python=PYTHON)
 def reproduce(session: nox.Session) -> None:
     """Build real packages twice under other conditions, an extension of torch among them: eight minutes of CPU."""
     _install(session)

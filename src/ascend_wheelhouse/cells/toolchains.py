@@ -37,6 +37,16 @@ class SuitePackages(FileModel):
     omit: Listed[str] = ()
 
 
+class CompilerPackages(SuitePackages):
+    """Packages of a compiler.
+
+    Args:
+        native: What stands for `packages` on a builder of the target's own architecture, where that is named otherwise.
+    """
+
+    native: Listed[str] = ()
+
+
 class SysrootPackages(SuitePackages):
     """A C library with its headers, and the other libraries that every build may link.
 
@@ -60,7 +70,7 @@ class ToolchainRecipe(FileModel):
 
     name: str
     gcc: VersionText
-    compiler: SuitePackages
+    compiler: CompilerPackages
     system: SuitePackages
     sysroots: Listed[SysrootPackages]
 
@@ -104,6 +114,12 @@ class ToolchainFor:
         python = ".".join(map(str, self.target.python))
         words = f"{self.recipe.name}-glibc{sysroot.glibc if sysroot else '?'}-py{python}"
         return f"{words}.{self.host}-for-{self.target.machine}"
+
+    @property
+    def compiler(self) -> tuple[str, ...]:
+        """The names of the compiler's packages on this kind of builder."""
+        table = self.recipe.compiler
+        return table.packages if self.foreign else table.native or table.packages
 
     def filled(self, text: str) -> str:
         """Return a package's name with its placeholders filled in."""

@@ -39,8 +39,9 @@ def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
             f"{recipe.name} has no C library for glibc {'.'.join(map(str, target.glibc))}.",
             next_step=f"add a [[sysroots]] table to recipes/toolchains/{recipe.name}.toml",
         )
+    compiler = recipe.compiler.model_copy(update={"packages": wanted.compiler})
     parts: tuple[tuple[Part, SuitePackages, str], ...] = (
-        ("compiler", recipe.compiler, wanted.host),
+        ("compiler", compiler, wanted.host),
         ("system", recipe.system, target.machine),
         ("sysroot", sysroot, target.machine),
     )
