@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -133,3 +134,14 @@ def read_toolchain(lockfiles: Path, name: str) -> ToolchainLock | None:
             why=str(error),
             next_step="restore it from git, or: invoke toolchain --lock",
         ) from error
+
+
+def every_toolchain(lockfiles: Path) -> Iterator[ToolchainLock]:
+    """Yield the lock of every toolchain.
+
+    Raises:
+        BadToolchainLockError: One cannot be read.
+    """
+    for path in sorted((lockfiles / FOLDER).glob("*.toml")):
+        if lock := read_toolchain(lockfiles, path.stem):
+            yield lock
