@@ -30,7 +30,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "build": "build this component from source (may be repeated)",
         "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
         "container": "build from source in this image; `recipe` for each recipe's own",
-        "toolchain": "build with the host's compiler, our own (see invoke toolchain), or auto: the host's where it fits",
+        "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
         "output": "folder that holds the wheelhouses",
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
