@@ -208,7 +208,7 @@ def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: st
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
         brought.add("python")
-    unpacked = sum(file.size for file in supply.packed(["tools", *_rooms(options)]))
+    unpacked = sum(file.size for file in supply.packed(["tools", *_folders(options)]))
     findings = _findings(contents, host, prefix, unpacked)
     findings = [finding for finding in findings if finding.name not in brought]
     fitness.require_fit(findings)
@@ -231,7 +231,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     with ThreadPoolExecutor() as pool:
         tools = supply.unpack(prefix.work, ["tools"]) / "tools"
         chosen = pool.submit(wheels.choose, tools, prefix.work, prefix.log, prefer=options.installer)
-        folder = supply.unpack(prefix.work, _rooms(options))
+        folder = supply.unpack(prefix.work, _folders(options))
         wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
     tool = chosen.result()
     tool.sync(env, folder / contents.requirements, folder / "wheels")
@@ -248,7 +248,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
         log=prefix.log,
         talk=talk,
     )
-    activate.write_doors(env, contents.environment)
+    activate.write_entries(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
     record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
     seconds = round(time.monotonic() - talk.started, 1)
@@ -262,7 +262,7 @@ def _place(options: argparse.Namespace, job: Job) -> str:
     return str(Path(named).expanduser().absolute()) if named else str(job.host.ascend)
 
 
-def _rooms(options: argparse.Namespace) -> list[str]:
+def _folders(options: argparse.Namespace) -> list[str]:
     """Return the folders of the wheelhouse, besides its tools, that this install takes something from."""
     asked = {"payloads": options.payloads, "simple": options.offline_index}
     return ["", "wheels", *(name for name, wanted in asked.items() if wanted)]
