@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cann_tree import CannTree, put
 from small_wheelhouse import CELL, Answer, SmallWheelhouse, run_installer
+
+from ascend_wheelhouse.node.probes import api, cann_versions, host_settings
 
 TELL = """\
 import json, os
@@ -156,6 +159,19 @@ def test_of_two_cann_the_one_that_the_cell_names_is_taken_everywhere(node: Node)
     assert node.environment()["ORDER"].split() == ["toolkit:8.3.RC2"]
     node.run("--verify", "--only", "imports", "--report", str(node.folder / "report"))
     assert json.loads(node.told.read_text(encoding="utf-8"))["ORDER"].split() == ["toolkit:8.3.RC2"]
+
+
+@pytest.mark.parametrize("probe", [host_settings, cann_versions])
+def test_probes_that_read_the_machine_look_at_the_cells_cann_alone(node: Node, probe: ModuleType) -> None:
+    node.ascend.toolkit("8.5.0")
+    node.ascend.toolkit("8.3.RC2")
+    context = api.Context(
+        manifest={"cell": {"cann": "8.3.RC2"}},
+        options={"npu": True, "ascend": str(node.ascend.root)},
+        scratch=node.folder,
+        doing=lambda _text: None,
+    )
+    assert probe.run(context).figures["cann"]["found"] == "8.3.RC2"
 
 
 def test_two_cann_of_which_none_is_the_cells_are_refused_with_both_versions(node: Node) -> None:

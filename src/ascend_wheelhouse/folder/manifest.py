@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells import node_needs
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.package import as_manifest
 from ascend_wheelhouse.cells.recipe import Recipes
@@ -79,6 +80,7 @@ class Manifest:
     notes: Sequence[str] = ()
     post_install: Sequence[Mapping[str, str]] = ()
     packages: Sequence[Mapping[str, Any]] = ()
+    node: Mapping[str, Any] = field(default_factory=dict)
     serving: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -107,6 +109,12 @@ def packages(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
     """Return the names of the packages that the installer may put onto a node, and how each is installed."""
     kinds = [recipes[name] for name in cell.components]
     return [as_manifest(one.name, one.names, one.install) for one in kinds if one.install is not None]
+
+
+def needs_of_node(cell: Cell, recipes: Recipes) -> dict[str, Any]:
+    """Return what is stated of the node that the wheelhouse is for."""
+    rows = [row for name in cell.components for row in recipes[name].node]
+    return node_needs.as_manifest(rows, cell)
 
 
 def read(folder: Path) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from ..errors import HostUnfitError, UnexpectedError, UsageError, WheelhouseErro
 from ..host import fitness
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
-from ..reading.contents import Contents
+from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
@@ -158,12 +158,19 @@ def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
 
 
 def _doctor(options: argparse.Namespace, talk: Talk) -> int:
+    contents: Contents | None
     try:
         contents = open_supply(options.bundle, options.base).contents
     except UsageError:
-        contents = None
+        contents = _installed(options)
     doctor = importlib.import_module("..host.doctor", __package__)
     return int(doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk))
+
+
+def _installed(options: argparse.Namespace) -> Contents | None:
+    """Return what the environment below the prefix was made from, if one was named and is there."""
+    active = Prefix(root=options.prefix.absolute()).active() if options.prefix else None
+    return read_contents((active / MANIFEST).read_bytes()) if active else None
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:

@@ -49,6 +49,8 @@ class Contents:
         post_install: What the recipes ask for after the wheels are in.
         packages: The kinds of `.run` packages: names upstream, and how each is installed.
         environment: Variables that the server wants.
+        node: What is stated of the node: lines of driver releases (`hdk`), requirements of CANN's own Python tools
+            (`python`), and where that stands (`source`).
     """
 
     digest: str
@@ -61,6 +63,7 @@ class Contents:
     post_install: tuple[Mapping[str, str], ...] = ()
     packages: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    node: Mapping[str, Any] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         """Return the files of one kind, in the manifest's order."""
@@ -104,6 +107,7 @@ def _contents(raw: Mapping[str, Any], digest: str) -> Contents:
         post_install=tuple(raw.get("post_install", ())),
         packages=tuple(raw.get("packages", ())),
         environment={key: str(value) for key, value in raw.get("serving", {}).get("environment", {}).items()},
+        node=dict(raw.get("node", {})),
     )
 
 
