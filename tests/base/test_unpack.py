@@ -119,3 +119,37 @@ def test_whatever_links_an_archive_holds_nothing_appears_outside(members: list[t
             assert all(Path(os.path.realpath(path)).is_relative_to(top) for path in inner.rglob("*"))
         outside = [path for path in Path(base).rglob("*") if inner not in (path, *path.parents)]
         assert outside == [Path(base, "x"), Path(base, "x", "y")]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member("a"), member("a/b")],
+        [member("a/b"), member("a")],
+        [member("p", tarfile.DIRTYPE), member("p")],
+        [member("p"), member("p", tarfile.DIRTYPE)],
+    ],
+    ids=lambda members: " ".join(f"{one.name}{'/' * one.isdir()}" for one in members),
+)
+def test_what_is_a_file_and_a_folder_at_once_is_refused(
+    tmp_path: Path, members: list[tarfile.TarInfo]
+) -> None:
+    with pytest.raises(tarfile.ExtractError, match=r"(file and a folder|twice)"):
+        extract(archive(*members), tmp_path)
+
+
+def test_twins_in_another_case_come_out_apart_and_never_through_a_link(tmp_path: Path) -> None:
+    first, second = member("p/a"), member("p/A")
+    second.size = 3
+    extract(archive(first, second), tmp_path)
+    assert {path.name: path.stat().st_size for path in (tmp_path / "p").iterdir()} == {"a": 0, "A": 3}
+    with pytest.raises(tarfile.ExtractError, match=r"leads through"):
+        extract(archive(sym("q/l", "../p"), member("q/L/evil")), tmp_path)
+
+
+def test_an_archive_that_swells_is_refused_before_its_bytes_are_written(tmp_path: Path) -> None:
+    swollen = member("zeros")
+    swollen.size = 65 << 20
+    with pytest.raises(tarfile.ExtractError, match=r"swells"):
+        extract(archive(swollen), tmp_path, packed=70_000)
+    assert list(tmp_path.iterdir()) == []

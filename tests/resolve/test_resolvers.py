@@ -108,11 +108,11 @@ def test_an_excluded_name_takes_its_own_requirements_with_it(resolver: Resolver,
 def test_nothing_uploaded_at_the_cutoff_or_later_is_taken(resolver: Resolver, index: LocalIndex) -> None:
     for version, when in (("1.0", "2025-03-01"), ("2.0", "2025-03-02"), ("3.0", "2025-03-03")):
         index.add("dated", version, when=when)
-    for moment, version in (
+    for limit, version in (
         (date(2025, 3, 2), "1.0"),
         (datetime(2025, 3, 2, 0, 0, 1, tzinfo=UTC), "2.0"),
     ):
-        request = ResolveRequest(requirements=("dated",), target=ARM, exclude_newer=moment)
+        request = ResolveRequest(requirements=("dated",), target=ARM, exclude_newer=limit)
         assert resolver.resolve(request).versions() == {"dated": version}
 
 
@@ -152,7 +152,7 @@ def test_a_closed_name_comes_from_the_folder_alone(
     assert not [path for path in index.asked if "deep" in path and "cuda" in path]
 
 
-def test_a_closed_name_that_nobody_handed_over_is_refused(resolver: Resolver, index: LocalIndex) -> None:
+def test_a_closed_name_that_nobody_imported_is_refused(resolver: Resolver, index: LocalIndex) -> None:
     index.add("server", "1.0", ["deep-ep"])
     index.add("deep-ep", "9.0")
     request = ResolveRequest(requirements=("server",), target=ARM, closed=("deep-ep",))

@@ -7,7 +7,6 @@ is no boolean and `"3"` no number. pydantic stays behind this edge: callers get 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Strict, ValidationError
 
+from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import Rule, faults_of
 
@@ -93,9 +93,9 @@ def read(
     """
     label = label or path.name
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        return None, [Problem(file=label, key="", text=f"not TOML: {error}", rule="syntax")]
+        data = toml_text.parse(path.read_bytes())
+    except toml_text.NotTomlError as error:
+        return None, [Problem(file=label, key="", text=str(error), rule="syntax")]
     except OSError as error:
         return None, [
             Problem(file=label, key="", text=f"cannot be read: {error.strerror}", rule="unreadable")

@@ -12,26 +12,38 @@ import posixpath
 import tarfile
 from pathlib import Path, PurePosixPath
 
+from ascend_wheelhouse.base.archives import Paths, swells
+
 _EXECUTABLE = 0o100
 
 
-def extract(archive: tarfile.TarFile, folder: Path) -> int:
+def extract(archive: tarfile.TarFile, folder: Path, *, packed: int | None = None) -> int:
     """Extract files, folders and links that stay inside, with modes 0644 and 0755 and nobody's ownership.
+
+    Args:
+        archive: The archive, read once from its start.
+        folder: Where to.
+        packed: The bytes of its file, from which follows what is a decompression bomb; not judged when None.
 
     Returns:
         The time of the newest member, in seconds; 0 where there is none.
 
     Raises:
         tarfile.ExtractError: A member is a device, its path or link leaves the folder, or passes through a link of
-            the archive.
+            the archive; a path is a file and a folder; or it swells beyond reason.
     """
-    newest = 0
+    newest, size = 0, 0
     links: dict[str, str] = {}
+    paths = Paths()
     for member in archive:
         _refuse(member)
         _refuse_through(member, links)
         member.name = posixpath.normpath(member.name)
         _refuse_odd_link(member, folder)
+        size += member.size
+        _refuse_size(member, size, packed)
+        if fault := paths.add(member.name, folder=member.isdir(), again=True):
+            raise tarfile.ExtractError(fault)
         newest = max(newest, int(member.mtime))
         runs = member.isdir() or member.mode & _EXECUTABLE
         member.mode = 0o755 if runs else 0o644
@@ -40,6 +52,11 @@ def extract(archive: tarfile.TarFile, folder: Path) -> int:
         archive.extract(member, folder, set_attrs=not member.issym(), numeric_owner=True)
     _refuse_led_out(folder, links)
     return newest
+
+
+def _refuse_size(member: tarfile.TarInfo, size: int, packed: int | None) -> None:
+    if packed is not None and swells(size, packed):
+        raise tarfile.ExtractError(f"{member.name} swells it to {size} bytes, from {packed}")
 
 
 def _refuse_odd_link(member: tarfile.TarInfo, folder: Path) -> None:

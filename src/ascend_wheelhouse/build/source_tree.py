@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ascend_wheelhouse.base.archives import ZipArchive, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
@@ -74,38 +75,43 @@ def unpack(archive: Archive, store: Store, folder: Path) -> None:
     store.check(archive.sha256)
     inner = folder.with_name(f"{folder.name}.unpacked")
     try:
-        _unpack_into(archive, store, inner)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise BadArchiveError(
-            f"{archive.filename} cannot be unpacked: {error}.",
-            why="It is damaged, or made to write outside its own folder.",
-            next_step="look at the archive; the lock may name the wrong file",
-        ) from error
-    tops = list(inner.iterdir())
-    if len(tops) != 1 or not tops[0].is_dir():
-        raise BadArchiveError(
-            f"{archive.filename} holds {len(tops)} entries at its top, a source distribution has one folder.",
-            next_step="look at the archive; the lock may name the wrong file",
-        )
-    folder.rmdir()
-    tops[0].rename(folder)
-    inner.rmdir()
+        inner.mkdir()
+        with telling(lambda fault: _bad(archive.filename, f"cannot be unpacked: {fault}")):
+            _unpack_into(archive, store.path(archive.sha256), inner)
+        tops = list(inner.iterdir())
+        if len(tops) != 1 or not tops[0].is_dir() or tops[0].is_symlink():
+            raise _bad(
+                archive.filename,
+                f"holds {len(tops)} entries at its top, a source distribution has one folder",
+            )
+        folder.rmdir()
+        tops[0].rename(folder)
+    finally:
+        shutil.rmtree(inner, ignore_errors=True)
 
 
-def _unpack_into(archive: Archive, store: Store, folder: Path) -> None:
+def _bad(filename: str, fault: str) -> BadArchiveError:
+    return BadArchiveError(
+        f"{filename} {fault}.",
+        why="It is damaged, or made to write outside its own folder, or to fill the disk.",
+        next_step="look at the archive; the lock may name the wrong file",
+    )
+
+
+def _unpack_into(archive: Archive, path: Path, folder: Path) -> None:
     if archive.filename.endswith(".zip"):
-        with zipfile.ZipFile(store.path(archive.sha256)) as opened:
-            opened.extractall(folder)  # noqa: S202 - zipfile keeps members inside by itself
+        with ZipArchive(path) as opened:
+            opened.unzip(folder)
     else:
-        with tarfile.open(store.path(archive.sha256)) as opened_tar:
-            extract(opened_tar, folder)
+        with tarfile.open(path) as opened_tar:
+            extract(opened_tar, folder, packed=path.stat().st_size)
 
 
 def archive_epoch(path: Path) -> int:
     """Return the time of the newest file of a source distribution, seconds since 1970."""
     if zipfile.is_zipfile(path):
         return 315532800
-    with tarfile.open(path) as opened:
+    with telling(lambda fault: _bad(path.name, f"cannot be read: {fault}")), tarfile.open(path) as opened:
         return int(max((member.mtime for member in opened if member.isfile()), default=315532800))
 
 

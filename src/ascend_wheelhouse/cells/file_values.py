@@ -148,7 +148,7 @@ def check_inside(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> str:
+def _upload_limit(text: str) -> str:
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -261,7 +261,7 @@ SupplyTemplate = Annotated[str, AfterValidator(_supply)]
 UrlTemplate = Annotated[str, AfterValidator(_url), AfterValidator(check_template)]
 Inside = Annotated[str, AfterValidator(check_inside)]
 Sha256 = Annotated[str, AfterValidator(_shaped(r"[0-9a-f]{64}", "64 digits and small letters a to f"))]
-Moment = Annotated[str, AfterValidator(_moment)]
+UploadLimit = Annotated[str, AfterValidator(_upload_limit)]
 Expression = Annotated[str, AfterValidator(_expression)]
 Component = Annotated[str, AfterValidator(check_component)]
 ServingName = Annotated[str, AfterValidator(_serving)]

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.file_values import FileName, Text, Variable
-from ascend_wheelhouse.cells.spec import placeholders
+from ascend_wheelhouse.cells.placeholders import placeholders
 from ascend_wheelhouse.cells.target import Target
 
 PLACEHOLDERS = {

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Self
 
+from ascend_wheelhouse.base.archives import ZipArchive, swells, telling
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.admission import UnsafeArchiveError, require_safe
+from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 
@@ -51,23 +53,29 @@ def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Art
         opened = _Zip(archive) if zipfile.is_zipfile(archive) else _Tar(archive)
         with opened:
             name = _only(pattern, opened.names(), label)
+            opened.refuse_swollen(name, label)
             with store.incoming() as path:
                 with opened.open(name) as member:
                     sha256 = store.copy_in(member, path)
                 filename = name.rpartition("/")[2]
                 check_wheel_names(path, filename)
+                require_sound(path, filename)
                 store.adopt(path, sha256)
     return store.artifact(filename, sha256)
 
 
-class _Zip(zipfile.ZipFile):
+class _Zip(ZipArchive):
     def names(self) -> list[str]:
         return [name for name in self.namelist() if not name.endswith("/")]
+
+    def refuse_swollen(self, name: str, label: str) -> None:
+        require_safe(label, [self.getinfo(name)])
 
 
 class _Tar:
     def __init__(self, path: Path) -> None:
         self._tar = tarfile.open(path)  # noqa: SIM115 - closed by __exit__
+        self._packed = path.stat().st_size
 
     def __enter__(self) -> Self:
         return self
@@ -77,6 +85,15 @@ class _Tar:
 
     def names(self) -> list[str]:
         return [member.name for member in self._tar if member.isfile()]
+
+    def refuse_swollen(self, name: str, label: str) -> None:
+        size = self._tar.getmember(name).size
+        if swells(size, self._packed):
+            raise UnsafeArchiveError(
+                f"{label} is not safe to open: {name} swells it to {size} bytes, from {self._packed}.",
+                why="Build tools write no such archives: it is damaged, or made to do harm.",
+                next_step="get the file from its publisher again, and compare its sha256 with theirs",
+            )
 
     def open(self, name: str) -> IO[bytes]:
         member = self._tar.extractfile(name)
@@ -107,11 +124,12 @@ def _fits(name: str, pattern: str) -> bool:
 
 @contextmanager
 def _reading(label: str) -> Iterator[None]:
-    try:
-        yield
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError) as error:
-        raise BrokenArchiveError(
-            f"{label} cannot be read as a zip or tar archive: {error}",
+    def broken(fault: str) -> BrokenArchiveError:
+        return BrokenArchiveError(
+            f"{label} cannot be read as a zip or tar archive: {fault}",
             why="The release is damaged, or a page came in its place.",
-            next_step="open the URL in a browser, or hand the wheel over with `invoke vendor FILE`",
-        ) from error
+            next_step="open the URL in a browser, or import the wheel with `invoke vendor FILE`",
+        )
+
+    with telling(broken):
+        yield

@@ -34,7 +34,7 @@ def lay_out(
         folder: Where to.
         cell: The cell.
         recipes: Every recipe.
-        lock: The lock, with what was built and handed over in it; all its files are in the store.
+        lock: The lock, with what was built and imported in it; all its files are in the store.
         store: The store.
         facts: What is known of wheels already; the others are read.
     """
@@ -60,7 +60,7 @@ def lay_out(
 
 def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]:
     """Read what wheels of the store say of themselves."""
-    return {wheel.filename: read_facts(store.path(wheel.sha256)) for wheel in wheels}
+    return {wheel.filename: read_facts(store.path(wheel.sha256), wheel.filename) for wheel in wheels}
 
 
 def wheel_entry(wheel: LockedFile) -> ManifestEntry:

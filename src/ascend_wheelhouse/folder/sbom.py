@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +26,15 @@ from cyclonedx.model.license import License
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
-from packaging.metadata import RawMetadata, parse_email
+from packaging.metadata import RawMetadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.archives import telling
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.wheels import licences
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -211,19 +213,43 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
             continue
         try:
             requirement = Requirement(line)
-        except InvalidRequirement:
+            wanted = requirement.marker is None or requirement.marker.evaluate(dict(markers))
+        except (InvalidRequirement, ValueError):  # or a marker that cannot be compared
             continue
-        if requirement.marker is None or requirement.marker.evaluate(dict(markers)):
+        if wanted:
             yield canonicalize_name(requirement.name)
 
 
-def read_facts(path: Path) -> SbomFacts:
-    """Return what the bill says of a wheel."""
-    with zipfile.ZipFile(path) as archive:
-        info = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-        metadata, _ = parse_email(archive.read(info))
-        record = archive.read(info.replace("/METADATA", "/RECORD")).decode()
-    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=dict(_grafts(record)))
+class UnreadableWheelError(IntegrityError):
+    """A wheel whose RECORD cannot be read."""
+
+
+def read_facts(path: Path, filename: str = "") -> SbomFacts:
+    """Return what the bill says of a wheel.
+
+    Args:
+        path: Where its bytes are.
+        filename: Its file name, where `path` is not called so, as in the store.
+
+    Raises:
+        BadWheelError: It is no wheel.
+        UnreadableWheelError: Its RECORD cannot be read.
+    """
+    with (
+        telling(lambda fault: _unreadable(filename or path.name, fault)),
+        WheelFile.open(path, filename=filename) as wheel,
+    ):
+        metadata = wheel.raw_metadata
+        grafted = dict(_grafts(wheel.read(f"{wheel.dist_info}/RECORD").decode()))
+    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=grafted)
+
+
+def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
+    return UnreadableWheelError(
+        f"{filename}: its RECORD cannot be read: {fault}.",
+        why="It was built wrongly, or is damaged.",
+        next_step=f"run `invoke audit` for more; take another version than {filename}, or tell the project",
+    )
 
 
 def _grafts(record: str) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Taking in a file that a person hands over where no origin could be reached.
+"""Importing a file that no origin could be reached for.
 
 The file is recognised by its name, checked, hashed, kept and recorded. A release archive is opened, and each
 wheel or package in it that a recipe knows is recorded with what the archive's name says. A wheel of no
@@ -15,6 +15,7 @@ from typing import IO
 from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
@@ -22,7 +23,8 @@ from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, close
 from ascend_wheelhouse.cells.target import NPUS
 from ascend_wheelhouse.store.store import Store, file_sha256
 from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
-from ascend_wheelhouse.wheels.admission import require_makeself, require_safe
+from ascend_wheelhouse.wheels.admission import require_safe
+from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
@@ -31,7 +33,7 @@ _CANNOT_DIFFER = {"machine", "npu", "cann", "python_tag"}
 
 
 class VendorFileMissingError(UsageError):
-    """The file to hand over is not there."""
+    """The file to import is not there."""
 
 
 class UnknownArtefactError(UsageError):
@@ -121,8 +123,8 @@ def _joined(filename: str, stated: NameFacts, told: NameFacts) -> NameFacts:
         if said and read and said.lower() != read.lower():
             raise UntoldFactError(
                 f"{filename} says {name} {read}, and the command says {said}.",
-                why="A file under the wrong chip, machine or CANN installs and then fails on the node.",
-                next_step=f"leave --{name.replace('_', '-')} away, or hand over the right file",
+                why="A file under the wrong chip, architecture or CANN installs and then fails on the node.",
+                next_step=f"leave --{name.replace('_', '-')} away, or import the right file",
             )
     return stated.over(told)
 
@@ -136,7 +138,7 @@ def _check_bytes(path: Path, sha256: str) -> None:
         head = stream.read(4)
     if not head or not head.startswith(_HEADS.get(path.suffix, b"")):
         raise DamagedArtefactError(
-            f"{path.name} is not a {path.suffix} file inside.",
+            f"The content of {path.name} is not that of a {path.suffix} file.",
             why="It was cut short, or it is the error page of the server that it came from.",
             next_step="download it again and compare its sha256 with the publisher's",
         )
@@ -179,7 +181,7 @@ def _check_not_closed(filename: str, recipes: Recipes) -> None:
         raise ClosedWheelNameError(
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
             why=f"Its files are named {', '.join(recipes[owner].patterns)}: other projects use the name too.",
-            next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",
+            next_step=f"import one of those, or state `--component {owner}` if you know that it is right",
         )
 
 
@@ -198,7 +200,7 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
         raise UntoldFactError(
             f"{found.filename} does not say which release of {recipe.name} it is from.",
             why="A stack names the release's tag, and the wheel carries another number.",
-            next_step=f"invoke vendor {found.origin} --version TAG, or hand over the release's whole zip",
+            next_step=f"invoke vendor {found.origin} --version TAG, or import the release's whole zip",
         )
 
 
@@ -207,7 +209,11 @@ def _check_wheel(path: Path) -> None:
         try:
             inner = canonicalize_name(wheel.metadata.name)
         except InvalidMetadata as error:
-            raise DamagedArtefactError(f"{path.name} has metadata that cannot be read: {error}.") from error
+            raise DamagedArtefactError(
+                f"{path.name} has metadata that cannot be read: {error}.",
+                why="It was damaged, or packed by a faulty tool.",
+                next_step="download it again and compare its sha256 with the publisher's",
+            ) from error
     if inner != wheel_distribution(path.name):
         raise DamagedArtefactError(
             f"{path.name} is the wheel of {inner} inside.",
@@ -220,30 +226,33 @@ def _from_archive(
     path: Path, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
 ) -> list[VendoredRecord]:
     records = []
-    try:
-        with zipfile.ZipFile(path) as archive:
-            require_safe(path.name, archive.infolist())
-            for member in _members(archive):
-                found = _member(path, member.filename, told, recipes)
-                if found is None:
-                    _tell_left_out(path, member.filename, emit)
-                    continue
-                _check_told(found, release_known=bool(told.version))
-                with archive.open(member) as stream:
-                    records.append(_keep(found, stream, store))
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise DamagedArtefactError(
-            f"{path.name} cannot be read to its end: {error}.", next_step="download it again"
-        ) from error
+    with ZipArchive.opened(path, lambda fault: _cut_short(path, fault)) as archive:
+        require_safe(path.name, archive.infolist())
+        for member in _members(archive):
+            found = _member(path, member.filename, told, recipes)
+            if found is None:
+                _tell_left_out(path, member.filename, emit)
+                continue
+            _check_told(found, release_known=bool(told.version))
+            with archive.open(member) as stream:
+                records.append(_keep(found, stream, store))
     if not records:
         raise UnknownArtefactError(
             f"{path.name} holds no file that a recipe knows.",
-            next_step="hand over the archive that the component's recipe names",
+            next_step="import the archive that the component's recipe names",
         )
     return records
 
 
-def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _cut_short(path: Path, fault: str) -> DamagedArtefactError:
+    return DamagedArtefactError(
+        f"{path.name} cannot be read to its end: {fault}.",
+        why="The download was cut short, or the archive was made by a faulty tool.",
+        next_step="download it again and compare its sha256 with the publisher's",
+    )
+
+
+def _members(archive: ZipArchive) -> list[zipfile.ZipInfo]:
     """Return the members by name; an archive cut short can pass for the last wheel stored inside it."""
     members = archive.infolist()
     if members and min(member.header_offset for member in members) > 0:
@@ -266,19 +275,10 @@ def _tell_left_out(path: Path, member: str, emit: Emit) -> None:
         emit(Note(text=text, level="warning"))
 
 
-def _check_kept(path: Path, filename: str) -> None:
-    """Refuse what is not safe or not whole, whichever way it came in: on its own or in an archive."""
-    if filename.endswith(".whl"):
-        with WheelFile.open(path, filename=filename) as wheel:
-            require_safe(filename, [member.info for member in wheel.members])
-    elif filename.endswith(".run"):
-        require_makeself(path, filename)
-
-
 def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
     with store.incoming() as path:
         digest = store.copy_in(stream, path)
-        _check_kept(path, found.filename)
+        require_sound(path, found.filename)
         store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",

@@ -20,7 +20,7 @@ _DEEPEST = 4
 
 
 class NoImageError(UsageError):
-    """The layout holds no image for the machine, or is none."""
+    """The layout holds no image for the architecture, or is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ class SourceLocker:
     Args:
         store: Where bytes go.
         emit: Told of the progress.
-        http: The door to indexes and files.
+        http: The HTTP client for indexes and files.
         mirrors: Redirections of git repositories; those of the host by default.
         resolver: Resolves build environments.
         patches: The folder `recipes/patches`.

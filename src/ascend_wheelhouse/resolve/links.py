@@ -60,8 +60,8 @@ def uploaded(file: FileObject) -> datetime | None:
     text = file.get("upload-time")
     if not text:
         return None
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def version_of(file: FileObject) -> str | None:

@@ -13,11 +13,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from zipfile import BadZipFile, ZipFile
 
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.wheels.wheel import BadWheelError
+from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 _TAIL = 1 << 16
 _AHEAD = 1 << 15
@@ -41,7 +40,7 @@ class MetadataReader:
     """Reads METADATA once for each wheel.
 
     Args:
-        http: The door.
+        http: The HTTP client.
         folder: Where METADATA files are kept, named by the sha256 of their wheels.
     """
 
@@ -66,12 +65,11 @@ class MetadataReader:
 
     def _fetch(self, wheel: RemoteWheel) -> bytes:
         try:
-            with ZipFile(_Remote(self._http, wheel)) as archive:
-                names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-                return archive.read(min(names, key=len))
-        except (BadZipFile, ValueError, EOFError) as error:
+            with WheelFile.open(_Remote(self._http, wheel), filename=wheel.filename) as opened:
+                return opened.metadata_bytes
+        except BadWheelError as error:
             raise BadWheelError(
-                f"{wheel.filename}: has no METADATA that can be read: {error}.",
+                error.what,
                 why="The file at the index is damaged, or a proxy answered in its place.",
                 next_step="check the index, then run the same command again",
             ) from error

@@ -1,4 +1,4 @@
-"""The door that `nox -s verify` opens: parse, verify, print the table."""
+"""What `nox -s verify` starts: parse, verify, print the table."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
     several_nodes.add_arguments(parser)
+    parser.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument(
         "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the door to a person
+        print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
         return error.exit_code
 
 
@@ -94,7 +95,7 @@ def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> softw
 
 def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
-    require = cann.look().real if given.require_npu is None else given.require_npu
+    require = _real(given, wheelhouse) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
     options = settings.VerifyOptions(
         require_npu=require,
@@ -103,6 +104,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         model=given.model,
         topology=given.topology,
         nodes=several_nodes.nodes_of(given, _parser()),
+        ascend=given.ascend,
         known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
@@ -123,6 +125,10 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
     return report.exit_code
 
 
+def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:
+    return cann.look(str(wheelhouse.manifest["cell"].get("cann", "")), named=given.ascend).real
+
+
 def _new_folder(named: Path | None) -> Path | None:
     if named is not None and named.exists():
         raise UsageError(f"{named} exists.", next_step="--keep with the name of a new folder")
@@ -130,7 +136,7 @@ def _new_folder(named: Path | None) -> Path | None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is the door to a person
+    print(text, flush=True)  # noqa: T201 - this is what a person reads
 
 
 if __name__ == "__main__":

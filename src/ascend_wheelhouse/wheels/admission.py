@@ -11,13 +11,11 @@ import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from posixpath import normpath
 from typing import BinaryIO
 
+from ascend_wheelhouse.base.archives import leaves, swells
 from ascend_wheelhouse.base.errors import IntegrityError
 
-_BOMB_SIZE = 64 << 20
-_BOMB_RATIO = 200
 _HEADER_LIMIT = 1 << 20
 _CHUNK = 1 << 20
 _SIZES = re.compile(rb'^filesizes="([0-9 ]+)"', re.MULTILINE)
@@ -31,30 +29,6 @@ class UnsafeArchiveError(IntegrityError):
 
 class NotMakeselfError(IntegrityError):
     """A `.run` file that is no self-extracting package, or not a whole one."""
-
-
-def leaves(name: str) -> bool:
-    """Tell whether a wheel's member would be installed outside the folder that it belongs to.
-
-    What lies below `NAME.data/SCHEME/` goes to another folder than the rest, so its path counts from there (binary
-    distribution format, "The .data directory"); pip refuses such a wheel.
-    """
-    slashed = name.replace("\\", "/")
-    scheme = re.match(r"(?:\./)*[^/]+\.data/[^/]*/?", slashed)
-    plain = normpath(slashed)
-    if scheme is not None and f"{normpath(f'./{slashed[scheme.end() :]}')}/".startswith("../"):
-        return True
-    return (
-        plain == ".."
-        or plain.startswith(("/", "../"))
-        or "\0" in name
-        or re.match(r"[A-Za-z]:", name) is not None
-    )
-
-
-def swells(size: int, packed: int) -> bool:
-    """Tell whether a member of `packed` bytes that becomes `size` bytes is a decompression bomb."""
-    return size > _BOMB_SIZE and size > _BOMB_RATIO * max(packed, 1)
 
 
 def require_safe(filename: str, members: Iterable[zipfile.ZipInfo]) -> None:

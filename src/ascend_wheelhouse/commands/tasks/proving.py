@@ -8,7 +8,8 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.words import JSON, NPU, path_of, root_of, split_words
+from ascend_wheelhouse.commands.tasks.cell import NPU
+from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of, split_words
 
 
 @task(
@@ -59,7 +60,7 @@ def audit(
     help=JSON
     | {
         "fix": "set what can be set, so that it survives a reboot",
-        "emulation": "say instead what running the other machine's wheelhouse here takes",
+        "emulation": "say instead what running a wheelhouse of the other architecture here takes",
     }
 )
 def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool = False) -> None:

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import NodeError
+from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
 from ..talk import Talk
 from .fitness import HostFinding, Level, cell_findings, disk_finding
@@ -159,7 +159,7 @@ def report(findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk) 
 
 
 def check(root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk) -> int:
-    """Examine the node below `root`, mend it where asked, and print what was found."""
+    """Examine the node below `root`, fix it where asked, and print what was found."""
     host = read_host(root, ascend)
     findings = examine(host, contents)
     changes: list[str] = []
@@ -186,5 +186,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         contents = read_contents(options.manifest.read_bytes()) if options.manifest else None
         return check(options.root, options.ascend, contents, fix=options.fix, talk=talk)
-    except NodeError as error:
+    except WheelhouseError as error:
         return talk.fail(error)

@@ -167,6 +167,11 @@ def read(env: Path) -> dict[str, Any]:
     return {"files": {}, "stack": "an unnamed stack", **facts}
 
 
+def recorded(env: Path) -> dict[str, Any]:
+    """Return what an environment's receipt records, or nothing where it has none yet."""
+    return read(env) if (env / RECEIPT).is_file() else {}
+
+
 def _bad_receipt(env: Path, fault: str) -> BadReceiptError:
     return BadReceiptError(
         f"{env / RECEIPT} is not a receipt: {fault}.",

@@ -1,0 +1,59 @@
+"""Parsing TOML from anywhere: one error for whatever is wrong with a text, however deep or large it is."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.node import documents
+
+_LONGEST = 16 << 20
+_DEEPEST = 60
+
+
+class NotTomlError(ValueError):
+    """A text is not TOML, or no reader can take it."""
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return what a TOML text says.
+
+    Raises:
+        NotTomlError: It is not UTF-8, not TOML, nested deeper than any file of ours, or longer than 16 MiB.
+    """
+    if len(data) > _LONGEST:
+        raise NotTomlError(f"it is {len(data)} bytes long")
+    try:
+        document = tomllib.loads(data.decode())
+        if _depth(document) > _DEEPEST:
+            raise NotTomlError(f"it is nested more than {_DEEPEST} deep")
+    except (ValueError, RecursionError) as error:
+        raise NotTomlError(f"not TOML: {error}") from error
+    return document
+
+
+def read(path: Path, shape: object) -> dict[str, Any]:
+    """Return what a TOML file says, which has that shape (see `node.documents`).
+
+    Raises:
+        NotTomlError: It is not TOML; see `parse`.
+        documents.UnsoundError: It has another shape; the text names the key at fault.
+        OSError: It cannot be read.
+    """
+    document = parse(path.read_bytes())
+    if text := documents.fault(document, shape):
+        raise documents.UnsoundError(text)
+    return document
+
+
+def _depth(value: object) -> int:
+    """Return how deep a document is nested, itself counted; it may be deeper than Python can call."""
+    depth, layer = 0, [value]
+    while layer:
+        depth += 1
+        inner: list[object] = []
+        for one in layer:
+            inner += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        layer = inner
+    return depth
