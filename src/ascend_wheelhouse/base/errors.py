@@ -7,12 +7,16 @@ documented.
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import traceback
 from pathlib import Path
 from typing import ClassVar
 
 from ascend_wheelhouse.base.cell_words import filled
+
+_LONGEST_NAME = 300
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 
 class WheelhouseError(Exception):
@@ -105,6 +109,23 @@ class HostUnfitError(WheelhouseError):
     """This host cannot do what was asked: a tool, a right or a device is missing (exit 10)."""
 
     exit_code = 10
+
+
+class FileTroubleError(HostUnfitError):
+    """The system refused a file or folder, for a reason that no part of this tool foresaw."""
+
+
+def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
+    """Return the error that tells which file the system refused and why, or that of a fault where it was no file."""
+    if error.filename is None and error.errno not in _OF_A_DISK:
+        return unexpected(error)
+    place = str(error.filename or "A file on a disk")
+    shown = place if len(place) <= _LONGEST_NAME else f"{place[:_LONGEST_NAME]}..."
+    return FileTroubleError(
+        f"{shown}: {error.strerror or error}.",
+        why="A path was mistyped, something else lies there, or the file system does not allow it.",
+        next_step="correct the path or what lies there, then the same command again; what was finished is kept",
+    )
 
 
 class UnexpectedError(WheelhouseError):

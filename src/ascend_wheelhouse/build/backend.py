@@ -8,7 +8,6 @@ asked of it only where it fails, since that costs setuptools as long as a quarte
 from __future__ import annotations
 
 import shutil
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -20,6 +19,7 @@ import pyproject_hooks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.job import BuildJob
@@ -113,7 +113,7 @@ class Backend:
 
     def _system(self) -> dict[str, Any]:
         path = self.folder / "pyproject.toml"
-        table = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        table = pyproject.parse(path.read_bytes(), "the source") if path.is_file() else {}
         system: dict[str, Any] = table.get("build-system", {})
         return system
 
