@@ -196,3 +196,15 @@ def test_the_commit_time_is_the_serial_inside_a_repository(tmp_path: Path) -> No
     )
 
     assert serial.decide(None, tmp_path, {}) == 1700000000
+
+
+@pytest.mark.parametrize("stack", ["../../up", "/up", "", ".", "a/b", "a\nb"])
+def test_a_manifest_whose_stack_climbs_is_refused(tmp_path: Path, stack: str) -> None:
+    """The stack's name becomes that of the bundle."""
+    wheelhouse = write_wheelhouse(tmp_path / "x" / "y" / "wheelhouse", stack=stack)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(errors.IntegrityError, match=r"stack is"):
+        bundle_command(wheelhouse, out=tmp_path / "x" / "y", serial=1)
+
+    assert sorted(tmp_path.rglob("*")) == before

@@ -247,7 +247,7 @@ def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     return UnreadableWheelError(
         f"{filename}: what it says of itself cannot be read: {fault}.",
         why="It was built wrongly, or is damaged.",
-        next_step=f"invoke audit tells more of it; take another version than {filename}, or tell the project",
+        next_step=f"take another version than {filename}, or tell the project",
     )
 
 

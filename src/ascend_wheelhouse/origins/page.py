@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from ascend_wheelhouse.base.artifact import Expected
+from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
 
@@ -91,7 +92,7 @@ def local_path(place: str) -> Path | None:
     """Return the path that a place of pip's configuration stands for, None when it is not on this host."""
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path))
-    return None if "://" in place else Path(place).expanduser()
+    return None if "://" in place else at_home(place)
 
 
 def _from_json(page: Page, mentioning: str) -> list[Offer]:

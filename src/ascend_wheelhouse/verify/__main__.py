@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
@@ -107,7 +108,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         wheelhouse=wheelhouse,
         options=options,
         standins=given.standins,
-        reports=reports.resolve(),
+        reports=real(reports),
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
         store=prepare.default_store(),
         keep=_new_folder(given.keep),
@@ -124,7 +125,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
 def _new_folder(named: Path | None) -> Path | None:
     if named is not None and named.exists():
         raise UsageError(f"{named} exists.", next_step="--keep with the name of a new folder")
-    return named.resolve() if named is not None else None
+    return real(named) if named is not None else None
 
 
 def _say(text: str) -> None:

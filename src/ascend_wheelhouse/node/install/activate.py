@@ -75,7 +75,11 @@ def write_doors(env: Path, variables: Mapping[str, str], *, machine: str, ascend
 
 def _assignment(name: str, value: str) -> str:
     if not _NAME.fullmatch(name):
-        raise BadVariableError(f"The manifest sets the variable {name!r}, which no shell can have.")
+        raise BadVariableError(
+            f"The manifest sets the variable {name!r}, which no shell can have.",
+            why="The manifest was not written by this tool, or `environment` in recipes/serving is wrong.",
+            next_step="correct `environment` in recipes/serving, and make the wheelhouse again",
+        )
     return f'if [ -z "${{{name}+set}}" ]; then export {name}={shlex.quote(value)}; fi'
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FaultError, HostUnfitError, NodeError, UsageError
+from ..given import require_sound
 from ..host import fitness
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
@@ -91,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:
+        require_sound(options)
         return _act(options, talk)
     except NodeError as error:
         return talk.fail(error)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import platform
 import shutil
 import subprocess
@@ -17,13 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import supervise
+from .. import documents, supervise
 from ..errors import NodeError, UsageError
+from ..given import require_sound
 from ..host import cann
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
 from ..probes import CATALOGUE
+from ..reading import contents
 from ..scratch import scratch
 from ..talk import Talk
 from . import runner, settings
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=given.json)
     supervise.leave_cleanly()
     try:
+        require_sound(given)
         return _verify(given, talk)
     except NodeError as error:
         return talk.fail(error)
@@ -101,12 +103,11 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
         NoManifestError: There is none, or it is not one.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found["files"], list) and isinstance(found["cell"], dict):
-            return found
-        why = "it lacks the parts that a manifest has"
-    except (OSError, ValueError, KeyError) as error:
-        why = f"{type(error).__name__}: {error}"
+        found: Mapping[str, Any] = documents.read(path.read_bytes(), contents.SHAPE)
+    except (OSError, documents.UnsoundError) as error:
+        why = str(error)
+    else:
+        return found
     raise NoManifestError(
         f"{path} cannot be read as a wheelhouse's manifest.",
         why=why,
