@@ -1,4 +1,4 @@
-"""The developer's doors: `nox -s lint types tests`. Each session is one command in its own environment.
+"""The developer's commands: `nox -s lint types tests`. Each session is one command in its own environment.
 
 The environments come from `lockfiles/dev.txt`, hashed, with the index that pip is configured for: uv makes
 them where it is there, pip elsewhere. What follows `--` goes to pytest: `nox -s tests -- -m 'not network and
@@ -92,7 +92,7 @@ def cluster(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Spoil what is read back: 2,000 cases for each file, option and archive, ten thousand for wheels and objects.
 
-    The test suite itself tries 25 and a thousand. `nox -s fuzz -- -k receipt` takes a part; all of it is an hour and
+    The test suite itself tries 15 and a thousand. `nox -s fuzz -- -k receipt` takes a part; all of it is an hour and
     more of processor time.
     """
     _install(session)
@@ -104,9 +104,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def kills(session: nox.Session) -> None:
-    """Kill every stage at forty moments, drawn by chance from all of its steps; the test suite itself tries eight."""
+    """Kill every stage at forty points, drawn by chance from all of its steps; the test suite itself tries eight."""
     _install(session)
-    session.run("pytest", "tests/kills", *session.posargs, env={"WHEELHOUSE_KILL_MOMENTS": "40"})
+    session.run("pytest", "tests/kills", *session.posargs, env={"WHEELHOUSE_KILL_POINTS": "40"})
 
 
 @nox.session(python=PYTHON)

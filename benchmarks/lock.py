@@ -52,13 +52,13 @@ def question() -> ResolveRequest:
     if lock is None:
         sys.exit("no committed lock for torch 2.8.0 on aarch64: run `invoke lock` first")
     asked = lock.inputs
-    moment = asked.exclude_newer
+    limit = asked.exclude_newer
     return ResolveRequest(
         requirements=asked.requirements,
         constraints=asked.constraints,
         excludes=asked.excludes,
         target=TARGET,
-        exclude_newer=datetime.fromisoformat(moment) if moment else None,
+        exclude_newer=datetime.fromisoformat(limit) if limit else None,
     )
 
 

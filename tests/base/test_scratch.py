@@ -54,7 +54,7 @@ def test_a_folder_whose_maker_was_killed_before_its_lock_is_removed_but_never_on
 
 
 def test_nobody_loses_a_folder_however_making_and_sweeping_meet(tmp_path: Path) -> None:
-    """Each maker writes into its folder while the others sweep at every moment."""
+    """Each maker writes into its folder while the others sweep all the time."""
 
     def work(number: int) -> None:
         for turn in range(60):

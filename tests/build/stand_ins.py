@@ -132,14 +132,21 @@ gcc -fPIC -shared -o libhccl.so -Wl,-soname,libhccl.so hccl.c
 
 @dataclass(frozen=True, kw_only=True)
 class StandIn:
-    """A repository in the place of a real one, and the redirections that lead to it and its submodules."""
+    """A repository in the place of a real one, the commit of its release, and the redirections that lead to it."""
 
     top: Path
     mirrors: Mirrors
+    release: str = ""
 
 
-def torch_npu(servers: Path, *, version: str = "2.6.0") -> StandIn:
-    """Make the stand-in for Ascend/pytorch, with two nested submodules on another host."""
+def torch_npu(servers: Path, *, version: str = "2.8.0.post2", later: str = "") -> StandIn:
+    """Make the stand-in for Ascend/pytorch, with two nested submodules on another host.
+
+    Args:
+        servers: Where the repositories go.
+        version: The release.
+        later: The version that the release's branch has gone on to, if it has.
+    """
     operators, plugin, top = (
         servers / name for name in ("code/operators.git", "code/op-plugin.git", "hub/pytorch.git")
     )
@@ -163,9 +170,14 @@ def torch_npu(servers: Path, *, version: str = "2.6.0") -> StandIn:
         },
     )
     add_submodule(top, "https://code.test/Ascend/op-plugin.git", "third_party/op-plugin", plugin)
-    commit(top, {"README.md": "stand-in\n"})
-    git(top, "branch", f"v{version}-7.3.0")
-    return StandIn(top=top, mirrors=_mirrors(servers))
+    release = commit(top, {"README.md": "stand-in\n"})
+    branch = f"v{version.partition('.post')[0]}-7.3.0"
+    git(top, "branch", branch)
+    if later:
+        git(top, "checkout", "--quiet", branch)
+        commit(top, {"version.txt": f"{later}\n"})
+        git(top, "checkout", "--quiet", "main")
+    return StandIn(top=top, mirrors=_mirrors(servers), release=release)
 
 
 def _mirrors(servers: Path) -> Mirrors:
@@ -241,13 +253,16 @@ class Binary(Distribution):
     def has_ext_modules(self):
         return True
 revision = subprocess.check_output(["git", "rev-parse", "--short=8", "HEAD"]).strip().decode()
-setup(name="NAME", version=os.getenv("VERSION", "1.0.0") + "+" + revision, packages=["NAME"],
+version = os.getenv("VERSION", "1.0.0")
+if os.path.exists("NAME/config.ini"):
+    version = open("NAME/config.ini").read().split()[-1]
+setup(name="NAME", version=version + "+" + revision, packages=["NAME"],
       package_data={"NAME": ["*.so"]}, distclass=Binary)
 """
 
 
-def kernels(servers: Path) -> StandIn:
-    """Make the stand-in for sgl-kernel-npu, with catlass beside it."""
+def kernels(servers: Path, *, config: str = "2026.1.21") -> StandIn:
+    """Make the stand-in for sgl-kernel-npu, with catlass beside it; `config` is the version that its config.ini has."""
     catlass, top = servers / "code/catlass.git", servers / "hub/sgl-kernel-npu.git"
     commit(catlass, {"include/catlass.hpp": "// catlass\n"})
     git(catlass, "branch", "catlass-v1-stable")
@@ -257,6 +272,7 @@ def kernels(servers: Path) -> StandIn:
         for file, text in {"setup.py": _KERNEL_SETUP, f"{name}/__init__.py": "", f"{name}/.keep": ""}.items()
     }
     files = {
+        "python/sgl_kernel_npu/sgl_kernel_npu/config.ini": f"[global]\nversion = {config}\n",
         "CMakeLists.txt": _CMAKE,
         "build.sh": _BUILD,
         "csrc/kernel.cpp": _KERNEL,

@@ -90,10 +90,29 @@ def test_a_backend_that_wants_the_network_is_told_for_which_host(bench: Bench, t
         built(bench, project(tmp_path, begins=begins))
 
 
-def test_a_backend_that_is_not_there_is_told(bench: Bench, tmp_path: Path) -> None:
-    text = PUBLISHED.replace('build-backend = "backend"', 'build-backend = "elsewhere"')
-    with pytest.raises(BackendUnusableError, match="The build backend elsewhere of server cannot be used"):
+@pytest.mark.parametrize(
+    ("stated", "instead", "told"),
+    [
+        ('build-backend = "backend"', 'build-backend = "elsewhere"', "Backend 'elsewhere' is not available"),
+        ("requires = []", "", "`requires` is a required property"),
+        ('backend-path = ["."]', 'backend-path = ["../.."]', "paths must be inside source tree"),
+    ],
+)
+def test_a_build_system_that_cannot_be_used_is_told(
+    stated: str, instead: str, told: str, bench: Bench, tmp_path: Path
+) -> None:
+    text = PUBLISHED.replace(stated, instead)
+    assert text != PUBLISHED
+    with pytest.raises(
+        BackendUnusableError, match=rf"^The build backend of server cannot be used: .*{told}[^.]*\.\n"
+    ):
         built(bench, sdist(tmp_path, {"pyproject.toml": text}))
+
+
+def test_a_project_without_a_project_file_wants_setuptools(bench: Bench, tmp_path: Path) -> None:
+    path = sdist(tmp_path, {"pyproject.toml": "", "setup.py": "import setuptools; setuptools.setup()"})
+    with pytest.raises(EnvironmentIncompleteError, match=r"^server wants setuptools .* to build"):
+        built(bench, path)
 
 
 def test_a_wheel_for_another_machine_cannot_be_part_of_the_environment(bench: Bench, tmp_path: Path) -> None:

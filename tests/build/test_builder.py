@@ -27,7 +27,7 @@ from ascend_wheelhouse.store.store import Store
 
 pytestmark = pytest.mark.network
 
-NPU_CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5"})
+NPU_CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2"})
 HEADER = {"url": HEADER_URL, "sha256": HEADER_SHA256}
 
 
@@ -59,7 +59,7 @@ def built(bench: Bench, sources: Sources) -> BuiltWheel:
 
 def changed(sources: Sources, npu: StandIn, files: dict[str, str], bench: Bench) -> Sources:
     """Return the sources of a new commit on a branch of its own."""
-    git(npu.top, "checkout", "--quiet", "-B", "trial", "v2.6.0-7.3.0")
+    git(npu.top, "checkout", "--quiet", "-B", "trial", "v2.8.0-7.3.0")
     commit(npu.top, files)
     recipe = npu_recipe()
     (origin,) = (one for one in recipe.origins if one.kind == "git")
@@ -70,7 +70,7 @@ def changed(sources: Sources, npu: StandIn, files: dict[str, str], bench: Bench)
 
 
 def test_torch_npus_recipe_builds_its_stand_in_without_a_network(built: BuiltWheel) -> None:
-    assert built.filename.startswith("torch_npu-2.6.0-cp311-cp311-manylinux")
+    assert built.filename.startswith("torch_npu-2.8.0.post2-cp311-cp311-manylinux")
     assert built.sandbox == "bubblewrap"
     assert built.toolchain["gcc"].startswith("gcc")
 
@@ -81,14 +81,14 @@ def test_the_wheel_has_every_generated_part_and_leaves_cann_to_the_host(
     with zipfile.ZipFile(bench.store.path(built.sha256)) as wheel:
         version = wheel.read("torch_npu/version.py").decode()
         names = wheel.namelist()
-    assert "__version__ = '2.6.0'" in version
+    assert "__version__ = '2.8.0.post2'" in version
     assert any(name.startswith("torch_npu/_C") for name in names)
     assert not any("hccl" in name for name in names)
 
 
 def test_the_branch_for_a_torch_outside_the_table_is_found_on_the_server(sources: Sources) -> None:
     table = sources.as_dict()["git"]
-    assert table["ref"] == "v2.6.0-7.3.0"
+    assert table["ref"] == "v2.8.0-7.3.0"
     assert [row["path"] for row in table["modules"]] == [
         ".",
         "third_party/op-plugin",
@@ -155,7 +155,7 @@ PATCH = """--- a/torch_npu/__init__.py
 def test_a_patch_gives_another_key_and_is_in_the_wheel(
     bench: Bench, sources: Sources, built: BuiltWheel, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "torch-npu" / ">=2.6,<2.7"
+    folder = tmp_path / "torch-npu" / ">=2.8,<2.9"
     folder.mkdir(parents=True)
     (folder / "01-mark.patch").write_text(PATCH)
     patched = replace(bench, patches=tmp_path).lock(npu_recipe(), NPU_CELL)

@@ -72,9 +72,9 @@ def test_the_same_steps_give_the_same_wheel_in_a_container_under_another_key(tmp
     toolchain = find_toolchain({}, probe=container.probe)
     interpreter = container.interpreter("3.11")
     wheels = []
-    for name, room in (("sealed", find_sandbox()), ("image", container)):
+    for name, sandbox in (("sealed", find_sandbox()), ("image", container)):
         job, store = tiny_job(tmp_path / name, CELL)
-        builder = Builder(store=store, sandbox=room, emit=silent, interpreter=lambda _: interpreter)
+        builder = Builder(store=store, sandbox=sandbox, emit=silent, interpreter=lambda _: interpreter)
         wheels += builder.build(job, toolchain)
     sealed, contained = wheels
     assert contained.sha256 == sealed.sha256

@@ -140,9 +140,9 @@ def test_the_other_rooms_give_the_same_wheel_and_say_which_they_are(
     sandbox: Namespaces | Unsealed, tmp_path: Path
 ) -> None:
     wheels = []
-    for name, room in (("sealed", find_sandbox()), ("other", sandbox)):
+    for name, one in (("sealed", find_sandbox()), ("other", sandbox)):
         job, store = tiny_job(tmp_path / name, CELL)
-        wheels += Builder(store=store, sandbox=room, emit=silent).build(job, find_toolchain({}))
+        wheels += Builder(store=store, sandbox=one, emit=silent).build(job, find_toolchain({}))
     sealed, other = wheels
     assert other.sha256 == sealed.sha256
     assert other.sandbox == sandbox.name

@@ -43,7 +43,7 @@ pytestmark = [
 ]
 
 IMAGE = "localhost/wheelhouse-builder:1"
-CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5", "xxhash": "3.6.0"})
+CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2", "xxhash": "3.6.0"})
 PACKAGES = (
     *("python3.11", "libpython3.11-dev", "gcc", "g++", "libc6-dev", "binutils", "make", "git"),
     *("bash", "dash", "coreutils", "libc-bin", "sed", "grep", "findutils", "hostname"),
@@ -56,17 +56,17 @@ cgroups = "disabled"
 [engine]
 cgroup_manager = "cgroupfs"
 """
-_PODMAN = 'exec {podman} --root {room}/storage --runroot {room}/run --tmpdir {room}/tmp "$@"'
+_PODMAN = 'exec {podman} --root {folder}/storage --runroot {folder}/run --tmpdir {folder}/tmp "$@"'
 # A host may lack CAP_SYS_RESOURCE, and have cgroups of both kinds, which crun refuses: then it gets cgroups of its own.
 _NARROW = """
-export CONTAINERS_CONF={room}/containers.conf
+export CONTAINERS_CONF={folder}/containers.conf
 exec unshare --mount --propagation private -- sh -c '
 umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && {podman}' podman "$@"
 """
 
 
 @pytest.fixture(scope="module")
-def room() -> Iterator[Path]:
+def folder() -> Iterator[Path]:
     """Where podman keeps everything; it refuses a run folder of more than 50 characters."""
     folder = Path(tempfile.mkdtemp(prefix="wh-"))
     yield folder
@@ -75,15 +75,15 @@ def room() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def engine(room: Path) -> Iterator[str]:
+def engine(folder: Path) -> Iterator[str]:
     """Put a `podman` on PATH that has the image, with storage of its own; skip where it runs no container."""
-    (room / "containers.conf").write_text(_CONF)
-    podman = _PODMAN.format(podman=shutil.which("podman"), room=room)
-    program = room / "bin" / "podman"
+    (folder / "containers.conf").write_text(_CONF)
+    podman = _PODMAN.format(podman=shutil.which("podman"), folder=folder)
+    program = folder / "bin" / "podman"
     program.parent.mkdir()
     root = debian_root(os.uname().machine, PACKAGES, default_store())
     reasons = []
-    for script in (podman, _NARROW.format(podman=podman, room=room)):
+    for script in (podman, _NARROW.format(podman=podman, folder=folder)):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         try:
@@ -151,7 +151,7 @@ def test_torch_npus_stand_in_is_built_in_the_image(tmp_path: Path) -> None:
     header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
     recipe = recipe_of("torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[header])
     wheel = built(Bench(root=tmp_path / "store", mirrors=stand_in.mirrors), recipe, CELL)
-    assert wheel.filename.startswith("torch_npu-2.6.0")
+    assert wheel.filename.startswith("torch_npu-2.8.0.post2")
     assert "linux_" in wheel.filename
 
 

@@ -51,7 +51,7 @@ def assert_bit_equal(report: ReproduceReport) -> None:
 def test_torch_npus_stand_in_is_bit_equal(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path / "store", mirrors=torch_npu(tmp_path / "servers").mirrors)
     table = {"requirements": SMALL, "toolchain": {}, "variants": [], "downloads": [HEADER], "memory_mb": 512}
-    recipe, where = recipe_of("torch-npu", **table), cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5"})
+    recipe, where = recipe_of("torch-npu", **table), cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2"})
     assert_bit_equal(bench.reproduce(recipe, where, bench.lock(recipe, where)))
 
 

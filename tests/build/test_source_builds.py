@@ -23,14 +23,14 @@ from ascend_wheelhouse.store.git_source import bundle_of
 
 pytestmark = pytest.mark.network
 
-CELL = cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5"})
+CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2"})
 HEADER = {"url": HEADER_URL, "sha256": HEADER_SHA256}
 RECIPE = recipe_of(
     "torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[HEADER], memory_mb=512
 )
 ANSWER = ToBuild(
     recipe=RECIPE,
-    version="2.6.0.post5",
+    version="2.8.0.post2",
     origin=next(one for one in RECIPE.origins if isinstance(one, GitOrigin)),
 )
 
@@ -55,7 +55,7 @@ def locked(bench: Bench) -> LockedSource:
 @pytest.fixture
 def branch(stand_in: StandIn) -> Iterator[str]:
     """The branch that the lock names, put back at the end."""
-    name = "v2.6.0-7.3.0"
+    name = "v2.8.0-7.3.0"
     before = git(stand_in.top, "rev-parse", name)
     yield name
     git(stand_in.top, "checkout", "--quiet", "main")
@@ -91,7 +91,7 @@ def test_a_locked_source_reads_back_from_its_file_and_builds(
     assert builds(bench).sources(again, RECIPE) == builds(bench).sources(locked, RECIPE)
     wheel = build_one(builds(bench, offline=True), RECIPE, again, bench.workshop)
     assert isinstance(wheel, LockedFile)
-    assert (wheel.name, wheel.version, wheel.component) == ("torch-npu", "2.6.0", "torch-npu")
+    assert (wheel.name, wheel.version, wheel.component) == ("torch-npu", "2.8.0.post2", "torch-npu")
     assert bench.store.has(wheel.sha256)
 
 

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from ascend_wheelhouse.base.toml_file import Known
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.spec import BuildSpec, BuildTable, RecipeBuildError
+from ascend_wheelhouse.cells.placeholders import RecipeBuildError
+from ascend_wheelhouse.cells.spec import BuildSpec, BuildTable
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -1,4 +1,4 @@
-"""A bundle that was killed at any moment: invisible until whole, finished by the next run, never wrong."""
+"""A bundle that was killed at any point: invisible until whole, finished by the next run, never wrong."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_finishes(
     big: Path, tmp_path: Path, split: str
 ) -> None:
     whole = bundle_command(big, out=tmp_path / "whole.tar", serial=1).paths[0].read_bytes()
-    draw = random.Random(6)  # noqa: S311 - any moments will do, the same in every run
+    draw = random.Random(6)  # noqa: S311 - any points will do, the same in every run
     out = tmp_path / "b.tar"
 
     for written in sorted(draw.randrange(1, len(whole) // 4) for _ in range(3)):

@@ -34,14 +34,14 @@ class Scene:
 
     members: Members
     signer: Signer
-    room: Path
+    place: Path
     planted: bytes
     bytecode: bytes
 
     @property
     def ran(self) -> bool:
         """Whether the attacker's code was run."""
-        return (self.room / "ran").exists()
+        return (self.place / "ran").exists()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def scene(tmp_path: Path, sound: Members, signer: Signer) -> Scene:
     source.write_bytes(planted)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     py_compile.compile(str(source), str(target), invalidation_mode=mode)
-    return Scene(members=sound, signer=signer, room=tmp_path, planted=planted, bytecode=target.read_bytes())
+    return Scene(members=sound, signer=signer, place=tmp_path, planted=planted, bytecode=target.read_bytes())
 
 
 def _printed(document: str, which: str) -> str:
@@ -83,14 +83,14 @@ def _run(
         "DIGEST": hashlib.sha256(dict(scene.members)[INSTALLER]).hexdigest(),
         "SHA256:...": known.fingerprint,
         "ssh-ed25519 AAAA...": known.public_line,
-        "/opt/sglang-npu": str(scene.room / "prefix"),
+        "/opt/sglang-npu": str(scene.place / "prefix"),
     }
     for name, value in filled.items():
         commands = commands.replace(name, value)
-    tools = scene.room / "bin"
+    tools = scene.place / "bin"
     tools.mkdir()
     (tools / "python3.11").symlink_to(sys.executable)
-    env = {"PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin", "HOME": str(scene.room)}
+    env = {"PATH": f"{tools}:/usr/local/bin:/usr/bin:/bin", "HOME": str(scene.place)}
     return subprocess.run(
         ["sh", "-c", commands],
         cwd=cwd,
@@ -174,21 +174,21 @@ FILES_TOO_MANY: dict[str, Callable[[Scene], bytes]] = {
 
 
 def _write(scene: Scene, attack: Callable[[Scene], bytes], name: str) -> Path:
-    room = scene.room / "room"
-    room.mkdir()
-    (room / name).write_bytes(attack(scene))
-    return room
+    media = scene.place / "media"
+    media.mkdir()
+    (media / name).write_bytes(attack(scene))
+    return media
 
 
 @pytest.mark.parametrize(("document", "name"), [("bundle.md", "NAME.tar"), ("install.md", "BUNDLE.tar")])
 def test_the_hand_check_of_a_bundle_installs_a_sound_one(document: str, name: str, scene: Scene) -> None:
-    room = _write(scene, lambda one: join(one.members), name)
+    media = _write(scene, lambda one: join(one.members), name)
 
-    done = _run(_printed(document, "of a bundle"), room, scene)
+    done = _run(_printed(document, "of a bundle"), media, scene)
 
     assert done.returncode == 0, done.stderr
     assert "install.py: OK" in done.stdout
-    assert (scene.room / "prefix/current/receipt.json").is_file()
+    assert (scene.place / "prefix/current/receipt.json").is_file()
 
 
 @pytest.mark.parametrize("attack", OTHER_INSTALLERS | FILES_TOO_MANY)
@@ -196,20 +196,20 @@ def test_the_hand_check_of_a_bundle_installs_a_sound_one(document: str, name: st
 def test_the_hand_check_of_a_bundle_runs_nothing_of_an_attackers(
     document: str, name: str, attack: str, scene: Scene
 ) -> None:
-    room = _write(scene, (OTHER_INSTALLERS | FILES_TOO_MANY)[attack], name)
+    media = _write(scene, (OTHER_INSTALLERS | FILES_TOO_MANY)[attack], name)
 
-    done = _run(_printed(document, "of a bundle"), room, scene)
+    done = _run(_printed(document, "of a bundle"), media, scene)
 
     assert done.returncode == (1 if attack in OTHER_INSTALLERS else 5), done.stderr
     assert ("install.py: OK" in done.stdout) == (attack in FILES_TOO_MANY)
     assert not scene.ran
-    assert not (scene.room / "prefix").exists()
+    assert not (scene.place / "prefix").exists()
 
 
 @pytest.mark.parametrize("attack", OTHER_INSTALLERS | FILES_TOO_MANY)
 def test_the_hand_check_of_an_unpacked_folder_runs_nothing_of_an_attackers(attack: str, scene: Scene) -> None:
-    room = _write(scene, (OTHER_INSTALLERS | FILES_TOO_MANY)[attack], "b.tar")
-    folder = room / "folder"
+    media = _write(scene, (OTHER_INSTALLERS | FILES_TOO_MANY)[attack], "b.tar")
+    folder = media / "folder"
     folder.mkdir()
     subprocess.run(["tar", "-xf", "../b.tar"], cwd=folder, check=True)
 
@@ -217,28 +217,28 @@ def test_the_hand_check_of_an_unpacked_folder_runs_nothing_of_an_attackers(attac
 
     assert done.returncode == (1 if attack in OTHER_INSTALLERS else 5), done.stderr
     assert not scene.ran
-    assert not (scene.room / "prefix").exists()
+    assert not (scene.place / "prefix").exists()
 
 
 def test_the_hand_check_of_an_unpacked_folder_installs_a_sound_one(scene: Scene) -> None:
-    room = _write(scene, lambda one: join(one.members), "b.tar")
-    folder = room / "folder"
+    media = _write(scene, lambda one: join(one.members), "b.tar")
+    folder = media / "folder"
     folder.mkdir()
     subprocess.run(["tar", "-xf", "../b.tar"], cwd=folder, check=True)
 
     done = _run(_printed("install.md", "of a folder"), folder, scene)
 
     assert done.returncode == 0, done.stderr
-    assert (scene.room / "prefix/current/receipt.json").is_file()
+    assert (scene.place / "prefix/current/receipt.json").is_file()
 
 
 @pytest.mark.parametrize("attack", [None, *OTHER_INSTALLERS])
 def test_the_hand_check_by_the_key_takes_the_digest_from_the_signed_manifest(
     attack: str | None, scene: Scene
 ) -> None:
-    room = _write(scene, OTHER_INSTALLERS[attack] if attack else lambda one: join(one.members), "NAME.tar")
+    media = _write(scene, OTHER_INSTALLERS[attack] if attack else lambda one: join(one.members), "NAME.tar")
 
-    done = _run(_printed("bundle.md", "by the key"), room, scene)
+    done = _run(_printed("bundle.md", "by the key"), media, scene)
 
     assert (done.returncode == 0) == (attack is None), done.stderr
     assert ("install.py: OK" in done.stdout) == (attack is None)
@@ -246,9 +246,9 @@ def test_the_hand_check_by_the_key_takes_the_digest_from_the_signed_manifest(
 
 
 def test_a_key_of_somebody_else_fails_the_hand_check_by_the_key(scene: Scene, stranger: Signer) -> None:
-    room = _write(scene, lambda one: join(one.members), "NAME.tar")
+    media = _write(scene, lambda one: join(one.members), "NAME.tar")
 
-    done = _run(_printed("bundle.md", "by the key"), room, scene, stranger)
+    done = _run(_printed("bundle.md", "by the key"), media, scene, stranger)
 
     assert done.returncode != 0
     assert "OK" not in done.stdout
@@ -276,12 +276,12 @@ def test_no_document_proposes_a_check_that_looks_away() -> None:
 def test_the_installer_imports_nothing_that_lies_beside_it(
     scene: Scene, planted: str, isolated: list[str]
 ) -> None:
-    (scene.room / INSTALLER).write_bytes(build_installer())
-    (scene.room / planted).parent.mkdir(parents=True, exist_ok=True)
-    (scene.room / planted).write_bytes(scene.bytecode if planted.endswith(".pyc") else scene.planted)
+    (scene.place / INSTALLER).write_bytes(build_installer())
+    (scene.place / planted).parent.mkdir(parents=True, exist_ok=True)
+    (scene.place / planted).write_bytes(scene.bytecode if planted.endswith(".pyc") else scene.planted)
 
     words = [sys.executable, *isolated, INSTALLER, "--help"]
-    done = subprocess.run(words, cwd=scene.room, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=scene.place, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert not scene.ran

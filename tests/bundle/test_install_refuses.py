@@ -37,9 +37,9 @@ def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
 def test_nothing_is_installed_from_a_changed_bundle_and_the_running_environment_is_untouched(
     name: str, draft: Draft, signer: Signer, stranger: Signer, prefix: Path, tmp_path: Path
 ) -> None:
-    room = tmp_path / "media"
-    room.mkdir()
-    path = TAMPERINGS[name](Scene(draft=draft, stranger=stranger, folder=room))
+    media = tmp_path / "media"
+    media.mkdir()
+    path = TAMPERINGS[name](Scene(draft=draft, stranger=stranger, folder=media))
     before = _state(prefix)
 
     words = ["--prefix", str(prefix), "--bundle", str(path), "--trusted-key", signer.fingerprint]

@@ -20,7 +20,7 @@ from bundle_fixtures import FILES, Draft, join, write_wheelhouse
 
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
 from ascend_wheelhouse.bundle.pack import OldInstallerError
-from ascend_wheelhouse.commands import bundle as door
+from ascend_wheelhouse.commands import bundle as command
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.folder.installer import NODE, build_installer
 from ascend_wheelhouse.folder.signing import Signer
@@ -110,8 +110,8 @@ def test_packing_and_proving_tell_the_digest_to_write_down(
 ) -> None:
     bundle = tmp_path / "b.tar"
     for json_wanted in (False, True):
-        door.main(
-            door.PackOptions(
+        command.main(
+            command.PackOptions(
                 root=tmp_path,
                 wheelhouse=wheelhouse,
                 out=bundle,
@@ -121,7 +121,7 @@ def test_packing_and_proving_tell_the_digest_to_write_down(
             )
         )
         packed = capsys.readouterr().out
-        door.main(door.ProveOptions(bundle=bundle, trusted_key=signer.fingerprint, json=json_wanted))
+        command.main(command.ProveOptions(bundle=bundle, trusted_key=signer.fingerprint, json=json_wanted))
         proven = capsys.readouterr().out
         if json_wanted:
             assert json.loads(packed)["installer"] == json.loads(proven)["installer"] == DIGEST

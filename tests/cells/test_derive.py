@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.compatibility import UnknownCannError, load_compatibility, torchvision_for
+from ascend_wheelhouse.cells.compatibility import (
+    TorchNpuRow,
+    UnknownCannError,
+    load_compatibility,
+    torchvision_for,
+)
 from ascend_wheelhouse.cells.derive import BadVersionError, UnknownTorchError, cell_for
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
@@ -91,3 +96,9 @@ def test_the_branch_of_a_release_comes_from_the_table() -> None:
     row = load_compatibility(RECIPES).row("2.8.0.post2")
     assert row is not None
     assert row.branch == "v2.8.0-7.3.0"
+    assert row.release == row.commit == "729dda3516b997462560a1e12b06a8efb9288494"
+
+
+def test_a_release_without_a_known_commit_is_its_branch() -> None:
+    row = TorchNpuRow(version="2.8.0.post2", torch="2.8.0", ascend="7.3.0", cann="8.5.0")
+    assert row.release == "v2.8.0-7.3.0"

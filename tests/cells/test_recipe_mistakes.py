@@ -132,7 +132,7 @@ MISTAKES = [
     Mistake("triton-ascend.toml", "", "", "post_install[1].target", "value", "a path below its folder"),
     Mistake(
         "torch-npu.toml",
-        'ref = "{branch}"',
+        'ref = "{release}"',
         'ref = "{brunch}"',
         "origins[3] (git).ref",
         "value",

@@ -4,8 +4,8 @@ from ascend_wheelhouse.console.times import Times
 
 def test_times_pass_events_on_and_tell_how_long_a_job_took() -> None:
     passed: list[Event] = []
-    moments = iter([10.0, 12.5])
-    times = Times(passed.append, clock=lambda: next(moments))
+    readings = iter([10.0, 12.5])
+    times = Times(passed.append, clock=lambda: next(readings))
     events: list[Event] = [JobStarted(job="a.whl", action="fetch"), JobFinished(job="a.whl", outcome="done")]
     for event in events:
         times(event)

@@ -22,7 +22,8 @@ from invoke.parser import Parser
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
-from ascend_wheelhouse.base.cell_words import MARK, UNKNOWN, own_words, stated_words
+from ascend_wheelhouse.base.cell_words import own_words, stated_words
+from ascend_wheelhouse.node.errors import CELL, UNKNOWN_CELL
 from ascend_wheelhouse.verify.__main__ import main as verify_main
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ DOCUMENTS = [
 SESSIONS = set(
     re.findall(r"^def ([a-z]\w*)\(session", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)
 )
-SAMPLES = {"task": "wheelhouse", "MARK": MARK, "UNKNOWN": UNKNOWN}
+SAMPLES = {"task": "wheelhouse", "CELL": CELL, "UNKNOWN_CELL": UNKNOWN_CELL}
 QUOTED = re.compile(r"`([^`]+)`")
 BARE = re.compile(
     r"(?<![\w`/.-])((?:invoke|nox)(?: (?!\s)[^,;()`\n]*?)?)(?=  |[,;()`\n]|\.?$|\. )", re.MULTILINE
@@ -116,7 +117,7 @@ def in_recipes() -> list[Proposed]:
     found = []
     for path in (ROOT / "recipes").glob("*.toml"):
         supply = tomllib.loads(path.read_text("utf-8")).get("supply", "")
-        filled = re.sub(r"\{\w+\}", "SAMPLE", supply.replace(MARK, UNKNOWN))
+        filled = re.sub(r"\{\w+\}", "SAMPLE", supply.replace(CELL, UNKNOWN_CELL))
         found += [Proposed(path.name, command) for command in _commands(filled)]
     return found
 
@@ -150,7 +151,7 @@ def parser() -> Parser:
 
 def _fault(command: str, parser: Parser, *, of_a_cell: bool) -> str:
     """Return why a command cannot be typed as it stands, or nothing."""
-    words = shlex.split(command.replace(MARK, UNKNOWN))
+    words = shlex.split(command.replace(CELL, UNKNOWN_CELL))
     own, _, _passed_on = (list(part) for part in _split(words[1:]))
     if words[0] == "nox":
         named = own[1:] if own[:1] == ["-s"] else []
@@ -188,7 +189,7 @@ def test_every_command_of_a_message_can_be_typed_and_is_about_the_users_cell(par
 
 def test_every_command_of_a_recipe_or_a_lock_can_be_typed_and_is_about_its_cell(parser: Parser) -> None:
     proposed = [*in_recipes(), *in_locks()]
-    assert {"invoke vendor FILE", f"invoke build deep-ep {UNKNOWN}"} <= {one.command for one in proposed}
+    assert {"invoke vendor FILE", f"invoke build deep-ep {UNKNOWN_CELL}"} <= {one.command for one in proposed}
     faults = {one: _fault(one.command, parser, of_a_cell=True) for one in proposed}
     assert {one: fault for one, fault in faults.items() if fault} == {}
 

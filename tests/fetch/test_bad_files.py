@@ -22,7 +22,8 @@ from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.wheels.wheel_names import BrokenWheelError, WheelNamesDifferError
+from ascend_wheelhouse.wheels.wheel import BadWheelError
+from ascend_wheelhouse.wheels.wheel_names import WheelNamesDifferError
 
 pytest_plugins = ["fetch_fixtures"]
 
@@ -92,7 +93,7 @@ def _nowhere(index: Index, download: Download) -> Download:
         (_nowhere, (faults.RedirectError, 4)),
         (_renamed, (WheelNamesDifferError, 5)),
         (_other_version, (WheelNamesDifferError, 5)),
-        (_truncated_at_the_origin, (BrokenWheelError, 5)),
+        (_truncated_at_the_origin, (BadWheelError, 5)),
     ],
 )
 def test_a_bad_file_is_told_and_never_kept(

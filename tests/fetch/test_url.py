@@ -85,8 +85,8 @@ def test_a_member_of_an_archive_is_brought(
 
 
 def test_a_member_that_climbs_out_is_named_by_its_last_part(index: Index, store: Store, http: Http) -> None:
-    index.raw["/a"] = ("application/octet-stream", _tar("../../evil.txt", b"x"))
-    assert Releases(store, http).member(f"{index.url}/a", "*.txt").filename == "evil.txt"
+    index.raw["/a"] = ("application/octet-stream", _tar("../../evil.bin", b"x"))
+    assert Releases(store, http).member(f"{index.url}/a", "*.bin").filename == "evil.bin"
 
 
 def test_no_member_or_several_are_told(index: Index, store: Store, http: Http) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import WheelhouseError
-from ascend_wheelhouse.node.errors import NodeError
 
 _REPORTED = {7, 9}
 """Codes that a whole report may end with, which stands on standard output."""
@@ -48,7 +47,7 @@ def run(act: Callable[[], object]) -> Ended:
     return Ended(status=status if isinstance(status, int) else 1, out=_text(out), err=_text(err))
 
 
-def require_error(error: WheelhouseError | NodeError) -> None:
+def require_error(error: WheelhouseError) -> None:
     """Hold an error to the same property."""
     assert error.exit_code in DOCUMENTED
     assert error.what

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "15"))
 """Cases for each file and each task; `nox -s fuzz` tries 2,000."""
 
 fuzzed = settings(

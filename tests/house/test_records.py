@@ -7,8 +7,6 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "src" / "ascend_wheelhouse"
 COLUMNS = {"filename", "size", "sha256"}
-MIRRORED = "node/errors.py"
-"""The node's half of `base/errors.py`: it runs where the package is not installed, with the same exit codes."""
 
 
 def classes() -> Iterator[tuple[str, ast.ClassDef]]:
@@ -32,15 +30,8 @@ def declared(kind: ast.ClassDef) -> set[str]:
 def test_no_two_classes_have_one_name() -> None:
     places = defaultdict(list)
     for module, kind in classes():
-        if module != MIRRORED:
-            places[kind.name].append(module)
+        places[kind.name].append(module)
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
-
-
-def test_what_the_node_mirrors_is_named_as_in_the_errors_of_the_package_alone() -> None:
-    mirrored = {kind.name for module, kind in classes() if module == MIRRORED}
-    shared = {module for module, kind in classes() if kind.name in mirrored}
-    assert shared <= {MIRRORED, "base/errors.py"}
 
 
 def test_no_record_but_the_artifact_declares_name_size_and_digest_of_a_file() -> None:

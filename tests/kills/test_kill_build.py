@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from kill_points import Stage, State
 from making_builds import cell
-from moments import Stage, State
 from starter import Command, Starter
 from tiny import tiny_job
 
@@ -35,8 +35,8 @@ def _built(place: Path) -> State:
 
 def _lying_about(place: Path) -> list[str]:
     """Return folders of builds and half files."""
-    rooms = ("builds", "incoming")
-    return [path.name for room in rooms for path in (place / "store" / room).glob("*")]
+    folders = ("builds", "incoming")
+    return [path.name for folder in folders for path in (place / "store" / folder).glob("*")]
 
 
 def _sound(place: Path) -> None:

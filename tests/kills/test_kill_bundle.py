@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from bundle_fixtures import FILES, LONG_NAME, TORCH, write_wheelhouse
-from moments import Stage, in_sight, out_of_sight
+from kill_points import Stage, in_sight, out_of_sight
 from starter import INVOKE, Command, Starter
 
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle

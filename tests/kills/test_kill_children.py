@@ -11,29 +11,29 @@ from ended_at import ONCE_STARTED
 from starter import Command, Starter
 
 _FOR_EVER = '["sleep", "infinity"]'
-_DOORS = {
+_MODULES = {
     "run": f"from ascend_wheelhouse.base.process import run\nrun({_FOR_EVER})",
     "run in a group": f"from ascend_wheelhouse.base.process import run\nrun({_FOR_EVER}, own_group=True)",
     "logged": "from pathlib import Path\nfrom ascend_wheelhouse.base.process import run_logged\n"
     f"run_logged({_FOR_EVER}, log=Path('log'), on_line=print)",
     "piped": "from ascend_wheelhouse.base.process import piped\n"
     f"with piped({_FOR_EVER}) as (_, answer):\n    answer.read()",
-    "on a node": "from pathlib import Path\nfrom ascend_wheelhouse.node.command import run\n"
+    "on a node": "from pathlib import Path\nfrom ascend_wheelhouse.node.install.command import run\n"
     f"run({_FOR_EVER}, log=Path('log'))",
 }
 
 
 @pytest.fixture(scope="module")
 def starter() -> Iterator[Starter]:
-    """A process that has imported both doors."""
-    with Starter("ascend_wheelhouse.base.process", "ascend_wheelhouse.node.command") as started:
+    """A process that has imported both modules that start processes."""
+    with Starter("ascend_wheelhouse.base.process", "ascend_wheelhouse.node.install.command") as started:
         yield started
 
 
-@pytest.mark.parametrize("door", _DOORS)
-def test_no_program_outlives_the_run_that_started_it(tmp_path: Path, starter: Starter, door: str) -> None:
+@pytest.mark.parametrize("module", _MODULES)
+def test_no_program_outlives_the_run_that_started_it(tmp_path: Path, starter: Starter, module: str) -> None:
     program = tmp_path / "program.py"
-    program.write_text(_DOORS[door])
+    program.write_text(_MODULES[module])
     killed = starter.run(Command(words=[program], cwd=tmp_path), ONCE_STARTED)
     assert killed.status == -signal.SIGKILL, killed.text
     assert starter.left_over(10) == []

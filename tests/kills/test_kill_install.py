@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from moments import Stage, tree
+from kill_points import Stage, tree
 from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
 from starter import Command, Starter
 
@@ -38,14 +38,14 @@ def _prepare(origin: Path, words: Sequence[str], place: Path) -> Command:
 
 
 def _in_use(place: Path) -> dict[str, str]:
-    """Return what the doors lead to, and the files of the environment in use."""
+    """Return what the entries lead to, and the files of the environment in use."""
     current = place / PREFIX / "current"
     if not current.exists():
         return {}
-    doors = {name: str((place / PREFIX / name).readlink()) for name in ("run", "activate")}
+    entries = {name: str((place / PREFIX / name).readlink()) for name in ("run", "activate")}
     site = next(current.glob("lib/python3.*/site-packages"))
     found = {name: digest for name, digest in tree(site).items() if Path(name).name not in _OF_THE_DAY}
-    return {**doors, **found, "manifest": tree(current / "manifest.json")["manifest.json"]}
+    return {**entries, **found, "manifest": tree(current / "manifest.json")["manifest.json"]}
 
 
 def _lying_about(place: Path) -> list[str]:

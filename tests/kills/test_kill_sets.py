@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bundle_fixtures import write_wheelhouse
+from kill_points import Stage, in_sight, out_of_sight, tree
 from making_builds import cell
-from moments import Stage, in_sight, out_of_sight, tree
 from small_world import recipes_into, wheel
 from starter import INVOKE, Command, Starter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from index_server import Index, serving
-from moments import Stage, State, in_sight, out_of_sight, tree
+from kill_points import Stage, State, in_sight, out_of_sight, tree
 from small_world import World, found, wheel
 from starter import INVOKE, TEMPORARY, Command, Starter
 
@@ -64,7 +64,7 @@ def _houses(place: Path) -> State:
 def _rest(place: Path) -> list[str]:
     """Return half files of the store, of the lock and beside the wheelhouse, and what a build left."""
     store = place / "store"
-    left = [path.name for room in ("incoming", "builds") for path in (store / room).glob("*")]
+    left = [path.name for folder in ("incoming", "builds") for path in (store / folder).glob("*")]
     left += out_of_sight(place / "wheelhouse") + out_of_sight(place / "lockfiles" / _STACK)
     left += [path.name for path in (place / "wheelhouse" / ".state").iterdir() if path.name.startswith(".")]
     return left

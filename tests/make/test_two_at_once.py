@@ -88,7 +88,7 @@ def _in_process(work: Callable[[], None], start: Barrier, seed: int) -> None:
 
 
 def _together(seed: int, *works: Callable[[], None]) -> list[int | None]:
-    """Run each in a process of its own, released at the same moment, and return their exit statuses."""
+    """Run each in a process of its own, released at the same time, and return their exit statuses."""
     start = _CONTEXT.Barrier(len(works))
     started = [
         _CONTEXT.Process(target=_in_process, args=(work, start, seed + number))
@@ -253,7 +253,7 @@ def test_who_waits_is_told_for_which_process(tmp_path: Path) -> None:
     assert told == [Note(text=f"waiting: process {process.pid} is at work on w", level="warning")]
 
 
-def test_at_no_moment_of_a_swap_is_there_no_folder(tmp_path: Path) -> None:
+def test_there_is_a_folder_all_through_a_swap(tmp_path: Path) -> None:
     """A reader that opens the name all the time always finds a folder."""
     for name in ("old", "new"):
         (tmp_path / name).mkdir()

@@ -1,14 +1,30 @@
 from __future__ import annotations
 
-import pytest
+import ast
+from pathlib import Path
 
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.node import errors as node_errors
 
+PACKAGE = Path(errors.__file__).parents[1]
 
-@pytest.mark.parametrize("name", ["UsageError", "IntegrityError", "VerifyError", "HostUnfitError"])
-def test_a_node_ends_with_the_same_codes_as_the_rest(name: str) -> None:
-    assert getattr(node_errors, name).exit_code == getattr(errors, name).exit_code
+
+def test_an_error_of_a_node_is_one_of_those_that_every_command_shows() -> None:
+    kinds = [kind for kind in vars(node_errors).values() if isinstance(kind, type)]
+    assert {kind.__name__ for kind in kinds if not issubclass(kind, errors.WheelhouseError)} == set()
+    assert {kind for kind in kinds if getattr(errors, kind.__name__, None) is not kind} == set()
+
+
+def test_each_exit_code_is_stated_by_one_class() -> None:
+    stated = [
+        ast.literal_eval(line.value)
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for kind in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(kind, ast.ClassDef)
+        for line in kind.body
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "exit_code"
+    ]
+    assert sorted(stated) == sorted({*stated}) == [2, 3, 4, 5, 6, 7, 8, 9, 10, 70]
 
 
 def test_an_error_reads_as_what_why_and_next() -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of an install, at many moments."""
+"""`kill -9` in the middle of an install, at many points."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def install_and_kill(house: Path, prefix: Path, after: float, *, group: bool) ->
     return running
 
 
-def survives(folder: Path, moments: int) -> int:
+def survives(folder: Path, points: int) -> int:
     """Kill that many installs; the old environment must work after each; return how many were running."""
     prefix = folder / "npu"
     old = SmallWheelhouse(wheels=[package("alpha"), *MANY]).write(folder / "old")
@@ -45,9 +45,9 @@ def survives(folder: Path, moments: int) -> int:
     start = time.monotonic()
     assert run_installer(old, "--prefix", prefix, "--insecure-no-signature").status == 0
     whole = time.monotonic() - start
-    chance = random.Random(7)  # noqa: S311 - moments, not secrets
+    chance = random.Random(7)  # noqa: S311 - points, not secrets
     killed = 0
-    for number in range(moments):
+    for number in range(points):
         running = install_and_kill(new, prefix, chance.uniform(0, whole), group=number % 2 == 0)
         killed += running
         assert run_in(prefix, "python", "-c", VERSION) in {"1.0", "2.0"}

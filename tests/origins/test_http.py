@@ -301,7 +301,7 @@ def test_a_missing_certificate_file_is_named(secure_index: Index, tmp_path: Path
 
 
 def test_tls_that_breaks_off_is_tried_again(index: Index, clock: FakeClock) -> None:
-    """A server that speaks no TLS, or hangs up in the handshake, may be a proxy in a bad moment."""
+    """A server that speaks no TLS, or hangs up in the handshake, may be a proxy that fails for a while."""
     with client(index, clock=clock) as http, pytest.raises(faults.ConnectionBrokenError):
         http.page(f"{index.url.replace('http:', 'https:')}/page")
     assert len(clock.waits) == http.config.retries

@@ -22,7 +22,7 @@ def request_of(lock: ParsedPylock, platform: str) -> ResolveRequest:
     inputs: dict[str, Any] = dict(lock.tool["inputs"])
     handed_over = {file.name for file in lock.files if file.origin in SUPPLIED}
     wanted = [line for line in inputs["requirements"] if line.partition("==")[0] not in handed_over]
-    moment = inputs.get("exclude_newer", "")
+    limit = inputs.get("exclude_newer", "")
     return ResolveRequest(
         requirements=tuple(wanted),
         target=Target.named(platform),
@@ -30,7 +30,7 @@ def request_of(lock: ParsedPylock, platform: str) -> ResolveRequest:
         excludes=tuple(inputs.get("excludes", ())),
         closed=tuple(inputs.get("closed", ())),
         allow_prerelease=tuple(inputs.get("allow_prerelease", ())),
-        exclude_newer=datetime.fromisoformat(moment) if moment else None,
+        exclude_newer=datetime.fromisoformat(limit) if limit else None,
         extra_indexes=tuple(
             ExtraIndex(url=index["url"], names=tuple(index["names"]))
             for index in inputs.get("extra_indexes", ())

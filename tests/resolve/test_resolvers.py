@@ -108,11 +108,11 @@ def test_an_excluded_name_takes_its_own_requirements_with_it(resolver: Resolver,
 def test_nothing_uploaded_at_the_cutoff_or_later_is_taken(resolver: Resolver, index: LocalIndex) -> None:
     for version, when in (("1.0", "2025-03-01"), ("2.0", "2025-03-02"), ("3.0", "2025-03-03")):
         index.add("dated", version, when=when)
-    for moment, version in (
+    for limit, version in (
         (date(2025, 3, 2), "1.0"),
         (datetime(2025, 3, 2, 0, 0, 1, tzinfo=UTC), "2.0"),
     ):
-        request = ResolveRequest(requirements=("dated",), target=ARM, exclude_newer=moment)
+        request = ResolveRequest(requirements=("dated",), target=ARM, exclude_newer=limit)
         assert resolver.resolve(request).versions() == {"dated": version}
 
 

@@ -303,7 +303,13 @@ FAULTS = (
         setting="hccl-rank-hangs=1",
         verdict="timed-out",
         seconds=SOON,
-        told=r"while it was at: all-reduce over 2 devices; next: hccn_tool",
+        told=r"while it was at: all-reduce over 2 devices, then a message around; next: hccn_tool",
+    ),
+    Fault(
+        name="a message that arrives changed",
+        probe="hccl-all-reduce",
+        setting="hccl-message-changed",
+        told=r"1 of 1048576 numbers of the message from rank \d arrived changed; next: hccn_tool",
     ),
     Fault(
         name="no network card for HCCL",

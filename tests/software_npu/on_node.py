@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.node import probes
 from ascend_wheelhouse.node.host import cann
-from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify import planning, runner, settings, several_nodes
 from ascend_wheelhouse.node.verify.sealed import NativeLauncher
 
 
@@ -21,15 +21,18 @@ def main(arguments: Sequence[str]) -> int:
     probe = probes.named(request["probe"])
     if request["seconds"]:
         probe = replace(probe, seconds=request["seconds"])
+    count, rank, address = request["nodes"]
+    nodes = several_nodes.Nodes(count=count, rank=rank, address=address)
     with tempfile.TemporaryDirectory(prefix="on-node-") as folder:
         setting = settings.Setting(
             environment=Path(request["environment"]),
             manifest={"cell": request["cell"], "files": [], "stack": "small", "platform": "x86_64"},
-            options=settings.VerifyOptions(require_npu=request["require_npu"]),
+            options=settings.VerifyOptions(require_npu=request["require_npu"], nodes=nodes),
             launcher=NativeLauncher(sealed=False),
             ascend=cann.look(),
             scratch=Path(folder),
         )
+        probe = replace(probe, hardware="")  # the stand-ins of the kernels run where the real ones cannot
         chosen = probe if not request["require_npu"] else planning.plan(setting)[0]
         result = runner.run_probe(chosen, setting)
         report = runner.make_report(setting, [result])

@@ -45,8 +45,24 @@ class Workshop:
     made: Path
     environment: Path
 
-    def run(self, fault: Fault, folder: Path, *, require_npu: bool = False) -> dict[str, Any]:
-        """Make a node with the fault in `folder`, run the probe there and return what came of it."""
+    def run(
+        self,
+        fault: Fault,
+        folder: Path,
+        *,
+        require_npu: bool = False,
+        environment: Path | None = None,
+        nodes: tuple[int, int, str] = (1, 0, ""),
+    ) -> dict[str, Any]:
+        """Make a node with the fault in `folder`, run the probe there and return what came of it.
+
+        Args:
+            fault: What is wrong, and the probe.
+            folder: An empty folder.
+            require_npu: As `--require-npu`.
+            environment: Another environment than the workshop's.
+            nodes: How many take part, which this is, and where node 0 listens.
+        """
         node = replace(software_node.Node(sources=SOURCES), devices=fault.devices, faults=fault.setting)
         place = software_node.make(node, self.made, folder / "node")
         for path in self.installed.joinpath("Ascend").iterdir():
@@ -59,8 +75,14 @@ class Workshop:
         if fault.change is not None:
             fault.change(place / "Ascend")
         request = folder / "request.json"
-        asked = {"probe": fault.probe, "seconds": fault.seconds, "cell": CELL, "require_npu": require_npu}
-        request.write_text(json.dumps({**asked, "environment": str(self.environment)}), encoding="utf-8")
+        asked: dict[str, Any] = {
+            "probe": fault.probe,
+            "seconds": fault.seconds,
+            "cell": CELL,
+            "require_npu": require_npu,
+        }
+        asked |= {"environment": str(environment or self.environment), "nodes": nodes}
+        request.write_text(json.dumps(asked), encoding="utf-8")
         script = Path(__file__).resolve().parent / "on_node.py"
         words = software_node.entering(node, place, [sys.executable, script, request])
         done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -81,4 +103,16 @@ def prepared_environment(folder: Path) -> Path:
     pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q"]
     subprocess.run([*pip, "torch==2.13.0", "numpy", "pyyaml"], check=True, capture_output=True)
     subprocess.run([*pip, "--no-deps", "torch_npu==2.13.0"], check=True, capture_output=True)
+    return folder
+
+
+def with_kernels(environment: Path, folder: Path, fault: str = "") -> Path:
+    """Return an environment that has all of another one's packages and the stand-ins of the kernels, spoiled or not."""
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], check=True)
+    (packages,) = folder.glob("lib/python3.*/site-packages")
+    (theirs,) = environment.glob("lib/python3.*/site-packages")
+    (packages / "beside.pth").write_text(f"{theirs}\n", encoding="utf-8")
+    for name in ("sgl_kernel_npu", "custom_ops", "deep_ep"):
+        shutil.copytree(SOURCES.parent / "kernels" / name, packages / name)
+        (packages / name / "fault").write_text(fault, encoding="ascii")
     return folder

@@ -110,15 +110,18 @@ def test_the_libraries_say_what_they_are_and_refuse_by_name_what_they_lack(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("version", "door"), [("8.3.RC2", "ascend-toolkit/set_env.sh"), ("8.5.0", "cann/set_env.sh")]
+    ("version", "script"), [("8.3.RC2", "ascend-toolkit/set_env.sh"), ("8.5.0", "cann/set_env.sh")]
 )
-def test_the_packages_install_in_the_layout_of_their_version(version: str, door: str, tmp_path: Path) -> None:
+def test_the_packages_install_in_the_layout_of_their_version(
+    version: str, script: str, tmp_path: Path
+) -> None:
     made = software_node.packages(software_node.Node(sources=SOURCES, cann=version), default_store())
     assert [name.split("_")[1] for name in software_node.install(made, tmp_path / "Ascend")] == [
         version,
         version,
     ]
-    asking = f'. "{tmp_path}/Ascend/{door}"; . "{tmp_path}/Ascend/nnal/atb/set_env.sh"; ls "$ASCEND_HOME_PATH"/*/*.info'
+    root = tmp_path / "Ascend"
+    asking = f'. "{root}/{script}"; . "{root}/nnal/atb/set_env.sh"; ls "$ASCEND_HOME_PATH"/*/*.info'
     done = subprocess.run(["bash", "-c", asking], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("-linux/ascend_toolkit_install.info\n")
     assert (tmp_path / "Ascend/nnal/atb/latest/version.info").is_file()

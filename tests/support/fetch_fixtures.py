@@ -25,8 +25,8 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def http(index: Index, clock: FakeClock) -> Iterator[Http]:
-    with client(index, clock=clock) as door:
-        yield door
+    with client(index, clock=clock) as http:
+        yield http
 
 
 @pytest.fixture

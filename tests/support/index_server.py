@@ -284,7 +284,7 @@ def client(
     mirrors: Mapping[str, str] | None = None,
     **said: Any,  # noqa: ANN401 - fields of PipConfig
 ) -> Iterator[Http]:
-    """Give a door to `index`, closed at the end; `said` are fields of `PipConfig`."""
+    """Give an HTTP client of `index`, closed at the end; `said` are fields of `PipConfig`."""
     config = PipConfig(**{"index_url": index.simple if index else None, "timeout": 5.0, **said})
     http = Http(config, Mirrors(prefixes=mirrors or {}), clock=clock or FakeClock())
     try:

@@ -59,12 +59,13 @@ def cell(versions: dict[str, str], *, npu: Npu = "a3", cann: str = "8.5.0") -> C
 
 @dataclass(frozen=True, kw_only=True)
 class Bench:
-    """A store and all that is done with it; `events` is what was told."""
+    """A store and all that is done with it; `events` is what was told, `fields` what the table says of a release."""
 
     root: Path
     mirrors: Mirrors = field(default_factory=Mirrors)
     patches: Path | None = None
     events: list[Event] = field(default_factory=list)
+    fields: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> Store:
@@ -92,7 +93,7 @@ class Bench:
         """Pin what a component is built from."""
         origin = next(one for one in recipe.origins if isinstance(one, GitOrigin | SdistOrigin))
         version = where.components[recipe.name]
-        fields = where.fields | {"version": version}
+        fields = where.fields | {"version": version} | self.fields
         return self.locker.lock(
             recipe.name, version, origin, spec_of(recipe, where), where.target, fields=fields
         )

@@ -160,7 +160,7 @@ def run_installer(folder: Path, *options: str | Path, env: Mapping[str, str] | N
 
 
 def run_in(prefix: Path, *command: str) -> str:
-    """Run a command through the `run` door of a prefix and return what it printed."""
+    """Run a command through `run` of a prefix and return what it printed."""
     done = subprocess.run([prefix / "run", *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

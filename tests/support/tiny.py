@@ -52,7 +52,7 @@ def tiny_job(root: Path, where: Cell, *steps: tuple[str, ...], **table: object) 
     source = pin(URL, "main", store=store, mirrors=mirrors)
     spec = BuildTable.model_validate(
         {"steps": [*steps, ("python3", "make.py")], "distributions": ["tiny"], "memory_mb": 64, **table}
-    ).resolve(where)
+    ).resolve(where, "1.0")
     job = BuildJob(
         component="tiny",
         version="1.0",

@@ -17,10 +17,10 @@ pytestmark = pytest.mark.skipif(
 
 LEAVE = """
 import socket
-door = socket.socket(socket.AF_INET, {kind})
-door.settimeout(5)
-door.connect(("{address}", 53))
-door.send(b"x")
+client = socket.socket(socket.AF_INET, {kind})
+client.settimeout(5)
+client.connect(("{address}", 53))
+client.send(b"x")
 """
 
 

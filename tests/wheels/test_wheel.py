@@ -68,6 +68,6 @@ def test_a_member_over_the_limit_is_not_read(tmp_path: Path) -> None:
     path = WheelDraft(name="a", files={"a.py": "x" * 100}).write(tmp_path)
     with (
         WheelFile.open(path) as wheel,
-        pytest.raises(BadWheelError, match="states 100 bytes, over the limit"),
+        pytest.raises(BadWheelError, match="has more than 99 bytes"),
     ):
         wheel.read("a.py", limit=99)

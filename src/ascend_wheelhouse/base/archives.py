@@ -1,4 +1,4 @@
-"""Reading zip and tar archives from anywhere: what can go wrong with one, and what no door lets in.
+"""Reading zip and tar archives from anywhere: what can go wrong with one, and what is refused.
 
 Names, sizes and kinds are judged by the directory before anything is written, and no file is written over another of
 the same archive: a name that stands twice, in another case on a file system that does not tell it, or as file and
@@ -7,6 +7,7 @@ folder at once ends the unpacking.
 
 from __future__ import annotations
 
+import io
 import lzma
 import os
 import re
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from posixpath import normpath
+from typing import IO, Self
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ascend_wheelhouse.node import documents
@@ -40,7 +42,6 @@ FAULTS = (
 """What the readers of the standard library raise for a damaged or hostile archive; `telling` sorts them."""
 _BOMB_SIZE = 64 << 20
 _BOMB_RATIO = 200
-_TEXT_LIMIT = 16 << 20
 _LOCAL_HEADER = 30
 _ENCRYPTED = 1
 _CHUNK = 1 << 20
@@ -81,39 +82,41 @@ def swells(size: int, packed: int) -> bool:
     return size > _BOMB_SIZE and size > _BOMB_RATIO * max(packed, 1)
 
 
-def read_text(archive: ZipFile, name: str, limit: int = _TEXT_LIMIT) -> bytes:
-    """Return a member's bytes.
+class ZipArchive(ZipFile):
+    """A zip archive from anywhere, opened for reading: the one class that reads them outside of nodes."""
 
-    Raises:
-        BadZipFile: It is longer than `limit` bytes, whatever the directory states.
-    """
-    with archive.open(name) as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise BadZipFile(f"{name} has more than {limit} bytes")
-    return data
+    def __init__(self, source: Path | IO[bytes] | io.RawIOBase) -> None:
+        super().__init__(source)
 
+    @classmethod
+    @contextmanager
+    def opened(
+        cls, source: Path | IO[bytes] | io.RawIOBase, error_of: Callable[[str], Exception]
+    ) -> Iterator[Self]:
+        """Open an archive, and turn whatever is wrong with it into an error; see `telling`."""
+        with telling(error_of), cls(source) as archive:
+            yield archive
 
-def unzip(archive: ZipFile, folder: Path) -> None:
-    """Write the files and folders of a zip archive, with modes 0644 and 0755.
+    def unzip(self, folder: Path) -> None:
+        """Write the files and folders, with modes 0644 and 0755.
 
-    Raises:
-        BadZipFile: A name leaves the folder, stands twice, or is a file and a folder; a member is a link, a device,
-            encrypted, or lies over another; or it swells beyond reason. Then nothing was written.
-        OSError: A name differs from another in its case alone, and the file system does not tell them apart.
-    """
-    members = archive.infolist()
-    _refuse_overlaps(archive, members)
-    paths = Paths()
-    for member in members:
-        _refuse(member)
-        if fault := paths.add(member.filename.rstrip("/"), folder=member.is_dir()):
-            raise BadZipFile(fault)
-    if swells(sum(one.file_size for one in members), sum(one.compress_size for one in members)):
-        raise BadZipFile("it is a decompression bomb")
-    folder.mkdir(parents=True, exist_ok=True)
-    for member in members:
-        _write(archive, member, folder / member.filename)
+        Raises:
+            BadZipFile: A name leaves the folder, stands twice, or is a file and a folder; a member is a link, a
+                device, encrypted, or lies over another; or it swells beyond reason. Then nothing was written.
+            OSError: A name differs from another in its case alone, and the file system does not tell them apart.
+        """
+        members = self.infolist()
+        _refuse_overlaps(self, members)
+        paths = Paths()
+        for member in members:
+            _refuse(member)
+            if fault := paths.add(member.filename.rstrip("/"), folder=member.is_dir()):
+                raise BadZipFile(fault)
+        if swells(sum(one.file_size for one in members), sum(one.compress_size for one in members)):
+            raise BadZipFile("it is a decompression bomb")
+        folder.mkdir(parents=True, exist_ok=True)
+        for member in members:
+            _write(self, member, folder / member.filename)
 
 
 def _write(archive: ZipFile, member: ZipInfo, place: Path) -> None:

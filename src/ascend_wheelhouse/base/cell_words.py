@@ -2,7 +2,7 @@
 
 Without them a proposed command would be about the default cell, and `invoke lock --upgrade` would move the pins of
 another wheelhouse than the one that failed. Code that knows its cell writes `cell.words`. Code that knows none writes
-`{cell}` into the text of its error; the command that shows the error puts in what the user gave.
+`{cell}` (`errors.CELL`) into the text of its error; the command that shows the error puts in what the user gave.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-MARK = "{cell}"
-UNKNOWN = "--torch VERSION --platform PLATFORM"
 _DEFAULT = {"npu": "a3"}
 
 
@@ -35,8 +33,3 @@ def own_words(words: Mapping[str, str]) -> str:
 def stated_words(cell: Mapping[str, str]) -> str:
     """Return the options that name the cell that a manifest or a lock states."""
     return own_words({**cell, "platform": cell.get("machine", ""), "stack": ""})
-
-
-def filled(text: str, words: str = UNKNOWN) -> str:
-    """Return a text with the words of a cell put in where it names one."""
-    return text.replace(MARK, words)

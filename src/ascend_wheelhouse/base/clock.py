@@ -1,4 +1,4 @@
-"""The one door to the clock, so that waiting can be stopped at once and tests never wait."""
+"""All waiting goes through this clock, so that waiting can be stopped at once and tests never wait."""
 
 from __future__ import annotations
 

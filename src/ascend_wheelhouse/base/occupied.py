@@ -65,7 +65,7 @@ def _tell(number: int, folder: Path, emit: Emit) -> None:
 def swap(new: Path, final: Path) -> None:
     """Put `new` at the name `final`; what stood there stands at the name `new` then, if it was there at all.
 
-    With the kernel's exchange there is no moment without a folder at `final`. Where the file system has none, there
+    With the kernel's exchange there is always a folder at `final`. Where the file system has none, there
     is a short one: what stood there is at `aside(final)` meanwhile, and `recover` brings it back after a kill.
 
     Raises:
@@ -94,7 +94,7 @@ def _exchange(new: Path, final: Path) -> bool:
 
 
 def aside(final: Path) -> Path:
-    """Return where the folder at `final` stands for the moment of a swap without the kernel's exchange."""
+    """Return where the folder at `final` stands during a swap without the kernel's exchange."""
     return final.with_name(f".{final.name}.old")
 
 

@@ -1,4 +1,4 @@
-"""The one door for subprocesses: an argument list in, a finished process or a telling error out."""
+"""All subprocesses are started here: an argument list in, a finished process or a telling error out."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Finished:
 
 
 class CommandFailedError(Exception):
-    """A command ended with a status other than 0; callers turn it into the error of their room."""
+    """A command ended with a status other than 0; callers turn it into an error of their own."""
 
     def __init__(self, finished: Finished) -> None:
         self.finished = finished

@@ -1,4 +1,4 @@
-"""Where short work on many small files is done: in memory where there is room, else where temporary files go.
+"""Where short work on many small files is done: in memory where there is space, else where temporary files go.
 
 A journalling file system takes longer over the thousands of small files of a source tree than the build that is made
 from them.
@@ -14,7 +14,7 @@ from pathlib import Path
 from ascend_wheelhouse.node import scratch as folders
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-_ROOM = 2 << 30
+_WANTED = 2 << 30
 
 
 @contextmanager
@@ -28,8 +28,8 @@ def scratch(place: Path | None = None) -> Iterator[Path]:
         yield work
 
 
-def memory(room: int = _ROOM) -> Path | None:
-    """Return a folder in memory that programs may run from and that has `room` bytes, if there is one.
+def memory(wanted: int = _WANTED) -> Path | None:
+    """Return a folder in memory that programs may run from and that has `wanted` bytes free, if there is one.
 
     A `TMPDIR` of the user's own is obeyed instead.
     """
@@ -37,7 +37,7 @@ def memory(room: int = _ROOM) -> Path | None:
         return None
     facts = os.statvfs(_MEMORY)
     free = min(facts.f_bavail * facts.f_frsize, _available())
-    return _MEMORY if free >= room and not facts.f_flag & os.ST_NOEXEC else None
+    return _MEMORY if free >= wanted and not facts.f_flag & os.ST_NOEXEC else None
 
 
 def _available() -> int:

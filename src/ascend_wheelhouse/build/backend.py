@@ -1,21 +1,22 @@
 """A project's own build backend (PEP 517), asked in the sandbox.
 
-`pyproject_hooks` (pypa), which `build` and pip use as well, speaks to the backend: its request and its answer go
-through a folder that the sandbox shows. The build environment is locked and complete; what a backend wants beyond it is
-asked of it only where it fails, since that costs setuptools as long as a quarter of a build.
+`build` (pypa) is the frontend: it reads `build-system`, and speaks to the backend through a folder that the sandbox
+shows. The build environment is locked and complete, so its own way of making one is not used; what a backend wants
+beyond it is asked of it only where it fails, since that costs setuptools as long as a quarter of a build.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pyproject_hooks
+from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
@@ -26,11 +27,9 @@ from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Cage, Mount
 
 _SETUPTOOLS = "setuptools.build_meta"
-_LEGACY = f"{_SETUPTOOLS}:__legacy__"
 _UNUSABLE = (
-    pyproject_hooks.BackendUnavailable,
-    pyproject_hooks.HookMissing,
-    pyproject_hooks.UnsupportedOperation,
+    BuildException,
+    BuildBackendException,
     ValueError,  # a backend-path that leads out of the source
 )
 
@@ -53,7 +52,7 @@ class Backend:
     Args:
         job: The build.
         folder: The project's folder on the host.
-        work: The build's own folder on the host.
+        work: The build's own folder on the host, which the project's folder is in.
         root: Where the backend sees that.
         where: What the backend may see, started in the project's folder.
         environment: Where the sandbox shows the build environment.
@@ -68,54 +67,40 @@ class Backend:
     environment: str
     run: Run
 
-    def build_wheel(self, out: str) -> None:
-        """Have the wheel built into a folder, as the sandbox sees it.
+    def build_wheel(self, out: Path) -> None:
+        """Have the wheel built into a folder below `work`.
 
         Raises:
             EnvironmentIncompleteError: The project wants more than its build environment holds.
             BackendUnusableError: Its backend is not one.
             BuildError: The backend failed, as `run` tells it.
+            BadProjectFileError: The project file is none.
         """
-        system = self._system()
-        self._refuse_missing(system.get("requires", ()))
-        name = system.get("build-backend", _LEGACY)
+        settings = _unpacked_soon(self.folder)
         try:
-            hooks = self._hooks(name, system.get("backend-path"))
             with warnings.catch_warnings(action="ignore"):  # the backend's, which its caller is to hand on
-                self._have_built(hooks, out, _unpacked_soon(name))
+                builder = ProjectBuilder(self.folder, f"{self.environment}/bin/python", self._asked)
+                self._refuse_missing(builder.build_system_requires)
+                self._have_built(builder, out, settings)
         except _UNUSABLE as error:
+            if isinstance(cause := getattr(error, "exception", None), (BuildError, OSError)):
+                raise cause from None  # what `_asked` raised
             raise BackendUnusableError(
-                f"The build backend {name} of {self.job.component} cannot be used: {error}.",
+                f"The build backend of {self.job.component} cannot be used: {str(error).rstrip('.')}.",
                 why="Its build environment lacks it, or `build-system` in the project file is wrong.",
                 next_step=f"compare it with `requirements` in recipes/{self.job.component}.toml",
             ) from error
 
-    def _have_built(
-        self, hooks: pyproject_hooks.BuildBackendHookCaller, out: str, settings: Mapping[str, str]
-    ) -> None:
+    def _have_built(self, builder: ProjectBuilder, out: Path, settings: Mapping[str, str]) -> None:
         try:
-            hooks.build_wheel(out, settings)
-        except BuildError:
-            wanted: Sequence[str] = ()
-            with suppress(BuildError, *_UNUSABLE):
-                wanted = hooks.get_requires_for_build_wheel(settings)
-            self._refuse_missing(wanted)
+            builder.build("wheel", out, settings)
+        except BuildBackendException as error:
+            if isinstance(error.exception, BuildError):
+                wanted: Iterable[str] = ()
+                with suppress(*_UNUSABLE):
+                    wanted = builder.get_requires_for_build("wheel", settings)
+                self._refuse_missing(wanted)
             raise
-
-    def _hooks(self, name: str, path: Sequence[str] | None) -> pyproject_hooks.BuildBackendHookCaller:
-        return pyproject_hooks.BuildBackendHookCaller(
-            self.where.cwd,
-            name,
-            backend_path=path,
-            runner=self._asked,
-            python_executable=f"{self.environment}/bin/python",
-        )
-
-    def _system(self) -> dict[str, Any]:
-        path = self.folder / "pyproject.toml"
-        table = pyproject.parse(path.read_bytes(), "the source") if path.is_file() else {}
-        system: dict[str, Any] = table.get("build-system", {})
-        return system
 
     def _asked(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -124,15 +109,22 @@ class Backend:
         del cwd
         python, script, hook, exchange = cmd
         shutil.copyfile(script, self.work / shims.FOLDER / Path(script).name)
+        request = Path(exchange, "input.json")
+        request.write_text(self._as_seen(request.read_text(encoding="utf-8")), encoding="utf-8")
         seen = f"{self.root}/{Path(exchange).name}"
+        environ = {name: self._as_seen(value) for name, value in (extra_environ or {}).items()}
         cage = replace(
             self.where,
             mounts=(*self.where.mounts, Mount(source=Path(exchange), target=seen, writable=True)),
-            env={**self.where.env, **(extra_environ or {})},
+            env={**self.where.env, **environ},
         )
         self.run(cage, [python, f"{self.root}/{shims.FOLDER}/{Path(script).name}", hook, seen])
 
-    def _refuse_missing(self, wanted: Sequence[str]) -> None:
+    def _as_seen(self, text: str) -> str:
+        """Return JSON or a plain word with the folders of the host named as the sandbox shows them."""
+        return text.replace(json.dumps(str(self.work))[1:-1], self.root).replace(str(self.work), self.root)
+
+    def _refuse_missing(self, wanted: Iterable[str]) -> None:
         files = self.job.sources.environment
         held = {
             name: version for name, version, _, _ in (parse_wheel_filename(one.filename) for one in files)
@@ -147,12 +139,15 @@ class Backend:
             )
 
 
-def _unpacked_soon(backend: str) -> dict[str, str]:
+def _unpacked_soon(folder: Path) -> dict[str, str]:
     """Return what spares setuptools the compression of a wheel that is written anew in its normal form."""
+    path = folder / "pyproject.toml"
+    table = pyproject.parse(path.read_bytes(), "the source") if path.is_file() else {}
+    backend = table.get("build-system", {}).get("build-backend", _SETUPTOOLS)
     return {"--build-option": "--compression=stored"} if backend.startswith(_SETUPTOOLS) else {}
 
 
-def _unmet(wanted: Sequence[str], held: Mapping[Any, Any], python: str) -> Iterator[str]:
+def _unmet(wanted: Iterable[str], held: Mapping[Any, Any], python: str) -> Iterator[str]:
     markers = {"python_version": python, "python_full_version": f"{python}.0"}
     for text in wanted:
         requirement = Requirement(text)

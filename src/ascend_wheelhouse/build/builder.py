@@ -91,7 +91,7 @@ class Builder:
             raise DiskFullError(
                 f"The disk of {self.store.root} is full: {job.component} was not built.",
                 why="No space left on device. What was built before is kept.",
-                next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
+                next_step="free space there, or set WHEELHOUSE_STORE to a folder on a larger disk",
             ) from error
         except BaseException as error:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))

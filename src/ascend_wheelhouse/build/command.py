@@ -81,7 +81,7 @@ class Workshop:
     ccache: bool = True
     machine: str = field(default_factory=lambda: os.uname().machine)
 
-    def room(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
+    def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
 
         Raises:
@@ -90,7 +90,7 @@ class Workshop:
             NoImageNamedError: The recipe's image was asked for, and it names none.
         """
         if spec.pure:
-            return self._room_for_pure, host_probe
+            return self._sandbox_for_pure, host_probe
         if self.container:
             image = spec.container if self.container == "recipe" else self.container
             if not image:
@@ -100,7 +100,7 @@ class Workshop:
         return (find_sandbox() if self.sandbox else Unsealed()), host_probe
 
     @cached_property
-    def _room_for_pure(self) -> Sandbox:
+    def _sandbox_for_pure(self) -> Sandbox:
         """The best that this host has: what no host changes is built on every host, and held to the lock."""
 
         def tell(reason: str) -> None:
@@ -116,14 +116,14 @@ class Workshop:
             ForeignMachineError, ToolchainUnfitError, InterpreterMissingError: This builder is not fit.
         """
         if spec.pure:
-            return self.room(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
+            return self.sandbox_for(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
         if cell.target.machine != self.machine:
             raise ForeignMachineError(
                 f"This builder is {self.machine}, the wheel is for {cell.target.machine}.",
                 why="Compiled code is built natively: a cross compiler's output is for tests only.",
                 next_step=f"build on an {cell.target.machine} host",
             )
-        sandbox, probe = self.room(spec)
+        sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
         toolchain = find_toolchain(spec.toolchain, requirements=spec.requirements, probe=probe)
         interpreter = (

@@ -25,10 +25,11 @@ from ascend_wheelhouse.build.jobserver import Slots
 from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.build.repair import check_traces, platform_of, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
-from ascend_wheelhouse.build.script import Room, run_steps, values, write_shims
+from ascend_wheelhouse.build.script import Workspace, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
+from ascend_wheelhouse.store.git_source import GitSource
 from ascend_wheelhouse.store.store import Store
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")
@@ -81,19 +82,21 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         IntegrityError: A source, a patch or an environment has other bytes than the lock says.
     """
     job, store = order.job, Store(order.store)
-    room = _room(order, store)
+    workspace = _workspace(order, store)
     with ThreadPoolExecutor(1, thread_name_prefix="environment") as pool:
-        installing = pool.submit(_install, order, room, store)
-        lay_source(job, store, room.work / "source", values=values(job, room), order=order.conditions.order)
-        write_shims(room, _downloads(job, store, room.work), debug_info=job.spec.debug_info)
+        installing = pool.submit(_install, order, workspace, store)
+        lay_source(
+            job, store, workspace.work / "source", values=values(job, workspace), order=order.conditions.order
+        )
+        write_shims(workspace, _downloads(job, store, workspace.work), debug_info=job.spec.debug_info)
         if order.conditions.clock:
-            write_clock(room.work / shims.FOLDER, order.conditions.clock)
+            write_clock(workspace.work / shims.FOLDER, order.conditions.clock)
         installing.result()
-    run_steps(job, room, emit)
-    return [_finished(job, room, wheel) for wheel in collect(job, room)]
+    run_steps(job, workspace, emit)
+    return [_finished(job, workspace, wheel) for wheel in collect(job, workspace)]
 
 
-def _room(order: WorkOrder, store: Store) -> Room:
+def _workspace(order: WorkOrder, store: Store) -> Workspace:
     place = order.place
     shutil.rmtree(place, ignore_errors=True)
     for name in _FOLDERS:
@@ -111,7 +114,7 @@ def _room(order: WorkOrder, store: Store) -> Room:
         conditions=order.conditions,
         folder=place / "environment" if order.job.spec.pure else None,
     )
-    return Room(
+    return Workspace(
         place=place,
         kept=order.kept,
         sandbox=order.sandbox,
@@ -125,9 +128,9 @@ def _room(order: WorkOrder, store: Store) -> Room:
     )
 
 
-def _install(order: WorkOrder, room: Room, store: Store) -> None:
+def _install(order: WorkOrder, workspace: Workspace, store: Store) -> None:
     install(
-        room.environment,
+        workspace.environment,
         order.job.sources.environment,
         order.interpreter,
         store=store,
@@ -145,39 +148,39 @@ def _downloads(job: BuildJob, store: Store, work: Path) -> dict[str, str]:
     return urls
 
 
-def _finished(job: BuildJob, room: Room, wheel: Path) -> tuple[Path, str]:
-    folders = [room.place / name for name in ("repaired", "finished")]
+def _finished(job: BuildJob, workspace: Workspace, wheel: Path) -> tuple[Path, str]:
+    folders = [workspace.place / name for name in ("repaired", "finished")]
     for folder in folders:
         folder.mkdir(exist_ok=True)
     repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
-    _check_traces(job, room, repaired.wheel)
-    local = fill(job.spec.local_version, values(job, room)) or None
+    _check_traces(job, workspace, repaired.wheel)
+    local = fill(job.spec.local_version, values(job, workspace)) or None
     done = normalise_wheel(repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch)
     return done, repaired.note
 
 
-def _check_traces(job: BuildJob, room: Room, wheel: Path) -> None:
+def _check_traces(job: BuildJob, workspace: Workspace, wheel: Path) -> None:
     """Raise where a wheel holds a path of the builder; before normalising, which compresses what is searched."""
-    folders_seen = {f"{room.root}/{name}/" for name in ("source", "out", "home", shims.FOLDER)}
-    needles = folders_seen | {f"{room.place}/", f"{room.environment.seen}/"}
-    if not room.interpreter.of_system:
-        needles.add(f"{room.interpreter.prefix}/")
+    folders_seen = {f"{workspace.root}/{name}/" for name in ("source", "out", "home", shims.FOLDER)}
+    needles = folders_seen | {f"{workspace.place}/", f"{workspace.environment.seen}/"}
+    if not workspace.interpreter.of_system:
+        needles.add(f"{workspace.interpreter.prefix}/")
     check_traces(wheel, sorted(needles), allowed=job.spec.repair.carries_paths)
 
 
-def collect(job: BuildJob, room: Room) -> list[Path]:
+def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
     """Copy the wheels that the steps left into `raw`, one of each promised distribution.
 
     Raises:
         ArtifactsError: One is missing, doubled or not promised.
         WrongWheelError: One is not what the recipe says of it.
     """
-    source = room.work / "source"
+    source = workspace.work / "source"
     patterns = job.spec.artifacts if job.spec.backend == "script" else ()
     made = sorted(
-        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(room.work / "out")
+        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(workspace.work / "out")
     )
-    raw = room.place / "raw"
+    raw = workspace.place / "raw"
     raw.mkdir()
     found = [Path(shutil.copy2(path, raw)) for path in made]
     names = [canonicalize_name(parse_wheel_filename(path.name)[0]) for path in found]
@@ -187,7 +190,7 @@ def collect(job: BuildJob, room: Room) -> list[Path]:
             f"The build of {job.component} left {_listed([path.name for path in found])}, "
             f"promised is {_listed(wanted)}.",
             why="A step ended well without its wheel, or the source folder was not clean.",
-            next_step=f"look at {room.kept / room.log.name}",
+            next_step=f"look at {workspace.kept / workspace.log.name}",
         )
     for path in found:
         _refuse_other(job, path)
@@ -195,20 +198,42 @@ def collect(job: BuildJob, room: Room) -> list[Path]:
 
 
 def _refuse_other(job: BuildJob, wheel: Path) -> None:
-    """Raise where a backend gave another release than the lock's, or a pure build gave compiled code."""
-    _, version, _, _ = parse_wheel_filename(wheel.name)
-    if job.spec.backend == "pep517" and version.public != Version(job.version).public:
-        raise WrongWheelError(
-            f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}.",
-            why="The project file in place names another release, or takes its version from elsewhere.",
-            next_step="compare the stack's version with the source's project file",
-        )
+    """Raise where the steps gave another release than the lock's, or a pure build gave compiled code."""
+    _refuse_version(job, wheel)
     if job.spec.pure and platform_of(wheel) != "any":
         raise WrongWheelError(
             f"The build gave {wheel.name}, which holds compiled code.",
             why="The recipe says `pure = true`: a wheel that any machine can build for every other.",
             next_step=f"take that out of the [build] table of recipes/{job.component}.toml",
         )
+
+
+def _refuse_version(job: BuildJob, wheel: Path) -> None:
+    """Raise where a wheel's version is not the one asked for; its local part counts unless it is replaced here."""
+    _, found, _, _ = parse_wheel_filename(wheel.name)
+    wanted = Version(job.spec.wheel_version)
+    if found == wanted or (job.spec.local_version and found.public == wanted.public):
+        return
+    tree = job.sources.tree
+    origin = f"{tree.kind} {tree.ref}" if isinstance(tree, GitSource) else tree.filename
+    raise WrongWheelError(
+        f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}: "
+        f"its version is {found}, asked for was {wanted}.",
+        why=f"The source ({origin}, {job.sources.commit[:12]}) is not the one of that release, or takes its version "
+        "from elsewhere.",
+        next_step=_other_source(job),
+    )
+
+
+def _other_source(job: BuildJob) -> str:
+    """Say where the right source, or the wheel's own version, is written down."""
+    recipe = f"`wheel_version` in the [build] table of recipes/{job.component}.toml"
+    if isinstance(job.sources.tree, GitSource) and job.sources.tree.kind == "branch":
+        return (
+            "name the release's own commit: `commit` of its row in recipes/compatibility.toml where the recipe takes "
+            "{release}, else a tag as `ref`; then `invoke lock --upgrade {cell}`"
+        )
+    return f"compare the release with the source's project file; what its wheels are called is {recipe}"
 
 
 def _wheels(folder: Path) -> set[Path]:

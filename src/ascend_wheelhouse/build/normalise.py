@@ -2,10 +2,11 @@
 
 Members stand in one order (`.dist-info` after the rest, RECORD last), with one time, one of two modes, one
 compression and no folder entries; the tags of WHEEL and the rows of RECORD are sorted. On the way the wheel
-may get another local version or another tag, everywhere they are written. Data go through in chunks: memory
-does not grow with the wheel. Deflate's output is that of this interpreter's zlib, which belongs to the
-identity of a builder. Sources: the binary distribution format and RECORD specifications; PEP 440 for local
-versions.
+may get another local version, everywhere it is written. Data go through in chunks: memory does not grow with
+the wheel, for which `wheel`'s own writer holds each member whole and takes times and modes from the host;
+its reader has the last word, on every row of the new RECORD. Deflate's output is that of this interpreter's
+zlib, which belongs to the identity of a builder. Sources: the binary distribution format and RECORD
+specifications; PEP 440 for local versions.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from packaging.tags import parse_tag
 from packaging.version import InvalidVersion, Version
+from wheel import wheelfile
 
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.wheels.wheel import Member, WheelFile
+from ascend_wheelhouse.wheels.wheel import CHUNK, Member, WheelFile
 
 LEVEL = 6
 """Deflate's level: zlib's own default, so that a wheel of a common build tool hardly changes its size."""
@@ -45,7 +46,6 @@ class _Change:
     stem: str
     new_stem: str
     new_version: str | None
-    new_tag: str | None
 
     def path(self, member: str) -> str:
         """Return where a member belongs."""
@@ -60,14 +60,11 @@ class _Change:
         if file == "METADATA" and self.new_version is not None:
             return _headers(data, "Version", [self.new_version])
         if file == "WHEEL":
-            tags = parse_tag(self.new_tag) if self.new_tag else _values(data, "Tag")
-            return _headers(data, "Tag", sorted(map(str, tags)))
+            return _headers(data, "Tag", sorted(_values(data, "Tag")))
         return data
 
 
-def normalise_wheel(
-    source: Path, destination_dir: Path, *, local_version: str | None, epoch: int, tag: str | None = None
-) -> Path:
+def normalise_wheel(source: Path, destination_dir: Path, *, local_version: str | None, epoch: int) -> Path:
     """Write the normal form of a wheel and return its path.
 
     Args:
@@ -75,45 +72,51 @@ def normalise_wheel(
         destination_dir: An existing folder, not the one of `source` unless the name changes.
         local_version: Replaces the local part of the version; empty takes it away, None leaves it.
         epoch: Time of every member, seconds since 1970; raised to 1980, where zip begins.
-        tag: Replaces the tag, such as `py3-none-any`; None leaves it.
 
     Raises:
         BadWheelError: The archive is damaged, or not a wheel.
-        UnfitWheelError: It holds links or repeated or unsafe names, or the new version or tag is not valid.
+        UnfitWheelError: It holds links or repeated or unsafe names, its name is not that of its `.dist-info`, or
+            the new version is not valid.
     """
-    with WheelFile.open(source) as wheel:
-        change = _change(wheel, local_version, tag)
-        members = _ordered(wheel, change)
-        target = destination_dir / _filename(wheel, change)
-        with NamedTemporaryFile(dir=destination_dir, prefix=".normalise-", delete=False) as part:
-            try:
-                _write(wheel, members, change, part.name, epoch)
-                Path(part.name).chmod(0o644)
-                Path(part.name).replace(target)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-    return target
+    with (
+        WheelFile.open(source) as wheel,
+        TemporaryDirectory(dir=destination_dir, prefix=".normalise-") as folder,
+    ):
+        change = _change(wheel, local_version)
+        made = Path(folder, _filename(wheel, change))
+        _write(wheel, _ordered(wheel, change), change, made, epoch)
+        _prove(wheel, made)
+        made.chmod(0o644)
+        return made.replace(destination_dir / made.name)
 
 
-def _change(wheel: WheelFile, local_version: str | None, tag: str | None) -> _Change:
+def _prove(wheel: WheelFile, made: Path) -> None:
+    """Read every member with `wheel`, which holds each against its row of RECORD."""
+    try:
+        with wheelfile.WheelFile(made) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as stream:
+                    while stream.read(CHUNK):
+                        pass
+    except wheelfile.WheelError as error:
+        raise _unfit(wheel, f"is no wheel to pypa's `wheel`: {error}") from error
+
+
+def _change(wheel: WheelFile, local_version: str | None) -> _Change:
     stem = wheel.dist_info.removesuffix(".dist-info")
-    if tag is not None and tag.count("-") != 2:  # noqa: PLR2004 - python, ABI and platform
-        raise _unfit(wheel, f"{tag!r} is no wheel tag")
     if local_version is None:
-        return _Change(stem=stem, new_stem=stem, new_version=None, new_tag=tag)
+        return _Change(stem=stem, new_stem=stem, new_version=None)
     try:
         new = str(Version(wheel.version.public + (f"+{local_version}" if local_version else "")))
     except InvalidVersion as error:
         raise _unfit(wheel, f"{local_version!r} is no local version of PEP 440") from error
     new_stem = f"{stem.partition('-')[0]}-{new}"
-    return _Change(stem=stem, new_stem=new_stem, new_version=new, new_tag=tag)
+    return _Change(stem=stem, new_stem=new_stem, new_version=new)
 
 
 def _filename(wheel: WheelFile, change: _Change) -> str:
     name, version, *rest = wheel.filename.removesuffix(".whl").split("-")
-    tags = [change.new_tag] if change.new_tag else rest[-3:]
-    return "-".join([name, change.new_version or version, *rest[:-3], *tags]) + ".whl"
+    return "-".join([name, change.new_version or version, *rest]) + ".whl"
 
 
 def _ordered(wheel: WheelFile, change: _Change) -> list[tuple[str, Member]]:
@@ -134,17 +137,17 @@ def _unsafe(name: str) -> bool:
 
 
 def _write(
-    wheel: WheelFile, members: list[tuple[str, Member]], change: _Change, place: str, epoch: int
+    wheel: WheelFile, members: list[tuple[str, Member]], change: _Change, place: Path, epoch: int
 ) -> None:
-    moment = time.gmtime(max(epoch, _EARLIEST))[:6]
+    stamp = time.gmtime(max(epoch, _EARLIEST))[:6]
     rows = []
     with ZipFile(place, "w", ZIP_DEFLATED, allowZip64=True) as archive:
         for path, member in members:
             pieces, size = _content(wheel, member, change)
-            rows.append(_copy(archive, _entry(path, moment, size=size, mode=member.mode), pieces))
+            rows.append(_copy(archive, _entry(path, stamp, size=size, mode=member.mode), pieces))
         record = change.path(f"{wheel.dist_info}/RECORD")
         data = _record([*rows, (record, "", "")])
-        _copy(archive, _entry(record, moment, size=len(data), mode=0), [data])
+        _copy(archive, _entry(record, stamp, size=len(data), mode=0), [data])
 
 
 def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterable[bytes], int]:
@@ -155,8 +158,8 @@ def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterabl
     return wheel.chunks(member), member.size
 
 
-def _entry(path: str, moment: tuple[int, ...], *, size: int, mode: int) -> ZipInfo:
-    year, month, day, hour, minute, second = moment
+def _entry(path: str, stamp: tuple[int, ...], *, size: int, mode: int) -> ZipInfo:
+    year, month, day, hour, minute, second = stamp
     entry = ZipInfo(path, (year, month, day, hour, minute, second))
     entry.create_system = 3
     entry.external_attr = (stat.S_IFREG | (0o755 if mode & 0o111 else 0o644)) << 16

@@ -17,7 +17,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from ascend_wheelhouse.base.errors import BuildError, UsageError
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.job import Patch
-from ascend_wheelhouse.cells.spec import Edit, fill
+from ascend_wheelhouse.cells.placeholders import fill
+from ascend_wheelhouse.cells.spec import Edit
 
 
 class PatchFailedError(BuildError):

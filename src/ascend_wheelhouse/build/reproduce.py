@@ -27,7 +27,7 @@ from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.store.store import file_sha256
 
-_ROOM_IN_MEMORY = 4 << 30
+_MEMORY_WANTED = 4 << 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,7 @@ def _diffoscope(first: list[_Made], second: list[_Made], reports: Path) -> str:
 def _folder(store: Path) -> Iterator[Path]:
     """Give a folder whose listings follow the order in which files were made, where there is one."""
     store.mkdir(parents=True, exist_ok=True)
-    place = None if listing_follows_making(store) else memory(_ROOM_IN_MEMORY)
+    place = None if listing_follows_making(store) else memory(_MEMORY_WANTED)
     with scratch(place or store) as folder:
         yield folder
 

@@ -1,9 +1,9 @@
-"""A room without a network and without a view of the host, in which builds run.
+"""Where builds run: without a network and without a view of the host.
 
 A `Cage` says what a command may see: folders, variables, conditions. A `Sandbox` turns a cage and a command
 into an argument list for this host: bubblewrap where it works, plain namespaces of util-linux where it does
-not. Both stand behind the doorman, so no name resolves. Without either there is a refusal, and `--no-
-sandbox` to go on all the same.
+not. Both start with the name server of `nxdomain.py`, so no name resolves. Without either there is a refusal,
+and `--no-sandbox` to go on all the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import ClassVar
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
-from ascend_wheelhouse.build import doorman
+from ascend_wheelhouse.build import nxdomain
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.node.scratch import scratch
 
@@ -130,7 +130,7 @@ class Sandbox(ABC):
         cage.network_log.unlink(missing_ok=True)
         return [
             *("unshare", "--user", "--map-root-user", "--net", "--"),
-            *(sys.executable, "-I", doorman.__file__, "--log", str(cage.network_log)),
+            *(sys.executable, "-I", nxdomain.__file__, "--log", str(cage.network_log)),
             *(f"--umask={conditions.umask:o}", f"--cores={conditions.cores}", "--"),
             *self._inner(cage, argv),
         ]

@@ -20,7 +20,7 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
-from ascend_wheelhouse.cells.spec import fill
+from ascend_wheelhouse.cells.placeholders import fill
 
 _TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
 _HOST_IN_LOG = re.compile(
@@ -38,8 +38,8 @@ class NetworkWantedError(BuildError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
-    """Where one build runs.
+class Workspace:
+    """Where one build runs, and with what.
 
     Args:
         place: The build's folder on the host; `work` in it is what the build sees at its root.
@@ -81,14 +81,14 @@ class Room:
         return self.place / "build.log"
 
 
-def values(job: BuildJob, room: Room) -> dict[str, str]:
+def values(job: BuildJob, workspace: Workspace) -> dict[str, str]:
     """Return the late placeholders."""
-    cann = room.toolchain.cann_home
+    cann = workspace.toolchain.cann_home
     return {
-        "jobs": str(room.jobs),
-        "out": f"{room.root}/out",
-        "source": f"{room.root}/source",
-        "env": room.environment.seen,
+        "jobs": str(workspace.jobs),
+        "out": f"{workspace.root}/out",
+        "source": f"{workspace.root}/source",
+        "env": workspace.environment.seen,
         "cann_home": cann,
         "cann_set_env": set_env_script(cann) if cann else "",
         "commit": job.sources.commit,
@@ -97,11 +97,11 @@ def values(job: BuildJob, room: Room) -> dict[str, str]:
     }
 
 
-def variables(job: BuildJob, room: Room) -> dict[str, str]:
+def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
     """Return the whole environment of a step: nothing of the host's is in it."""
-    root, conditions = room.root, room.conditions
+    root, conditions = workspace.root, workspace.conditions
     env = {
-        "PATH": shims.search_path(root, room.environment.seen, room.toolchain.folders),
+        "PATH": shims.search_path(root, workspace.environment.seen, workspace.toolchain.folders),
         "HOME": f"{root}/home",
         "USER": conditions.user[0],
         "LOGNAME": conditions.user[0],
@@ -123,47 +123,53 @@ def variables(job: BuildJob, room: Room) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    env |= {"CCACHE_COMPILERCHECK": "content"} if room.ccache else {"CCACHE_DISABLE": "1"}
-    if room.ccache:
-        env["CCACHE_DIR"] = f"{root}/ccache" if room.sandbox.sealed else str(room.ccache)
+    env |= {"CCACHE_COMPILERCHECK": "content"} if workspace.ccache else {"CCACHE_DISABLE": "1"}
+    if workspace.ccache:
+        env["CCACHE_DIR"] = f"{root}/ccache" if workspace.sandbox.sealed else str(workspace.ccache)
     if conditions.clock:
         env["LD_PRELOAD"] = f"{root}/{shims.FOLDER}/libclock.so"
-    late = values(job, room)
-    return env | _parallelism(job, room) | {name: fill(text, late) for name, text in job.spec.env.items()}
-
-
-def _parallelism(job: BuildJob, room: Room) -> dict[str, str]:
-    jobs = str(room.jobs)
-    fixed = {"MAX_JOBS": jobs, "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
-    if room.server is None or not room.sandbox.sealed:
-        return fixed | {"MAKEFLAGS": f"-j{jobs}"}
-    flags = {"MAKEFLAGS": room.server.makeflags(f"{room.root}/jobserver")}
-    return flags if ninja_is_client(room.toolchain, job.sources.environment) else flags | fixed
-
-
-def cage(job: BuildJob, room: Room) -> Cage:
-    """Return what a step may see."""
-    root = room.root
-    mounts = [Mount(source=room.interpreter.prefix, target=str(room.interpreter.prefix), system=True)]
-    mounts += [Mount(source=Path(folder), target=folder, system=True) for folder in _foreign(room.toolchain)]
-    mounts.append(Mount(source=room.environment.folder, target=room.environment.seen))
-    if room.ccache:
-        mounts.append(Mount(source=room.ccache, target=f"{root}/ccache", writable=True))
-    if room.server:
-        mounts.append(Mount(source=room.server.path, target=f"{root}/jobserver", writable=True))
-    return Cage(
-        work=room.work,
-        mounts=tuple(mounts),
-        env=variables(job, room),
-        cwd=f"{root}/source/{_folder(job, room)}".removesuffix("/."),
-        conditions=room.conditions,
+    late = values(job, workspace)
+    return (
+        env | _parallelism(job, workspace) | {name: fill(text, late) for name, text in job.spec.env.items()}
     )
 
 
-def _folder(job: BuildJob, room: Room) -> str:
+def _parallelism(job: BuildJob, workspace: Workspace) -> dict[str, str]:
+    jobs = str(workspace.jobs)
+    fixed = {"MAX_JOBS": jobs, "CMAKE_BUILD_PARALLEL_LEVEL": jobs}
+    if workspace.server is None or not workspace.sandbox.sealed:
+        return fixed | {"MAKEFLAGS": f"-j{jobs}"}
+    flags = {"MAKEFLAGS": workspace.server.makeflags(f"{workspace.root}/jobserver")}
+    return flags if ninja_is_client(workspace.toolchain, job.sources.environment) else flags | fixed
+
+
+def cage(job: BuildJob, workspace: Workspace) -> Cage:
+    """Return what a step may see."""
+    root = workspace.root
+    mounts = [
+        Mount(source=workspace.interpreter.prefix, target=str(workspace.interpreter.prefix), system=True)
+    ]
+    mounts += [
+        Mount(source=Path(folder), target=folder, system=True) for folder in _foreign(workspace.toolchain)
+    ]
+    mounts.append(Mount(source=workspace.environment.folder, target=workspace.environment.seen))
+    if workspace.ccache:
+        mounts.append(Mount(source=workspace.ccache, target=f"{root}/ccache", writable=True))
+    if workspace.server:
+        mounts.append(Mount(source=workspace.server.path, target=f"{root}/jobserver", writable=True))
+    return Cage(
+        work=workspace.work,
+        mounts=tuple(mounts),
+        env=variables(job, workspace),
+        cwd=f"{root}/source/{_folder(job, workspace)}".removesuffix("/."),
+        conditions=workspace.conditions,
+    )
+
+
+def _folder(job: BuildJob, workspace: Workspace) -> str:
     """Return the folder, below the source, that steps start in."""
     below = job.spec.subdirectory
-    return below if job.spec.backend == "script" else project_folder(room.work / "source", below)
+    return below if job.spec.backend == "script" else project_folder(workspace.work / "source", below)
 
 
 def _foreign(toolchain: Toolchain) -> list[str]:
@@ -174,32 +180,32 @@ def _foreign(toolchain: Toolchain) -> list[str]:
     return [folder for folder in dict.fromkeys(folders) if not folder.startswith("/usr/")]
 
 
-def write_shims(room: Room, urls: Mapping[str, str], *, debug_info: bool = False) -> None:
+def write_shims(workspace: Workspace, urls: Mapping[str, str], *, debug_info: bool = False) -> None:
     """Write the commands that stand before the system's own; `urls` are the recipe's downloads."""
-    folder = room.work / shims.FOLDER
+    folder = workspace.work / shims.FOLDER
     maps = {
-        f"{room.root}/source": "/source",
-        room.environment.seen: "/environment",
-        room.root: "/work",
+        f"{workspace.root}/source": "/source",
+        workspace.environment.seen: "/environment",
+        workspace.root: "/work",
     }
-    if not room.interpreter.of_system:
-        maps[str(room.interpreter.prefix)] = "/python"
-    ccache = "ccache" if room.ccache else ""
+    if not workspace.interpreter.of_system:
+        maps[str(workspace.interpreter.prefix)] = "/python"
+    ccache = "ccache" if workspace.ccache else ""
     shims.write_compilers(
         folder,
-        room.toolchain,
+        workspace.toolchain,
         maps,
-        python=str(room.interpreter.prefix),
+        python=str(workspace.interpreter.prefix),
         ccache=ccache,
         debug_info=debug_info,
     )
-    shims.write_downloaders(folder, str(room.interpreter.program), room.root, urls)
-    make = room.toolchain.get("make")
-    if make and room.server and not make_is_client(room.toolchain):
-        shims.write_plain_make(folder, make.path, room.jobs)
+    shims.write_downloaders(folder, str(workspace.interpreter.program), workspace.root, urls)
+    make = workspace.toolchain.get("make")
+    if make and workspace.server and not make_is_client(workspace.toolchain):
+        shims.write_plain_make(folder, make.path, workspace.jobs)
 
 
-def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
+def run_steps(job: BuildJob, workspace: Workspace, emit: Emit) -> None:
     """Run the job's steps, each in the cage, then its project's build backend where it has one, until one fails.
 
     Raises:
@@ -207,52 +213,54 @@ def run_steps(job: BuildJob, room: Room, emit: Emit) -> None:
         StepFailedError: A step failed.
         EnvironmentIncompleteError, BackendUnusableError: The backend cannot be asked.
     """
-    late = values(job, room)
-    where = cage(job, room)
+    late = values(job, workspace)
+    where = cage(job, workspace)
 
     def run(seen: Cage, words: Sequence[str]) -> None:
-        _write_shell(room, seen)
+        _write_shell(workspace, seen)
         status = run_logged(
-            room.sandbox.command(seen, words),
-            log=room.log,
+            workspace.sandbox.command(seen, words),
+            log=workspace.log,
             on_line=lambda line: emit(JobProgress(job=job.component, line=line)),
             own_group=False,
         )
         if status != 0:
-            raise _failure(job, room, seen, words, status)
+            raise _failure(job, workspace, seen, words, status)
 
     for step in job.spec.steps:
         run(where, [fill(word, late) for word in step])
     if job.spec.backend == "pep517":
-        _backend(job, room, where, run).build_wheel(late["out"])
+        _backend(job, workspace, where, run).build_wheel(workspace.work / "out")
 
 
-def _backend(job: BuildJob, room: Room, where: Cage, run: Run) -> Backend:
+def _backend(job: BuildJob, workspace: Workspace, where: Cage, run: Run) -> Backend:
     return Backend(
         job=job,
-        folder=room.work / "source" / _folder(job, room),
-        work=room.work,
-        root=room.root,
+        folder=workspace.work / "source" / _folder(job, workspace),
+        work=workspace.work,
+        root=workspace.root,
         where=where,
-        environment=room.environment.seen,
+        environment=workspace.environment.seen,
         run=run,
     )
 
 
-def _write_shell(room: Room, where: Cage) -> None:
-    command = shlex.join(room.sandbox.shell(where)).replace(str(room.place), str(room.kept))
-    path = room.place / "shell.sh"
+def _write_shell(workspace: Workspace, where: Cage) -> None:
+    command = shlex.join(workspace.sandbox.shell(where)).replace(str(workspace.place), str(workspace.kept))
+    path = workspace.place / "shell.sh"
     path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     path.chmod(0o755)
 
 
-def _failure(job: BuildJob, room: Room, where: Cage, words: Sequence[str], status: int) -> BuildError:
-    lines = room.log.read_text(encoding="utf-8", errors="replace").splitlines()
+def _failure(
+    job: BuildJob, workspace: Workspace, where: Cage, words: Sequence[str], status: int
+) -> BuildError:
+    lines = workspace.log.read_text(encoding="utf-8", errors="replace").splitlines()
     hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
-    wanted = (*shims.refused_urls(room.work), *hosts)
+    wanted = (*shims.refused_urls(workspace.work), *hosts)
     told = "\n".join(telling_lines(lines))
-    log = room.kept / room.log.name
-    shell = f"sh {room.kept / 'shell.sh'} opens a shell in the same sandbox; the whole log is {log}"
+    log = workspace.kept / workspace.log.name
+    shell = f"sh {workspace.kept / 'shell.sh'} opens a shell in the same sandbox; the whole log is {log}"
     if wanted:
         return NetworkWantedError(
             f"The build of {job.component} wants the network: {', '.join(wanted)}.",

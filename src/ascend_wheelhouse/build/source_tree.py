@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from ascend_wheelhouse.base.archives import telling, unzip
+from ascend_wheelhouse.base.archives import ZipArchive, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
@@ -100,8 +100,8 @@ def _bad(filename: str, fault: str) -> BadArchiveError:
 
 def _unpack_into(archive: Archive, path: Path, folder: Path) -> None:
     if archive.filename.endswith(".zip"):
-        with zipfile.ZipFile(path) as opened:
-            unzip(opened, folder)
+        with ZipArchive(path) as opened:
+            opened.unzip(folder)
     else:
         with tarfile.open(path) as opened_tar:
             extract(opened_tar, folder, packed=path.stat().st_size)

@@ -13,7 +13,6 @@ from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
-from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, File, Verified, open_bundle
 
@@ -108,8 +107,7 @@ def bundle_command(
             next_step="leave out --split and --base",
         )
     with occupied.reading(wheelhouse, emit):
-        with translated():
-            packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
+        packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
         return _write(packing, out, split, emit, oci=oci)
 
 
@@ -164,17 +162,16 @@ def list_bundle(path: Path) -> BundleListing:
         IntegrityError: It is no bundle, or too damaged to be listed.
     """
     settle(path)
-    with translated():
-        bundle = open_bundle(path)
-        return BundleListing(
-            stack=str(bundle.manifest.get("stack", "")),
-            platform=str(bundle.manifest.get("platform", "")),
-            serial=bundle.serial,
-            signer=bundle.signer,
-            contents=bundle.contents,
-            base=bundle.delta["base"] if bundle.delta else None,
-            files=tuple(bundle.iter_files()),
-        )
+    bundle = open_bundle(path)
+    return BundleListing(
+        stack=str(bundle.manifest.get("stack", "")),
+        platform=str(bundle.manifest.get("platform", "")),
+        serial=bundle.serial,
+        signer=bundle.signer,
+        contents=bundle.contents,
+        base=bundle.delta["base"] if bundle.delta else None,
+        files=tuple(bundle.iter_files()),
+    )
 
 
 def verify_bundle(
@@ -192,12 +189,11 @@ def verify_bundle(
         UsageError: There is no bundle at that path, or the trusted key is none.
     """
     _settle_all(path, base)
-    with translated():
-        bundle = open_bundle(path, base)
-        counter = _Counter(bundle, emit)
-        verified = bundle.verify(
-            trusted_key, insecure=insecure, carried_only=base is None, progress=counter.count
-        )
+    bundle = open_bundle(path, base)
+    counter = _Counter(bundle, emit)
+    verified = bundle.verify(
+        trusted_key, insecure=insecure, carried_only=base is None, progress=counter.count
+    )
     emit(JobFinished(job="verify", outcome="done"))
     return verified
 
@@ -236,9 +232,8 @@ def rebuild_bundle(
         IntegrityError: The base is another one, or the whole does not verify; nothing is written.
     """
     _settle_all(delta, base)
-    with translated():
-        bundle = open_bundle(delta, base)
-        bundle.verify(trusted_key, insecure=insecure)
+    bundle = open_bundle(delta, base)
+    bundle.verify(trusted_key, insecure=insecure)
     heads = [
         BundleMember.small(name, content) for name, content in bundle.head_members() if name != layout.DELTA
     ]

@@ -145,13 +145,13 @@ class PartWriter:
         """Append bytes, over the border of a part where need be."""
         view = memoryview(data)
         while view:
-            room = len(view) if self.limit is None else self.limit - self.position % self.limit
+            space = len(view) if self.limit is None else self.limit - self.position % self.limit
             if self._stream is None or (self.limit is not None and self.position % self.limit == 0):
                 self._close()
                 self._stream = self._part(self.position // (self.limit or self.position + 1)).open(
                     "ab", buffering=0
                 )
-            count = self._stream.write(view[:room])
+            count = self._stream.write(view[:space])
             view, self.position = view[count:], self.position + count
 
     def finish(self) -> list[Path]:

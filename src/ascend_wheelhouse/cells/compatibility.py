@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
-from ascend_wheelhouse.cells.file_values import AscendRelease, Cann, CannLine, Once, VersionText
+from ascend_wheelhouse.cells.file_values import AscendRelease, Cann, CannLine, Commit, Once, VersionText
 
 _VISION_OFFSET = 15
 _VISION_EXCEPTIONS = {"2.0.1": "0.15.2", "2.1.1": "0.16.1", "2.1.2": "0.16.2"}
@@ -61,17 +61,23 @@ def _of_a_row(backward: dict[str, list[str]], info: ValidationInfo) -> dict[str,
 
 
 class TorchNpuRow(FileModel):
-    """One row of upstream's table: a torch_npu release, its torch, release line and CANN."""
+    """One row of upstream's table: a torch_npu release, its torch, release line, CANN, and its commit where known."""
 
     version: VersionText
     torch: Annotated[VersionText, AfterValidator(_of_its_release)]
     ascend: AscendRelease
     cann: Cann
+    commit: Commit = ""
 
     @property
     def branch(self) -> str:
         """Name of the source branch, such as `v2.8.0-7.3.0`."""
         return f"v{self.torch}-{self.ascend}"
+
+    @property
+    def release(self) -> str:
+        """What its source is fetched by: the release's commit, or the branch where that is not known."""
+        return self.commit or self.branch
 
 
 class TritonRow(FileModel):

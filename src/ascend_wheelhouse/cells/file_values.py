@@ -33,6 +33,7 @@ TEMPLATE_FIELDS = CELL_FIELDS | {
     "sgl_kernel_npu",
     "ascend",
     "branch",
+    "release",
     "filename",
 }
 _SCHEMES = ("https", "http", "file")
@@ -71,6 +72,13 @@ def _version_range(text: str) -> str:
         SpecifierSet(_PLACEHOLDER.sub("1", text))
     except InvalidSpecifier as error:
         raise ValueError(f"is {shown(text)}, must be a version range such as >=2.7,<2.8") from error
+    return text
+
+
+def _version_template(text: str) -> str:
+    """Hold a version with `{placeholders}`, which count as numbers, to PEP 440."""
+    if text:
+        check_version(_PLACEHOLDER.sub("1", text))
     return text
 
 
@@ -140,7 +148,7 @@ def check_inside(text: str) -> str:
     return text
 
 
-def _moment(text: str) -> str:
+def _upload_limit(text: str) -> str:
     try:
         when = datetime.fromisoformat(text) if text else None
     except ValueError:
@@ -240,6 +248,11 @@ Placeholder = Annotated[
 Header = Annotated[str, AfterValidator(_shaped(r"[A-Za-z0-9-]+", "a header's name such as Referer"))]
 HeaderValue = Annotated[str, AfterValidator(_shaped(r"[^\r\n]+", "one line that is not empty"))]
 VersionText = Annotated[str, AfterValidator(check_version)]
+VersionTemplate = Annotated[str, AfterValidator(_version_template)]
+Commit = Annotated[
+    str,
+    AfterValidator(_shaped(r"([0-9a-f]{40})?", "a commit's full id: 40 digits and small letters a to f")),
+]
 VersionRange = Annotated[str, AfterValidator(_version_range)]
 RequirementText = Annotated[str, AfterValidator(check_requirement)]
 Template = Annotated[str, AfterValidator(check_template)]
@@ -248,7 +261,7 @@ SupplyTemplate = Annotated[str, AfterValidator(_supply)]
 UrlTemplate = Annotated[str, AfterValidator(_url), AfterValidator(check_template)]
 Inside = Annotated[str, AfterValidator(check_inside)]
 Sha256 = Annotated[str, AfterValidator(_shaped(r"[0-9a-f]{64}", "64 digits and small letters a to f"))]
-Moment = Annotated[str, AfterValidator(_moment)]
+UploadLimit = Annotated[str, AfterValidator(_upload_limit)]
 Expression = Annotated[str, AfterValidator(_expression)]
 Component = Annotated[str, AfterValidator(check_component)]
 ServingName = Annotated[str, AfterValidator(_serving)]

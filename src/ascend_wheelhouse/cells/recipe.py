@@ -13,7 +13,6 @@ from typing import Annotated, Literal
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from ascend_wheelhouse.base.cell_words import filled
 from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.cell import Cell
@@ -43,6 +42,7 @@ from ascend_wheelhouse.cells.file_values import (
 from ascend_wheelhouse.cells.package import HostInstall, PackageName
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import MACHINES, Machine
+from ascend_wheelhouse.node.errors import CELL
 
 
 def _given(text: str) -> str:
@@ -228,7 +228,8 @@ def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, s
         fields: What the recipe's words may name beside the cell's own fields.
     """
     known = cell.fields | {"version": cell.components[recipe.name]} | dict(fields or {})
-    return filled(recipe.supply.format_map(_Named(known | {"cell": cell.words})) or otherwise, cell.words)
+    text = recipe.supply.format_map(_Named(known | {"cell": cell.words})) or otherwise
+    return text.replace(CELL, cell.words)
 
 
 def closed_names(recipes: Recipes) -> dict[str, str]:

@@ -8,13 +8,12 @@ that is what is hashed and run.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for
 from ascend_wheelhouse.base.toml_file import FileModel, Known, Listed
 from ascend_wheelhouse.cells.cell import Cell
@@ -33,20 +32,14 @@ from ascend_wheelhouse.cells.file_values import (
     Url,
     Variable,
     VersionRange,
+    VersionTemplate,
     check_pin,
 )
+from ascend_wheelhouse.cells.placeholders import LATE_PLACEHOLDERS, expand, fill, placeholders
 from ascend_wheelhouse.cells.project import ProjectFile
 
 ToolName = Literal["gcc", "binutils", "cmake", "ninja", "make", "glibc", "cann"]
 _Name = TypeVar("_Name", bound=str)
-_PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
-LATE_PLACEHOLDERS = frozenset(
-    {"jobs", "out", "source", "env", "cann_home", "cann_set_env", "commit", "commit8", "epoch"}
-)
-
-
-class RecipeBuildError(UsageError):
-    """A `[build]` table cannot be read as it stands (exit 2)."""
 
 
 def _of_a_script(steps: tuple[tuple[str, ...], ...], info: ValidationInfo) -> tuple[tuple[str, ...], ...]:
@@ -130,6 +123,7 @@ class Variant(FileModel):
     requirements: Listed[RequirementText] = ()
     toolchain: dict[ToolName, VersionRange] = {}
     container: str = ""
+    wheel_version: VersionTemplate = ""
 
 
 class BuildTable(FileModel):
@@ -148,6 +142,7 @@ class BuildTable(FileModel):
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
         distributions: The names that they must have, each exactly once.
+        wheel_version: The version that they must have; a release's tag and its wheel's version may be two things.
         local_version: What replaces the local part of the version; empty keeps none.
         memory_mb: What one compiler process may need at most, in MiB.
         debug_info: Keep what `-g` writes; left out, gcc gets `-g0`: Python's own CFLAGS ask for it, upstreams do not.
@@ -167,6 +162,7 @@ class BuildTable(FileModel):
     clean: Listed[Inside] = ()
     artifacts: Annotated[Listed[Inside], Field(min_length=1)] = ("dist/*.whl",)
     distributions: Listed[Distribution] = ()
+    wheel_version: Annotated[VersionTemplate, Field(min_length=1)] = "{version}"
     local_version: LocalTemplate = ""
     memory_mb: int = Field(default=1024, gt=0)
     debug_info: bool = False
@@ -182,7 +178,7 @@ class BuildTable(FileModel):
         if isinstance(info.context, Known):
             components = {name.replace("-", "_") for name in info.context.components}
             values = {*self.values, *(name for variant in self.variants for name in variant.values)}
-            known = CELL_FIELDS | components | {"manylinux"} | values | LATE_PLACEHOLDERS
+            known = CELL_FIELDS | components | {"manylinux", "version"} | values | LATE_PLACEHOLDERS
             text = f"has no value, known are {', '.join(sorted(known))}"
             raise_for(
                 Fault(path, f"{{{name}}} {text}")
@@ -201,44 +197,28 @@ class BuildTable(FileModel):
         Raises:
             RecipeBuildError: A placeholder has no value.
         """
-        facts = cell.fields | {"manylinux": cell.target.manylinux}
-        chosen = _holding(self.variants, cell)
-        known = _expand({**facts, **self.values, **_merged(*(variant.values for variant in chosen))})
-
-        def filled(text: str) -> str:
-            return fill(text, known, late=LATE_PLACEHOLDERS)
-
-        environment = _merged(self.env, *(variant.env for variant in chosen))
-        bounds = _merged(self.toolchain, *(variant.toolchain for variant in chosen))
-        extra = [need for variant in chosen for need in variant.requirements]
+        at = _Resolving.of(self, cell, version)
         return BuildSpec(
             backend=self.backend,
             pure=self.pure,
-            steps=tuple(tuple(map(filled, step)) for step in self.steps),
-            subdirectory=filled(self.subdirectory),
+            steps=tuple(tuple(map(at.filled, step)) for step in self.steps),
+            subdirectory=at.filled(self.subdirectory),
             project_file=self.project_file and self.project_file.for_release(version),
-            requirements=tuple(sorted({filled(need) for need in (*self.requirements, *extra)})),
-            env={name: filled(value) for name, value in sorted(environment.items()) if value},
-            toolchain={tool: filled(bound) for tool, bound in sorted(bounds.items())},
+            requirements=at.requirements(),
+            env=at.env(),
+            toolchain=at.toolchain(),
             clean=self.clean,
-            artifacts=tuple(map(filled, self.artifacts)),
+            artifacts=tuple(map(at.filled, self.artifacts)),
             distributions=self.distributions,
-            local_version=filled(self.local_version).lower(),
+            wheel_version=at.wheel_version(),
+            local_version=at.filled(self.local_version).lower(),
             memory_mb=self.memory_mb,
             debug_info=self.debug_info,
-            container=filled(_last((self.container, *(one.container for one in chosen)))).lower(),
-            edits=tuple(
-                edit.model_copy(update={"replace": filled(edit.replace)})
-                for edit in _holding(self.edits, cell)
-            ),
+            container=at.container(),
+            edits=at.edits(),
             downloads=_holding(self.downloads, cell),
-            repositories=tuple(
-                item.model_copy(update={"ref": filled(item.ref)})
-                for item in _holding(self.repositories, cell)
-            ),
-            repair=self.repair.model_copy(
-                update={"platform": "any" if self.pure else filled(self.repair.platform)}
-            ),
+            repositories=at.repositories(),
+            repair=at.repair(),
         )
 
 
@@ -256,6 +236,7 @@ class BuildSpec(FileModel):
     clean: tuple[str, ...]
     artifacts: tuple[str, ...]
     distributions: tuple[str, ...]
+    wheel_version: str
     local_version: str
     memory_mb: int
     debug_info: bool
@@ -266,42 +247,58 @@ class BuildSpec(FileModel):
     repair: Repair
 
 
-def placeholders(
-    value: object, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield each `{placeholder}` of every text below a value, with its place; patterns of edits have none."""
-    match value:
-        case str():
-            yield from ((path, name) for name in dict.fromkeys(_PLACEHOLDER.findall(value)))
-        case dict():
-            for key, inner in value.items():
-                if key != "find":
-                    yield from placeholders(inner, (*path, key))
-        case list() | tuple():
-            for place, inner in enumerate(value):
-                yield from placeholders(inner, (*path, place))
+@dataclass(frozen=True, kw_only=True)
+class _Resolving:
+    """One table while it is resolved for one cell: its variants that hold, and the values that are known."""
 
+    table: BuildTable
+    cell: Cell
+    variants: tuple[Variant, ...]
+    known: Mapping[str, str]
 
-def fill(text: str, known: Mapping[str, str], *, late: frozenset[str] = frozenset()) -> str:
-    """Return `text` with each `{name}` replaced; names in `late` that are not known yet stay.
+    @classmethod
+    def of(cls, table: BuildTable, cell: Cell, version: str) -> Self:
+        chosen = _holding(table.variants, cell)
+        facts = cell.fields | {"manylinux": cell.target.manylinux, "version": version}
+        known = expand({**facts, **table.values, **_merged(*(one.values for one in chosen))})
+        return cls(table=table, cell=cell, variants=chosen, known=known)
 
-    Raises:
-        RecipeBuildError: A name is neither known nor late.
-    """
+    def filled(self, text: str) -> str:
+        return fill(text, self.known, late=LATE_PLACEHOLDERS)
 
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in known:
-            return known[name]
-        if name in late:
-            return match[0]
-        raise RecipeBuildError(
-            f"The build recipe names {{{name}}} in {text!r}, which has no value here.",
-            why=f"Known are: {', '.join(sorted({*known, *late}))}.",
-            next_step="give it under `values` of the [build] table or of one of its variants",
-        )
+    def requirements(self) -> tuple[str, ...]:
+        extra = (need for one in self.variants for need in one.requirements)
+        return tuple(sorted({self.filled(need) for need in (*self.table.requirements, *extra)}))
 
-    return _PLACEHOLDER.sub(value, text)
+    def env(self) -> dict[str, str]:
+        merged = _merged(self.table.env, *(one.env for one in self.variants))
+        return {name: self.filled(value) for name, value in sorted(merged.items()) if value}
+
+    def toolchain(self) -> dict[str, str]:
+        merged = _merged(self.table.toolchain, *(one.toolchain for one in self.variants))
+        return {tool: self.filled(bound) for tool, bound in sorted(merged.items())}
+
+    def container(self) -> str:
+        return self._last(self.table.container, *(one.container for one in self.variants)).lower()
+
+    def wheel_version(self) -> str:
+        return self._last(self.table.wheel_version, *(one.wheel_version for one in self.variants))
+
+    def _last(self, *stated: str) -> str:
+        """Return the last that says anything, filled in."""
+        return self.filled(next(filter(None, reversed(stated)), ""))
+
+    def edits(self) -> tuple[Edit, ...]:
+        held = _holding(self.table.edits, self.cell)
+        return tuple(edit.model_copy(update={"replace": self.filled(edit.replace)}) for edit in held)
+
+    def repositories(self) -> tuple[Repository, ...]:
+        held = _holding(self.table.repositories, self.cell)
+        return tuple(one.model_copy(update={"ref": self.filled(one.ref)}) for one in held)
+
+    def repair(self) -> Repair:
+        platform = "any" if self.table.pure else self.filled(self.table.repair.platform)
+        return self.table.repair.model_copy(update={"platform": platform})
 
 
 class _Conditional(Protocol):
@@ -314,14 +311,6 @@ _Item = TypeVar("_Item", bound=_Conditional)
 
 def _holding(items: Iterable[_Item], cell: Cell) -> tuple[_Item, ...]:
     return tuple(item for item in items if cell.holds(item.when))
-
-
-def _last(texts: Iterable[str]) -> str:
-    return next((text for text in reversed(list(texts)) if text), "")
-
-
-def _expand(values: dict[str, str]) -> dict[str, str]:
-    return {name: fill(value, values, late=LATE_PLACEHOLDERS) for name, value in values.items()}
 
 
 def _merged(*tables: Mapping[_Name, str]) -> dict[_Name, str]:

@@ -23,11 +23,11 @@ from ascend_wheelhouse.cells.compatibility import scan_compatibility
 from ascend_wheelhouse.cells.file_values import (
     Cann,
     FileName,
-    Moment,
     Once,
     RequirementText,
     ServingName,
     Text,
+    UploadLimit,
     Variable,
     check_component,
     check_version,
@@ -131,7 +131,7 @@ class Stack(FileModel):
     npus: Annotated[list[Npu], Once, Field(min_length=1)]
     components: Annotated[dict[str, str], BeforeValidator(_versions)]
     constraints: list[RequirementText] = []
-    exclude_newer: Moment = ""
+    exclude_newer: UploadLimit = ""
     sources: list[Text] = Field(min_length=1)
     notes: list[Text] = []
     serving: ServingName

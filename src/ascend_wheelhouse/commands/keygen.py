@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base.cell_words import UNKNOWN
 from ascend_wheelhouse.folder.signing import generate_key
+from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,4 +32,4 @@ def main(options: KeygenOptions) -> None:
         return
     console.line(f"{path} signs, and stays on this host; {path}.pub is for the nodes")
     console.line(f"fingerprint {signer.fingerprint}")
-    console.line(f"\nNext: invoke bundle {UNKNOWN} --sign-key {path}")
+    console.line(f"\nNext: invoke bundle {UNKNOWN_CELL} --sign-key {path}")

@@ -21,11 +21,12 @@ from types import FrameType
 from typing import Literal, NoReturn, Protocol, TextIO
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.base.cell_words import UNKNOWN, own_words
+from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
+from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
 __all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
 
@@ -196,7 +197,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         sys.stdout.flush()
     except WheelhouseError as error:
         sys.stdout.flush()
-        error.for_cell(own_words(words) if words else UNKNOWN)
+        error.for_cell(own_words(words) if words else UNKNOWN_CELL)
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as error:

@@ -86,10 +86,10 @@ class Board:
                 return Group()
             jobs = sorted(self._tally.running.values(), key=lambda job: job.started)
             head = self._head(width, now)
-            room = max(height - len(head) - _SPARE_ROWS, 1)
-            rows = [self._row(job, width, now) for job in jobs[:room]]
-        if len(jobs) > room:
-            rows.append(Text(f"  {self._marks.ellipsis} {len(jobs) - room} more", style="dim"))
+            space = max(height - len(head) - _SPARE_ROWS, 1)
+            rows = [self._row(job, width, now) for job in jobs[:space]]
+        if len(jobs) > space:
+            rows.append(Text(f"  {self._marks.ellipsis} {len(jobs) - space} more", style="dim"))
         return Group(*head, *rows)
 
     def _head(self, width: int, now: float) -> list[Text]:

@@ -16,7 +16,7 @@ class Times:
 
     Args:
         emit: Where events go on to.
-        clock: Seconds since any fixed moment.
+        clock: Seconds since any fixed start.
     """
 
     def __init__(self, emit: Emit, *, clock: Callable[[], float] = _NOW) -> None:

@@ -103,8 +103,8 @@ def clip(text: str, width: int, marks: Marks) -> str:
     """Return text of at most `width` characters, cut in the middle so that both ends of a file name show."""
     if len(text) <= width:
         return text
-    room = width - len(marks.ellipsis)
-    if room < len(marks.ellipsis):
+    space = width - len(marks.ellipsis)
+    if space < len(marks.ellipsis):
         return text[: max(width, 0)]
-    tail = room // 3
-    return f"{text[: room - tail]}{marks.ellipsis}{text[len(text) - tail :]}"
+    tail = space // 3
+    return f"{text[: space - tail]}{marks.ellipsis}{text[len(text) - tail :]}"

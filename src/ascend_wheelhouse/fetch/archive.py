@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Self
 
-from ascend_wheelhouse.base.archives import swells, telling
+from ascend_wheelhouse.base.archives import ZipArchive, swells, telling
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.store.store import Store
@@ -64,7 +64,7 @@ def take_member(archive: Path, pattern: str, store: Store, *, label: str) -> Art
     return store.artifact(filename, sha256)
 
 
-class _Zip(zipfile.ZipFile):
+class _Zip(ZipArchive):
     def names(self) -> list[str]:
         return [name for name in self.namelist() if not name.endswith("/")]
 

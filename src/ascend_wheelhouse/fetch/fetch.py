@@ -77,7 +77,7 @@ def fetch_all(
         downloads: What to have.
         store: Where to.
         emit: Told of each file; called from one thread at a time.
-        http: The door; one with pip's configuration when None.
+        http: The HTTP client; one with pip's configuration when None.
         locate: Gives the URLs of a download that has none, such as `Finder.where`.
         jobs: How many files are on their way at once.
         offline: Use the store alone.
@@ -96,8 +96,8 @@ def fetch_all(
     if missing and offline:
         raise _offline(missing, store)
     wanted = list(dict.fromkeys(missing))
-    crew = _Crew(store, http or Http(), locate or _no_locator, emit)
-    digests = dict(zip(wanted, crew.run(wanted, jobs), strict=True))
+    workers = _Workers(store, http or Http(), locate or _no_locator, emit)
+    digests = dict(zip(wanted, workers.run(wanted, jobs), strict=True))
     return [
         Fetched(
             artifact=store.artifact(each.filename, digests.get(each) or str(each.sha256)),
@@ -107,7 +107,7 @@ def fetch_all(
     ]
 
 
-class _Crew:
+class _Workers:
     """Two groups of workers over two queues: most take urgent ones first, then the biggest, a few the smallest."""
 
     def __init__(self, store: Store, http: Http, locate: Locate, emit: Emit) -> None:

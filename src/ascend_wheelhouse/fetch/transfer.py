@@ -124,7 +124,7 @@ class Way:
     Args:
         wanted: What to bring.
         store: Where to.
-        http: The door.
+        http: The HTTP client.
         progress: Called with the bytes that are there so far.
     """
 
@@ -146,7 +146,7 @@ class Transfer(Way):
         Raises:
             OriginError: No URL gave it.
             IntegrityError: Its bytes are not those promised, or it is a wheel that contradicts its name.
-            HostUnfitError: The store has no room or cannot be written.
+            HostUnfitError: The store is full or cannot be written.
             StoppedError: The run was stopped.
         """
         with self.store.partial(self.wanted.key) as partial:

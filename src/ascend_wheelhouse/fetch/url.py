@@ -37,7 +37,7 @@ class Releases:
 
     Args:
         store: Where to.
-        http: The door.
+        http: The HTTP client.
         emit: Told of each file.
     """
 

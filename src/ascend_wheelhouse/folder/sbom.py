@@ -12,7 +12,6 @@ import csv
 import hashlib
 import io
 import re
-import zipfile
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +26,16 @@ from cyclonedx.model.license import License
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
-from packaging.metadata import RawMetadata, parse_email
+from packaging.metadata import RawMetadata
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.archives import read_text, telling
+from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.wheels import licences
+from ascend_wheelhouse.wheels.wheel import WheelFile
 
-_RECORD_LIMIT = 64 << 20
 _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
@@ -222,7 +221,7 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
 
 
 class UnreadableWheelError(IntegrityError):
-    """A wheel whose METADATA or RECORD cannot be read."""
+    """A wheel whose RECORD cannot be read."""
 
 
 def read_facts(path: Path, filename: str = "") -> SbomFacts:
@@ -233,19 +232,21 @@ def read_facts(path: Path, filename: str = "") -> SbomFacts:
         filename: Its file name, where `path` is not called so, as in the store.
 
     Raises:
-        UnreadableWheelError: It is no archive, or holds no METADATA and RECORD that can be read.
+        BadWheelError: It is no wheel.
+        UnreadableWheelError: Its RECORD cannot be read.
     """
-    with telling(lambda fault: _unreadable(filename or path.name, fault)), zipfile.ZipFile(path) as archive:
-        info = next((name for name in archive.namelist() if name.endswith(".dist-info/METADATA")), "")
-        metadata, _ = parse_email(read_text(archive, info))
-        record = read_text(archive, info.replace("/METADATA", "/RECORD"), _RECORD_LIMIT).decode()
-        grafted = dict(_grafts(record))
+    with (
+        telling(lambda fault: _unreadable(filename or path.name, fault)),
+        WheelFile.open(path, filename=filename) as wheel,
+    ):
+        metadata = wheel.raw_metadata
+        grafted = dict(_grafts(wheel.read(f"{wheel.dist_info}/RECORD").decode()))
     return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=grafted)
 
 
 def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     return UnreadableWheelError(
-        f"{filename}: what it says of itself cannot be read: {fault}.",
+        f"{filename}: its RECORD cannot be read: {fault}.",
         why="It was built wrongly, or is damaged.",
         next_step=f"take another version than {filename}, or tell the project",
     )

@@ -15,7 +15,7 @@ from typing import IO
 from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.archives import telling
+from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
@@ -226,7 +226,7 @@ def _from_archive(
     path: Path, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
 ) -> list[VendoredRecord]:
     records = []
-    with telling(lambda fault: _cut_short(path, fault)), zipfile.ZipFile(path) as archive:
+    with ZipArchive.opened(path, lambda fault: _cut_short(path, fault)) as archive:
         require_safe(path.name, archive.infolist())
         for member in _members(archive):
             found = _member(path, member.filename, told, recipes)
@@ -252,7 +252,7 @@ def _cut_short(path: Path, fault: str) -> DamagedArtefactError:
     )
 
 
-def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _members(archive: ZipArchive) -> list[zipfile.ZipInfo]:
     """Return the members by name; an archive cut short can pass for the last wheel stored inside it."""
     members = archive.infolist()
     if members and min(member.header_offset for member in members) > 0:

@@ -18,7 +18,6 @@ from typing import Any, Final
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.parts import settle
-from ascend_wheelhouse.bundle.translate import translated
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, open_bundle
@@ -101,9 +100,8 @@ def write_context(
 def _write(
     source: Path, out: Path, *, trusted_key: str | None, base: str | None, prefix: str
 ) -> BuildContext:
-    with translated():
-        bundle = open_bundle(source)
-        verified = bundle.verify(trusted_key, insecure=trusted_key is None)
+    bundle = open_bundle(source)
+    verified = bundle.verify(trusted_key, insecure=trusted_key is None)
     reference = base or base_image(bundle.manifest.get("cell", {}))
     if not _REFERENCE.fullmatch(reference):
         raise BaseImageError(
@@ -112,7 +110,7 @@ def _write(
     place = Path(os.path.realpath(out))
     _claim(place)
     fingerprint = verified.fingerprint if trusted_key else None
-    with assemble.replacing(place) as part, translated():
+    with assemble.replacing(place) as part:
         _unpack(bundle, part / "wheelhouse")
         (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
     tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"

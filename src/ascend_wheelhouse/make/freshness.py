@@ -1,4 +1,4 @@
-"""Knowing in a moment that there is nothing to do.
+"""Knowing at once that there is nothing to do.
 
 After a wheelhouse is finished, a small state file keeps what it was made from (a digest over recipes, lock,
 hand-overs, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run

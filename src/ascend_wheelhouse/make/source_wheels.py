@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.source_files import is_built
+from ascend_wheelhouse.node.errors import CELL
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
@@ -88,7 +88,7 @@ def hold_to_lock(source: LockedSource, wheel: LockedFile) -> None:
         raise BuiltDiffersError(
             f"{wheel.filename} was built with sha256 {wheel.sha256}, the lock says {source.wheel.sha256}.",
             why="The build depends on something that the lock does not hold.",
-            next_step=f"`invoke reproduce {source.component} {MARK}` names what differs",
+            next_step=f"`invoke reproduce {source.component} {CELL}` names what differs",
         )
 
 

@@ -219,7 +219,7 @@ def _watch(leader: subprocess.Popen[bytes], family: Family, deadline: float, mem
 
 
 def _survivors(family: Family, patience: float = 1.0) -> tuple[str, ...]:
-    """Return who outlives the leader by more than a moment (helpers of multiprocessing end just after it)."""
+    """Return who outlives the leader for long (helpers of multiprocessing end just after it)."""
     deadline = time.monotonic() + patience
     while (
         living := [one for one in family.alive() if one.pid != family.leader]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import NodeError
+from .errors import WheelhouseError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Talk:
         """Give the answer of the run, in words or as an object."""
         print(json.dumps(facts, indent=1, sort_keys=True) if self.as_json else text, flush=True)
 
-    def fail(self, error: NodeError) -> int:
+    def fail(self, error: WheelhouseError) -> int:
         """Tell an error and return the exit code that belongs to it."""
         if self.as_json:
             print(json.dumps(error.as_dict(), indent=1, sort_keys=True), flush=True)

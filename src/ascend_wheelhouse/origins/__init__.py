@@ -1,1 +1,1 @@
-"""The only room that touches the network."""
+"""The only package that touches the network."""

@@ -1,9 +1,9 @@
-"""The one door to the network, on urllib3, with what pip knows: certificates, proxies, timeouts, credentials.
+"""The HTTP client of everything that asks the network: urllib3, with pip's certificates, proxies and credentials.
 
 urllib3 was chosen by measurement (`benchmarks/http_clients.py`): beside httpx and requests it moves the most
 bytes a second of CPU. Redirects and retries are walked here, not there, because each hop may need other
 credentials, another proxy or a mirror, a broken body can go on where it stopped, and waiting must end at
-once when the run is stopped. A `file://` URL, often a mirror, is served through the same door.
+once when the run is stopped. A `file://` URL, often a mirror, is served by the same client.
 """
 
 from __future__ import annotations

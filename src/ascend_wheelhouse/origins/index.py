@@ -89,7 +89,7 @@ class Finder:
     """A client of every index and find-links place of pip's configuration. Threads may share it.
 
     Args:
-        http: The door; its `config` names the places.
+        http: The HTTP client; its `config` names the places.
         exclude_newer: Files uploaded after this time do not exist, nor do index files without an upload time;
             find-links are exempt, since they never state one (uv does the same).
     """

@@ -33,7 +33,7 @@ def lock_environment(
         resolver: What turns them into pins.
         store: Where the wheels go.
         emit: Told of the progress.
-        http: The door to the indexes.
+        http: The HTTP client for the indexes.
         constraints: The runtime lock's pins, so that torch is the very wheel that will be installed.
     """
     request = ResolveRequest(requirements=tuple(requirements), constraints=tuple(constraints), target=target)

@@ -87,8 +87,8 @@ class Locator:
     Args:
         cell: The cell.
         recipes: Every recipe.
-        table: The compatibility table, for `{ascend}` and `{branch}` in templates.
-        http: The door for the configured indexes.
+        table: The compatibility table, for `{ascend}`, `{branch}` and `{release}` in templates.
+        http: The HTTP client for the configured indexes.
         vendored: Looks up handed-over files.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
@@ -153,10 +153,10 @@ class Locator:
         return self._nowhere(recipe, reasons)
 
     def fields(self, recipe: Recipe) -> dict[str, str]:
-        """Return what the recipe's templates may name; `ascend` and `branch` only where the table knows them."""
+        """Return what the recipe's templates may name; `ascend`, `branch`, `release` where the table knows them."""
         fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
         if row := self.table.row(self.cell.components.get("torch-npu", "")):
-            fields |= {"ascend": row.ascend, "branch": row.branch}
+            fields |= {"ascend": row.ascend, "branch": row.branch, "release": row.release}
         if (name := file_name(recipe.names, self.cell, fields["version"])) is not None:
             fields["filename"] = name
         return fields

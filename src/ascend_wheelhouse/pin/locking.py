@@ -37,7 +37,7 @@ class Locking:
         recipes_digest: Digest of the recipes folder.
         locator: Asks the components' origins.
         resolver: Chooses versions.
-        http: The door.
+        http: The HTTP client.
         store: Where handed-over files lie.
         emit: Told of the progress.
         builds: Locks what is built from source.

@@ -29,7 +29,8 @@ from ascend_wheelhouse.store.git_source import GitSource, bundle_of
 from ascend_wheelhouse.store.store import Store
 
 _OLD_STYLE = ("setuptools>=40.8.0", "wheel")
-_BRANCH = "{branch}"
+_FROM_TABLE = ("branch", "release")
+"""Names in a `ref` that the compatibility table gives for a release that it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class SourceLocker:
     Args:
         store: Where bytes go.
         emit: Told of the progress.
-        http: The door to indexes and files.
+        http: The HTTP client for indexes and files.
         mirrors: Redirections of git repositories; those of the host by default.
         resolver: Resolves build environments.
         patches: The folder `recipes/patches`.
@@ -127,8 +128,8 @@ class SourceLocker:
         return pin(url, ref, store=self.store, mirrors=self.mirrors, submodules=origin.submodules)
 
     def _ref(self, origin: GitOrigin, url: str, fields: Mapping[str, str]) -> str:
-        """Return the ref; where the table has no branch, the newest `v<torch>-*` of the remote."""
-        if _BRANCH in origin.ref and "branch" not in fields:
+        """Return the ref; where the table does not have the release, the newest `v<torch>-*` of the remote."""
+        if any(f"{{{name}}}" in origin.ref and name not in fields for name in _FROM_TABLE):
             return newest_branch(url, fields["torch"], self.mirrors)
         return origin.ref.format_map(fields)
 

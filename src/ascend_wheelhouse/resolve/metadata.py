@@ -13,12 +13,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-from zipfile import ZipFile
 
-from ascend_wheelhouse.base.archives import read_text, telling
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.wheels.wheel import BadWheelError
+from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 _TAIL = 1 << 16
 _AHEAD = 1 << 15
@@ -42,7 +40,7 @@ class MetadataReader:
     """Reads METADATA once for each wheel.
 
     Args:
-        http: The door.
+        http: The HTTP client.
         folder: Where METADATA files are kept, named by the sha256 of their wheels.
     """
 
@@ -66,16 +64,15 @@ class MetadataReader:
             return content
 
     def _fetch(self, wheel: RemoteWheel) -> bytes:
-        def bad(fault: str) -> BadWheelError:
-            return BadWheelError(
-                f"{wheel.filename}: has no METADATA that can be read: {fault}.",
+        try:
+            with WheelFile.open(_Remote(self._http, wheel), filename=wheel.filename) as opened:
+                return opened.metadata_bytes
+        except BadWheelError as error:
+            raise BadWheelError(
+                error.what,
                 why="The file at the index is damaged, or a proxy answered in its place.",
                 next_step="check the index, then run the same command again",
-            )
-
-        with telling(bad), ZipFile(_Remote(self._http, wheel)) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
-            return read_text(archive, min(names, key=len))
+            ) from error
 
 
 def _keep(path: Path, content: bytes) -> None:

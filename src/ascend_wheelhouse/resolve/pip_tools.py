@@ -31,7 +31,7 @@ class PipToolsResolver:
     """pip-tools of this environment.
 
     Args:
-        http: The door to the indexes; one that follows pip's configuration when None.
+        http: The HTTP client for the indexes; one that follows pip's configuration when None.
         cache: Where pip-tools keeps what it learnt, one folder a kind of machine; the user's cache when None.
     """
 

@@ -41,7 +41,7 @@ class ResolveRequest:
         constraints: PEP 508 requirements that bind a name only if something else asks for it.
         excludes: Names kept out of the answer together with what only they need, such as `triton`.
         target: The machine.
-        exclude_newer: Leave out files uploaded at this moment (UTC) or later; a date means its first moment.
+        exclude_newer: Leave out files uploaded at this time (UTC) or later; a date means its midnight.
             Local files always pass, and so do files of an extra index that gives no upload times.
         allow_prerelease: Names that may resolve to a pre-release although no requirement names one.
         closed: Names that only `find_links` may supply; the indexes are not asked for them.
@@ -61,13 +61,13 @@ class ResolveRequest:
 
     @property
     def cutoff(self) -> datetime | None:
-        """The moment of `exclude_newer`, in UTC."""
-        moment = self.exclude_newer
-        if moment is None:
+        """The time of `exclude_newer`, in UTC."""
+        stated = self.exclude_newer
+        if stated is None:
             return None
-        if not isinstance(moment, datetime):
-            return datetime.combine(moment, time(), tzinfo=UTC)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if not isinstance(stated, datetime):
+            return datetime.combine(stated, time(), tzinfo=UTC)
+        return stated.astimezone(UTC) if stated.tzinfo else stated.replace(tzinfo=UTC)
 
     @property
     def bounds(self) -> tuple[str, ...]:

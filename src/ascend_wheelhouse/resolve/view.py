@@ -39,7 +39,7 @@ class IndexView:
 
     Args:
         request: What it admits.
-        http: The door to the indexes of pip's configuration.
+        http: The HTTP client for the indexes of pip's configuration.
         metadata: Reads the METADATA of wheels.
     """
 
@@ -115,8 +115,8 @@ class IndexView:
 
     def _in_time(self, file: FileObject) -> bool:
         cutoff = self._request.cutoff
-        moment = uploaded(file)
-        return cutoff is None or (moment is not None and moment < cutoff)
+        time = uploaded(file)
+        return cutoff is None or (time is not None and time < cutoff)
 
 
 @contextmanager

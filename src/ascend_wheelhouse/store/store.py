@@ -1,4 +1,4 @@
-"""The one room that owns cached bytes: blobs by sha256, results by key, and partial downloads that can go on.
+"""The cache: everything that owns cached bytes: blobs by sha256, results by key, and partial downloads that can go on.
 
 A blob is written beside its place, flushed to the disk, made read-only and renamed, so a name in `blobs/`
 always stands for the whole file. Partial downloads live in `incoming/` under the name of what they will be,

@@ -14,7 +14,7 @@ _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, 
 
 
 class StoreFullError(HostUnfitError):
-    """The disk of the store has no room left."""
+    """The disk of the store is full."""
 
 
 class StoreNotWritableError(HostUnfitError):
@@ -53,7 +53,7 @@ def telling(root: Path) -> Iterator[None]:
             raise StoreFullError(
                 f"The disk of the store {root} is full.",
                 why="What was fetched so far is kept, and the next run goes on from there.",
-                next_step="make room, or set WHEELHOUSE_STORE to a folder on a larger disk",
+                next_step="free space there, or set WHEELHOUSE_STORE to a folder on a larger disk",
             ) from error
         if error.errno in _CLOSED and _concerns(root, error):
             raise StoreNotWritableError(

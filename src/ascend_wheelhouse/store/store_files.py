@@ -85,7 +85,7 @@ def flush_to_disk(path: Path) -> None:
 
 @contextmanager
 def gate(folder: Path, kind: int) -> Iterator[None]:
-    """Keep who clears away out of the moment in which a new file is there and not yet locked."""
+    """Keep who clears away out while a new file is there and not yet locked."""
     number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(number, kind)

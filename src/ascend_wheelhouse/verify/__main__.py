@@ -1,4 +1,4 @@
-"""The door that `nox -s verify` opens: parse, verify, print the table."""
+"""What `nox -s verify` starts: parse, verify, print the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.verify import settings
+from ascend_wheelhouse.node.verify import settings, several_nodes
 from ascend_wheelhouse.node.verify.report import table
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
 
@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
+    several_nodes.add_arguments(parser)
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument(
         "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is the door to a person
+        print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
         return error.exit_code
 
 
@@ -102,6 +103,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         without=tuple(given.without),
         model=given.model,
         topology=given.topology,
+        nodes=several_nodes.nodes_of(given, _parser()),
         known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
@@ -129,7 +131,7 @@ def _new_folder(named: Path | None) -> Path | None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is the door to a person
+    print(text, flush=True)  # noqa: T201 - this is what a person reads
 
 
 if __name__ == "__main__":

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.base.cell_words import MARK
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
@@ -85,12 +85,12 @@ def make(wheelhouse: FoundWheelhouse, folder: Path, *, backend: Backend, network
         InstallFailedError: The installer refused; its words are in the text.
         NoInterpreterError: The Python that it needs is missing.
     """
-    door = Sealed(home=folder.parent / "install-home", network=network)
+    sealed = Sealed(home=folder.parent / "install-home", network=network)
     python = interpreter(wheelhouse.python)
-    door.run([python, "-I", "-m", "venv", "--without-pip", str(folder)], {})
+    sealed.run([python, "-I", "-m", "venv", "--without-pip", str(folder)], {})
     if backend == "uv":
         words = [
-            *_uv_install(wheelhouse, door.home),
+            *_uv_install(wheelhouse, sealed.home),
             "--python",
             str(folder / "bin" / "python"),
             "--compile-bytecode",
@@ -105,7 +105,7 @@ def make(wheelhouse: FoundWheelhouse, folder: Path, *, backend: Backend, network
             str(folder / "bin" / "python"),
             *_pip_install(wheelhouse),
         ]
-    _install(door, words, wheelhouse)
+    _install(sealed, words, wheelhouse)
     post_install(wheelhouse.manifest, folder / "lib" / f"python{wheelhouse.python}" / "site-packages")
 
 
@@ -124,7 +124,7 @@ def make_foreign(
     Raises:
         InstallFailedError: The installer refused; its words are in the text.
     """
-    door = Sealed(home=folder.parent / "install-home", network=network)
+    sealed = Sealed(home=folder.parent / "install-home", network=network)
     packages = folder / "lib" / f"python{wheelhouse.python}" / "site-packages"
     packages.mkdir(parents=True)
     (folder / "bin").mkdir()
@@ -135,7 +135,7 @@ def make_foreign(
     target = Target.named(wheelhouse.machine)
     if backend == "uv":
         chosen = ["--target", str(packages), "--python-platform", f"{target.machine}-{_floor(target)}"]
-        words = [*_uv_install(wheelhouse, door.home), *chosen, "--python", interpreter(wheelhouse.python)]
+        words = [*_uv_install(wheelhouse, sealed.home), *chosen, "--python", interpreter(wheelhouse.python)]
     else:
         tags = [word for platform in target.platforms for word in ("--platform", platform)]
         chosen = ["--target", str(packages), *tags, "--python-version", wheelhouse.python, "--no-compile"]
@@ -149,7 +149,7 @@ def make_foreign(
             "--only-binary",
             ":all:",
         ]
-    _install(door, words, wheelhouse)
+    _install(sealed, words, wheelhouse)
     post_install(wheelhouse.manifest, packages)
     compile_bytecode(packages, f"{seen_as}/lib/python{wheelhouse.python}/site-packages", wheelhouse.python)
 
@@ -209,15 +209,15 @@ def _pip_install(wheelhouse: FoundWheelhouse) -> list[str]:
     ]
 
 
-def _install(door: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) -> None:
+def _install(sealed: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) -> None:
     try:
-        door.run(words, {})
+        sealed.run(words, {})
     except process.CommandFailedError as error:
         raise InstallFailedError(
             f"The wheelhouse {wheelhouse.folder.name} does not install with the network cut off.",
             why=error.tail(),
             next_step=f"`invoke audit --wheelhouse {wheelhouse.folder}` says why; "
-            f"`invoke wheelhouse {MARK}` makes it again",
+            f"`invoke wheelhouse {CELL}` makes it again",
         ) from error
 
 

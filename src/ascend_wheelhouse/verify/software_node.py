@@ -182,8 +182,8 @@ def install(made: Path, ascend: Path = ASCEND) -> list[str]:
         SoftwareNpuBrokenError: One refuses.
     """
     scripts = sorted(made.glob("*.run"), key=lambda path: "toolkit" not in path.name)
-    doors = " ".join(f"{ascend / name}/set_env.sh" for name in ("cann", "ascend-toolkit"))
-    with_cann = f'for f in {doors}; do if [ -f "$f" ]; then . "$f"; fi; done; exec bash "$@"'
+    settings = " ".join(f"{ascend / name}/set_env.sh" for name in ("cann", "ascend-toolkit"))
+    with_cann = f'for f in {settings}; do if [ -f "$f" ]; then . "$f"; fi; done; exec bash "$@"'
     flags = ["--quiet", "--install", "--install-for-all", f"--install-path={ascend}"]
     try:
         for script in scripts:

@@ -20,7 +20,7 @@ _INSTALL = (
     "import sys; from pathlib import Path; from ascend_wheelhouse.verify import software_node;"
     " software_node.install(Path(sys.argv[1]))"
 )
-_DOORS = ("cann/set_env.sh", "ascend-toolkit/set_env.sh", "nnal/atb/set_env.sh")
+_SCRIPTS = ("cann/set_env.sh", "ascend-toolkit/set_env.sh", "nnal/atb/set_env.sh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +65,13 @@ def make(node: software_node.Node, made: Path, root: Path, work: Path) -> Softwa
 
 
 def _look(root: Path, inside: Path, devices: int) -> cann.Ascend:
-    doors = [inside / name for name in _DOORS if (inside / name).is_file()]
-    toolkit = str(software_node.ASCEND / doors[0].relative_to(inside).parent)
+    scripts = [inside / name for name in _SCRIPTS if (inside / name).is_file()]
+    toolkit = str(software_node.ASCEND / scripts[0].relative_to(inside).parent)
     if "ascend-toolkit" in toolkit:
         toolkit += "/latest"
     return cann.Ascend(
         devices=devices,
         toolkit=toolkit,
-        scripts=tuple(map(str, doors)),
+        scripts=tuple(map(str, scripts)),
         software=software.sign(root=root),
     )

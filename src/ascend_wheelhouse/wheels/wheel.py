@@ -10,17 +10,18 @@ from __future__ import annotations
 import base64
 import binascii
 import csv
+import io
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from types import TracebackType
 from typing import Self
-from zipfile import ZipFile, ZipInfo
+from zipfile import ZipInfo
 
-from packaging.metadata import Metadata, parse_email
+from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.tags import Tag
 from packaging.utils import (
     BuildTag,
@@ -31,11 +32,12 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from ascend_wheelhouse.base.archives import FAULTS
+from ascend_wheelhouse.base.archives import FAULTS, ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError
 
 CHUNK = 1 << 20
 _TEXT_LIMIT = 64 << 20
+_METADATA_LIMIT = 16 << 20
 
 
 class BadWheelError(IntegrityError):
@@ -77,25 +79,26 @@ class RecordRow:
 class WheelFile:
     """A wheel opened for reading; use `WheelFile.open` in a `with` statement."""
 
-    def __init__(self, filename: str, archive: ZipFile) -> None:
+    def __init__(self, filename: str, archive: ZipArchive) -> None:
         self.filename = filename
         self._archive = archive
 
     @classmethod
-    def open(cls, path: Path, *, filename: str = "") -> Self:
+    def open(cls, source: Path | io.RawIOBase, *, filename: str = "") -> Self:
         """Open the archive and read its central directory.
 
         Args:
-            path: Where its bytes are.
-            filename: Its file name, where `path` is not called so, as in the store.
+            source: Where its bytes are.
+            filename: Its file name, where `source` is not a file that is called so, as in the store.
 
         Raises:
             BadWheelError: The file is not a zip archive or its directory is damaged.
         """
+        called = filename or (source.name if isinstance(source, Path) else "")
         try:
-            return cls(filename or path.name, ZipFile(path))
+            return cls(called, ZipArchive(source))
         except FAULTS as error:
-            raise _bad(filename or path.name, f"cannot be opened as a zip archive: {error}") from error
+            raise _bad(called, f"cannot be opened as a zip archive: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -137,12 +140,8 @@ class WheelFile:
         """Every entry in archive order, folders and repeated names included."""
         return tuple(_member(info) for info in self._archive.infolist())
 
-    @cached_property
-    def _by_name(self) -> Mapping[str, Member]:
-        return {member.name: member for member in self.members}
-
     def __contains__(self, name: str) -> bool:
-        return name in self._by_name
+        return name in self._archive.NameToInfo
 
     @cached_property
     def dist_info(self) -> str:
@@ -151,8 +150,7 @@ class WheelFile:
         Raises:
             BadWheelError: There is none, or more than one.
         """
-        paths = (PurePosixPath(member.name).parts for member in self.members if "/" in member.name.strip("/"))
-        tops = {parts[0] for parts in paths if parts}
+        tops = {name.partition("/")[0] for name in self._archive.namelist() if "/" in name.strip("/")}
         found = sorted(top for top in tops if top.endswith(".dist-info"))
         if len(found) != 1:
             raise _bad(self.filename, f"has {len(found)} .dist-info folders at its top, and a wheel has one")
@@ -177,24 +175,31 @@ class WheelFile:
         Raises:
             BadWheelError: There is no such member, it is longer than `limit` bytes, or it is damaged.
         """
-        member = self._by_name.get(name)
-        if member is None:
+        info = self._archive.NameToInfo.get(name)
+        if info is None:
             raise _bad(self.filename, f"has no member {name!r}")
-        if member.size > limit:
-            raise _bad(
-                self.filename, f"member {name!r} states {member.size} bytes, over the limit of {limit}"
-            )
-        return b"".join(self.chunks(member))
+        if info.file_size > limit:
+            raise _bad(self.filename, f"member {name!r} has more than {limit} bytes")
+        return b"".join(self.chunks(_member(info)))
 
     def read_text(self, name: str) -> str:
         """Return one member as text; bytes that are not UTF-8 become U+FFFD."""
         return self.read(name).decode("utf-8", errors="replace")
 
     @cached_property
+    def metadata_bytes(self) -> bytes:
+        """METADATA as it stands."""
+        return self.read(f"{self.dist_info}/METADATA", limit=_METADATA_LIMIT)
+
+    @cached_property
+    def raw_metadata(self) -> RawMetadata:
+        """METADATA, its fields as texts."""
+        return parse_email(self.metadata_bytes)[0]
+
+    @cached_property
     def metadata(self) -> Metadata:
         """METADATA, each field validated when it is asked for (`packaging.metadata.InvalidMetadata`)."""
-        raw, _unparsed = parse_email(self.read(f"{self.dist_info}/METADATA"))
-        return Metadata.from_raw(raw, validate=False)
+        return Metadata.from_raw(self.raw_metadata, validate=False)
 
     @cached_property
     def wheel_headers(self) -> Mapping[str, tuple[str, ...]]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
+from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
-    CELL,
     JSON,
-    NPU,
-    PLATFORM,
-    TORCH,
-    guard_of,
-    request_of,
     root_of,
 )
 
@@ -23,23 +17,18 @@ _BUILD = {
 }
 
 
-@task(help=CELL | JSON | _BUILD | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+@cell_task(help=JSON | _BUILD | {"sandbox": "seal the build (--no-sandbox to go on without)"})
 def build(
     c: Context,
+    cell: CellOptions,
     component: str,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
     sandbox: bool = True,
     container: str = "",
     offline: bool = False,
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import build as command
         from ascend_wheelhouse.make.options import BuildPlace
 
@@ -47,7 +36,7 @@ def build(
             command.BuildOptions(
                 root=root_of(c),
                 component=component,
-                request=request_of(torch, platform, npu, cann, sglang, stack),
+                request=cell.request(),
                 build=BuildPlace(sandbox=sandbox, container=container),
                 offline=offline,
                 json=json,
@@ -55,22 +44,17 @@ def build(
         )
 
 
-@task(help=CELL | JSON | _BUILD)
+@cell_task(help=JSON | _BUILD)
 def reproduce(
     c: Context,
+    cell: CellOptions,
     component: str,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
     container: str = "",
     offline: bool = False,
     json: bool = False,
 ) -> None:
     """Build one component twice under different conditions, and compare the wheels."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import reproduce as command
         from ascend_wheelhouse.make.options import BuildPlace
 
@@ -78,7 +62,7 @@ def reproduce(
             command.ReproduceOptions(
                 root=root_of(c),
                 component=component,
-                request=request_of(torch, platform, npu, cann, sglang, stack),
+                request=cell.request(),
                 build=BuildPlace(container=container),
                 offline=offline,
                 json=json,

@@ -10,15 +10,10 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import NPU, PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
-    CELL,
     JSON,
-    NPU,
-    PLATFORM,
-    TORCH,
-    guard_of,
     path_of,
-    request_of,
     require,
     root_of,
     split_words,
@@ -30,9 +25,8 @@ if TYPE_CHECKING:
     from ascend_wheelhouse.commands.image import AppendOptions
 
 
-@task(
-    help=CELL
-    | JSON
+@cell_task(
+    help=JSON
     | {
         "wheelhouse": "pack this folder instead of the cell's",
         "out": "folder or .tar file to write; bundles/ when not given",
@@ -51,12 +45,7 @@ if TYPE_CHECKING:
 )
 def bundle(
     c: Context,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
+    cell: CellOptions,
     wheelhouse: str = "",
     out: str = "",
     split: str = "",
@@ -73,7 +62,7 @@ def bundle(
     json: bool = False,
 ) -> None:
     """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import bundle as command
 
         insecure = insecure_no_signature
@@ -84,7 +73,7 @@ def bundle(
         elif rebuild:
             options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure)
         else:
-            what = path_of(wheelhouse) or request_of(torch, platform, npu, cann, sglang, stack)
+            what = path_of(wheelhouse) or cell.request()
             flags = {"oci": oci, "allow_incomplete": allow_incomplete, "json": json}
             options = _packing(root_of(c), what, out, split, base, sign_key, serial, **flags)
         command.main(options)

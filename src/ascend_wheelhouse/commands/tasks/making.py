@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
+from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
-    CELL,
     JSON,
     LOCK,
-    NPU,
-    PLATFORM,
     RESOLVER,
-    TORCH,
-    guard_of,
     in_ci,
     lock_choice,
     path_of,
-    request_of,
     root_of,
 )
 
 
-@task(
+@cell_task(
     default=True,
-    help=CELL
-    | JSON
+    help=JSON
     | LOCK
     | {
         "offline": "use the store alone",
@@ -44,12 +37,7 @@ from ascend_wheelhouse.commands.tasks.words import (
 )
 def wheelhouse(
     c: Context,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
+    cell: CellOptions,
     offline: bool = False,
     strict: bool = False,
     upgrade: bool = False,
@@ -66,11 +54,11 @@ def wheelhouse(
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import wheelhouse as command
         from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
 
-        request = request_of(torch, platform, npu, cann, sglang, stack)
+        request = cell.request()
         make = MakeOptions(
             lock=lock_choice(request, exclude_newer, resolver, build, upgrade=upgrade),
             build=BuildPlace(sandbox=sandbox, container=container),
@@ -82,70 +70,55 @@ def wheelhouse(
         command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
 
 
-@task(help=CELL | JSON | {"dot": "a graph for Graphviz"})
+@cell_task(help=JSON | {"dot": "a graph for Graphviz"})
 def plan(
     c: Context,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
+    cell: CellOptions,
     dot: bool = False,
     json: bool = False,
 ) -> None:
     """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json and not dot):
+    with cell.guard(json=json and not dot):
         from ascend_wheelhouse.commands import plan as command
 
         command.main(
             command.PlanOptions(
                 root=root_of(c),
-                request=request_of(torch, platform, npu, cann, sglang, stack),
+                request=cell.request(),
                 output=root_of(c) / "wheelhouse",
                 form="dot" if dot else "json" if json else "table",
             )
         )
 
 
-@task(help=CELL | JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
 def lock(
     c: Context,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
+    cell: CellOptions,
     upgrade: bool = False,
     resolver: str = RESOLVER,
     exclude_newer: str = "",
     json: bool = False,
 ) -> None:
     """Make or change a lock, and print what changed and why."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import lock as command
 
-        request = request_of(torch, platform, npu, cann, sglang, stack)
+        request = cell.request()
         options = lock_choice(request, exclude_newer, resolver, upgrade=upgrade)
         command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
 
 
-@task(help=CELL | JSON | {"offline": "say what the store lacks"})
+@cell_task(help=JSON | {"offline": "say what the store lacks"})
 def fetch(
     c: Context,
-    torch: str = TORCH,
-    platform: str = PLATFORM,
-    npu: str = NPU,
-    cann: str = "",
-    sglang: str = "",
-    stack: str = "",
+    cell: CellOptions,
     offline: bool = False,
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
-    with guard_of(torch, platform, npu, cann, sglang, stack, json=json):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import fetch as command
 
-        request = request_of(torch, platform, npu, cann, sglang, stack)
+        request = cell.request()
         command.main(command.FetchOptions(root=root_of(c), request=request, offline=offline, json=json))

@@ -8,7 +8,8 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.words import JSON, NPU, path_of, root_of, split_words
+from ascend_wheelhouse.commands.tasks.cell import NPU
+from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of, split_words
 
 
 @task(

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
-from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
     from ascend_wheelhouse.make.options import LockChoice
 
-TORCH = "2.8.0"
-PLATFORM = "aarch64"
-NPU = "a3"
 RESOLVER = "pip-tools"
 JSON = {"json": "machine-readable output"}
-CELL = {
-    "torch": "torch version, such as 2.8.0",
-    "platform": "aarch64 or x86_64",
-    "npu": "a3 (default) or 910b",
-    "cann": "CANN version; the stack's default when not given",
-    "sglang": "SGLang version; the stack's when not given",
-    "stack": "a stack by its name instead of torch, CANN and SGLang",
-}
 LOCK = {
     "resolver": "pip-tools (default) or uv",
     "exclude-newer": "leave out uploads after this date or RFC 3339 time",
@@ -48,26 +35,6 @@ class QuotationError(UsageError):
 def root_of(c: Context) -> Path:
     """Return the project folder: the one with `tasks.py`."""
     return Path(c.config.project.root)
-
-
-def request_of(torch: str, platform: str, npu: str, cann: str, sglang: str, stack: str) -> Request:
-    """Return the request for a cell.
-
-    Raises:
-        UsageError: There is no such platform or chip.
-    """
-    from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.cells.target import Target
-
-    return Request(torch=torch, target=Target.named(platform, npu), cann=cann, sglang=sglang, stack=stack)
-
-
-def guard_of(
-    torch: str, platform: str, npu: str, cann: str, sglang: str, stack: str, *, json: bool
-) -> AbstractContextManager[None]:
-    """Return what turns errors into exit codes, every command that they propose about the cell that was named."""
-    words = {"torch": torch, "platform": platform, "npu": npu, "cann": cann, "sglang": sglang, "stack": stack}
-    return console.main_guard(json=json, words=words)
 
 
 def lock_choice(

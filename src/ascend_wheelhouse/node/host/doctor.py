@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..errors import NodeError
+from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
 from ..talk import Talk
 from .fitness import HostFinding, Level, cell_findings, disk_finding
@@ -186,5 +186,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         contents = read_contents(options.manifest.read_bytes()) if options.manifest else None
         return check(options.root, options.ascend, contents, fix=options.fix, talk=talk)
-    except NodeError as error:
+    except WheelhouseError as error:
         return talk.fail(error)

@@ -1,4 +1,4 @@
-"""The two doors into an environment: `activate`, to be sourced, and `run`, to start one command.
+"""The two ways into an environment: `activate`, to be sourced, and `run`, to start one command.
 
 Order matters: the environment first, then CANN's `set_env.sh`, then NNAL's, which picks its C++ ABI by
 looking at the torch that is active while it is sourced; BiSheng's and the custom operators' come last. Those

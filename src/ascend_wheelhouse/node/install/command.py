@@ -1,4 +1,4 @@
-"""The one door for subprocesses on a node: arguments in, output in the log, a telling error out."""
+"""All subprocesses of an install are started here: arguments in, output in the log, a telling error out."""
 
 from __future__ import annotations
 

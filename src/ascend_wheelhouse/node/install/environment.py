@@ -21,8 +21,8 @@ from . import receipt_file
 from .receipt_file import RECEIPT
 
 MARKER = ".sglang-npu-prefix"
-DOORS = ("activate", "run")
-_OWN = ("current", *DOORS, "envs", "index", "python", ".work", "install.log")
+ENTRIES = ("activate", "run")
+_OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
 _TRASH = ".trash-"
 
 
@@ -114,8 +114,8 @@ class Prefix:
             self._throw_away(path)
         for stale in self.root.glob("*.new"):
             stale.unlink()
-        for room in ("index", "python"):
-            for half in (self.root / room).glob("*.new"):
+        for folder in ("index", "python"):
+            for half in (self.root / folder).glob("*.new"):
                 self._throw_away(half)
 
     def _throw_away(self, path: Path) -> None:
@@ -157,10 +157,10 @@ class Prefix:
         return self.envs / f"{max(numbers, default=0) + 1:04d}"
 
     def switch(self, env: Path) -> None:
-        """Make an environment the one in use, by one rename; later calls through the doors reach it."""
-        for door in DOORS:
-            self._point(door, f"current/{door}")
-        self._point("current", f"envs/{env.name}")  # last: what is in use has its doors
+        """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
+        for entry in ENTRIES:
+            self._point(entry, f"current/{entry}")
+        self._point("current", f"envs/{env.name}")  # last: what is in use can be entered
 
     def _point(self, name: str, target: str) -> None:
         link = self.root / name

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import FaultError, HostUnfitError, NodeError, UsageError
+from ..errors import HostUnfitError, UnexpectedError, UsageError, WheelhouseError
 from ..given import require_sound
 from ..host import fitness
 from ..host.host import Host, read_host
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         require_sound(options)
         return _act(options, talk)
-    except NodeError as error:
+    except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
         return talk.fail(_unfit(error))
@@ -105,9 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
 
 
-def _fault(error: Exception) -> FaultError:
+def _fault(error: Exception) -> UnexpectedError:
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return FaultError(
+    return UnexpectedError(
         f"The installer failed in a way that it should not: {type(error).__name__}: {error} "
         f"(at {Path(frame.filename).name}:{frame.lineno}).",
         why="It is a fault of the installer, or of a file below the prefix. The environment in use was not touched.",

@@ -11,9 +11,11 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..serving.server_process import free_port
 from .api import Context, ProbeFailedError, ProbeSkippedError, last_json_line
 
 TOLERANCES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 3e-2}
@@ -69,31 +71,72 @@ def compare(found: Any, expected: Any, kind: str) -> float:
     return error
 
 
-def in_ranks(module: str, count: int, settings: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """Run `module.rank(rank, count)` in a process for each device and return what each one said.
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """The devices that take part: those of this node, and those of the others where several nodes are given.
+
+    Args:
+        devices: How many of this node take part.
+        nodes: How many nodes, each with as many devices.
+        node: Which of them this is, from 0.
+        address: Where rank 0 listens, as `HOST:PORT`; empty on a node alone.
+    """
+
+    devices: int
+    nodes: int = 1
+    node: int = 0
+    address: str = ""
+
+    @property
+    def world(self) -> int:
+        """How many devices in all."""
+        return self.devices * self.nodes
+
+    def __str__(self) -> str:
+        where = f" of {self.nodes} nodes (this is node {self.node})" if self.nodes > 1 else ""
+        return f"{self.world} devices{where}"
+
+
+def span_of(context: Context) -> Span:
+    """Return what the person gave: every device of this node, or of `--nnodes` nodes like it."""
+    return Span(
+        devices=int(context.options.get("devices", 0)),
+        nodes=int(context.options.get("nnodes", 1)),
+        node=int(context.options.get("node_rank", 0)),
+        address=context.option("dist_init_addr"),
+    )
+
+
+def in_ranks(module: str, span: Span, settings: Mapping[str, str] | None = None) -> list[Mapping[str, Any]]:
+    """Run `module.rank(rank, count)` in a process for each device of this node and return what each one said.
 
     Raises:
         ProbeFailedError: A rank failed; its last words are in the text.
     """
-    if count < 2:
+    if span.world < 2:
         raise ProbeSkippedError(
-            f"{count} devices here and this takes two: run it on a node with more devices"
+            f"{span.world} devices here and this takes two: run it on a node with more devices"
         )
     environment = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
-    environment |= settings
+    environment |= {"VERIFY_JOIN": span.address or f"127.0.0.1:{free_port()}", **(settings or {})}
+    environment["VERIFY_DEVICES"] = str(span.devices)
     child = str(Path(__file__).resolve().parent.parent / "child.py")
+    first = span.node * span.devices
+    ranks = range(first, first + span.devices)
     workers = [
-        _start([sys.executable, "-I", child, "--rank", module, str(rank), str(count)], environment)
-        for rank in range(count)
+        _start([sys.executable, "-I", child, "--rank", module, str(rank), str(span.world)], environment)
+        for rank in ranks
     ]
     answers = _answers(workers)
     found: list[Mapping[str, Any]] = []
-    for rank in sorted(range(count), key=lambda number: workers[number].returncode in _STOPPED):
-        worker, (said, complained) = workers[rank], answers[rank]
+    for local in sorted(range(span.devices), key=lambda number: workers[number].returncode in _STOPPED):
+        worker, (said, complained) = workers[local], answers[local]
         answer = last_json_line(said)
         if worker.returncode or "failed" in answer or not answer:
             words = answer.get("failed") or (complained.strip().splitlines() or ["no words"])[-1]
-            raise ProbeFailedError(f"rank {rank} of {count} (status {worker.returncode}): {words}")
+            raise ProbeFailedError(
+                f"rank {ranks[local]} of {span.world} (status {worker.returncode}): {words}"
+            )
         found.append(answer)
     return found
 
@@ -133,13 +176,13 @@ def _start(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.P
 
 
 def join_group(rank: int, count: int) -> Any:
-    """Set the rank's device, join the HCCL group of this node over loopback, and return torch."""
+    """Set the rank's device, join the HCCL group where rank 0 listens, and return torch."""
     import torch
     import torch_npu  # noqa: F401 - importing it is the probe
 
-    torch.npu.set_device(rank)
+    torch.npu.set_device(rank % int(os.environ["VERIFY_DEVICES"]))
     torch.distributed.init_process_group(
-        "hccl", init_method=f"tcp://127.0.0.1:{os.environ['VERIFY_PORT']}", rank=rank, world_size=count
+        "hccl", init_method=f"tcp://{os.environ['VERIFY_JOIN']}", rank=rank, world_size=count
     )
     return torch
 

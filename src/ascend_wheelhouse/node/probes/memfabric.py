@@ -11,7 +11,7 @@ from typing import Any
 
 from ..serving.server_process import free_port
 from .api import Context, Outcome, ProbeFailedError
-from .device import in_ranks, join_group, say
+from .device import Span, in_ranks, join_group, say
 
 _SIZE = 1 << 20
 
@@ -24,12 +24,8 @@ def run(context: Context) -> Outcome:
     port = str(engine.get_rpc_port())
     context.doing("a transfer between two local devices")
     count = min(2, int(context.options.get("devices", 1)))
-    settings = {
-        "VERIFY_PORT": str(free_port()),
-        "VERIFY_STORE": f"tcp://127.0.0.1:{free_port()}",
-        "VERIFY_MODULE": name,
-    }
-    in_ranks("memfabric", count, settings)
+    settings = {"VERIFY_STORE": f"tcp://127.0.0.1:{free_port()}", "VERIFY_MODULE": name}
+    in_ranks("memfabric", Span(devices=count), settings)
     return Outcome(evidence=f"{name}: {_SIZE >> 10} KiB written from npu:0 to npu:1 (first rpc port {port})")
 
 

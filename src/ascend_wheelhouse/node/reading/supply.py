@@ -35,15 +35,15 @@ class Supply:
     manifest: bytes
     contents: Contents
 
-    def packed(self, rooms: Collection[str]) -> list[File]:
+    def packed(self, folders: Collection[str]) -> list[File]:
         """Return what must be unpacked of some folders, the largest first; "" stands for the files at the top."""
         standing = {_WHEELS} if self.bundle.folder else set()
-        wanted = set(rooms) - standing
-        files = [file for file in self.bundle.iter_files() if _room(file.path) in wanted]
+        wanted = set(folders) - standing
+        files = [file for file in self.bundle.iter_files() if _top(file.path) in wanted]
         return sorted(files, key=lambda file: -file.size)
 
-    def unpack(self, work: Path, rooms: Collection[str]) -> Path:
-        """Return a folder below `work` that holds the files of `rooms`, each a copy that was checked on its way.
+    def unpack(self, work: Path, folders: Collection[str]) -> Path:
+        """Return a folder below `work` that holds the files of `folders`, each a copy that was checked on its way.
 
         Nothing else of a bundle is ever parsed or run, so that it does not matter what lies beside its files, or
         what becomes of them after `bundle.verify`. Wheels are hashed once more by what installs them
@@ -51,9 +51,9 @@ class Supply:
         """
         target = work / "wheelhouse"
         target.mkdir(exist_ok=True)
-        if self.bundle.folder and _WHEELS in rooms and (self.bundle.folder / _WHEELS).is_dir():
+        if self.bundle.folder and _WHEELS in folders and (self.bundle.folder / _WHEELS).is_dir():
             (target / _WHEELS).symlink_to(self.bundle.folder / _WHEELS)
-        files = self.packed(rooms)
+        files = self.packed(folders)
         for parent in {(target / file.path).parent for file in files}:
             parent.mkdir(parents=True, exist_ok=True)
 
@@ -65,7 +65,7 @@ class Supply:
         return target
 
 
-def _room(path: str) -> str:
+def _top(path: str) -> str:
     return path.partition("/")[0] if "/" in path else ""
 
 

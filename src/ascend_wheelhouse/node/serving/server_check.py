@@ -30,7 +30,7 @@ class CheckFailedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """The door to one server.
+    """The client of one server.
 
     Args:
         server: The running server, watched during every request.

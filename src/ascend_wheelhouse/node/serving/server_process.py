@@ -32,7 +32,7 @@ OWN_ENDINGS = frozenset({0, -signal.SIGTERM, -signal.SIGKILL, 128 + signal.SIGTE
 _TRY_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 _LAST_BREATH_SECONDS = 1.0
-"""A connection that breaks off may be the leader's end, which shows a moment later."""
+"""A connection that breaks off may be the leader's end, which shows a little later."""
 _OK, _UNAVAILABLE = 200, 503
 _PORT_WORDS = ("Errno 98", "address already in use")
 
@@ -96,11 +96,11 @@ class Stopped:
 
 def port_is_free(port: int) -> bool:
     """Whether the port can be listened on, connections that linger from before aside."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind(("127.0.0.1", port))
-            door.listen(1)
+            listener.bind(("127.0.0.1", port))
+            listener.listen(1)
         except OSError:
             return False
     return True
@@ -108,9 +108,9 @@ def port_is_free(port: int) -> bool:
 
 def free_port() -> int:
     """Return a port that nothing listens on now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class Server:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import documents, supervise
-from ..errors import NodeError, UsageError
+from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
 from ..host import cann
 from ..install.environment import Prefix
@@ -27,7 +27,7 @@ from ..probes import CATALOGUE
 from ..reading import contents
 from ..scratch import scratch
 from ..talk import Talk
-from . import runner, settings
+from . import runner, settings, several_nodes
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
 
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--without", action="append", default=[], choices=names, metavar="PROBE")
     line.add_argument("--model", default="", help="a folder of real weights for the server check")
     line.add_argument("--topology", default="single", help="which of the stack's serving topologies to start")
+    several_nodes.add_arguments(line)
     line.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
     line.add_argument("--standins", default="", help=argparse.SUPPRESS)
     line.add_argument("--json", action="store_true", help="answer with the report as one JSON object")
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         require_sound(given)
         return _verify(given, talk)
-    except NodeError as error:
+    except WheelhouseError as error:
         return talk.fail(error)
 
 
@@ -129,6 +130,7 @@ def _options(
         topology=given.topology,
         stubs=_stubs(environment, folder) if wanted else "",
         standins=given.standins,
+        nodes=several_nodes.nodes_of(given, parser()),
         known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
     )
 

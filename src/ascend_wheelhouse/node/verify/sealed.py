@@ -112,10 +112,10 @@ def leave_network() -> None:
 
 def raise_loopback() -> None:
     """Bring `lo` up in the namespace that this process is in."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack(_IFREQ, b"lo", 0)
-        _name, flags = struct.unpack(_IFREQ, fcntl.ioctl(door, _SIOCGIFFLAGS, request))
-        fcntl.ioctl(door, _SIOCSIFFLAGS, struct.pack(_IFREQ, b"lo", flags | _IFF_UP))
+        _name, flags = struct.unpack(_IFREQ, fcntl.ioctl(control, _SIOCGIFFLAGS, request))
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack(_IFREQ, b"lo", flags | _IFF_UP))
 
 
 def main(words: list[str]) -> int:

@@ -11,8 +11,10 @@ from .. import place
 from ..host import cann
 from ..probes.api import normalised
 from .sealed import Launcher
+from .several_nodes import Nodes
 
 NODE = place.PACKAGE
+ALONE = Nodes()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +28,8 @@ class VerifyOptions:
         topologies the server check uses. stubs: Folder of stand-in CANN libraries, as the process under
         test sees it; empty when there is none. standins: Folder of stand-in modules for serving on a CPU,
         likewise. pip: Folder that holds a `pip` package for the requirements probe, likewise; the
-        environment's own when empty. known: Failures that are announced, `PROBE` or `PROBE/ITEM` to the
-        reason.
+        environment's own when empty. nodes: The nodes that run this together. known: Failures that are
+        announced, `PROBE` or `PROBE/ITEM` to the reason.
     """
 
     require_npu: bool = False
@@ -38,6 +40,7 @@ class VerifyOptions:
     stubs: str = ""
     standins: str = ""
     pip: str = ""
+    nodes: Nodes = ALONE
     known: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -154,6 +154,17 @@ void all_to_all(Group& group, const char* send, char* receive, int64_t bytes) { 
   }
 }
 
+// Bytes to one rank, or from it, piece by piece.
+template <typename F>
+void in_pieces(Group& group, int peer, int64_t bytes, F move) {
+  if (peer < 0 || peer >= group.ranks || peer == group.rank) {
+    throw std::runtime_error("rank " + std::to_string(peer) + " of " + std::to_string(group.ranks) + " as the other side");
+  }
+  for (int64_t at = 0; at < bytes; at += static_cast<int64_t>(kSlot)) {
+    move(at, static_cast<size_t>(std::min<int64_t>(kSlot, bytes - at)));
+  }
+}
+
 // Queue a collective on the stream; what goes wrong becomes the stream's error.
 template <typename F>
 int collective(const char* name, void* comm, aclrtStream stream, F work) {
@@ -221,6 +232,23 @@ SOFTWARE_NPU_API int HcclAlltoAll(const void* send, uint64_t count, int type, co
   return collective("HcclAlltoAll", comm, stream, [=](Group& group) {
     all_to_all(group, bytes_of(send), bytes_of(const_cast<void*>(receive)),
                static_cast<int64_t>(count * size_of(type_of(type))));
+  });
+}
+
+SOFTWARE_NPU_API int HcclSend(void* data, uint64_t count, int type, uint32_t peer, void* comm, aclrtStream stream) {
+  return collective("HcclSend", comm, stream, [=](Group& group) {
+    in_pieces(group, static_cast<int>(peer), static_cast<int64_t>(count * size_of(type_of(type))),
+              [&](int64_t at, size_t n) { group.send(bytes_of(data) + at, n, static_cast<int>(peer)); });
+  });
+}
+
+SOFTWARE_NPU_API int HcclRecv(void* data, uint64_t count, int type, uint32_t peer, void* comm, aclrtStream stream) {
+  return collective("HcclRecv", comm, stream, [=](Group& group) {
+    in_pieces(group, static_cast<int>(peer), static_cast<int64_t>(count * size_of(type_of(type))),
+              [&](int64_t at, size_t n) { group.receive(bytes_of(data) + at, n, static_cast<int>(peer)); });
+    if (fault("hccl-message-changed")) {
+      bytes_of(data)[0] = static_cast<char>(bytes_of(data)[0] ^ 1);
+    }
   });
 }
 

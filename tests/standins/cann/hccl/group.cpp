@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <cstdlib>
 #include <fcntl.h>
 #include <stdexcept>
@@ -88,6 +89,22 @@ void Group::meet() {
   }
   wait_for([&] { return shared_->turn.load() != turn; }, [this] { look_for_lost(); }, limit("HCCL_EXEC_TIMEOUT", 1836),
            "a rank did not come to the collective");
+}
+
+void Group::send(const char* data, size_t bytes, int peer) {
+  std::atomic<int>& mail = shared_->mail[rank];
+  std::memcpy(slot(rank), data, bytes);
+  mail = peer + 1;
+  wait_for([&] { return mail.load() == 0; }, [this] { look_for_lost(); }, limit("HCCL_EXEC_TIMEOUT", 1836),
+           "rank " + std::to_string(peer) + " did not take the message");
+}
+
+void Group::receive(char* data, size_t bytes, int peer) {
+  std::atomic<int>& mail = shared_->mail[peer];
+  wait_for([&] { return mail.load() == rank + 1; }, [this] { look_for_lost(); }, limit("HCCL_EXEC_TIMEOUT", 1836),
+           "rank " + std::to_string(peer) + " did not send");
+  std::memcpy(data, slot(peer), bytes);
+  mail = 0;
 }
 
 }  // namespace software_npu

@@ -16,6 +16,7 @@ struct Shared {
   std::atomic<int> waiting;
   std::atomic<uint32_t> turn;
   std::atomic<int> pids[kMostRanks];
+  std::atomic<int> mail[kMostRanks];  // whom the slot of each rank holds a message for, counted from 1
 };
 
 class Group {
@@ -31,6 +32,10 @@ class Group {
 
   // Wait until every rank is here. Throws std::runtime_error when one is lost or does not come.
   void meet();
+
+  // One message that fits a slot, to one rank or from it; both wait for the other side, as meet does.
+  void send(const char* data, size_t bytes, int peer);
+  void receive(char* data, size_t bytes, int peer);
 
   const std::string name;
   const int rank;

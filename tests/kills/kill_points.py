@@ -1,4 +1,4 @@
-"""A command that is killed at many moments: after each, the last good state stands, and the next run ends well."""
+"""A command that is killed at many points: after each, the last good state stands, and the next run ends well."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 from starter import TEMPORARY, Command, Starter
 
-_MOMENTS = os.environ.get("WHEELHOUSE_KILL_MOMENTS", "")
+_POINTS = os.environ.get("WHEELHOUSE_KILL_POINTS", "")
 State = Mapping[str, str]
 
 
-def moments(seed: str, steps: int, few: int) -> list[int]:
+def kill_points(seed: str, steps: int, few: int) -> list[int]:
     """Choose steps by chance, the same in every run: `few` of them, or as many as the environment says."""
-    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
-    return sorted(chance.sample(range(1, steps + 1), min(int(_MOMENTS or few), steps)))
+    chance = random.Random(seed)  # noqa: S311 - points, not secrets
+    return sorted(chance.sample(range(1, steps + 1), min(int(_POINTS or few), steps)))
 
 
 def tree(*places: Path) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Stage:
     """What is killed, and what must hold.
 
     Args:
-        name: The seed of its moments.
+        name: The seed of its points.
         prepare: Lays out what the command starts from, in an empty folder, and returns the command to run there.
         visible: Returns what a user sees of the result in a place.
         rest: Returns what no run may leave behind, once the next one has ended.
@@ -78,7 +78,7 @@ class Stage:
         whole = self.visible(first)
         assert whole != before, "the command changes what is visible, else there is nothing to see"
         assert self._rest(first) == []
-        chosen = moments(self.name, done.steps, few)
+        chosen = kill_points(self.name, done.steps, few)
         killed = [self._survives(starter, first, one, (before, whole)) for one in chosen]
         assert sum(killed) >= len(chosen) * 0.8
 
@@ -88,10 +88,10 @@ class Stage:
         place.mkdir()
         return self.prepare(place)
 
-    def _survives(self, starter: Starter, place: Path, moment: int, allowed: tuple[State, State]) -> bool:
+    def _survives(self, starter: Starter, place: Path, step: int, allowed: tuple[State, State]) -> bool:
         """Kill a run; return whether it came to that step, which work in several threads may do without."""
-        command, at = self._fresh(place), f"{self.name}, killed at step {moment}"
-        killed = starter.run(command, moment)
+        command, at = self._fresh(place), f"{self.name}, killed at step {step}"
+        killed = starter.run(command, step)
         assert killed.status in {0, -signal.SIGKILL}, f"{at}: {killed.text}"
         assert starter.left_over() == [], at
         seen = self.visible(place)

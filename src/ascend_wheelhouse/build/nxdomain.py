@@ -43,17 +43,17 @@ def question(packet: bytes) -> tuple[str, int]:
     return ".".join(labels), at + 5
 
 
-def refuse_names(door: socket.socket, log: Path) -> None:
+def refuse_names(server: socket.socket, log: Path) -> None:
     """Answer queries for ever; each name is appended to `log`, one a line."""
     while True:
-        packet, client = door.recvfrom(4096)
+        packet, client = server.recvfrom(4096)
         try:
             name, end = question(packet)
         except IndexError:
             continue
         with log.open("a", encoding="utf-8") as out:
             out.write(f"{name}\n")
-        door.sendto(packet[:2] + _NXDOMAIN + packet[4:6] + bytes(6) + packet[_HEADER:end], client)
+        server.sendto(packet[:2] + _NXDOMAIN + packet[4:6] + bytes(6) + packet[_HEADER:end], client)
 
 
 def main(arguments: list[str]) -> int:
@@ -66,9 +66,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     raise_loopback()
-    door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    door.bind(("127.0.0.1", 53))
-    threading.Thread(target=refuse_names, args=(door, options.log), daemon=True).start()
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+    threading.Thread(target=refuse_names, args=(server, options.log), daemon=True).start()
     os.umask(options.umask)
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])

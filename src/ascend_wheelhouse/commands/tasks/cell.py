@@ -1,0 +1,93 @@
+"""The options that name a cell, declared once for every task that is about one."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from inspect import Parameter, Signature, signature
+from typing import TYPE_CHECKING, Any
+
+from invoke.tasks import Task, task
+
+from ascend_wheelhouse import console
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.request import Request
+
+PLATFORM = "aarch64"
+NPU = "a3"
+_HELP = {
+    "torch": "torch version, such as 2.8.0",
+    "platform": "aarch64 or x86_64",
+    "npu": "a3 (default) or 910b",
+    "cann": "CANN version; the stack's default when not given",
+    "sglang": "SGLang version; the stack's when not given",
+    "stack": "a stack by its name instead of torch, CANN and SGLang",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOptions:
+    """What the command line says of a cell, an option a field; an empty one leaves the choice to the stacks."""
+
+    torch: str = "2.8.0"
+    platform: str = PLATFORM
+    npu: str = NPU
+    cann: str = ""
+    sglang: str = ""
+    stack: str = ""
+
+    def request(self) -> Request:
+        """Return the request for the cell.
+
+        Raises:
+            UsageError: There is no such platform or chip.
+        """
+        from ascend_wheelhouse.cells.request import Request
+        from ascend_wheelhouse.cells.target import Target
+
+        target = Target.named(self.platform, self.npu)
+        return Request(torch=self.torch, target=target, cann=self.cann, sglang=self.sglang, stack=self.stack)
+
+    def guard(self, *, json: bool) -> AbstractContextManager[None]:
+        """Return what turns errors into exit codes, every command that they propose about this cell."""
+        return console.main_guard(json=json, words=vars(self))
+
+
+class CellTask(Task[Any]):
+    """A task whose body takes `CellOptions` after the context, and whose command line has the options in them.
+
+    Args:
+        body: The function.
+        help: The texts for its other options.
+        options: What any task takes.
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., None],
+        help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
+        **options: Any,  # noqa: ANN401 - Invoke's
+    ) -> None:
+        super().__init__(body, help={**_HELP, **(help or {})}, **options)
+
+    def argspec(self, body: Callable[..., None]) -> Signature:
+        """Return the options of the command line: the cell's stand before those that have a default."""
+        _cell, *own = super().argspec(body).parameters.values()
+        needed = [one for one in own if one.default is Parameter.empty]
+        cell = [
+            one.replace(kind=Parameter.POSITIONAL_OR_KEYWORD)
+            for one in signature(CellOptions).parameters.values()
+        ]
+        return Signature([*needed, *cell, *(one for one in own if one not in needed)])
+
+    def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Call the body with the context, the cell and the other options."""
+        cell = CellOptions(**{name: options.pop(name) for name in _HELP if name in options})
+        super().__call__(*args, cell, **options)
+
+
+cell_task = functools.partial(task, klass=CellTask)
+"""`invoke.task` for a task that is about one cell."""
