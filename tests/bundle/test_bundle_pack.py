@@ -208,3 +208,12 @@ def test_a_manifest_whose_stack_climbs_is_refused(tmp_path: Path, stack: str) ->
         bundle_command(wheelhouse, out=tmp_path / "x" / "y", serial=1)
 
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("key", ["reason", "supply"])
+def test_a_manifest_whose_pending_component_lacks_a_word_is_refused(tmp_path: Path, key: str) -> None:
+    row = {"component": "cann", "reason": "none", "supply": "none"}
+    del row[key]
+    wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", pending=[row])
+    with pytest.raises(errors.IntegrityError, match=rf"pending\.0 lacks '{key}'"):
+        bundle_command(wheelhouse, out=tmp_path, allow_incomplete=True)

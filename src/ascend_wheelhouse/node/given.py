@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import UsageError
 
-_LISTS = {"bundle", "verify", "only", "without", "known"}
+_LISTS = {"bundle", "verify", "only", "without", "known", "pytest"}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import documents, supervise
+from .. import documents, last_line, supervise
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
 from ..host import cann
@@ -30,6 +31,12 @@ from ..talk import Talk
 from . import runner, settings, several_nodes
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
+
+_UNTOUCHED = "The environment that was to be proven was not changed."
+
+
+class NoEnvironmentError(UsageError):
+    """What was named is no environment."""
 
 
 class NoManifestError(UsageError):
@@ -75,10 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _verify(given, talk)
     except WheelhouseError as error:
         return talk.fail(error)
+    except OSError as error:
+        return talk.fail(last_line.unfit(error, _UNTOUCHED))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
+        return talk.fail(last_line.fault(error, "verification", _UNTOUCHED))
 
 
 def _verify(given: argparse.Namespace, talk: Talk) -> int:
-    environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
+    environment = _environment(given)
     written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
     with scratch(prefix="av-stubs-") as folder:
@@ -95,6 +106,19 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     report.write(path)
     talk.answer(f"{report.head}\n{table(report.results)}\n\nreport: {path}".lstrip(), report.as_dict())
     return report.exit_code
+
+
+def _environment(given: argparse.Namespace) -> Path:
+    """Return the environment that was named, or the one in use below the prefix."""
+    named: Path = given.environment or Prefix(root=given.prefix.absolute()).required()
+    environment = Path(os.path.realpath(named))  # Path.resolve raises RuntimeError for a link to itself
+    if not (environment / "lib").is_dir():
+        raise NoEnvironmentError(
+            f"{named} is no environment.",
+            why="The path was mistyped, or an install into it was never finished.",
+            next_step="--environment with the folder of an environment, or --prefix with the one of its install",
+        )
+    return environment
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:
