@@ -5,7 +5,9 @@
 #
 # sbcast hands the file on in a tree; srun runs the bundle's own installer once on each node, if its sha256 is DIGEST:
 # what `invoke bundle` printed and somebody wrote down. The answers, one JSON object a node, go to the folder
-# ./receipts. A second run changes nothing.
+# ./receipts. A second run changes nothing. ASCEND_ROOT names the folder of CANN where it is not the usual one.
+#
+# Afterwards a job starts its commands with the environment's own variables: srun /opt/sglang-npu/run python -m ...
 set -eu
 
 bundle=$1 prefix=$2 key=$3 installer=${4:?the sha256 of install.py, as invoke bundle printed it}
@@ -17,5 +19,5 @@ set -eu
 home=$(mktemp -d) && trap "rm -rf \"$home\"" EXIT
 tar -xf "$1" -C "$home" install.py
 echo "$4  $home/install.py" | sha256sum --check --quiet
-python3.11 -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" --json
+python3.11 -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
 ' install "$node_file" "$prefix" "$key" "$installer"

@@ -162,7 +162,7 @@ def test_every_note_that_is_counted_is_listed(capsys: pytest.CaptureFixture[str]
         ),
         (
             "cp311-cp311-manylinux_2_28_aarch64",
-            ["is for manylinux_2_28_aarch64, and the target's machine is x86_64"],
+            ["is for manylinux_2_28_aarch64, and the target's architecture is x86_64"],
         ),
         ("cp311-cp311-win_amd64", ["is for win_amd64, and the target is Linux"]),
         (

@@ -1,4 +1,4 @@
-"""One extension for several torch versions of the other machine: each wheel loads beside its own torch.
+"""One extension for several torch versions of the other architecture: each wheel loads beside its own torch.
 
 Compiled with Debian's cross compiler, in the sandbox, against torch's own wheels of the index; judged by the audit's
 link closure, which names each symbol that a torch lacks, and by importing each under emulation. The big wheels are

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,11 +16,12 @@ from pathlib import Path
 import pytest
 import upstreams
 from making_builds import SMALL, Bench, cell, recipe_of, sdist_recipe
+from podman_rig import IMAGE, podman_with
 from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
 from tiny import tiny_job
 
 from ascend_wheelhouse.base.events import silent
-from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.command import build_component
 from ascend_wheelhouse.build.container import Container
@@ -33,8 +33,6 @@ from ascend_wheelhouse.build.toolchain import find_toolchain
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.verify.prepare import default_store
-from ascend_wheelhouse.verify.system_root import debian_root
 
 pytestmark = [
     pytest.mark.network,
@@ -42,71 +40,15 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman"),
 ]
 
-IMAGE = "localhost/wheelhouse-builder:1"
 CELL = cell({"torch": "2.8.0", "torch-npu": "2.8.0.post2", "xxhash": "3.6.0"})
-PACKAGES = (
-    *("python3.11", "libpython3.11-dev", "gcc", "g++", "libc6-dev", "binutils", "make", "git"),
-    *("bash", "dash", "coreutils", "libc-bin", "sed", "grep", "findutils", "hostname"),
-)
-_LEFT_OUT = ("./verify", "./usr/share/doc", "./usr/share/locale", "./usr/share/man")
-_CONF = """
-[containers]
-default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
-cgroups = "disabled"
-[engine]
-cgroup_manager = "cgroupfs"
-"""
-_PODMAN = 'exec {podman} --root {folder}/storage --runroot {folder}/run --tmpdir {folder}/tmp "$@"'
-# A host may lack CAP_SYS_RESOURCE, and have cgroups of both kinds, which crun refuses: then it gets cgroups of its own.
-_NARROW = """
-export CONTAINERS_CONF={folder}/containers.conf
-exec unshare --mount --propagation private -- sh -c '
-umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && {podman}' podman "$@"
-"""
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """Where podman keeps everything; it refuses a run folder of more than 50 characters."""
-    folder = Path(tempfile.mkdtemp(prefix="wh-"))
-    yield folder
-    run(["umount", "--recursive", folder / "storage" / "overlay"], check=False)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def engine(folder: Path) -> Iterator[str]:
-    """Put a `podman` on PATH that has the image, with storage of its own; skip where it runs no container."""
-    (folder / "containers.conf").write_text(_CONF)
-    podman = _PODMAN.format(podman=shutil.which("podman"), folder=folder)
-    program = folder / "bin" / "podman"
-    program.parent.mkdir()
-    root = debian_root(os.uname().machine, PACKAGES, default_store())
-    reasons = []
-    for script in (podman, _NARROW.format(podman=podman, folder=folder)):
-        program.write_text(f"#!/bin/sh\n{script}\n")
-        program.chmod(0o755)
-        try:
-            put_image(str(program), root)
-            run([program, "run", "--rm", "--network", "none", IMAGE, "/bin/true"], timeout=120)
-        except (CommandFailedError, subprocess.CalledProcessError) as error:
-            reasons.append(str(error).strip().splitlines()[-1])
-        else:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-                yield str(program)
-            return
-    pytest.skip(f"podman runs no container here: {'; '.join(reasons)}")
-
-
-def put_image(program: str, root: Path) -> None:
-    """Make the image from a folder of unpacked packages, once."""
-    if run([program, "image", "exists", IMAGE], check=False).status == 0:
-        return
-    exclude = [f"--exclude={name}" for name in _LEFT_OUT]
-    with subprocess.Popen(["tar", "-C", root, *exclude, "-c", "."], stdout=subprocess.PIPE) as tar:
-        words = [program, "import", "--quiet", "-", IMAGE]
-        subprocess.run(words, stdin=tar.stdout, check=True, capture_output=True)
+def engine() -> Iterator[str]:
+    """Put a `podman` on PATH that has the image."""
+    with podman_with() as program, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(program).parent}:{os.environ['PATH']}")
+        yield program
 
 
 def built(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:

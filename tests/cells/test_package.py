@@ -49,7 +49,7 @@ def test_every_package_has_the_name_that_upstream_gives_it(cann: str, npu: str, 
 
 
 @pytest.mark.parametrize(("cann", "npu", "machine"), CELLS)
-def test_a_package_handed_over_is_recognised_with_its_cell(cann: str, npu: str, machine: str) -> None:
+def test_an_imported_package_is_recognised_with_its_cell(cann: str, npu: str, machine: str) -> None:
     cell = _cell(cann, npu, machine)
     for component in PAYLOADS:
         name = file_name(RECIPES[component].names, cell, cell.components[component]) or ""

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cann_tree import CannTree
 from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.bundle.command import bundle_command
@@ -180,6 +181,23 @@ def test_the_slurm_script_installs_on_a_node_and_keeps_its_answer(
         done = _slurm(tmp_path, *command)
         assert done.returncode == 0, done.stderr
         assert json.loads((tmp_path / "receipts/n1.json").read_text())["changed"] is changed
+
+
+def test_what_the_slurm_script_installed_finds_the_cann_that_was_named(
+    tmp_path: Path, signed: tuple[Path, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, key = signed
+    tree = CannTree(root=tmp_path / "shared/Ascend")
+    tree.root.mkdir(parents=True)
+    tree.toolkit("8.3.RC2")
+    tree.nnal("8.3.RC2")
+    monkeypatch.setenv("ASCEND_ROOT", str(tree.root))
+    done = _slurm(tmp_path, DEPLOY / "slurm/install.sh", bundle, tmp_path / "npu", key.fingerprint, DIGEST)
+    assert done.returncode == 0, done.stderr
+    monkeypatch.delenv("ASCEND_ROOT")
+    made = subprocess.run([tmp_path / "npu/run", "env"], capture_output=True, text=True, check=True).stdout
+    assert f"ASCEND_HOME_PATH={tree.root}/ascend-toolkit/latest\n" in made
+    assert f"ATB_HOME_PATH={tree.root}/nnal/atb/latest/atb/cxx_abi_0\n" in made
 
 
 def test_the_slurm_script_runs_no_installer_with_another_digest(

@@ -13,7 +13,7 @@ from ascend_wheelhouse.store.store import Store
 def test_pruning_keeps_the_payloads_that_a_lock_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A package of CANN that came from its URL was handed over by nobody: the lock alone names it."""
+    """A package of CANN that came from its URL was imported by nobody: the lock alone names it."""
     monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
     store = Store()
     for name in ("toolkit.run", "stray.run"):

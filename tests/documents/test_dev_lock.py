@@ -15,7 +15,7 @@ PINS = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, re.MULTILINE))
 
 @pytest.mark.parametrize("declared", DECLARED)
 def test_the_lock_of_development_holds_what_the_project_declares(declared: str) -> None:
-    """`nox -s dev_lock` mends it."""
+    """`nox -s dev_lock` fixes it."""
     requirement = Requirement(declared)
     assert requirement.specifier.contains(PINS[canonicalize_name(requirement.name)], prereleases=True)
 

@@ -44,6 +44,6 @@ def test_the_table_names_every_package_once() -> None:
 
 
 def test_the_drawing_in_the_document_is_the_tables() -> None:
-    """`python tests/documents/layers.py` mends it."""
+    """`python tests/documents/layers.py` fixes it."""
     text = DOCUMENT.read_text("utf-8")
     assert replaced(text) == text

@@ -112,7 +112,7 @@ def test_a_renamed_wheel_in_an_archive_is_refused(index: Index, store: Store, ht
     assert list(store.root.glob("incoming/*")) == []
 
 
-def test_a_handed_over_file_is_copied(store: Store, tmp_path: Path) -> None:
+def test_an_imported_file_is_copied(store: Store, tmp_path: Path) -> None:
     path = tmp_path / _WHEEL
     path.write_bytes(wheel_bytes("small", "1.0"))
     held = hand_over(path, store)
@@ -120,7 +120,7 @@ def test_a_handed_over_file_is_copied(store: Store, tmp_path: Path) -> None:
     assert hand_over(path, store, sha256=held.sha256) == held
 
 
-def test_a_handed_over_file_must_exist_and_be_the_right_one(store: Store, tmp_path: Path) -> None:
+def test_an_imported_file_must_exist_and_be_the_right_one(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NoSuchFileError, match=r"nothing\.whl is not a file"):
         hand_over(tmp_path / "nothing.whl", store)
     path = tmp_path / "kit.run"

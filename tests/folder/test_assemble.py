@@ -131,7 +131,7 @@ def test_a_changed_recipe_lock_mirror_or_wheel_is_seen(project: Path, path: str)
     assert ask(project) is None
 
 
-def test_a_file_handed_over_since_is_seen(project: Path) -> None:
+def test_a_file_imported_since_is_seen(project: Path) -> None:
     keep(project)
     (project / "store/vendored/nnal").mkdir(parents=True)
     (project / "store/vendored/nnal/r.json").write_text("{}")

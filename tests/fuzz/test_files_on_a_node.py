@@ -130,7 +130,7 @@ PLACES = [
     "new",
     "new/er",
 ]
-VALUED = ("--prefix", "--bundle", "--base", "--ascend", "--trusted-key", "--installer")
+VALUED = ("--prefix", "--bundle", "--base", "--ascend", "--trusted-key", "--installer", "--environment")
 FLAGS = (
     "--payloads",
     "--offline-index",
@@ -139,7 +139,7 @@ FLAGS = (
     "--allow-rollback",
     "--json",
 )
-INSTEAD = ("--check", "--rollback", "--uninstall", "--doctor", "--dry-run")
+INSTEAD = ("--check", "--rollback", "--uninstall", "--doctor", "--dry-run", "--env")
 
 
 @st.composite

@@ -232,9 +232,7 @@ def test_whatever_a_wheel_holds_every_reader_reads_or_refuses_it(reader: str, da
 @pytest.mark.parametrize("name", [WHEEL, "sgl-kernel-npu_2026.01.21_8.5.0_a3_cp311_aarch64.zip", "member"])
 @settings(zipped, max_examples=EXAMPLES)
 @given(data=ARCHIVES)
-def test_whatever_is_handed_over_is_kept_whole_or_not_at_all(
-    recipes: Recipes, name: str, data: bytes
-) -> None:
+def test_whatever_is_imported_is_kept_whole_or_not_at_all(recipes: Recipes, name: str, data: bytes) -> None:
     with tempfile.TemporaryDirectory() as base:
         path = Path(base, "x", name)
         path.parent.mkdir()

@@ -271,7 +271,7 @@ def _out_of_its_scheme(path: Path) -> None:
 
 @pytest.mark.parametrize("hostile", [_bomb, _climbing, _out_of_its_scheme])
 @pytest.mark.parametrize("packed", [False, True])
-def test_hostile_archives_are_refused_at_every_door(
+def test_hostile_archives_are_refused_everywhere(
     tmp_path: Path, store: Store, recipes: Recipes, *, hostile: Callable[[Path], None], packed: bool
 ) -> None:
     """A wheel on its own, a release archive, and a wheel in a sound release archive."""

@@ -3,12 +3,19 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ascend_wheelhouse.cells.target import Npu
 from ascend_wheelhouse.image import run_args
+
+GUIDES_MOUNTS = (
+    *("/usr/local/sbin", "/usr/local/Ascend/driver", "/usr/local/Ascend/firmware"),
+    *("/etc/ascend_install.info", "/var/queue_schedule"),
+)
 
 
 @pytest.mark.parametrize(("npu", "count"), [("a3", 16), ("910b", 8)])
@@ -24,10 +31,33 @@ def test_the_guides_privileges_and_volumes_are_there() -> None:
     words = run_args.docker_args("a3", "image", ["python", "-V"], model="/models/llama")
 
     assert {"--privileged", "--network=host", "--ipc=host", "--shm-size=16g"} <= set(words)
-    for path in ("/usr/local/Ascend/driver", "/usr/local/Ascend/firmware", "/etc/ascend_install.info"):
+    for path in GUIDES_MOUNTS:
         assert f"--volume={path}:{path}" in words
+    assert "--volume=$HOME/.cache:/root/.cache" in words
+    assert "--env=HF_TOKEN" in words  # by name: the token itself is in no command
     assert "--volume=/models/llama:/models/llama:ro" in words
     assert words[-3:] == ["image", "python", "-V"]
+
+
+def test_the_nodes_own_shell_says_where_the_cache_is_and_what_the_token_is(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    docker.chmod(0o755)
+    line = run_args.docker_line(run_args.docker_args("a3", "image", ["echo", "$HOME"]))
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/home/a b"}
+    done = subprocess.run(["sh", "-c", line], env=given, capture_output=True, text=True, check=True)
+    assert "--volume=/home/a b/.cache:/root/.cache" in done.stdout.splitlines()
+    assert done.stdout.splitlines()[-2:] == ["echo", "$HOME"]
+
+
+def test_a_pod_has_the_cache_and_the_token_where_the_site_has_a_secret() -> None:
+    spec = run_args.kubernetes_pod("a3", "image")["spec"]
+    (container,) = spec["containers"]
+    (token,) = container["env"]
+    assert (token["name"], token["valueFrom"]["secretKeyRef"]["optional"]) == ("HF_TOKEN", True)
+    cache = next(volume for volume in spec["volumes"] if volume["hostPath"]["path"] == "/root/.cache")
+    assert cache["hostPath"]["type"] == "DirectoryOrCreate"
+    assert {volume["hostPath"]["path"] for volume in spec["volumes"]} >= set(GUIDES_MOUNTS)
 
 
 def test_the_printed_command_means_the_same_words() -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` while files are written that belong together: a lock, a pair of keys, a build context, a hand-over."""
+"""`kill -9` while files are written that belong together: a lock, a pair of keys, a build context, an import."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_build_context_is_the_old_one_or_the_new_one_whenever_its_run_is_kille
         stage.survive(starter, tmp_path, 8)
 
 
-def _handed_over(place: Path) -> Command:
+def _imported(place: Path) -> Command:
     recipes_into(place / "recipes")
     (place / "tasks.py").symlink_to(TASKS)
     file = place / "torch-2.8.0-py3-none-any.whl"
@@ -134,19 +134,19 @@ def _handed_over(place: Path) -> Command:
 
 
 def _records(place: Path) -> dict[str, str]:
-    """Return the files that are known as handed over; each is in the store."""
+    """Return the files that are known as imported; each is in the store."""
     store = Store(place / "store")
     records = list_vendored(store)
     store.prove([record.sha256 for record in records])
     return {record.filename: record.sha256 for record in records}
 
 
-def test_what_is_handed_over_is_known_once_it_is_in_the_store_whenever_its_run_is_killed(
+def test_what_is_imported_is_known_once_it_is_in_the_store_whenever_its_run_is_killed(
     tmp_path: Path,
 ) -> None:
     stage = Stage(
         name="vendor",
-        prepare=_handed_over,
+        prepare=_imported,
         visible=_records,
         rest=lambda place: [path.name for path in (place / "store" / "incoming").iterdir()],
     )

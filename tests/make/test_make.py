@@ -200,7 +200,7 @@ def test_plan_shows_what_is_cached_and_what_is_pending(finished: World) -> None:
     assert "cached" in finished.make("--dry-run").out
 
 
-def test_a_file_handed_over_completes_it(world: World) -> None:
+def test_an_imported_file_completes_it(world: World) -> None:
     assert world.make().status == 0
     payload = world.root / "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
     payload.write_bytes(makeself())

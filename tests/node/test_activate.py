@@ -1,78 +1,85 @@
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.install.activate import BadVariableError, write_doors
+from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.host.node_environment import BadVariableError, compute
+from ascend_wheelhouse.node.install.activate import write_doors
 
-
-@pytest.fixture
-def ascend(tmp_path: Path) -> Path:
-    """A made-up CANN and NNAL whose scripts note the order in which they are sourced."""
-    root = tmp_path / "Ascend"
-    for name in ("ascend-toolkit", "nnal/atb", "8.5.0/bisheng_toolkit"):
-        (root / name).mkdir(parents=True)
-        tool = name.split("/")[0]
-        text = f'export ORDER="$ORDER {tool}:$(python -c "print(1)")"\necho "$UNSET_BY_NOBODY" >/dev/null\n'
-        (root / name / "set_env.sh").write_text(text)
-    return root
+NO_CANN = cann.Ascend(devices=0, toolkit="", scripts=())
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> Path:
-    """An environment whose `python` is its own, which tells whether it was active."""
+    """An environment with its doors, whose manifest asks for two variables."""
     folder = tmp_path / "env with space"
-    (folder / "bin").mkdir(parents=True)
-    (folder / "bin/activate").write_text(f'export PATH="{folder}/bin:$PATH"\n')
-    (folder / "bin/python").write_text("#!/bin/sh\necho active\n")
-    (folder / "bin/python").chmod(0o755)
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], check=True)
+    asked = {"A": "it's 1", "B": "2\n3"}
+    write_doors(folder, asked)
+    head = {"schema": 1, "stack": "small", "platform": "any", "cell": {}, "files": []}
+    whole = {**head, "serving": {"environment": asked}}
+    (folder / "manifest.json").write_text(json.dumps(whole), encoding="utf-8")
     return folder
 
 
 def sourced(env: Path, then: str, *, shell: str = "bash", before: str = "") -> str:
-    script = f'{before}\n. "{env}/activate"\n{then}'
+    script = f'{before}\nASCEND_ROOT=/nowhere; export ASCEND_ROOT\n. "{env}/activate"\n{then}'
     done = subprocess.run([shell, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 @pytest.mark.parametrize("shell", ["bash", "sh"])
-def test_the_environment_is_entered_before_cann_and_cann_before_nnal(
-    env: Path, ascend: Path, shell: str
-) -> None:
-    write_doors(env, {}, machine="x86_64", ascend=str(ascend))
-    assert sourced(env, 'echo "$ORDER"', shell=shell) == "ascend-toolkit:active nnal:active 8.5.0:active"
+def test_the_environments_own_python_comes_first(env: Path, shell: str) -> None:
+    assert sourced(env, "command -v python", shell=shell) == f"{env}/bin/python"
+    assert sourced(env, 'echo "$VIRTUAL_ENV"', shell=shell) == str(env)
 
 
-def test_a_strict_shell_stays_strict(env: Path, ascend: Path) -> None:
-    write_doors(env, {}, machine="x86_64", ascend=str(ascend))
-    text = sourced(env, "case $- in *u*) echo strict ;; esac", before="ORDER=; set -eu")
-    assert text == "strict"
+def test_a_strict_shell_stays_strict_and_nothing_else_is_left_in_it(env: Path) -> None:
+    then = "case $- in *u*) echo strict ;; esac; set | grep '^_npu' || echo clean"
+    assert sourced(env, then, before="set -eu") == "strict\nclean"
 
 
-def test_variables_are_set_but_what_the_caller_set_stays(env: Path) -> None:
-    write_doors(env, {"A": "it's 1", "B": "2"}, machine="x86_64", ascend="/nowhere")
-    assert sourced(env, 'echo "$A/$B"', before="B=mine") == "it's 1/mine"
+@pytest.mark.parametrize("shell", ["bash", "sh"])
+def test_variables_are_set_but_what_the_caller_set_stays(env: Path, shell: str) -> None:
+    assert sourced(env, 'echo "$A/$B"', shell=shell, before="export A=mine") == "mine/2\n3"
+    assert sourced(env, 'echo "$A"', shell=shell) == "it's 1"
 
 
 def test_torchs_openmp_library_is_loaded_first_on_aarch64(env: Path) -> None:
-    folder = env / "lib/python3.11/site-packages/torch.libs"
-    folder.mkdir(parents=True)
-    (folder / "libgomp-947d5fa1.so.1.0.0").touch()
-    write_doors(env, {}, machine="aarch64", ascend="/nowhere")
-    assert "export LD_PRELOAD=" in (env / "activate").read_text()
-    write_doors(env, {}, machine="x86_64", ascend="/nowhere")
-    assert "LD_PRELOAD" not in (env / "activate").read_text()
+    site = next(env.glob("lib/python3.*/site-packages"))
+    library = site / "torch.libs/libgomp-947d5fa1.so.1.0.0"
+    library.parent.mkdir(parents=True)
+    library.touch()
+    caller = {"LD_PRELOAD": "/usr/lib/own.so"}
+    for _ in range(2):  # what was activated once may be activated again
+        made = compute(NO_CANN, env, inherited=caller, machine="aarch64").variables
+        assert made["LD_PRELOAD"] == f"{library}:/usr/lib/own.so"
+        caller = dict(made)
+    assert "LD_PRELOAD" not in compute(NO_CANN, env, inherited={}, machine="x86_64").variables
 
 
 def test_a_name_that_is_no_variable_is_refused(env: Path) -> None:
     with pytest.raises(BadVariableError, match=r"'A; rm -rf /'"):
-        write_doors(env, {"A; rm -rf /": "1"}, machine="x86_64", ascend="/nowhere")
+        write_doors(env, {"A; rm -rf /": "1"})
 
 
-def test_run_starts_a_command_with_its_arguments(env: Path) -> None:
-    write_doors(env, {"A": "1"}, machine="x86_64", ascend="/nowhere")
-    done = subprocess.run([env / "run", "echo", "a b", "c"], capture_output=True, text=True, check=True)
-    assert done.stdout == "a b c\n"
+def test_run_starts_a_command_with_its_arguments_and_hands_on_its_status(env: Path) -> None:
+    done = subprocess.run(
+        [env / "run", "sh", "-c", 'echo "$@"; exit 3', "own", "a b", "c"],
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, b"a b c\n")
+
+
+def test_an_environment_that_lost_its_manifest_is_not_entered_by_half(env: Path) -> None:
+    (env / "manifest.json").unlink()
+    done = subprocess.run(["bash", "-c", f'. "{env}/activate"'], capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert "manifest.json cannot be read" in done.stderr

@@ -10,7 +10,8 @@ from small_wheelhouse import SmallWheelhouse
 
 from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.node.host.fitness import HostFinding
-from ascend_wheelhouse.node.host.host import numbers, read_host
+from ascend_wheelhouse.node.host.host import read_host
+from ascend_wheelhouse.node.host.toolkits import numbers
 
 
 def put(root: Path, **files: str) -> None:

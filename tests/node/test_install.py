@@ -27,7 +27,7 @@ def prefix(tmp_path: Path) -> Path:
     return tmp_path / "npu"
 
 
-def test_the_wheels_are_importable_through_the_run_door(house: Path, prefix: Path) -> None:
+def test_the_wheels_are_importable_through_run(house: Path, prefix: Path) -> None:
     answer = run_installer(house, "--prefix", prefix, UNSIGNED)
     assert (answer.status, answer.facts.get("changed")) == (0, True), answer.talk
     assert run_in(prefix, "python", "-c", VERSION) == "1.0"

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from cann_tree import CannTree
 from small_wheelhouse import CELL, MACHINE, SmallWheelhouse, run_installer
 
 NPU_CELL = {**CELL, "npu": "a3"}
@@ -106,6 +107,16 @@ def test_a_package_that_does_not_fit_stops_all_before_anything_is_touched(
     assert told in talk
     assert node.calls == []
     assert not (node.folder / "npu").exists()
+
+
+def test_beside_another_cann_operators_go_into_the_one_that_the_cell_names(node: Node) -> None:
+    tree = CannTree(root=node.ascend)
+    tree.toolkit("8.3.RC2")
+    tree.toolkit("8.5.0")
+    status, talk = node.install(CUSTOM, TOOLKIT)
+    assert status == 0, talk
+    path = f"--install-path={node.ascend}/ascend-toolkit/latest/opp"
+    assert node.calls == ["CANN-custom --check", f"CANN-custom --quiet {path}"]
 
 
 def test_a_package_that_finds_itself_damaged_stops_all_before_the_first_install(node: Node) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from small_wheelhouse import SmallWheelhouse
 
-from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.host import cann, node_environment
 
 UNSIGNED = "--insecure-no-signature"
 
@@ -80,7 +80,7 @@ def test_canns_scripts_import_no_torch_from_where_one_stands(
     monkeypatch.setenv("PATH", os.defpath)
 
     found = cann.Ascend(devices=0, toolkit="", scripts=(str(script),))
-    told = cann.runtime_environment(found, tmp_path / "bin" / "python")
+    told = node_environment.compute(found, tmp_path).variables
 
     assert told["ASCEND_SEEN"] == "1"
     assert not (tmp_path / "ran").exists()

@@ -18,10 +18,10 @@ SUPPLIED = {"vendored", "url", "archive", "sdist", "git"}
 
 
 def request_of(lock: ParsedPylock, platform: str) -> ResolveRequest:
-    """Return the question that the lock records, without what was handed over by file."""
+    """Return the question that the lock records, without imported files."""
     inputs: dict[str, Any] = dict(lock.tool["inputs"])
-    handed_over = {file.name for file in lock.files if file.origin in SUPPLIED}
-    wanted = [line for line in inputs["requirements"] if line.partition("==")[0] not in handed_over]
+    imported = {file.name for file in lock.files if file.origin in SUPPLIED}
+    wanted = [line for line in inputs["requirements"] if line.partition("==")[0] not in imported]
     limit = inputs.get("exclude_newer", "")
     return ResolveRequest(
         requirements=tuple(wanted),

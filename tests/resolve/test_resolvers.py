@@ -152,7 +152,7 @@ def test_a_closed_name_comes_from_the_folder_alone(
     assert not [path for path in index.asked if "deep" in path and "cuda" in path]
 
 
-def test_a_closed_name_that_nobody_handed_over_is_refused(resolver: Resolver, index: LocalIndex) -> None:
+def test_a_closed_name_that_nobody_imported_is_refused(resolver: Resolver, index: LocalIndex) -> None:
     index.add("server", "1.0", ["deep-ep"])
     index.add("deep-ep", "9.0")
     request = ResolveRequest(requirements=("server",), target=ARM, closed=("deep-ep",))

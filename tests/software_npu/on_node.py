@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
             manifest={"cell": request["cell"], "files": [], "stack": "small", "platform": "x86_64"},
             options=settings.VerifyOptions(require_npu=request["require_npu"], nodes=nodes),
             launcher=NativeLauncher(sealed=False),
-            ascend=cann.look(),
+            ascend=cann.look(request["cell"]["cann"]),
             scratch=Path(folder),
         )
         probe = replace(probe, hardware="")  # the stand-ins of the kernels run where the real ones cannot

@@ -116,8 +116,8 @@ def test_two_nodes_prove_their_links_together(
 ) -> None:
     """Two software nodes with one device each; their HCCL meets in this machine's shared memory."""
     environment = with_kernels(workshop.environment, tmp_path / "environment")
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        address = f"127.0.0.1:{door.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
 

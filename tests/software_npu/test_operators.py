@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from soft_nodes import Workshop
 
-from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.host import cann, node_environment
 from ascend_wheelhouse.node.host.symbols import read_object
 from ascend_wheelhouse.node.verify import stubs
 
@@ -28,7 +28,7 @@ def run(workshop: Workshop, words: list[str]) -> subprocess.CompletedProcess[str
     """Run a command with the variables of the installed toolkit, off any node."""
     home = workshop.installed / "Ascend" / "cann"
     found = cann.Ascend(devices=0, toolkit=str(home), scripts=())
-    environment = cann.runtime_environment(found, workshop.environment / "bin" / "python")
+    environment = {**os.environ, **node_environment.compute(found, workshop.environment).variables}
     for folder in ("opp", "runtime", "compiler"):
         assert (home / folder).is_dir()
     environment |= {

@@ -1,7 +1,7 @@
 """What to do about the findings of a report: one line a cause, the worst first.
 
-Three hundred objects for another machine are one cause, and so are thirty requirements that are not met. Findings are
-of one cause when rule and repair are the same but for the thing that the repair is about (`Finding.item`).
+Three hundred objects for another architecture are one cause, and so are thirty requirements that are not met.
+Findings are of one cause when rule and repair are the same but for the thing that the repair is about (`Finding.item`).
 """
 
 from __future__ import annotations

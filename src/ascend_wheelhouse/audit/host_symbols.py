@@ -40,7 +40,7 @@ def read_host_symbols(root: Path, machine: str) -> dict[str, frozenset[str]]:
     if not found:
         raise NoCannError(
             f"{root} holds no shared library for {machine}.",
-            why="The folder is not an installed CANN, or one for the other machine.",
+            why="The folder is not an installed CANN, or one for the other architecture.",
             next_step="give the folder that set_env.sh is in, such as /usr/local/Ascend/ascend-toolkit/latest",
         )
     return {name: frozenset(symbols) for name, symbols in found.items()}

@@ -150,9 +150,9 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
         yield place.finding(
             "builder-path",
             "note" if place.member.endswith(_SDK_TEXT) else "warning",
-            "the member names a folder of the machine that built it",
+            "the member names a folder of the host that built it",
             evidence=path.group().decode("ascii", errors="replace"),
-            repair="leave the file out of the wheel, or build in a folder that is the same on every machine",
+            repair="leave the file out of the wheel, or build in a folder that is the same on every host",
         )
 
 
@@ -177,7 +177,7 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
         yield place.finding(
             "builder-path",
             "note",
-            "the object names folders of the machine that built it",
+            "the object names folders of the host that built it",
             evidence=homes,
             repair="compile with -ffile-prefix-map=FOLDER=. so that its name stays out",
         )

@@ -1,4 +1,4 @@
-"""Which part of a wheel's tags does not fit the target: its Python, its libc, its machine, its system.
+"""Which part of a wheel's tags does not fit the target: its Python, its libc, its architecture, its system.
 
 Sources: PEP 425 (the three parts), PEP 600 (manylinux) and PEP 656 (musllinux).
 """
@@ -43,7 +43,7 @@ def _platform(platform: str, target: Target) -> str:
     if not platform.startswith(("manylinux", "linux")):
         return f"is for {platform}, and the target is Linux"
     if machine != target.machine:
-        return f"is for {platform}, and the target's machine is {target.machine}"
+        return f"is for {platform}, and the target's architecture is {target.machine}"
     glibc = _MANYLINUX.match(platform)
     needs = f"needs glibc {glibc[1]}.{glibc[2]} ({platform})" if glibc else f"is for {platform}"
     return f"{needs}, and the target's nodes have {_dotted(target.glibc)} or newer"

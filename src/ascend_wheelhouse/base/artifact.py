@@ -25,7 +25,7 @@ class BadArtifactError(IntegrityError):
         super().__init__(
             what,
             why="A lock or a record was edited by hand, or an index offers what it should not.",
-            next_step="restore the lock from git, hand the file over again, or check `pip config list`",
+            next_step="restore the lock from git, import the file again, or check `pip config list`",
         )
 
 

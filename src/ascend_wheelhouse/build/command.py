@@ -42,7 +42,7 @@ class NotBuiltHereError(UsageError):
 
 
 class ForeignMachineError(ToolchainUnfitError):
-    """The wheel is for another machine than this builder."""
+    """The wheel is for another architecture than this builder's."""
 
 
 class NoImageNamedError(HostUnfitError):

@@ -203,7 +203,7 @@ def _refuse_other(job: BuildJob, wheel: Path) -> None:
     if job.spec.pure and platform_of(wheel) != "any":
         raise WrongWheelError(
             f"The build gave {wheel.name}, which holds compiled code.",
-            why="The recipe says `pure = true`: a wheel that any machine can build for every other.",
+            why="The recipe says `pure = true`: a wheel that a host of any architecture can build for every other.",
             next_step=f"take that out of the [build] table of recipes/{job.component}.toml",
         )
 

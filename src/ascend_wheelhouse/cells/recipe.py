@@ -122,7 +122,7 @@ class SdistOrigin(_Origin):
 
 
 class FileOrigin(_Origin):
-    """A file handed over with `invoke vendor`; the recipe's `files` patterns recognise it."""
+    """A file imported with `invoke vendor`; the recipe's `files` patterns recognise it."""
 
     kind: Literal["file"]
 

@@ -21,7 +21,7 @@ class CacheOptions:
 
     Args:
         root: The project folder, whose locks say what is still needed.
-        prune: Remove what no lock and no hand-over names.
+        prune: Remove what no lock names and nobody imported.
         json: Print one JSON document.
     """
 
@@ -48,7 +48,7 @@ def main(options: CacheOptions) -> None:
 
 
 def _named(root: Path, store: Store) -> set[str]:
-    """Digests that committed locks and hand-overs name."""
+    """Digests that committed locks and imported files name."""
     named = {record.sha256 for record in list_vendored(store)}
     for folder in (root / "lockfiles").glob("*/"):
         with whole_file.reading(folder):

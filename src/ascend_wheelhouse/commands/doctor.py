@@ -1,4 +1,4 @@
-"""`invoke doctor`: the node's own examination, run from here, or what emulating the other machine takes."""
+"""`invoke doctor`: the node's own examination, run from here, or what emulating the other architecture takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class DoctorOptions:
 
     Args:
         fix: Set what can be set, so that it survives a reboot.
-        emulation: Say instead what running the other machine's wheelhouse here takes.
+        emulation: Say instead what running a wheelhouse of the other architecture here takes.
         json: Print one JSON document.
     """
 

@@ -1,4 +1,4 @@
-"""`invoke vendored`: lists the files that were handed over."""
+"""`invoke vendored`: lists the imported files."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class VendoredOptions:
 
 
 def main(options: VendoredOptions) -> None:
-    """List every file that was handed over."""
+    """List every imported file."""
     tell(list_vendored(Store()), json=options.json)
 
 
 def tell(records: Sequence[VendoredRecord], *, json: bool) -> None:
-    """Print what was handed over, as a table or as JSON."""
+    """Print the imported files, as a table or as JSON."""
     if json:
         console.print_json([record.as_dict() for record in records])
         return
     if not records:
-        console.line("No file was handed over yet: `invoke vendor FILE`.")
+        console.line("No file was imported yet: `invoke vendor FILE`.")
         return
     rows = [
         [

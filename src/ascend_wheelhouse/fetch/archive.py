@@ -128,7 +128,7 @@ def _reading(label: str) -> Iterator[None]:
         return BrokenArchiveError(
             f"{label} cannot be read as a zip or tar archive: {fault}",
             why="The release is damaged, or a page came in its place.",
-            next_step="open the URL in a browser, or hand the wheel over with `invoke vendor FILE`",
+            next_step="open the URL in a browser, or import the wheel with `invoke vendor FILE`",
         )
 
     with telling(broken):

@@ -233,7 +233,7 @@ def _offline(missing: Sequence[Download], store: Store) -> OfflineError:
     return OfflineError(
         f"{len(missing)} files are not in the store {store.root}:\n{lines}",
         why="--offline uses the store alone.",
-        next_step="run once without --offline, or hand the files over with `invoke vendor FILE`",
+        next_step="run once without --offline, or import the files with `invoke vendor FILE`",
     )
 
 

@@ -34,7 +34,7 @@ def lay_out(
         folder: Where to.
         cell: The cell.
         recipes: Every recipe.
-        lock: The lock, with what was built and handed over in it; all its files are in the store.
+        lock: The lock, with what was built and imported in it; all its files are in the store.
         store: The store.
         facts: What is known of wheels already; the others are read.
     """

@@ -1,4 +1,4 @@
-"""Taking in a file that a person hands over where no origin could be reached.
+"""Importing a file that no origin could be reached for.
 
 The file is recognised by its name, checked, hashed, kept and recorded. A release archive is opened, and each
 wheel or package in it that a recipe knows is recorded with what the archive's name says. A wheel of no
@@ -33,7 +33,7 @@ _CANNOT_DIFFER = {"machine", "npu", "cann", "python_tag"}
 
 
 class VendorFileMissingError(UsageError):
-    """The file to hand over is not there."""
+    """The file to import is not there."""
 
 
 class UnknownArtefactError(UsageError):
@@ -123,8 +123,8 @@ def _joined(filename: str, stated: NameFacts, told: NameFacts) -> NameFacts:
         if said and read and said.lower() != read.lower():
             raise UntoldFactError(
                 f"{filename} says {name} {read}, and the command says {said}.",
-                why="A file under the wrong chip, machine or CANN installs and then fails on the node.",
-                next_step=f"leave --{name.replace('_', '-')} away, or hand over the right file",
+                why="A file under the wrong chip, architecture or CANN installs and then fails on the node.",
+                next_step=f"leave --{name.replace('_', '-')} away, or import the right file",
             )
     return stated.over(told)
 
@@ -138,7 +138,7 @@ def _check_bytes(path: Path, sha256: str) -> None:
         head = stream.read(4)
     if not head or not head.startswith(_HEADS.get(path.suffix, b"")):
         raise DamagedArtefactError(
-            f"{path.name} is not a {path.suffix} file inside.",
+            f"The content of {path.name} is not that of a {path.suffix} file.",
             why="It was cut short, or it is the error page of the server that it came from.",
             next_step="download it again and compare its sha256 with the publisher's",
         )
@@ -181,7 +181,7 @@ def _check_not_closed(filename: str, recipes: Recipes) -> None:
         raise ClosedWheelNameError(
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
             why=f"Its files are named {', '.join(recipes[owner].patterns)}: other projects use the name too.",
-            next_step=f"hand over one of those, or state `--component {owner}` if you know that it is right",
+            next_step=f"import one of those, or state `--component {owner}` if you know that it is right",
         )
 
 
@@ -200,7 +200,7 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
         raise UntoldFactError(
             f"{found.filename} does not say which release of {recipe.name} it is from.",
             why="A stack names the release's tag, and the wheel carries another number.",
-            next_step=f"invoke vendor {found.origin} --version TAG, or hand over the release's whole zip",
+            next_step=f"invoke vendor {found.origin} --version TAG, or import the release's whole zip",
         )
 
 
@@ -239,7 +239,7 @@ def _from_archive(
     if not records:
         raise UnknownArtefactError(
             f"{path.name} holds no file that a recipe knows.",
-            next_step="hand over the archive that the component's recipe names",
+            next_step="import the archive that the component's recipe names",
         )
     return records
 

@@ -67,7 +67,7 @@ def append_environment(
         labels: Added to the image's labels.
 
     Raises:
-        UsageError: There is no finished environment, the base has no image for the machine, or `out` holds other
+        UsageError: There is no finished environment, the base has no image for the architecture, or `out` holds other
             things.
         IntegrityError: A blob of the base is not sound.
     """

@@ -1,8 +1,11 @@
 """The build context of an image: a Containerfile on the CANN base image of the cell, and the wheelhouse beside it.
 
-Any engine that knows Containerfiles builds it (Docker with BuildKit, Podman, Buildah); no `RUN` has a network, and
-the installer checks the signature inside the build as on any node. The wheelhouse stays in the first stage: the
-image holds the environment alone.
+Any engine that knows Containerfiles builds it (Docker with BuildKit, Podman from 4, Buildah), without a network, and
+the installer checks the signature inside the build as on any node, and installs the payloads that the wheelhouse holds
+and the base lacks (BiSheng's compiler, the custom operators) into the base's own CANN. The wheelhouse is only mounted
+while that runs, so the image holds what was installed and nothing else. The base image's variables stay; what starts in
+the image starts through `run`, which lays the node's environment over them (`node/host/node_environment.py`), as the
+base's own entry point would have sourced CANN's scripts.
 """
 
 from __future__ import annotations
@@ -28,15 +31,13 @@ _OWN = {"Containerfile", "wheelhouse"}
 _BASES = "quay.io/ascend/cann"
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _TEMPLATE = """\
-# {stack} for {platform}; written by ascend-wheelhouse. No step has a network.
+# {stack} for {platform}; written by ascend-wheelhouse. Build it with --network=none: no step wants one.
 ARG BASE={base}
 
-FROM ${{BASE}} AS install
-COPY wheelhouse/ /wheelhouse/
-RUN --network=none python3.11 -I /wheelhouse/install.py --prefix {prefix} {trust}
-
 FROM ${{BASE}}
-COPY --from=install {prefix}/ {prefix}/
+RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
+    python3.11 -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
+    && rm -rf {prefix}/.trash-*
 {labels}
 ENTRYPOINT ["{prefix}/run"]
 CMD ["python", "-m", "sglang.launch_server", "--help"]
@@ -115,7 +116,8 @@ def _write(
         (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
     tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
-    build = f"docker build --platform linux/{machine} --tag sglang-npu:{tag} --file {out}/Containerfile {out}"
+    where = f"--tag sglang-npu:{tag} --file {out}/Containerfile {out}"
+    build = f"docker build --network=none --platform linux/{machine} {where}"
     return BuildContext(folder=out, base=reference, tag=tag, build=build)
 
 

@@ -38,7 +38,7 @@ _CONFIG = {
 
 
 class NoImageError(UsageError):
-    """The layout holds no image for the machine, or is none."""
+    """The layout holds no image for the architecture, or is none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """How a container sees the NPUs: devices, volumes and privileges for `docker run` and for Kubernetes.
 
-Source: SGLang's Ascend installation guide, "Method 2: Using docker": host network and privileges are what RDMA
-needs; an Atlas A3 node has 16 devices, an Atlas A2 node 8.
+Source: SGLang's Ascend installation guide, "Method 2: Using docker" (docs/platforms/ascend/ascend_npu.md@0b1520f): host
+network and privileges are what RDMA needs; an Atlas A3 node has 16 devices, an Atlas A2 node 8; the cache holds models
+and compiled kernels. The token is handed on by name, so that it stands in no command and no process list.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ _HOST_PATHS = (
 )
 _FILES = {"/etc/ascend_install.info"}
 _SHARED_MEMORY = "16g"
+_HANDED_ON = ("HF_TOKEN",)
+_CACHE = "/root/.cache"
+_FROM = "sglang-npu"
 
 
 def devices(npu: Npu) -> list[str]:
@@ -39,14 +43,17 @@ def docker_args(npu: Npu, image: str, command: Sequence[str] = (), model: str = 
         image: The image's name.
         command: What runs in it; the image's own command when empty.
         model: A folder of the host with the model's weights, seen under the same path, read only.
+
+    `$HOME` in a word is for the node's shell: whoever starts the container has the cache.
     """
     volumes = [f"{path}:{path}" for path in _HOST_PATHS]
-    volumes += [f"{model}:{model}:ro"] if model else []
+    volumes += [f"$HOME/.cache:{_CACHE}", *([f"{model}:{model}:ro"] if model else [])]
     return [
         *("docker", "run", "--interactive", "--tty", "--rm", "--privileged"),
         *("--network=host", "--ipc=host", f"--shm-size={_SHARED_MEMORY}", "--ulimit=memlock=-1:-1"),
         *(f"--device={device}" for device in devices(npu)),
         *(f"--volume={volume}" for volume in volumes),
+        *(f"--env={name}" for name in _HANDED_ON),
         image,
         *command,
     ]
@@ -54,14 +61,16 @@ def docker_args(npu: Npu, image: str, command: Sequence[str] = (), model: str = 
 
 def docker_line(words: Sequence[str]) -> str:
     """Return the words as one shell command, an option a line."""
-    return " \\\n    ".join(shlex.quote(word) for word in words).replace(
-        "docker \\\n    run", "docker run", 1
-    )
+    return " \\\n    ".join(map(_quoted, words)).replace("docker \\\n    run", "docker run", 1)
+
+
+def _quoted(word: str) -> str:
+    return f'"{word}"' if word.startswith("--volume=$HOME/") else shlex.quote(word)
 
 
 def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str = "") -> dict[str, Any]:
     """Return a Pod with the same devices, volumes and privileges; arguments as for `docker_args`."""
-    paths = [*devices(npu), *_HOST_PATHS, *([model] if model else [])]
+    paths = [*devices(npu), *_HOST_PATHS, _CACHE, *([model] if model else [])]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -76,6 +85,7 @@ def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str
                     "name": "server",
                     "image": image,
                     **({"args": list(command)} if command else {}),
+                    "env": [_from_secret(name) for name in _HANDED_ON],
                     "securityContext": {"privileged": True},
                     "volumeMounts": [
                         {"name": _volume_name(path), "mountPath": path, "readOnly": path == model}
@@ -91,6 +101,12 @@ def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str
     }
 
 
+def _from_secret(name: str) -> dict[str, Any]:
+    """Return a variable that comes from the site's secret, where there is one."""
+    chosen = {"name": _FROM, "key": name, "optional": True}
+    return {"name": name, "valueFrom": {"secretKeyRef": chosen}}
+
+
 def _volume_name(path: str) -> str:
     return path.strip("/").replace("/", "-").replace("_", "-").replace(".", "-").lower()[-63:].strip("-")
 
@@ -98,6 +114,8 @@ def _volume_name(path: str) -> str:
 def _path_type(path: str) -> str:
     if path.startswith("/dev/"):
         return "CharDevice"
+    if path == _CACHE:
+        return "DirectoryOrCreate"
     return "File" if path in _FILES else "Directory"
 
 

@@ -27,7 +27,7 @@ from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node import documents
 
 SCHEMA = 2
-UNLOCKED = "no origin that was reached when the lock was made has it"
+UNLOCKED = "none of its sources could be reached when the lock was made"
 
 
 class BadLockError(UsageError):

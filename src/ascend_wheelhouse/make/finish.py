@@ -40,7 +40,7 @@ class DefectError(AuditDefectsError):
         super().__init__(
             f"{name}: the audit found {counted(len(defects), 'defect')}, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",
-            next_step=f"invoke audit --lock {lock}  # shows every finding, and what mends it",
+            next_step=f"invoke audit --lock {lock}  # shows every finding, and what fixes it",
         )
 
 

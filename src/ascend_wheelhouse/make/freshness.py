@@ -1,7 +1,7 @@
 """Knowing at once that there is nothing to do.
 
 After a wheelhouse is finished, a small state file keeps what it was made from (a digest over recipes, lock,
-hand-overs, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run
+imported files, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run
 compares those and re-reads nothing; `--check` re-hashes everything instead. Standard library only, since every run
 pays for this import.
 """
@@ -49,7 +49,7 @@ def inputs_digest(root: Path, store: Path, lock_folder: Path) -> str:
 
     Args:
         root: The project folder, with `recipes/` and maybe `mirrors.toml`.
-        store: The store's root; its `vendored/` folder holds the hand-overs.
+        store: The store's root; its `vendored/` folder holds the imported files.
         lock_folder: `lockfiles/<stack-id>/`.
     """
     hasher = hashlib.sha256(recipes_digest(root / "recipes").encode())

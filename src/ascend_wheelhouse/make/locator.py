@@ -1,4 +1,4 @@
-"""What asks the origins of a cell's components: those of its recipes, after what a person handed over."""
+"""What asks the origins of a cell's components: those of its recipes, after the imported files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pin.locate import Locator
-from ascend_wheelhouse.pin.supply import handed_over, released
+from ascend_wheelhouse.pin.supply import imported, released
 
 
 def locator_of(
@@ -24,14 +24,14 @@ def locator_of(
         folder: Its recipes and its compatibility table.
         fetcher: Its store and its client of the origins.
         build: Components to build from source although another origin has them.
-        offline: Look at handed-over files alone.
+        offline: Look at imported files alone.
     """
     return Locator(
         cell=cell,
         recipes=folder.recipes,
         table=folder.table,
         http=fetcher.http,
-        vendored=handed_over(fetcher.store),
+        vendored=imported(fetcher.store),
         release=released(fetcher.store, fetcher.http, fetcher.emit),
         build=build,
         offline=offline,

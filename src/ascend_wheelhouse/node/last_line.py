@@ -13,7 +13,7 @@ def unfit(error: OSError, untouched: str) -> HostUnfitError:
     return HostUnfitError(
         f"{error.filename or 'A file'}: {error.strerror}.",
         why=untouched,
-        next_step="mend that and run the same command again",
+        next_step="fix that and run the same command again",
     )
 
 

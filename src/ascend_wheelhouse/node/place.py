@@ -9,6 +9,8 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from . import archive
+
 PACKAGE = Path(__file__).resolve().parent
 _ABOVE = PACKAGE.parent
 _ARCHIVE = _ABOVE if _ABOVE.is_file() else None
@@ -25,7 +27,12 @@ def as_files(target: Path) -> Path:
     """
     if _ARCHIVE is None:
         return PACKAGE
-    with zipfile.ZipFile(_ARCHIVE) as archive:
+    with zipfile.ZipFile(_ARCHIVE) as opened:
         prefix = f"{PACKAGE.name}/"
-        archive.extractall(target, [name for name in archive.namelist() if name.startswith(prefix)])
+        opened.extractall(target, [name for name in opened.namelist() if name.startswith(prefix)])
     return target / PACKAGE.name
+
+
+def as_archive() -> bytes:
+    """Return `install.py` as it runs; in the source tree, as it would be made of it."""
+    return _ARCHIVE.read_bytes() if _ARCHIVE else archive.build(PACKAGE)

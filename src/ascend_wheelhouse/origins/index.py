@@ -292,7 +292,7 @@ def _changed(filename: str, sha256: str, offer: Offer) -> LockedFileChangedError
     return LockedFileChangedError(
         f"{filename}: the lock says sha256 {sha256}, the index offers {offer.expected.sha256}.",
         why="The file was replaced at the index, or the index is another one than the lock was made from.",
-        next_step="compare both with the publisher's own digest, or hand the right file over: invoke vendor FILE",
+        next_step="compare both with the publisher's own digest, or import the right file: invoke vendor FILE",
     )
 
 
@@ -300,5 +300,5 @@ def _gone(name: str, filename: str) -> LockedFileGoneError:
     return LockedFileGoneError(
         f"{filename} is not offered for {name} by any index or find-links place.",
         why="It was deleted there, or pip is set to another index here than where the lock was made.",
-        next_step="check `pip config list`, or hand the file over with `invoke vendor FILE`",
+        next_step="check `pip config list`, or import the file with `invoke vendor FILE`",
     )

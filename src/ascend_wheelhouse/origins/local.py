@@ -1,4 +1,4 @@
-"""Files that a person hands over: into the store like any download, checked the same way."""
+"""Files that a person imports: into the store like any download, checked the same way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 
 class NoSuchFileError(UsageError):
-    """The file to hand over does not exist or is not a file."""
+    """The file to import does not exist or is not a file."""
 
 
 def hand_over(path: Path, store: Store, *, sha256: str | None = None) -> Artifact:

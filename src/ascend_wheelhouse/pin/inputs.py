@@ -23,7 +23,7 @@ def request_for(
     answers: Sequence[Answer],
     *,
     needs: Collection[str] = (),
-    handed_over: Sequence[Path] = (),
+    imported: Sequence[Path] = (),
 ) -> ResolveRequest:
     """Return what the resolver is asked for a cell.
 
@@ -32,7 +32,7 @@ def request_for(
         recipes: Every recipe.
         answers: Where each component comes from.
         needs: What the components that are built from source ask for at run time.
-        handed_over: Folders with wheels that no index has.
+        imported: Folders with wheels that no index has.
 
     Raises:
         BadDateError: The cell's `exclude_newer` is no RFC 3339 time.
@@ -48,7 +48,7 @@ def request_for(
         exclude_newer=cutoff(cell.exclude_newer),
         closed=_closed(recipes, located),
         extra_indexes=_extra_indexes(located),
-        find_links=tuple(handed_over),
+        find_links=tuple(imported),
     )
 
 

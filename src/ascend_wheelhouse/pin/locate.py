@@ -1,7 +1,7 @@
 """Where each component of a cell comes from: its recipe's origins, tried in order.
 
 A component is *located* when an origin has the very file, *built* when its wheel is made from source, and *pending*
-when no origin has it, with every origin's answer as the reason. Files handed over by `invoke vendor` come before
+when no origin has it, with every origin's answer as the reason. Files imported by `invoke vendor` come before
 every other origin: a person chose them.
 """
 
@@ -38,7 +38,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 
 Vendored = Callable[[str, Cell], LockedFile | None]
-"""The file that a person handed over for a component of a cell, if any."""
+"""The imported file for a component of a cell, if any."""
 Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
 """Brings the file of a URL or of a release archive into the store."""
 
@@ -89,10 +89,10 @@ class Locator:
         recipes: Every recipe.
         table: The compatibility table, for `{ascend}`, `{branch}` and `{release}` in templates.
         http: The HTTP client for the configured indexes.
-        vendored: Looks up handed-over files.
+        vendored: Looks up imported files.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
-        offline: Look at handed-over files alone.
+        offline: Look at imported files alone.
         emit: Told of each component.
     """
 
@@ -113,10 +113,10 @@ class Locator:
             UnlocatedError: torch is nowhere.
         """
         with ThreadPoolExecutor(_WORKERS, thread_name_prefix="locate") as pool:
-            return list(pool.map(self._locate_aloud, self.cell.components))
+            return list(pool.map(self._locate_telling, self.cell.components))
 
-    def _locate_aloud(self, component: str) -> Answer:
-        self.emit(JobStarted(job=component, action="ask its origins"))
+    def _locate_telling(self, component: str) -> Answer:
+        self.emit(JobStarted(job=component, action="look for a source"))
         outcome: Outcome = "failed"
         try:
             answer = self.locate(component)
@@ -221,8 +221,8 @@ class Locator:
         return kind(
             f"torch {self.cell.torch} for {machine} is in none of its origins: {reason}.",
             why=f"Here these versions can be had for {machine}: {known or 'none'}.",
-            next_step="choose one of these, reach the PyTorch index (or name a mirror of it in mirrors.toml), or hand "
-            "the wheel over: `invoke vendor torch-VERSION.whl`",
+            next_step="choose one of these, reach the PyTorch index (or name a mirror of it in mirrors.toml), or "
+            "import the wheel: `invoke vendor torch-VERSION.whl`",
         )
 
     def _known_torch(self) -> str:

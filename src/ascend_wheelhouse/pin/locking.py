@@ -38,7 +38,7 @@ class Locking:
         locator: Asks the components' origins.
         resolver: Chooses versions.
         http: The HTTP client.
-        store: Where handed-over files lie.
+        store: Where imported files lie.
         emit: Told of the progress.
         builds: Locks what is built from source.
     """
@@ -65,9 +65,9 @@ class Locking:
         trees = dict(self._trees(builds))
         located = [answer for answer in answers if isinstance(answer, Located)]
         pure = [one for one in builds if _is_pure(one.recipe)]
-        with self._handed_over(located) as folders:
+        with self._imported(located) as folders:
             needs = self._needs(builds, trees)
-            request = request_for(self.cell, self.recipes, answers, needs=needs, handed_over=folders)
+            request = request_for(self.cell, self.recipes, answers, needs=needs, imported=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
                 early = pool.submit(lambda: tuple(self._pure(one, trees) for one in pure))
@@ -117,7 +117,7 @@ class Locking:
         return [self.builds.lock(one, self.locator.fields(one.recipe), wheels, built=names) for one in builds]
 
     @contextmanager
-    def _handed_over(self, located: Iterable[Located]) -> Iterator[list[Path]]:
+    def _imported(self, located: Iterable[Located]) -> Iterator[list[Path]]:
         """A folder with the wheels that no index has, for the resolver to read."""
         with scratch() as folder:
             for one in located:
@@ -132,7 +132,7 @@ class Locking:
         via = {pin.name: pin.via for pin in pins}
         finder = Finder(self.http, exclude_newer=cutoff(self.cell.exclude_newer))
         rest = [IndexPin(name=pin.name, version=pin.version) for pin in pins if pin.name not in known]
-        self.emit(Stage(name=f"find the file of {len(rest)} pins"))
+        self.emit(Stage(name=f"choose a file for each of {len(rest)} pins"))
         found = [locked_file(file) for file in finder.find_all(rest, self.cell.target)]
         every = [replace(file, via=via.get(file.name, ())) for file in (*found, *known.values())]
         return tuple(sorted(every, key=lambda file: file.name))

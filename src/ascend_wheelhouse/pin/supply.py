@@ -1,4 +1,4 @@
-"""Files of components that no package index has: handed over by a person, or from a release URL."""
+"""Files of components that no package index has: imported by a person, or from a release URL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ReleaseChangedError(IntegrityError):
     """A release file has other bytes than the lock says."""
 
 
-def handed_over(store: Store) -> Vendored:
+def imported(store: Store) -> Vendored:
     """Return the look-up of what `invoke vendor` took in."""
 
     def look_up(component: str, cell: Cell) -> LockedFile | None:

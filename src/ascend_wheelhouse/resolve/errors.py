@@ -25,7 +25,7 @@ class NoCandidateError(ResolveError):
 
 
 class ClosedNameError(ResolveError):
-    """Something asks for a name that only a recipe may supply, and no wheel of it was handed over."""
+    """Something asks for a name that only a recipe may supply, and no wheel of it was imported."""
 
 
 class BadRequirementError(ResolveError):
@@ -88,7 +88,7 @@ def explain(tool: str, output: str, request: ResolveRequest) -> WheelhouseError:
         return ClosedNameError(
             f"A requirement asks for {closed}, which the package index must not supply.",
             why=f"The project of that name on the public index is another one.\n{text}",
-            next_step=f"hand the wheel over with `invoke vendor FILE`, or drop the requirement for {closed}",
+            next_step=f"import the wheel with `invoke vendor FILE`, or drop the requirement for {closed}",
         )
     if any(sign in text for sign in _UNREACHABLE):
         return IndexUnreachableError(

@@ -2,7 +2,7 @@
 
 uv does not read pip's configuration, so it is given the same indexes, folders and certificates by option. A
 name that is excluded is overridden with a marker that never holds; a closed name is overridden with the wheel
-that was handed over, or bound to a version that cannot exist. uv takes every index as equal
+that was imported, or bound to a version that cannot exist. uv takes every index as equal
 (`unsafe-best-match`), as pip does.
 """
 

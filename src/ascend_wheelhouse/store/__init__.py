@@ -1,1 +1,1 @@
-"""The cache on local disk: blobs by digest, git sources, the records of what was handed over."""
+"""The cache on local disk: blobs by digest, git sources, the records of imported files."""

@@ -1,4 +1,4 @@
-"""The registry of files that people handed over: `vendored/` in the store, one small JSON record a file.
+"""The registry of imported files: `vendored/` in the store, one small JSON record a file.
 
 A record says what its bytes are for: component, release, machine, chip, CANN, where they came from and what
 is known of their licence. The newest file for the same component and cell takes the place of the earlier
@@ -48,14 +48,14 @@ class BadRecordError(IntegrityError):
 
 @dataclass(frozen=True, kw_only=True)
 class VendoredRecord(HasArtifact):
-    """One file that was handed over.
+    """One imported file.
 
     Args:
         component: Name of its recipe; empty for a wheel of no recipe.
         artifact: The file, under its own name.
         kind: Where it goes in a wheelhouse.
         facts: Release, machine, chip, CANN, torch and Python that it is for; empty ones fit all.
-        origin: The file that was handed over, and the member where that was an archive.
+        origin: The file that was imported, and the member where that was an archive.
         licence: What the recipe says about it.
     """
 
@@ -89,7 +89,7 @@ def list_vendored(store: Store) -> list[VendoredRecord]:
 
 
 def vendored_record(store: Store, component: str, wanted: NameFacts) -> VendoredRecord | None:
-    """Return the file handed over for a component and cell, or None; the one told to fit most closely first.
+    """Return the file imported for a component and cell, or None; the one told to fit most closely first.
 
     Args:
         store: Where to look.
@@ -103,7 +103,7 @@ def vendored_record(store: Store, component: str, wanted: NameFacts) -> Vendored
 
 
 def find_vendored(store: Store, component: str, *, version: str, machine: str, npu: str) -> Path | None:
-    """Return the path of the file handed over for a component, release, machine and chip, or None."""
+    """Return the path of the file imported for a component, release, machine and chip, or None."""
     record = vendored_record(store, component, NameFacts(version=version, machine=machine, npu=npu))
     return store.path(record.sha256) if record else None
 

@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "--topology", default="single", help="which of the stack's serving topologies to start"
     )
     several_nodes.add_arguments(parser)
+    parser.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     parser.add_argument("--standins", type=Path, help="folder of stand-in modules for serving on a CPU")
     parser.add_argument(
         "--cann", choices=["software"], help="run the probes on NPUs on a software NPU, made here"
@@ -105,7 +106,7 @@ def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> softw
 
 def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
-    require = cann.look().real if given.require_npu is None else given.require_npu
+    require = _real(given, wheelhouse) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
     options = settings.VerifyOptions(
         require_npu=require,
@@ -114,6 +115,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         model=given.model,
         topology=given.topology,
         nodes=several_nodes.nodes_of(given, _parser()),
+        ascend=given.ascend,
         known={**wheelhouse.known_failures, **known_failures(given.known)},
     )
     wanted = prepare.Wanted(
@@ -132,6 +134,10 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
     head = f"\n{report.head}" if report.head else ""
     _say(f"{head}\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
     return report.exit_code
+
+
+def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:
+    return cann.look(str(wheelhouse.manifest["cell"].get("cann", "")), named=given.ascend).real
 
 
 def _new_folder(named: Path | None) -> Path | None:

@@ -1,4 +1,4 @@
-"""Runs another machine's programs here: qemu in user mode, a private `binfmt_misc`, a chroot, no root rights.
+"""Runs another architecture's programs here: qemu in user mode, a private `binfmt_misc`, a chroot, no root rights.
 
 Since Linux 6.7 `binfmt_misc` belongs to each user namespace, so an ordinary user registers qemu for one
 process tree alone. The program under test is never PID 1 of its namespace: a crash of PID 1 would hang for
@@ -59,7 +59,7 @@ exit "$status"
 
 
 class EmulationMissingError(HostUnfitError):
-    """This host cannot run the other machine's programs; the text names the packages that would let it."""
+    """This host cannot run the other architecture's programs; the text names the packages that would let it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +83,10 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class EmulatedLauncher:
-    """Starts commands inside a system root of the other machine.
+    """Starts commands inside a system root of the other architecture.
 
     Args:
-        machine: The machine that is emulated.
+        machine: The architecture that is emulated.
         root: Its system root, as seen from here.
         work: The run's folder, seen inside as `WORK`.
     """
@@ -135,7 +135,7 @@ def launcher(wheelhouse: FoundWheelhouse, work: Path, store: Path) -> EmulatedLa
             why="; ".join(f"{need.name}: {need.why}" for need in missing),
             next_step=f"apt install {packages}"
             if packages
-            else "run `nox -s verify` on a machine of that kind",
+            else "run `nox -s verify` on a host of that architecture",
         )
     root = system_root(wheelhouse.machine, wheelhouse.python, store)
     return EmulatedLauncher(machine=wheelhouse.machine, root=root, work=work)
@@ -157,7 +157,7 @@ def needs(machine: str) -> list[Need]:
             why=why,
         )
         for tool, package, why in (
-            (f"qemu-{machine}-static", "qemu-user-static", "runs the other machine's instructions"),
+            (f"qemu-{machine}-static", "qemu-user-static", "runs the other architecture's instructions"),
             ("unshare", "util-linux", "makes the namespaces"),
             ("apt-get", "apt", "fetches the system root's packages"),
             ("dpkg-deb", "dpkg", "unpacks them"),
@@ -189,7 +189,7 @@ def _qemu(machine: str) -> str:
 
 
 def _registration(machine: str) -> str:
-    """Return the line that registers qemu for a machine's 64-bit ELF programs; `F` opens qemu now."""
+    """Return the line that registers qemu for an architecture's 64-bit ELF programs; `F` opens qemu now."""
     magic = (
         rf"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{_ELF_NUMBERS[machine]:02x}\x00"
     )

@@ -1,7 +1,7 @@
 """Makes the environment under test: empty, from the wheelhouse alone, with the network cut off.
 
 uv installs where it is present and pip where it is not; both read the same hashed lock and give the same
-files. A wheelhouse for another machine is unpacked from here, which is many times faster than by an
+files. A wheelhouse for another architecture is unpacked from here, which is many times faster than by an
 emulated installer.
 """
 

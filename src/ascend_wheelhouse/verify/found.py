@@ -36,7 +36,7 @@ class FoundWheelhouse:
 
     @property
     def machine(self) -> str:
-        """The machine that it is for."""
+        """The architecture that it is for."""
         return str(self.manifest["platform"])
 
     @property

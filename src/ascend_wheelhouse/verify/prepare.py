@@ -95,7 +95,8 @@ def _scratch(keep: Path | None) -> Iterator[Path]:
 def _setting(wanted: Wanted, work: Path) -> settings.Setting:
     (work / "run").mkdir()
     native = wanted.wheelhouse.machine == platform.machine()
-    found = cann.look() if native else cann.Ascend(devices=0, toolkit="", scripts=())
+    place, asked = work / "environment", (wanted.wheelhouse.manifest, wanted.options)
+    found = runner.look(place, *asked) if native else cann.Ascend(devices=0, toolkit="", scripts=())
     launcher: Launcher = NativeLauncher(sealed=can_seal())
     node = settings.NODE
     if not native and not wanted.options.require_npu:
@@ -107,7 +108,7 @@ def _setting(wanted: Wanted, work: Path) -> settings.Setting:
         launcher = emulated
         node = Path(shutil.copytree(settings.NODE, work / "node"))
     return settings.Setting(
-        environment=work / "environment",
+        environment=place,
         manifest=wanted.wheelhouse.manifest,
         options=wanted.options,
         launcher=launcher,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import platform
 import shutil
 import sys
@@ -23,6 +24,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError, VerifyError
 from ascend_wheelhouse.node.host import software
 from ascend_wheelhouse.node.install import activate
+from ascend_wheelhouse.node.layout import MANIFEST
 from ascend_wheelhouse.node.verify import settings
 from ascend_wheelhouse.node.verify.report import Result
 from ascend_wheelhouse.verify.found import FoundWheelhouse
@@ -59,7 +61,7 @@ class Node:
         devices: How many there are; 0 for as many as a node of that chip has.
         memory_gib: The memory of each.
         faults: What is wrong with it, as its own configuration takes it.
-        machine: The machine that its libraries are for.
+        machine: The architecture that its libraries are for.
     """
 
     sources: Path
@@ -200,7 +202,8 @@ def activated(setting: settings.Setting, packages: Sequence[str]) -> Result:
     """Enter the environment as an operator does, by its `activate`, and ask for the devices. Runs on the node."""
     began = time.monotonic()
     variables = setting.manifest.get("serving", {}).get("environment", {})
-    activate.write_doors(setting.environment, variables, machine=platform.machine(), ascend=str(ASCEND))
+    activate.write_doors(setting.environment, variables)
+    (setting.environment / MANIFEST).write_text(json.dumps(setting.manifest), encoding="utf-8")
     asking = "import torch; print(torch.npu.device_count())"
     done = process.run(["bash", setting.environment / "run", "python", "-c", asking], check=False)
     counted = done.stdout.split()[-1:] or [""]

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.node.host import cann, software
+from ascend_wheelhouse.node.host import cann, software, toolkits
 from ascend_wheelhouse.verify import software_node
 
 _INSTALL = (
     "import sys; from pathlib import Path; from ascend_wheelhouse.verify import software_node;"
     " software_node.install(Path(sys.argv[1]))"
 )
-_SCRIPTS = ("cann/set_env.sh", "ascend-toolkit/set_env.sh", "nnal/atb/set_env.sh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +64,16 @@ def make(node: software_node.Node, made: Path, root: Path, work: Path) -> Softwa
 
 
 def _look(root: Path, inside: Path, devices: int) -> cann.Ascend:
-    scripts = [inside / name for name in _SCRIPTS if (inside / name).is_file()]
-    toolkit = str(software_node.ASCEND / scripts[0].relative_to(inside).parent)
-    if "ascend-toolkit" in toolkit:
-        toolkit += "/latest"
+    """Return what a look around in the root finds: the scripts by their place here, CANN by its place there."""
+    chosen = toolkits.find(inside).chosen("")
+    doors = cann.scripts(inside, chosen) if chosen else []
+    home = software_node.ASCEND / chosen.home.relative_to(inside) if chosen else Path()
     return cann.Ascend(
         devices=devices,
-        toolkit=toolkit,
-        scripts=tuple(map(str, scripts)),
+        toolkit=str(home) if chosen else "",
+        scripts=tuple(map(str, doors)),
         software=software.sign(root=root),
+        root=str(software_node.ASCEND),
+        version=chosen.version if chosen else "",
+        outside=str(root),
     )

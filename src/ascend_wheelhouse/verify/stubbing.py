@@ -26,7 +26,7 @@ def system_folders(root: Path, machine: str) -> list[Path]:
 
 
 def compiler(machine: str) -> str:
-    """Return a C compiler for the machine, or an empty text."""
+    """Return a C compiler for the architecture, or an empty text."""
     foreign = machine != platform.machine()
     names = COMPILERS[machine][:1] if foreign else COMPILERS[machine]
     return next((found for name in names if (found := shutil.which(name))), "")

@@ -1,4 +1,4 @@
-"""A Debian system root for another machine, from the archive that this host uses, cached in the store.
+"""A Debian system root for another architecture, from the archive that this host uses, cached in the store.
 
 `apt` fetches with a state folder of its own and `dpkg-deb` unpacks: no installation step runs, no root
 right and no emulator is needed, and it takes seconds where debootstrap takes minutes.

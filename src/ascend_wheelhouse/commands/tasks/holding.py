@@ -1,4 +1,4 @@
-"""Tasks on what a project folder and the store hold: recipes, cached files, what was handed over."""
+"""Tasks on what a project folder and the store hold: recipes, cached files, imported files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
         command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
 
 
-@task(help=JSON | {"prune": "remove what no lock and no hand-over names"})
+@task(help=JSON | {"prune": "remove what no lock names and nobody imported"})
 def cache(c: Context, json: bool = False, prune: bool = False) -> None:
     """Show what the store holds, or prune it."""
     with console.main_guard(json=json):
@@ -36,7 +36,7 @@ def cache(c: Context, json: bool = False, prune: bool = False) -> None:
         "file": "a wheel, a .run package, an sdist, a release zip, or the folder of a whole wheelhouse",
         "component": "whose it is, where its name does not say",
         "version": "the release that it is from, as stacks name it",
-        "platform": "the machine that it is for, where its name does not say",
+        "platform": "the architecture that it is for, where its name does not say",
         "npu": "the chip that it is for, where its name does not say",
         "cann": "the CANN that it is for, where its name does not say",
         "sha256": "the digest that it must have",
@@ -53,7 +53,7 @@ def vendor(
     sha256: str = "",
     json: bool = False,
 ) -> None:
-    """Hand over a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
+    """Import a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.cells.artefact_name import NameFacts
         from ascend_wheelhouse.commands import vendor as command
@@ -72,7 +72,7 @@ def vendor(
 
 @task(help=JSON)
 def vendored(_c: Context, json: bool = False) -> None:
-    """List the files that were handed over."""
+    """List the imported files."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import vendored as command
 

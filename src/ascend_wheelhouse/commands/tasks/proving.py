@@ -60,7 +60,7 @@ def audit(
     help=JSON
     | {
         "fix": "set what can be set, so that it survives a reboot",
-        "emulation": "say instead what running the other machine's wheelhouse here takes",
+        "emulation": "say instead what running a wheelhouse of the other architecture here takes",
     }
 )
 def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool = False) -> None:

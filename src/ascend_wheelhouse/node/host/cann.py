@@ -1,39 +1,21 @@
-"""What this machine has of Ascend: devices, the CANN toolkit, and the environment that its scripts set."""
+"""What this machine has of Ascend: devices, the CANN toolkit of the cell, and the scripts that set its variables."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import software
+from .toolkits import Toolkit, numbers, search
 
-TOOLKIT_SCRIPTS = (
-    "/usr/local/Ascend/ascend-toolkit/set_env.sh",
-    "/usr/local/Ascend/cann/set_env.sh",
-    "~/Ascend/ascend-toolkit/set_env.sh",
-    "~/Ascend/cann/set_env.sh",
-)
-ATB_SCRIPTS = ("/usr/local/Ascend/nnal/atb/set_env.sh", "~/Ascend/nnal/atb/set_env.sh")
-KEPT = (
-    "ASCEND",
-    "ATB",
-    "HCCL",
-    "LD_LIBRARY_PATH",
-    "PATH",
-    "TOOLCHAIN_HOME",
-    "TRITON_NPU",
-    "NPU_",
-    "CPLUS_INCLUDE",
-)
+_COMPILER_INSIDE = numbers("8.5.0.alpha")
+"""From this CANN on triton's compiler is part of it; before, it is BiSheng's own package."""
 
 NO_NPU = "no NPU here (/dev/davinci0 is missing): run this on an Atlas node whose driver is loaded"
 NO_CANN = (
     "no CANN here (ASCEND_HOME_PATH is not set and no set_env.sh is below /usr/local/Ascend or ~/Ascend): "
-    "install the toolkit, kernels and NNAL .run files of the cell"
+    "install the toolkit, kernels and NNAL .run files of the cell, or name their folder: --ascend DIR"
 )
 
 
@@ -44,14 +26,20 @@ class Ascend:
     Args:
         devices: How many `/dev/davinciN` there are.
         toolkit: The toolkit's folder, or empty.
-        scripts: The `set_env.sh` files in the order in which they are to be sourced.
+        scripts: The files that set its variables, in the order in which they are to be sourced.
         software: What tells that the NPUs are software, or empty.
+        root: The folder that holds CANN and NNAL, as the processes see it that use them.
+        version: The toolkit's version, or empty.
+        outside: The folder that stands for `/` where those processes run, as seen from here.
     """
 
     devices: int
     toolkit: str
     scripts: tuple[str, ...]
     software: str = ""
+    root: str = ""
+    version: str = ""
+    outside: str = "/"
 
     @property
     def real(self) -> bool:
@@ -59,38 +47,50 @@ class Ascend:
         return bool(self.devices) and not self.software
 
 
-def look(environment: Mapping[str, str] | None = None) -> Ascend:
-    """Read what is there; nothing is started."""
-    given = os.environ if environment is None else environment
-    devices = sum(1 for path in Path("/dev").glob("davinci*") if path.name[7:].isdigit())
-    scripts = [first for names in (TOOLKIT_SCRIPTS, ATB_SCRIPTS) if (first := _first(names))]
-    toolkit = given.get("ASCEND_HOME_PATH", "")
-    if not toolkit and scripts and "atb" not in scripts[0]:
-        toolkit = str(Path(scripts[0]).parent)
-    return Ascend(devices=devices, toolkit=toolkit, scripts=tuple(scripts), software=software.sign(toolkit))
+def look(
+    wanted: str = "", *, named: str = "", recorded: str = "", environment: Mapping[str, str] | None = None
+) -> Ascend:
+    """Read what is there; nothing is started.
 
+    Args:
+        wanted: The CANN that the cell names, such as `8.3.RC2`.
+        named: The folder of CANN that a person named.
+        recorded: The folder of CANN that the install was told.
+        environment: Variables; those of this process when None.
 
-def _first(names: tuple[str, ...]) -> str:
-    return next((str(path) for name in names if (path := Path(name).expanduser()).is_file()), "")
-
-
-def runtime_environment(found: Ascend, python: Path) -> dict[str, str]:
-    """Return the variables that CANN's scripts set, with the environment's `python` first on the path.
-
-    NNAL's script looks at the torch that `python` imports to choose its C++ ABI, so it is sourced last and
-    with that `python` in front. Variables that the person's shell already has are kept.
+    Raises:
+        SeveralToolkitsError: There are several and none is the cell's.
     """
-    inherited = {name: value for name, value in os.environ.items() if name.startswith(KEPT)}
-    inherited["PATH"] = f"{python.parent}:{inherited.get('PATH', '/usr/bin:/bin')}"
-    if not found.scripts:
-        return inherited
-    sourced = "; ".join(f". {shlex.quote(script)} >/dev/null 2>&1" for script in found.scripts)
-    done = subprocess.run(
-        ["bash", "-c", f"{sourced}; env -0"],
-        cwd="/",  # NNAL's script has a Python import torch, which must not be one of the folder we stand in
-        env={**inherited, "HOME": os.environ.get("HOME", "/")},
-        capture_output=True,
-        check=False,
+    place = search(named, recorded, environment)
+    chosen = place.chosen(wanted)
+    devices = sum(1 for path in Path("/dev").glob("davinci*") if path.name[7:].isdigit())
+    home = str(chosen.home) if chosen else ""
+    return Ascend(
+        devices=devices,
+        toolkit=home,
+        scripts=tuple(map(str, scripts(place.root, chosen))) if chosen else (),
+        software=software.sign(home),
+        root=str(place.root),
+        version=chosen.version if chosen else "",
     )
-    pairs = (item.decode("utf-8", "replace").partition("=") for item in done.stdout.split(b"\0") if item)
-    return {name: value for name, _, value in pairs if name.startswith(KEPT)} or inherited
+
+
+def scripts(root: Path, toolkit: Toolkit) -> list[Path]:
+    """Return what sets the variables of a toolkit and of what belongs to it, in upstream's order.
+
+    The toolkit, the compiler, NNAL, the custom operators. Sources: the entry points of Ascend/cann-container-image,
+    cann/8.5.0-a3-ubuntu22.04-py3.11/Dockerfile@5a68fc2 (toolkit, ascendnpu-ir, NNAL), SGLang's installation guide for
+    Ascend (BiSheng's package for CANN 8.3) and its scripts/ci/npu/npu_ci_install_dependency.sh@00dfc4c (operators).
+    """
+    nnal = root / "nnal/atb/set_env.sh"
+    found = [path for path in (toolkit.script, *_compiler(root, toolkit), nnal) if path.is_file()]
+    return found + sorted(toolkit.home.glob("opp/vendors/*/bin/set_env.bash"))
+
+
+def _compiler(root: Path, toolkit: Toolkit) -> Iterator[Path]:
+    inside = toolkit.home / "share/info/ascendnpu-ir/bin/set_env.sh"
+    if inside.is_file():
+        yield inside
+    elif not toolkit.version or numbers(toolkit.version) < _COMPILER_INSIDE:
+        packages = root.glob("*/bisheng_toolkit/set_env.sh")
+        yield from sorted(packages, key=lambda path: numbers(path.parents[1].name))[-1:]

@@ -159,7 +159,7 @@ def report(findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk) 
 
 
 def check(root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk) -> int:
-    """Examine the node below `root`, mend it where asked, and print what was found."""
+    """Examine the node below `root`, fix it where asked, and print what was found."""
     host = read_host(root, ascend)
     findings = examine(host, contents)
     changes: list[str] = []

@@ -1,4 +1,4 @@
-"""Does a node fit the cell of a wheelhouse? Each finding: found, wanted, why, the command that mends it.
+"""Does a node fit the cell of a wheelhouse? Each finding: found, wanted, why, the command that fixes it.
 
 A `refuse` finding stops an install: the environment could not run there. A `warn` finding does not, since
 CANN or the driver may come later or the node may only build.
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import HostUnfitError
-from .host import DEVICES, Host, numbers
+from .host import DEVICES, Host
+from .toolkits import numbers
 
 Level = Literal["ok", "warn", "refuse"]
 _GIB = 1 << 30
@@ -34,7 +35,7 @@ class HostFinding:
         wanted: What should be.
         level: `ok`, `warn` or `refuse`.
         why: What goes wrong otherwise.
-        command: What mends it, or empty.
+        command: What fixes it, or empty.
         fix: The name of the change that `--fix` makes, or empty.
     """
 
@@ -51,7 +52,7 @@ class HostFinding:
         return asdict(self)
 
     def line(self) -> str:
-        """Return the finding for a person; what mends it stands below."""
+        """Return the finding for a person; what fixes it stands below."""
         head = f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
         tail = [f"       {text}" for text in (self.why, self.command) if text and self.level != "ok"]
         return "\n".join([head, *tail])
@@ -62,7 +63,7 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     return [
         *_exact(host, cell),
         _glibc(host, cell.get("glibc", "")),
-        _cann("cann", host.cann, cell.get("cann", "")),
+        _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),
         _chip(host, cell.get("npu", "")),
@@ -98,6 +99,19 @@ def _glibc(host: Host, wanted: str) -> HostFinding:
         level="refuse" if old else "ok",
         why="The wheels take symbols from that glibc; older systems fail at import.",
         command=f"use a node whose system has glibc {wanted} or newer",
+    )
+
+
+def _toolkit(host: Host, wanted: str) -> HostFinding:
+    if host.cann or len(host.canns) <= 1:
+        return _cann("cann", host.cann, wanted)
+    return HostFinding(
+        name="cann",
+        found=" and ".join(host.canns),
+        wanted=wanted or "one of them",
+        level="refuse",
+        why="Which of them is meant nobody can tell; libraries of two in one process fail without a word of it.",
+        command=f"name the folder of the one that is meant: --ascend {host.ascend}/...",
     )
 
 

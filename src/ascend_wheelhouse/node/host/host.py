@@ -14,12 +14,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import toolkits
+
 _CHIPS = {"0xd802": "910b", "0xd803": "a3"}
 DEVICES = {"a3": 16, "910b": 8}
-_TOOLKIT = (
-    "cann/*-linux/ascend_toolkit_install.info",
-    "ascend-toolkit/latest/*-linux/ascend_toolkit_install.info",
-)
 _NNAL = ("nnal/atb/latest/version.info",)
 _KIB = 1024
 
@@ -34,7 +32,8 @@ class Host:
         machine: `aarch64`, `x86_64`, ...
         python: The running Python's `(major, minor)`.
         glibc: `(major, minor)`.
-        cann: The toolkit's version.
+        cann: The version of the toolkit that the cell names, or of the only one there is.
+        canns: The versions of all toolkits that stand there.
         nnal: NNAL's version.
         driver: The NPU driver's version.
         firmware: The NPU firmware's version.
@@ -55,6 +54,7 @@ class Host:
     python: tuple[int, int]
     glibc: tuple[int, int] | None
     cann: str | None
+    canns: tuple[str, ...]
     nnal: str | None
     driver: str | None
     firmware: str | None
@@ -73,17 +73,25 @@ class Host:
         return _text(self.root / "proc/sys" / name.replace(".", "/"))
 
 
-def read_host(root: Path = Path("/"), ascend: str = "") -> Host:
-    """Read the facts below `root`; `ascend` names the folder of CANN where it is not the usual one."""
-    folder = root / (ascend or default_ascend(root)).lstrip("/")
+def read_host(root: Path = Path("/"), ascend: str = "", *, wanted: str = "", recorded: str = "") -> Host:
+    """Read the facts below `root`.
+
+    Args:
+        root: The folder that stands for `/`.
+        ascend: The folder of CANN where it is not the usual one.
+        wanted: The CANN that the cell names: which toolkit is told of where there are several.
+        recorded: The folder of CANN that an install was told.
+    """
+    place = _place(root, ascend, recorded)
     return Host(
         root=root,
-        ascend=folder,
+        ascend=place.root,
         machine=platform.machine(),
         python=(sys.version_info.major, sys.version_info.minor),
         glibc=_glibc(),
-        cann=_first_version(folder, _TOOLKIT, "version"),
-        nnal=_first_version(folder, _NNAL, "Ascend-cann-atb"),
+        cann=_chosen(place, wanted),
+        canns=place.versions,
+        nnal=_first_version(place.root, _NNAL, "Ascend-cann-atb"),
         driver=_first_version(root / "usr/local/Ascend", ("driver/version.info",), "Version"),
         firmware=_first_version(root / "usr/local/Ascend", ("firmware/version.info",), "Version"),
         chip=_chip(root),
@@ -98,25 +106,23 @@ def read_host(root: Path = Path("/"), ascend: str = "") -> Host:
     )
 
 
-def default_ascend(root: Path = Path("/")) -> str:
-    """Return where CANN stands: the system's place, or below the home folder of an ordinary user."""
-    private = Path.home() / "Ascend"
-    shared = root / "usr/local/Ascend"
-    ordinary = root == Path("/") and os.geteuid() != 0
-    if ordinary and private.is_dir() and not (shared / "ascend-toolkit").is_dir():
-        return str(private)
-    return "/usr/local/Ascend"
+def _place(root: Path, ascend: str, recorded: str) -> toolkits.AscendFolder:
+    if root == Path("/"):
+        return toolkits.search(ascend, recorded)
+    return toolkits.find(root / (ascend or toolkits.USUAL).lstrip("/"))
+
+
+def _chosen(place: toolkits.AscendFolder, wanted: str) -> str | None:
+    try:
+        toolkit = place.chosen(wanted)
+    except toolkits.SeveralToolkitsError:
+        return None
+    return toolkit.version if toolkit and toolkit.version else None
 
 
 def governor_files(root: Path) -> list[Path]:
     """Return the files that choose each processor's scaling governor."""
     return sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_governor"))
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Return the numbers of a version, a release candidate below its final: 8.3.RC2 < 8.3.0 < 8.5.0."""
-    text = re.sub(r"[.-]?RC", ".-1.", version, flags=re.IGNORECASE)
-    return tuple(int(part) for part in re.findall(r"-?\d+", text))
 
 
 def _text(path: Path) -> str | None:

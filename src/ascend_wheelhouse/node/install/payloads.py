@@ -20,7 +20,10 @@ from typing import Any
 
 from .. import documents
 from ..errors import HostUnfitError, IntegrityError
+from ..host.cann import look
 from ..host.host import Host
+from ..host.node_environment import compute
+from ..host.toolkits import find
 from ..reading.contents import Contents, Entry, ManifestError
 from ..talk import Talk
 from .command import clean_environment, run
@@ -181,7 +184,7 @@ def read_notes(ascend: Path) -> dict[str, object]:
 
 
 def install(
-    payloads: Sequence[Payload], *, folder: Path, ascend: Path, env: Path, log: Path, talk: Talk
+    payloads: Sequence[Payload], *, folder: Path, ascend: Path, cann: str, env: Path, log: Path, talk: Talk
 ) -> list[str]:
     """Check every package that does not stand yet, then install them; return one line for each.
 
@@ -189,6 +192,7 @@ def install(
         payloads: What `plan` returned.
         folder: The wheelhouse.
         ascend: Where CANN goes.
+        cann: The version of CANN that the cell names.
         env: The new environment: CANN's tools look for Python modules at install.
         log: Where the packages' output goes.
         talk: Told what is being done.
@@ -205,9 +209,8 @@ def install(
         run([_shell(), folder / item.entry.path, "--check"], log=log, env=surroundings)
     for item in missing:
         talk.say(f"installing {item.entry.path}")
-        words: list[str | Path] = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend)]
-        script = [] if item.kind.name == "cann-toolkit" else [_shell(), "-c", _with_cann(ascend), "run"]
-        run([*script, *words], log=log, env=surroundings)
+        words: list[str | Path] = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend, cann)]
+        run(words, log=log, env=_surroundings(item, surroundings, ascend, cann, env))
         _note(ascend, item)
     return [f"{item.entry.path}: {item.standing or 'installed'}" for item in payloads]
 
@@ -216,24 +219,28 @@ def _shell() -> str:
     return shutil.which("bash") or "sh"
 
 
-def _with_cann(ascend: Path) -> str:
-    """Return a script that runs its arguments with the toolkit's variables: all but the toolkit want them."""
-    files = " ".join(f"'{ascend / name}/set_env.sh'" for name in ("cann", "ascend-toolkit"))
-    return f'for f in {files}; do if [ -f "$f" ]; then . "$f"; break; fi; done; "$@"'
+def _surroundings(
+    item: Payload, bare: Mapping[str, str], ascend: Path, cann: str, env: Path
+) -> Mapping[str, str]:
+    """Return the variables that a package is installed with: all but the toolkit want the toolkit's."""
+    if item.kind.name == "cann-toolkit":
+        return bare
+    found = look(cann, named=str(ascend), environment=bare)
+    return {**bare, **compute(found, env, inherited=bare).variables}
 
 
-def arguments(kind: Kind, ascend: Path) -> list[str]:
-    """Return a package's arguments for a silent install into `ascend`."""
+def arguments(kind: Kind, ascend: Path, cann: str = "") -> list[str]:
+    """Return a package's arguments for a silent install into `ascend`, beside or into the toolkit `cann`."""
     if kind.into:
-        return [*kind.flags, f"--install-path={cann_home(ascend)}/{kind.into}"]
+        return [*kind.flags, f"--install-path={cann_home(ascend, cann)}/{kind.into}"]
     everybody = ["--install-for-all"] if kind.for_all and os.geteuid() == 0 else []
     return [*kind.flags, *everybody, f"--install-path={ascend}"]
 
 
-def cann_home(ascend: Path) -> Path:
-    """Return CANN's own folder: `cann` from 8.5 on, `ascend-toolkit/latest` before."""
-    newer = ascend / "cann"
-    return newer if newer.is_dir() else ascend / "ascend-toolkit/latest"
+def cann_home(ascend: Path, cann: str) -> Path:
+    """Return the folder of the CANN that the cell names: `cann-VERSION` from 8.5 on, else `ascend-toolkit/latest`."""
+    toolkit = find(ascend).chosen(cann)
+    return toolkit.home if toolkit else ascend / "ascend-toolkit/latest"
 
 
 def _require_right(ascend: Path) -> None:

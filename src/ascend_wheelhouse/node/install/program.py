@@ -35,7 +35,7 @@ from ..layout import MANIFEST
 from ..reading.contents import Contents
 from ..reading.supply import Supply, open_supply
 from ..talk import Talk
-from . import activate, offline_index, payloads, python_archive, receipt, upkeep, wheels
+from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .environment import Prefix
 from .post_install import finish
 
@@ -72,18 +72,26 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--dry-run", action="store_true", help="check everything and say what would be done")
     line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")
     line.add_argument("--installer", choices=("uv", "pip"), default="uv", help="which of tools/ to use")
-    line.add_argument("--ascend", default="", help="the folder of CANN and NNAL")
+    line.add_argument(
+        "--ascend", default="", help="the folder of CANN and NNAL, or CANN's own; ASCEND_ROOT names it, too"
+    )
     line.add_argument("--trusted-key", help="SHA256:..., a public key or an allowed-signers file")
     line.add_argument("--insecure-no-signature", action="store_true", help="take an unsigned wheelhouse")
     line.add_argument("--allow-rollback", action="store_true", help="take one older than what is installed")
     line.add_argument("--json", action="store_true", help="answer with one JSON object")
     line.add_argument("--fix", action="store_true", help="with --doctor: set what can be set")
+    line.add_argument("--environment", type=Path, help="with --env: one environment, in use or not")
     instead = line.add_argument_group("instead of an install").add_mutually_exclusive_group()
     instead.add_argument("--check", action="store_true", help="compare the environment with its receipt")
     instead.add_argument("--rollback", action="store_true", help="go back to the previous environment")
     instead.add_argument("--uninstall", action="store_true", help="remove all environments")
+    instead.add_argument(
+        "--env", action="store_true", help="print the environment's variables for a shell to evaluate"
+    )
     instead.add_argument("--doctor", action="store_true", help="examine the node")
-    instead.add_argument("--verify", nargs=argparse.REMAINDER, help="run the probes; the rest is theirs")
+    instead.add_argument(
+        "--verify", nargs=argparse.REMAINDER, help="run the probes; options after it are for them"
+    )
     return line
 
 
@@ -109,20 +117,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _act(options: argparse.Namespace, talk: Talk) -> int:
     if options.doctor:
         return _doctor(options, talk)
+    if options.env:
+        env = options.environment.absolute() if options.environment else _prefix(options).required()
+        return env_command.show(env, options.ascend, platform.machine(), talk)
+    prefix = _prefix(options)
+    if options.verify is not None:
+        return _verify(options, prefix)
+    for act in (upkeep.check, upkeep.rollback, upkeep.uninstall):
+        if getattr(options, act.__name__):
+            return act(prefix, talk)
+    return install(options, prefix, talk)
+
+
+def _prefix(options: argparse.Namespace) -> Prefix:
     if options.prefix is None:
         raise NoPrefixError("No --prefix was given.", next_step="install.py --prefix /opt/sglang-npu")
-    prefix = Prefix(root=options.prefix.absolute())
-    if options.verify is not None:
-        probes = importlib.import_module("..verify.program", __package__)
-        manifest = prefix.required() / MANIFEST
-        return int(probes.main(["--prefix", str(prefix.root), "--manifest", str(manifest), *options.verify]))
-    if options.check:
-        return upkeep.check(prefix, talk)
-    if options.rollback:
-        return upkeep.rollback(prefix, talk)
-    if options.uninstall:
-        return upkeep.uninstall(prefix, talk)
-    return install(options, prefix, talk)
+    return Prefix(root=options.prefix.absolute())
+
+
+def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
+    probes = importlib.import_module("..verify.program", __package__)
+    words = ["--prefix", str(prefix.root), "--manifest", str(prefix.required() / MANIFEST)]
+    words += ["--ascend", options.ascend] if options.ascend else []
+    return int(probes.main([*words, *options.verify]))
 
 
 def _doctor(options: argparse.Namespace, talk: Talk) -> int:
@@ -168,7 +185,10 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
 
 def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
     """Compare the node and the payloads with the cell; nothing has been written yet, whatever is refused."""
-    contents, host = supply.contents, read_host(ascend=options.ascend)
+    contents = supply.contents
+    active = prefix.active()
+    told = str(receipt.recorded(active).get("ascend", "")) if active else ""
+    host = read_host(ascend=options.ascend, wanted=contents.cell.get("cann", ""), recorded=told)
     chosen = payloads.plan(contents, host) if options.payloads else []
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
@@ -205,15 +225,26 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     if options.offline_index:
         offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16], contents.files)
     done += payloads.install(
-        job.payloads, folder=folder, ascend=job.host.ascend, env=env, log=prefix.log, talk=talk
+        job.payloads,
+        folder=folder,
+        ascend=job.host.ascend,
+        cann=contents.cell.get("cann", ""),
+        env=env,
+        log=prefix.log,
+        talk=talk,
     )
-    ascend = str(job.host.ascend)
-    activate.write_doors(env, contents.environment, machine=job.host.machine, ascend=ascend)
+    activate.write_doors(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
-    record = job.facts | _circumstances(prefix, contents, env)
+    record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
+
+
+def _place(options: argparse.Namespace, job: Job) -> str:
+    """Return the folder of CANN as it is to be found again: one toolkit's own where that one was named."""
+    named = options.ascend or os.environ.get("ASCEND_ROOT", "")
+    return str(Path(named).expanduser().absolute()) if named else str(job.host.ascend)
 
 
 def _rooms(options: argparse.Namespace) -> list[str]:

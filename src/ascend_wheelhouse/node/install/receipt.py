@@ -146,6 +146,11 @@ def write(env: Path, facts: Mapping[str, Any]) -> Path:
     return path
 
 
+def recorded(env: Path) -> dict[str, Any]:
+    """Return what an environment's receipt records, or nothing where it has none yet."""
+    return read(env) if (env / RECEIPT).is_file() else {}
+
+
 def compare(env: Path) -> Difference:
     """Hash an environment and compare it with its receipt."""
     wanted: dict[str, str] = read(env)["files"]

@@ -16,6 +16,7 @@ SHAPE = {
     "serial?": (documents.size, NoneType),
     "previous?": (documents.file_name, NoneType),
     "manifest?": str,
+    "ascend?": (str, NoneType),
     "files?": {...: str},
 }
 

@@ -9,8 +9,8 @@ from .api import Context, Outcome, ProbeFailedError
 
 def run(context: Context) -> Outcome:
     """Compare what is installed with the cell."""
-    host = read_host()
     cell = {name: str(value) for name, value in context.cell.items()}
+    host = read_host(ascend=context.option("ascend"), wanted=cell.get("cann", ""))
     findings = cell_findings(host, cell)
     figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
     bad = [one.line().splitlines()[0] for one in findings if one.level == "refuse"]

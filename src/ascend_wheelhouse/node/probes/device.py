@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..host.node_environment import modules_flags
 from ..serving.server_process import free_port
 from .api import Context, ProbeFailedError, ProbeSkippedError, last_json_line
 
@@ -121,10 +122,11 @@ def in_ranks(module: str, span: Span, settings: Mapping[str, str] | None = None)
     environment |= {"VERIFY_JOIN": span.address or f"127.0.0.1:{free_port()}", **(settings or {})}
     environment["VERIFY_DEVICES"] = str(span.devices)
     child = str(Path(__file__).resolve().parent.parent / "child.py")
+    flags = list(modules_flags(environment))
     first = span.node * span.devices
     ranks = range(first, first + span.devices)
     workers = [
-        _start([sys.executable, "-I", child, "--rank", module, str(rank), str(span.world)], environment)
+        _start([sys.executable, *flags, child, "--rank", module, str(rank), str(span.world)], environment)
         for rank in ranks
     ]
     answers = _answers(workers)

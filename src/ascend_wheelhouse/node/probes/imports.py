@@ -8,12 +8,14 @@ mistaken for a fault.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..host.node_environment import modules_flags
 from .api import Context, Outcome, ProbeFailedError, distributions
 
 _WORKER = Path(__file__).with_name("import_worker.py")
@@ -113,7 +115,7 @@ def _alone(name: str, context: Context) -> str:
 
 
 def _lines(names: Sequence[str], seconds: float | None) -> Iterator[dict[str, Any]]:
-    words = [sys.executable, "-I", str(_WORKER), json.dumps(list(names))]
+    words = [sys.executable, *modules_flags(os.environ), str(_WORKER), json.dumps(list(names))]
     worker = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     )

@@ -20,7 +20,6 @@ from typing import Any
 from .. import documents, last_line, supervise
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
-from ..host import cann
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
@@ -67,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     line.add_argument("--topology", default="single", help="which of the stack's serving topologies to start")
     several_nodes.add_arguments(line)
     line.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
+    line.add_argument("--ascend", default="", help="the folder of CANN and NNAL, or CANN's own")
     line.add_argument("--standins", default="", help=argparse.SUPPRESS)
     line.add_argument("--json", action="store_true", help="answer with the report as one JSON object")
     return line
@@ -143,7 +143,7 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
 def _options(
     given: argparse.Namespace, manifest: Mapping[str, Any], environment: Path, folder: Path
 ) -> settings.VerifyOptions:
-    found = cann.look()
+    found = runner.look(environment, manifest, settings.VerifyOptions(ascend=given.ascend))
     require = found.real if given.require_npu is None else given.require_npu
     wanted = not found.toolkit and not (require and not found.devices)
     return settings.VerifyOptions(
@@ -155,6 +155,7 @@ def _options(
         stubs=_stubs(environment, folder) if wanted else "",
         standins=given.standins,
         nodes=several_nodes.nodes_of(given, parser()),
+        ascend=given.ascend,
         known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
     )
 

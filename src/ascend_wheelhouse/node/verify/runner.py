@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import place, supervise
-from ..host import cann, software
-from ..install.activate import openmp_library
+from ..host import cann, node_environment, software
+from ..install import receipt
 from ..probes import Probe
 from ..scratch import scratch
 from .planning import obstacle, plan
@@ -46,7 +46,7 @@ def run_probes(
         digest: The sha256 of `manifest.json`.
         say: Called with each result as it comes.
     """
-    found = cann.look()
+    found = look(environment, manifest, options)
     with scratch(prefix="av-run-") as folder:
         node = place.as_files(folder / "code")
         script = node / "verify/sealed.py"
@@ -67,6 +67,17 @@ def run_probes(
             if results[-1].probe == "npu-present" and not results[-1].good:
                 break
     return make_report(setting, results)
+
+
+def look(environment: Path, manifest: Mapping[str, Any], options: VerifyOptions) -> cann.Ascend:
+    """Return the machine's Ascend side, with the CANN that the wheelhouse's cell names.
+
+    Raises:
+        SeveralToolkitsError: Several CANN stand there and none is the cell's.
+    """
+    recorded = str(receipt.recorded(environment).get("ascend", ""))
+    wanted = str(manifest.get("cell", {}).get("cann", ""))
+    return cann.look(wanted, named=options.ascend, recorded=recorded)
 
 
 def run_probe(probe: Probe, setting: Setting) -> Result:
@@ -111,6 +122,7 @@ def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
             "python": setting.python,
             "site_packages": str(setting.site_packages) if host else launcher.inside(setting.site_packages),
             "npu": bool(setting.ascend.devices),
+            "ascend": setting.ascend.toolkit or setting.ascend.root,
             "devices": setting.ascend.devices,
             "nnodes": options.nodes.count,
             "node_rank": options.nodes.rank,
@@ -125,9 +137,9 @@ def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
 def _command(probe: Probe, setting: Setting, launcher: Launcher, request: Path, answer: Path) -> list[str]:
     host = "host" in probe.markers
     python = sys.executable if host else setting.python
-    flags = ["-s", "-P"] if probe.standins else ["-I"]
-    words = [python, *flags, launcher.inside(setting.node / "child.py"), launcher.inside(request)]
     environment = _environment(probe, setting, launcher, request.parent)
+    flags = ["-I"] if host else node_environment.modules_flags(environment)
+    words = [python, *flags, launcher.inside(setting.node / "child.py"), launcher.inside(request)]
     return launcher.command(
         [*words, launcher.inside(answer)], environment, network=host or _needs_host_network(probe, setting)
     )
@@ -144,21 +156,29 @@ def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Pat
     if not setting.ascend.devices:
         environment["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # else importing starts nine workers, a gigabyte
     if setting.ascend.toolkit:
-        environment |= cann.runtime_environment(setting.ascend, setting.environment / "bin" / "python")
         environment |= _as_activated(setting)
     elif probe.stubs and setting.options.stubs:
         environment["LD_LIBRARY_PATH"] = setting.options.stubs
     else:
         environment["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
     if probe.standins and setting.options.standins and not setting.ascend.devices:
-        environment["PYTHONPATH"] = setting.options.standins
+        behind = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = f"{setting.options.standins}{behind and ':'}{behind}"
     return environment
 
 
 def _as_activated(setting: Setting) -> dict[str, str]:
-    """Return what the environment's own `activate` adds on this machine: torch's OpenMP library comes first."""
-    preload = openmp_library(setting.environment) if platform.machine() == "aarch64" else None
-    return {"LD_PRELOAD": str(preload)} if preload else {}
+    """Return what the environment's own `activate` sets on this machine, for a caller who steers CANN alone."""
+    kept = {name: value for name, value in os.environ.items() if name.startswith(node_environment.KEPT)}
+    recommended = setting.manifest.get("serving", {}).get("environment", {})
+    made = node_environment.compute(
+        setting.ascend,
+        setting.environment,
+        recommended={name: str(value) for name, value in recommended.items()},
+        inherited=kept,
+        machine="" if setting.launcher.emulated else platform.machine(),
+    )
+    return {**kept, **made.variables}
 
 
 def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path) -> Result:

@@ -31,7 +31,7 @@ class Launcher(Protocol):
 
     @property
     def emulated(self) -> bool:
-        """Whether another machine's instructions are emulated."""
+        """Whether another architecture's instructions are emulated."""
 
     @property
     def sealed(self) -> bool:

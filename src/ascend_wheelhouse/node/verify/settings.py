@@ -22,14 +22,17 @@ class VerifyOptions:
     """What the person asked for.
 
     Args:
-        require_npu: Nothing may be skipped; without an NPU the run fails at once. only: Names of the probes
-        to run; all when empty. without: Names of the probes to leave out. model: Folder of real weights for
-        the server check; a tiny model is made when empty. topology: Which of the manifest's serving
-        topologies the server check uses. stubs: Folder of stand-in CANN libraries, as the process under
-        test sees it; empty when there is none. standins: Folder of stand-in modules for serving on a CPU,
-        likewise. pip: Folder that holds a `pip` package for the requirements probe, likewise; the
-        environment's own when empty. nodes: The nodes that run this together. known: Failures that are
-        announced, `PROBE` or `PROBE/ITEM` to the reason.
+        require_npu: Nothing may be skipped; without an NPU the run fails at once.
+        only: Names of the probes to run; all when empty.
+        without: Names of the probes to leave out.
+        model: Folder of real weights for the server check; a tiny model is made when empty.
+        topology: Which of the manifest's serving topologies the server check uses.
+        stubs: Folder of stand-in CANN libraries, as the process under test sees it; empty when there is none.
+        standins: Folder of stand-in modules for serving on a CPU, likewise.
+        pip: Folder that holds a `pip` package for the requirements probe, likewise; the environment's own when empty.
+        nodes: The nodes that run this together.
+        ascend: The folder of CANN that the person named.
+        known: Failures that are announced, `PROBE` or `PROBE/ITEM` to the reason.
     """
 
     require_npu: bool = False
@@ -41,6 +44,7 @@ class VerifyOptions:
     standins: str = ""
     pip: str = ""
     nodes: Nodes = ALONE
+    ascend: str = ""
     known: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -20,7 +20,8 @@ cp tree/lib64/libatb.so tree/lib64/libsoftware_npu_gaps.so "$home/atb/cxx_abi_1/
 printf 'Ascend-cann-atb : %s\nAscend-cann-atb Version : %s\nPlatform : software NPU\n' "$version" "$version" > "$home/version.info"
 ln -sfn "$version" "$prefix/nnal/atb/latest"
 cat > "$prefix/nnal/atb/set_env.sh" <<END
-# The variables of NNAL, for the software NPU. To be sourced after the toolkit's.
+# The variables of NNAL, for the software NPU. To be sourced after the toolkit's; like the real one not under set -u.
+if [ -n "\$ZSH_VERSION" ]; then emulate -L sh; fi
 export ATB_HOME_PATH=$prefix/nnal/atb/latest/atb/cxx_abi_1
 export LD_LIBRARY_PATH=\$ATB_HOME_PATH/lib:\$LD_LIBRARY_PATH
 END

@@ -29,6 +29,14 @@ ln -sfn "$home/lib64" "$info/lib64"
 rm -rf "$prefix/${link:?}"
 ln -s "$target" "$prefix/$link"
 case $version in
+  8.[0-4]*) ;;
+  *) # from 8.5 on triton's compiler is part of the toolkit and has a script of its own
+    mkdir -p "$home/share/info/ascendnpu-ir/bin" "$home/tools/bishengir/bin"
+    echo "export PATH=$home/tools/bishengir/bin:\$PATH" > "$home/share/info/ascendnpu-ir/bin/set_env.sh" ;;
+esac
+mkdir -p "$home/python/site-packages/te"
+echo "platform = 'software NPU'" > "$home/python/site-packages/te/__init__.py"
+case $version in
   8.[0-4]*) sed "s|@HOME@|$prefix/$link|g" set_env.sh > "$doors/set_env.sh" ;;
   *) sed "s|@HOME@|$prefix/$link|g" set_env.sh > "$home/set_env.sh" ;;
 esac

@@ -1,0 +1,67 @@
+"""`install.py --env`: print the variables of an environment for a shell to evaluate, or as one object."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..host import cann
+from ..host.node_environment import NodeEnvironment, compute
+from ..layout import MANIFEST
+from ..reading.contents import Contents, ManifestError, read_contents
+from ..talk import Talk
+from .receipt import recorded
+
+
+def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
+    """Print an environment's variables and return the exit code.
+
+    Args:
+        environment: The environment's folder.
+        ascend: The folder of CANN that a person named, or empty.
+        machine: The node's machine.
+        talk: How the answer is given.
+
+    Raises:
+        ManifestError: The environment has no manifest.
+        SeveralToolkitsError: Several CANN stand there and none is the cell's.
+        AscendScriptError: One of CANN's scripts does not do what it should.
+    """
+    contents = _contents(environment)
+    wanted = contents.cell.get("cann", "")
+    found = cann.look(wanted, named=ascend, recorded=str(recorded(environment).get("ascend", "")))
+    made = compute(found, environment, recommended=contents.environment, machine=machine)
+    _remark(found, made)
+    facts = {
+        "ascend": found.root,
+        "cann": found.version,
+        "environment": str(environment),
+        "scripts": list(found.scripts),
+        "toolkit": found.toolkit,
+        "unset": list(made.unset),
+        "variables": dict(made.variables),
+    }
+    head = [f"# sourced: {script}" for script in found.scripts] or [f"# no CANN in {found.root}"]
+    talk.answer("\n".join([*head, made.shell()]), facts)
+    return 0
+
+
+def _contents(environment: Path) -> Contents:
+    try:
+        return read_contents((environment / MANIFEST).read_bytes())
+    except OSError as error:
+        raise ManifestError(
+            f"{environment / MANIFEST} cannot be read: {error.strerror}.",
+            next_step="install.py --prefix PREFIX --reinstall",
+        ) from error
+
+
+def _remark(found: cann.Ascend, made: NodeEnvironment) -> None:
+    if made.dropped:
+        left = ":".join(made.dropped)
+        sys.stderr.write(
+            f"note: PYTHONPATH {left} is left out: it would stand before what was installed and proven."
+            " Set it again afterwards if it is meant.\n"
+        )
+    if not found.toolkit and found.devices:
+        sys.stderr.write(f"note: {cann.NO_CANN}\n")
