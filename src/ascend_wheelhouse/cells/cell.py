@@ -7,7 +7,7 @@ itself with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.target import FLOOR, Target
 
 
@@ -111,3 +112,21 @@ def _matches(value: str, want: str) -> bool:
         return bool(value) and SpecifierSet(want, prereleases=True).contains(Version(value))
     except InvalidVersion:
         return False
+
+
+class UnknownComponentError(UsageError):
+    """The cell has no such component."""
+
+
+def require_components(cell: Cell, names: Iterable[str]) -> None:
+    """Raise where a name is no component of a cell.
+
+    Raises:
+        UnknownComponentError: It is none; the text lists those that are.
+    """
+    if unknown := sorted(set(names) - cell.components.keys()):
+        raise UnknownComponentError(
+            f"{', '.join(map(repr, unknown))} is no component of {cell.name}.",
+            why="It is misspelt, or another stack has it.",
+            next_step=f"one of: {', '.join(sorted(cell.components))}",
+        )

@@ -20,14 +20,15 @@ import os
 import platform
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import HostUnfitError, UnexpectedError, UsageError, WheelhouseError
+from .. import last_line
+from ..errors import UsageError, WheelhouseError
+from ..given import require_sound
 from ..host import fitness
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
@@ -39,6 +40,7 @@ from .environment import Prefix
 from .post_install import finish
 
 _SPARE = 1 << 28
+_UNTOUCHED = "The environment in use was not touched."
 _UMASK = 0o022
 _INTERRUPTED = 130
 _UNPACKED = 5
@@ -99,34 +101,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:
+        require_sound(options)
         return _act(options, talk)
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(_unfit(error))
+        return talk.fail(last_line.unfit(error, _UNTOUCHED))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
-        return talk.fail(_fault(error))
+        return talk.fail(last_line.fault(error, "installer", _UNTOUCHED))
     except KeyboardInterrupt:
         talk.say("stopped; what is in use was not touched")
         return _INTERRUPTED
-
-
-def _fault(error: Exception) -> UnexpectedError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return UnexpectedError(
-        f"The installer failed in a way that it should not: {type(error).__name__}: {error} "
-        f"(at {Path(frame.filename).name}:{frame.lineno}).",
-        why="It is a fault of the installer, or of a file below the prefix. The environment in use was not touched.",
-        next_step="report this text and the command; `--check` examines the prefix",
-    )
-
-
-def _unfit(error: OSError) -> HostUnfitError:
-    return HostUnfitError(
-        f"{error.filename or 'A file'}: {error.strerror}.",
-        why="The environment in use was not touched.",
-        next_step="fix that and run the same command again",
-    )
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:

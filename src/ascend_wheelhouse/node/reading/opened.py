@@ -83,7 +83,9 @@ def open_contents(path: Path | Sequence[Path]) -> Opened:
     if isinstance(path, Path) and path.is_dir():
         return _open_folder(path)
     return _open_tar(
-        PartedFile(find_parts(path) if isinstance(path, Path) else [part.resolve() for part in path])
+        PartedFile(
+            find_parts(path) if isinstance(path, Path) else [Path(os.path.realpath(part)) for part in path]
+        )
     )
 
 
