@@ -95,6 +95,12 @@ def test_every_option_is_proposed_when_it_is_mistyped(
     [
         (["wheelhose"], "Did you mean wheelhouse?"),
         (["plan", "--torch="], "is not a version"),
+        (["plan", "--torch=2.8\n0"], "holds the character '\\n'"),
+        (["plan", "--torch=\udcff"], "holds the character '\\udcff'"),
+        (["plan", f"--torch={'x' * 70000}"], "is 70000 characters long"),
+        (["keygen", "--path="], "--path of keygen is empty"),
+        (["audit", "--", "a\tb"], "what stands behind `--` holds the character '\\t'"),
+        (["wheelhouse", "--offline", "--build=nonesuch"], "'nonesuch' is no component of"),
         (["plan", "--torch", "banana"], "is not a version"),
         (["audit", "--", "--json"], "There is no wheel to audit."),
         (["audit", "--", "gone.whl", "--json"], "1 wheel is not there: gone.whl."),

@@ -99,7 +99,7 @@ def test_cann_8_3_is_sourced_before_bishengs_compiler_nnal_and_the_operators(nod
 
 def test_cann_8_5_brings_its_own_compiler_and_bishengs_old_package_is_left_alone(node: Node) -> None:
     home = node.ascend.toolkit("8.5.0")
-    node.ascend.doors_of_old(home)
+    node.ascend.paths_of_old(home)
     node.ascend.nnal("8.5.0")
     node.ascend.bisheng()
     assert node.install("8.5.0").status == 0
@@ -183,7 +183,7 @@ def test_two_cann_of_which_none_is_the_cells_are_refused_with_both_versions(node
     assert not node.prefix.exists()
 
 
-def test_a_second_cann_that_comes_later_is_refused_by_every_door(node: Node) -> None:
+def test_a_second_cann_that_comes_later_is_refused_by_every_entry(node: Node) -> None:
     node.ascend.toolkit("8.5.0")
     assert node.install("8.3.RC2").status == 0  # newer than the cell's: allowed while it is the only one
     node.ascend.toolkit("9.1.0")

@@ -3,7 +3,7 @@
 KNOBS is a JSON object: `refuse` (seconds until it listens), `warm` (seconds of 503), `children`, `on_term`
 (`tree`: kill the whole tree as SGLang does, `zero`, `hang`, `orphans`), `health_delay`, `scheduler`
 (`alive`, `dead`), `garbage`, `die_after` (requests), `exit` (status at start), `raise` (kill the tree at
-start), `busy` (hang on a taken port).
+start), `graphs` (it says that graphs are on).
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ KNOBS: dict[str, Any] = {
     "key": "verify-key",
     "drift": False,
     "model": "tiny",
+    "graphs": False,
 }
 STARTED = time.monotonic()
 CHILDREN: list[subprocess.Popen[bytes]] = []
@@ -73,7 +74,8 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/models":
             self.answer(200, {"data": [{"id": KNOBS["model"]}]})
         else:
-            self.answer(200, {"version": "0.5.6.post2", "device": "cpu"})
+            told = {"version": "0.5.6.post2", "device": "cpu", "disable_cuda_graph": not KNOBS["graphs"]}
+            self.answer(200, told)
 
     def do_POST(self) -> None:
         """Generate, complete, chat."""

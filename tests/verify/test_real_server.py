@@ -6,15 +6,23 @@ the server fails.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import re
+import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from environments import manifest, setting
 
+from ascend_wheelhouse.cells.serving import PLACEHOLDERS
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import Npu, Target
+from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.server import ON_CPU
 from ascend_wheelhouse.node.serving import tiny_model
 from ascend_wheelhouse.node.serving.server_process import (
@@ -24,7 +32,8 @@ from ascend_wheelhouse.node.serving.server_process import (
     ServerPlan,
     free_port,
 )
-from ascend_wheelhouse.node.verify import sealed
+from ascend_wheelhouse.node.serving.topologies import ROUTER, program_of
+from ascend_wheelhouse.node.verify import runner, sealed, settings
 from ascend_wheelhouse.node.verify.report import Report, read_report
 from ascend_wheelhouse.verify.__main__ import main
 
@@ -86,6 +95,68 @@ def test_the_real_server_answered_and_left_nothing(report: Report) -> None:
         "seconds": server.figures["api-key"]["seconds"],
     }
     assert server.figures["stop"]["status"] in {0, -9, -15}
+
+
+def test_a_request_went_through_router_prefill_and_decode(report: Report) -> None:
+    pair = next(one for one in report.results if one.probe == "server-pair")
+    assert (pair.verdict, pair.figures["as-reference"]["compared"]) == ("passed", 16)
+
+
+def test_a_transfer_that_drops_the_cache_is_seen_in_the_tokens(served: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/standins", tmp_path / "standins")
+    (tmp_path / "standins/transfer/mf_adapter/fault").write_text("drop", encoding="ascii")
+    made = setting(
+        served / "environment",
+        tmp_path / "run",
+        manifest({"torch-npu": "1", "sglang": "1", "sglang-router": "1"}),
+        settings.VerifyOptions(stubs=str(served / "stubs"), standins=str(tmp_path / "standins")),
+    )
+    result = runner.run_probe(named("server-pair"), made)
+    assert result.verdict == "failed"
+    assert re.match(r"as-reference: tokens \[.*\] differ from the reference's \[", result.evidence)
+
+
+PARSING = """
+import argparse, json, sys
+from sglang.srt.server_args import ServerArgs
+line = argparse.ArgumentParser(exit_on_error=False)
+ServerArgs.add_cli_args(line)
+bad = {}
+for name, words in json.load(sys.stdin).items():
+    try:
+        unknown = line.parse_known_args(["--model-path", "x", *words])[1]
+    except argparse.ArgumentError as error:
+        unknown = [str(error)]
+    if unknown:
+        bad[name] = unknown
+print(json.dumps(bad))
+"""
+
+
+@pytest.mark.parametrize("npu", ["a3", "910b"])
+def test_sglangs_own_parser_takes_every_word_of_every_topology(
+    npu: Npu, served: Path, tmp_path: Path
+) -> None:
+    table = load_catalogue(ROOT / "recipes").serving["sglang-0.5.6"].of(Target.named("aarch64", npu))
+    values = {**dict.fromkeys(PLACEHOLDERS, "7"), "dist_init_addr": "h:5000"}
+    programs = {name: program_of(table, name, values) for name in table["topologies"]}
+    words = {name: list(one.arguments) for name, one in programs.items() if one.module != ROUTER}
+    words["a word that it does not have"] = ["--attn-cp-size", "2"]
+    environment = {
+        **plan(served, tmp_path, "x", 1).environment,
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
+    }
+    done = subprocess.run(
+        [served / "environment/bin/python", "-s", "-P", "-c", PARSING],
+        input=json.dumps(words),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {"a word that it does not have": ["--attn-cp-size", "2"]}
 
 
 def test_the_report_says_how_it_was_possible(report: Report) -> None:

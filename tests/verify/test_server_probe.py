@@ -13,6 +13,7 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
 from ascend_wheelhouse.node.probes.server import topology
+from ascend_wheelhouse.node.serving.topologies import TopologyError, program_of
 from ascend_wheelhouse.node.verify import planning, runner, settings
 from ascend_wheelhouse.node.verify.report import Result
 
@@ -81,13 +82,36 @@ def context(**options: Any) -> Context:  # noqa: ANN401 - any option of a probe
 
 def test_on_a_node_the_flags_are_the_stacks() -> None:
     chosen = topology(context(npu=True, topology="single"))
-    assert chosen["arguments"] == ["--device", "npu"]
-    assert chosen["environment"] == {"A": "2", "B": "1"}
-    assert topology(context(npu=True, topology="tp8"))["unset"] == ["HCCL_OP_EXPANSION_MODE"]
+    assert list(chosen.arguments) == ["--device", "npu"]
+    assert chosen.environment == {"A": "2", "B": "1"}
+    around = {"HCCL_OP_EXPANSION_MODE": "AIV", "HOME": "/root"}
+    assert topology(context(npu=True, topology="tp8")).variables(around) == {
+        "HOME": "/root",
+        "A": "1",
+        "B": "1",
+    }
+
+
+def test_a_variable_that_a_topology_must_not_have_is_not_even_the_stacks() -> None:
+    topologies = {"decode": {"arguments": ["--x"], "environment": {}, "unset": ["TASK_QUEUE_ENABLE"]}}
+    serving = {"environment": {"TASK_QUEUE_ENABLE": "1"}, "topologies": topologies}
+    assert program_of(serving, "decode", {}).variables({"TASK_QUEUE_ENABLE": "2"}) == {}
+
+
+def test_what_a_topology_leaves_open_is_put_in_or_named() -> None:
+    topologies = {
+        "two": {"arguments": ["--dist-init-addr", "{dist_init_addr}"], "environment": {"S": "{store}"}}
+    }
+    serving = {"topologies": topologies}
+    values = {"dist_init_addr": "h:5000", "store": "tcp://h:1"}
+    found = program_of(serving, "two", values)
+    assert (list(found.arguments), found.environment) == (["--dist-init-addr", "h:5000"], {"S": "tcp://h:1"})
+    with pytest.raises(TopologyError, match=r"^the serving topology 'two' leaves \{dist_init_addr\} open"):
+        program_of(serving, "two", {"store": "tcp://h:1"})
 
 
 def test_without_an_npu_the_server_is_asked_to_run_on_the_cpu() -> None:
-    assert topology(context(npu=False, topology="single"))["arguments"][:2] == ("--device", "cpu")
+    assert topology(context(npu=False, topology="single")).arguments[:2] == ["--device", "cpu"]
 
 
 def test_a_topology_that_the_stack_does_not_have_is_refused_with_those_it_has() -> None:

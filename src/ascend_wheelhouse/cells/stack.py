@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
@@ -28,12 +28,12 @@ from ascend_wheelhouse.cells.file_values import (
     ServingName,
     Text,
     UploadLimit,
-    Variable,
     check_component,
     check_version,
 )
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, misnamed, scan_recipes
+from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
@@ -46,7 +46,8 @@ def _versions(components: object, info: ValidationInfo) -> object:
         cann = info.data.get("cann")
         faults = [_version_fault(str(name), version, cann, info) for name, version in components.items()]
         text = f"a required key is missing, every stack names {', '.join(REQUIRED)}"
-        typed = {meant(str(name), REQUIRED) for name in components if name not in REQUIRED}
+        known = {*REQUIRED, *(info.context.components if isinstance(info.context, Known) else ())}
+        typed = {meant(str(name), REQUIRED) for name in components if name not in known}
         absent = [
             Fault((name,), text, "missing-key")
             for name in REQUIRED
@@ -71,38 +72,6 @@ def _version_fault(name: str, version: object, cann: str | None, info: Validatio
     if name in OF_CANN and cann is not None and version != cann:
         return Fault((name,), f"is {shown(version)}, must be the stack's cann {shown(cann)}")
     return None
-
-
-class Topology(FileModel):
-    """How a server is started for one layout of devices: arguments of `sglang.launch_server`."""
-
-    arguments: list[Text] = Field(min_length=1)
-    environment: dict[Variable, str] = {}
-    unset: list[Variable] = []
-    source: Text
-
-
-class Serving(FileModel):
-    """One file of `recipes/serving/`: how servers of an SGLang line are started.
-
-    Args:
-        name: The file's name, which stacks refer to.
-        environment: Variables recommended for every topology.
-        topologies: Topologies by chip and name; those of `all` hold for every chip.
-        known_failures: Probes (`PROBE` or `PROBE/ITEM`) that are known to fail on a machine, and why that is fine.
-    """
-
-    name: FileName
-    environment: dict[Variable, str] = {}
-    topologies: dict[Literal["all", "a3", "910b"], dict[FileName, Topology]] = Field(min_length=1)
-    known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[Text, Text]] = {}
-
-    def of(self, target: Target) -> dict[str, Any]:
-        """Return what holds for the target's chip, as the manifest carries it."""
-        chosen = {**self.topologies.get("all", {}), **self.topologies.get(target.npu, {})}
-        plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
-        known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
-        return {"environment": self.environment, "known_failures": known, "topologies": plain}
 
 
 class Stack(FileModel):

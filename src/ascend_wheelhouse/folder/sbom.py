@@ -248,7 +248,7 @@ def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     return UnreadableWheelError(
         f"{filename}: its RECORD cannot be read: {fault}.",
         why="It was built wrongly, or is damaged.",
-        next_step=f"run `invoke audit` for more; take another version than {filename}, or tell the project",
+        next_step=f"take another version than {filename}, or tell the project",
     )
 
 

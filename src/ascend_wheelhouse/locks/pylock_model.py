@@ -6,7 +6,6 @@ the last word on the specification.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 from pydantic import AfterValidator, Field
 
+from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_file import FileModel, Listed, Problem
 from ascend_wheelhouse.base.toml_file import read as read_toml
@@ -148,7 +148,7 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
 
 def _refusals(path: Path, label: str) -> Iterator[Problem]:
     try:
-        Pylock.from_dict(tomllib.loads(path.read_text("utf-8")))
+        Pylock.from_dict(toml_text.parse(path.read_bytes()))
     except PylockUnsupportedVersionError as error:
         yield Problem(file=label, key="lock-version", text=str(error))
     except PylockValidationError as error:

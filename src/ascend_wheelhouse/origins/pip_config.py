@@ -20,6 +20,7 @@ from urllib.request import url2pathname
 import platformdirs
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import at_home
 
 _SECTIONS = ("global", "install", "download")
 _TRUE = {"1", "true", "yes", "on", "y", "t"}
@@ -146,11 +147,11 @@ def _present(value: str) -> tuple[str, ...]:
 def _may_exist(place: str) -> bool:
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path)).exists()
-    return "://" in place or Path(place).expanduser().exists()
+    return "://" in place or at_home(place).exists()
 
 
 def _path(value: str | None) -> Path | None:
-    return Path(value).expanduser() if value else None
+    return at_home(value) if value else None
 
 
 def _number(name: str, value: str) -> float:

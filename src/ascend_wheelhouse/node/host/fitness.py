@@ -72,7 +72,11 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
 
 def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
     pairs = {
-        "machine": (host.machine, "Its wheels hold machine code for one architecture.", ""),
+        "machine": (
+            host.machine,
+            "Its wheels hold machine code for one architecture.",
+            f"use a wheelhouse for {host.machine}",
+        ),
         "python": (
             ".".join(map(str, host.python)),
             "Compiled wheels fit one CPython only.",
@@ -94,6 +98,7 @@ def _glibc(host: Host, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
         why="The wheels take symbols from that glibc; older systems fail at import.",
+        command=f"use a node whose system has glibc {wanted} or newer",
     )
 
 

@@ -131,7 +131,11 @@ def check_names(names: Mapping[str, str]) -> None:
     """
     for name in names:
         if not _NAME.fullmatch(name):
-            raise BadVariableError(f"The manifest sets the variable {name!r}, which no shell can have.")
+            raise BadVariableError(
+                f"The manifest sets the variable {name!r}, which no shell can have.",
+                why="The manifest was not written by this tool, or `environment` in recipes/serving is wrong.",
+                next_step="correct `environment` in recipes/serving, and make the wheelhouse again",
+            )
 
 
 def openmp_library(environment: Path) -> Path | None:

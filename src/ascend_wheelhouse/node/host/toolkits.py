@@ -2,7 +2,7 @@
 
 Up to 8.3 a toolkit stands in `ascend-toolkit/VERSION` (`latest` points at one) and `ascend-toolkit/set_env.sh` sets its
 variables; from 8.5 on it stands in `cann-VERSION` (`cann` points at one) and has its `set_env.sh` inside, while
-`ascend-toolkit` stays as another door to it. Source: Ascend/cann-container-image,
+`ascend-toolkit` stays as another path to it. Source: Ascend/cann-container-image,
 cann/8.3.rc2-a3-ubuntu22.04-py3.11/Dockerfile@b1aaad7 and cann/8.5.0-a3-ubuntu22.04-py3.11/Dockerfile@5a68fc2.
 """
 
@@ -81,7 +81,7 @@ def find(root: Path) -> AscendFolder:
         outer = root.parent.parent if root.parent.name == "ascend-toolkit" else root.parent
         return AscendFolder(root=outer, toolkits=(_toolkit(root, _inside(root, outer)),))
     found: dict[str, Toolkit] = {}
-    for home, script in _doors(root):
+    for home, script in _settings(root):
         real = os.path.realpath(home)
         if real not in found and (script.is_file() or any(home.glob(_INFO))):
             found[real] = _toolkit(home, script)
@@ -95,7 +95,7 @@ def _is_toolkit(folder: Path) -> bool:
     return named and ((folder / "set_env.sh").is_file() or any(folder.glob(_INFO)))
 
 
-def _doors(root: Path) -> Iterator[tuple[Path, Path]]:
+def _settings(root: Path) -> Iterator[tuple[Path, Path]]:
     for home in (*sorted(root.glob("cann-*")), root / "cann"):
         yield home, home / "set_env.sh"
     latest = root / "ascend-toolkit/latest"

@@ -174,6 +174,26 @@ CATALOGUE: Sequence[Probe] = (
         components=("sglang",),
         hardware="its attention backend needs operators that the software NPU lacks",
     ),
+    Probe(
+        name="server-graph",
+        markers=("cann", "npu", "server"),
+        seconds=1800,
+        memory=64 * GIB,
+        components=("sglang",),
+        hardware="it does not capture graphs",
+        advice="the server probe says whether it serves without graphs; its log names the operator that no graph holds",
+    ),
+    Probe(
+        name="server-pair",
+        markers=("server",),
+        seconds=1800,
+        memory=64 * GIB,
+        stubs=True,
+        standins=True,
+        components=("sglang-router",),
+        hardware="its attention backend needs operators that the software NPU lacks",
+        advice="memfabric says whether devices reach each other; both servers need the same ASCEND_MF_STORE_URL",
+    ),
 )
 
 

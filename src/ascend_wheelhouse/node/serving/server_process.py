@@ -69,6 +69,7 @@ class ServerPlan:
         healthy_seconds: Limit from the start to the first 200 of `/health`.
         stop_seconds: Limit from the request to end until it is killed.
         gone_seconds: How long its other processes may outlive the leader.
+        health: The path that says 200 once requests can be answered; a router's is another.
     """
 
     words: Sequence[str]
@@ -78,6 +79,7 @@ class ServerPlan:
     healthy_seconds: float = 180
     stop_seconds: float = 30
     gone_seconds: float = 5
+    health: str = "/health"
 
     @property
     def log(self) -> Path:
@@ -176,7 +178,7 @@ class Server:
 
     def _health(self, seconds: float) -> http_client.Answer:
         port = self.plan.port
-        return self.watched(lambda: http_client.get(port, "/health", seconds=seconds), seconds)
+        return self.watched(lambda: http_client.get(port, self.plan.health, seconds=seconds), seconds)
 
     def watched(self, call: Callable[[], _T], seconds: float) -> _T:
         """Run a call in the background while the leader is watched.

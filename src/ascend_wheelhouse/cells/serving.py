@@ -1,0 +1,120 @@
+"""Files of `recipes/serving/`: how servers of one SGLang line are started, alone, over nodes, and as a pair.
+
+A topology is the words after a program's name. What only a person or a run knows stands in it as a `{placeholder}`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
+from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.file_values import FileName, Text, Variable
+from ascend_wheelhouse.cells.placeholders import placeholders
+from ascend_wheelhouse.cells.target import Target
+
+PLACEHOLDERS = {
+    "store": "tcp://HOST:PORT of MemFabric's store, the same for every server of a pair",
+    "bootstrap_port": "a free port of the prefill node, where decode servers ask for the cache",
+    "base_gpu_id": "the first device that this server takes",
+    "dist_init_addr": "HOST:PORT of the first of several nodes, the same on each",
+    "node_rank": "which of several nodes this is, from 0",
+    "network_card": "the card by which the nodes of a server reach each other",
+    "prefill": "URL of the prefill server",
+    "decode": "URL of the decode server",
+    "draft_model": "folder of the draft model's weights",
+}
+"""What a topology may leave to whoever starts it; docs/serving.md tells of each."""
+
+_Chip = Literal["all", "a3", "910b"]
+
+
+def _known_placeholders(value: Any) -> Any:  # noqa: ANN401 - a list or a table of texts
+    faults = [
+        Fault(path, f"has {{{name}}}, allowed are {', '.join(sorted(PLACEHOLDERS))}")
+        for path, name in placeholders(value)
+        if name not in PLACEHOLDERS
+    ]
+    raise_for(faults)
+    return value
+
+
+class Topology(FileModel):
+    """How one program is started: the words after its name.
+
+    Args:
+        program: The module that `python -m` runs.
+        arguments: Its words, without the model, host and port.
+        environment: Its variables.
+        unset: Variables that it must not have.
+        devices: How many devices of a node it takes; 0 for a router.
+        nodes: How many nodes it takes.
+        weights: What weights it is for, where not any.
+        source: Where upstream has it.
+        adapted: What is otherwise here, and why.
+    """
+
+    program: Literal["sglang.launch_server", "sglang_router.launch_router"] = "sglang.launch_server"
+    arguments: Annotated[list[Text], Field(min_length=1), AfterValidator(_known_placeholders)]
+    environment: Annotated[dict[Variable, str], AfterValidator(_known_placeholders)] = {}
+    unset: list[Variable] = []
+    devices: int = Field(default=1, ge=0)
+    nodes: int = Field(default=1, ge=1)
+    weights: str = ""
+    source: Text
+    adapted: str = ""
+
+
+class Pair(FileModel):
+    """A prefill and a decode server and the router in front of them, by the names of their topologies."""
+
+    prefill: FileName
+    decode: FileName
+    router: FileName
+
+
+def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pair]:
+    """Hold each pair to topologies that every chip has."""
+    if (topologies := info.data.get("topologies")) is None:
+        return pairs
+    per_chip = [
+        {*topologies.get("all", {}), *topologies.get(chip, {})}
+        for chip in ("a3", "910b")
+        if chip in topologies
+    ] or [set(topologies.get("all", {}))]
+    known = set.intersection(*per_chip)
+    raise_for(
+        Fault((name, part), f"is {shown(wanted)}, every chip has {', '.join(sorted(known))}", "reference")
+        for name, pair in pairs.items()
+        for part, wanted in pair.model_dump().items()
+        if wanted not in known
+    )
+    return pairs
+
+
+class Serving(FileModel):
+    """One file of `recipes/serving/`: how servers of an SGLang line are started.
+
+    Args:
+        name: The file's name, which stacks refer to.
+        environment: Variables recommended for every topology.
+        topologies: Topologies by chip and name; those of `all` hold for every chip.
+        pairs: Prefill and decode servers that belong together, by name.
+        known_failures: Probes (`PROBE` or `PROBE/ITEM`) that are known to fail on a machine, and why that is fine.
+    """
+
+    name: FileName
+    environment: dict[Variable, str] = {}
+    topologies: dict[_Chip, dict[FileName, Topology]] = Field(min_length=1)
+    pairs: Annotated[dict[FileName, Pair], AfterValidator(_of_topologies)] = {}
+    known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[Text, Text]] = {}
+
+    def of(self, target: Target) -> dict[str, Any]:
+        """Return what holds for the target's chip, as the manifest carries it."""
+        chosen = {**self.topologies.get("all", {}), **self.topologies.get(target.npu, {})}
+        plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
+        known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
+        pairs = {name: pair.model_dump() for name, pair in sorted(self.pairs.items())}
+        return {"environment": self.environment, "known_failures": known, "topologies": plain, "pairs": pairs}

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ascend_wheelhouse.cells.serving import PLACEHOLDERS, Serving
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.target import Npu, Target
+from ascend_wheelhouse.node.serving.topologies import ROUTER, program_of
+
+ROOT = Path(__file__).parents[2]
+VALUES = {name: f"value-of-{name}" for name in PLACEHOLDERS}
+
+
+@pytest.fixture(scope="module")
+def serving() -> Serving:
+    (found,) = load_catalogue(ROOT / "recipes").serving.values()
+    return found
+
+
+@pytest.mark.parametrize("npu", ["a3", "910b"])
+def test_every_topology_is_a_whole_command_once_its_open_words_have_values(
+    npu: Npu, serving: Serving
+) -> None:
+    table = serving.of(Target.named("aarch64", npu))
+    for name in table["topologies"]:
+        program = program_of(table, name, VALUES)
+        told = [*program.arguments, *program.environment.values()]
+        assert not [word for word in told if "{" in word], name
+
+
+def test_one_topology_serves_with_graphs_and_is_otherwise_the_first_one(serving: Serving) -> None:
+    single, graph = (serving.topologies["all"][name].arguments for name in ("single", "graph"))
+    assert "--disable-cuda-graph" in single
+    assert "--disable-cuda-graph" not in graph
+    assert [word for word in single if word != "--disable-cuda-graph"] == graph[: len(single) - 1]
+    assert graph[len(single) - 1] == "--cuda-graph-bs"
+
+
+def test_the_server_over_two_nodes_gets_the_same_words_on_both_but_its_rank(serving: Serving) -> None:
+    table = serving.of(Target.named("aarch64", "a3"))
+    name = "deepseek-w8a8-decode-2-nodes"
+    assert table["topologies"][name]["nodes"] == 2
+    first, second = (program_of(table, name, {**VALUES, "node_rank": rank}) for rank in ("0", "1"))
+    differing = [one for one in zip(first.arguments, second.arguments, strict=True) if one[0] != one[1]]
+    assert differing == [("0", "1")]
+    assert first.environment == second.environment
+
+
+@pytest.mark.parametrize("npu", ["a3", "910b"])
+def test_the_pair_shares_a_store_and_the_router_knows_both_servers(npu: Npu, serving: Serving) -> None:
+    table = serving.of(Target.named("aarch64", npu))
+    pair = table["pairs"]["pd"]
+    prefill, decode, router = (
+        program_of(table, pair[part], VALUES) for part in ("prefill", "decode", "router")
+    )
+    assert prefill.environment["ASCEND_MF_STORE_URL"] == decode.environment["ASCEND_MF_STORE_URL"]
+    assert (
+        prefill.arguments[prefill.arguments.index("--disaggregation-bootstrap-port") + 1]
+        == (router.arguments[router.arguments.index("value-of-prefill") + 1])
+    )
+    assert "value-of-decode" in router.arguments
+    assert router.module == ROUTER
+
+
+def test_a_pair_of_a_topology_that_not_every_chip_has_is_refused(serving: Serving) -> None:
+    table = serving.model_dump()
+    table["pairs"]["pd"]["decode"] = "tp16-deepep"
+    told = r'is "tp16-deepep", every chip has graph, pd-decode, pd-prefill, pd-router, single, tp2-fia'
+    with pytest.raises(ValidationError, match=told):
+        Serving.model_validate(table)
+
+
+def test_every_open_word_is_told_in_the_document() -> None:
+    text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    assert [name for name in PLACEHOLDERS if f"`{{{name}}}`" not in text] == []
+
+
+def test_every_topology_is_told_in_the_document(serving: Serving) -> None:
+    text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
+    names = {name for table in serving.topologies.values() for name in table}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
