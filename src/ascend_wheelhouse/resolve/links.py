@@ -14,12 +14,9 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion
 
 from ascend_wheelhouse.origins.page import json_files, moment, reading, require_file
 
@@ -71,7 +68,7 @@ def version_of(file: FileObject) -> str | None:
     name: str = file["filename"]
     try:
         return str(parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1])
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+    except ValueError:
         return None
 
 
