@@ -74,9 +74,9 @@ def index() -> Iterator[Index]:
 
 @pytest.fixture(scope="module")
 def http(index: Index) -> Iterator[Http]:
-    """An HTTP client of it that tries once."""
-    with client(index, retries=0) as http:
-        yield http
+    """A client of it that tries once."""
+    with client(index, retries=0) as found:
+        yield found
 
 
 @fuzzed
