@@ -40,7 +40,7 @@ COMMIT = "c" * 40
 
 @pytest.fixture(scope="module")
 def record(desk: Desk) -> Iterator[Path]:
-    """The record of a file that was handed over."""
+    """The record of an imported file."""
     store = Store(desk.world.store)
     blob = next(store.blobs())
     facts = NameFacts(version="8.5.0", machine="aarch64", npu="a3", cann="8.5.0")

@@ -26,7 +26,7 @@ _NO_COMPONENT = "_wheels"
 
 
 def kind(value: object) -> bool:
-    """A kind of file that can be handed over."""
+    """A kind of file that can be imported."""
     return isinstance(value, str) and value in get_args(Kind)
 
 
@@ -43,7 +43,7 @@ _SHAPE = {
 
 
 class BadRecordError(IntegrityError):
-    """A record of a file that was handed over is not one that this tool wrote."""
+    """A record of an imported file is not one that this tool wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,9 +123,9 @@ def _read(path: Path) -> VendoredRecord:
         row = documents.read(path.read_bytes(), _SHAPE)
     except (OSError, documents.UnsoundError) as error:
         raise BadRecordError(
-            f"The record of a file that was handed over, {path}, cannot be read: {error}.",
+            f"The record of an imported file, {path}, cannot be read: {error}.",
             why="It was changed, or written by another version of this tool. The file itself stays in the store.",
-            next_step=f"rm {shlex.quote(str(path))}, then hand the file over again: invoke vendor FILE",
+            next_step=f"rm {shlex.quote(str(path))}, then import the file again: invoke vendor FILE",
         ) from error
     facts = NameFacts(**{item.name: row["facts"].get(item.name, "") for item in fields(NameFacts)})
     named = (key.removesuffix("?") for key in _SHAPE)
