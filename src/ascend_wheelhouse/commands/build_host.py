@@ -1,8 +1,8 @@
 """What making wheelhouses takes of a host, and what building from source takes on top, with the commands that bring it.
 
-Making one needs the right Python, room, and the sandbox for SGLang's own wheel; building kernels or torch_npu from
-source needs compilers, or an engine for the recipe's image. Running the other machine's wheelhouse takes more:
-`invoke doctor --emulation`.
+Making one needs the right Python, disk space, and the sandbox for SGLang's own wheel; building kernels or torch_npu
+from source needs compilers, or an engine for the recipe's image. Running a wheelhouse of the other architecture takes
+more: `invoke doctor --emulation`.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         "machine": (
             host.machine,
             "Its wheels hold machine code for one architecture.",
-            f"use a wheelhouse for {host.machine}",
+            f"invoke wheelhouse {_cell_words(host, cell)}",
         ),
         "python": (
             ".".join(map(str, host.python)),
@@ -89,6 +89,13 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         yield HostFinding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
 
 
+def _cell_words(host: Host, cell: Mapping[str, str]) -> str:
+    """Return the options that name the cell for the node as it is."""
+    node = {"platform": host.machine, "npu": host.chip or cell.get("npu", "")}
+    words = {"torch": cell.get("torch", ""), **node, "cann": cell.get("cann", "")}
+    return " ".join(f"--{name} {value}" for name, value in words.items() if value)
+
+
 def _glibc(host: Host, wanted: str) -> HostFinding:
     found = ".".join(map(str, host.glibc)) if host.glibc else "none"
     old = bool(wanted) and (host.glibc is None or host.glibc < numbers(wanted))
@@ -97,8 +104,8 @@ def _glibc(host: Host, wanted: str) -> HostFinding:
         found=found,
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
-        why="The wheels take symbols from that glibc; older systems fail at import.",
-        command=f"use a node whose system has glibc {wanted} or newer",
+        why="The wheels take symbols from that glibc; an older system fails at import: take a node with a newer one.",
+        command="ldd --version",
     )
 
 
@@ -146,8 +153,6 @@ def _driver(host: Host) -> HostFinding:
 def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
     level: Level = "ok"
     wanted = cell.get("npu", "")
-    words = {"torch": cell.get("torch", ""), "platform": host.machine, "npu": host.chip or ""}
-    cell_words = " ".join(f"--{name} {value}" for name, value in words.items() if value)
     if host.chip is None:
         level = "warn"
     elif wanted and host.chip != wanted:
@@ -158,7 +163,7 @@ def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
         wanted=wanted or "any",
         level=level,
         why=f"Kernels are compiled for one chip; a3 has {DEVICES['a3']} devices, 910b {DEVICES['910b']}.",
-        command=f"invoke wheelhouse {cell_words}" if host.chip else "lspci -n -d 19e5:",
+        command=f"invoke wheelhouse {_cell_words(host, cell)}" if host.chip else "lspci -n -d 19e5:",
     )
 
 
