@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import IntegrityError
@@ -19,7 +19,7 @@ def requirement(value: object) -> bool:
     """A requirement of PEP 508."""
     try:
         return isinstance(value, str) and bool(Requirement(value))
-    except InvalidRequirement:
+    except ValueError:
         return False
 
 

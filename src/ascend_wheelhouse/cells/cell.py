@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UsageError
@@ -110,7 +110,7 @@ def _matches(value: str, want: str) -> bool:
         return value in want.split("|")
     try:
         return bool(value) and SpecifierSet(want, prereleases=True).contains(Version(value))
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

@@ -27,7 +27,7 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.metadata import RawMetadata
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.archives import telling
@@ -214,7 +214,7 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
         try:
             requirement = Requirement(line)
             wanted = requirement.marker is None or requirement.marker.evaluate(dict(markers))
-        except (InvalidRequirement, ValueError):  # or a marker that cannot be compared
+        except ValueError:  # or a marker that cannot be compared
             continue
         if wanted:
             yield canonicalize_name(requirement.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.node import documents
 
@@ -16,7 +16,7 @@ def version(value: object) -> bool:
     """A version of PEP 440."""
     try:
         return isinstance(value, str) and bool(Version(value))
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

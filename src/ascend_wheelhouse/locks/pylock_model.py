@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 from pydantic import AfterValidator, Field
 
 from ascend_wheelhouse.base import toml_text
@@ -46,7 +46,7 @@ def _normalised(name: str) -> str:
 def _version(text: str) -> str:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:
         msg = f"{text!r} is no version of PEP 440"
         raise ValueError(msg) from None
     return text
@@ -133,7 +133,7 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
             yield f"{key}.name", f"{package.name!r} stands {times[package.name]} times, allowed is once"
         try:
             name, version, _build, _tags = parse_wheel_filename(package.wheels[0].filename)
-        except (InvalidWheelFilename, InvalidVersion) as error:
+        except ValueError as error:
             yield f"{key}.wheels[1].path", str(error)
             continue
         if (name, version) != (package.name, Version(package.version)):

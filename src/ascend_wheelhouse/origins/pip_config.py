@@ -12,6 +12,7 @@ import configparser
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ import platformdirs
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
 
+_LARGEST = 1_000_000
 _SECTIONS = ("global", "install", "download")
 _TRUE = {"1", "true", "yes", "on", "y", "t"}
 
@@ -155,13 +157,14 @@ def _path(value: str | None) -> Path | None:
 
 
 def _number(name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError as error:
-        raise PipConfigError(
-            f"pip's setting {name!r} is {value!r}, which is not a number.",
-            next_step=f"pip config set global.{name} 15",
-        ) from error
+    with suppress(ValueError):
+        if 0 <= (number := float(value)) <= _LARGEST:
+            return number
+    raise PipConfigError(
+        f"pip's setting {name!r} is {value!r}, which is not a number.",
+        why=f"It must be one from 0 to {_LARGEST}.",
+        next_step=f"pip config set global.{name} 15",
+    )
 
 
 def _default_index() -> str:

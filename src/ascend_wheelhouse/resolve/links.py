@@ -14,14 +14,11 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion
 
-from ascend_wheelhouse.origins.page import json_files, moment, reading, require_file
+from ascend_wheelhouse.origins.page import json_files, reading, require_file, time_of
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 FileObject = dict[str, Any]
@@ -63,7 +60,7 @@ def read_files(
 
 def uploaded(file: FileObject) -> datetime | None:
     """Return when the file was uploaded, None where the index does not tell."""
-    return moment(file.get("upload-time"))
+    return time_of(file.get("upload-time"))
 
 
 def version_of(file: FileObject) -> str | None:
@@ -71,7 +68,7 @@ def version_of(file: FileObject) -> str | None:
     name: str = file["filename"]
     try:
         return str(parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1])
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+    except ValueError:
         return None
 
 

@@ -18,6 +18,8 @@ from .host import DEVICES, Host
 from .toolkits import numbers
 
 Level = Literal["ok", "warn", "refuse"]
+_OLDEST_GLIBC = (2, 28)
+"""What the published wheels of torch need (`manylinux_2_28`)."""
 _GIB = 1 << 30
 
 
@@ -62,7 +64,7 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
     return [
         *_exact(host, cell),
-        _glibc(host, cell.get("glibc", "")),
+        _glibc(host, cell),
         _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),
@@ -96,16 +98,23 @@ def _cell_words(host: Host, cell: Mapping[str, str]) -> str:
     return " ".join(f"--{name} {value}" for name, value in words.items() if value)
 
 
-def _glibc(host: Host, wanted: str) -> HostFinding:
+def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
+    """Compare glibc; a node that has the oldest that torch itself takes can have a wheelhouse of its own."""
+    wanted = cell.get("glibc", "")
     found = ".".join(map(str, host.glibc)) if host.glibc else "none"
     old = bool(wanted) and (host.glibc is None or host.glibc < numbers(wanted))
+    served = bool(host.glibc and host.glibc >= _OLDEST_GLIBC)
+    torch = cell.get("torch", "2.8.0")
     return HostFinding(
         name="glibc",
         found=found,
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
-        why="The wheels take symbols from that glibc; an older system fails at import: take a node with a newer one.",
-        command="ldd --version",
+        why="The wheels take symbols from that glibc; older systems fail at import."
+        + ("" if served else " No torch is published for this one: the node needs a newer system."),
+        command=f"invoke wheelhouse --torch {torch} --platform {host.machine} --glibc {found}"
+        if served
+        else "",
     )
 
 

@@ -133,7 +133,7 @@ def governor_files(root: Path) -> list[Path]:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text().strip()
+        return path.read_text(errors="replace").strip()
     except OSError:
         return None
 
@@ -163,7 +163,7 @@ def _governors(root: Path) -> tuple[str, ...]:
 
 
 def _huge_pages(root: Path) -> int | None:
-    found = re.search(r"^HugePages_Total:\s+(\d+)", _text(root / "proc/meminfo") or "", re.MULTILINE)
+    found = re.search(r"^HugePages_Total:\s+([0-9]{1,18})", _text(root / "proc/meminfo") or "", re.MULTILINE)
     return int(found[1]) if found else None
 
 

@@ -49,7 +49,7 @@ def ready(host: Host, contents: Contents | None) -> list[HostFinding]:
         ),
         _huge_pages(host),
         *_links(host),
-        *_spaces(host, contents),
+        *_space(host, contents),
     ]
 
 
@@ -178,7 +178,7 @@ def _link_state(tool: Path, number: int) -> str:
     return found[1].upper() if found else f"cannot be told (status {done.returncode})"
 
 
-def _spaces(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
+def _space(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
     packages = [entry.size for entry in contents.of_kind("payload")] if contents else []
     if packages:
         why = "CANN's packages are unpacked beside where they go."

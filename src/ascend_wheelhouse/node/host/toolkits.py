@@ -69,10 +69,15 @@ class AscendFolder:
         )
 
 
+def at_home(place: str) -> Path:
+    """Return a path with its `~` replaced; that of an unknown user stays, and is then no folder."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Return the numbers of a version, a release candidate below its final: 8.3.RC2 < 8.3.0 < 8.5.0."""
     text = re.sub(r"[.-]?RC", ".-1.", version, flags=re.IGNORECASE)
-    return tuple(int(part) for part in re.findall(r"-?\d+", text))
+    return tuple(int(part) for part in re.findall(r"-?[0-9]{1,18}", text))
 
 
 def find(root: Path) -> AscendFolder:
@@ -141,12 +146,12 @@ def search(named: str = "", recorded: str = "", environment: Mapping[str, str] |
     """
     given = os.environ if environment is None else environment
     if asked := named or given.get("ASCEND_ROOT", ""):
-        return find(Path(os.path.abspath(Path(asked).expanduser())))  # noqa: PTH100 - a link's own name stays
+        return find(Path(os.path.abspath(at_home(asked))))  # noqa: PTH100 - a link's own name stays
     sourced = given.get("ASCEND_HOME_PATH", "")
     roots = [Path(recorded)] if recorded else []
     if sourced and _is_toolkit(Path(sourced)):
         roots.append(find(Path(sourced)).root)
-    roots += [Path(USUAL), Path(_PRIVATE).expanduser()]
+    roots += [Path(USUAL), at_home(_PRIVATE)]
     places = [find(root) for root in roots]
     return next((place for place in places if place.toolkits), _bare(places))
 

@@ -29,7 +29,7 @@ from typing import Any
 from .. import last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
-from ..host import fitness
+from ..host import fitness, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
 from ..reading.contents import Contents, read_contents
@@ -251,7 +251,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
 def _place(options: argparse.Namespace, job: Job) -> str:
     """Return the folder of CANN as it is to be found again: one toolkit's own where that one was named."""
     named = options.ascend or os.environ.get("ASCEND_ROOT", "")
-    return str(Path(named).expanduser().absolute()) if named else str(job.host.ascend)
+    return str(toolkits.at_home(named).absolute()) if named else str(job.host.ascend)
 
 
 def _folders(options: argparse.Namespace) -> list[str]:
