@@ -24,6 +24,7 @@ RUNNABLE = {
         "echo",
         "grep",
         "invoke",
+        "ldd",
         "ls",
         "lsmod",
         "lspci",

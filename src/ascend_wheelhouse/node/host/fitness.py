@@ -77,7 +77,7 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         "machine": (
             host.machine,
             "Its wheels hold machine code for one architecture.",
-            f"invoke wheelhouse --torch {cell.get('torch', '2.8.0')} --platform {host.machine}",
+            f"invoke wheelhouse {_cell_words(host, cell)}",
         ),
         "python": (
             ".".join(map(str, host.python)),
@@ -89,6 +89,13 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         wanted = cell.get(name, found)
         level: Level = "ok" if found == wanted else "refuse"
         yield HostFinding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
+
+
+def _cell_words(host: Host, cell: Mapping[str, str]) -> str:
+    """Return the options that name the cell for the node as it is."""
+    node = {"platform": host.machine, "npu": host.chip or cell.get("npu", "")}
+    words = {"torch": cell.get("torch", ""), **node, "cann": cell.get("cann", "")}
+    return " ".join(f"--{name} {value}" for name, value in words.items() if value)
 
 
 def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
@@ -155,8 +162,6 @@ def _driver(host: Host) -> HostFinding:
 def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
     level: Level = "ok"
     wanted = cell.get("npu", "")
-    words = {"torch": cell.get("torch", ""), "platform": host.machine, "npu": host.chip or ""}
-    cell_words = " ".join(f"--{name} {value}" for name, value in words.items() if value)
     if host.chip is None:
         level = "warn"
     elif wanted and host.chip != wanted:
@@ -167,7 +172,7 @@ def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
         wanted=wanted or "any",
         level=level,
         why=f"Kernels are compiled for one chip; a3 has {DEVICES['a3']} devices, 910b {DEVICES['910b']}.",
-        command=f"invoke wheelhouse {cell_words}" if host.chip else "lspci -n -d 19e5:",
+        command=f"invoke wheelhouse {_cell_words(host, cell)}" if host.chip else "lspci -n -d 19e5:",
     )
 
 
