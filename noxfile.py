@@ -73,6 +73,14 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def foreign(session: nox.Session) -> None:
+    """Build for the other architecture with toolchains of ours: an extension for five torches, torch_npu's stand-in."""
+    _install(session)
+    words = ["tests/build/test_any_torch.py", "tests/build/test_foreign_builds.py", *session.posargs]
+    session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
+
+
+@nox.session(python=PYTHON)
 def reproduce(session: nox.Session) -> None:
     """Build real packages twice under other conditions, an extension of torch among them: eight minutes of CPU."""
     _install(session)
@@ -90,9 +98,16 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def fuzz(session: nox.Session) -> None:
-    """Give the audit ten thousand spoiled wheels and objects; the test suite itself tries a thousand."""
+    """Spoil what is read back: 2,000 cases for each file, option and archive, ten thousand for wheels and objects.
+
+    The test suite itself tries 15 and a thousand. `nox -s fuzz -- -k receipt` takes a part; all of it is an hour and
+    more of processor time.
+    """
     _install(session)
-    session.run("pytest", "tests/audit/test_mutations.py", env={"WHEELHOUSE_FUZZ_EXAMPLES": "10000"})
+    few, many = ({"WHEELHOUSE_FUZZ_EXAMPLES": count} for count in ("2000", "10000"))
+    session.run("pytest", "tests/fuzz", "-n", "auto", *session.posargs, env=few)
+    if not session.posargs:
+        session.run("pytest", "tests/audit/test_mutations.py", env=many)
 
 
 @nox.session(python=PYTHON)

@@ -110,11 +110,18 @@ def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_pa
 def test_a_wheelhouse_is_held_to_its_manifest(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path / "wheels")
     entries = [
-        {"path": f"wheels/{path.name}", "kind": "wheel", "origin": "sdist", "note": ""}
+        {
+            "path": f"wheels/{path.name}",
+            "size": path.stat().st_size,
+            "sha256": file_sha256(path),
+            "kind": "wheel",
+            "origin": "sdist",
+        }
         for path in sorted((tmp_path / "wheels").glob("*.whl"))
     ]
     cell = {"torch": "2.8.0", "torch_npu": "2.8.0.post4", "npu": "910b", "python": "3.11", "glibc": "2.28"}
-    document = {"schema": 1, "platform": "x86_64", "derived": False, "cell": cell, "files": entries}
+    head = {"schema": 1, "stack": "small", "platform": "x86_64", "derived": False}
+    document = {**head, "cell": cell, "files": entries}
     (tmp_path / "manifest.json").write_text(json.dumps(document))
     report = audit_folder(tmp_path, root=ROOT, store=Store(tmp_path / "store"), emit=silent)
     assert {one.rule for one in report.of("error")} == {"not-as-stated"}

@@ -80,7 +80,7 @@ def test_a_read_only_folder_is_removed_too(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_memory_is_taken_only_with_room_and_never_against_the_users_word(
+def test_memory_is_taken_only_with_space_and_never_against_the_users_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MEMORY", tmp_path)

@@ -136,7 +136,7 @@ def test_a_store_without_the_source_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("sandbox", [Namespaces(), Unsealed()], ids=lambda sandbox: sandbox.name)
-def test_the_other_rooms_give_the_same_wheel_and_say_which_they_are(
+def test_the_other_sandboxes_give_the_same_wheel_and_say_which_they_are(
     sandbox: Namespaces | Unsealed, tmp_path: Path
 ) -> None:
     wheels = []

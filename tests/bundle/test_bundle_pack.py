@@ -196,3 +196,24 @@ def test_the_commit_time_is_the_serial_inside_a_repository(tmp_path: Path) -> No
     )
 
     assert serial.decide(None, tmp_path, {}) == 1700000000
+
+
+@pytest.mark.parametrize("stack", ["../../up", "/up", "", ".", "a/b", "a\nb"])
+def test_a_manifest_whose_stack_climbs_is_refused(tmp_path: Path, stack: str) -> None:
+    """The stack's name becomes that of the bundle."""
+    wheelhouse = write_wheelhouse(tmp_path / "x" / "y" / "wheelhouse", stack=stack)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(errors.IntegrityError, match=r"stack is"):
+        bundle_command(wheelhouse, out=tmp_path / "x" / "y", serial=1)
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("key", ["reason", "supply"])
+def test_a_manifest_whose_pending_component_lacks_a_word_is_refused(tmp_path: Path, key: str) -> None:
+    row = {"component": "cann", "reason": "none", "supply": "none"}
+    del row[key]
+    wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", pending=[row])
+    with pytest.raises(errors.IntegrityError, match=rf"pending\.0 lacks '{key}'"):
+        bundle_command(wheelhouse, out=tmp_path, allow_incomplete=True)

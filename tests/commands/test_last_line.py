@@ -31,6 +31,25 @@ def test_an_unforeseen_exception_is_exit_70_with_a_report(capsys: pytest.Capture
     Path(kept).unlink()
 
 
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (OSError(36, "File name too long", "y" * 999), 10, "yyy...: File name too long."),
+        (OSError(40, "Too many levels of symbolic links", "loop"), 10, "loop: Too many levels"),
+        (OSError(28, "No space left on device"), 10, "A file on a disk: No space left on device."),
+        (OSError("something else"), 70, "OSError: something else"),
+    ],
+    ids=["a long name", "a loop", "a full disk", "no file at all"],
+)
+def test_a_file_that_the_system_refuses_is_exit_10_and_named(
+    capsys: pytest.CaptureFixture[str], error: OSError, status: int, told: str
+) -> None:
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        raise error
+    assert ended.value.code == status
+    assert told in capsys.readouterr().err
+
+
 def _prefix(folder: Path, receipt: bytes) -> Path:
     environment = folder / "envs" / "0001"
     (environment / "lib" / "python3.11" / "site-packages").mkdir(parents=True)

@@ -38,7 +38,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 WHEEL = "sgl_kernel_npu-2026.1.21-cp311-cp311-linux_aarch64.whl"
 INFO = "sgl_kernel_npu-2026.1.21.dist-info"
 BIG = 80 << 20
-EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("WHEELHOUSE_FUZZ_EXAMPLES", "15"))
 
 
 def opened(*entries: Entry) -> ZipArchive:

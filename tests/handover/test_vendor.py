@@ -290,8 +290,14 @@ def test_hostile_archives_are_refused_everywhere(
 
 @pytest.mark.parametrize(
     "content",
-    [b"#!/bin/sh\nexit 0\n", makeself()[:-1], makeself() + b"x", makeself(b"abc")[:-3] + b"abd"],
-    ids=["a script", "cut short", "too long", "changed"],
+    [
+        b"#!/bin/sh\nexit 0\n",
+        makeself()[:-1],
+        makeself() + b"x",
+        makeself(b"abc")[:-3] + b"abd",
+        makeself().replace(b'filesizes="', b'filesizes="' + b"9" * 5000),
+    ],
+    ids=["a script", "cut short", "too long", "changed", "a number of 5,000 digits"],
 )
 def test_a_package_that_is_not_what_makeself_wrote_is_refused_unrun(
     tmp_path: Path, store: Store, recipes: Recipes, content: bytes

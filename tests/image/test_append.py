@@ -113,7 +113,7 @@ def test_the_environment_is_one_layer_on_top_of_the_base(
     assert not [name for name in found if "install.log" in name or ".work" in name]
 
 
-def test_the_image_starts_through_the_door_of_the_environment(
+def test_the_image_starts_through_run_of_the_environment(
     tmp_path: Path, base: Path, environment: Path
 ) -> None:
     _append(environment, base, tmp_path / "out.oci")

@@ -1,12 +1,14 @@
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tomli_w
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.lock import (
     UNLOCKED,
@@ -22,6 +24,7 @@ from ascend_wheelhouse.locks.lock import (
     save,
 )
 from ascend_wheelhouse.locks.lock_diff import compare
+from ascend_wheelhouse.locks.lock_recipes import ForeignLockError, require_recipes
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.plan import plan
 
@@ -120,7 +123,7 @@ def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
 ) -> None:
     save(lock, cell.target, tmp_path)
     (tmp_path / "payloads.aarch64.toml").write_text("[[payload]]\ncomponent = 'uv'\n")
-    with pytest.raises(BadLockError, match=r"the lock for aarch64 lacks or misspells") as caught:
+    with pytest.raises(BadLockError, match=r"payloads\.aarch64\.toml: it lacks 'schema'") as caught:
         load(tmp_path, cell)
     assert caught.value.exit_code == 2
 
@@ -141,7 +144,8 @@ def test_a_lock_that_names_a_file_which_cannot_be_is_refused_with_its_name(
     text = path.read_text()
     assert row in text
     path.write_text(text.replace(row, changed))
-    with pytest.raises(BadLockError, match=r"the lock for aarch64 names a file that cannot be: ") as caught:
+    told = rf"/{file}\.aarch64\.toml: \w+\.0\.\w+ is .*, and must be a "
+    with pytest.raises(BadLockError, match=told) as caught:
         load(tmp_path, cell)
     assert caught.value.exit_code == 2
 
@@ -200,3 +204,45 @@ def test_a_plan_names_steps_after_what_they_need(cell: Cell, lock: Lock) -> None
 
 def test_without_a_lock_the_plan_ends_at_resolving(cell: Cell) -> None:
     assert plan(cell, None, lambda _: False)[-1].step == "resolve"
+
+
+def recipes_for(lock: Lock) -> Recipes:
+    build = {"backend": "pep517", "pure": True, "distributions": ["sglang"]}
+    found: dict[str, Recipe] = {}
+    for name in ("torch", "uv", "nnal", "sglang"):
+        plain = {"name": name, "summary": "small", "licence": "MIT", "distribution": name, "owns": [name]}
+        origin = {"kind": "sdist" if name == "sglang" else "index"}
+        table = plain | {"origins": [origin]} | ({"build": build} if name == "sglang" else {})
+        found[name] = Recipe.model_validate(table)
+    assert {source.component for source in lock.sources} <= found.keys()
+    return found
+
+
+def test_a_lock_that_goes_with_the_recipes_is_taken(lock: Lock) -> None:
+    assert require_recipes(lock, recipes_for(lock)) is lock
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"pending": (Pending(component="nonesuch", reason="", supply=""),)}, "no recipe 'nonesuch'"),
+        ({"wheels": (wheel("a"), wheel("a"))}, "'a' stands there 2 times"),
+        (
+            {"wheels": (wheel("a"), replace(wheel("a"), name="b"))},
+            "'a-1.0-py3-none-any.whl' stands there 2 times",
+        ),
+        (
+            {"sources": (LockedSource(component="torch", version="1", origin="git", build={"git": {}}),)},
+            "the recipe 'torch' has no [build] table",
+        ),
+    ],
+    ids=["an unknown component", "a name twice", "a file twice", "no build"],
+)
+def test_a_lock_that_does_not_go_with_the_recipes_is_exit_2(
+    lock: Lock, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ForeignLockError) as caught:
+        require_recipes(replace(lock, **change), recipes_for(lock))
+    assert told in caught.value.what
+    assert caught.value.exit_code == 2
+    assert "invoke lock --upgrade" in caught.value.next_step

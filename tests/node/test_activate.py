@@ -9,18 +9,18 @@ import pytest
 
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.host.node_environment import BadVariableError, compute
-from ascend_wheelhouse.node.install.activate import write_doors
+from ascend_wheelhouse.node.install.activate import write_entries
 
 NO_CANN = cann.Ascend(devices=0, toolkit="", scripts=())
 
 
 @pytest.fixture
 def env(tmp_path: Path) -> Path:
-    """An environment with its doors, whose manifest asks for two variables."""
+    """An environment with `activate` and `run`, whose manifest asks for two variables."""
     folder = tmp_path / "env with space"
     subprocess.run([sys.executable, "-I", "-m", "venv", "--without-pip", folder], check=True)
     asked = {"A": "it's 1", "B": "2\n3"}
-    write_doors(folder, asked)
+    write_entries(folder, asked)
     head = {"schema": 1, "stack": "small", "platform": "any", "cell": {}, "files": []}
     whole = {**head, "serving": {"environment": asked}}
     (folder / "manifest.json").write_text(json.dumps(whole), encoding="utf-8")
@@ -66,7 +66,7 @@ def test_torchs_openmp_library_is_loaded_first_on_aarch64(env: Path) -> None:
 
 def test_a_name_that_is_no_variable_is_refused(env: Path) -> None:
     with pytest.raises(BadVariableError, match=r"'A; rm -rf /'"):
-        write_doors(env, {"A; rm -rf /": "1"})
+        write_entries(env, {"A; rm -rf /": "1"})
 
 
 def test_run_starts_a_command_with_its_arguments_and_hands_on_its_status(env: Path) -> None:

@@ -8,10 +8,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from cann_tree import CannTree, put
 from small_wheelhouse import CELL, Answer, SmallWheelhouse, run_installer
+
+from ascend_wheelhouse.node.probes import api, cann_versions, host_settings
 
 TELL = """\
 import json, os
@@ -96,7 +99,7 @@ def test_cann_8_3_is_sourced_before_bishengs_compiler_nnal_and_the_operators(nod
 
 def test_cann_8_5_brings_its_own_compiler_and_bishengs_old_package_is_left_alone(node: Node) -> None:
     home = node.ascend.toolkit("8.5.0")
-    node.ascend.doors_of_old(home)
+    node.ascend.paths_of_old(home)
     node.ascend.nnal("8.5.0")
     node.ascend.bisheng()
     assert node.install("8.5.0").status == 0
@@ -158,6 +161,19 @@ def test_of_two_cann_the_one_that_the_cell_names_is_taken_everywhere(node: Node)
     assert json.loads(node.told.read_text(encoding="utf-8"))["ORDER"].split() == ["toolkit:8.3.RC2"]
 
 
+@pytest.mark.parametrize("probe", [host_settings, cann_versions])
+def test_probes_that_read_the_machine_look_at_the_cells_cann_alone(node: Node, probe: ModuleType) -> None:
+    node.ascend.toolkit("8.5.0")
+    node.ascend.toolkit("8.3.RC2")
+    context = api.Context(
+        manifest={"cell": {"cann": "8.3.RC2"}},
+        options={"npu": True, "ascend": str(node.ascend.root)},
+        scratch=node.folder,
+        doing=lambda _text: None,
+    )
+    assert probe.run(context).figures["cann"]["found"] == "8.3.RC2"
+
+
 def test_two_cann_of_which_none_is_the_cells_are_refused_with_both_versions(node: Node) -> None:
     node.ascend.toolkit("8.5.0")
     node.ascend.toolkit("8.3.RC2")
@@ -167,7 +183,7 @@ def test_two_cann_of_which_none_is_the_cells_are_refused_with_both_versions(node
     assert not node.prefix.exists()
 
 
-def test_a_second_cann_that_comes_later_is_refused_by_every_door(node: Node) -> None:
+def test_a_second_cann_that_comes_later_is_refused_by_every_entry(node: Node) -> None:
     node.ascend.toolkit("8.5.0")
     assert node.install("8.3.RC2").status == 0  # newer than the cell's: allowed while it is the only one
     node.ascend.toolkit("9.1.0")
@@ -205,6 +221,20 @@ def test_what_another_cann_left_in_the_shell_is_taken_off_the_paths(node: Node) 
     assert made["LD_LIBRARY_PATH"].split(":")[-1] == "/opt/site/lib"
     again = node.environment(env=made)
     assert {name: again[name] for name in LISTS} == {name: made[name] for name in LISTS}
+
+
+def test_what_lies_beside_cann_in_a_shared_folder_is_none_of_its(node: Node) -> None:
+    shared = node.ascend.root  # such as /opt, with a toolkit that is named by its own folder
+    home = node.ascend.toolkit("8.5.0")
+    put(shared / "site/te.py", "version = 'planted'\n")
+    with (home / "set_env.sh").open("a") as script:
+        script.write(f"export PYTHONPATH={shared}/site:$PYTHONPATH\n")
+    node.install("8.5.0", ascend=home)
+    made = node.environment(env={"PATH": f"{shared}/site/bin:{home}/old:{os.environ['PATH']}"})
+    assert f"{shared}/site/bin" in made["PATH"].split(":")
+    assert f"{home}/old" not in made["PATH"].split(":")
+    assert f"{shared}/site" not in made["PYTHONPATH"].split(":")
+    assert f"{home}/python/site-packages" in made["PYTHONPATH"].split(":")
 
 
 def test_modules_from_outside_cann_are_left_out_even_if_canns_script_names_them(node: Node) -> None:

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import urllib3
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,6 +29,7 @@ from index_server import (
 )
 
 from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.answers import head_of
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.pip_config import PipConfigError
 
@@ -80,6 +82,25 @@ def test_a_request_to_slow_down_is_obeyed(index: Index, http: Http, clock: FakeC
     assert http.page(f"{index.url}/page").content == b"here"
     assert clock.waits[:2] == [7.0, 11.0]
     assert clock.waits[2] <= 2.0
+
+
+@pytest.mark.parametrize("wait", ["9" * 5000, "\xb2", "Fri, 31 Dec 0001 23:59:59 -2359", "-1"])
+def test_a_request_to_wait_for_what_is_no_time_is_not_obeyed(
+    index: Index, http: Http, clock: FakeClock, wait: str
+) -> None:
+    index.raw["/page"] = ("text/html", b"here")
+    index.behave("page", status(429, Retry_After=wait))
+    assert http.page(f"{index.url}/page").content == b"here"
+    assert max(clock.waits) <= 60.0
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "\xb2"])
+def test_a_size_that_is_no_number_is_unknown(size: str) -> None:
+    fields = {"Content-Length": size, "Content-Range": f"bytes {size}-{size}/{size}"}
+    for code in (200, 206):
+        answer = urllib3.HTTPResponse(body=b"", headers=fields, status=code)
+        head = head_of("https://index.invalid/x", answer)
+        assert (head.size, head.start) == (None, 0)
 
 
 def test_a_request_to_wait_for_an_hour_is_cut_short(index: Index, http: Http, clock: FakeClock) -> None:

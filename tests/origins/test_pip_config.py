@@ -99,6 +99,12 @@ def test_a_timeout_that_is_no_number_is_told(tmp_path: Path) -> None:
         _read(tmp_path, PIP_TIMEOUT="soon")
 
 
+@pytest.mark.parametrize("retries", ["inf", "nan", "1e999", "-1"])
+def test_a_number_of_tries_that_cannot_be_is_told(tmp_path: Path, retries: str) -> None:
+    with pytest.raises(PipConfigError, match=r"'retries'"):
+        _read(tmp_path, PIP_RETRIES=retries)
+
+
 def test_pip_reads_the_same_from_the_same_files(tmp_path: Path) -> None:
     """The answer of pip itself, from files of every level, is the measure."""
     user = tmp_path / "home" / ".config" / "pip" / "pip.conf"

@@ -10,7 +10,7 @@ _MIB = 1 << 20
 
 
 class _Socket:
-    """A source that hands over records, each after some seconds of a clock of its own."""
+    """A source that yields records, each after some seconds of a clock of its own."""
 
     def __init__(self, *waits: float, ends: Exception | None = None) -> None:
         self.now = 0.0
@@ -39,7 +39,7 @@ def _stream(socket: _Socket) -> Stream:
 
 
 def test_all_that_is_there_comes_in_one_go_without_a_pause() -> None:
-    """TLS hands over 16 KiB at a time: a pause after each would hold a connection to 2 MB/s."""
+    """TLS yields 16 KiB at a time: a pause after each would hold a connection to 2 MB/s."""
     socket = _Socket(*[0.0] * 200)
     stream = _stream(socket)
     assert len(stream.read(_MIB)) == _MIB
@@ -52,7 +52,7 @@ def test_a_read_that_had_to_wait_lets_bytes_gather() -> None:
     assert len(socket.pauses) == 1
 
 
-def test_what_came_before_a_break_is_handed_over_first() -> None:
+def test_what_came_before_a_break_is_yielded_first() -> None:
     stream = _stream(_Socket(0.0, ends=OSError("broken")))
     assert stream.read(_MIB) == _RECORD
     with pytest.raises(RuntimeError, match=r"^broken$"):

@@ -77,8 +77,8 @@ class CannTree:
         self._link(self.root / "cann", home.name)
         return home
 
-    def doors_of_old(self, home: Path) -> None:
-        """Make `ascend-toolkit` one more door to a toolkit of the newer layout, as upstream's images have it."""
+    def paths_of_old(self, home: Path) -> None:
+        """Make `ascend-toolkit` one more path to a toolkit of the newer layout, as upstream's images have it."""
         self._link(self.root / "ascend-toolkit/latest", f"../{home.name}")
         put(self.root / "ascend-toolkit/set_env.sh", f". {self.said(home)}/set_env.sh\n")
 

@@ -29,10 +29,10 @@ cgroups = "disabled"
 [engine]
 cgroup_manager = "cgroupfs"
 """
-_PODMAN = 'exec {podman} --root {room}/storage --runroot {room}/run --tmpdir {room}/tmp "$@"'
+_PODMAN = 'exec {podman} --root {folder}/storage --runroot {folder}/run --tmpdir {folder}/tmp "$@"'
 # A host may lack CAP_SYS_RESOURCE, and have cgroups of both kinds, which crun refuses: then it gets cgroups of its own.
 _NARROW = """
-export CONTAINERS_CONF={room}/containers.conf
+export CONTAINERS_CONF={folder}/containers.conf
 exec unshare --mount --propagation private -- sh -c '
 umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && {podman}' podman "$@"
 """
@@ -46,21 +46,21 @@ def podman_with(image: str = IMAGE, packages: Sequence[str] = PACKAGES) -> Itera
         image: The image's name.
         packages: Debian's packages that are in it.
     """
-    room = Path(tempfile.mkdtemp(prefix="wh-"))  # podman refuses a run folder of more than 50 characters
+    folder = Path(tempfile.mkdtemp(prefix="wh-"))  # podman refuses a run folder of more than 50 characters
     try:
-        (room / "containers.conf").write_text(_CONF)
-        yield _working(room, image, debian_root(os.uname().machine, tuple(packages), default_store()))
+        (folder / "containers.conf").write_text(_CONF)
+        yield _working(folder, image, debian_root(os.uname().machine, tuple(packages), default_store()))
     finally:
-        run(["umount", "--recursive", room / "storage" / "overlay"], check=False)
-        shutil.rmtree(room, ignore_errors=True)
+        run(["umount", "--recursive", folder / "storage" / "overlay"], check=False)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _working(room: Path, image: str, root: Path) -> str:
-    podman = _PODMAN.format(podman=shutil.which("podman"), room=room)
-    program = room / "bin" / "podman"
+def _working(folder: Path, image: str, root: Path) -> str:
+    podman = _PODMAN.format(podman=shutil.which("podman"), folder=folder)
+    program = folder / "bin" / "podman"
     program.parent.mkdir()
     reasons = []
-    for script in (podman, _NARROW.format(podman=podman, room=room)):
+    for script in (podman, _NARROW.format(podman=podman, folder=folder)):
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.audit.facts import WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy
@@ -75,5 +75,5 @@ def fitting(wheel: WheelFacts, torch: str, policy: AuditPolicy) -> str:
 def _base(version: str) -> str:
     try:
         return ".".join(map(str, Version(version).release[:3]))
-    except InvalidVersion:
+    except ValueError:
         return version

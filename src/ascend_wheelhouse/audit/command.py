@@ -25,7 +25,9 @@ from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 from ascend_wheelhouse.folder import manifest
+from ascend_wheelhouse.locks.lock import BadLockError
 from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
 _BUILT = {"git", "sdist"}
@@ -142,6 +144,12 @@ def _locked(one: LockedFile, beside: Path, store: Store) -> WheelInput:
 
 def _stated(lock: ParsedPylock) -> Mapping[str, Any]:
     """Return what a lock says of its cell and its files in the form of a manifest."""
+    if fault := documents.fault(lock.tool, {"cell?": {...: str}, "derived?": bool}):
+        raise BadLockError(
+            f"The lock says of its cell what cannot be: {fault}.",
+            why="It was edited by hand, or written by another version of this tool.",
+            next_step="restore it from git, or make it again: `invoke lock --upgrade {cell}`",
+        )
     cell = dict(lock.tool.get("cell", {}))
     files = [
         {"path": one.filename, "kind": "wheel", "origin": one.origin, "note": one.note} for one in lock.files
@@ -182,10 +190,14 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     return replace(
         policy,
         built_here=frozenset(
-            wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry["origin"] in _BUILT
+            wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry.get("origin") in _BUILT
         ),
-        origins={Path(entry["path"]).name: entry["origin"] for entry in wheels},
-        yanked={Path(e["path"]).name: e["note"] for e in wheels if e["note"].startswith("yanked")},
+        origins={Path(entry["path"]).name: entry.get("origin") or "" for entry in wheels},
+        yanked={
+            Path(entry["path"]).name: entry["note"]
+            for entry in wheels
+            if (entry.get("note") or "").startswith("yanked")
+        },
     )
 
 

@@ -10,16 +10,54 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.audit.report import Finding
+from ascend_wheelhouse.audit.report import CHECKS, Finding, Severity
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.wheels.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SCHEMA = 4
 """Raised with every change of what is read or how it is judged, so that old facts are not used."""
+
+
+def imported(value: object) -> bool:
+    """The JSON form of an `Import`."""
+    return isinstance(value, list) and [type(part) for part in value] == [str, str, int]
+
+
+def check(value: object) -> bool:
+    """The name of a check."""
+    return isinstance(value, str) and value in CHECKS
+
+
+def severity(value: object) -> bool:
+    """How bad a finding is."""
+    return isinstance(value, str) and value in get_args(Severity)
+
+
+_SHAPE = {
+    **dict.fromkeys(("file", "sha256", "name", "version", "requires_python"), str),
+    **{key: [str] for key in ("tags", "requires", "extras", "top_level", "files")},
+    "objects": [
+        {
+            **dict.fromkeys(("member", "path", "machine", "kind", "soname", "undefined", "defined"), str),
+            **{key: [str] for key in ("needed", "rpath")},
+            "wide": bool,
+        }
+    ],
+    "imports": [imported],
+    "findings": [
+        {
+            **dict.fromkeys(("rule", "wheel", "member", "message", "evidence", "repair"), str),
+            "check": check,
+            "severity": severity,
+            "details": [str],
+        }
+    ],
+}
 
 
 class InstalledFile(NamedTuple):
@@ -141,10 +179,12 @@ def from_json(data: Mapping[str, Any]) -> WheelFacts:
     """Return the facts of their JSON form.
 
     Raises:
-        KeyError: The data are of another schema.
+        KeyError, TypeError, ValueError: The data are of another schema, or are no facts.
     """
     if data["schema"] != SCHEMA:
         raise KeyError(SCHEMA)
+    if fault := documents.fault(data, _SHAPE):
+        raise ValueError(fault)
     columns = [column.split("\n") for column in data["files"]]
     plain: dict[str, Any] = {
         key: data[key] for key in ("file", "sha256", "name", "version", "requires_python")

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
 
@@ -60,7 +61,7 @@ def _libraries(root: Path) -> Iterator[tuple[Path, ElfFacts]]:
 def cann_version(root: Path) -> str:
     """Return the version that an installation states or its folder is named after, or an empty text."""
     texts = [path.read_text("utf-8", "replace") for name in _VERSION_FILES if (path := root / name).is_file()]
-    for text in (*texts, str(root.resolve())):
+    for text in (*texts, str(real(root))):
         if found := _VERSION.search(text):
             return found[1].upper()
     return ""
@@ -73,7 +74,7 @@ def keep(store: Store, cann: str, machine: str, symbols: Mapping[str, frozenset[
 
 def kept(store: Store, cann: str, machine: str) -> dict[str, frozenset[str]] | None:
     """Return the list of a CANN version, or None where none was kept."""
-    record = store.result(_key(cann, machine)) if cann else None
+    record = store.result(_key(cann, machine), {...: [str]}) if cann else None
     return None if record is None else {name: frozenset(found) for name, found in record.items()}
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 
@@ -66,7 +66,7 @@ def _target(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
         yield finding(wheel.file, "tags", text, evidence=evidence, repair=repair, item=titled(wheel))
     try:
         fits = SpecifierSet(wheel.requires_python).contains(f"{_python(policy)}.99")
-    except InvalidSpecifier:
+    except ValueError:
         fits = True
     if not fits:
         text = f"Requires-Python excludes {_python(policy)}"
@@ -197,7 +197,7 @@ def _requirements(wheel: WheelFacts) -> Iterator[Requirement]:
     for text in wheel.requires:
         try:
             yield Requirement(text)
-        except InvalidRequirement:
+        except ValueError:
             continue
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from packaging.metadata import InvalidMetadata
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.wheels.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
@@ -36,7 +36,7 @@ def description_findings(wheel: WheelFile) -> Iterator[Finding]:
     for part in (_folder, _metadata, _wheel_file):
         try:
             yield from part(wheel)
-        except (BadWheelError, InvalidMetadata, InvalidVersion) as error:
+        except (BadWheelError, InvalidMetadata, ValueError) as error:
             yield finding(wheel.filename, "unreadable", str(error).split("\n\n")[0])
 
 

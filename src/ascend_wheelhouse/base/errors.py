@@ -6,6 +6,7 @@ node can end with come from `node/errors.py`, which runs where the rest is not i
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import traceback
 from pathlib import Path
@@ -19,9 +20,13 @@ from ascend_wheelhouse.node.errors import (
     WheelhouseError,
 )
 
+_LONGEST_NAME = 300
+_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+
 __all__ = [
     "AuditError",
     "BuildError",
+    "FileTroubleError",
     "HostUnfitError",
     "IncompleteError",
     "IntegrityError",
@@ -31,6 +36,7 @@ __all__ = [
     "UsageError",
     "VerifyError",
     "WheelhouseError",
+    "file_trouble",
     "unexpected",
 ]
 
@@ -63,6 +69,23 @@ class IncompleteError(WheelhouseError):
     """The wheelhouse lacks a component, under `--strict` (exit 8)."""
 
     exit_code = 8
+
+
+class FileTroubleError(HostUnfitError):
+    """The system refused a file or folder, for a reason that no part of this tool foresaw."""
+
+
+def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
+    """Return the error that tells which file the system refused and why, or that of a fault where it was no file."""
+    if error.filename is None and error.errno not in _OF_A_DISK:
+        return unexpected(error)
+    place = str(error.filename or "A file on a disk")
+    shown = place if len(place) <= _LONGEST_NAME else f"{place[:_LONGEST_NAME]}..."
+    return FileTroubleError(
+        f"{shown}: {error.strerror or error}.",
+        why="A path was mistyped, something else lies there, or the file system does not allow it.",
+        next_step="correct the path or what lies there, then the same command again; what was finished is kept",
+    )
 
 
 def unexpected(error: Exception) -> UnexpectedError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +20,7 @@ from build import BuildBackendException, BuildException, ProjectBuilder
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.job import BuildJob
@@ -74,12 +74,14 @@ class Backend:
             EnvironmentIncompleteError: The project wants more than its build environment holds.
             BackendUnusableError: Its backend is not one.
             BuildError: The backend failed, as `run` tells it.
+            BadProjectFileError: The project file is none.
         """
+        settings = _unpacked_soon(self.folder)
         try:
             with warnings.catch_warnings(action="ignore"):  # the backend's, which its caller is to hand on
                 builder = ProjectBuilder(self.folder, f"{self.environment}/bin/python", self._asked)
                 self._refuse_missing(builder.build_system_requires)
-                self._have_built(builder, out, _unpacked_soon(self.folder))
+                self._have_built(builder, out, settings)
         except _UNUSABLE as error:
             if isinstance(cause := getattr(error, "exception", None), (BuildError, OSError)):
                 raise cause from None  # what `_asked` raised
@@ -140,7 +142,7 @@ class Backend:
 def _unpacked_soon(folder: Path) -> dict[str, str]:
     """Return what spares setuptools the compression of a wheel that is written anew in its normal form."""
     path = folder / "pyproject.toml"
-    table: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    table = pyproject.parse(path.read_bytes(), "the source") if path.is_file() else {}
     backend = table.get("build-system", {}).get("build-backend", _SETUPTOOLS)
     return {"--build-option": "--compression=stored"} if backend.startswith(_SETUPTOOLS) else {}
 

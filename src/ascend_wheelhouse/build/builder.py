@@ -24,7 +24,7 @@ from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver
 from ascend_wheelhouse.build.keys import build_key
 from ascend_wheelhouse.build.making import WorkOrder
-from ascend_wheelhouse.build.outcome import BuiltWheel
+from ascend_wheelhouse.build.outcome import RECORD, BuiltWheel
 from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.build.worker import make_beside
@@ -102,9 +102,10 @@ class Builder:
 
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""
-        rows = (self.store.result(f"build-{key}") or {}).get("wheels", [])
-        wheels = [BuiltWheel(**from_row(row), cached=True) for row in rows]
-        return wheels if all(self.store.has(wheel.sha256) for wheel in wheels) else []
+        rows = (self.store.result(f"build-{key}", RECORD) or {}).get("wheels", [])
+        known = [{column: row[column] for column in RECORD["wheels"][0]} for row in rows]
+        wheels = [BuiltWheel(**from_row(row), cached=True) for row in known]
+        return wheels if all(self.store.has(wheel.sha256, wheel.size) for wheel in wheels) else []
 
     def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
         """Return everything beside the sources that a wheel's bytes may follow from."""

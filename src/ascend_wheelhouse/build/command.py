@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
@@ -21,6 +22,8 @@ from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingE
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.build.own_toolchains import OwnToolchains
+from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_best, find_sandbox
 from ascend_wheelhouse.build.toolchain import (
     Probe,
@@ -34,6 +37,7 @@ from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.store import Store
 
+ToolchainChoice = Literal["auto", "host", "own"]
 _OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -70,6 +74,8 @@ class Workshop:
         server: Slots that they share, if any.
         ccache: Go through ccache where it is installed.
         machine: This builder's machine.
+        toolchain: `auto` takes the host's tools where they fit, else one of ours; `host` and `own` take one kind alone.
+        own: The toolchains of ours, if any.
     """
 
     store: Store
@@ -80,6 +86,8 @@ class Workshop:
     server: Jobserver | None = None
     ccache: bool = True
     machine: str = field(default_factory=lambda: os.uname().machine)
+    toolchain: ToolchainChoice = "auto"
+    own: OwnToolchains | None = None
 
     def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
@@ -117,11 +125,27 @@ class Workshop:
         """
         if spec.pure:
             return self.sandbox_for(spec)[0], Toolchain(tools=()), find_interpreter(_OWN_PYTHON)
+        try:
+            if self.toolchain == "own" and not self.container:
+                return self._own_tools(spec, cell)
+            return self._tools_here(spec, cell)
+        except (ToolchainUnfitError, InterpreterMissingError) as error:
+            if self.toolchain != "auto" or self.container or not self.sandbox or not self.has_own:
+                raise
+            return self._own_tools(spec, cell, otherwise=error)
+
+    @property
+    def has_own(self) -> bool:
+        """Whether there is any toolchain of ours."""
+        return self.own is not None and bool(self.own.recipes)
+
+    def _tools_here(self, spec: BuildSpec, cell: Cell) -> tuple[Sandbox, Toolchain, Interpreter]:
+        """Return the tools of this host, or of the image."""
         if cell.target.machine != self.machine:
             raise ForeignMachineError(
                 f"This builder is {self.machine}, the wheel is for {cell.target.machine}.",
-                why="Compiled code is built natively: a cross compiler's output is for tests only.",
-                next_step=f"build on an {cell.target.machine} host",
+                why="The host's own compiler makes code for itself alone.",
+                next_step=f"build on an {cell.target.machine} host, or with a toolchain of ours (invoke toolchain)",
             )
         sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
@@ -130,6 +154,26 @@ class Workshop:
             sandbox.interpreter(python) if isinstance(sandbox, Container) else find_interpreter(python)
         )
         return sandbox, toolchain, interpreter
+
+    def _own_tools(
+        self, spec: BuildSpec, cell: Cell, otherwise: HostUnfitError | None = None
+    ) -> tuple[Sandbox, Toolchain, Interpreter]:
+        """Return a toolchain of ours, or all that is missing of both kinds."""
+        if self.own is None:
+            raise ToolchainUnfitError(
+                "There is no toolchain of ours.",
+                next_step="add one to recipes/toolchains, or take the host's",
+            )
+        try:
+            rooted = self.own.rooted(spec, cell.target)
+        except ToolchainUnfitError as error:
+            if otherwise is None:
+                raise
+            raise ToolchainUnfitError(
+                f"{otherwise.what} {error.what}", why=otherwise.why, next_step=error.next_step
+            ) from error
+        python = f"{cell.target.python[0]}.{cell.target.python[1]}"
+        return rooted, rooted.toolchain(), rooted.interpreter(python)
 
     def builder(self, sandbox: Sandbox, interpreter: Interpreter, spec: BuildSpec) -> Builder:
         """Return a builder with this workshop's slots and memory."""
@@ -145,7 +189,10 @@ class Workshop:
             emit=self.emit,
             jobs=jobs,
             server=self.server,
-            ccache=self.ccache and not spec.pure and _has_ccache() and not isinstance(sandbox, Container),
+            ccache=self.ccache
+            and not spec.pure
+            and _has_ccache()
+            and not isinstance(sandbox, (Container, Rooted)),
             interpreter=lambda _python: interpreter,
         )
 

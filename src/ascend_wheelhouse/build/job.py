@@ -92,15 +92,19 @@ class Sources:
     @classmethod
     def from_dict(cls, table: Mapping[str, Any], patches: tuple[Patch, ...] = ()) -> Sources:
         """Read back what `as_dict` wrote; the patches' texts come from the recipes, the environment from the lock."""
-        git, archive = table.get("git"), table.get("archive")
+        git = table.get("git")
         return cls(
-            tree=GitSource.from_dict(git) if git else Archive(**(archive or {})),
+            tree=GitSource.from_dict(git) if git else _archive(table["archive"]),
             patches=patches,
             repositories=tuple(
                 PlacedRepository(path=row["path"], source=GitSource.from_dict(row["git"]))
                 for row in table.get("repositories", ())
             ),
         )
+
+
+def _archive(table: Mapping[str, Any]) -> Archive:
+    return Archive(filename=table["filename"], sha256=table["sha256"], epoch=table.get("epoch", 0))
 
 
 @dataclass(frozen=True, kw_only=True)

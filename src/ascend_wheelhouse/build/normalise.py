@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from wheel import wheelfile
 
 from ascend_wheelhouse.base.errors import BuildError
@@ -108,7 +108,7 @@ def _change(wheel: WheelFile, local_version: str | None) -> _Change:
         return _Change(stem=stem, new_stem=stem, new_version=None)
     try:
         new = str(Version(wheel.version.public + (f"+{local_version}" if local_version else "")))
-    except InvalidVersion as error:
+    except ValueError as error:
         raise _unfit(wheel, f"{local_version!r} is no local version of PEP 440") from error
     new_stem = f"{stem.partition('-')[0]}-{new}"
     return _Change(stem=stem, new_stem=new_stem, new_version=new)

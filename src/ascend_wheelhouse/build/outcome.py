@@ -7,6 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
+from ascend_wheelhouse.node import documents
+
+RECORD = {
+    "wheels": [
+        {
+            "component": documents.name,
+            "filename": documents.file_name,
+            "sha256": documents.sha256,
+            "size": documents.size,
+            "key": str,
+            "toolchain": {...: str},
+            "sandbox": str,
+            "note": str,
+        }
+    ]
+}
+"""What the store keeps of a build."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 
 from ascend_wheelhouse.base.errors import BuildError, UsageError
 from ascend_wheelhouse.base.process import CommandFailedError, run
@@ -61,7 +61,7 @@ def _ranges(folder: Path) -> Iterator[Path]:
 def _covers(place: Path, version: str) -> bool:
     try:
         return SpecifierSet(place.name).contains(version, prereleases=True)
-    except InvalidSpecifier as error:
+    except ValueError as error:
         raise PatchFolderError(
             f"The folder {place.parent.name}/{place.name} of patches is not named by a version range.",
             next_step='rename it, for example to ">=2.6,<2.7"',

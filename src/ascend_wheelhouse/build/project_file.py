@@ -7,11 +7,11 @@ lacks it, in the recipe as data.
 from __future__ import annotations
 
 import shutil
-import tomllib
 from pathlib import Path
 
 import tomli_w
 
+from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.cells.project import ProjectEdition, ProjectFile
 
@@ -44,6 +44,7 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
     Raises:
         NoProjectError: There is no `pyproject.toml`.
         ProjectFileMissingError: No NPU project file is known.
+        BadProjectFileError: The published one is none.
     """
     published = folder / _PUBLISHED
     if not published.is_file():
@@ -54,7 +55,7 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
         )
     own = next((folder / file for file in table.files if (folder / file).is_file()), None)
     if edition := table.edition(version):
-        published.write_text(_with_dependencies(published, edition), encoding="utf-8")
+        published.write_text(_with_dependencies(published, edition, f"{name} {version}"), encoding="utf-8")
     elif own:
         shutil.copyfile(own, published)
     else:
@@ -65,8 +66,8 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
         )
 
 
-def _with_dependencies(published: Path, edition: ProjectEdition) -> str:
-    data = tomllib.loads(published.read_text("utf-8"))
+def _with_dependencies(published: Path, edition: ProjectEdition, label: str) -> str:
+    data = pyproject.parse(published.read_bytes(), label)
     lists = {"dependencies": edition.dependencies, "optional-dependencies": edition.extras}
     data["project"] = data.get("project", {}) | lists
     return tomli_w.dumps(data)

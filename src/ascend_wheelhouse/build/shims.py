@@ -18,7 +18,8 @@ from ascend_wheelhouse.build.toolchain import Toolchain
 FOLDER = "shims"
 DOWNLOADS = "downloads"
 REFUSED = "refused.log"
-_WRAPPER = """#!/bin/sh
+NONSHARED = "libstdc++_nonshared.a"
+_WRAPPER = """#!{runner}
 for word do
   shift
   case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
@@ -50,7 +51,10 @@ def write_compilers(
     gcc = toolchain.get("gcc")
     if gcc is None:
         return
-    flags = " ".join(f"'-ffile-prefix-map={path}={name}'" for path, name in maps.items())
+    words = [f"-ffile-prefix-map={path}={name}" for path, name in maps.items()]
+    if toolchain.sysroot:
+        words += [f"--sysroot={toolchain.sysroot}", f"-Wl,--exclude-libs,{NONSHARED}"]
+    flags = " ".join(f"'{word}'" for word in words)
     triplet = gcc.identity.rsplit(" ", 1)[-1]
     own = PurePosixPath(gcc.path)
     plus = own.with_name(own.name.replace("gcc", "g++"))
@@ -61,8 +65,13 @@ def write_compilers(
     for real, aliases in names.items():
         for alias in aliases:
             command = f"{ccache} {real} {flags}".strip()
-            text = _WRAPPER.format(python=python, command=command, last="" if debug_info else " -g0")
-            _write(folder / alias, text)
+            last = "" if debug_info else " -g0"
+            _write(
+                folder / alias,
+                _WRAPPER.format(runner=toolchain.runner, python=python, command=command, last=last),
+            )
+    for name, program in toolchain.beside.items():
+        (folder / name).symlink_to(program)
 
 
 def write_downloaders(folder: Path, python: str, root: str, urls: Mapping[str, str]) -> None:

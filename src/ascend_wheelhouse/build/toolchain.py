@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
@@ -67,9 +67,19 @@ class Tool:
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
-    """The tools of one build, one of each name."""
+    """The tools of one build, one of each name.
+
+    Args:
+        tools: The tools.
+        sysroot: What gcc compiles and links against instead of the system, or empty.
+        runner: What runs the wrappers of the compilers.
+        beside: Further commands by the names that builds use, each as the program that stands for it.
+    """
 
     tools: tuple[Tool, ...]
+    sysroot: str = ""
+    runner: str = "/bin/sh"
+    beside: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, name: str) -> Tool | None:
         """Return the tool of that name, if there is one."""
@@ -150,7 +160,7 @@ def find_toolchain(
 def _within(version: str, bound: str) -> bool:
     try:
         return SpecifierSet(bound).contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

@@ -19,7 +19,7 @@ from ascend_wheelhouse.bundle.tar import BundleMember
 from ascend_wheelhouse.folder import provenance
 from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
 from ascend_wheelhouse.folder.signing import Signer
-from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
 
 
@@ -83,6 +83,12 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
             f"{wheelhouse} has an installer of an older form, in many files.",
             why=f"Since then {layout.INSTALLER} is one file, whose digest a person compares on the far side.",
             next_step="`invoke wheelhouse {cell}` makes it anew; then bundle",
+        )
+    if fault := documents.fault(manifest, {"tool": str, "complete": bool, "derived": bool}):
+        raise NotAWheelhouseError(
+            f"{wheelhouse} is not a wheelhouse of this tool: {layout.MANIFEST}: {fault}.",
+            why="Its manifest was changed, or written by another tool.",
+            next_step="`invoke wheelhouse {cell}`, then bundle the folder that it names",
         )
     return manifest
 

@@ -8,6 +8,7 @@ wheelhouses of one commit still give equal bundles.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import UsageError
 
 _LARGEST = 2**53
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class SerialError(UsageError):
@@ -37,7 +39,7 @@ def parse(text: str) -> int:
     Raises:
         SerialError: It is no positive whole number below 2^53.
     """
-    if text.isascii() and text.isdigit() and 0 < int(text) < _LARGEST:
+    if _NUMBER.fullmatch(text) and 0 < int(text) < _LARGEST:
         return int(text)
     raise SerialError(
         f"{text!r} cannot be the serial of a bundle." if text else "The bundle has no serial.",

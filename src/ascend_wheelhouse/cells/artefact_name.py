@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from string import Formatter
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, UrlOrigin
 from ascend_wheelhouse.cells.target import MACHINES, NPUS
@@ -70,7 +70,7 @@ def wheel_distribution(filename: str) -> str:
     """Return the normalised distribution name of a wheel, empty when the name is not a wheel's."""
     try:
         return parse_wheel_filename(filename)[0]
-    except InvalidWheelFilename:
+    except ValueError:
         return canonicalize_name(filename.partition("-")[0]) if filename.endswith(".whl") else ""
 
 
@@ -106,7 +106,7 @@ def _expression(template: str) -> str:
 def _by_wheel_name(filename: str) -> NameFacts:
     try:
         _, version, _, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename:
+    except ValueError:
         return NameFacts()
     interpreters = {tag.interpreter for tag in tags if tag.abi not in {"none", "abi3"}}
     return NameFacts(

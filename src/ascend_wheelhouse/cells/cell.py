@@ -7,16 +7,17 @@ itself with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import own_words
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.target import FLOOR, Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +54,21 @@ class Cell:
     @property
     def words(self) -> str:
         """The options that name the cell on the command line."""
-        target = {"platform": self.target.machine, "npu": self.target.npu}
+        floor = ".".join(map(str, self.target.glibc))
+        target = {"platform": self.target.machine, "npu": self.target.npu, "glibc": floor}
         return own_words(
             {"torch": self.torch, **target, "cann": self.cann, "sglang": self.components["sglang"]}
         )
 
     @property
     def stack_id(self) -> str:
-        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`."""
+        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`, and a glibc above the floor."""
         words = (
             f"sglang{self.components['sglang']}",
             f"torch{self.torch}",
             f"cann{self.cann.lower()}",
             self.target.npu,
+            *([] if self.target.glibc == FLOOR else [f"glibc{'.'.join(map(str, self.target.glibc))}"]),
         )
         return "-".join(words)
 
@@ -107,5 +110,23 @@ def _matches(value: str, want: str) -> bool:
         return value in want.split("|")
     try:
         return bool(value) and SpecifierSet(want, prereleases=True).contains(Version(value))
-    except InvalidVersion:
+    except ValueError:
         return False
+
+
+class UnknownComponentError(UsageError):
+    """The cell has no such component."""
+
+
+def require_components(cell: Cell, names: Iterable[str]) -> None:
+    """Raise where a name is no component of a cell.
+
+    Raises:
+        UnknownComponentError: It is none; the text lists those that are.
+    """
+    if unknown := sorted(set(names) - cell.components.keys()):
+        raise UnknownComponentError(
+            f"{', '.join(map(repr, unknown))} is no component of {cell.name}.",
+            why="It is misspelt, or another stack has it.",
+            next_step=f"one of: {', '.join(sorted(cell.components))}",
+        )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
@@ -68,7 +68,7 @@ def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
             Version(word if option == "--torch" else word or "0")
-        except InvalidVersion as error:
+        except ValueError as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
             ) from error

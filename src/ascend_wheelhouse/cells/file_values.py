@@ -14,10 +14,10 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from pydantic import AfterValidator, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, raise_for, shown
@@ -62,7 +62,7 @@ def check_version(text: str) -> str:
     """
     try:
         Version(text)
-    except InvalidVersion as error:
+    except ValueError as error:
         raise ValueError(f"is {shown(text)}, must be a version such as 2.8.0") from error
     return text
 
@@ -70,7 +70,7 @@ def check_version(text: str) -> str:
 def _version_range(text: str) -> str:
     try:
         SpecifierSet(_PLACEHOLDER.sub("1", text))
-    except InvalidSpecifier as error:
+    except ValueError as error:
         raise ValueError(f"is {shown(text)}, must be a version range such as >=2.7,<2.8") from error
     return text
 
@@ -90,7 +90,7 @@ def check_requirement(text: str) -> str:
     """
     try:
         Requirement(_PLACEHOLDER.sub("1", text))
-    except InvalidRequirement as error:
+    except ValueError as error:
         raise ValueError(f"is {shown(text)}, must be a requirement such as numpy>=1.26") from error
     return text
 

@@ -7,7 +7,6 @@ resolved from the same list that the wheel then declares.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from pydantic import Field
 
+from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import ResolveError
 from ascend_wheelhouse.base.toml_file import FileModel, Listed
 from ascend_wheelhouse.cells.file_values import Distribution, Inside, RequirementText, VersionRange
@@ -59,7 +59,7 @@ class ProjectFile(FileModel):
 
 
 def runtime_requirements(
-    table: ProjectFile, distribution: str, version: str, held: Mapping[str, str]
+    table: ProjectFile, distribution: str, version: str, held: Mapping[str, bytes]
 ) -> list[str]:
     """Return every requirement of the table's extra, sorted, references to the project itself expanded.
 
@@ -67,12 +67,13 @@ def runtime_requirements(
         table: The recipe's `[build.project_file]`.
         distribution: The project's own name.
         version: The release.
-        held: Text of each project file that the source holds, by name; only read where there is no edition.
+        held: Bytes of each project file that the source holds, by name; only read where there is no edition.
 
     Raises:
         NoProjectFileError: Neither holds a dependency list.
+        BadProjectFileError: The source's own is none.
     """
-    known = _from_edition(table, version) or _from_source(table, held)
+    known = _from_edition(table, version) or _from_source(table, held, f"{distribution} {version}")
     if known is None:
         raise NoProjectFileError(
             f"{distribution} {version}: no NPU project file is known.",
@@ -91,21 +92,24 @@ def _from_edition(table: ProjectFile, version: str) -> _Lists | None:
     return (edition.dependencies, edition.extras) if edition else None
 
 
-def _from_source(table: ProjectFile, held: Mapping[str, str]) -> _Lists | None:
+def _from_source(table: ProjectFile, held: Mapping[str, bytes], label: str) -> _Lists | None:
     text = next((held[name] for name in table.files if name in held), None)
     if text is None:
         return None
-    project = tomllib.loads(text).get("project", {})
+    project = pyproject.parse(text, label).get("project", {})
     return project.get("dependencies", []), project.get("optional-dependencies", {})
 
 
 def _expand(name: str, lines: Sequence[str], extras: Mapping[str, Sequence[str]]) -> list[str]:
-    expanded = []
-    for line in lines:
-        requirement = Requirement(line)
+    """Return the lines with references to the project's own extras replaced by what those hold, each once."""
+    expanded: list[str] = []
+    waiting, seen = list(lines), set[str]()
+    while waiting:
+        requirement = Requirement(line := waiting.pop(0))
         if canonicalize_name(requirement.name) == canonicalize_name(name):
-            for extra in sorted(requirement.extras):
-                expanded += _expand(name, extras.get(extra, []), extras)
+            fresh = sorted(requirement.extras - seen)
+            seen |= requirement.extras
+            waiting += [each for extra in fresh for each in extras.get(extra, [])]
         else:
             expanded.append(line)
     return expanded

@@ -39,6 +39,7 @@ from ascend_wheelhouse.cells.file_values import (
     check_distribution,
     check_inside,
 )
+from ascend_wheelhouse.cells.node_needs import NodeNeeds
 from ascend_wheelhouse.cells.package import HostInstall, PackageName
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import MACHINES, Machine
@@ -171,6 +172,7 @@ class Recipe(FileModel):
         libraries: Shared libraries (patterns of file names) that its wheel must have, or that a payload brings
             to the node: the audit refuses a wheel without them, and names the payload that another wheel needs.
         undeclared: What it needs and does not declare.
+        node: What its publisher states of the node; the first row whose condition holds counts.
         host_libraries: Shared libraries (fnmatch of sonames) that it may leave to the host.
         chip_specific: True when builds for A2 and A3 differ under one file name.
         optional: True when serving works without it.
@@ -195,6 +197,7 @@ class Recipe(FileModel):
     imports: Annotated[list[Module], Once] = []
     libraries: Annotated[list[Library], Once] = []
     undeclared: list[Undeclared] = []
+    node: list[NodeNeeds] = []
     host_libraries: Annotated[list[Library], Once] = []
     chip_specific: bool = False
     optional: bool = False

@@ -6,6 +6,7 @@ torch's and torch_npu's wheels (`manylinux_2_28`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,8 +22,26 @@ Npu = Literal["a3", "910b"]
 MACHINES: tuple[Machine, ...] = get_args(Machine)
 NPUS: tuple[Npu, ...] = get_args(Npu)
 
+FLOOR = (2, 28)
+"""The glibc of torch's and torch_npu's published wheels: no node may have an older one."""
 _LEGACY = {(2, 17): "manylinux2014", (2, 12): "manylinux2010", (2, 5): "manylinux1"}
 _OLDEST = {"aarch64": 17, "x86_64": 5}
+
+
+class UnknownGlibcError(UsageError):
+    """`--glibc` names no version that nodes can have."""
+
+
+def _glibc(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"2\.(\d{2})", text)
+    if match is None or (2, int(match[1])) < FLOOR:
+        floor = ".".join(map(str, FLOOR))
+        raise UnknownGlibcError(
+            f"{text!r} is no glibc that nodes can have.",
+            why=f"It is written like {floor}, and torch's own wheels need {floor} at least.",
+            next_step="--glibc 2.34 for openEuler 22.03, 2.35 for Ubuntu 22.04, 2.38 for openEuler 24.03",
+        )
+    return 2, int(match[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +57,20 @@ class Target:
 
     machine: Machine
     npu: Npu = "a3"
-    glibc: tuple[int, int] = (2, 28)
+    glibc: tuple[int, int] = FLOOR
     python: tuple[int, int] = (3, 11)
 
     @classmethod
-    def named(cls, platform: str, npu: str = "a3") -> Target:
-        """Return the target that `--platform` and `--npu` name.
+    def named(cls, platform: str, npu: str = "a3", glibc: str = "") -> Target:
+        """Return the target that `--platform`, `--npu` and `--glibc` name.
+
+        Args:
+            platform: `aarch64` or `x86_64`.
+            npu: `a3` or `910b`.
+            glibc: `major.minor`; the floor of the published wheels when empty.
 
         Raises:
-            UsageError: Either name is unknown; the text lists those that are known.
+            UsageError: A name is unknown, or there is no such glibc; the text lists those that are known.
         """
         machine = next((known for known in MACHINES if known == platform), None)
         chip = next((known for known in NPUS if known == npu), None)
@@ -60,7 +84,7 @@ class Target:
                 why="a3 is Atlas A3 (16 devices a node), 910b is Atlas A2 (8 devices a node).",
                 next_step=f"--npu {' or --npu '.join(NPUS)}",
             )
-        return cls(machine=machine, npu=chip)
+        return cls(machine=machine, npu=chip, glibc=_glibc(glibc) if glibc else FLOOR)
 
     @property
     def platforms(self) -> list[str]:

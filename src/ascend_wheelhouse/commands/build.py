@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
-from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, UsageError
+from ascend_wheelhouse.base.errors import IncompleteError, ResolveError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.build.command import unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
-from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
@@ -25,10 +25,6 @@ from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
-
-
-class UnknownComponentError(UsageError):
-    """No recipe has that name, or the cell has no such component."""
 
 
 class NoSourceError(ResolveError):
@@ -159,11 +155,7 @@ def component_build(options: BuildOptions, emit: Emit) -> ComponentBuild:
     folder, name = ProjectFolder.load(options.root), options.component
     fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
     cell = cell_of(options.request, folder, fetcher.http)
-    if name not in folder.recipes or name not in cell.components:
-        raise UnknownComponentError(
-            f"{name!r} is no component of {cell.name}.",
-            next_step=f"one of: {', '.join(sorted(cell.components))}",
-        )
+    require_components(cell, [name])
     building = building_of(cell, folder, fetcher, options.build)
     return ComponentBuild(folder=folder, building=building, recipe=folder.recipes[name])
 

@@ -11,6 +11,7 @@ from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.folder import carried
 from ascend_wheelhouse.locks import lock, pylock
+from ascend_wheelhouse.locks.toolchain_lock import every_toolchain
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import list_vendored
 
@@ -50,6 +51,7 @@ def main(options: CacheOptions) -> None:
 def _named(root: Path, store: Store) -> set[str]:
     """Digests that committed locks and imported files name."""
     named = {record.sha256 for record in list_vendored(store)}
+    named |= {file.sha256 for one in every_toolchain(root / "lockfiles") for file in one.files}
     for folder in (root / "lockfiles").glob("*/"):
         with whole_file.reading(folder):
             for path in folder.glob("pylock.*.toml"):

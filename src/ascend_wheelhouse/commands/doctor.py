@@ -1,13 +1,15 @@
-"""`invoke doctor`: the node's own examination, run from here, or what emulating the other architecture takes."""
+"""`invoke doctor`: what a build host needs, the node's own examination on a node, or what emulation takes."""
 
 from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.cells.target import MACHINES
+from ascend_wheelhouse.commands import build_host
 from ascend_wheelhouse.console.table import table
 from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.verify import emulation
@@ -20,11 +22,13 @@ class DoctorOptions:
     Args:
         fix: Set what can be set, so that it survives a reboot.
         emulation: Say instead what running a wheelhouse of the other architecture here takes.
+        node: Examine this host as a node, although no NPU and no driver is there.
         json: Print one JSON document.
     """
 
     fix: bool = False
     emulation: bool = False
+    node: bool = False
     json: bool = False
 
 
@@ -33,8 +37,25 @@ def main(options: DoctorOptions) -> int:
     if options.emulation:
         other = next(machine for machine in MACHINES if machine != platform.machine())
         return _emulate(other, json=options.json)
+    if not (options.node or options.fix or build_host.is_node()):
+        return _build_host(json=options.json)
     words = [word for word, asked in (("--fix", options.fix), ("--json", options.json)) if asked]
     return doctor.main(words)
+
+
+def _build_host(*, json: bool) -> int:
+    """Say what making and building take here, with the answer in one line, and return the exit code."""
+    needs = build_host.examine(Path("wheelhouse").absolute())
+    answer = build_host.verdict(needs)
+    refused = any(need.finding.level == "refuse" for need in needs)
+    if json:
+        rows = [{"purpose": need.purpose, **need.finding.as_dict()} for need in needs]
+        console.print_json({"findings": rows, "verdict": answer, "can": not refused})
+    else:
+        for need in needs:
+            console.line(need.finding.line())
+        console.line(f"\n{answer}")
+    return HostUnfitError.exit_code if refused else 0
 
 
 def _emulate(machine: str, *, json: bool) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from invoke.exceptions import Exit, ParseError
@@ -17,6 +17,8 @@ from invoke.program import Program
 
 _BAD_USAGE = 2
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
+_LONGEST = 1 << 16
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
 
 
@@ -36,6 +38,8 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
             _refuse_options_as_values(self)
         except ParseError as error:
             raise Exit(_text(self, error), code=_BAD_USAGE) from error
+        if fault := next(_odd_values(self), ""):
+            raise Exit(fault, code=_BAD_USAGE)
 
     parse.proposes = True  # type: ignore[attr-defined]  # a mark of our own
     return parse
@@ -56,6 +60,30 @@ def _refuse_options_as_values(program: Program) -> None:
                 raise ParseError(
                     f"--{argument.name} of {context.name} needs a value, and {value} is none", context
                 )
+
+
+def _odd_values(program: Program) -> Iterator[str]:
+    """Yield what is wrong with what stands behind options: no path, version or name of ours holds such characters."""
+    for context in program.tasks:
+        task = context.name
+        for argument in context.args.values():
+            given = argument.value if isinstance(argument.value, list) else [argument.value]
+            for value in (one for one in given if isinstance(one, str)):
+                if fault := _fault(value, needed=argument.positional):
+                    text = f"Error: --{argument.name.replace('_', '-')} of {task} {fault}."
+                    yield f"{text}\n\nNext: invoke --help {task}"
+    if fault := _fault(program.core.remainder, needed=False):
+        yield f"Error: what stands behind `--` {fault}.\n\nNext: invoke --list"
+
+
+def _fault(value: str, *, needed: bool) -> str:
+    if needed and not value:
+        return "is empty"
+    if len(value) > _LONGEST:
+        return f"is {len(value)} characters long, and at most {_LONGEST} can be"
+    if found := _UNPRINTABLE.search(value):
+        return f"holds the character {found[0]!a}, which is neither a letter, a sign nor a blank"
+    return ""
 
 
 def _text(program: Program, error: ParseError) -> str:

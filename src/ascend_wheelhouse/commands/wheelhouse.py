@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_module
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -165,7 +165,19 @@ def _say_finished(folder: Path, *, json: bool) -> None:
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json_module.loads((folder / "manifest.json").read_text("utf-8"))
+    from ascend_wheelhouse.node import documents
+    from ascend_wheelhouse.node.reading import contents
+
+    try:
+        document: dict[str, Any] = documents.read((folder / contents.NAME).read_bytes(), contents.WHOLE)
+    except (OSError, documents.UnsoundError) as error:
+        from ascend_wheelhouse.base.errors import IntegrityError
+
+        raise IntegrityError(
+            f"{folder / contents.NAME} cannot be read: {error}.",
+            why="It was changed after the wheelhouse was finished.",
+            next_step=f"rm -r {shlex.quote(str(folder))}, then the same command again: it is laid out from the store",
+        ) from error
     return document
 
 

@@ -22,7 +22,7 @@ from typing import Literal, NoReturn, Protocol, TextIO
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
-from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, unexpected
+from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import table
@@ -206,6 +206,10 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(_PIPE_CLOSED) from None
+    except OSError as error:
+        sys.stdout.flush()
+        print_error(told := file_trouble(error), json=json)
+        raise SystemExit(told.exit_code) from None
     except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code of its own, whatever it is
         sys.stdout.flush()
         print_error(unexpected(error), json=json)

@@ -10,6 +10,7 @@ ranges or another file.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from ascend_wheelhouse.store.store import CHUNK
 
 LARGE = 4 << 20
 PIECE = 2 << 20
+_STRETCH = re.compile(rb"([0-9]{1,15}) ([0-9]{1,15}) \.")
 
 
 @dataclass(kw_only=True)
@@ -56,11 +58,11 @@ class _Holed:
             file.write(f"{start} {end} .\n")
 
     def stretches(self) -> list[tuple[int, int]]:
-        """Return what was noted; a line that a kill cut short ran into the next, and says nothing."""
+        """Return what was noted; a line that a kill cut short ran into the next, and says nothing, as garbage does."""
         if not (self.path.exists() and self.list_path.exists()):
             return []
-        lines = map(str.split, self.list_path.read_text("ascii").splitlines())
-        return [(int(words[0]), int(words[1])) for words in lines if words[2:] == ["."]]
+        found = map(_STRETCH.fullmatch, self.list_path.read_bytes().split(b"\n"))
+        return [(int(match[1]), int(match[2])) for match in found if match]
 
     def drop(self) -> None:
         """Forget it."""

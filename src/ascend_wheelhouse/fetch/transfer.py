@@ -242,7 +242,7 @@ class Transfer(Way):
             raise faults.SizeMismatchError(self.wanted.filename, expected=expected, found=size, url=url)
 
     def _tell(self, size: int) -> None:
-        """Report progress in steps, since a connection hands over small pieces."""
+        """Report progress in steps, since a connection yields small pieces."""
         if size - self._told >= _STEP or size == self.wanted.size or size < self._told:
             self._told = size
             self.progress(size)

@@ -15,9 +15,12 @@ from ascend_wheelhouse.base.events import Emit, silent
 from ascend_wheelhouse.fetch.archive import take_member
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.faults import redacted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
+
+_RECORD = {"sha256": documents.sha256, "stated": {}}
 
 
 def filled(template: str, fields: Mapping[str, str]) -> str:
@@ -53,10 +56,10 @@ class Releases:
         sent = tuple((headers or {}).items())
         filename = unquote(urlsplit(url).path.rpartition("/")[2])
         head = self._http.head(url, headers=sent)
-        record = self._store.result(_key(url)) or {}
+        record = self._store.result(_key(url), _RECORD) or {}
         stated = {"size": head.size, "validator": head.validator}
-        if head.validator and record.get("stated") == stated and self._store.has(str(record.get("sha256"))):
-            sha256 = str(record["sha256"])
+        if head.validator and record.get("stated") == stated and self._store.has(record["sha256"]):
+            sha256: str = record["sha256"]
         else:
             download = Download(
                 filename=filename, expected=Expected(size=head.size), urls=(url,), headers=sent

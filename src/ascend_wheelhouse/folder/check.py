@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage
 from ascend_wheelhouse.folder.assemble import SUMS
+from ascend_wheelhouse.node import documents
 
 
 class SumsMismatchError(IntegrityError):
@@ -23,7 +23,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
     Raises:
         SumsMismatchError: A file is missing, changed, or not listed.
     """
-    expected = dict(_lines(folder / SUMS))
+    expected = _expected(folder / SUMS)
     emit(Stage(name="check", jobs=len(expected)))
     biggest_first = sorted(expected, key=lambda name: -_size(folder / name))
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash") as pool:
@@ -47,10 +47,26 @@ def check_sums(folder: Path, emit: Emit) -> int:
     return len(expected)
 
 
-def _lines(sums: Path) -> Iterator[tuple[str, str]]:
-    for line in sums.read_text("utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        yield name, digest
+def _expected(sums: Path) -> dict[str, str]:
+    try:
+        rows = [line.partition("  ") for line in sums.read_bytes().decode().split("\n") if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad_sums(sums, str(error)) from error
+    expected = {name: digest for digest, _, name in rows}
+    for digest, _, name in rows:
+        if not documents.sha256(digest) or not documents.path(name):
+            raise _bad_sums(sums, f"{f'{digest}  {name}'[:80]!r} is no line of it")
+    if len(expected) < len(rows):
+        raise _bad_sums(sums, "it names a file twice")
+    return expected
+
+
+def _bad_sums(sums: Path, fault: str) -> SumsMismatchError:
+    return SumsMismatchError(
+        f"{sums} cannot be read: {fault}.",
+        why="It was changed after the wheelhouse was finished.",
+        next_step="remove the folder and run `invoke wheelhouse {cell}`: it is laid out from the store",
+    )
 
 
 def _present(folder: Path) -> set[str]:

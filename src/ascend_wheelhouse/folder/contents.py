@@ -11,7 +11,14 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.folder import assemble, carried
 from ascend_wheelhouse.folder.installer import build_installer
-from ascend_wheelhouse.folder.manifest import NAME, Manifest, ManifestEntry, packages, post_install
+from ascend_wheelhouse.folder.manifest import (
+    NAME,
+    Manifest,
+    ManifestEntry,
+    needs_of_node,
+    packages,
+    post_install,
+)
 from ascend_wheelhouse.folder.sbom import SbomFacts, read_facts, write_sbom
 from ascend_wheelhouse.folder.simple_index import IndexedFile, simple_index
 from ascend_wheelhouse.locks import lock as locks
@@ -121,5 +128,6 @@ def _manifest(
         notes=cell.notes,
         post_install=post_install(cell, recipes, present),
         packages=packages(cell, recipes),
+        node=needs_of_node(cell, recipes),
         serving=dict(cell.serving),
     )

@@ -16,10 +16,14 @@ from typing import Any, Literal, Self
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import real
+from ascend_wheelhouse.cells import node_needs
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.package import as_manifest
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.locks.lock import Pending
+from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.reading import contents
 
 NAME = "manifest.json"
 SCHEMA = 1
@@ -79,6 +83,7 @@ class Manifest:
     notes: Sequence[str] = ()
     post_install: Sequence[Mapping[str, str]] = ()
     packages: Sequence[Mapping[str, Any]] = ()
+    node: Mapping[str, Any] = field(default_factory=dict)
     serving: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
@@ -109,6 +114,12 @@ def packages(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
     return [as_manifest(one.name, one.names, one.install) for one in kinds if one.install is not None]
 
 
+def needs_of_node(cell: Cell, recipes: Recipes) -> dict[str, Any]:
+    """Return what is stated of the node that the wheelhouse is for."""
+    rows = [row for name in cell.components for row in recipes[name].node]
+    return node_needs.as_manifest(rows, cell)
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of a wheelhouse as the JSON document.
 
@@ -116,18 +127,21 @@ def read(folder: Path) -> dict[str, Any]:
         NotAWheelhouseError: There is none, or it is no JSON of a known schema.
     """
     try:
-        document: dict[str, Any] = json.loads((folder / NAME).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        data = (folder / NAME).read_bytes()
+        schema = documents.read(data, {"schema": int})["schema"]
+        if schema != SCHEMA:
+            raise NotAWheelhouseError(
+                f"{folder.name}: {NAME} has schema {schema}, this tool reads {SCHEMA}.",
+                why="It was made by another version of ascend-wheelhouse.",
+                next_step="use the version of ascend-wheelhouse that made it, or make it again",
+            )
+        document: dict[str, Any] = documents.read(data, contents.SHAPE)
+    except (OSError, documents.UnsoundError) as error:
         raise NotAWheelhouseError(
-            f"{folder.name} holds no readable {NAME}.",
-            why="It is no wheelhouse, or the run that made it was cut off before the end.",
+            f"{real(folder).name or folder} holds no readable {NAME}: {error}.",
+            why="It is no wheelhouse, or its manifest was changed after it was made.",
             next_step="run `invoke wheelhouse {cell}`: it puts a finished folder in its place",
         ) from error
-    if document.get("schema") != SCHEMA:
-        raise NotAWheelhouseError(
-            f"{folder.name}: {NAME} has schema {document.get('schema')!r}, this tool reads {SCHEMA}.",
-            next_step="use the version of ascend-wheelhouse that made it, or make it again",
-        )
     return document
 
 

@@ -86,12 +86,13 @@ def _dependencies(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
             file["sha256"],
         )
         for file in _sorted(manifest)
-        if file["kind"] in _INPUTS and file["origin"] in _FROM_OUTSIDE
+        if file["kind"] in _INPUTS and file.get("origin") in _FROM_OUTSIDE
     ]
     return [*decided, *inputs]
 
 
 def _uri(file: Mapping[str, Any]) -> str:
+    name, version = file.get("name") or file["path"], file.get("version") or None
     if file["path"].endswith(".whl"):
-        return str(PackageURL("pypi", None, canonicalize_name(file["name"]), file["version"] or None))
-    return str(PackageURL("generic", None, file["name"] or file["path"], file["version"] or None))
+        return str(PackageURL("pypi", None, canonicalize_name(name), version))
+    return str(PackageURL("generic", None, name, version))

@@ -27,7 +27,7 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.metadata import RawMetadata
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.archives import telling
@@ -214,7 +214,7 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
         try:
             requirement = Requirement(line)
             wanted = requirement.marker is None or requirement.marker.evaluate(dict(markers))
-        except (InvalidRequirement, ValueError):  # or a marker that cannot be compared
+        except ValueError:  # or a marker that cannot be compared
             continue
         if wanted:
             yield canonicalize_name(requirement.name)
@@ -248,7 +248,7 @@ def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     return UnreadableWheelError(
         f"{filename}: its RECORD cannot be read: {fault}.",
         why="It was built wrongly, or is damaged.",
-        next_step=f"run `invoke audit` for more; take another version than {filename}, or tell the project",
+        next_step=f"take another version than {filename}, or tell the project",
     )
 
 

@@ -113,8 +113,15 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
     The pair is made in a hidden folder beside; a run that is killed while it moves the two is finished by the next.
 
     Raises:
-        KeyExistsError: There is a file at either path.
+        KeyExistsError: There is a file at either path, or `path` is a folder.
+        SigningKeyError: It cannot be made there.
     """
+    if not path.name or path.is_dir():
+        raise KeyExistsError(
+            f"{path} is a folder.",
+            why="The key is a file, and its public half lies beside it.",
+            next_step=f"invoke keygen {path / 'wheelhouse-key'}",
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_name(f".{path.name}.making")
     public = path.with_name(f"{path.name}.pub")
@@ -124,14 +131,23 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
             shutil.rmtree(making, ignore_errors=True)
             _refuse_taken(path, public)
             making.mkdir(mode=0o700)
-            process.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", making / path.name]
-            )
+            _make_key(making / path.name, comment)
             (making / public.name).rename(public)
         if not path.exists():
             (making / path.name).rename(path)
         making.rmdir()
     return Signer(path)
+
+
+def _make_key(path: Path, comment: str) -> None:
+    try:
+        process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+    except process.CommandFailedError as error:
+        raise SigningKeyError(
+            f"ssh-keygen could not make a key at {path}.",
+            why=error.tail(),
+            next_step="choose a path in a folder that you can write, such as ~/.keys/wheelhouse",
+        ) from error
 
 
 def _half_moved(making: Path, path: Path, public: Path) -> bool:

@@ -16,6 +16,7 @@ from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Stage, silent
+from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.folder import manifest
 from ascend_wheelhouse.store.git_source import keep_carried
 from ascend_wheelhouse.store.store import Store
@@ -76,7 +77,7 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
     bundles = [row["sha256"] for row in rows if PurePosixPath(row["path"]).suffix == ".bundle"]
     place, put = _put_lock(folder, document, root / "lockfiles", emit)
     return TakenIn(
-        wheelhouse=folder.resolve().name,
+        wheelhouse=real(folder).name,
         files=len(rows),
         new=new,
         commits=tuple(keep_carried(store, digest) for digest in bundles),
@@ -113,7 +114,11 @@ def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: 
     """Copy the wheelhouse's lock into the project, which keeps its own where it has one for the cell."""
     stack, platform = str(document["stack"]), str(document["platform"])
     if not _PLAIN.fullmatch(stack) or not _PLAIN.fullmatch(platform):
-        raise manifest.NotAWheelhouseError(f"{folder.name}: its manifest names no stack and platform.")
+        raise manifest.NotAWheelhouseError(
+            f"{folder.name}: its manifest names no stack and platform.",
+            why="It was changed after the wheelhouse was made.",
+            next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify BUNDLE`",
+        )
     place = lockfiles / stack
     names = [pattern.format(platform) for pattern in _LOCKS]
     with whole_file.reading(place):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.oci import blob_path
+from ascend_wheelhouse.node import documents
 
 ARCHITECTURES: Final = {"aarch64": "arm64", "x86_64": "amd64"}
 _INDEX_TYPES = (
@@ -17,6 +18,23 @@ _INDEX_TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 _DEEPEST = 4
+
+
+def digest(value: object) -> bool:
+    """A digest as descriptors write it."""
+    return isinstance(value, str) and value.startswith("sha256:") and documents.sha256(value[7:])
+
+
+_BLOB = {"digest": digest, "mediaType?": str}
+_INDEX = {"manifests": [_BLOB]}
+_MANIFEST = {"mediaType?": str, "config": {"digest": digest, "mediaType": str}, "layers": [_BLOB]}
+_CONFIG = {
+    "architecture": str,
+    "os?": str,
+    "rootfs": {"diff_ids": [str]},
+    "config?": ({"Labels?": (NoneType, {...: str})}, NoneType),
+    "history?": ([{}], NoneType),
+}
 
 
 class NoImageError(UsageError):
@@ -45,8 +63,8 @@ def find_image(layout: Path, machine: str) -> Image:
     """
     wanted = ARCHITECTURES.get(machine, machine)
     try:
-        images = list(_images(layout, _read(layout / "index.json"), 0))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        images = list(_images(layout, _read(layout / "index.json", _INDEX), 0))
+    except (OSError, ValueError) as error:
         raise NoImageError(
             f"{layout} is not a readable OCI image layout.",
             why=str(error),
@@ -65,18 +83,22 @@ def find_image(layout: Path, machine: str) -> Image:
 
 def _images(layout: Path, index: Mapping[str, Any], depth: int) -> Iterator[Image]:
     for entry in index["manifests"]:
-        document = _read(blob_path(layout, str(entry["digest"])))
-        media_type = str(entry.get("mediaType") or document["mediaType"])
+        place = blob_path(layout, entry["digest"])
+        document = _read(place, {"mediaType?": str})
+        media_type = entry.get("mediaType") or document.get("mediaType", "")
         if media_type in _INDEX_TYPES and depth < _DEEPEST:
-            yield from _images(layout, document, depth + 1)
+            yield from _images(layout, _read(place, _INDEX), depth + 1)
         elif "layers" in document:
-            config = _read(blob_path(layout, str(document["config"]["digest"])))
+            document = _read(place, _MANIFEST)
+            config = _read(blob_path(layout, document["config"]["digest"]), {})
             if "rootfs" in config:
+                config = _read(blob_path(layout, document["config"]["digest"]), _CONFIG)
                 yield Image(manifest=document, media_type=media_type, config=config)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    document = json.loads(path.read_bytes())
-    if not isinstance(document, dict):
-        raise TypeError(f"{path.name} is not an object")
+def _read(path: Path, shape: object) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = documents.read(path.read_bytes(), shape)
+    except documents.UnsoundError as error:
+        raise ValueError(f"{path.name}: {error}") from error
     return document

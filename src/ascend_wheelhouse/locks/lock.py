@@ -9,22 +9,22 @@ written beside them for pip and pip-sync, and never read. They are one set: a re
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.locks import pylock
+from ascend_wheelhouse.locks import lock_shape, pylock
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.node import documents
 
 SCHEMA = 2
 UNLOCKED = "none of its sources could be reached when the lock was made"
@@ -192,30 +192,30 @@ def _load(folder: Path, platform: str) -> Lock | None:
         return None
     parsed = pylock.load_pylock(path)
     tool = parsed.tool
-    with _refusing(folder, platform):
-        sources = sources_in(folder, platform)
-        payloads = _read_payloads(folder, platform)
-        locked = {
-            source.component for source in sources
-        }  # a wheelhouse's own lock names what was not built there
-        pending = tuple(
-            Pending(reason=UNLOCKED, **table)
-            for table in _tables(folder, platform, "payloads", "pending")
-            if table["component"] not in locked
-        )
-        built = {source.wheel.filename for source in sources if source.wheel}
-        return Lock(
-            stack=tool["stack"],
-            platform=platform,
-            cell=dict(tool["cell"]),
-            derived=tool["derived"],
-            recipes_digest=tool["recipes-digest"],
-            wheels=tuple(file for file in parsed.files if file.filename not in built),
-            sources=sources,
-            payloads=payloads,
-            pending=pending,
-            inputs=_read_inputs(tool["inputs"]),
-        )
+    if fault := documents.fault(tool, lock_shape.TOOL):
+        raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
+    sources = sources_in(folder, platform)
+    awaited = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
+    locked = {
+        source.component for source in sources
+    }  # a wheelhouse's own lock names what was not built there
+    built = {source.wheel.filename for source in sources if source.wheel}
+    return Lock(
+        stack=tool["stack"],
+        platform=platform,
+        cell=tool["cell"],
+        derived=tool["derived"],
+        recipes_digest=tool["recipes-digest"],
+        wheels=tuple(file for file in parsed.files if file.filename not in built),
+        sources=sources,
+        payloads=payloads_in(folder, platform),
+        pending=tuple(
+            Pending(reason=UNLOCKED, component=row["component"], supply=row["supply"])
+            for row in awaited.get("pending", ())
+            if row["component"] not in locked
+        ),
+        inputs=_read_inputs(tool["inputs"]),
+    )
 
 
 def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
@@ -224,8 +224,10 @@ def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
     Raises:
         BadLockError: It cannot be read.
     """
-    with _refusing(folder, platform):
-        return tuple(_read_source(table) for table in _tables(folder, platform, "sources", "source"))
+    path = folder / f"sources.{platform}.toml"
+    document = _document(path, lock_shape.SOURCES)
+    with _refusing(path):
+        return tuple(_read_source(row) for row in document.get("source", ()))
 
 
 def payloads_in(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
@@ -234,54 +236,57 @@ def payloads_in(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
     Raises:
         BadLockError: It cannot be read.
     """
-    with _refusing(folder, platform):
-        return _read_payloads(folder, platform)
+    path = folder / f"payloads.{platform}.toml"
+    document = _document(path, lock_shape.PAYLOADS)
+    with _refusing(path):
+        rows = [from_row(row) for row in document.get("payload", ())]
+        return tuple(LockedPayload(**_known(LockedPayload, row)) for row in rows)
 
 
-def _read_payloads(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
-    rows = _tables(folder, platform, "payloads", "payload")
-    return tuple(LockedPayload(**from_row(row)) for row in rows)
+def _document(path: Path, shape: object) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return toml_text.read(path, shape)
+    except (OSError, ValueError) as error:
+        raise _bad(path, str(error)) from error
 
 
 @contextmanager
-def _refusing(folder: Path, platform: str) -> Iterator[None]:
-    """Name the lock whose rows cannot be read."""
+def _refusing(path: Path) -> Iterator[None]:
+    """Name the file in which a row is not whole."""
     try:
         yield
     except BadArtifactError as error:
-        raise _bad(folder, platform, f"names a file that cannot be: {error.what}") from error
-    except (KeyError, TypeError) as error:
-        raise _bad(folder, platform, f"lacks or misspells {error}.") from error
+        raise _bad(path, f"it names a file that cannot be: {error.what}") from error
+    except KeyError as error:
+        raise _bad(path, f"it lacks {error}") from error
 
 
-def _bad(folder: Path, platform: str, fault: str) -> BadLockError:
+def _bad(path: Path, fault: str) -> BadLockError:
     return BadLockError(
-        f"{folder.name}: the lock for {platform} {fault}",
+        f"{path.parent.name}/{path.name}: {fault.removesuffix('.')}.",
         why="It was edited by hand, or written by another version of this tool.",
         next_step="restore it from git, or make it again: `invoke lock --upgrade {cell}`",
     )
 
 
-def _tables(folder: Path, platform: str, kind: str, key: str) -> Sequence[dict[str, Any]]:
-    path = folder / f"{kind}.{platform}.toml"
-    if not path.is_file():
-        return []
-    try:
-        tables: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8")).get(key, [])
-    except tomllib.TOMLDecodeError as error:
-        raise BadLockError(
-            f"{path.name}: not TOML: {error}.",
-            next_step="restore it from git, or `invoke lock --upgrade {cell}`",
-        ) from error
-    return tables
+def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a dataclass has a field for: another version may have written more."""
+    return {item.name: row[item.name] for item in fields(kind) if item.name in row}
+
+
+def _locked_file(row: Mapping[str, Any]) -> LockedFile:
+    return LockedFile(**_known(LockedFile, from_row(row)))
 
 
 def _read_source(table: dict[str, Any]) -> LockedSource:
-    environment = tuple(LockedFile(**from_row(row)) for row in table.get("environment", []))
-    wheel = LockedFile(**from_row(table["wheel"])) if table.get("wheel") else None
+    environment = tuple(map(_locked_file, table.get("environment", ())))
+    wheel = _locked_file(table["wheel"]) if table.get("wheel") else None
     build = table.get("build") or _first_form(table)
     row = from_row(table, "archive") if table.get("filename") else table
-    return LockedSource(**{**row, "environment": environment, "wheel": wheel, "build": build})
+    more = {"environment": environment, "wheel": wheel, "build": build}
+    return LockedSource(**{**_known(LockedSource, row), **more})
 
 
 def _first_form(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,6 +296,7 @@ def _first_form(table: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read_inputs(table: dict[str, Any]) -> Inputs:
     typed: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in _known(Inputs, table).items()
     }
-    return Inputs(**typed)
+    return Inputs(**{"requirements": (), **typed})

@@ -6,17 +6,17 @@ the last word on the specification.
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 from pydantic import AfterValidator, Field
 
+from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_file import FileModel, Listed, Problem
 from ascend_wheelhouse.base.toml_file import read as read_toml
@@ -46,7 +46,7 @@ def _normalised(name: str) -> str:
 def _version(text: str) -> str:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:
         msg = f"{text!r} is no version of PEP 440"
         raise ValueError(msg) from None
     return text
@@ -133,7 +133,7 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
             yield f"{key}.name", f"{package.name!r} stands {times[package.name]} times, allowed is once"
         try:
             name, version, _build, _tags = parse_wheel_filename(package.wheels[0].filename)
-        except (InvalidWheelFilename, InvalidVersion) as error:
+        except ValueError as error:
             yield f"{key}.wheels[1].path", str(error)
             continue
         if (name, version) != (package.name, Version(package.version)):
@@ -148,7 +148,7 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
 
 def _refusals(path: Path, label: str) -> Iterator[Problem]:
     try:
-        Pylock.from_dict(tomllib.loads(path.read_text("utf-8")))
+        Pylock.from_dict(toml_text.parse(path.read_bytes()))
     except PylockUnsupportedVersionError as error:
         yield Problem(file=label, key="lock-version", text=str(error))
     except PylockValidationError as error:

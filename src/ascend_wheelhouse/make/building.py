@@ -6,6 +6,7 @@ for: a run with a committed lock has its downloads on their way by then.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName, resolver_named
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
+    from ascend_wheelhouse.build.own_toolchains import OwnToolchains
     from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
@@ -30,14 +32,14 @@ class Building:
     Args:
         cell: The cell.
         recipes: Every recipe.
-        patches: The folder `recipes/patches`.
+        root: The project folder.
         fetcher: Its store, its client of the origins, whether they may be asked, and who is told.
         options: Sandbox and image.
     """
 
     cell: Cell
     recipes: Recipes
-    patches: Path
+    root: Path
     fetcher: Fetcher
     options: BuildPlace = field(default_factory=BuildPlace)
 
@@ -52,7 +54,7 @@ class Building:
             http=self.fetcher.http,
             mirrors=Mirrors.read(),
             resolver=resolver_named(resolver),
-            patches=self.patches,
+            patches=self.root / "recipes/patches",
         )
         return SourceBuilds(cell=self.cell, locker=locker, offline=self.fetcher.offline)
 
@@ -65,6 +67,26 @@ class Building:
             emit=self.fetcher.emit,
             sandbox=self.options.sandbox,
             container=self.options.container,
+            toolchain=self.options.toolchain,
+            own=self.own_toolchains(),
+        )
+
+    def own_toolchains(self) -> OwnToolchains:
+        """Return the toolchains of the project folder."""
+        from ascend_wheelhouse.build.own_toolchains import OwnToolchains
+        from ascend_wheelhouse.cells.toolchains import read_toolchains
+        from ascend_wheelhouse.pin.toolchains import ToolchainFetcher
+
+        fetcher = self.fetcher
+        own = ToolchainFetcher(
+            store=fetcher.store, http=fetcher.http, emit=fetcher.emit, offline=fetcher.offline
+        )
+        return OwnToolchains(
+            recipes=read_toolchains(self.root / "recipes"),
+            lockfiles=self.root / "lockfiles",
+            store=fetcher.store,
+            host=os.uname().machine,
+            bring=own.bring,
         )
 
 
@@ -75,7 +97,7 @@ def building_of(
     return Building(
         cell=cell,
         recipes=folder.recipes,
-        patches=folder.patches,
+        root=folder.root,
         fetcher=fetcher,
         options=options or BuildPlace(),
     )

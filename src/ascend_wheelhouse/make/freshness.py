@@ -17,7 +17,9 @@ from typing import Any
 
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.node import documents
 
+_STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": str, "files": {...: [int]}}
 _NODE = Path(__file__).parents[1] / "node"
 _INSTALLER = _NODE.parent / "folder/installer.py"
 
@@ -100,7 +102,7 @@ def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
 
 def _read(state: Path) -> dict[str, Any] | None:
     try:
-        record: dict[str, Any] = json.loads(state.read_text("utf-8"))
-    except (OSError, ValueError):
+        record: dict[str, Any] = documents.read(state.read_bytes(), _STATE)
+    except (OSError, documents.UnsoundError):
         return None
-    return record if {"folder", "lock", "inputs", "files"} <= record.keys() else None
+    return record

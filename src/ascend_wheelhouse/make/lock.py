@@ -8,7 +8,7 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Note
-from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending, save
 from ascend_wheelhouse.make.building import Building
@@ -27,9 +27,11 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     """Return the committed lock of the cell that is built, or a new one that is written to `lockfiles/`.
 
     Raises:
+        UnknownComponentError: What is to be built from source is no component of the cell.
         StaleLockError: The committed lock is for another cell.
     """
     cell, emit = building.cell, building.fetcher.emit
+    require_components(cell, options.build)
     if cell.derived:
         emit(Note(text=f"{cell.name} is derived: {cell.notes[0]}", level="warning"))
     committed = None if options.upgrade else folder.committed_lock(cell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.resolve.resolvers import ResolverName
@@ -29,6 +30,9 @@ class LockChoice:
     build: frozenset[str] = frozenset()
 
 
+ToolchainChoice = Literal["auto", "host", "own"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class BuildPlace:
     """Where components are built from source.
@@ -36,10 +40,12 @@ class BuildPlace:
     Args:
         sandbox: Seal builds; False runs them on the host as it is.
         container: Build in this image; `recipe` for each recipe's own, empty for the host.
+        toolchain: `host`, `own` (one that this tool brings along), or `auto`: the host's where it fits.
     """
 
     sandbox: bool = True
     container: str = ""
+    toolchain: ToolchainChoice = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

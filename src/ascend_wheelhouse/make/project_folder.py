@@ -13,6 +13,7 @@ from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.locks.lock import Lock, load
+from ascend_wheelhouse.locks.lock_recipes import require_recipes
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 
@@ -56,8 +57,14 @@ class ProjectFolder:
         return self.root / "lockfiles" / cell.stack_id
 
     def committed_lock(self, cell: Cell) -> Lock | None:
-        """Return the lock that stands in `lockfiles/` for a cell, if any."""
-        return load(self.lock_folder(cell), cell)
+        """Return the lock that stands in `lockfiles/` for a cell, if any.
+
+        Raises:
+            BadLockError, InvalidPylockError: A file of it cannot be read.
+            ForeignLockError: It does not go with the recipes.
+        """
+        lock = load(self.lock_folder(cell), cell)
+        return None if lock is None else require_recipes(lock, self.recipes)
 
 
 def cell_of(request: Request, folder: ProjectFolder, http: Http | None = None) -> Cell:

@@ -16,7 +16,7 @@ from typing import Any
 
 _SHOWN = 60
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _LARGEST = 1 << 50
 
 
@@ -97,7 +97,7 @@ def fault(value: object, shape: object, at: str = "") -> str:
         return "" if fits else _told(value, "null" if shape is NoneType else f"of type {shape.__name__}", at)
     if not callable(shape):
         raise TypeError(f"{shape!r} is no shape")
-    return "" if shape(value) else _told(value, f"a {getattr(shape, '__name__', shape)}", at)
+    return "" if shape(value) else _told(value, f"a {getattr(shape, '__name__', '').replace('_', ' ')}", at)
 
 
 def _fault_of_mapping(value: object, shape: Mapping[Any, object], at: str) -> str:

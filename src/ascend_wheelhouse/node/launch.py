@@ -1,7 +1,7 @@
 """Install a wheelhouse on this node: `python3.11 -I install.py --prefix DIR`; `--help` tells the rest.
 
 `install.py` is a zip archive of Python sources, and this file is its `__main__.py`. All that it does is look at the
-Python that runs it and hand over to `node/install/program.py` in the archive, which needs the standard library alone.
+Python that runs it and go on in `node/install/program.py` in the archive, which needs the standard library alone.
 The archive stands in the search where a script's folder would, so that nothing beside it is ever imported.
 """
 

@@ -21,7 +21,8 @@ from urllib3.exceptions import (
 
 from ascend_wheelhouse.origins import faults
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _CHEAP_TO_DRAIN = 1 << 16
 
 
@@ -71,7 +72,7 @@ def head_of(url: str, response: urllib3.BaseHTTPResponse) -> Head:
     headers = response.headers
     etag = headers.get("ETag", "")
     length = headers.get("Content-Length", "")
-    start, size = 0, int(length) if length.isdigit() else None
+    start, size = 0, int(length) if _NUMBER.fullmatch(length) else None
     part = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     if response.status == 206 and part:  # noqa: PLR2004 - HTTP's own number
         start, size = int(part[1]), None if part[2] == "*" else int(part[2])
@@ -107,13 +108,12 @@ def raise_for_status(url: str, response: urllib3.BaseHTTPResponse, *, now: float
 
 
 def _retry_after(value: str, now: float) -> float | None:
-    if value.strip().isdigit():
+    if _NUMBER.fullmatch(value.strip()):
         return float(value)
     try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, when.timestamp() - now)
 
 
 def fault_of(url: str, error: Exception) -> faults.OriginError:

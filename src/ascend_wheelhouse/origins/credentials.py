@@ -5,8 +5,9 @@ from __future__ import annotations
 import netrc
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from ascend_wheelhouse.base.places import at_home
 
 Login = tuple[str, str]
 
@@ -61,8 +62,8 @@ def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _read_netrc() -> netrc.netrc | None:
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    path = at_home(os.environ.get("NETRC") or "~/.netrc")
     try:
         return netrc.netrc(path)
-    except (OSError, netrc.NetrcParseError):
+    except (OSError, ValueError, netrc.NetrcParseError):
         return None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.node.scratch import scratch
@@ -97,7 +97,7 @@ def newest_branch(url: str, torch: str, mirrors: Mirrors) -> str:
 def _version(text: str) -> tuple[Version, str] | None:
     try:
         return Version(text), text
-    except InvalidVersion:
+    except ValueError:
         return None
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from packaging.tags import Tag
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import parse_wheel_filename
+from packaging.version import Version
 from unearth.evaluator import Evaluator, TargetPython
 from unearth.link import Link
 
@@ -76,7 +76,7 @@ class Judge:
     def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
         try:
             _, _, build, tags = parse_wheel_filename(offer.filename)
-        except (InvalidWheelFilename, InvalidVersion):
+        except ValueError:
             return None, (0, "")
         ranks = [self._tags[tag] for tag in tags if tag in self._tags]
         return min(ranks, default=None), build or (0, "")

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
 
+from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import at_home
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
@@ -49,7 +50,7 @@ class Mirrors:
         if _PAIR.fullmatch(chosen):
             return cls(prefixes=_checked(VARIABLE, dict(map(_split, chosen.split()))))
         if chosen:
-            return cls(prefixes=_from_file(Path(chosen).expanduser()))
+            return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
         for path in _default_files(folder or Path()):
             if path.is_file():
@@ -74,7 +75,7 @@ def _split(pair: str) -> tuple[str, str]:
 
 def _from_file(path: Path) -> dict[str, str]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8")).get("mirrors")
+        table = toml_text.parse(path.read_bytes()).get("mirrors")
     except (OSError, ValueError) as error:
         raise MirrorsError(
             f"The mirrors file {path} cannot be read: {error}",

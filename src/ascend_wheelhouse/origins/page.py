@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from types import NoneType
+from typing import Any
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from ascend_wheelhouse.base.artifact import Expected
+from ascend_wheelhouse.base.places import at_home
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.faults import OriginError
 
@@ -91,38 +96,104 @@ def local_path(place: str) -> Path | None:
     """Return the path that a place of pip's configuration stands for, None when it is not on this host."""
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path))
-    return None if "://" in place else Path(place).expanduser()
+    return None if "://" in place else at_home(place)
+
+
+def line(value: object) -> bool:
+    """A text of one line, or an empty one."""
+    return value == "" or documents.name(value)
+
+
+def time(value: object) -> bool:
+    """A time as PEP 700 writes it."""
+    try:
+        return value == "" or (isinstance(value, str) and moment(value) is not None)
+    except ValueError:
+        return False
+
+
+FILE = {
+    "filename": documents.name,
+    "url": documents.name,
+    "hashes?": ({...: str}, NoneType),
+    "size?": (documents.size, NoneType),
+    "upload-time?": (time, NoneType),
+    "requires-python?": (line, NoneType),
+    "yanked?": (bool, str, NoneType),
+    "core-metadata?": (bool, {...: str}, NoneType),
+}
+"""What may be relied on of a file on a page."""
+
+
+def json_files(content: bytes, url: str) -> list[dict[str, Any]]:
+    """Return what a JSON page says of files, each with a name; the rest of one is judged by `require_file`.
+
+    Raises:
+        NotAnIndexError: It is no such page.
+    """
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise NotAnIndexError(url, f"sent JSON that cannot be read: {error}") from error
+    files = document.get("files") if isinstance(document, dict) else None
+    if not isinstance(files, list) or not all(
+        isinstance(file, dict) and isinstance(file.get("filename"), str) for file in files
+    ):
+        raise NotAnIndexError(url, "sent JSON that is no index page: it has no list of files with names")
+    return files
+
+
+def require_file(file: dict[str, Any], url: str) -> dict[str, Any]:
+    """Return what a page says of a file, held to `FILE`.
+
+    Raises:
+        NotAnIndexError: It is something else.
+    """
+    if fault := documents.fault(file, FILE):
+        raise NotAnIndexError(url, f"says of a file what cannot be: {fault}")
+    return file
+
+
+@contextmanager
+def reading(url: str) -> Iterator[None]:
+    """Turn what a page makes of the readers of URLs and HTML into the error for one that is no index page."""
+    try:
+        yield
+    except (
+        ValueError,
+        AssertionError,
+    ) as error:  # the latter is what html.parser raises for an odd declaration
+        raise NotAnIndexError(url, f"sent a page that cannot be read: {error}") from error
 
 
 def _from_json(page: Page, mentioning: str) -> list[Offer]:
-    try:
-        every = json.loads(page.content)["files"]
-        files = [file for file in every if mentioning in file["filename"]] or every
-        return [_of_json(file, page.url) for file in files]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotAnIndexError(page.url, f"sent JSON that is no index page: {error!r}") from error
+    every = json_files(page.content, page.url)
+    files = [file for file in every if mentioning in file["filename"]] or every
+    with reading(page.url):
+        return [_of_json(require_file(file, page.url), page.url) for file in files]
 
 
-def _of_json(file: Mapping[str, object], base: str) -> Offer:
-    hashes, size = file.get("hashes"), file.get("size")
-    sha256 = hashes.get("sha256") if isinstance(hashes, dict) else None
+def _of_json(file: Mapping[str, Any], base: str) -> Offer:
+    sha256 = (file.get("hashes") or {}).get("sha256")
     return Offer(
-        filename=str(file["filename"]),
-        url=urljoin(base, str(file["url"])),
-        expected=Expected(
-            size=size if isinstance(size, int) else None, sha256=str(sha256).lower() if sha256 else None
-        ),
-        upload_time=_time(file.get("upload-time")),
-        requires_python=str(file.get("requires-python") or ""),
-        yanked=file.get("yanked", False) is not False,
+        filename=file["filename"],
+        url=urljoin(base, file["url"]),
+        expected=Expected(size=file.get("size"), sha256=sha256.lower() if sha256 else None),
+        upload_time=moment(file.get("upload-time")),
+        requires_python=file.get("requires-python") or "",
+        yanked=(file.get("yanked") or False) is not False,
     )
 
 
 def _from_html(page: Page, mentioning: str) -> list[Offer]:
     parser = _Anchors()
-    parser.feed((_cut(page.content, mentioning) if mentioning else page.content).decode("utf-8", "replace"))
-    base = urljoin(page.url, parser.base)
-    return [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
+    with reading(page.url):
+        parser.feed(
+            (_cut(page.content, mentioning) if mentioning else page.content).decode("utf-8", "replace")
+        )
+        base = urljoin(page.url, parser.base)
+        found = [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
+    return [offer for offer in found if documents.name(offer.filename) and documents.name(offer.url)]
 
 
 def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
@@ -132,7 +203,7 @@ def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
         filename=unquote(parts.path.rpartition("/")[2]),
         url=parts._replace(fragment="").geturl(),
         expected=Expected(sha256=sha256[1].lower() if sha256 else None),
-        upload_time=_time(anchor.get("data-upload-time")),
+        upload_time=moment(anchor.get("data-upload-time")),
         requires_python=anchor.get("data-requires-python") or "",
         yanked="data-yanked" in anchor,
     )
@@ -174,8 +245,13 @@ def _anchors(content: bytes, needle: bytes) -> dict[int, bytes]:
     return found
 
 
-def _time(text: object) -> datetime | None:
-    if not isinstance(text, str) or not text:
+def moment(text: str | None) -> datetime | None:
+    """Return the time that a page states, None where it states none.
+
+    Raises:
+        ValueError: What it states is no time.
+    """
+    if not text:
         return None
     when = datetime.fromisoformat(text)
     return when if when.tzinfo else when.replace(tzinfo=UTC)

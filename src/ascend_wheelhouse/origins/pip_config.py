@@ -12,6 +12,7 @@ import configparser
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,7 +21,9 @@ from urllib.request import url2pathname
 import platformdirs
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import at_home
 
+_LARGEST = 1_000_000
 _SECTIONS = ("global", "install", "download")
 _TRUE = {"1", "true", "yes", "on", "y", "t"}
 
@@ -146,21 +149,22 @@ def _present(value: str) -> tuple[str, ...]:
 def _may_exist(place: str) -> bool:
     if place.startswith("file:"):
         return Path(url2pathname(urlsplit(place).path)).exists()
-    return "://" in place or Path(place).expanduser().exists()
+    return "://" in place or at_home(place).exists()
 
 
 def _path(value: str | None) -> Path | None:
-    return Path(value).expanduser() if value else None
+    return at_home(value) if value else None
 
 
 def _number(name: str, value: str) -> float:
-    try:
-        return float(value)
-    except ValueError as error:
-        raise PipConfigError(
-            f"pip's setting {name!r} is {value!r}, which is not a number.",
-            next_step=f"pip config set global.{name} 15",
-        ) from error
+    with suppress(ValueError):
+        if 0 <= (number := float(value)) <= _LARGEST:
+            return number
+    raise PipConfigError(
+        f"pip's setting {name!r} is {value!r}, which is not a number.",
+        why=f"It must be one from 0 to {_LARGEST}.",
+        next_step=f"pip config set global.{name} 15",
+    )
 
 
 def _default_index() -> str:

@@ -1,9 +1,9 @@
 """A body on its way: what there is at once in one go, and a breath when there is nothing.
 
-A connection hands over what has just come, a few packets or one TLS record of 16 KiB, and a dozen threads that wake
+A connection yields what has just come, a few packets or one TLS record of 16 KiB, and a dozen threads that wake
 for each cost a core. So a read takes all that lies in the socket; when it had to wait, it lets bytes gather for some
 milliseconds before the next one, which is far less than any socket's buffer holds. What came before a break is
-handed over before the break is told, so that it can be kept.
+yielded before the break is told, so that it can be kept.
 """
 
 from __future__ import annotations

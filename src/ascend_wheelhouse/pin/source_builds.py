@@ -35,7 +35,7 @@ class PinnedTree:
     """A component's source in the store, and the project files that it holds, by name."""
 
     tree: GitSource | Archive
-    held: Mapping[str, str]
+    held: Mapping[str, bytes]
 
 
 @dataclass(frozen=True, kw_only=True)

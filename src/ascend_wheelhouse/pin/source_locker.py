@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
@@ -164,8 +164,9 @@ class SourceLocker:
         own = spec.project_file
         names = (*(own.files if own and not own.editions else ()), "pyproject.toml")
         held = project_files(tree, self.store, spec.subdirectory, names)
-        text = next((held[name] for name in names if name in held), "")
-        system: dict[str, Any] = tomllib.loads(text).get("build-system", {})
+        text = next((held[name] for name in names if name in held), b"")
+        label = tree.ref if isinstance(tree, GitSource) else tree.filename
+        system: dict[str, Any] = pyproject.parse(text, label).get("build-system", {})
         return tuple(system.get("requires", _OLD_STYLE))
 
     def bring(self, sources: Sources) -> None:

@@ -6,22 +6,29 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from ascend_wheelhouse.base import pyproject
+from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.job import Archive
 from ascend_wheelhouse.store.git_source import GitFailedError, GitSource, git, unbundle
 from ascend_wheelhouse.store.store import Store
 
+_LARGEST = 4 << 20
+
 
 def project_files(
     tree: GitSource | Archive, store: Store, subdirectory: str, names: Sequence[str]
-) -> dict[str, str]:
-    """Return the text of each named file of a project that its source holds.
+) -> dict[str, bytes]:
+    """Return the bytes of each named file of a project that its source holds.
 
     Args:
         tree: The source, in the store.
         store: The store.
         subdirectory: Where the project lies in its source; an sdist may hold that folder alone.
         names: File names.
+
+    Raises:
+        BadProjectFileError: The archive cannot be read, or such a file is longer than 4 MiB.
     """
     below = [str(PurePosixPath(subdirectory, name)) for name in names]
     texts = _texts(tree, store, [*below, *names])
@@ -29,27 +36,30 @@ def project_files(
     return found or {name: texts[name] for name in names if name in texts}
 
 
-def _texts(tree: GitSource | Archive, store: Store, paths: Sequence[str]) -> dict[str, str]:
+def _texts(tree: GitSource | Archive, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
     return _git_texts(tree, store, paths) if isinstance(tree, GitSource) else _members(tree, store, paths)
 
 
-def _git_texts(tree: GitSource, store: Store, paths: Sequence[str]) -> dict[str, str]:
+def _git_texts(tree: GitSource, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
     texts = {}
     with scratch() as folder:
         place = unbundle(store, tree.top.commit, Path(folder, "top"))
         for path in paths:
             try:
-                texts[path] = git("show", f"{tree.top.commit}:{path}", at=place)
+                texts[path] = git("show", f"{tree.top.commit}:{path}", at=place).encode()
             except GitFailedError:
                 continue
     return texts
 
 
-def _members(tree: Archive, store: Store, paths: Sequence[str]) -> dict[str, str]:
+def _members(tree: Archive, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
     texts = {}
-    with tarfile.open(store.path(tree.sha256)) as opened:
+    told = telling(lambda fault: pyproject.bad(tree.filename, fault))
+    with told, tarfile.open(store.path(tree.sha256)) as opened:
         for member in opened:
             path = member.name.partition("/")[2]
             if path in paths and member.isfile() and (stream := opened.extractfile(member)):
-                texts[path] = stream.read().decode()
+                if member.size > _LARGEST:
+                    raise pyproject.bad(tree.filename, f"{path} has {member.size} bytes")
+                texts[path] = stream.read()
     return texts

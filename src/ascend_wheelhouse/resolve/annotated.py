@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.resolve.errors import ResolverCrashedError
@@ -41,7 +41,7 @@ def read_pins(text: str, request: ResolveRequest) -> tuple[Pin, ...]:
 def _pin(line: str) -> tuple[str, str]:
     try:
         requirement = Requirement(line.split(" #", maxsplit=1)[0].split(" --", maxsplit=1)[0].strip())
-    except InvalidRequirement as error:
+    except ValueError as error:
         raise ResolverCrashedError(f"The resolver wrote a line that is no pin: {line!r}.") from error
     name = canonicalize_name(requirement.name)
     if requirement.url:

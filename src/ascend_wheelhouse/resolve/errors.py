@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, WheelhouseError
@@ -146,7 +146,7 @@ def _problems(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         try:
             Requirement(line)
-        except InvalidRequirement as error:
+        except ValueError as error:
             yield f"{line!r}: {str(error).splitlines()[0]}"
 
 

@@ -6,21 +6,19 @@ read it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from html import unescape
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     parse_sdist_filename,
     parse_wheel_filename,
 )
-from packaging.version import InvalidVersion
+
+from ascend_wheelhouse.origins.page import json_files, moment, reading, require_file
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 FileObject = dict[str, Any]
@@ -46,22 +44,23 @@ def read_files(
         content_type: Its media type; JSON of PEP 691, or else HTML.
         url: Where it was found, for relative links.
         endings: Leave out files whose names have none of these endings; a page may list ten thousand.
+
+    Raises:
+        NotAnIndexError: It is no such page.
     """
-    if "json" in content_type:
-        files: list[FileObject] = json.loads(content)["files"]
-        wanted = (file for file in files if file["filename"].endswith(endings))
-        return [{**file, "url": _absolute(url, file["url"])} for file in wanted]
-    text = content.decode("utf-8", errors="replace")
-    return [file for file in _anchored(text, url, endings) if file["filename"].endswith(endings)]
+    with reading(url):
+        if "json" in content_type:
+            files = (file for file in json_files(content, url) if file["filename"].endswith(endings))
+            sound = (require_file(file, url) for file in files)
+            return [{**file, "url": _absolute(url, file["url"])} for file in sound]
+        text = content.decode("utf-8", errors="replace")
+        found = (file for file in _anchored(text, url, endings) if file["filename"].endswith(endings))
+        return [require_file(file, url) for file in found]
 
 
 def uploaded(file: FileObject) -> datetime | None:
     """Return when the file was uploaded, None where the index does not tell."""
-    text = file.get("upload-time")
-    if not text:
-        return None
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return moment(file.get("upload-time"))
 
 
 def version_of(file: FileObject) -> str | None:
@@ -69,7 +68,7 @@ def version_of(file: FileObject) -> str | None:
     name: str = file["filename"]
     try:
         return str(parse_wheel_filename(name)[1] if name.endswith(".whl") else parse_sdist_filename(name)[1])
-    except (InvalidSdistFilename, InvalidWheelFilename, InvalidVersion):
+    except ValueError:
         return None
 
 

@@ -24,6 +24,7 @@ from urllib.parse import quote, unquote
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.faults import NotFoundError, OriginError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.links import ACCEPT, FileObject, read_files, uploaded, version_of
@@ -84,8 +85,8 @@ class IndexView:
 
     def _offered(self, file: FileObject) -> FileObject:
         """Return the file as one of this view, if what it takes to read its METADATA is known."""
-        sha256, size = file["hashes"].get("sha256"), file.get("size")
-        if not sha256 or not file["url"].startswith("http"):
+        sha256, size = (file.get("hashes") or {}).get("sha256", "").lower(), file.get("size")
+        if not documents.sha256(sha256) or not file["url"].startswith("http"):
             return file
         name = file["filename"]
         self._wheels[sha256] = RemoteWheel(url=file["url"], sha256=sha256, size=size)
@@ -94,12 +95,12 @@ class IndexView:
     def _page(self, url: str) -> list[FileObject]:
         try:
             page = self._http.page(url, accept=ACCEPT)
+            files = read_files(page.content, page.content_type, page.url, endings=self._endings)
         except NotFoundError:
             return []
         except OriginError as error:
             self.failures.append(error)
             return []
-        files = read_files(page.content, page.content_type, page.url, endings=self._endings)
         return [
             {**file, "url": self._http.mirrors.redirect(file["url"])}
             for file in files

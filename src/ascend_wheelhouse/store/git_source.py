@@ -16,6 +16,7 @@ from typing import Any
 
 from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
 from ascend_wheelhouse.base.process import CommandFailedError, piped, run
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
 BUNDLE_REF = "refs/wheelhouse/source"
@@ -148,10 +149,10 @@ def _contents(repository: Path, blobs: list[str]) -> Iterator[bytes]:
 
 def bundle_of(store: Store, commit: str) -> Path | None:
     """Return the bundle that holds a commit, or None."""
-    record = store.result(f"git-{commit}")
-    if record is None or not store.has(str(record["bundle"])):
+    record = store.result(f"git-{commit}", {"bundle": documents.sha256})
+    if record is None or not store.has(record["bundle"]):
         return None
-    return store.path(str(record["bundle"]))
+    return store.path(record["bundle"])
 
 
 def keep_bundle(store: Store, repository: Path, commit: str) -> None:

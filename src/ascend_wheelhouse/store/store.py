@@ -15,7 +15,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -245,9 +245,14 @@ class Store:
         finally:
             os.close(number)
 
-    def result(self, key: str) -> dict[str, Any] | None:
-        """Return the record kept under `key`, or None; a record that cannot be read counts as none."""
-        return read_json(self._result_path(key))
+    def result(self, key: str, shape: Mapping[Any, object] | None = None) -> dict[str, Any] | None:
+        """Return the record kept under `key`, or None; a record that cannot be read counts as none.
+
+        Args:
+            key: What it was kept under.
+            shape: What it must hold to be one (see `node.documents`).
+        """
+        return read_json(self._result_path(key), shape)
 
     def put_result(self, key: str, record: dict[str, Any]) -> None:
         """Keep a small record under `key`, in place of any earlier one."""

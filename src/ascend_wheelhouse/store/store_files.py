@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ascend_wheelhouse.node import documents
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
@@ -63,13 +65,13 @@ def file_name(key: str) -> str:
     return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return the object in a file; None where it is missing or none."""
+def read_json(path: Path, shape: Mapping[Any, object] | None = None) -> dict[str, Any] | None:
+    """Return the object in a file, which has that shape (see `node.documents`); None where it is missing or none."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        record: dict[str, Any] = documents.read(path.read_bytes(), shape or {})
+    except (OSError, documents.UnsoundError):
         return None
-    return record if isinstance(record, dict) else None
+    return record
 
 
 def flush_to_disk(path: Path) -> None:

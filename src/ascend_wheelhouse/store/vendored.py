@@ -9,17 +9,41 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row, from_row
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
 Kind = Literal["wheel", "payload", "source"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 _NO_COMPONENT = "_wheels"
+
+
+def kind(value: object) -> bool:
+    """A kind of file that can be handed over."""
+    return isinstance(value, str) and value in get_args(Kind)
+
+
+_SHAPE = {
+    "component": str,
+    "filename": documents.file_name,
+    "sha256": documents.sha256,
+    "size": documents.size,
+    "kind": kind,
+    "facts": {f"{item.name}?": str for item in fields(NameFacts)},
+    "origin": str,
+    "licence?": str,
+}
+
+
+class BadRecordError(IntegrityError):
+    """A record of a file that was handed over is not one that this tool wrote."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,5 +119,15 @@ def _same(have: str, want: str) -> bool:
 
 
 def _read(path: Path) -> VendoredRecord:
-    row = json.loads(path.read_text(encoding="utf-8"))
-    return VendoredRecord(**from_row(row) | {"facts": NameFacts(**row["facts"])})
+    try:
+        row = documents.read(path.read_bytes(), _SHAPE)
+    except (OSError, documents.UnsoundError) as error:
+        raise BadRecordError(
+            f"The record of a file that was handed over, {path}, cannot be read: {error}.",
+            why="It was changed, or written by another version of this tool. The file itself stays in the store.",
+            next_step=f"rm {shlex.quote(str(path))}, then hand the file over again: invoke vendor FILE",
+        ) from error
+    facts = NameFacts(**{item.name: row["facts"].get(item.name, "") for item in fields(NameFacts)})
+    named = (key.removesuffix("?") for key in _SHAPE)
+    known = {name: row[name] for name in named if name in row}
+    return VendoredRecord(**from_row(known) | {"facts": facts})

@@ -10,8 +10,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble, unexpected
+from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.node import supervise
+from ascend_wheelhouse.node.given import require_sound
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify import settings, several_nodes
@@ -70,10 +72,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(words)
     supervise.leave_cleanly()
     try:
+        require_sound(given)
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
-        return error.exit_code
+        return _fail(error)
+    except OSError as error:
+        return _fail(file_trouble(error))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code, whatever it is
+        return _fail(unexpected(error))
+
+
+def _fail(error: WheelhouseError) -> int:
+    print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
+    return error.exit_code
 
 
 def _on_software_node(given: argparse.Namespace, words: Sequence[str]) -> int:
@@ -111,7 +122,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         wheelhouse=wheelhouse,
         options=options,
         standins=given.standins,
-        reports=reports.resolve(),
+        reports=real(reports),
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
         store=prepare.default_store(),
         keep=_new_folder(given.keep),
@@ -132,7 +143,7 @@ def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:
 def _new_folder(named: Path | None) -> Path | None:
     if named is not None and named.exists():
         raise UsageError(f"{named} exists.", next_step="--keep with the name of a new folder")
-    return named.resolve() if named is not None else None
+    return real(named) if named is not None else None
 
 
 def _say(text: str) -> None:

@@ -1,19 +1,18 @@
-"""Runs another architecture's programs here: qemu in user mode, a private `binfmt_misc`, a chroot, no root rights.
+"""Runs another architecture's programs here: qemu in user mode (`base/qemu.py`), a chroot, no root rights.
 
-Since Linux 6.7 `binfmt_misc` belongs to each user namespace, so an ordinary user registers qemu for one
-process tree alone. The program under test is never PID 1 of its namespace: a crash of PID 1 would hang for
+The program under test is never PID 1 of its namespace: a crash of PID 1 would hang for
 ever, so a shell stays there.
 """
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base import qemu
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
@@ -23,25 +22,9 @@ WORK = "/verify"
 """Where the run's folder is seen inside."""
 
 _PATIENCE = 5.0
-_NAMESPACE = (
-    "unshare",
-    "--user",
-    "--map-root-user",
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-)
-_ELF_NUMBERS = {"aarch64": 0xB7, "x86_64": 0x3E}
-_REGISTER = """\
-mount --make-rprivate /
-mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
-printf '%s' "$1" > /proc/sys/fs/binfmt_misc/register
-"""
 _ENTER = f"""\
 set -eu
-{_REGISTER}
+{qemu.REGISTER}
 root=$2 work=$3 python=$4 sealed=$5; shift 5
 "$python" -I -c 'import runpy, sys; runpy.run_path(sys.argv[1])["raise_loopback"]()' "$sealed" || :
 mount --bind "$root" "$root"
@@ -108,9 +91,9 @@ class EmulatedLauncher:
         """Return the words that enter the namespace, the root and the command, in that order."""
         pairs = [f"{name}={value}" for name, value in sorted(environment.items())]
         return [
-            *_NAMESPACE,
+            *qemu.NAMESPACE,
             *([] if network else ["--net"]),
-            *("sh", "-c", _ENTER, "enter", _registration(self.machine), str(self.root), str(self.work)),
+            *("sh", "-c", _ENTER, "enter", qemu.registration(self.machine), str(self.root), str(self.work)),
             *(sys.executable, str(Path(sealed.__file__))),
             *("env", "-i", *pairs, _chroot(), str(self.root), *words),
         ]
@@ -147,7 +130,6 @@ def _names(missing: Sequence[Need]) -> str:
 
 def needs(machine: str) -> list[Need]:
     """Return what emulating a machine takes and whether it is here."""
-    qemu = _qemu(machine)
     tools = [
         Need(
             name=tool,
@@ -163,7 +145,7 @@ def needs(machine: str) -> list[Need]:
             ("dpkg-deb", "dpkg", "unpacks them"),
         )
     ]
-    refusal = _refusal(machine) if qemu and tools[1].present else "not tried"
+    refusal = qemu.refusal(machine) if qemu.qemu(machine) and tools[1].present else "not tried"
     compiler = f"{machine}-linux-gnu-gcc"
     return [
         *tools,
@@ -182,29 +164,6 @@ def needs(machine: str) -> list[Need]:
             why="makes the stand-in CANN libraries; without it the probes that import torch_npu are skipped",
         ),
     ]
-
-
-def _qemu(machine: str) -> str:
-    return shutil.which(f"qemu-{machine}-static") or ""
-
-
-def _registration(machine: str) -> str:
-    """Return the line that registers qemu for an architecture's 64-bit ELF programs; `F` opens qemu now."""
-    magic = (
-        rf"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x{_ELF_NUMBERS[machine]:02x}\x00"
-    )
-    mask = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
-    return f":verify-{machine}:M::{magic}:{mask}:{_qemu(machine)}:F"
-
-
-def _refusal(machine: str) -> str:
-    """Try to register qemu privately and return the kernel's refusal, or an empty text."""
-    words = [*_NAMESPACE, "sh", "-c", f"set -eu\n{_REGISTER}", "try", _registration(machine)]
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False, timeout=30)
-    if done.returncode == 0:
-        return ""
-    said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-    return f"refused ({said}); it takes Linux 6.7 and unprivileged user namespaces"
 
 
 def known_machines() -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import real
+from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.reading import contents
 
 
 class WheelhouseNotFoundError(UsageError):
@@ -79,15 +81,14 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
             next_step="`invoke wheelhouse {cell}` makes one; `nox -s verify -- --wheelhouse DIR` takes another",
         )
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        found = FoundWheelhouse(folder=folder.resolve(), manifest=manifest)
-        usable = found.machine and found.requirements.is_file() and isinstance(manifest["files"], list)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = documents.read(path.read_bytes(), contents.SHAPE)
+    except (OSError, documents.UnsoundError) as error:
         raise ManifestUnreadableError(
-            f"{path} is not a manifest: {type(error).__name__}: {error}.",
+            f"{path} is not a manifest: {error}.",
             next_step="make the wheelhouse again: invoke wheelhouse {cell}",
         ) from error
-    if not usable:
+    found = FoundWheelhouse(folder=real(folder), manifest=manifest)
+    if not found.requirements.is_file():
         raise ManifestUnreadableError(
             f"{folder} lacks its lock {found.requirements.name}.",
             next_step="make it again: invoke wheelhouse {cell}",

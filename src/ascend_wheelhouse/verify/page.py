@@ -89,7 +89,7 @@ a { color: inherit }
 
 def render(reports: Sequence[Report]) -> str:
     """Return the page of these reports, one section a node, an overview first when there are several."""
-    stacks = sorted({f"{report.wheelhouse['stack']}-{report.wheelhouse['platform']}" for report in reports})
+    stacks = sorted({_wheelhouse(report) for report in reports})
     return _PAGE.substitute(
         title=_text(stacks[0] if len(stacks) == 1 else f"{len(stacks)} wheelhouses"),
         style=_STYLE,
@@ -98,6 +98,11 @@ def render(reports: Sequence[Report]) -> str:
         overview=_overview(reports) if len(reports) > 1 else "",
         sections="\n".join(_section(index, report) for index, report in enumerate(reports)),
     )
+
+
+def _wheelhouse(report: Report) -> str:
+    parts = [report.wheelhouse.get(key, "") for key in ("stack", "platform")]
+    return "-".join(filter(None, parts)) or "an unnamed wheelhouse"
 
 
 def _text(value: object) -> str:

@@ -202,7 +202,7 @@ def activated(setting: settings.Setting, packages: Sequence[str]) -> Result:
     """Enter the environment as an operator does, by its `activate`, and ask for the devices. Runs on the node."""
     began = time.monotonic()
     variables = setting.manifest.get("serving", {}).get("environment", {})
-    activate.write_doors(setting.environment, variables)
+    activate.write_entries(setting.environment, variables)
     (setting.environment / MANIFEST).write_text(json.dumps(setting.manifest), encoding="utf-8")
     asking = "import torch; print(torch.npu.device_count())"
     done = process.run(["bash", setting.environment / "run", "python", "-c", asking], check=False)

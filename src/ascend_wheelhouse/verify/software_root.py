@@ -66,12 +66,12 @@ def make(node: software_node.Node, made: Path, root: Path, work: Path) -> Softwa
 def _look(root: Path, inside: Path, devices: int) -> cann.Ascend:
     """Return what a look around in the root finds: the scripts by their place here, CANN by its place there."""
     chosen = toolkits.find(inside).chosen("")
-    doors = cann.scripts(inside, chosen) if chosen else []
+    settings = cann.scripts(inside, chosen) if chosen else []
     home = software_node.ASCEND / chosen.home.relative_to(inside) if chosen else Path()
     return cann.Ascend(
         devices=devices,
         toolkit=str(home) if chosen else "",
-        scripts=tuple(map(str, doors)),
+        scripts=tuple(map(str, settings)),
         software=software.sign(root=root),
         root=str(software_node.ASCEND),
         version=chosen.version if chosen else "",

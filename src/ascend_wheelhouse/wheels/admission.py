@@ -18,8 +18,8 @@ from ascend_wheelhouse.base.errors import IntegrityError
 
 _HEADER_LIMIT = 1 << 20
 _CHUNK = 1 << 20
-_SIZES = re.compile(rb'^filesizes="([0-9 ]+)"', re.MULTILINE)
-_LINES = re.compile(rb'(?:^skip="([0-9]+)"|head -n ([0-9]+) "\$0")', re.MULTILINE)
+_SIZES = re.compile(rb'^filesizes=" *([0-9]{1,18}(?: +[0-9]{1,18})* *)"', re.MULTILINE)
+_LINES = re.compile(rb'(?:^skip="([0-9]{1,18})"|head -n ([0-9]{1,18}) "\$0")', re.MULTILINE)
 _MD5 = re.compile(rb'^MD5="([0-9a-f ]+)"', re.MULTILINE)
 
 

@@ -25,7 +25,6 @@ from packaging.metadata import Metadata, RawMetadata, parse_email
 from packaging.tags import Tag
 from packaging.utils import (
     BuildTag,
-    InvalidWheelFilename,
     NormalizedName,
     canonicalize_name,
     parse_wheel_filename,
@@ -117,7 +116,7 @@ class WheelFile:
         """
         try:
             return parse_wheel_filename(self.filename)
-        except InvalidWheelFilename as error:
+        except ValueError as error:
             raise _bad(self.filename, str(error)) from error
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.wheels.wheel import WheelFile
@@ -29,7 +29,7 @@ def check_wheel_names(path: Path, filename: str) -> None:
     try:
         name, version, _, _ = parse_wheel_filename(filename)
         same = canonicalize_name(stated[0]) == name and Version(stated[1]) == version
-    except (InvalidVersion, InvalidWheelFilename):
+    except ValueError:
         same = False
     if not same:
         raise WheelNamesDifferError(

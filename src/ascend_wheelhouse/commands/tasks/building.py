@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from invoke.context import Context
+from invoke.tasks import task
 
-from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
     root_of,
+    toolchain_choice,
 )
 
 _BUILD = {
@@ -15,15 +18,19 @@ _BUILD = {
     "container": "build in this image; `recipe` for the recipe's own",
     "offline": "use the store alone",
 }
+_TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@cell_task(help=JSON | _BUILD | {"sandbox": "seal the build (--no-sandbox to go on without)"})
+@cell_task(
+    help=JSON | _BUILD | _TOOLCHAIN | {"sandbox": "seal the build (--no-sandbox to go on without)"},
+)
 def build(
     c: Context,
     cell: CellOptions,
     component: str,
     sandbox: bool = True,
     container: str = "",
+    toolchain: str = "auto",
     offline: bool = False,
     json: bool = False,
 ) -> None:
@@ -37,7 +44,7 @@ def build(
                 root=root_of(c),
                 component=component,
                 request=cell.request(),
-                build=BuildPlace(sandbox=sandbox, container=container),
+                build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,
             )
@@ -64,6 +71,43 @@ def reproduce(
                 component=component,
                 request=cell.request(),
                 build=BuildPlace(container=container),
+                offline=offline,
+                json=json,
+            )
+        )
+
+
+@task(
+    help=JSON
+    | {
+        "name": "one of recipes/toolchains; all when not given",
+        "platform": "aarch64 or x86_64",
+        "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
+        "lock": "look the packages up anew, and write lockfiles/toolchains",
+        "offline": "use the store alone",
+    },
+    positional=[],
+)
+def toolchain(
+    c: Context,
+    name: str = "",
+    platform: str = PLATFORM,
+    glibc: str = "",
+    lock: bool = False,
+    offline: bool = False,
+    json: bool = False,
+) -> None:
+    """Fetch the compilers that builds for a platform can use, so that no compiler of this host is needed."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.cells.target import Target
+        from ascend_wheelhouse.commands import toolchain as command
+
+        command.main(
+            command.ToolchainOptions(
+                root=root_of(c),
+                name=name,
+                target=Target.named(platform, glibc=glibc),
+                lock=lock,
                 offline=offline,
                 json=json,
             )

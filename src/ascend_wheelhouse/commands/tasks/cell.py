@@ -22,6 +22,7 @@ _HELP = {
     "torch": "torch version, such as 2.8.0",
     "platform": "aarch64 or x86_64",
     "npu": "a3 (default) or 910b",
+    "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
     "cann": "CANN version; the stack's default when not given",
     "sglang": "SGLang version; the stack's when not given",
     "stack": "a stack by its name instead of torch, CANN and SGLang",
@@ -35,6 +36,7 @@ class CellOptions:
     torch: str = "2.8.0"
     platform: str = PLATFORM
     npu: str = NPU
+    glibc: str = ""
     cann: str = ""
     sglang: str = ""
     stack: str = ""
@@ -48,7 +50,7 @@ class CellOptions:
         from ascend_wheelhouse.cells.request import Request
         from ascend_wheelhouse.cells.target import Target
 
-        target = Target.named(self.platform, self.npu)
+        target = Target.named(self.platform, self.npu, self.glibc)
         return Request(torch=self.torch, target=target, cann=self.cann, sglang=self.sglang, stack=self.stack)
 
     def guard(self, *, json: bool) -> AbstractContextManager[None]:

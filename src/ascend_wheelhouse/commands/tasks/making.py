@@ -13,6 +13,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     lock_choice,
     path_of,
     root_of,
+    toolchain_choice,
 )
 
 
@@ -29,6 +30,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "build": "build this component from source (may be repeated)",
         "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
         "container": "build from source in this image; `recipe` for each recipe's own",
+        "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
         "output": "folder that holds the wheelhouses",
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
@@ -48,6 +50,7 @@ def wheelhouse(
     build: list[str] | None = None,
     sandbox: bool = True,
     container: str = "",
+    toolchain: str = "auto",
     output: str = "",
     retry: bool = False,
     audit: bool = True,
@@ -61,7 +64,7 @@ def wheelhouse(
         request = cell.request()
         make = MakeOptions(
             lock=lock_choice(request, exclude_newer, resolver, build, upgrade=upgrade),
-            build=BuildPlace(sandbox=sandbox, container=container),
+            build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
             output=path_of(output) or root_of(c) / "wheelhouse",
             offline=offline,
             audit=audit,

@@ -61,14 +61,17 @@ def audit(
     | {
         "fix": "set what can be set, so that it survives a reboot",
         "emulation": "say instead what running a wheelhouse of the other architecture here takes",
+        "node": "examine this host as a node, although it has no NPU",
     }
 )
-def doctor(_c: Context, fix: bool = False, emulation: bool = False, json: bool = False) -> None:
-    """Examine this host: devices, driver, CANN, system settings; what is found, wanted, and the command."""
+def doctor(
+    _c: Context, fix: bool = False, emulation: bool = False, node: bool = False, json: bool = False
+) -> None:
+    """Say what this host lacks: a build host for making wheelhouses, a node for running them."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import doctor as command
 
-        code = command.main(command.DoctorOptions(fix=fix, emulation=emulation, json=json))
+        code = command.main(command.DoctorOptions(fix=fix, emulation=emulation, node=node, json=json))
     raise SystemExit(code)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from invoke.context import Context
 
@@ -13,7 +13,7 @@ from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.make.options import LockChoice
+    from ascend_wheelhouse.make.options import LockChoice, ToolchainChoice
 
 RESOLVER = "pip-tools"
 JSON = {"json": "machine-readable output"}
@@ -26,6 +26,10 @@ _CI_OFF = {"", "0", "false"}
 
 class MissingOptionError(UsageError):
     """An option that this use of a command cannot do without was not given."""
+
+
+class UnknownToolchainChoiceError(UsageError):
+    """`--toolchain` names no kind of toolchain."""
 
 
 class QuotationError(UsageError):
@@ -57,6 +61,24 @@ def lock_choice(
         resolver=resolver_name(resolver or RESOLVER),
         build=frozenset(filter(None, build or ())),
     )
+
+
+def toolchain_choice(text: str) -> ToolchainChoice:
+    """Return which compilers a build takes.
+
+    Raises:
+        UnknownToolchainChoiceError: There is no such choice.
+    """
+    from ascend_wheelhouse.make.options import ToolchainChoice
+
+    known: tuple[ToolchainChoice, ...] = get_args(ToolchainChoice)
+    choice = next((one for one in known if one == text), None)
+    if choice is None:
+        raise UnknownToolchainChoiceError(
+            f"Unknown choice of a toolchain: {text!r}.",
+            next_step=f"--toolchain {' or --toolchain '.join(known)}",
+        )
+    return choice
 
 
 def path_of(text: str) -> Path | None:

@@ -15,11 +15,14 @@ from ..reading.contents import Contents, read_contents
 from ..talk import Talk
 from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host
+from .readiness import ready
+from .system import install_command
 from .tuning import SETTINGS, apply
 
 _GIB = 1 << 30
 _SHARED_MEMORY = 16 * _GIB
 _ENVIRONMENT_SIZE = 6 * _GIB
+_FOR_SERVING = ("devices", "device managers", "chip", "driver", "cann", "nnal", "c++ compiler")
 
 
 def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
@@ -27,6 +30,7 @@ def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
     cell = contents.cell if contents else {}
     return [
         *cell_findings(host, cell),
+        *ready(host, contents),
         *_devices(host, cell.get("npu", host.chip or "")),
         _governor(host),
         *(_setting(host, name) for name in SETTINGS),
@@ -51,15 +55,15 @@ def _devices(host: Host, chip: str) -> Iterator[HostFinding]:
         wanted=str(wanted) if wanted else "8 (910b) or 16 (a3)",
         level=_judged(host.devices == wanted if wanted else host.devices in DEVICES.values()),
         why="A container sees only the devices that are mapped into it.",
-        command="invoke run-args" if host.chip else "lspci -n -d 19e5:",
+        command="ls -l /dev/davinci*" if host.chip else "lspci -n -d 19e5:",
     )
     yield HostFinding(
         name="device managers",
         found=", ".join(host.managers) or "none",
         wanted="davinci_manager, hisi_hdc",
         level=_judged(len(host.managers) == len(("davinci_manager", "hisi_hdc"))),
-        why="The runtime opens both before the first device.",
-        command="systemctl status davinci_manager; ls -l /dev/davinci_manager /dev/hisi_hdc",
+        why="The runtime opens both before the first device; the driver makes them.",
+        command="ls -l /dev/davinci_manager /dev/hisi_hdc; lsmod | grep -i drv_",
     )
 
 
@@ -96,29 +100,33 @@ def _shared_memory(host: Host) -> HostFinding:
         found=f"{size / _GIB:.1f} GiB" if size is not None else "no /dev/shm",
         wanted=f">= {_SHARED_MEMORY // _GIB} GiB",
         level=_judged((size or 0) >= _SHARED_MEMORY),
-        why="The processes of one server hand tensors over there.",
-        command="sudo mount -o remount,size=16G /dev/shm, or --shm-size=16g for a container",
+        why="The processes of one server hand tensors over there; a container gets its own by --shm-size=16g.",
+        command="sudo mount -o remount,size=16G /dev/shm",
     )
 
 
 def _locked_memory(host: Host) -> HostFinding:
-    limit = host.locked_memory
+    limit, most = host.locked_memory, host.lockable_memory
+    raised = most == -1 and limit != -1
     return HostFinding(
         name="locked memory",
-        found="unlimited" if limit == -1 else f"{(limit or 0) // 1024} KiB",
+        found=_limit(limit) + (f" (a user may raise it to {_limit(most)})" if limit != most else ""),
         wanted="unlimited",
         level=_judged(limit == -1),
-        why="RDMA and the key-value transfer pin their buffers.",
-        command="ulimit -l unlimited; --fix writes it for the next login",
+        why="RDMA and the key-value transfer pin their buffers; --fix sets it for the next login.",
+        command="ulimit -l unlimited" if raised else "sudo python3.11 -I install.py --doctor --fix",
         fix="limits",
     )
 
 
+def _limit(size: int | None) -> str:
+    return "unlimited" if size == -1 else f"{(size or 0) // 1024} KiB"
+
+
 def _memory_layout(host: Host) -> HostFinding:
-    pages = "unknown" if host.huge_pages is None else str(host.huge_pages)
     return HostFinding(
         name="memory layout",
-        found=f"{host.numa_nodes} NUMA node(s), {pages} huge pages",
+        found=f"{host.numa_nodes} NUMA node(s)",
         wanted="as the machine has them",
         level="ok",
         why="Bind each server process to the node of its NPUs.",
@@ -133,7 +141,7 @@ def _firmware(host: Host) -> HostFinding:
         wanted="installed with the driver",
         level=_judged(host.firmware is not None),
         why="Firmware and driver of one release belong together.",
-        command="./Ascend-hdk-*-npu-firmware_*.run --full --quiet",
+        command="sudo sh ./Ascend-hdk-*-npu-firmware_*.run --full --quiet",
     )
 
 
@@ -146,7 +154,7 @@ def _openmp(host: Host) -> Iterator[HostFinding]:
         wanted="loaded before all else (LD_PRELOAD, done by activate)",
         level=_judged(host.openmp is not None),
         why="Loaded late it fails: cannot allocate memory in static TLS block.",
-        command="install the system's libgomp (libgomp1)",
+        command=install_command(host.root, apt="libgomp1", dnf="libgomp"),
     )
 
 
@@ -154,18 +162,32 @@ def report(findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk) 
     """Print findings and changes; return 10 where one refuses, else 0."""
     lines = [finding.line() for finding in findings] + [f"FIXED  {change}" for change in changes]
     facts = {"findings": [finding.as_dict() for finding in findings], "changes": list(changes)}
-    talk.answer("\n".join(lines), facts | {"changed": bool(changes)})
+    lines += ["", verdict(findings)]
+    talk.answer("\n".join(lines), facts | {"changed": bool(changes), "verdict": verdict(findings)})
     return 10 if any(finding.level == "refuse" for finding in findings) else 0
+
+
+def verdict(findings: Sequence[HostFinding]) -> str:
+    """Say in one line what the node can."""
+    refused = [finding.name for finding in findings if finding.level == "refuse"]
+    lacking = [
+        finding.name for finding in findings if finding.level == "warn" and finding.name in _FOR_SERVING
+    ]
+    if refused:
+        return f"This node cannot run the wheelhouse: {', '.join(refused)}."
+    if lacking:
+        return f"This node can be installed on; to serve on NPUs it still takes: {', '.join(lacking)}."
+    return "This node can serve."
 
 
 def check(root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk) -> int:
     """Examine the node below `root`, fix it where asked, and print what was found."""
-    host = read_host(root, ascend)
-    findings = examine(host, contents)
+    wanted = contents.cell.get("cann", "") if contents else ""
+    findings = examine(read_host(root, ascend, wanted=wanted), contents)
     changes: list[str] = []
     if fix:
         changes = apply(root, {finding.fix for finding in findings if finding.fix})
-        findings = examine(read_host(root, ascend), contents)
+        findings = examine(read_host(root, ascend, wanted=wanted), contents)
     return report(findings, changes, talk)
 
 

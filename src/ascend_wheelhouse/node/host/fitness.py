@@ -66,17 +66,21 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
         _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),
-        _chip(host, cell.get("npu", "")),
+        _chip(host, cell),
     ]
 
 
 def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
     pairs = {
-        "machine": (host.machine, "Its wheels hold machine code for one architecture.", ""),
+        "machine": (
+            host.machine,
+            "Its wheels hold machine code for one architecture.",
+            f"use a wheelhouse for {host.machine}",
+        ),
         "python": (
             ".".join(map(str, host.python)),
             "Compiled wheels fit one CPython only.",
-            f"run install.py with python{cell.get('python', '')}",
+            f"python{cell.get('python', '3.11')} -I install.py --doctor",
         ),
     }
     for name, (found, why, command) in pairs.items():
@@ -94,6 +98,7 @@ def _glibc(host: Host, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
         why="The wheels take symbols from that glibc; older systems fail at import.",
+        command=f"use a node whose system has glibc {wanted} or newer",
     )
 
 
@@ -106,7 +111,8 @@ def _toolkit(host: Host, wanted: str) -> HostFinding:
         wanted=wanted or "one of them",
         level="refuse",
         why="Which of them is meant nobody can tell; libraries of two in one process fail without a word of it.",
-        command=f"name the folder of the one that is meant: --ascend {host.ascend}/...",
+        command=f"ls -d {host.ascend}/cann-* {host.ascend}/ascend-toolkit/*; "
+        f"python3.11 -I install.py --doctor --ascend {host.ascend}/cann",
     )
 
 
@@ -122,7 +128,7 @@ def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level=level,
         why="torch_npu loads its libraries; symbols are missing in an older one.",
-        command="install.py --prefix PREFIX --payloads",
+        command="sudo python3.11 -I install.py --prefix /opt/sglang-npu --payloads",
     )
 
 
@@ -133,12 +139,15 @@ def _driver(host: Host) -> HostFinding:
         wanted="installed",
         level="ok" if host.driver else "warn",
         why="Without the driver no NPU is seen; it belongs to the host, not to the wheelhouse.",
-        command="./Ascend-hdk-*-npu-driver_*.run --full --install-for-all --quiet",
+        command="sudo sh ./Ascend-hdk-*-npu-driver_*.run --full --install-for-all --quiet",
     )
 
 
-def _chip(host: Host, wanted: str) -> HostFinding:
+def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
     level: Level = "ok"
+    wanted = cell.get("npu", "")
+    words = {"torch": cell.get("torch", ""), "platform": host.machine, "npu": host.chip or ""}
+    cell_words = " ".join(f"--{name} {value}" for name, value in words.items() if value)
     if host.chip is None:
         level = "warn"
     elif wanted and host.chip != wanted:
@@ -149,22 +158,27 @@ def _chip(host: Host, wanted: str) -> HostFinding:
         wanted=wanted or "any",
         level=level,
         why=f"Kernels are compiled for one chip; a3 has {DEVICES['a3']} devices, 910b {DEVICES['910b']}.",
-        command=f"use a wheelhouse for {host.chip}" if host.chip else "",
+        command=f"invoke wheelhouse {cell_words}" if host.chip else "lspci -n -d 19e5:",
     )
 
 
 def disk_finding(folder: Path, needed: int) -> HostFinding:
     """Compare the free space for this user where an environment will stand with what it takes."""
+    return free_space("disk", folder, needed, "A half-written environment is of no use.", level="refuse")
+
+
+def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level = "warn") -> HostFinding:
+    """Compare the free space for this user below a folder, which may not be there yet, with what a step takes."""
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     return HostFinding(
-        name="disk",
+        name=name,
         found=f"{free / _GIB:.1f} GiB free",
         wanted=f"{needed / _GIB:.1f} GiB",
-        level="ok" if free >= needed else "refuse",
-        why="A half-written environment is of no use.",
-        command=f"free space on the file system of {os.fspath(folder)}",
+        level="ok" if free >= needed else level,
+        why=why,
+        command=f"df -h {os.fspath(folder)}",
     )
 
 

@@ -43,8 +43,10 @@ class Host:
         governors: The scaling governors in use.
         numa_nodes: How many memory nodes.
         huge_pages: Reserved huge pages.
+        transparent_pages: When the kernel makes huge pages by itself: `always`, `madvise` or `never`.
         shared_memory: The size of `/dev/shm`.
         locked_memory: The soft limit; -1 for unlimited.
+        lockable_memory: The hard limit, up to which a user may raise it; -1 for unlimited.
         openmp: `libgomp.so.1` of the system.
     """
 
@@ -64,8 +66,10 @@ class Host:
     governors: tuple[str, ...]
     numa_nodes: int
     huge_pages: int | None
+    transparent_pages: str | None
     shared_memory: int | None
     locked_memory: int | None
+    lockable_memory: int | None
     openmp: str | None
 
     def setting(self, name: str) -> str | None:
@@ -100,8 +104,10 @@ def read_host(root: Path = Path("/"), ascend: str = "", *, wanted: str = "", rec
         governors=_governors(root),
         numa_nodes=len(list((root / "sys/devices/system/node").glob("node[0-9]*"))),
         huge_pages=_huge_pages(root),
+        transparent_pages=_transparent_pages(root),
         shared_memory=_file_system_size(root / "dev/shm"),
-        locked_memory=_locked_memory(root),
+        locked_memory=_locked_memory(root, 0),
+        lockable_memory=_locked_memory(root, 1),
         openmp=_openmp(root),
     )
 
@@ -127,7 +133,7 @@ def governor_files(root: Path) -> list[Path]:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text().strip()
+        return path.read_text(errors="replace").strip()
     except OSError:
         return None
 
@@ -157,8 +163,13 @@ def _governors(root: Path) -> tuple[str, ...]:
 
 
 def _huge_pages(root: Path) -> int | None:
-    found = re.search(r"^HugePages_Total:\s+(\d+)", _text(root / "proc/meminfo") or "", re.MULTILINE)
+    found = re.search(r"^HugePages_Total:\s+([0-9]{1,18})", _text(root / "proc/meminfo") or "", re.MULTILINE)
     return int(found[1]) if found else None
+
+
+def _transparent_pages(root: Path) -> str | None:
+    found = re.search(r"\[(\w+)\]", _text(root / "sys/kernel/mm/transparent_hugepage/enabled") or "")
+    return found[1] if found else None
 
 
 def _file_system_size(folder: Path) -> int | None:
@@ -168,12 +179,14 @@ def _file_system_size(folder: Path) -> int | None:
     return status.f_blocks * status.f_frsize
 
 
-def _locked_memory(root: Path) -> int | None:
+def _locked_memory(root: Path, which: int) -> int | None:
+    """Return the soft limit (0) or the hard one (1)."""
     limits = _text(root / "proc/self/limits") or ""
-    found = re.search(r"^Max locked memory\s+(\S+)", limits, re.MULTILINE)
+    found = re.search(r"^Max locked memory\s+(\S+)\s+(\S+)", limits, re.MULTILINE)
     if not found:
         return None
-    return -1 if found[1] == "unlimited" else int(found[1])
+    text = found[which + 1]
+    return -1 if text == "unlimited" else int(text)
 
 
 def _openmp(root: Path) -> str | None:

@@ -38,6 +38,10 @@ _OF_PYTHON = ("PYTHON", "VIRTUAL_ENV", "BASH_FUNC_")
 _OF_THE_SHELL = frozenset(
     ("_", "SHLVL", "PWD", "OLDPWD", "BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "PS1", "HOME")
 )
+_HOMES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ATB_HOME_PATH")
+_OF_CANN = re.compile(r"cann(-.+)?|ascend-toolkit|latest|nnal|cxx_abi_\d|\d.*")
+"""What CANN's packages call the folders that they make: of a toolkit, of NNAL, of BiSheng's compiler (a version)."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -127,7 +131,11 @@ def check_names(names: Mapping[str, str]) -> None:
     """
     for name in names:
         if not _NAME.fullmatch(name):
-            raise BadVariableError(f"The manifest sets the variable {name!r}, which no shell can have.")
+            raise BadVariableError(
+                f"The manifest sets the variable {name!r}, which no shell can have.",
+                why="The manifest was not written by this tool, or `environment` in recipes/serving is wrong.",
+                next_step="correct `environment` in recipes/serving, and make the wheelhouse again",
+            )
 
 
 def openmp_library(environment: Path) -> Path | None:
@@ -154,15 +162,23 @@ def _without_traces(caller: Mapping[str, str], found: Ascend) -> dict[str, str]:
     base = {
         name: value for name, value in caller.items() if name not in away and not name.startswith(_OF_PYTHON)
     }
-    roots = {found.root, os.path.dirname(caller.get("ASCEND_HOME_PATH", ""))} - {"", "/"}  # noqa: PTH120
     for name in _LISTS:
         if name in base:
-            base[name] = _joined([one for one in _entries(base[name]) if not _is_trace(one, roots)])
+            base[name] = _joined([one for one in _entries(base[name]) if not _is_trace(one, caller, found)])
     return base
 
 
-def _is_trace(entry: str, roots: set[str]) -> bool:
-    return any(_below(entry, root) and not _below(entry, f"{root}/driver") for root in roots)
+def _is_trace(entry: str, caller: Mapping[str, str], found: Ascend) -> bool:
+    """Whether a folder was put onto a path by a script of some CANN that the caller had sourced."""
+    sourced = (caller.get(name, "").rstrip("/") for name in _HOMES)
+    homes = [home for home in sourced if _OF_CANN.fullmatch(os.path.basename(home))]  # noqa: PTH119
+    return _in_parts(entry, found.root) or any(_below(entry, home) for home in homes)
+
+
+def _in_parts(entry: str, root: str) -> bool:
+    """Whether a folder lies in what CANN's packages make below its root, which may hold other things as well."""
+    inner = os.path.normpath(entry).removeprefix(root.rstrip("/") + "/").partition("/")[0]
+    return bool(root) and _below(entry, root) and _OF_CANN.fullmatch(inner) is not None
 
 
 def _below(entry: str, folder: str) -> bool:
@@ -213,17 +229,12 @@ def _require_same(found: Ascend, after: Mapping[str, str]) -> None:
 
 
 def _is_canns(entry: str, found: Ascend) -> bool:
-    """Whether a folder for Python modules lies below CANN, by its name and in truth."""
+    """Whether a folder for Python modules lies in CANN, by its name and in truth."""
     outside = found.outside.rstrip("/")
-    homes = [folder for folder in (found.root, found.toolkit) if folder.strip("/")]
-    real = os.path.realpath(outside + entry)
-    return any(_below(entry, home) for home in homes) and any(
-        _real_below(real, outside + home) for home in homes
-    )
-
-
-def _real_below(real: str, folder: str) -> bool:
-    return _below(real, os.path.realpath(folder))
+    real, root = os.path.realpath(outside + entry), os.path.realpath(outside + found.root)
+    named = _in_parts(entry, found.root) or (bool(found.toolkit) and _below(entry, found.toolkit))
+    home = os.path.realpath(outside + found.toolkit)
+    return named and (_in_parts(real, root) or (bool(found.toolkit) and _below(real, home)))
 
 
 def modules_flags(variables: Mapping[str, str]) -> tuple[str, ...]:

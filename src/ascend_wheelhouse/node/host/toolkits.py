@@ -2,7 +2,7 @@
 
 Up to 8.3 a toolkit stands in `ascend-toolkit/VERSION` (`latest` points at one) and `ascend-toolkit/set_env.sh` sets its
 variables; from 8.5 on it stands in `cann-VERSION` (`cann` points at one) and has its `set_env.sh` inside, while
-`ascend-toolkit` stays as another door to it. Source: Ascend/cann-container-image,
+`ascend-toolkit` stays as another path to it. Source: Ascend/cann-container-image,
 cann/8.3.rc2-a3-ubuntu22.04-py3.11/Dockerfile@b1aaad7 and cann/8.5.0-a3-ubuntu22.04-py3.11/Dockerfile@5a68fc2.
 """
 
@@ -69,10 +69,15 @@ class AscendFolder:
         )
 
 
+def at_home(place: str) -> Path:
+    """Return a path with its `~` replaced; that of an unknown user stays, and is then no folder."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path.expanduser raises
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Return the numbers of a version, a release candidate below its final: 8.3.RC2 < 8.3.0 < 8.5.0."""
     text = re.sub(r"[.-]?RC", ".-1.", version, flags=re.IGNORECASE)
-    return tuple(int(part) for part in re.findall(r"-?\d+", text))
+    return tuple(int(part) for part in re.findall(r"-?[0-9]{1,18}", text))
 
 
 def find(root: Path) -> AscendFolder:
@@ -81,7 +86,7 @@ def find(root: Path) -> AscendFolder:
         outer = root.parent.parent if root.parent.name == "ascend-toolkit" else root.parent
         return AscendFolder(root=outer, toolkits=(_toolkit(root, _inside(root, outer)),))
     found: dict[str, Toolkit] = {}
-    for home, script in _doors(root):
+    for home, script in _settings(root):
         real = os.path.realpath(home)
         if real not in found and (script.is_file() or any(home.glob(_INFO))):
             found[real] = _toolkit(home, script)
@@ -95,7 +100,7 @@ def _is_toolkit(folder: Path) -> bool:
     return named and ((folder / "set_env.sh").is_file() or any(folder.glob(_INFO)))
 
 
-def _doors(root: Path) -> Iterator[tuple[Path, Path]]:
+def _settings(root: Path) -> Iterator[tuple[Path, Path]]:
     for home in (*sorted(root.glob("cann-*")), root / "cann"):
         yield home, home / "set_env.sh"
     latest = root / "ascend-toolkit/latest"
@@ -141,12 +146,12 @@ def search(named: str = "", recorded: str = "", environment: Mapping[str, str] |
     """
     given = os.environ if environment is None else environment
     if asked := named or given.get("ASCEND_ROOT", ""):
-        return find(Path(os.path.abspath(Path(asked).expanduser())))  # noqa: PTH100 - a link's own name stays
+        return find(Path(os.path.abspath(at_home(asked))))  # noqa: PTH100 - a link's own name stays
     sourced = given.get("ASCEND_HOME_PATH", "")
     roots = [Path(recorded)] if recorded else []
     if sourced and _is_toolkit(Path(sourced)):
         roots.append(find(Path(sourced)).root)
-    roots += [Path(USUAL), Path(_PRIVATE).expanduser()]
+    roots += [Path(USUAL), at_home(_PRIVATE)]
     places = [find(root) for root in roots]
     return next((place for place in places if place.toolkits), _bare(places))
 

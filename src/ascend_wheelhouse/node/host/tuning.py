@@ -69,7 +69,7 @@ def apply(root: Path, fixes: Collection[str]) -> list[str]:
 
 
 def _write(path: Path, text: str) -> bool:
-    if path.is_file() and path.read_text().strip() == text.strip():
+    if path.is_file() and path.read_text(errors="replace").strip() == text.strip():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -77,7 +77,7 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _set_now(path: Path, value: str) -> bool:
-    if not path.exists() or path.read_text().strip() == value:
+    if not path.exists() or path.read_text(errors="replace").strip() == value:
         return False
     path.write_text(f"{value}\n")
     return True

@@ -1,6 +1,6 @@
 """The two ways into an environment: `activate`, to be sourced, and `run`, to start one command.
 
-Both ask the installer, which stands in the environment as `install.py`, for the node's variables at the moment they are
+Both ask the installer, which stands in the environment as `install.py`, for the node's variables when they are
 used (`--env`): CANN may come, move or be replaced after the install, and NNAL chooses its C++ ABI by the torch that is
 active. CANN's scripts need bash and break under `set -u`; what is evaluated here suits any POSIX shell.
 """
@@ -37,7 +37,7 @@ exec "$@"
 """
 
 
-def write_doors(env: Path, variables: Mapping[str, str]) -> None:
+def write_entries(env: Path, variables: Mapping[str, str]) -> None:
     """Write `activate`, `run` and the installer that both ask into an environment.
 
     Args:

@@ -66,7 +66,11 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
             check=False,
         )
     except OSError as error:
-        raise InstallCommandFailedError(f"{words[0]} cannot be run: {error.strerror}.") from error
+        raise InstallCommandFailedError(
+            f"{words[0]} cannot be run: {error.strerror}.",
+            why="It is missing, or its file system does not let programs run.",
+            next_step=f"ls -l {words[0]}; mount | grep noexec",
+        ) from error
     with log.open("a") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
     if done.returncode:

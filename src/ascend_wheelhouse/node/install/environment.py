@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import HostUnfitError, UsageError
+from . import receipt_file
+from .receipt_file import RECEIPT
 
-RECEIPT = "receipt.json"
 MARKER = ".sglang-npu-prefix"
 ENTRIES = ("activate", "run")
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
@@ -176,8 +176,9 @@ class Prefix:
 
         Raises:
             NoPreviousError: There is none, or it was removed.
+            BadReceiptError: The receipt that would name it is none.
         """
-        name = json.loads((self.required() / RECEIPT).read_text()).get("previous")
+        name = receipt_file.read(self.required()).get("previous")
         folder = self.envs / str(name)
         if name is None or not (folder / RECEIPT).is_file():
             raise NoPreviousError(

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .. import documents
 from ..errors import HostUnfitError, IntegrityError
 from ..host.cann import look
 from ..host.host import Host
@@ -176,8 +177,8 @@ def _standing(item: Payload, host: Host, notes: Mapping[str, object]) -> str:
 def read_notes(ascend: Path) -> dict[str, object]:
     """Return what earlier runs installed, by digest."""
     try:
-        notes: dict[str, object] = json.loads((ascend / NOTES).read_text())
-    except (OSError, ValueError):
+        notes: dict[str, object] = documents.read((ascend / NOTES).read_bytes(), {})
+    except (OSError, documents.UnsoundError):
         return {}
     return notes
 

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import documents
 from ..errors import IntegrityError, UsageError
 from ..reading.contents import Contents
 from .receipt import canonical, claims, digests, distributions, site_packages
@@ -69,8 +70,12 @@ def _step(env: Path, step: dict[str, str]) -> list[str]:
 
 def _symlink(site: Path, path: str, pattern: str) -> list[str]:
     for text in (path, pattern):
-        if Path(text).is_absolute() or ".." in text.split("/"):
-            raise UnknownActionError(f"The step's path {text!r} leaves the environment.")
+        if not documents.path(text) or "**" in text:
+            raise UnknownActionError(
+                f"The step's path {text!r} leaves the environment, or is none.",
+                why="The manifest was not written by this tool, or its recipe is wrong.",
+                next_step="correct `post_install` in the recipe, and make the wheelhouse again",
+            )
     targets = sorted(site.glob(pattern))
     if not targets:
         return []

@@ -20,18 +20,19 @@ import os
 import platform
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import HostUnfitError, UnexpectedError, UsageError, WheelhouseError
-from ..host import fitness
+from .. import last_line
+from ..errors import UsageError, WheelhouseError
+from ..given import require_sound
+from ..host import fitness, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
-from ..reading.contents import Contents
+from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
@@ -39,6 +40,7 @@ from .environment import Prefix
 from .post_install import finish
 
 _SPARE = 1 << 28
+_UNTOUCHED = "The environment in use was not touched."
 _UMASK = 0o022
 _INTERRUPTED = 130
 _UNPACKED = 5
@@ -99,34 +101,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:
+        require_sound(options)
         return _act(options, talk)
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(_unfit(error))
+        return talk.fail(last_line.unfit(error, _UNTOUCHED))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
-        return talk.fail(_fault(error))
+        return talk.fail(last_line.fault(error, "installer", _UNTOUCHED))
     except KeyboardInterrupt:
         talk.say("stopped; what is in use was not touched")
         return _INTERRUPTED
-
-
-def _fault(error: Exception) -> UnexpectedError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return UnexpectedError(
-        f"The installer failed in a way that it should not: {type(error).__name__}: {error} "
-        f"(at {Path(frame.filename).name}:{frame.lineno}).",
-        why="It is a fault of the installer, or of a file below the prefix. The environment in use was not touched.",
-        next_step="report this text and the command; `--check` examines the prefix",
-    )
-
-
-def _unfit(error: OSError) -> HostUnfitError:
-    return HostUnfitError(
-        f"{error.filename or 'A file'}: {error.strerror}.",
-        why="The environment in use was not touched.",
-        next_step="fix that and run the same command again",
-    )
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -158,12 +143,19 @@ def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
 
 
 def _doctor(options: argparse.Namespace, talk: Talk) -> int:
+    contents: Contents | None
     try:
         contents = open_supply(options.bundle, options.base).contents
     except UsageError:
-        contents = None
+        contents = _installed(options)
     doctor = importlib.import_module("..host.doctor", __package__)
     return int(doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk))
+
+
+def _installed(options: argparse.Namespace) -> Contents | None:
+    """Return what the environment below the prefix was made from, if one was named and is there."""
+    active = Prefix(root=options.prefix.absolute()).active() if options.prefix else None
+    return read_contents((active / MANIFEST).read_bytes()) if active else None
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
@@ -208,7 +200,7 @@ def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: st
     brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
     if options.payloads and python_archive.find(contents):
         brought.add("python")
-    unpacked = sum(file.size for file in supply.packed(["tools", *_rooms(options)]))
+    unpacked = sum(file.size for file in supply.packed(["tools", *_folders(options)]))
     findings = _findings(contents, host, prefix, unpacked)
     findings = [finding for finding in findings if finding.name not in brought]
     fitness.require_fit(findings)
@@ -231,7 +223,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     with ThreadPoolExecutor() as pool:
         tools = supply.unpack(prefix.work, ["tools"]) / "tools"
         chosen = pool.submit(wheels.choose, tools, prefix.work, prefix.log, prefer=options.installer)
-        folder = supply.unpack(prefix.work, _rooms(options))
+        folder = supply.unpack(prefix.work, _folders(options))
         wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
     tool = chosen.result()
     tool.sync(env, folder / contents.requirements, folder / "wheels")
@@ -248,7 +240,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
         log=prefix.log,
         talk=talk,
     )
-    activate.write_doors(env, contents.environment)
+    activate.write_entries(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
     record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
     seconds = round(time.monotonic() - talk.started, 1)
@@ -259,10 +251,10 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
 def _place(options: argparse.Namespace, job: Job) -> str:
     """Return the folder of CANN as it is to be found again: one toolkit's own where that one was named."""
     named = options.ascend or os.environ.get("ASCEND_ROOT", "")
-    return str(Path(named).expanduser().absolute()) if named else str(job.host.ascend)
+    return str(toolkits.at_home(named).absolute()) if named else str(job.host.ascend)
 
 
-def _rooms(options: argparse.Namespace) -> list[str]:
+def _folders(options: argparse.Namespace) -> list[str]:
     """Return the folders of the wheelhouse, besides its tools, that this install takes something from."""
     asked = {"payloads": options.payloads, "simple": options.offline_index}
     return ["", "wheels", *(name for name, wanted in asked.items() if wanted)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import zlib
 from pathlib import Path
 
 from ..errors import IntegrityError
@@ -31,9 +32,16 @@ def unpack(archive: Path, digest: str, prefix: Path) -> str:
         fresh = folder.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        with tarfile.open(archive) as tar:
-            tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
-            tar.extractall(fresh)  # noqa: S202 - its digest stands in the signed manifest
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+                tar.extractall(fresh)  # noqa: S202 - its digest stands in the signed manifest
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise BadPythonArchiveError(
+                f"{archive.name} cannot be unpacked: {error}.",
+                why="It was damaged before the bundle was made, or is no archive of CPython.",
+                next_step="vendor an install_only archive of CPython 3.11",
+            ) from error
         fresh.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/python3"))), None)
     if found is None:

@@ -17,11 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from ..errors import IntegrityError
-from .environment import RECEIPT
+from .receipt_file import RECEIPT, BadReceiptError, read
+
+__all__ = ["BadReceiptError", "read"]  # of the file alone
 
 
 class EnvironmentChangedError(IntegrityError):
@@ -145,39 +146,9 @@ def write(env: Path, facts: Mapping[str, Any]) -> Path:
     return path
 
 
-class BadReceiptError(IntegrityError):
-    """An environment's receipt is missing, or not one."""
-
-
-def read(env: Path) -> dict[str, Any]:
-    """Read an environment's receipt.
-
-    Raises:
-        BadReceiptError: It is missing, or not as `write` wrote it.
-    """
-    try:
-        facts = json.loads((env / RECEIPT).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _bad_receipt(env, str(error)) from error
-    if not isinstance(facts, dict) or type(facts.get("serial", 0)) not in (int, NoneType):
-        raise _bad_receipt(env, "it is no object, or its serial is no number")
-    files = facts.get("files", {})
-    if not isinstance(files, dict) or not all(isinstance(one, str) for one in files.values()):
-        raise _bad_receipt(env, "its list of files is none")
-    return {"files": {}, "stack": "an unnamed stack", **facts}
-
-
 def recorded(env: Path) -> dict[str, Any]:
     """Return what an environment's receipt records, or nothing where it has none yet."""
     return read(env) if (env / RECEIPT).is_file() else {}
-
-
-def _bad_receipt(env: Path, fault: str) -> BadReceiptError:
-    return BadReceiptError(
-        f"{env / RECEIPT} is not a receipt: {fault}.",
-        why="The file was changed or damaged, so that nothing can be said of this environment.",
-        next_step="install.py --uninstall, then install again; or --rollback to the environment before",
-    )
 
 
 def compare(env: Path) -> Difference:

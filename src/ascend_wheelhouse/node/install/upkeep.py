@@ -30,8 +30,8 @@ def rollback(prefix: Prefix, talk: Talk) -> int:
     prefix.required()
     with prefix.locked():
         env = prefix.previous()
+        stack = receipt.read(env)["stack"]
         prefix.switch(env)
-    stack = receipt.read(env)["stack"]
     talk.answer(f"went back to {env} ({stack})", {"changed": True, "environment": str(env), "stack": stack})
     return 0
 

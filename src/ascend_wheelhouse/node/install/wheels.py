@@ -10,16 +10,21 @@ from __future__ import annotations
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import HostUnfitError
+from ..errors import HostUnfitError, IntegrityError
 from ..reading.contents import Entry
 from .command import clean_environment, run
 
 _EXECUTABLE = 0o755
 _APART = ("-P", "-m")  # the folder that a person happens to stand in is no place to import from
+
+
+class BadToolError(IntegrityError):
+    """The wheelhouse's own uv is not in its wheel."""
 
 
 class NoInstallerError(HostUnfitError):
@@ -118,10 +123,17 @@ def choose(tools: Path, work: Path, log: Path, *, prefer: str = "uv") -> Install
 
 def _unpack_uv(wheel: Path, work: Path) -> Path:
     program = work / "uv"
-    with zipfile.ZipFile(wheel) as archive:
-        member = next(name for name in archive.namelist() if name.endswith(".data/scripts/uv"))
-        with archive.open(member) as source, program.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            member = next((name for name in archive.namelist() if name.endswith(".data/scripts/uv")), "")
+            with archive.open(member) as source, program.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
+        raise BadToolError(
+            f"{wheel.name} holds no uv that can be unpacked: {error}.",
+            why="It was damaged before the bundle was made, or is another wheel.",
+            next_step="--installer pip, or ask the maker of the bundle for a new one",
+        ) from error
     program.chmod(_EXECUTABLE)
     return program
 
@@ -129,12 +141,3 @@ def _unpack_uv(wheel: Path, work: Path) -> Path:
 def create_environment(python: str, env: Path, log: Path) -> None:
     """Make an empty virtual environment at its final place, without pip: ensurepip may be missing here."""
     run([python, "-I", "-m", "venv", "--without-pip", env], log=log)
-
-
-def unpacked_size(wheels: Sequence[Path]) -> int:
-    """Return how many bytes the wheels take once they are unpacked."""
-    total = 0
-    for wheel in wheels:
-        with zipfile.ZipFile(wheel) as archive:
-            total += sum(info.file_size for info in archive.infolist())
-    return total

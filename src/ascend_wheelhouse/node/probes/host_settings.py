@@ -9,9 +9,8 @@ from .api import Context, Outcome, ProbeFailedError
 
 def run(context: Context) -> Outcome:
     """Read the machine's settings and judge them."""
-    findings = [
-        one for one in examine(read_host()) if context.options.get("npu") or one.name not in _DEVICE_ONLY
-    ]
+    host = read_host(ascend=context.option("ascend"), wanted=str(context.cell.get("cann", "")))
+    findings = [one for one in examine(host) if context.options.get("npu") or one.name not in _DEVICE_ONLY]
     refused = [one for one in findings if one.level == "refuse"]
     figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
     if refused and context.options.get("npu"):
@@ -20,5 +19,7 @@ def run(context: Context) -> Outcome:
     return Outcome(evidence="; ".join(advice) if advice else "all as the guide asks", figures=figures)
 
 
-_DEVICE_ONLY = frozenset({"devices", "device managers", "driver", "firmware", "chip", "cann", "nnal"})
+_DEVICE_ONLY = frozenset(
+    {"devices", "device managers", "driver", "firmware", "chip", "cann", "nnal", "c++ compiler"}
+)
 """Findings that say nothing on a machine that has no NPU."""

@@ -7,14 +7,82 @@ set of versions that were made to fit each other and that the node is compared w
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
+from .. import documents
 from ..errors import IntegrityError
 
 SCHEMA = 1
+NAME = "manifest.json"
+_LONGEST_PATTERN = 500
+_TEXT = (str, NoneType)
+
+
+def platform(value: object) -> bool:
+    """A machine's name, such as `aarch64`."""
+    return isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+", value) is not None
+
+
+def pattern(value: object) -> bool:
+    """A regular expression for the name of a file."""
+    try:
+        return isinstance(value, str) and len(value) <= _LONGEST_PATTERN and bool(re.compile(value))
+    except (re.error, OverflowError, RecursionError):
+        return False
+
+
+def folder(value: object) -> bool:
+    """A folder below another, or an empty text for that one itself."""
+    return value == "" or documents.path(value)
+
+
+FILE = {
+    "path": documents.path,
+    "size": documents.size,
+    "sha256": documents.sha256,
+    "kind": str,
+    "name?": _TEXT,
+    "version?": _TEXT,
+    "component?": _TEXT,
+    "origin?": _TEXT,
+    "note?": _TEXT,
+}
+_PACKAGE = {
+    "component": documents.name,
+    "names": [{"pattern": pattern, "npu": str}],
+    "order": int,
+    "flags": [documents.name],
+    "for_all": bool,
+    "of_cann": bool,
+    "into": folder,
+}
+SHAPE = {
+    "schema": int,
+    "stack": documents.file_name,
+    "platform": platform,
+    "serial?": (documents.size, NoneType),
+    "cell": {...: str},
+    "files": [FILE],
+    "pending?": [{"component": str, "reason": str, "supply": str}],
+    "post_install?": [{"component": str, "action": str, "path": str, "target": str, "why?": str}],
+    "packages?": [_PACKAGE],
+    "node?": {"hdk?": [str], "python?": [str], "source?": str},
+    "serving?": {
+        "environment?": {...: str},
+        "known_failures?": {...: str},
+        "topologies?": {
+            ...: {"arguments?": [str], "environment?": {...: str}, "unset?": [str], "source?": str}
+        },
+        "pairs?": {...: {"prefill": str, "decode": str, "router": str}},
+    },
+}
+"""What every reader of a `manifest.json` may rely on."""
+WHOLE = SHAPE | {"complete": bool, "derived": bool, "notes": [str], "pending": SHAPE["pending?"]}
+"""What a finished wheelhouse holds."""
 
 
 class ManifestError(IntegrityError):
@@ -49,6 +117,8 @@ class Contents:
         post_install: What the recipes ask for after the wheels are in.
         packages: The kinds of `.run` packages: names upstream, and how each is installed.
         environment: Variables that the server wants.
+        node: What is stated of the node: lines of driver releases (`hdk`), requirements of CANN's own Python tools
+            (`python`), and where that stands (`source`).
     """
 
     digest: str
@@ -61,6 +131,7 @@ class Contents:
     post_install: tuple[Mapping[str, str], ...] = ()
     packages: tuple[Mapping[str, Any], ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    node: Mapping[str, Any] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         """Return the files of one kind, in the manifest's order."""
@@ -79,16 +150,16 @@ def read_contents(data: bytes) -> Contents:
         ManifestError: They are not JSON, of another schema, or lack a field.
     """
     try:
-        raw = json.loads(data)
+        raw = documents.read(data, {"schema": int})
         if raw["schema"] != SCHEMA:
             raise ManifestError(
                 f"The manifest has schema {raw['schema']}; this installer knows {SCHEMA}.",
                 next_step="use the install.py that came with the wheelhouse",
             )
-        return _contents(raw, hashlib.sha256(data).hexdigest())
-    except (ValueError, KeyError, TypeError) as error:
+        return _contents(documents.read(data, SHAPE), hashlib.sha256(data).hexdigest())
+    except documents.UnsoundError as error:
         raise ManifestError(
-            f"manifest.json cannot be read: {error!r}.", next_step="copy the wheelhouse again"
+            f"manifest.json cannot be read: {error}.", next_step="copy the wheelhouse again"
         ) from error
 
 
@@ -98,19 +169,20 @@ def _contents(raw: Mapping[str, Any], digest: str) -> Contents:
         stack=raw["stack"],
         platform=raw["platform"],
         serial=raw.get("serial"),
-        cell={str(key): str(value) for key, value in raw["cell"].items()},
+        cell=raw["cell"],
         files=tuple(_entry(item) for item in raw["files"]),
         pending=tuple(raw.get("pending", ())),
         post_install=tuple(raw.get("post_install", ())),
         packages=tuple(raw.get("packages", ())),
-        environment={key: str(value) for key, value in raw.get("serving", {}).get("environment", {}).items()},
+        environment=raw.get("serving", {}).get("environment", {}),
+        node=dict(raw.get("node", {})),
     )
 
 
 def _entry(item: Mapping[str, Any]) -> Entry:
     return Entry(
         path=item["path"],
-        size=int(item["size"]),
+        size=item["size"],
         sha256=item["sha256"],
         kind=item["kind"],
         name=item.get("name") or "",

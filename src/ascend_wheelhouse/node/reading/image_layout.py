@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from .. import layout
+from .. import documents, layout
 from .sources import PartedFile, Region, refuse_extra, tree
 from .strict import damaged, read_object
 
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _LARGEST = 1 << 24
+_MANIFEST = {"config": {}, "layers": [{"annotations?": ({...: str}, NoneType)}]}
 
 
 def image_regions(folder: Path) -> dict[str, Region]:
@@ -26,20 +28,17 @@ def image_regions(folder: Path) -> dict[str, Region]:
         IntegrityError: The layout is unfinished, holds another thing, or titles are hostile or not unique.
     """
     present = tree(folder)
-    index = _read(folder / "index.json")
-    manifests = index.get("manifests")
-    if not isinstance(manifests, list) or len(manifests) != 1:
+    manifests = _read(folder / "index.json", {"manifests": [{}]})["manifests"]
+    if len(manifests) != 1:
         raise damaged(f"the image layout {folder.name} does not hold one bundle")
     regions: dict[str, Region] = {}
-    document = _read(_blob(folder, manifests[0]))
-    layers = document.get("layers")
-    if not isinstance(layers, list):
-        raise damaged(f"the manifest of the image layout {folder.name} has no list of layers")
-    named = {_name(_blob(folder, one)) for one in (manifests[0], document.get("config"), *layers)}
+    document = _read(_blob(folder, manifests[0]), _MANIFEST)
+    layers = document["layers"]
+    named = {_name(_blob(folder, one)) for one in (manifests[0], document["config"], *layers)}
     refuse_extra(folder, present - named - {"oci-layout", "index.json", "blobs/", "blobs/sha256/"})
     for layer in layers:
-        path = (layer.get("annotations") or {}).get(_TITLE) if isinstance(layer, dict) else None
-        if not isinstance(path, str) or path in regions:
+        path = (layer.get("annotations") or {}).get(_TITLE)
+        if path is None or path in regions:
             raise damaged(f"a layer of {folder.name} has no title, or one that another has")
         layout.check_path(path)
         file = PartedFile([_blob(folder, layer)])
@@ -60,7 +59,10 @@ def _name(blob: Path) -> str:
     return f"blobs/sha256/{blob.name}"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, shape: object) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > _LARGEST:
         raise damaged(f"{path.name} of the image layout is missing or too large: it was not finished")
-    return read_object(path.read_bytes(), path.name)
+    document = read_object(path.read_bytes(), path.name)
+    if fault := documents.fault(document, shape):
+        raise damaged(f"{path.name} of the image layout: {fault}")
+    return document

@@ -41,20 +41,36 @@ class Opened:
     """The parts of a bundle, unproven.
 
     Args:
+        head: The small files at its front, by name.
+        manifest: The first of them, parsed.
+        delta: What a delta says of its base; None for a whole bundle.
         regions: The files that it carries itself.
         folder: The folder in which they lie under their own paths; None for a file, parts or an image layout.
             This is the one place where the form of a bundle is decided.
         check_layout: Proves that nothing else is there.
     """
 
+    head: Mapping[str, bytes]
     manifest: dict[str, Any]
-    manifest_bytes: bytes
-    signature: bytes | None
-    provenance: bytes | None
     delta: dict[str, Any] | None
     regions: Mapping[str, Region]
     folder: Path | None
     check_layout: Callable[[], None]
+
+    @property
+    def manifest_bytes(self) -> bytes:
+        """The bytes that were signed."""
+        return self.head[layout.MANIFEST]
+
+    @property
+    def signature(self) -> bytes | None:
+        """The signature of the manifest, if there is one."""
+        return self.head.get(layout.SIGNATURE)
+
+    @property
+    def provenance(self) -> bytes | None:
+        """The provenance, if there is one."""
+        return self.head.get(layout.PROVENANCE)
 
 
 def open_contents(path: Path | Sequence[Path]) -> Opened:
@@ -67,7 +83,9 @@ def open_contents(path: Path | Sequence[Path]) -> Opened:
     if isinstance(path, Path) and path.is_dir():
         return _open_folder(path)
     return _open_tar(
-        PartedFile(find_parts(path) if isinstance(path, Path) else [part.resolve() for part in path])
+        PartedFile(
+            find_parts(path) if isinstance(path, Path) else [Path(os.path.realpath(part)) for part in path]
+        )
     )
 
 
@@ -88,10 +106,8 @@ def _open_tar(file: PartedFile) -> Opened:
     head[layout.SUMS] = layout.sums(manifest["files"])
     plan = list(_plan(file, head, manifest, delta))
     return Opened(
+        head=head,
         manifest=manifest,
-        manifest_bytes=head[layout.MANIFEST],
-        signature=head.get(layout.SIGNATURE),
-        provenance=head.get(layout.PROVENANCE),
         delta=delta,
         regions={name: region for name, region in plan if name not in layout.RESERVED},
         folder=None,
@@ -165,17 +181,15 @@ def _unexpected(path: str, block: bytes) -> BundleDamagedError:
 def _open_folder(folder: Path) -> Opened:
     is_layout = _is_image(folder)
     regions = image_regions(folder) if is_layout else folder_regions(folder)
-    head = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
+    head: dict[str, bytes] = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
     if layout.MANIFEST not in head:
         raise damaged(f"{folder} holds no {layout.MANIFEST}: it is no wheelhouse")
     manifest = read_manifest(head[layout.MANIFEST])
     delta = read_delta(head[layout.DELTA], manifest) if layout.DELTA in head else None
     names = {entry["path"] for entry in manifest["files"]}
     return Opened(
+        head=head,
         manifest=manifest,
-        manifest_bytes=head[layout.MANIFEST],
-        signature=head.get(layout.SIGNATURE),
-        provenance=head.get(layout.PROVENANCE),
         delta=delta,
         regions={path: region for path, region in regions.items() if path in names},
         folder=None if is_layout else folder.absolute(),

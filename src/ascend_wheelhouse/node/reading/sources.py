@@ -126,7 +126,7 @@ def find_parts(path: Path) -> list[Path]:
         BundleMissingError: There is none.
         BundleDamagedError: A part is missing between others.
     """
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # Path.resolve raises RuntimeError for a link to itself
     if path.is_file():
         match = _PART.fullmatch(path.name)
         if match is None:

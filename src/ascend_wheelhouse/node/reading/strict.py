@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from .. import layout
+from .. import documents, layout
 from ..trust import sshsig
+from .contents import SHAPE
 from .sources import BundleDamagedError
 
 _LARGEST_FILE = 1 << 40
@@ -25,8 +25,10 @@ def read_manifest(text: bytes) -> dict[str, Any]:
     files = manifest.get("files")
     if manifest.get("schema") != 1 or not isinstance(files, list) or not all(map(_is_entry, files)):
         raise damaged(f"{layout.MANIFEST} is not of schema 1, or has a file without path, size or sha256")
-    if type(manifest.get("serial", 0)) is not int:
+    if not documents.size(manifest.get("serial", 0)):
         raise damaged(f"{layout.MANIFEST} has a serial that is no number")
+    if fault := documents.fault(manifest, SHAPE):
+        raise damaged(f"{layout.MANIFEST}: {fault}")
     paths = [entry["path"] for entry in files]
     for path in paths:
         layout.check_path(path)
@@ -64,18 +66,12 @@ def read_object(text: bytes, name: str) -> dict[str, Any]:
         IntegrityError: It is not one.
     """
     try:
-        document = json.loads(text, object_pairs_hook=_no_key_twice)
-    except (ValueError, RecursionError) as error:
-        raise damaged(f"{name} is not sound JSON ({error})") from error
+        document = documents.parse(text)
+    except documents.UnsoundError as error:
+        raise damaged(f"{name} is {error}") from error
     if not isinstance(document, dict):
         raise damaged(f"{name} is not a JSON object")
     return document
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) != len(pairs):
-        raise ValueError("a key appears twice")
-    return dict(pairs)
 
 
 def damaged(what: str) -> BundleDamagedError:

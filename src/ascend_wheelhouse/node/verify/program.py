@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
+import os
 import platform
 import shutil
 import subprocess
@@ -17,17 +17,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import supervise
+from .. import documents, last_line, supervise
 from ..errors import UsageError, WheelhouseError
+from ..given import require_sound
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
 from ..probes import CATALOGUE
+from ..reading import contents
 from ..scratch import scratch
 from ..talk import Talk
 from . import runner, settings, several_nodes
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
+
+_UNTOUCHED = "The environment that was to be proven was not changed."
+
+
+class NoEnvironmentError(UsageError):
+    """What was named is no environment."""
 
 
 class NoManifestError(UsageError):
@@ -70,13 +78,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     talk = Talk(as_json=given.json)
     supervise.leave_cleanly()
     try:
+        require_sound(given)
         return _verify(given, talk)
     except WheelhouseError as error:
         return talk.fail(error)
+    except OSError as error:
+        return talk.fail(last_line.unfit(error, _UNTOUCHED))
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
+        return talk.fail(last_line.fault(error, "verification", _UNTOUCHED))
 
 
 def _verify(given: argparse.Namespace, talk: Talk) -> int:
-    environment = (given.environment or Prefix(root=given.prefix.absolute()).required()).resolve()
+    environment = _environment(given)
     written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
     with scratch(prefix="av-stubs-") as folder:
@@ -95,6 +108,19 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     return report.exit_code
 
 
+def _environment(given: argparse.Namespace) -> Path:
+    """Return the environment that was named, or the one in use below the prefix."""
+    named: Path = given.environment or Prefix(root=given.prefix.absolute()).required()
+    environment = Path(os.path.realpath(named))  # Path.resolve raises RuntimeError for a link to itself
+    if not (environment / "lib").is_dir():
+        raise NoEnvironmentError(
+            f"{named} is no environment.",
+            why="The path was mistyped, or an install into it was never finished.",
+            next_step="--environment with the folder of an environment, or --prefix with the one of its install",
+        )
+    return environment
+
+
 def read_manifest(path: Path) -> Mapping[str, Any]:
     """Read a wheelhouse's manifest.
 
@@ -102,12 +128,11 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
         NoManifestError: There is none, or it is not one.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found["files"], list) and isinstance(found["cell"], dict):
-            return found
-        why = "it lacks the parts that a manifest has"
-    except (OSError, ValueError, KeyError) as error:
-        why = f"{type(error).__name__}: {error}"
+        found: Mapping[str, Any] = documents.read(path.read_bytes(), contents.SHAPE)
+    except (OSError, documents.UnsoundError) as error:
+        why = str(error)
+    else:
+        return found
     raise NoManifestError(
         f"{path} cannot be read as a wheelhouse's manifest.",
         why=why,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from .. import documents
 from ..host.software import NO_EVIDENCE, WORDS
 
 Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of-memory", "known"]
@@ -20,6 +21,36 @@ SCHEMA = 1
 EXIT_DONE, EXIT_FAILED = 0, 9
 _GOOD = ("passed", "skipped", "known")
 _EVIDENCE_WIDTH = 96
+_PARTS = ("wheelhouse", "cell", "host", "conditions")
+
+
+def schema_read(value: object) -> bool:
+    """The schema that is read here."""
+    return type(value) is int and value == SCHEMA
+
+
+def verdict(value: object) -> bool:
+    """One of the words that end a probe."""
+    return isinstance(value, str) and value in get_args(Verdict)
+
+
+_RESULT = {
+    "probe": str,
+    "verdict": verdict,
+    "seconds": (int, float),
+    "evidence": str,
+    "detail?": str,
+    "figures?": {},
+    "markers": [str],
+}
+_SHAPE = {
+    "schema": schema_read,
+    "wheelhouse": {...: str},
+    "cell": {},
+    "host": {},
+    "conditions": {},
+    "results": [_RESULT],
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,15 +139,15 @@ def read_report(path: Path) -> Report:
     Raises:
         ValueError: It is not one, or of another schema.
     """
-    found = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise ValueError(f"{path} is not a verify report of schema {SCHEMA}")
     try:
-        results = tuple(Result(**{**one, "markers": tuple(one["markers"])}) for one in found["results"])
-        named = {name: found[name] for name in ("wheelhouse", "cell", "host", "conditions")}
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} lacks a part of a verify report: {error}") from error
-    return Report(**named, results=results)
+        data = path.read_bytes()
+        found = documents.read(data, _SHAPE)
+    except documents.UnsoundError as error:
+        raise ValueError(f"{path} is not a verify report of schema {SCHEMA}: {error}") from error
+    names = {item.name for item in fields(Result)}
+    rows = [{key: value for key, value in one.items() if key in names} for one in found["results"]]
+    results = tuple(Result(**{**row, "markers": tuple(row["markers"])}) for row in rows)
+    return Report(**{name: found[name] for name in _PARTS}, results=results)
 
 
 def table(results: Sequence[Result]) -> str:

@@ -14,11 +14,12 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import place, supervise
+from .. import documents, place, supervise
 from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
@@ -181,10 +182,15 @@ def _as_activated(setting: Setting) -> dict[str, str]:
     return {**kept, **made.variables}
 
 
+def _said(answer: Path) -> Iterator[dict[str, Any]]:
+    """Yield what a probe's process wrote line by line; one that was killed may have cut its last line short."""
+    for line in answer.read_bytes().splitlines():
+        with suppress(documents.UnsoundError):
+            yield documents.read(line, {})
+
+
 def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path) -> Result:
-    lines = [
-        json.loads(line) for line in answer.read_text(encoding="utf-8").splitlines() if line.endswith("}")
-    ]
+    lines = list(_said(answer))
     said = lines[-1] if lines and "verdict" in lines[-1] else {}
     doing = next((line["doing"] for line in reversed(lines) if "doing" in line), "start")
     verdict, evidence = _verdict(said, ended, doing, probe, setting)

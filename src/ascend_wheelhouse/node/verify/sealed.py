@@ -62,7 +62,7 @@ class NativeLauncher:
         return str(path)
 
     def command(self, words: Sequence[str], environment: Mapping[str, str], *, network: bool) -> list[str]:
-        """Return the words, sealed unless the network is wanted; the caller hands over the environment."""
+        """Return the words, sealed unless the network is wanted; the caller passes the environment."""
         del environment
         if network or not self.sealed:
             return list(words)

@@ -1,0 +1,98 @@
+"""Which toolchain of ours fits a build on this builder, and whether it can be used here at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import Version
+
+from ascend_wheelhouse.base import qemu
+from ascend_wheelhouse.build.rooted import Rooted
+from ascend_wheelhouse.build.target_root import lay_root
+from ascend_wheelhouse.build.toolchain import ToolchainUnfitError
+from ascend_wheelhouse.cells.spec import BuildSpec
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe
+from ascend_wheelhouse.locks.toolchain_lock import ToolchainLock, read_toolchain
+from ascend_wheelhouse.store.store import Store
+
+_HAS = frozenset({"gcc", "glibc", "binutils", "cmake", "make", "ninja"})
+Bring = Callable[[ToolchainLock], None]
+
+
+def _not_brought(_lock: ToolchainLock) -> None:
+    """Ask no origin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnToolchains:
+    """The toolchains of a project folder.
+
+    Args:
+        recipes: What there is.
+        lockfiles: Where their locks are.
+        store: Where their packages are.
+        host: This builder's machine.
+        bring: Has a toolchain's packages in the store, where origins may be asked.
+    """
+
+    recipes: tuple[ToolchainRecipe, ...]
+    lockfiles: Path
+    store: Store
+    host: str
+    bring: Bring = _not_brought
+
+    def rooted(self, spec: BuildSpec, target: Target) -> Rooted:
+        """Return the sandbox of the toolchain that a build asks for.
+
+        Raises:
+            ToolchainUnfitError: None fits, or what fits cannot be used here; the text tells everything that is missing.
+        """
+        chosen = self.choose(spec, target)
+        problems = list(self._problems(spec, chosen, target))
+        lock = read_toolchain(self.lockfiles, chosen.name) if chosen else None
+        if chosen and lock is None:
+            problems.append(f"the toolchain {chosen.name} is not locked")
+        if lock and not problems:
+            self.bring(lock)
+            missing = [file.filename for file in lock.files if not self.store.has(file.sha256)]
+            if missing:
+                problems.append(f"{len(missing)} packages of {lock.name} are not in the store")
+        if problems or lock is None:
+            raise ToolchainUnfitError(
+                f"No toolchain of ours builds this for {target.manylinux} on {self.host}: {'; '.join(problems)}.",
+                next_step=self._next(chosen, lock, target),
+            )
+        return Rooted(root=lay_root(lock, target.glibc, self.store))
+
+    def choose(self, spec: BuildSpec, target: Target) -> ToolchainFor | None:
+        """Return the newest toolchain within a build's bounds that has a C library for the target; else None."""
+        fit = [
+            one
+            for one in self.recipes
+            if one.fits(spec.toolchain.get("gcc", "")) and one.sysroot(target.glibc)
+        ]
+        newest = max(fit, key=lambda one: Version(one.gcc), default=None)
+        return ToolchainFor(recipe=newest, host=self.host, target=target) if newest else None
+
+    def _problems(self, spec: BuildSpec, chosen: ToolchainFor | None, target: Target) -> Iterator[str]:
+        if chosen is None:
+            there = ", ".join(f"{one.name} ({one.gcc})" for one in self.recipes) or "none"
+            floor = ".".join(map(str, target.glibc))
+            yield f"gcc {spec.toolchain.get('gcc', '')} for glibc {floor} wanted, there is {there}"
+        yield from (f"{name} {bound} wanted" for name, bound in spec.toolchain.items() if name not in _HAS)
+        if chosen and chosen.foreign:
+            if not qemu.qemu(target.machine):
+                yield f"qemu-{target.machine}-static is not installed"
+            elif said := qemu.refusal(target.machine):
+                yield f"binfmt_misc: {said}"
+
+    def _next(self, chosen: ToolchainFor | None, lock: ToolchainLock | None, target: Target) -> str:
+        if chosen is None:
+            return "build in the recipe's image with --container"
+        if chosen.foreign and not qemu.qemu(target.machine):
+            return "apt install qemu-user-static"
+        command = f"invoke toolchain --name {chosen.recipe.name} --platform {target.machine}"
+        return command if lock else f"{command} --lock"

@@ -1,0 +1,150 @@
+"""Toolchains that the tool brings along: `recipes/toolchains/*.toml`, which compiler comes from which packages.
+
+A toolchain has three parts. The *compiler* runs on the builder. The *system* is what a build calls beside it (Python,
+cmake, make), in the target's instructions. The *sysroot* is what is compiled and linked against; its C library is not
+newer than a node's. No suite has every C library, so the nearest newer one is taken, and what is too new in it is
+hidden: see `build/symbol_floor.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
+from ascend_wheelhouse.cells.file_values import VersionText
+from ascend_wheelhouse.cells.target import Target
+
+FOLDER = "toolchains"
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
+"""How Debian names a machine (dpkg-architecture(1), DEB_HOST_ARCH)."""
+
+
+class SuitePackages(FileModel):
+    """Packages of one Debian suite.
+
+    Args:
+        suite: The suite's name.
+        packages: What is wanted; all that they depend on comes along. `{cross}` and `{python}` are filled in.
+        omit: Patterns of package names that are left out.
+    """
+
+    suite: str
+    packages: Listed[str]
+    omit: Listed[str] = ()
+
+
+class CompilerPackages(SuitePackages):
+    """Packages of a compiler.
+
+    Args:
+        native: What stands for `packages` on a builder of the target's own architecture, where that is named otherwise.
+    """
+
+    native: Listed[str] = ()
+
+
+class SysrootPackages(SuitePackages):
+    """A C library with its headers, and the other libraries that every build may link.
+
+    Args:
+        glibc: Its version, `major.minor`.
+    """
+
+    glibc: VersionText
+
+
+class ToolchainRecipe(FileModel):
+    """One compiler, and what a build with it takes beside it.
+
+    Args:
+        name: The file's name.
+        gcc: The compiler's version.
+        compiler: What runs on the builder.
+        system: What runs in the target's instructions.
+        sysroots: C libraries to build against.
+    """
+
+    name: str
+    gcc: VersionText
+    compiler: CompilerPackages
+    system: SuitePackages
+    sysroots: Listed[SysrootPackages]
+
+    def fits(self, bound: str) -> bool:
+        """Tell whether its gcc is within a recipe's bound, such as `>=13,<15`."""
+        return SpecifierSet(bound).contains(Version(self.gcc), prereleases=True)
+
+    def sysroot(self, glibc: tuple[int, int]) -> SysrootPackages | None:
+        """Return what a wheel for nodes of a glibc is built against.
+
+        The oldest that is not older than theirs: what it has too new is hidden from the linker. None where all are
+        older, which would leave out functions that the nodes have.
+        """
+        known = sorted(self.sysroots, key=lambda one: Version(one.glibc))
+        return next((one for one in known if Version(one.glibc).release[:2] >= glibc), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolchainFor:
+    """A toolchain on one kind of builder, for one kind of node.
+
+    Args:
+        recipe: The toolchain.
+        host: The builder's machine.
+        target: The node's machine, glibc and Python.
+    """
+
+    recipe: ToolchainRecipe
+    host: str
+    target: Target
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the node's programs do not run on the builder by themselves."""
+        return self.host != self.target.machine
+
+    @property
+    def name(self) -> str:
+        """The name of its lock: `gcc-13-glibc2.31-py3.11.x86_64-for-aarch64`."""
+        sysroot = self.recipe.sysroot(self.target.glibc)
+        python = ".".join(map(str, self.target.python))
+        words = f"{self.recipe.name}-glibc{sysroot.glibc if sysroot else '?'}-py{python}"
+        return f"{words}.{self.host}-for-{self.target.machine}"
+
+    @property
+    def compiler(self) -> tuple[str, ...]:
+        """The names of the compiler's packages on this kind of builder."""
+        table = self.recipe.compiler
+        return table.packages if self.foreign else table.native or table.packages
+
+    def filled(self, text: str) -> str:
+        """Return a package's name with its placeholders filled in."""
+        cross = f"{self.target.machine.replace('_', '-')}-linux-gnu"
+        python = ".".join(map(str, self.target.python))
+        return text.replace("{cross}", cross).replace("{python}", python)
+
+
+def read_toolchains(recipes: Path) -> tuple[ToolchainRecipe, ...]:
+    """Return the toolchains of a folder of recipes, by name.
+
+    Raises:
+        InvalidFilesError: A file is wrong; the text lists every fault of all of them.
+    """
+    found: list[ToolchainRecipe] = []
+    problems: list[Problem] = []
+    for path in sorted((recipes / FOLDER).glob("*.toml")):
+        label = f"{FOLDER}/{path.name}"
+        recipe, faults = read(path, ToolchainRecipe, label=label)
+        problems += faults
+        if recipe is not None and recipe.name != path.stem:
+            text = f"is {recipe.name!r}, must be the file's name, {path.stem!r}"
+            problems.append(Problem(file=label, key="name", text=text))
+        elif recipe is not None:
+            found.append(recipe)
+    if problems:
+        raise InvalidFilesError(problems)
+    return tuple(found)

@@ -1,0 +1,171 @@
+"""What making wheelhouses takes of a host, and what building from source takes on top, with the commands that bring it.
+
+Making one needs the right Python, room, and the sandbox for SGLang's own wheel; building kernels or torch_npu from
+source needs compilers, or an engine for the recipe's image. Running the other machine's wheelhouse takes more:
+`invoke doctor --emulation`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.build.sandbox import find_sandbox
+from ascend_wheelhouse.build.toolchain import candidates
+from ascend_wheelhouse.node.host.fitness import HostFinding, Level, free_space
+from ascend_wheelhouse.node.host.system import install_command
+from ascend_wheelhouse.verify.prepare import default_store
+
+Purpose = Literal["make", "build"]
+_GIB = 1 << 30
+_STORE_SIZE, _FOLDER_SIZE = 4 * _GIB, 2 * _GIB
+_ROOT = Path("/")
+_ENGINES = ("docker", "podman")
+_ENGINE_SECONDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostNeed:
+    """One thing that was looked at, and what it is needed for."""
+
+    purpose: Purpose
+    finding: HostFinding
+
+
+def examine(folder: Path) -> list[HostNeed]:
+    """Look at this host.
+
+    Args:
+        folder: Where wheelhouses are put.
+    """
+    make = [
+        _python(),
+        _tool("git", "Sources of SGLang and of builds are fetched with it.", apt="git", dnf="git"),
+        _sandbox(),
+        free_space(
+            "disk for the store", default_store(), _STORE_SIZE, "Downloads and built wheels are kept there."
+        ),
+        free_space(
+            "disk for a wheelhouse", folder, _FOLDER_SIZE, "Where it lies on the store's disk it takes none."
+        ),
+    ]
+    return [
+        *(HostNeed(purpose="make", finding=one) for one in make),
+        *(HostNeed(purpose="build", finding=one) for one in _compilers()),
+    ]
+
+
+def _python() -> HostFinding:
+    found = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return HostFinding(
+        name="python",
+        found=found,
+        wanted=">= 3.11",
+        level="ok" if sys.version_info >= (3, 11) else "refuse",
+        why="This tool and SGLang's build run on it.",
+        command=install_command(_ROOT, apt="python3.11 python3.11-venv", dnf="python3.11"),
+    )
+
+
+def _tool(name: str, why: str, *, apt: str, dnf: str) -> HostFinding:
+    path = shutil.which(name)
+    return HostFinding(
+        name=name,
+        found=path or "none",
+        wanted="on the path",
+        level="ok" if path else "refuse",
+        why=why,
+        command=install_command(_ROOT, apt=apt, dnf=dnf),
+    )
+
+
+def _sandbox() -> HostFinding:
+    level: Level = "ok"
+    try:
+        found = find_sandbox().name
+    except WheelhouseError as error:
+        found, level = error.why, "warn"
+    return HostFinding(
+        name="sandbox",
+        found=found,
+        wanted="bubblewrap, or user namespaces",
+        level=level,
+        why="Builds run in it without a network; without one the manifest says that a wheel was built unsealed.",
+        command=install_command(_ROOT, apt="bubblewrap", dnf="bubblewrap"),
+    )
+
+
+def _compilers() -> Iterator[HostFinding]:
+    found = {tool.name: tool for tool in reversed(candidates())}
+    for name, apt, dnf, why in (
+        ("gcc", "g++", "gcc-c++", "Compiles torch_npu and the kernels; each recipe names its own bound."),
+        ("make", "make", "make", "Runs those builds."),
+        ("cmake", "cmake", "cmake", "Runs those builds where a recipe does not bring its own."),
+    ):
+        tool = found.get(name)
+        yield HostFinding(
+            name=name,
+            found=f"{tool.version} ({tool.path})" if tool else "none",
+            wanted="there, or an engine for the recipe's image",
+            level="ok" if tool else "warn",
+            why=why,
+            command=install_command(_ROOT, apt=apt, dnf=dnf),
+        )
+    engine = next((path for name in _ENGINES if (path := shutil.which(name)) and _answers(path)), "")
+    yield HostFinding(
+        name="container engine",
+        found=engine or "none that answers",
+        wanted="docker or podman, for builds in an image",
+        level="ok" if engine else "warn",
+        why="Sources build in the image that their recipe names, with the compilers and CANN in it.",
+        command=install_command(_ROOT, apt="podman crun", dnf="podman crun"),
+    )
+    cann = found.get("cann")
+    yield HostFinding(
+        name="cann",
+        found=cann.version if cann else "none",
+        wanted="for sgl-kernel-npu and deep_ep alone, or an engine",
+        level="ok" if cann or engine else "warn",
+        why="Their kernels are compiled by CANN's own compiler; everything else builds without CANN.",
+        command="invoke --help build",
+    )
+
+
+def _answers(engine: str) -> bool:
+    """Whether an engine works for this user: Docker's client is there on many hosts without its daemon."""
+    try:
+        return run([engine, "info"], check=False, timeout=_ENGINE_SECONDS).status == 0
+    except (subprocess.TimeoutExpired, WheelhouseError):
+        return False
+
+
+def verdict(needs: Sequence[HostNeed]) -> str:
+    """Say in one line what this host can."""
+    makes = _lacking(needs, "make", lambda one: one.level == "refuse")
+    if makes:
+        return f"This host cannot make wheelhouses: {makes}."
+    builds = _lacking(needs, "build", lambda one: one.found == "none" and one.name in {"gcc", "make"})
+    engine = any(one.finding.name == "container engine" and one.finding.level == "ok" for one in needs)
+    if builds and not engine:
+        return (
+            f"This host can make wheelhouses, but not build from source: {builds}, and no container engine."
+        )
+    where = "here" if not builds else "in a container"
+    return f"This host can make wheelhouses, and build from source ({where})."
+
+
+def _lacking(needs: Sequence[HostNeed], purpose: Purpose, bad: Callable[[HostFinding], bool]) -> str:
+    names = [one.finding.name for one in needs if one.purpose == purpose and bad(one.finding)]
+    return f"no {', no '.join(names)}" if names else ""
+
+
+def is_node(root: Path = _ROOT) -> bool:
+    """Whether this machine has NPUs, or a driver for them: then the question is what running needs."""
+    return (root / "dev/davinci0").exists() or (root / "usr/local/Ascend/driver/version.info").exists()

@@ -1,0 +1,19 @@
+"""The system's own package manager: the command that installs what is missing, as it runs on this node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def install_command(root: Path, *, apt: str, dnf: str) -> str:
+    """Return the command that installs a package of the system.
+
+    Args:
+        root: The folder that stands for `/`.
+        apt: The package's name on Debian and Ubuntu.
+        dnf: The package's name on openEuler and others with RPM.
+    """
+    if (root / "usr/bin/dnf").exists() or (root / "usr/bin/yum").exists():
+        program = "dnf" if (root / "usr/bin/dnf").exists() else "yum"
+        return f"sudo {program} install -y {dnf}"
+    return f"sudo apt-get install -y {apt}"

@@ -1,0 +1,28 @@
+"""What a tool on a node says where nothing of it foresaw the fault: a text and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+from .errors import HostUnfitError, UnexpectedError
+
+
+def unfit(error: OSError, untouched: str) -> HostUnfitError:
+    """Return the error for a file or folder that the system refused; `untouched` says what stands all the same."""
+    return HostUnfitError(
+        f"{error.filename or 'A file'}: {error.strerror}.",
+        why=untouched,
+        next_step="fix that and run the same command again",
+    )
+
+
+def fault(error: Exception, tool: str, untouched: str) -> UnexpectedError:
+    """Return the error for a fault of the tool itself, with the place where it happened."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return UnexpectedError(
+        f"The {tool} failed in a way that it should not: {type(error).__name__}: {error} "
+        f"(at {Path(frame.filename).name}:{frame.lineno}).",
+        why=f"It is a fault of the {tool}, or of a file that it reads back. {untouched}",
+        next_step="report this text and the command; `--check` examines the prefix",
+    )

@@ -1,0 +1,99 @@
+"""A toolchain's packages, looked up and locked, and brought into the store while there is a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ascend_wheelhouse.base.errors import ResolveError
+from ascend_wheelhouse.base.events import Emit, Stage, silent
+from ascend_wheelhouse.cells.toolchains import ARCHITECTURES, SuitePackages, ToolchainFor
+from ascend_wheelhouse.fetch.fetch import fetch_all
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.locks.toolchain_lock import LockedPackage, Part, ToolchainLock
+from ascend_wheelhouse.origins import debian
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.store.store import Store
+
+
+class NoSysrootError(ResolveError):
+    """A toolchain has no C library that wheels for such nodes can be built against."""
+
+
+def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
+    """Return the lock of a toolchain: every package of its three parts, as the archive has them now.
+
+    Args:
+        wanted: The toolchain, the builder and the node.
+        emit: Told of the parts.
+
+    Raises:
+        NoSysrootError: Every C library of its recipe is older than the nodes'.
+        DebianUnknownError, DebianUnreachableError: The packages cannot be looked up.
+    """
+    recipe, target = wanted.recipe, wanted.target
+    sysroot = recipe.sysroot(target.glibc)
+    if sysroot is None:
+        raise NoSysrootError(
+            f"{recipe.name} has no C library for glibc {'.'.join(map(str, target.glibc))}.",
+            next_step=f"add a [[sysroots]] table to recipes/toolchains/{recipe.name}.toml",
+        )
+    compiler = recipe.compiler.model_copy(update={"packages": wanted.compiler})
+    parts: tuple[tuple[Part, SuitePackages, str], ...] = (
+        ("compiler", compiler, wanted.host),
+        ("system", recipe.system, target.machine),
+        ("sysroot", sysroot, target.machine),
+    )
+    emit(Stage(name="lock", jobs=len(parts)))
+    files = [file for part in parts for file in _locked(wanted, *part)]
+    return ToolchainLock(
+        name=wanted.name,
+        gcc=recipe.gcc,
+        host=wanted.host,
+        machine=target.machine,
+        python=".".join(map(str, target.python)),
+        glibc=sysroot.glibc,
+        files=tuple(files),
+    )
+
+
+def _locked(
+    wanted: ToolchainFor, part: Part, packages: SuitePackages, machine: str
+) -> Iterator[LockedPackage]:
+    names = [wanted.filled(name) for name in packages.packages]
+    omitted = [wanted.filled(pattern) for pattern in packages.omit]
+    for file in debian.find_packages(packages.suite, ARCHITECTURES[machine], names):
+        if not any(fnmatchcase(file.package, pattern) for pattern in omitted):
+            yield LockedPackage(artifact=file.artifact, part=part, place=file.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolchainFetcher:
+    """Has the packages of locked toolchains in the store.
+
+    Args:
+        store: Where to.
+        http: The client of the archive.
+        emit: Told of each package.
+        offline: Ask no origin.
+    """
+
+    store: Store
+    http: Http
+    emit: Emit = silent
+    offline: bool = False
+
+    def bring(self, lock: ToolchainLock) -> None:
+        """Have every package of a lock in the store.
+
+        Raises:
+            OfflineError: The store lacks some, and no origin may be asked.
+            SourceUnreachableError, IntegrityError: One could not be fetched, or has other bytes.
+        """
+        missing = {file.sha256: file for file in lock.files if not self.store.has(file.sha256)}
+        if not missing:
+            return
+        base = "" if self.offline else debian.archive_url()
+        downloads = [Download.of(file.artifact, urls=(f"{base}/{file.place}",)) for file in missing.values()]
+        fetch_all(downloads, self.store, self.emit, http=self.http, offline=self.offline)

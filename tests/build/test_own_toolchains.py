@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from making_builds import cell
+from toolchain_locks import toolchain_lock
+
+from ascend_wheelhouse.base.toml_file import InvalidFilesError
+from ascend_wheelhouse.build.command import Workshop
+from ascend_wheelhouse.build.own_toolchains import OwnToolchains
+from ascend_wheelhouse.build.toolchain import ToolchainUnfitError
+from ascend_wheelhouse.cells.spec import BuildTable
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe, read_toolchains
+from ascend_wheelhouse.locks.toolchain_lock import write_toolchain
+from ascend_wheelhouse.store.store import Store
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+AARCH64 = Target(machine="aarch64")
+
+
+def gcc_13() -> ToolchainRecipe:
+    return next(one for one in read_toolchains(RECIPES) if one.name == "gcc-13")
+
+
+def own(folder: Path, *recipes: ToolchainRecipe) -> OwnToolchains:
+    store = Store(folder / "store")
+    return OwnToolchains(
+        recipes=recipes, lockfiles=folder / "lockfiles", store=store, host=platform.machine()
+    )
+
+
+def spec(**bounds: str) -> BuildTable:
+    return BuildTable.model_validate({"toolchain": bounds, "steps": [["true"]], "distributions": ["x"]})
+
+
+@pytest.mark.parametrize(
+    ("glibc", "sysroot"), [((2, 28), "2.31"), ((2, 31), "2.31"), ((2, 34), "2.36"), ((2, 36), "2.36")]
+)
+def test_the_c_library_is_the_oldest_that_has_all_that_nodes_have(
+    glibc: tuple[int, int], sysroot: str
+) -> None:
+    found = gcc_13().sysroot(glibc)
+    assert found is not None
+    assert found.glibc == sysroot
+
+
+def test_no_c_library_is_taken_that_lacks_what_nodes_have() -> None:
+    assert gcc_13().sysroot((2, 41)) is None
+
+
+def test_the_newest_compiler_within_the_bounds_is_taken(tmp_path: Path) -> None:
+    older = gcc_13().model_copy(update={"name": "gcc-11", "gcc": "11.5.0"})
+    both = own(tmp_path, gcc_13(), older)
+    where = cell({"torch": "2.8.0"})
+    newest = both.choose(spec(gcc=">=11").resolve(where), AARCH64)
+    bound = both.choose(spec(gcc=">=11.2,<12").resolve(where), AARCH64)
+    assert newest is not None
+    assert bound is not None
+    assert (newest.recipe.gcc, bound.recipe.gcc) == ("13.3.0", "11.5.0")
+    assert both.choose(spec(gcc=">=14").resolve(where), AARCH64) is None
+
+
+def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    where = cell({"torch": "2.8.0"})
+    with pytest.raises(ToolchainUnfitError) as caught:
+        own(tmp_path, gcc_13()).rooted(spec(gcc=">=14", cann="==8.5.0").resolve(where), AARCH64)
+    assert "gcc >=14 for glibc 2.28 wanted, there is gcc-13 (13.3.0)" in caught.value.what
+    assert "cann ==8.5.0 wanted" in caught.value.what
+
+
+def test_packages_that_are_not_here_are_counted_and_the_command_that_brings_them_is_named(
+    tmp_path: Path,
+) -> None:
+    here = Target(machine=platform.machine())  # type: ignore[arg-type]
+    wanted = ToolchainFor(recipe=gcc_13(), host=platform.machine(), target=here)
+    write_toolchain(replace(toolchain_lock(), name=wanted.name), tmp_path / "lockfiles")
+    with pytest.raises(
+        ToolchainUnfitError, match=f"2 packages of {wanted.name} are not in the store"
+    ) as caught:
+        own(tmp_path, gcc_13()).rooted(spec().resolve(cell({"torch": "2.8.0"})), here)
+    assert caught.value.next_step == f"invoke toolchain --name gcc-13 --platform {here.machine}"
+
+
+def test_a_toolchain_that_is_not_locked_is_locked_by_the_command_that_is_named(tmp_path: Path) -> None:
+    here = Target(machine=platform.machine())  # type: ignore[arg-type]
+    with pytest.raises(ToolchainUnfitError, match="is not locked") as caught:
+        own(tmp_path, gcc_13()).rooted(spec().resolve(cell({"torch": "2.8.0"})), here)
+    assert caught.value.next_step.endswith(" --lock")
+
+
+def test_a_host_that_does_not_fit_is_told_with_what_ours_lack(tmp_path: Path) -> None:
+    where = cell({"torch": "2.8.0"})
+    workshop = Workshop(store=Store(tmp_path / "store"), own=own(tmp_path, gcc_13()))
+    with pytest.raises(ToolchainUnfitError) as caught:
+        workshop.tools(spec(gcc=">=99").resolve(where), where)
+    assert "gcc >=99 wanted, found" in caught.value.what
+    assert "No toolchain of ours builds this" in caught.value.what
+
+
+def test_the_hosts_own_can_be_insisted_on(tmp_path: Path) -> None:
+    where = cell({"torch": "2.8.0"})
+    workshop = Workshop(store=Store(tmp_path / "store"), own=own(tmp_path, gcc_13()), toolchain="host")
+    with pytest.raises(ToolchainUnfitError) as caught:
+        workshop.tools(spec(gcc=">=99").resolve(where), where)
+    assert "toolchain of ours" not in caught.value.what
+
+
+def test_every_fault_of_every_recipe_is_told(tmp_path: Path) -> None:
+    (tmp_path / "toolchains").mkdir()
+    for name in ("one", "two"):
+        (tmp_path / "toolchains" / f"{name}.toml").write_text('name = "x"\ngcc = 13\n')
+    with pytest.raises(InvalidFilesError) as caught:
+        read_toolchains(tmp_path)
+    assert {problem.file for problem in caught.value.problems} == {
+        "toolchains/one.toml",
+        "toolchains/two.toml",
+    }

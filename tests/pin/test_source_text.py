@@ -1,0 +1,68 @@
+"""Project files of strangers, read out of their source archives."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.base.pyproject import BadProjectFileError
+from ascend_wheelhouse.build.job import Archive
+from ascend_wheelhouse.cells.project import ProjectFile, runtime_requirements
+from ascend_wheelhouse.pin.source_text import project_files
+from ascend_wheelhouse.store.store import Store
+
+TABLE = ProjectFile(files=("pyproject_npu.toml",), extra="srt")
+
+
+def sdist(text: bytes) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        member = tarfile.TarInfo("sglang-1.0/pyproject_npu.toml")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    return buffer.getvalue()
+
+
+def requirements(folder: Path, packed: bytes) -> list[str]:
+    store = Store(folder / "store")
+    tree = Archive(filename="sglang-1.0.tar.gz", sha256=store.add(io.BytesIO(packed)))
+    held = project_files(tree, store, ".", TABLE.files)
+    return runtime_requirements(TABLE, "sglang", "1.0", held)
+
+
+def test_extras_that_name_each_other_are_each_taken_once(tmp_path: Path) -> None:
+    text = b"""[project]
+dependencies = ["a"]
+[project.optional-dependencies]
+srt = ["sglang[b]", "c"]
+b = ["sglang[srt]", "d"]
+"""
+    assert requirements(tmp_path, sdist(text)) == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"garbage",
+        b"\xff",
+        b"x = " + b"[" * 5000,
+        b"project = 3",
+        b"[project]\ndependencies = 'a'",
+        b"[project]\ndependencies = ['>=']",
+        b"[project.optional-dependencies]\nsrt = [3]",
+        b"#" * (5 << 20),
+    ],
+    ids=["garbage", "no UTF-8", "deep", "no table", "no list", "no requirement", "a number", "long"],
+)
+def test_a_project_file_that_is_none_is_exit_5(tmp_path: Path, text: bytes) -> None:
+    with pytest.raises(BadProjectFileError) as caught:
+        requirements(tmp_path, sdist(text))
+    assert caught.value.exit_code == 5
+    assert caught.value.next_step
+
+
+def test_a_source_archive_that_is_cut_short_is_exit_5(tmp_path: Path) -> None:
+    with pytest.raises(BadProjectFileError) as caught:
+        requirements(tmp_path, sdist(b"[project]\ndependencies = ['a']\n" * 99)[:60])
+    assert caught.value.exit_code == 5
