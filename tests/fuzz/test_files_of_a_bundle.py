@@ -43,7 +43,7 @@ class Bench(ShortlyShown):
         return self.folder / "key.pub"
 
     def read(self, path: Path, *, insecure: bool = False, key: Path | None = None) -> list[Ended]:
-        """Have every door read a bundle."""
+        """Have every reader read a bundle."""
         trusted = str(key or self.key)
         words = [
             "--bundle",

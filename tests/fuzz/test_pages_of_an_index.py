@@ -74,9 +74,9 @@ def index() -> Iterator[Index]:
 
 @pytest.fixture(scope="module")
 def http(index: Index) -> Iterator[Http]:
-    """A door to it that tries once."""
-    with client(index, retries=0) as door:
-        yield door
+    """A client of it that tries once."""
+    with client(index, retries=0) as found:
+        yield found
 
 
 @fuzzed

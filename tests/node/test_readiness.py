@@ -159,7 +159,7 @@ def test_huge_pages_and_both_limits_of_locked_memory_are_told(root: Path) -> Non
     assert examined(root)["locked memory"].command.endswith("install.py --doctor --fix")
 
 
-def test_every_step_has_its_room(root: Path) -> None:
+def test_every_step_has_its_space(root: Path) -> None:
     package = Entry(path="payloads/x.run", size=1 << 60, sha256="0", kind="payload")
     found = examined(root, wheelhouse(package))
     assert {name: found[name].level for name in found if name.startswith("disk")} == {

@@ -1,6 +1,6 @@
 """What making wheelhouses takes of a host, and what building from source takes on top, with the commands that bring it.
 
-Making one needs the right Python, room, and the sandbox for SGLang's own wheel; building kernels or torch_npu from
+Making one needs the right Python, space, and the sandbox for SGLang's own wheel; building kernels or torch_npu from
 source needs compilers, or an engine for the recipe's image. Running the other machine's wheelhouse takes more:
 `invoke doctor --emulation`.
 """

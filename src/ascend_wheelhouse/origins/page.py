@@ -107,7 +107,7 @@ def line(value: object) -> bool:
 def time(value: object) -> bool:
     """A time as PEP 700 writes it."""
     try:
-        return value == "" or (isinstance(value, str) and moment(value) is not None)
+        return value == "" or (isinstance(value, str) and time_of(value) is not None)
     except ValueError:
         return False
 
@@ -179,7 +179,7 @@ def _of_json(file: Mapping[str, Any], base: str) -> Offer:
         filename=file["filename"],
         url=urljoin(base, file["url"]),
         expected=Expected(size=file.get("size"), sha256=sha256.lower() if sha256 else None),
-        upload_time=moment(file.get("upload-time")),
+        upload_time=time_of(file.get("upload-time")),
         requires_python=file.get("requires-python") or "",
         yanked=(file.get("yanked") or False) is not False,
     )
@@ -203,7 +203,7 @@ def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
         filename=unquote(parts.path.rpartition("/")[2]),
         url=parts._replace(fragment="").geturl(),
         expected=Expected(sha256=sha256[1].lower() if sha256 else None),
-        upload_time=moment(anchor.get("data-upload-time")),
+        upload_time=time_of(anchor.get("data-upload-time")),
         requires_python=anchor.get("data-requires-python") or "",
         yanked="data-yanked" in anchor,
     )
@@ -245,7 +245,7 @@ def _anchors(content: bytes, needle: bytes) -> dict[int, bytes]:
     return found
 
 
-def moment(text: str | None) -> datetime | None:
+def time_of(text: str | None) -> datetime | None:
     """Return the time that a page states, None where it states none.
 
     Raises:

@@ -18,7 +18,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from ascend_wheelhouse.origins.page import json_files, moment, reading, require_file
+from ascend_wheelhouse.origins.page import json_files, reading, require_file, time_of
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 FileObject = dict[str, Any]
@@ -60,7 +60,7 @@ def read_files(
 
 def uploaded(file: FileObject) -> datetime | None:
     """Return when the file was uploaded, None where the index does not tell."""
-    return moment(file.get("upload-time"))
+    return time_of(file.get("upload-time"))
 
 
 def version_of(file: FileObject) -> str | None:

@@ -18,6 +18,8 @@ from .host import DEVICES, Host
 from .toolkits import numbers
 
 Level = Literal["ok", "warn", "refuse"]
+_OLDEST_GLIBC = (2, 28)
+"""What the published wheels of torch need (`manylinux_2_28`)."""
 _GIB = 1 << 30
 
 
@@ -62,7 +64,7 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
     return [
         *_exact(host, cell),
-        _glibc(host, cell.get("glibc", "")),
+        _glibc(host, cell),
         _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),
@@ -75,7 +77,7 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         "machine": (
             host.machine,
             "Its wheels hold machine code for one architecture.",
-            f"use a wheelhouse for {host.machine}",
+            f"invoke wheelhouse --torch {cell.get('torch', '2.8.0')} --platform {host.machine}",
         ),
         "python": (
             ".".join(map(str, host.python)),
@@ -89,16 +91,23 @@ def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
         yield HostFinding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
 
 
-def _glibc(host: Host, wanted: str) -> HostFinding:
+def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
+    """Compare glibc; a node that has the oldest that torch itself takes can have a wheelhouse of its own."""
+    wanted = cell.get("glibc", "")
     found = ".".join(map(str, host.glibc)) if host.glibc else "none"
     old = bool(wanted) and (host.glibc is None or host.glibc < numbers(wanted))
+    served = bool(host.glibc and host.glibc >= _OLDEST_GLIBC)
+    torch = cell.get("torch", "2.8.0")
     return HostFinding(
         name="glibc",
         found=found,
         wanted=f">= {wanted or 'any'}",
         level="refuse" if old else "ok",
-        why="The wheels take symbols from that glibc; older systems fail at import.",
-        command=f"use a node whose system has glibc {wanted} or newer",
+        why="The wheels take symbols from that glibc; older systems fail at import."
+        + ("" if served else " No torch is published for this one: the node needs a newer system."),
+        command=f"invoke wheelhouse --torch {torch} --platform {host.machine} --glibc {found}"
+        if served
+        else "",
     )
 
 

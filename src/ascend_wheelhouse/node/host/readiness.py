@@ -1,6 +1,6 @@
 """What serving takes of a node besides the cell's versions.
 
-A C++ compiler, a fitting driver, the Python packages of CANN's own tools, links between nodes, room for each step.
+A C++ compiler, a fitting driver, the Python packages of CANN's own tools, links between nodes, space for each step.
 Sources: triton-ascend 3.2.0 compiles its launcher with the host's C++ compiler when a kernel first runs; CANN's
 installation pages ask for gcc 7.3.0 or later, and name drivers and Python packages (the manifest's `node`, from the
 recipe); hccn_tool's place, words and answer in Ascend/mindcluster-deploy:npu_collector/npu_info_collect_compatible.sh
@@ -49,7 +49,7 @@ def ready(host: Host, contents: Contents | None) -> list[HostFinding]:
         ),
         _huge_pages(host),
         *_links(host),
-        *_rooms(host, contents),
+        *_space(host, contents),
     ]
 
 
@@ -178,13 +178,15 @@ def _link_state(tool: Path, number: int) -> str:
     return found[1].upper() if found else f"cannot be told (status {done.returncode})"
 
 
-def _rooms(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
+def _space(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
     packages = [entry.size for entry in contents.of_kind("payload")] if contents else []
     if packages:
         why = "CANN's packages are unpacked beside where they go."
         yield free_space("disk for payloads", host.ascend, _UNPACKED * sum(packages), why)
         why = "A package unpacks itself below TMPDIR, or /tmp, before it installs."
         yield free_space("disk for unpacking", host.root / "tmp", _UNPACKED * max(packages), why)
-    why = "Compiled kernels are kept there, and models that are downloaded: those need their own room on top."
+    why = (
+        "Compiled kernels are kept there, and models that are downloaded: those need their own space on top."
+    )
     home = Path.home() if host.root == Path("/") else host.root / "root"
     yield free_space("disk for the cache", home / ".cache", _CACHE_SIZE, why)
