@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from making_builds import RECIPES, Bench
@@ -37,9 +38,14 @@ LOCKS = sorted((RECIPES.parent / "lockfiles").glob("*/sources.*.toml"))
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
 
-def cell(machine: str) -> Cell:
+OLD_NPU, NEW_NPU = "2.8.0.post2", "2.13.0"
+"""torch_npu before and after 2.10, for which the recipe edits one line."""
+EDITED = "sglang/srt/utils/profile_utils.py"
+
+
+def cell(machine: str, npu: str = OLD_NPU) -> Cell:
     """Return the cell of a machine, for which this one builds."""
-    components = {"sglang": VERSION, "torch": "2.8.0"}
+    components = {"sglang": VERSION, "torch": "2.8.0", "torch-npu": npu}
     return Cell(stack="test", target=Target.named(machine), cann="8.5.0", components=components)
 
 
@@ -64,8 +70,10 @@ def locked(bench: Bench, machine: str) -> LockedSource:
     return SourceBuilds(cell=cell(machine), locker=bench.locker).pin(answer, cell(machine).fields)
 
 
-def built(bench: Bench, source: LockedSource, machine: str, *, sandbox: bool = True) -> LockedFile:
-    builds = SourceBuilds(cell=cell(machine), locker=bench.locker, offline=True)
+def built(
+    bench: Bench, source: LockedSource, machine: str, npu: str = OLD_NPU, *, sandbox: bool = True
+) -> LockedFile:
+    builds = SourceBuilds(cell=cell(machine, npu), locker=bench.locker, offline=True)
     workshop = replace(bench.workshop, sandbox=sandbox)
     wheel = build_one(builds, RECIPE, source, workshop)
     assert isinstance(wheel, LockedFile)
@@ -92,10 +100,24 @@ def test_every_builder_gives_the_wheel_that_the_committed_locks_name(tmp_path: P
     with builder(0o077, tmp_path / "two", TZ="Asia/Shanghai", LC_ALL="POSIX", PYTHONHASHSEED="7"):
         second = built(bench, other, MACHINES[1], sandbox=False)
     assert first.sha256 == second.sha256
+    newer = built(bench, own, MACHINES[0], NEW_NPU)
     for path in LOCKS:
         (committed,) = sources_in(path.parent, path.name.split(".")[1])
         assert replace(committed, wheel=None) == own
-        assert committed.wheel == first
+        assert committed.wheel == (newer if f"torch{NEW_NPU}-" in path.parent.name else first)
+
+
+def test_one_line_is_another_for_torch_npu_2_10_and_later(tmp_path: Path) -> None:
+    """Both call the same function, where each torch_npu has it."""
+    bench, machine = Bench(root=tmp_path / "store"), MACHINES[0]
+    source = locked(bench, machine)
+    old, new = (bench.store.path(built(bench, source, machine, npu).sha256) for npu in (OLD_NPU, NEW_NPU))
+    files = [digests(path) for path in (old, new)]
+    assert {name for name in files[0] if files[0][name] != files[1][name]} == {EDITED}
+    with ZipFile(new) as wheel:
+        text = wheel.read(EDITED).decode()
+    assert "    from torch_npu._init.patches.monkey_patches import _apply_patches\n" in text
+    assert "torch_npu._apply_patches" not in text
 
 
 def test_the_wheel_holds_what_the_index_published_and_asks_for_what_npus_need(tmp_path: Path) -> None:

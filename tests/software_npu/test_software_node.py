@@ -128,6 +128,15 @@ def test_the_packages_install_in_the_layout_of_their_version(
 
 
 @pytest.mark.slow
+def test_each_device_has_on_the_bus_what_the_host_and_gloo_read_of_it(installed: Path) -> None:
+    """Gloo, which SGLang meets its own processes by, opens `class` of every PCI device and fails without it."""
+    asking = "cat /sys/bus/pci/devices/*/vendor /sys/bus/pci/devices/*/device /sys/bus/pci/devices/*/class"
+    words = software_node.entering(software_node.Node(sources=SOURCES), installed, ["sh", "-c", asking])
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert sorted(set(done.stdout.split())) == ["0x120000", "0x19e5", "0xd803"]
+
+
+@pytest.mark.slow
 @pytest.mark.network
 def test_a_software_node_is_refused_where_an_npu_is_required(workshop: Workshop, tmp_path: Path) -> None:
     told = workshop.run(Fault(name="none", probe="npu-devices", told=""), tmp_path, require_npu=True)

@@ -172,7 +172,7 @@ CATALOGUE: Sequence[Probe] = (
         stubs=True,
         standins=True,
         components=("sglang",),
-        hardware="its attention backend needs operators that the software NPU lacks",
+        hardware="its triton kernels need BiSheng, and its attention NNAL's operators",
     ),
     Probe(
         name="server-graph",
@@ -191,7 +191,7 @@ CATALOGUE: Sequence[Probe] = (
         stubs=True,
         standins=True,
         components=("sglang-router",),
-        hardware="its attention backend needs operators that the software NPU lacks",
+        hardware="its triton kernels need BiSheng, and its attention NNAL's operators",
         advice="memfabric says whether devices reach each other; both servers need the same ASCEND_MF_STORE_URL",
     ),
 )
