@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.vendored import tell
 from ascend_wheelhouse.handover.vendor import vendor_file
+from ascend_wheelhouse.handover.vendor_source import is_source, vendor_source
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
+from ascend_wheelhouse.locks.lock import sources_in
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord
 
@@ -39,8 +43,10 @@ class VendorOptions:
 
 
 def main(options: VendorOptions) -> None:
-    """Take in a file with what is said of it, or a wheelhouse."""
-    if options.file.is_dir():
+    """Take in a file with what is said of it, a source in git, or a wheelhouse."""
+    if is_source(options.file):
+        _keep_source(options)
+    elif options.file.is_dir():
         _take_over(options)
     else:
         tell(_hand_over(options), json=options.json)
@@ -58,6 +64,33 @@ def _take_over(options: VendorOptions) -> None:
     console.line(f"{'its' if taken.lock_put else 'the'} lock stands in {taken.lock}")
     console.line(f"Next: invoke wheelhouse --offline {taken.words}")
     console.line(f"or to build one component: invoke build COMPONENT --offline {taken.words}")
+
+
+def _keep_source(options: VendorOptions) -> None:
+    store = Store()
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit, store.in_use(emit):
+        taken = vendor_source(options.file, store=store, wanted=named_commits(options.root))
+    if options.json:
+        console.print_json(taken.as_dict())
+        return
+    for one in taken.kept:
+        console.line(f"{one.commit}  {one.path}")
+    for one in taken.lacking:
+        console.line(
+            f"not here: submodule {one.path}, commit {one.commit}: import its clone or bundle as well"
+        )
+
+
+def named_commits(root: Path) -> list[str]:
+    """Return every commit that the compatibility table or a committed lock names."""
+    rows = [row.commit for row in load_compatibility(root / "recipes").torch_npu if row.commit]
+    for folder in (root / "lockfiles").glob("*/"):
+        with whole_file.reading(folder):
+            for path in folder.glob("sources.*.toml"):
+                for source in sources_in(folder, path.name.split(".")[1]):
+                    git = source.build.get("git") or {}
+                    rows += [module["commit"] for module in git.get("modules", ())]
+    return list(dict.fromkeys(rows))
 
 
 def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:

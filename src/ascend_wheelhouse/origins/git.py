@@ -203,6 +203,11 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
     ) from reason
 
 
+def submodules_of(place: Path, commit: str) -> list[tuple[str, str]]:
+    """Return path and commit of each direct submodule of a commit."""
+    return [(path, pinned) for path, _, pinned in _children(place, commit, "")]
+
+
 def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, str]]:
     """Yield path, URL and commit of each direct submodule."""
     gitlinks = dict(_gitlinks(place, commit))

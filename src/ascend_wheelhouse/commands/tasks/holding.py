@@ -33,7 +33,7 @@ def cache(c: Context, json: bool = False, prune: bool = False) -> None:
     positional=["file"],
     help=JSON
     | {
-        "file": "a wheel, a .run package, an sdist, a release zip, or the folder of a whole wheelhouse",
+        "file": "a wheel, .run package, sdist, release zip, git clone or bundle, or the folder of a wheelhouse",
         "component": "whose it is, where its name does not say",
         "version": "the release that it is from, as stacks name it",
         "platform": "the architecture that it is for, where its name does not say",

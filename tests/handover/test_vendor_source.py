@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from upstreams import add_submodule, commit, git
+
+from ascend_wheelhouse.commands.vendor import named_commits
+from ascend_wheelhouse.handover.vendor_source import (
+    NoCommitError,
+    SourceDamagedError,
+    is_source,
+    vendor_source,
+)
+from ascend_wheelhouse.origins.git import pin
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.vendored import list_vendored
+
+URL = "https://nowhere.invalid/pytorch.git"
+NOBODY = Mirrors(prefixes={"https://nowhere.invalid/": "file:///nonexistent/"})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone with a submodule in a submodule, as Ascend/pytorch has them."""
+    deep, plugin = tmp_path / "deep.git", tmp_path / "op-plugin.git"
+    commit(deep, {"deep.txt": "deep"})
+    commit(plugin, {"plugin.txt": "plugin"})
+    add_submodule(plugin, "https://nowhere.invalid/deep.git", "third_party/deep", deep)
+    commit(plugin, {"plugin.txt": "plugin with deep"})
+    top = tmp_path / "top"
+    commit(top, {"version.txt": "2.8.0"})
+    add_submodule(top, "https://nowhere.invalid/op-plugin.git", "third_party/op-plugin", plugin)
+    commit(top, {"version.txt": "2.8.0.post2"})
+    made = tmp_path / "pytorch"
+    here = f"url.file://{tmp_path}/.insteadOf=https://nowhere.invalid/"
+    git(tmp_path, "-c", here, "clone", "--quiet", "--recurse-submodules", str(top), str(made))
+    return made
+
+
+def head(place: Path) -> str:
+    return git(place, "rev-parse", "HEAD")
+
+
+def test_a_clone_with_its_submodules_is_locked_without_any_server(clone: Path, store: Store) -> None:
+    taken = vendor_source(clone, store=store)
+    assert [one.path for one in taken.kept] == [
+        ".",
+        "third_party/op-plugin",
+        "third_party/op-plugin/third_party/deep",
+    ]
+    assert taken.lacking == ()
+    source = pin(URL, head(clone), store=store, mirrors=NOBODY)
+    assert [module.path for module in source.modules] == [one.path for one in taken.kept]
+
+
+def test_a_packed_clone_gives_the_same(clone: Path, store: Store, tmp_path: Path) -> None:
+    packed = tmp_path / "pytorch.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(clone, "pytorch")
+    assert is_source(packed)
+    assert (
+        vendor_source(packed, store=store).kept == vendor_source(clone, store=Store(tmp_path / "other")).kept
+    )
+
+
+def test_a_bundle_gives_its_commit_and_names_the_submodules_that_are_not_in_it(
+    clone: Path, store: Store, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "pytorch.bundle"
+    git(clone, "bundle", "create", "--quiet", str(bundle), "HEAD")
+    taken = vendor_source(bundle, store=store)
+    assert [one.commit for one in taken.kept] == [head(clone)]
+    assert [one.path for one in taken.lacking] == ["third_party/op-plugin"]
+
+    vendor_source(clone / "third_party/op-plugin", store=store)
+
+    assert vendor_source(bundle, store=store).lacking == ()
+
+
+def test_a_commit_that_a_recipe_names_is_kept_beside_the_one_that_is_checked_out(
+    clone: Path, store: Store
+) -> None:
+    older = git(clone, "rev-parse", "HEAD~1")
+    taken = vendor_source(clone, store=store, wanted=[older, "f" * 40])
+    assert {one.commit for one in taken.kept if one.path == "."} == {head(clone), older}
+    assert pin(URL, older, store=store, mirrors=NOBODY).top.commit == older
+
+
+def test_it_is_listed_with_the_imported_files(clone: Path, store: Store) -> None:
+    vendor_source(clone, store=store)
+    records = list_vendored(store)
+    assert f"{head(clone)}.bundle" in {record.filename for record in records}
+    assert {record.kind for record in records} == {"source"}
+
+
+def test_a_clone_without_any_commit_is_refused(tmp_path: Path, store: Store) -> None:
+    git(tmp_path, "init", "--quiet", "empty")
+    with pytest.raises(NoCommitError, match="holds no commit"):
+        vendor_source(tmp_path / "empty", store=store)
+
+
+def test_a_bundle_that_was_cut_short_is_refused(clone: Path, store: Store, tmp_path: Path) -> None:
+    bundle = tmp_path / "pytorch.bundle"
+    git(clone, "bundle", "create", "--quiet", str(bundle), "HEAD")
+    bundle.write_bytes(bundle.read_bytes()[:-100])
+    with pytest.raises(SourceDamagedError, match="git cannot read"):
+        vendor_source(bundle, store=store)
+    assert list_vendored(store) == []
+
+
+def test_an_archive_that_was_cut_short_is_no_source(clone: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "pytorch.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(clone, "pytorch")
+    packed.write_bytes(packed.read_bytes()[:200])
+    assert not is_source(packed)
+
+
+def test_the_commits_of_the_committed_recipes_are_asked_for() -> None:
+    found = named_commits(Path(__file__).parents[2])
+    assert "729dda35" in {one[:8] for one in found}
+    assert json.dumps(sorted(found))
