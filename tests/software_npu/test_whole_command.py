@@ -111,7 +111,7 @@ def test_a_wheelhouse_is_verified_with_payloads_installed_and_says_software_ever
     assert graph.evidence == "not on a software NPU: it does not capture graphs"
     assert "\nsoftware NPU: " in done.stdout
     assert report.host["npus"] == 16
-    assert report.host["toolkit"] == "/usr/local/Ascend/cann"
+    assert report.host["toolkit"] == f"/usr/local/Ascend/cann-{CELL['cann']}"
     assert 'testsuite name="verify (software NPU)"' in (tmp_path / "junit.xml").read_text(encoding="utf-8")
     assert 'role="alert">software NPU: ' in (tmp_path / "report.html").read_text(encoding="utf-8")
 
