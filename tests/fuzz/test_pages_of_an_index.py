@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from index_server import Index, client, serving
 from outcome import require_error, require_told
-from spoiling import fuzzed, jsons, texts_of
+from spoiling import ShortlyShown, fuzzed, jsons, texts_of
 
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.cells.target import Target
@@ -64,26 +65,32 @@ pages = st.tuples(st.just(JSON), jsons(PAGE)) | st.tuples(
 )
 
 
-@pytest.fixture(scope="module")
-def index() -> Iterator[Index]:
-    """An index whose page is anything."""
-    with serving() as running:
-        running.raw[f"/files/{NAME}"] = ("application/zip", b"no wheel.")
-        yield running
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Served(ShortlyShown):
+    """An index whose page is anything, and a client of it that tries once."""
+
+    index: Index
+    http: Http
+
+    def show(self, page: tuple[str, bytes]) -> None:
+        """Have the index serve this page."""
+        self.index.raw[PLACE] = page
+        self.index.asked.clear()
 
 
 @pytest.fixture(scope="module")
-def http(index: Index) -> Iterator[Http]:
-    """A client of it that tries once."""
-    with client(index, retries=0) as found:
-        yield found
+def served() -> Iterator[Served]:
+    """The index and its client."""
+    with serving() as index, client(index, retries=0) as http:
+        index.raw[f"/files/{NAME}"] = ("application/zip", b"no wheel.")
+        yield Served(index=index, http=http)
 
 
 @fuzzed
 @given(page=pages)
-def test_any_page_gives_files_or_is_refused(index: Index, http: Http, page: tuple[str, bytes]) -> None:
-    index.raw[PLACE] = page
-    finder = Finder(http)
+def test_any_page_gives_files_or_is_refused(served: Served, page: tuple[str, bytes]) -> None:
+    served.show(page)
+    finder = Finder(served.http)
     try:
         found = [finder.find_file("torch", "2.8.0", ARM), *finder.where("torch", NAME, "1" * 64)]
     except WheelhouseError as error:
@@ -96,11 +103,12 @@ def test_any_page_gives_files_or_is_refused(index: Index, http: Http, page: tupl
 @fuzzed
 @given(page=pages)
 def test_any_page_is_handed_on_to_a_resolver_or_told(
-    index: Index, http: Http, tmp_path_factory: pytest.TempPathFactory, page: tuple[str, bytes]
+    served: Served, tmp_path_factory: pytest.TempPathFactory, page: tuple[str, bytes]
 ) -> None:
-    index.raw[PLACE] = page
+    served.show(page)
     request = ResolveRequest(requirements=("torch",), target=ARM)
-    view = IndexView(request, http, MetadataReader(http, tmp_path_factory.getbasetemp() / "kept"))
+    reader = MetadataReader(served.http, tmp_path_factory.getbasetemp() / "kept")
+    view = IndexView(request, served.http, reader)
     files = view.files("torch")
     assert json.loads(json.dumps(files).encode()) == files
     assert all("/" not in file["filename"] for file in files)

@@ -117,6 +117,13 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
         load_pylock(written(tmp_path, dump_pylock([TORCH, TORCH], ARM, tool=TOOL)))
 
 
+def test_an_origin_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    text = dump_pylock([TORCH], ARM, tool=TOOL)
+    assert 'origin = "index"' in text
+    with pytest.raises(InvalidPylockError, match=r"origin"):
+        load_pylock(written(tmp_path, text.replace('origin = "index"', 'origin = ["index"]')))
+
+
 def test_a_file_that_is_not_toml_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidPylockError, match=r"^stack/pylock\.aarch64\.toml: not TOML"):
         load_pylock(written(tmp_path, "["))

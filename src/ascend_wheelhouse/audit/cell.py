@@ -53,11 +53,19 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     )
 
 
+def _public(stated: str) -> str:
+    """Return a version without its local part; a text that is no version stays, and is then no wheel's."""
+    try:
+        return Version(stated).public
+    except ValueError:
+        return stated
+
+
 def _as_stated(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Finding]:
     for name in _COMPARED:
         key = name.replace("-", "_")
         stated = policy.cell.get(key)
-        if stated and key in found and Version(stated).public != found[key]:
+        if stated and key in found and _public(stated) != found[key]:
             text = f"the cell states {name} {stated}, and the wheelhouse holds {found[key]}"
             yield _finding(
                 "not-as-stated", "error", text, repair=f"make it again: `invoke wheelhouse {policy.words}`"

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any, NamedTuple, get_args
 
+from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from ascend_wheelhouse.audit.report import CHECKS, Finding, Severity
 from ascend_wheelhouse.node import documents
@@ -38,9 +40,27 @@ def severity(value: object) -> bool:
     return isinstance(value, str) and value in get_args(Severity)
 
 
+def tags(value: object) -> bool:
+    """A tag of a wheel's name, or several in one."""
+    try:
+        return isinstance(value, str) and bool(parse_tag(value))
+    except ValueError:
+        return False
+
+
+def version(value: object) -> bool:
+    """A version, or an empty text where the wheel's name has none."""
+    try:
+        return value == "" or (isinstance(value, str) and bool(Version(value)))
+    except ValueError:
+        return False
+
+
 _SHAPE = {
-    **dict.fromkeys(("file", "sha256", "name", "version", "requires_python"), str),
-    **{key: [str] for key in ("tags", "requires", "extras", "top_level", "files")},
+    **dict.fromkeys(("file", "sha256", "name", "requires_python"), str),
+    "version": version,
+    "tags": [tags],
+    **{key: [str] for key in ("requires", "extras", "top_level", "files")},
     "objects": [
         {
             **dict.fromkeys(("member", "path", "machine", "kind", "soname", "undefined", "defined"), str),
@@ -51,7 +71,7 @@ _SHAPE = {
     "imports": [imported],
     "findings": [
         {
-            **dict.fromkeys(("rule", "wheel", "member", "message", "evidence", "repair"), str),
+            **dict.fromkeys(("rule", "wheel", "member", "message", "evidence", "repair", "item"), str),
             "check": check,
             "severity": severity,
             "details": [str],

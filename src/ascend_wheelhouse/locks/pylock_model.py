@@ -94,7 +94,7 @@ class PackageModel(FileModel):
     version: Annotated[str, AfterValidator(_version)]
     dependencies: Listed[DependencyModel] = ()
     wheels: Annotated[Listed[WheelModel], AfterValidator(_one)]
-    tool: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    tool: dict[str, dict[str, str]] = Field(default_factory=dict)
 
 
 class PylockModel(FileModel):

@@ -67,11 +67,16 @@ class Judge:
         tag_rank, build = self._wheel_rank(offer) if offer.is_wheel else (0, (0, ""))
         if tag_rank is None:
             return None
-        package = self._evaluators[self._exclude_newer if dated else None].evaluate_link(_link(offer))
-        if package is None or package.version is None:
+        evaluator = self._evaluators[self._exclude_newer if dated else None]
+        try:
+            package = evaluator.evaluate_link(_link(offer))
+            version = Version(package.version) if package and package.version else None
+        except ValueError:  # a number of thousands of digits, which no release has
+            return None
+        if version is None:
             return None
         rank = (tag_rank, (-build[0], build[1]), offer.yanked, place)
-        return Candidate(offer=offer, place=place, version=Version(package.version), rank=rank)
+        return Candidate(offer=offer, place=place, version=version, rank=rank)
 
     def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
         try:
