@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.commands import build_host
-from ascend_wheelhouse.commands.build_host import HostNeed
 from ascend_wheelhouse.commands.doctor import DoctorOptions, main
+from ascend_wheelhouse.make import build_host
+from ascend_wheelhouse.make.build_host import HostNeed
 from ascend_wheelhouse.node.host.fitness import HostFinding, Level
 
 pytestmark = pytest.mark.skipif(build_host.is_node(), reason="this machine is a node")

@@ -21,7 +21,7 @@ WRITTEN = {"out", "output", "path", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *("reproduce", "run-args", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
 ]
 BELOW = [
     "/proc/nowhere/x",
@@ -88,6 +88,7 @@ def scratch(desk: Desk) -> Iterator[Path]:
     folder.mkdir(parents=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+        patch.setenv("WHEELHOUSE_DEBIAN", "http://127.0.0.1:9/debian")
         patch.chdir(folder)
         yield folder
     shutil.rmtree(desk.world.root / "work")

@@ -9,8 +9,8 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.cells.target import MACHINES
-from ascend_wheelhouse.commands import build_host
 from ascend_wheelhouse.console.table import table
+from ascend_wheelhouse.make import build_host
 from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.verify import emulation
 

@@ -125,7 +125,7 @@ def test_a_build_context_names_the_command_that_builds_it(
 
     said = capsys.readouterr().out
     assert "builds on quay.io/ascend/cann:8.3.rc2-a3-ubuntu22.04-py3.11" in said
-    assert "Next: docker build --platform linux/arm64" in said
+    assert "Next: docker build --network=none --platform linux/arm64" in said
 
 
 def test_run_args_speaks_docker_and_kubernetes(capsys: pytest.CaptureFixture[str]) -> None:
