@@ -34,6 +34,14 @@ def test_the_wheels_are_importable_through_run(house: Path, prefix: Path) -> Non
     assert run_in(prefix, "python", "-c", "import beta; print(beta.version)") == "2.0"
 
 
+def test_a_folder_whose_name_only_looks_like_a_number_is_passed_over(house: Path, prefix: Path) -> None:
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    for name in ("\u00b2", "\u0663"):
+        (prefix / "envs" / name).mkdir()
+    assert run_installer(house, "--prefix", prefix, UNSIGNED, "--reinstall").status == 0
+    assert (prefix / "current").resolve().name == "0002"
+
+
 def test_the_end_tells_what_the_node_and_the_wheelhouse_still_lack(tmp_path: Path, prefix: Path) -> None:
     pending = [{"component": "cann-toolkit", "reason": "no origin answered", "supply": "invoke vendor FILE"}]
     house = SmallWheelhouse(pending=pending).write(tmp_path / "house")

@@ -19,7 +19,7 @@ from ascend_wheelhouse.cells.file_values import Once, RequirementText, Text
 
 
 def _line(text: str) -> str:
-    if not all(part.isdigit() for part in text.split(".")) or text.count(".") != 1:
+    if not all(part.isascii() and part.isdigit() for part in text.split(".")) or text.count(".") != 1:
         raise ValueError(f"is {shown(text)}, must be a line of driver releases such as 25.3")
     return text
 

@@ -134,7 +134,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield from (Path(folder) / "pip.conf" for folder in reversed(folders))
     yield Path("/etc/pip.conf")
     if own is None or not Path(own).exists():
-        yield Path("~/.pip/pip.conf").expanduser()
+        yield at_home("~/.pip/pip.conf")
         yield platformdirs.user_config_path("pip", appauthor=False, roaming=True) / "pip.conf"
     yield Path(sys.prefix) / "pip.conf"
     if own is not None:

@@ -153,7 +153,8 @@ class Prefix:
 
     def begin(self) -> Path:
         """Return the folder of a new environment; it does not exist yet."""
-        numbers = [int(folder.name) for folder in self.envs.iterdir() if folder.name.isdigit()]
+        names = (folder.name for folder in self.envs.iterdir())
+        numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
         return self.envs / f"{max(numbers, default=0) + 1:04d}"
 
     def switch(self, env: Path) -> None:

@@ -33,6 +33,6 @@ def nodes_of(given: argparse.Namespace, line: argparse.ArgumentParser) -> Nodes:
     host, _, port = given.dist_init_addr.rpartition(":")
     if given.nnodes < 1 or not 0 <= given.node_rank < given.nnodes:
         line.error(f"--node-rank {given.node_rank} of --nnodes {given.nnodes}: ranks go from 0 to one less")
-    if given.nnodes > 1 and not (host and port.isdigit()):
+    if given.nnodes > 1 and not (host and port.isascii() and port.isdigit()):
         line.error(f"--nnodes {given.nnodes} needs --dist-init-addr HOST:PORT, the same on every node")
     return Nodes(count=given.nnodes, rank=given.node_rank, address=given.dist_init_addr if host else "")
