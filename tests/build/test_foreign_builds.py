@@ -18,9 +18,11 @@ from making_builds import SMALL, Bench, cell, recipe_of
 from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
 
 from ascend_wheelhouse.base.process import Finished, run
-from ascend_wheelhouse.build.command import Workshop, build_component, spec_of
+from ascend_wheelhouse.build.command import Workshop, build_component, job_for
+from ascend_wheelhouse.build.conditions import NAMES
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
+from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.target import Machine, Target
@@ -58,8 +60,8 @@ def for_the_other(versions: dict[str, str]) -> Cell:
     return replace(cell(versions), target=Target(machine=OTHER))
 
 
-def build(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:
-    """Build a component as `invoke build` does on a host that has no fitting compiler."""
+def workshop(bench: Bench) -> Workshop:
+    """A workshop as `invoke build` has it: the host's compiler where it fits, else one of ours."""
     kept = Store(default_store())
     own = OwnToolchains(
         recipes=read_toolchains(PROJECT / "recipes"),
@@ -68,9 +70,12 @@ def build(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:
         host=platform.machine(),
         bring=ToolchainFetcher(store=kept, http=Http()).bring,
     )
-    workshop = Workshop(store=bench.store, emit=bench.events.append, own=own)
-    assert spec_of(recipe, where)
-    built = build_component(recipe, where, bench.lock(recipe, where), workshop)
+    return Workshop(store=bench.store, emit=bench.events.append, own=own)
+
+
+def build(bench: Bench, recipe: Recipe, where: Cell) -> BuiltWheel:
+    """Build a component that gives one wheel."""
+    built = build_component(recipe, where, bench.lock(recipe, where), workshop(bench))
     assert isinstance(built, list), built
     (wheel,) = built
     return wheel
@@ -108,6 +113,17 @@ def test_the_toolchain_of_a_wheel_is_told_with_it(bench: Bench) -> None:
     assert lock is not None
     assert lock.digest[:16] in wheel.toolchain["gcc"]
     assert wheel.toolchain["gcc"].startswith(f"gcc {lock.gcc} ")
+
+
+@long
+def test_a_build_for_the_other_architecture_is_bit_equal_under_other_conditions(bench: Bench) -> None:
+    recipe, where = recipe_at("xxhash"), for_the_other({"torch": "2.8.0", "xxhash": "3.6.0"})
+    job = job_for(recipe, where, bench.lock(recipe, where))
+    shop = workshop(bench)
+    sandbox, toolchain, interpreter = shop.tools(job.spec, where)
+    report = reproduce(job, toolchain, shop.builder(sandbox, interpreter, job.spec))
+    assert report.bit_equal
+    assert set(report.varied) >= set(NAMES) - {"order", "cores", "clock"}
 
 
 @long

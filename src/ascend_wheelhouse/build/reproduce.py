@@ -23,6 +23,7 @@ from ascend_wheelhouse.build.compare import Comparison, MemberDifference, Rung, 
 from ascend_wheelhouse.build.conditions import NAMES, NORMAL, VARIED, Conditions, only
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.store.store import file_sha256
@@ -192,6 +193,8 @@ def _not_varied(sandbox: Sandbox, folder: Path) -> Iterator[tuple[str, str]]:
         yield "order", "this file system lists files in one order, however they were made"
     if isinstance(sandbox, Namespaces):
         yield "user", "without bubblewrap the user in the sandbox is always root"
+    if isinstance(sandbox, Rooted) and sandbox.root.lock.foreign:
+        yield "clock", "the library that moves it is one of this host, and the build's programs are emulated"
     if isinstance(sandbox, Container):
         yield "user", "a container runs as the user who starts it"
         if not sandbox.holds_cores():
