@@ -193,7 +193,7 @@ def _not_varied(sandbox: Sandbox, folder: Path) -> Iterator[tuple[str, str]]:
         yield "order", "this file system lists files in one order, however they were made"
     if isinstance(sandbox, Namespaces):
         yield "user", "without bubblewrap the user in the sandbox is always root"
-    if isinstance(sandbox, Rooted) and sandbox.root.lock.foreign:
+    if isinstance(sandbox, Rooted) and sandbox.emulated:
         yield "clock", "the library that moves it is one of this host, and the build's programs are emulated"
     if isinstance(sandbox, Container):
         yield "user", "a container runs as the user who starts it"

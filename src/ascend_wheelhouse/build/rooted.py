@@ -6,6 +6,7 @@ linker and ninja stand in the same root as programs of the builder, and are as f
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,11 +76,16 @@ class Rooted(Bubblewrap):
             root=self.root,
         )
         words = super()._inner(rooted, argv)
-        if not self.root.lock.foreign:
+        if not self.emulated:
             return words
         script = f'set -eu\n{qemu.REGISTER}shift\nexec "$@"'
         line = qemu.registration(self.root.lock.machine)
         return ["unshare", "--mount", "--", "/bin/sh", "-c", script, "enter", line, *words]
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the root's own programs are those of another architecture than this host's."""
+        return self.root.lock.machine != os.uname().machine
 
     def interpreter(self, python: str) -> Interpreter:
         """Return the root's own CPython."""

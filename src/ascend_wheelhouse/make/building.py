@@ -6,7 +6,6 @@ for: a run with a committed lock has its downloads on their way by then.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName, resolver_named
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
-    from ascend_wheelhouse.build.own_toolchains import OwnToolchains
     from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
@@ -61,6 +59,7 @@ class Building:
     def workshop(self) -> Workshop:
         """Return where components are built."""
         from ascend_wheelhouse.build.command import Workshop
+        from ascend_wheelhouse.make.own_toolchains import own_toolchains
 
         return Workshop(
             store=self.fetcher.store,
@@ -68,25 +67,7 @@ class Building:
             sandbox=self.options.sandbox,
             container=self.options.container,
             toolchain=self.options.toolchain,
-            own=self.own_toolchains(),
-        )
-
-    def own_toolchains(self) -> OwnToolchains:
-        """Return the toolchains of the project folder."""
-        from ascend_wheelhouse.build.own_toolchains import OwnToolchains
-        from ascend_wheelhouse.cells.toolchains import read_toolchains
-        from ascend_wheelhouse.pin.toolchains import ToolchainFetcher
-
-        fetcher = self.fetcher
-        own = ToolchainFetcher(
-            store=fetcher.store, http=fetcher.http, emit=fetcher.emit, offline=fetcher.offline
-        )
-        return OwnToolchains(
-            recipes=read_toolchains(self.root / "recipes"),
-            lockfiles=self.root / "lockfiles",
-            store=fetcher.store,
-            host=os.uname().machine,
-            bring=own.bring,
+            own=own_toolchains(self.root, self.fetcher),
         )
 
 
