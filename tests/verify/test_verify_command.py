@@ -162,5 +162,8 @@ def test_the_same_probes_run_from_a_bundle_with_the_standard_library_alone(
 def test_verifying_on_a_node_without_a_manifest_says_which_file_to_name(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert node_verify.main(["--environment", str(tmp_path), "--manifest", str(tmp_path / "none.json")]) == 2
+    environment = tmp_path / "environment"
+    (environment / "lib").mkdir(parents=True)
+    words = ["--environment", str(environment), "--manifest", str(tmp_path / "none.json")]
+    assert node_verify.main(words) == 2
     assert "Next: --manifest WHEELHOUSE/manifest.json" in capfd.readouterr().err
