@@ -22,15 +22,14 @@ from packaging.requirements import Requirement
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.command import Workshop, job_for, spec_of
-from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.target import MACHINES, Machine, Target
-from ascend_wheelhouse.cells.toolchains import read_toolchains
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.own_toolchains import own_toolchains
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.pin.source_locker import SourceLocker
-from ascend_wheelhouse.pin.toolchains import ToolchainFetcher
 from ascend_wheelhouse.resolve.resolvers import resolver_named
 from ascend_wheelhouse.store.store import Store
 
@@ -54,13 +53,7 @@ def recipe_of(name: str) -> Recipe:
 def prepared(package: Requirement, machine: Machine, store: Store) -> tuple[Workshop, Recipe, Cell]:
     """Return everything that a build takes; what is to be fetched is fetched."""
     version = next(iter(package.specifier)).version
-    own = OwnToolchains(
-        recipes=read_toolchains(PROJECT / "recipes"),
-        lockfiles=PROJECT / "lockfiles",
-        store=store,
-        host=platform.machine(),
-        bring=ToolchainFetcher(store=store, http=Http()).bring,
-    )
+    own = own_toolchains(PROJECT, Fetcher(recipes={}, store=store))
     components = {"torch": "2.8.0", "sglang": "0", package.name: version}
     cell = Cell(stack="benchmark", target=Target(machine=machine), cann="8.5.0", components=components)
     workshop = Workshop(store=store, emit=silent, own=own, toolchain="own", ccache=False)

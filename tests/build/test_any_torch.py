@@ -8,7 +8,6 @@ and the toolchain are kept in this user's store, so that they are fetched once. 
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import zipfile
 from dataclasses import dataclass
@@ -26,19 +25,18 @@ from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.job import BuildJob, Sources
-from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.spec import BuildSpec, BuildTable
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.cells.toolchains import read_toolchains
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.own_toolchains import own_toolchains
 from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.pin.toolchains import ToolchainFetcher
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.prepare import default_store
@@ -165,13 +163,7 @@ def built_against(torch: FoundFile, store: Store, root: Path) -> WheelInput:
 def toolchain(spec: BuildSpec) -> Rooted:
     """Return the sandbox of a toolchain of ours."""
     store = Store(default_store())
-    own = OwnToolchains(
-        recipes=read_toolchains(PROJECT / "recipes"),
-        lockfiles=PROJECT / "lockfiles",
-        store=store,
-        host=platform.machine(),
-        bring=ToolchainFetcher(store=store, http=Http()).bring,
-    )
+    own = own_toolchains(PROJECT, Fetcher(recipes={}, store=store))
     return own.rooted(spec, TARGET)
 
 

@@ -21,15 +21,13 @@ from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.command import Workshop, build_component, job_for
 from ascend_wheelhouse.build.conditions import NAMES
 from ascend_wheelhouse.build.outcome import BuiltWheel
-from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.target import Machine, Target
-from ascend_wheelhouse.cells.toolchains import read_toolchains
 from ascend_wheelhouse.locks.toolchain_lock import read_toolchain
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pin.toolchains import ToolchainFetcher
+from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.own_toolchains import own_toolchains
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.prepare import default_store
@@ -63,13 +61,7 @@ def for_the_other(versions: dict[str, str]) -> Cell:
 def workshop(bench: Bench) -> Workshop:
     """A workshop as `invoke build` has it: the host's compiler where it fits, else one of ours."""
     kept = Store(default_store())
-    own = OwnToolchains(
-        recipes=read_toolchains(PROJECT / "recipes"),
-        lockfiles=PROJECT / "lockfiles",
-        store=kept,
-        host=platform.machine(),
-        bring=ToolchainFetcher(store=kept, http=Http()).bring,
-    )
+    own = own_toolchains(PROJECT, Fetcher(recipes={}, store=kept))
     return Workshop(store=bench.store, emit=bench.events.append, own=own)
 
 

@@ -86,11 +86,20 @@ def find_packages(suite: str, architecture: str, packages: Sequence[str]) -> lis
     """
     base = archive_url()
     with scratch(prefix="aw-apt-") as folder:
-        command = _command(folder, f"{base} {suite} main", architecture)
+        (folder / "sources.list").write_text(
+            f"deb [signed-by={_KEYS}] {base} {suite} main\n", encoding="utf-8"
+        )
+        sources = [
+            "-o",
+            f"Dir::Etc::sourcelist={folder}/sources.list",
+            "-o",
+            "Dir::Etc::sourceparts=/dev/null",
+        ]
+        command = [*apt_command(folder, architecture), *sources]
         with _told(f"{suite} ({architecture})"):
-            process.run([*command, "update"], env=_environment(), timeout=_SECONDS)
+            process.run([*command, "update"], env=apt_environment(), timeout=_SECONDS)
             done = process.run(
-                [*command, "--print-uris", "install", *packages], env=_environment(), timeout=_SECONDS
+                [*command, "--print-uris", "install", *packages], env=apt_environment(), timeout=_SECONDS
             )
     return sorted(_files(done.stdout, base), key=lambda file: file.artifact.filename)
 
@@ -117,22 +126,26 @@ def _files(text: str, base: str) -> Iterator[DebianFile]:
         )
 
 
-def _environment() -> dict[str, str]:
+def apt_environment() -> dict[str, str]:
+    """Return the environment that apt asks nothing in, and speaks English."""
     return {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
 
 
-def _command(folder: Path, source: str, architecture: str) -> list[str]:
+def apt_command(folder: Path, architecture: str) -> list[str]:
+    """Return how apt is called for an architecture, with nothing installed and all that it writes in a folder.
+
+    Args:
+        folder: An empty folder; what apt fetches comes into `cache/archives` of it.
+        architecture: As Debian names it, such as `arm64`.
+    """
     for name in ("lists/partial", "cache/archives/partial"):
         (folder / name).mkdir(parents=True)
     (folder / "status").touch()
-    (folder / "sources.list").write_text(f"deb [signed-by={_KEYS}] {source}\n", encoding="utf-8")
     settings = {
         "Dir::State": folder,
         "Dir::State::lists": folder / "lists",
         "Dir::State::status": folder / "status",
         "Dir::Cache": folder / "cache",
-        "Dir::Etc::sourcelist": folder / "sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
         "APT::Architecture": architecture,
         "APT::Architectures": architecture,
         "APT::Sandbox::User": "",

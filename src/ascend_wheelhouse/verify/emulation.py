@@ -14,9 +14,10 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import qemu
 from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.cells.toolchains import ARCHITECTURES
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
-from ascend_wheelhouse.verify.system_root import ARCHITECTURES, RECOMMENDED, system_root
+from ascend_wheelhouse.verify.system_root import RECOMMENDED, system_root
 
 WORK = "/verify"
 """Where the run's folder is seen inside."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +15,10 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.cells.toolchains import ARCHITECTURES
 from ascend_wheelhouse.node.scratch import scratch
+from ascend_wheelhouse.origins.debian import apt_command, apt_environment
 
-ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 RECOMMENDED = {"aarch64": "gcc-aarch64-linux-gnu", "x86_64": "gcc-x86-64-linux-gnu"}
 
 _PACKAGES = ("libc6", "libc-bin", "libgomp1", "libstdc++6", "zlib1g", "dash", "coreutils", "util-linux")
@@ -90,28 +90,7 @@ def _write_accounts(root: Path) -> None:
 
 
 def _fetch(folder: Path, architecture: str, packages: tuple[str, ...]) -> list[Path]:
-    state, cache = folder / "state", folder / "cache"
-    (state / "lists" / "partial").mkdir(parents=True)
-    (cache / "archives" / "partial").mkdir(parents=True)
-    (state / "status").touch()
-    settings = {
-        "Dir::State": state,
-        "Dir::State::status": state / "status",
-        "Dir::Cache": cache,
-        "APT::Architecture": architecture,
-        "APT::Architectures": architecture,
-        "APT::Sandbox::User": "",
-        "APT::Install-Recommends": "false",
-        "Acquire::Languages": "none",
-        "Debug::NoLocking": "true",
-    }
-    common = [
-        "apt-get",
-        "-q",
-        "-y",
-        *(word for key, value in settings.items() for word in ("-o", f"{key}={value}")),
-    ]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C"}
+    common, environment = apt_command(folder / "apt", architecture), apt_environment()
     try:
         process.run([*common, "update"], env=environment, timeout=_APT_SECONDS)
         process.run([*common, "--download-only", "install", *packages], env=environment, timeout=_APT_SECONDS)
@@ -121,7 +100,7 @@ def _fetch(folder: Path, architecture: str, packages: tuple[str, ...]) -> list[P
             why=error.tail(),
             next_step="apt-get update on this host, and check that its sources serve that architecture",
         ) from error
-    return sorted((cache / "archives").glob("*.deb"))
+    return sorted((folder / "apt/cache/archives").glob("*.deb"))
 
 
 def forget(store: Path) -> None:
