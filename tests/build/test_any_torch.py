@@ -73,7 +73,7 @@ sys.path.insert(0, sys.argv[1])
 import any_torch
 print(platform.machine(), torch.__version__.partition("+")[0], torch.ops.any_torch.twice(torch.arange(3)).tolist())
 try: torch.ops.load_library(sys.argv[2])
-except OSError as error: print(error)
+except OSError as error: print(error.__cause__ or error)  # torch 2.9 wraps what the loader said
 """
 _MAKE = """
 import os, subprocess, sys, zipfile
