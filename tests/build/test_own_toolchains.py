@@ -12,10 +12,12 @@ from ascend_wheelhouse.base.toml_file import InvalidFilesError
 from ascend_wheelhouse.build.command import Workshop
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.toolchain import ToolchainUnfitError
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe, read_toolchains
 from ascend_wheelhouse.locks.toolchain_lock import write_toolchain
+from ascend_wheelhouse.pin.toolchains import NoSysrootError, sysroot_of
 from ascend_wheelhouse.store.store import Store
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -90,6 +92,20 @@ def test_a_toolchain_that_is_not_locked_is_locked_by_the_command_that_is_named(t
     with pytest.raises(ToolchainUnfitError, match="is not locked") as caught:
         own(tmp_path, gcc_13()).rooted(spec().resolve(cell({"torch": "2.8.0"})), here)
     assert caught.value.next_step.endswith(" --lock")
+
+
+def test_the_command_that_is_named_is_about_the_same_nodes(tmp_path: Path) -> None:
+    newer = Target.named(platform.machine(), glibc="2.34")
+    with pytest.raises(ToolchainUnfitError, match="is not locked") as caught:
+        own(tmp_path, gcc_13()).rooted(spec().resolve(cell({"torch": "2.8.0"})), newer)
+    assert caught.value.next_step.endswith(" --glibc 2.34 --lock")
+    assert "--glibc 2.34" in Request(torch="2.8.0", target=newer).words
+
+
+def test_nodes_newer_than_every_c_library_are_told_so() -> None:
+    wanted = ToolchainFor(recipe=gcc_13(), host="x86_64", target=Target.named("aarch64", glibc="2.40"))
+    with pytest.raises(NoSysrootError, match=r"no C library for glibc 2\.40"):
+        sysroot_of(wanted)
 
 
 def test_a_host_that_does_not_fit_is_told_with_what_ours_lack(tmp_path: Path) -> None:

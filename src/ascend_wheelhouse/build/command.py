@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
@@ -34,10 +33,10 @@ from ascend_wheelhouse.build.toolchain import (
 )
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
+from ascend_wheelhouse.cells.request import ToolchainChoice
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.store import Store
 
-ToolchainChoice = Literal["auto", "host", "own"]
 _OWN_PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 

@@ -94,5 +94,4 @@ class OwnToolchains:
             return "build in the recipe's image with --container"
         if chosen.foreign and not qemu.qemu(target.machine):
             return "apt install qemu-user-static"
-        command = f"invoke toolchain --name {chosen.recipe.name} --platform {target.machine}"
-        return command if lock else f"{command} --lock"
+        return chosen.command if lock else f"{chosen.command} --lock"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.cells.target import Target
+
+ToolchainChoice = Literal["auto", "host", "own"]
+"""Whose compilers a build takes: the host's, ours, or the host's where they fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,5 +38,6 @@ class Request:
     @property
     def asked(self) -> dict[str, str]:
         """The words that asked for it, by option."""
-        node = {"platform": self.target.machine, "npu": self.target.npu}
+        glibc = ".".join(map(str, self.target.glibc))
+        node = {"platform": self.target.machine, "npu": self.target.npu, "glibc": glibc}
         return {"torch": self.torch, **node, "cann": self.cann, "sglang": self.sglang, "stack": self.stack}

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
 from ascend_wheelhouse.cells.file_values import VersionText
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import FLOOR, Target
 
 FOLDER = "toolchains"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
@@ -114,6 +114,13 @@ class ToolchainFor:
         python = ".".join(map(str, self.target.python))
         words = f"{self.recipe.name}-glibc{sysroot.glibc if sysroot else '?'}-py{python}"
         return f"{words}.{self.host}-for-{self.target.machine}"
+
+    @property
+    def command(self) -> str:
+        """The command that fetches it: a target of another glibc than the floor is named in it."""
+        floor = ".".join(map(str, self.target.glibc))
+        glibc = "" if self.target.glibc == FLOOR else f" --glibc {floor}"
+        return f"invoke toolchain --name {self.recipe.name} --platform {self.target.machine}{glibc}"
 
     @property
     def compiler(self) -> tuple[str, ...]:

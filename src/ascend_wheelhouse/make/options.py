@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
-from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.cells.request import Request, ToolchainChoice
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 
 
@@ -28,9 +27,6 @@ class LockChoice:
     upgrade: bool = False
     resolver: ResolverName = "pip-tools"
     build: frozenset[str] = frozenset()
-
-
-ToolchainChoice = Literal["auto", "host", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 from ascend_wheelhouse.base.errors import ResolveError
 from ascend_wheelhouse.base.events import Emit, Stage, silent
-from ascend_wheelhouse.cells.toolchains import ARCHITECTURES, SuitePackages, ToolchainFor
+from ascend_wheelhouse.cells.toolchains import ARCHITECTURES, SuitePackages, SysrootPackages, ToolchainFor
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.toolchain_lock import LockedPackage, Part, ToolchainLock
@@ -19,6 +19,24 @@ from ascend_wheelhouse.store.store import Store
 
 class NoSysrootError(ResolveError):
     """A toolchain has no C library that wheels for such nodes can be built against."""
+
+
+def sysroot_of(wanted: ToolchainFor) -> SysrootPackages:
+    """Return what wheels for a toolchain's nodes are built against.
+
+    Raises:
+        NoSysrootError: Every C library of its recipe is older than the nodes'.
+    """
+    recipe, target = wanted.recipe, wanted.target
+    sysroot = recipe.sysroot(target.glibc)
+    if sysroot is None:
+        known = ", ".join(one.glibc for one in recipe.sysroots)
+        raise NoSysrootError(
+            f"{recipe.name} has no C library for glibc {'.'.join(map(str, target.glibc))}.",
+            why=f"It has {known}; an older one than the nodes' lacks functions that they have.",
+            next_step=f"name an older --glibc, or add a [[sysroots]] table to recipes/toolchains/{recipe.name}.toml",
+        )
+    return sysroot
 
 
 def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
@@ -32,13 +50,7 @@ def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
         NoSysrootError: Every C library of its recipe is older than the nodes'.
         DebianUnknownError, DebianUnreachableError: The packages cannot be looked up.
     """
-    recipe, target = wanted.recipe, wanted.target
-    sysroot = recipe.sysroot(target.glibc)
-    if sysroot is None:
-        raise NoSysrootError(
-            f"{recipe.name} has no C library for glibc {'.'.join(map(str, target.glibc))}.",
-            next_step=f"add a [[sysroots]] table to recipes/toolchains/{recipe.name}.toml",
-        )
+    recipe, target, sysroot = wanted.recipe, wanted.target, sysroot_of(wanted)
     compiler = recipe.compiler.model_copy(update={"packages": wanted.compiler})
     parts: tuple[tuple[Part, SuitePackages, str], ...] = (
         ("compiler", compiler, wanted.host),

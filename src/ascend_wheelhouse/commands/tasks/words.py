@@ -12,8 +12,8 @@ from invoke.context import Context
 from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.make.options import LockChoice, ToolchainChoice
+    from ascend_wheelhouse.cells.request import Request, ToolchainChoice
+    from ascend_wheelhouse.make.options import LockChoice
 
 RESOLVER = "pip-tools"
 JSON = {"json": "machine-readable output"}
@@ -69,7 +69,7 @@ def toolchain_choice(text: str) -> ToolchainChoice:
     Raises:
         UnknownToolchainChoiceError: There is no such choice.
     """
-    from ascend_wheelhouse.make.options import ToolchainChoice
+    from ascend_wheelhouse.cells.request import ToolchainChoice
 
     known: tuple[ToolchainChoice, ...] = get_args(ToolchainChoice)
     choice = next((one for one in known if one == text), None)
