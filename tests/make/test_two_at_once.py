@@ -155,6 +155,33 @@ def test_two_clones_on_one_store_end_well_in_any_order(tmp_path: Path, seed: int
     assert [check_sums(clone / "w", silent) for clone in clones] == [6, 6]
 
 
+def _add_again(store: Store, data: bytes, over: Path) -> None:
+    while not over.exists():
+        _added(store, data)
+
+
+def _place_again(store: Store, entry: ManifestEntry, folder: Path, over: Path) -> None:
+    with ExitStack() as stack:
+        stack.callback(over.touch)
+        for number in range(2000):
+            assemble.place(store, folder / str(number), [entry])
+
+
+def test_a_file_that_another_run_adds_once_more_is_placed_all_the_time(tmp_path: Path) -> None:
+    """The blob is renamed over itself: the kernel refuses to link a file whose last name goes in that moment."""
+    store, data, over = Store(tmp_path / "store"), b"in both" * 900, tmp_path / "over"
+    entry = _entry("shared.whl", store.artifact("shared.whl", _added(store, data)))
+
+    statuses = _together(
+        0,
+        partial(_add_again, Store(store.root), data, over),
+        partial(_place_again, store, entry, tmp_path / "w", over),
+    )
+
+    assert statuses == [0, 0]
+    assert {path.read_bytes() for path in tmp_path.glob("w/*/shared.whl")} == {data}
+
+
 @pytest.fixture(scope="module")
 def index() -> Iterator[Index]:
     """An index on the loopback with a few wheels, for processes that are forked here."""

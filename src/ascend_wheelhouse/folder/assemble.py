@@ -21,6 +21,7 @@ from ascend_wheelhouse.store.store import Store
 
 SUMS = "SHA256SUMS"
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES}
+_TRIES = 5
 
 
 @contextmanager
@@ -67,13 +68,21 @@ def place(store: Store, folder: Path, entries: Iterable[ManifestEntry]) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Make a hard link, or a copy where the file system has none."""
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINK:
-            raise
-        shutil.copyfile(source, target)
+    """Make a hard link, or a copy where there can be none."""
+    for _ in range(_TRIES):
+        try:
+            os.link(source, target)
+        except (
+            FileNotFoundError
+        ):  # another run renamed the same file over it just now: look the name up again
+            continue
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+        else:
+            return
+        break
+    shutil.copyfile(source, target)
 
 
 def write(folder: Path, path: str, data: bytes, kind: Kind) -> ManifestEntry:

@@ -159,7 +159,8 @@ class Store:
         if found == sha256:
             self._proven[sha256] = before
             return
-        self.path(sha256).unlink(missing_ok=True)
+        if identity(self.path(sha256)) == before:  # not what another run has put in its place since
+            self.path(sha256).unlink(missing_ok=True)
         raise DamagedBlobError(sha256, self.path(sha256), found)
 
     def damaged(self, digests: Collection[str]) -> list[DamagedBlobError]:
