@@ -24,11 +24,12 @@ class JobStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class JobProgress:
-    """A job moved; `done` is bytes so far, `line` the last thing that it said."""
+    """A job moved; `done` is bytes so far, `line` the last thing that it said, `left` the seconds that it takes yet."""
 
     job: str
     done: int | None = None
     line: str = ""
+    left: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
