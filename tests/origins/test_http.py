@@ -200,6 +200,22 @@ def test_a_proxy_of_the_environment_is_used_unless_exempted(
         http.page(f"{index.url}/page")
 
 
+@pytest.mark.parametrize(
+    "url", ["h/torch/", "ftp://127.0.0.1/torch/", "//127.0.0.1/torch/", "http://[::1/torch/"]
+)
+def test_a_url_of_another_kind_is_told_and_not_tried_again(http: Http, clock: FakeClock, url: str) -> None:
+    for ask in (http.page, http.head, http.digest):
+        with pytest.raises(faults.UnknownSchemeError, match=r"its scheme is '(ftp)?'|Invalid IPv6 URL"):
+            ask(url)
+    assert clock.waits == []
+
+
+def test_a_redirect_to_what_is_no_url_is_told(index: Index, http: Http) -> None:
+    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": "http://[::1"}))
+    with pytest.raises(faults.UnknownSchemeError, match="Invalid IPv6 URL"):
+        http.page(f"{index.simple}/torch/")
+
+
 def test_a_login_in_the_index_url_is_sent_and_never_shown(index: Index) -> None:
     with_login = index.simple.replace("http://", "http://me:s3cret@")
     with client(index, index_url=with_login) as http, pytest.raises(faults.NotFoundError) as caught:
