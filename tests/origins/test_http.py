@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from index_server import (
     FakeClock,
+    Handler,
     Index,
     client,
     cut_after,
@@ -260,16 +260,47 @@ def test_a_folder_can_be_a_mirror(tmp_path: Path) -> None:
             _content(http, "https://origin.example/nothing")
 
 
-def test_closing_breaks_off_an_open_body_at_once(index: Index) -> None:
-    released = threading.Event()
-    index.behave("page", stall(released))
-    with client(index, timeout=30.0) as http:
-        threading.Timer(0.1, http.close).start()
-        started = time.monotonic()
-        with pytest.raises(faults.OriginError):
-            _content(http, f"{index.url}/page")
-        assert time.monotonic() - started < 10
-    released.set()
+@pytest.mark.parametrize("when", ["before the head", "after the head", "in the body"])
+def test_closing_breaks_off_a_request_wherever_it_is(index: Index, when: str) -> None:
+    """The origin sends no more: the client goes by itself, long before its patience is over."""
+    gone: list[bytes] = []
+
+    def close_and_wait(handler: Handler) -> None:
+        if when == "before the head":
+            http.close()
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        if when == "in the body":
+            handler.wfile.write(bytes(512))
+            assert begun.wait(60)
+        if when != "before the head":
+            http.close()
+        handler.connection.settimeout(60)
+        gone.append(handler.connection.recv(1))
+        ended.set()
+
+    def read_on() -> None:
+        with http.stream(f"{index.url}/page") as stream:
+            assert stream.read(10)
+            begun.set()
+            while stream.read(1000):
+                pass
+
+    begun, ended = threading.Event(), threading.Event()
+    index.behave("page", close_and_wait)
+    with client(index, timeout=600.0) as http, pytest.raises(faults.OriginError):
+        read_on()
+    assert ended.wait(60)
+    assert gone == [b""]
+
+
+def test_a_client_that_was_closed_asks_nobody(index: Index) -> None:
+    with client(index) as http:
+        http.close()
+        with pytest.raises(faults.ConnectionBrokenError, match="stopped"):
+            http.page(f"{index.url}/page")
+    assert index.asked == []
 
 
 def test_an_html_page_is_recognised_by_its_type(index: Index, http: Http) -> None:

@@ -233,6 +233,7 @@ class Http:
         with self._guard:
             self._open.add(response)
         try:
+            self._go_on(final)  # it was not among those that are broken off where the stop came just before
             yield final, response
         finally:
             with self._guard:
@@ -271,6 +272,7 @@ class Http:
     def _request(
         self, method: str, url: str, headers: dict[str, str], login: Login | None
     ) -> urllib3.BaseHTTPResponse:
+        self._go_on(url)
         parts = urlsplit(url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         sent = {"User-Agent": f"ascend-wheelhouse/{__version__}", **headers}
@@ -288,6 +290,10 @@ class Http:
             )
         except (HTTPError, OSError) as error:
             raise fault_of(url, error) from error
+
+    def _go_on(self, url: str) -> None:
+        if self.stop.is_set():
+            raise faults.ConnectionBrokenError(url, "stopped")
 
     @cached_property
     def _credentials(self) -> Credentials:
