@@ -144,7 +144,7 @@ def test_a_long_job_is_heard_of_in_a_log() -> None:
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="torch-npu", action="build"))
     emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o"))
-    assert stream.said.wait(10)
+    assert stream.said.wait(120)
     emit(JobFinished(job="torch-npu", outcome="done"))
     emit.close()
     assert ".. running 1 | " in stream.getvalue()
@@ -154,7 +154,7 @@ def test_a_long_stage_without_jobs_is_heard_of_in_a_log() -> None:
     stream = _Log(".. resolve | ")
     emit = PlainLines(stream, heartbeat=0.01)
     emit(Stage(name="resolve"))
-    assert stream.said.wait(10)
+    assert stream.said.wait(120)
     emit.close()
 
 
