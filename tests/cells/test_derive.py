@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from ascend_wheelhouse.cells.compatibility import (
     load_compatibility,
     torchvision_for,
 )
-from ascend_wheelhouse.cells.derive import BadVersionError, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.derive import BadVersionError, NoStackError, UnknownTorchError, cell_for
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target
@@ -68,6 +69,18 @@ def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
         derive("2.8.7")
     assert caught.value.exit_code == 3
     assert "2.14.0, 2.12.0, 2.9.1" in caught.value.why
+
+
+@pytest.mark.parametrize(
+    "others", [{"platforms": ["x86_64"]}, {"npus": ["910b"]}, {}], ids=["machine", "chip", "none at all"]
+)
+def test_where_no_stack_is_for_the_target_nothing_is_derived(others: dict[str, list[str]]) -> None:
+    whole = load_catalogue(RECIPES)
+    stacks = tuple(stack.model_copy(update=others) for stack in whole.stacks if others)
+    request = Request(torch="2.12.0", target=Target.named("aarch64", "a3"))
+    with pytest.raises(NoStackError, match=r"^No stack is for aarch64 and a3\.") as caught:
+        cell_for(request, replace(whole, stacks=stacks), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert caught.value.exit_code == 2
 
 
 def test_words_that_are_no_versions_are_refused() -> None:

@@ -31,6 +31,10 @@ class UnknownTorchError(ResolveError):
     """The torch version does not exist, or has no wheel for the target."""
 
 
+class NoStackError(UsageError):
+    """No stack file is for the target, so nothing can be derived from one."""
+
+
 class BadVersionError(UsageError):
     """A word given as a version is none."""
 
@@ -49,6 +53,7 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
+        NoStackError: No stack is for the target.
     """
     if request.stack:
         return named(catalogue, request.stack, request.target)
@@ -188,8 +193,14 @@ def _with_memfabric(components: dict[str, str]) -> dict[str, str]:
 
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
-    wanted = Version(request.torch)
-    fitting = [stack for stack in catalogue.stacks if request.target.machine in stack.platforms]
+    wanted, target = Version(request.torch), request.target
+    fitting = [one for one in catalogue.stacks if target.machine in one.platforms and target.npu in one.npus]
+    if not fitting:
+        raise NoStackError(
+            f"No stack is for {target.machine} and {target.npu}.",
+            why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
+            next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
+        )
 
     def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
         own = Version(stack.torch)
