@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 from big_stand_in import big_torch_npu
+from cann_packages import toolkit
 from making_builds import SMALL, Bench, cell, recipe_of
-from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
+from stand_ins import HEADER_SHA256, HEADER_URL, kernels, torch_npu
 
 from ascend_wheelhouse.base.events import Note
 from ascend_wheelhouse.base.process import Finished, run
@@ -28,7 +29,9 @@ from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe
+from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.cells.target import Machine, Target
+from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.locks.toolchain_lock import read_toolchain
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
@@ -180,6 +183,20 @@ def test_torch_npus_stand_in_for_the_other_architecture_is_bit_equal_under_other
         recipe_of("torch-npu", **table),
         for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"}),
     )
+
+
+def test_kernels_are_built_for_the_other_architecture_with_a_toolkit_that_was_handed_over(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(root=tmp_path / "store", mirrors=kernels(tmp_path / "servers").mirrors)
+    package = toolkit(tmp_path, "8.5.0", OTHER)
+    vendor_file(package, store=bench.store, recipes=load_recipes(PROJECT / "recipes"))
+    recipe = recipe_of("sgl-kernel-npu", requirements=SMALL, toolchain={"cann": "=={cann}"}, memory_mb=512)
+    versions = {"torch": "2.8.0", "torch-npu": "2.8.0.post2", "sgl-kernel-npu": "2026.01.21"}
+    wheel = build(bench, recipe, for_the_other(versions))
+    assert wheel.filename.endswith(f"_{OTHER}.whl")
+    assert f"{OTHER} unpacked from sha256" in wheel.toolchain["cann"]
+    assert wheel.toolchain["gcc"].startswith("gcc 13.3.0 of gcc-13-")
 
 
 @long
