@@ -59,8 +59,14 @@ def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
 def test_another_sglang_makes_the_cell_derived_with_the_transfer_engine_that_it_imports() -> None:
     cell = derive("2.8.0", sglang="0.5.9")
     assert cell.derived
-    assert "memfabric-hybrid" in cell.components
+    assert cell.components["memfabric-hybrid"] == "1.0.5"
     assert "mf-adapter" not in cell.components
+    assert cell.notes[0].startswith("no stack lists SGLang 0.5.9 with torch 2.8.0 and CANN 8.3.RC2")
+
+
+def test_a_release_whose_project_file_names_its_transfer_engine_brings_none_of_its_own() -> None:
+    assert not {"memfabric-hybrid", "mf-adapter"} & derive("2.8.0", sglang="0.5.20").components.keys()
+    assert derive("2.12.0", sglang="0.5.7").components["mf-adapter"] == "1.0.0"
 
 
 def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:

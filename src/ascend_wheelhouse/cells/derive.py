@@ -8,17 +8,19 @@ and the closest torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.cells.file_values import check_cann
+from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
-from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named
 
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
@@ -58,10 +60,29 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
     )
     if listed is not None:
         return listed
+    near = choose(catalogue, torch=request.torch, target=request.target, cann=request.cann)
+    if near is not None:
+        return _other_release(near, request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
     return _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+
+
+def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
+    """Return the cell of a stack with another release of SGLang, and what goes with that."""
+    listed = near.components["sglang"]
+    note = f"no stack lists SGLang {request.sglang} with torch {near.torch} and CANN {near.cann}"
+    return replace(
+        near,
+        stack=f"derived from {near.stack}",
+        components=_with_companions({**near.components, "sglang": request.sglang}, catalogue.recipes),
+        derived=True,
+        notes=(
+            f"{note}; the rest is as in {near.stack}, which has {listed}",
+            *(known for known in near.notes if listed not in known),
+        ),
+    )
 
 
 def _check_words(request: Request) -> None:
@@ -163,7 +184,7 @@ def _derived(
         "torch-npu": torch_npu,
         "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
         "sglang": request.sglang or base.components["sglang"],
-        **dict.fromkeys(("cann-toolkit", "cann-kernels", "nnal"), cann),
+        **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
@@ -173,18 +194,24 @@ def _derived(
         base,
         stack=f"derived from {near.name}",
         cann=cann,
-        components=_with_memfabric({**kept, **changed}),
+        components=_with_companions({**kept, **changed}, catalogue.recipes),
         derived=True,
         notes=tuple(facts),
     )
 
 
-def _with_memfabric(components: dict[str, str]) -> dict[str, str]:
-    """SGLang up to 0.5.6 imports mf_adapter, newer ones memfabric_hybrid; the very release is unconfirmed."""
-    if "mf-adapter" not in components or Version(components["sglang"]) < Version("0.5.8"):
-        return components
-    kept = {name: version for name, version in components.items() if name != "mf-adapter"}
-    return {**kept, "memfabric-hybrid": "1.0.5"}
+def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[str, str]:
+    """Return the components with those that go with their releases, in place of those that go with others."""
+    chosen = dict(components)
+    for name, version in components.items():
+        rows = recipes[name].companions
+        row = next(
+            (one for one in rows if SpecifierSet(one.versions).contains(version, prereleases=True)), None
+        )
+        if row is not None:
+            others = {each for one in rows for each in one.components}
+            chosen = {one: at for one, at in chosen.items() if one not in others} | row.components
+    return chosen
 
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:

@@ -1,8 +1,8 @@
 """Another project file in place of the published one, and what it asks for at run time.
 
 SGLang's NPU dependency list stands in a project file of its own (`pyproject_npu.toml`, earlier
-`pyproject_other.toml`). Where the source holds none, the recipe carries the list as data (`editions`). The lock is
-resolved from the same list that the wheel then declares.
+`pyproject_other.toml`). Where the source holds none, or is not there yet, the recipe carries the list as data
+(`editions`). The lock is resolved from the same list that the wheel then declares.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import Field
 from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import ResolveError
 from ascend_wheelhouse.base.toml_file import FileModel, Listed
-from ascend_wheelhouse.cells.file_values import Distribution, Inside, RequirementText, VersionRange
+from ascend_wheelhouse.cells.file_values import Distribution, Inside, RequirementText, Text, VersionRange
 
 
 class NoProjectFileError(ResolveError):
@@ -26,9 +26,17 @@ class NoProjectFileError(ResolveError):
 
 
 class ProjectEdition(FileModel):
-    """The dependency list of releases whose source lacks the NPU project file."""
+    """The dependency list of releases whose source lacks the NPU project file, or cannot be had everywhere.
+
+    Args:
+        versions: The releases.
+        source: The public file that shows the list, and how it is known to be that of these releases.
+        dependencies: What they need always.
+        extras: What their extras need.
+    """
 
     versions: VersionRange
+    source: Text
     dependencies: list[RequirementText]
     extras: dict[Distribution, list[RequirementText]] = {}
 
@@ -39,7 +47,7 @@ class ProjectFile(FileModel):
     Args:
         files: Project files beside the published one, best first.
         extra: The extra whose dependencies the runtime needs.
-        editions: Dependency lists as data, which come before any of `files`.
+        editions: Dependency lists as data, for releases whose source holds none of `files`.
     """
 
     files: Annotated[Listed[Inside], Field(min_length=1)]
@@ -67,13 +75,13 @@ def runtime_requirements(
         table: The recipe's `[build.project_file]`.
         distribution: The project's own name.
         version: The release.
-        held: Bytes of each project file that the source holds, by name; only read where there is no edition.
+        held: Bytes of each project file that the source holds, by name; none where there is no source yet.
 
     Raises:
         NoProjectFileError: Neither holds a dependency list.
         BadProjectFileError: The source's own is none.
     """
-    known = _from_edition(table, version) or _from_source(table, held, f"{distribution} {version}")
+    known = _from_source(table, held, f"{distribution} {version}") or _from_edition(table, version)
     if known is None:
         raise NoProjectFileError(
             f"{distribution} {version}: no NPU project file is known.",

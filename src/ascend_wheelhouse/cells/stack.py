@@ -193,7 +193,7 @@ def choose(
             fits
             and target.machine in stack.platforms
             and target.npu in stack.npus
-            and (cann or stack.default)
+            and (cann or sglang or stack.default)
         ):
             return cell_of(stack, target, catalogue)
     return None

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.errors import SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.cells.project import runtime_requirements
+from ascend_wheelhouse.cells.project import NoProjectFileError, runtime_requirements
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -21,10 +22,14 @@ from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import request_for
-from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
+from ascend_wheelhouse.pin.locate import Answer, Located, Locator, ToBuild
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
+
+
+class UnknownNeedsError(SourceUnreachableError):
+    """Nothing says what a component needs, because its source cannot be had from here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class Locking:
         located = [answer for answer in answers if isinstance(answer, Located)]
         pure = [one for one in builds if _is_pure(one.recipe)]
         with self._imported(located) as folders:
-            needs = self._needs(builds, trees)
+            needs = self._needs(builds, trees) | self._needs_of_absent(answers)
             request = request_for(self.cell, self.recipes, answers, needs=needs, imported=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
@@ -104,6 +109,23 @@ class Locking:
             )
         }
 
+    def _needs_of_absent(self, answers: Sequence[Answer]) -> set[str]:
+        """Return what components need whose source cannot be had yet, by the lists of their recipes.
+
+        Raises:
+            UnknownNeedsError: A recipe has no list for the release.
+        """
+        needs: set[str] = set()
+        for one in answers:
+            build = self.recipes[one.component].build if isinstance(one, Pending) else None
+            if isinstance(one, Pending) and build and build.project_file:
+                recipe, version = self.recipes[one.component], self.cell.components[one.component]
+                try:
+                    needs.update(runtime_requirements(build.project_file, recipe.distribution, version, {}))
+                except NoProjectFileError as error:
+                    raise _no_source(one, version) from error
+        return needs
+
     def _pure(self, answer: ToBuild, trees: Mapping[str, PinnedTree]) -> LockedSource:
         """Lock a source that needs nothing of the runtime, beside the resolver."""
         known = trees.get(answer.recipe.name)
@@ -136,6 +158,14 @@ class Locking:
         found = [locked_file(file) for file in finder.find_all(rest, self.cell.target)]
         every = [replace(file, via=via.get(file.name, ())) for file in (*found, *known.values())]
         return tuple(sorted(every, key=lambda file: file.name))
+
+
+def _no_source(absent: Pending, version: str) -> UnknownNeedsError:
+    return UnknownNeedsError(
+        f"The source of {absent.component} {version} is in none of its origins: {absent.reason}.",
+        why="What it needs on an NPU stands in its source, and its recipe has no list for this release.",
+        next_step=absent.supply,
+    )
 
 
 def _is_pure(recipe: Recipe) -> bool:
