@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+from packaging.version import Version
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.errors import UsageError
@@ -182,11 +183,19 @@ def _defaults(stacks: Mapping[str, Stack], *, all_read: bool) -> Iterator[Proble
             yield Problem(file=f"recipes/stacks/{names[0]}.toml", key="default", text=text)
 
 
+def _precedence(stack: Stack) -> tuple[bool, Version]:
+    return not stack.default, Version(stack.components["sglang"])
+
+
 def choose(
     catalogue: Catalogue, *, torch: str, target: Target, cann: str = "", sglang: str = ""
 ) -> Cell | None:
-    """Return the cell of the stack that answers a request, or None when no stack does."""
-    for stack in sorted(catalogue.stacks, key=lambda stack: not stack.default):
+    """Return the cell of the stack that answers a request, or None when no stack does.
+
+    Where several do, it is the default of the torch version, then the one of the oldest SGLang: a newer stack in the
+    folder is no other answer to an old question.
+    """
+    for stack in sorted(catalogue.stacks, key=_precedence):
         fits = stack.torch == torch and (not cann or stack.cann.lower() == cann.lower())
         fits = fits and (not sglang or stack.components["sglang"] == sglang)
         if (
