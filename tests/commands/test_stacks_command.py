@@ -39,7 +39,7 @@ def test_every_stack_is_shown_with_where_it_is_known_from(views: list[StackView]
 def test_no_line_is_wider_than_a_terminal(views: list[StackView]) -> None:
     lines = list(shown(views))
     assert max(len(line) for line in lines) <= 80
-    assert lines[0].split() == ["torch", "SGLang", "CANN", "chips", "Python", "locked"]
+    assert lines[0].split() == ["torch", "application", "CANN", "chips", "Python", "locked"]
 
 
 def test_the_words_of_a_stack_choose_it(catalogue: Catalogue, views: list[StackView]) -> None:

@@ -8,12 +8,14 @@ and the closest torch.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
@@ -33,6 +35,10 @@ class UnknownTorchError(ResolveError):
     """The torch version does not exist, or has no wheel for the target."""
 
 
+class UnknownApplicationError(UsageError):
+    """`--app` names nothing that a stack is for, or does not go with the other words."""
+
+
 class BadVersionError(UsageError):
     """A word given as a version is none."""
 
@@ -48,25 +54,56 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 
     Raises:
         UsageError: No stack has the name asked for.
+        UnknownApplicationError: No stack is for the application.
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
     """
+    return _with_extras(_without_extras(request, catalogue, table, versions), request)
+
+
+def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
     if request.stack:
         return named(catalogue, request.stack, request.target)
     _check_words(request)
-    listed = choose(
-        catalogue, torch=request.torch, target=request.target, cann=request.cann, sglang=request.sglang
+    _check_application(request, catalogue)
+    choice = functools.partial(
+        choose,
+        catalogue,
+        torch=request.torch,
+        target=request.target,
+        cann=request.cann,
+        application=request.application,
     )
-    if listed is not None:
+    if (listed := choice(sglang=request.sglang)) is not None:
         return listed
-    near = choose(catalogue, torch=request.torch, target=request.target, cann=request.cann)
-    if near is not None:
+    if (near := choice()) is not None:
         return _other_release(near, request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
     return _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+
+
+def _with_extras(cell: Cell, request: Request) -> Cell:
+    """Return the cell with what was asked for beyond its stack: optional components, and extras of the application."""
+    more = {name: cell.optional[name] for name in request.extras if name in cell.optional}
+    return replace(cell, components={**cell.components, **more}, extras=request.extras)
+
+
+def _check_application(request: Request, catalogue: Catalogue) -> None:
+    known = sorted({stack.application for stack in catalogue.stacks})
+    if request.application not in known:
+        raise UnknownApplicationError(
+            f"Unknown application {request.application!r}.",
+            why="An application is known when a stack in recipes/stacks is for it.",
+            next_step=f"--app {' or --app '.join(known)}",
+        )
+    if request.sglang and request.application != APPLICATION:
+        raise UnknownApplicationError(
+            f"--sglang {request.sglang} says nothing of {request.application}.",
+            next_step=f"leave --sglang away, or --app; `invoke stacks` shows the releases of {request.application}",
+        )
 
 
 def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
@@ -88,7 +125,7 @@ def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
 def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
-            Version(word if option == "--torch" else word or "0")
+            Version(word or "0")
         except ValueError as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
@@ -183,7 +220,7 @@ def _derived(
         "torchvision": torchvision_for(request.torch),
         "torch-npu": torch_npu,
         "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
-        "sglang": request.sglang or base.components["sglang"],
+        base.application: request.sglang or base.components[base.application],
         **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
     facts = [
@@ -216,7 +253,11 @@ def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[st
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
     wanted = Version(request.torch)
-    fitting = [stack for stack in catalogue.stacks if request.target.machine in stack.platforms]
+    fitting = [
+        stack
+        for stack in catalogue.stacks
+        if request.target.machine in stack.platforms and stack.application == request.application
+    ]
 
     def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
         own = Version(stack.torch)

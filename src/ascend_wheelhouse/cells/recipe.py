@@ -184,6 +184,7 @@ class Recipe(FileModel):
         platforms: Machines that upstream has it for.
         needs: Components that must be in the wheelhouse or on the builder first.
         imports: Top-level import names that it provides.
+        roots: Modules that its commands start from, and that its packages do not reach by themselves.
         libraries: Shared libraries (patterns of file names) that its wheel must have, or that a payload brings
             to the node: the audit refuses a wheel without them, and names the payload that another wheel needs.
         undeclared: What it needs and does not declare.
@@ -211,6 +212,7 @@ class Recipe(FileModel):
     platforms: Annotated[list[Machine], Once, Field(min_length=1)] = list(MACHINES)
     needs: Annotated[list[Component], Once] = []
     imports: Annotated[list[Module], Once] = []
+    roots: Annotated[list[Module], Once] = []
     libraries: Annotated[list[Library], Once] = []
     undeclared: list[Undeclared] = []
     companions: list[Companions] = []

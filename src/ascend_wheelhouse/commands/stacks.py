@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.console.table import layout
 from ascend_wheelhouse.make.stack_views import StackView, stack_views
 
 _WIDTH = 80
-_SHOWN = ("torch", "sglang", "torch-npu", "triton-ascend", "sgl-kernel-npu")
+_SHOWN = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +47,8 @@ def main(options: StacksOptions) -> None:
 def markdown(views: Sequence[StackView]) -> str:
     """Return the README's table of stacks."""
     heads = [
+        "application",
         "torch",
-        "SGLang",
         "torch_npu",
         "triton-ascend",
         "sgl-kernel-npu",
@@ -56,7 +57,14 @@ def markdown(views: Sequence[StackView]) -> str:
         "choose with",
     ]
     rows = [
-        [*(one.components.get(name, "") for name in _SHOWN), one.cann, one.locked, f"`{one.words}`"]
+        [
+            f"{_called(one)} {one.release}",
+            one.components["torch"],
+            *(one.components.get(name, "") for name in _SHOWN),
+            one.cann,
+            one.locked,
+            f"`{one.words}`",
+        ]
         for one in views
     ]
     rule = "|" + "---|" * len(heads)
@@ -66,11 +74,11 @@ def markdown(views: Sequence[StackView]) -> str:
 
 def shown(views: Sequence[StackView]) -> Iterator[str]:
     """Yield the lines of the table, and below it a paragraph a stack; none is longer than 80 characters."""
-    heads = ["torch", "SGLang", "CANN", "chips", "Python", "locked"]
+    heads = ["torch", "application", "CANN", "chips", "Python", "locked"]
     rows = [
         [
             one.components["torch"] + ("*" if one.default else ""),
-            one.components["sglang"],
+            f"{_called(one)} {one.release}",
             one.cann,
             " ".join(one.npus),
             one.python,
@@ -83,6 +91,10 @@ def shown(views: Sequence[StackView]) -> Iterator[str]:
     for one in views:
         yield ""
         yield from _paragraph(one)
+
+
+def _called(one: StackView) -> str:
+    return "SGLang" if one.application == APPLICATION else one.application
 
 
 def _paragraph(one: StackView) -> Iterator[str]:

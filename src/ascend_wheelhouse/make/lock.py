@@ -68,7 +68,7 @@ def _come_by_now(lock: Lock, folder: ProjectFolder, building: Building) -> froze
 
 def _require_needs(lock: Lock, source: LockedSource, folder: ProjectFolder, builds: SourceBuilds) -> None:
     """Hold a source that came after the lock to what the lock was made with."""
-    asked = set(builds.needs(source, folder.recipes[source.component]))
+    asked = builds.needs(source, folder.recipes[source.component])
     if lacking := sorted(asked - set(lock.inputs.requirements)):
         raise OtherNeedsError(
             f"The source of {source.component} {source.version} asks for {', '.join(lacking)}.",

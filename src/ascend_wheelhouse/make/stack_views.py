@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose
 from ascend_wheelhouse.cells.target import FLOOR, MACHINES, NPUS, Machine, Npu, Target
@@ -46,6 +46,8 @@ class StackView:
         summary: One sentence.
         words: The options that choose it, without platform and chip.
         default: Whether its torch version alone chooses it.
+        application: What it is for.
+        release: The application's version.
         components: Every version.
         cann: CANN's version.
         platforms: Machines.
@@ -60,6 +62,8 @@ class StackView:
     summary: str
     words: str
     default: bool
+    application: str
+    release: str
     components: dict[str, str]
     cann: str
     platforms: tuple[str, ...]
@@ -92,10 +96,11 @@ def stack_views(catalogue: Catalogue, lockfiles: Path) -> list[StackView]:
     ordered = sorted(
         catalogue.stacks,
         key=lambda one: (
+            one.application != APPLICATION,
             Version(one.torch),
             not one.default,
             one.cann,
-            Version(one.components["sglang"]),
+            Version(one.release),
         ),
     )
     return [_view(stack, catalogue, lockfiles) for stack in ordered]
@@ -108,6 +113,8 @@ def _view(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> StackView:
         summary=stack.summary,
         words=_words(stack, catalogue),
         default=stack.default,
+        application=stack.application,
+        release=stack.release,
         components=dict(stack.components),
         cann=stack.cann,
         platforms=tuple(stack.platforms),
@@ -122,11 +129,23 @@ def _view(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> StackView:
 def _words(stack: Stack, catalogue: Catalogue) -> str:
     """Return the fewest options that choose a stack."""
     target = Target(machine=stack.platforms[0], npu=stack.npus[0])
-    sglang = stack.components["sglang"]
+    app = stack.application if stack.application != APPLICATION else ""
+    sglang = "" if app else stack.release
+    if app and choose(catalogue, torch="", target=target, application=app) == cell_of(
+        stack, target, catalogue
+    ):
+        return own_words({"app": app})
     for cann, release in (("", ""), ("", sglang), (stack.cann, ""), (stack.cann, sglang)):
-        found = choose(catalogue, torch=stack.torch, target=target, cann=cann, sglang=release)
+        found = choose(
+            catalogue,
+            torch=stack.torch,
+            target=target,
+            cann=cann,
+            sglang=release,
+            application=stack.application,
+        )
         if found is not None and found.stack == stack.name:
-            return own_words({"torch": stack.torch, "cann": cann, "sglang": release})
+            return own_words({"torch": stack.torch, "cann": cann, "sglang": release, "app": app})
     return own_words({"stack": stack.name})
 
 

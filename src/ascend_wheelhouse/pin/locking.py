@@ -11,10 +11,10 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import SourceUnreachableError
-from ascend_wheelhouse.base.events import Emit, Stage
+from ascend_wheelhouse.base.events import Emit, Note, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.cells.project import NoProjectFileError, runtime_requirements
+from ascend_wheelhouse.cells.project import NoProjectFileError
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -23,6 +23,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import request_for
 from ascend_wheelhouse.pin.locate import Answer, Located, Locator, ToBuild
+from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
@@ -71,7 +72,7 @@ class Locking:
         located = [answer for answer in answers if isinstance(answer, Located)]
         pure = [one for one in builds if _is_pure(one.recipe)]
         with self._imported(located) as folders:
-            needs = self._needs(builds, trees) | self._needs_of_absent(answers)
+            needs = self._needs(answers, trees)
             request = request_for(self.cell, self.recipes, answers, needs=needs, imported=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
@@ -98,32 +99,27 @@ class Locking:
             if one.recipe.build and (table := one.recipe.build.project_file):
                 yield one.recipe.name, self.builds.tree(one, self.locator.fields(one.recipe), table)
 
-    def _needs(self, builds: Sequence[ToBuild], trees: Mapping[str, PinnedTree]) -> set[str]:
-        """Return what the built components' project files ask for at run time."""
-        return {
-            need
-            for one in builds
-            if one.recipe.build and (table := one.recipe.build.project_file)
-            for need in runtime_requirements(
-                table, one.recipe.distribution, one.version, trees[one.recipe.name].held
-            )
-        }
-
-    def _needs_of_absent(self, answers: Sequence[Answer]) -> set[str]:
-        """Return what components need whose source cannot be had yet, by the lists of their recipes.
+    def _needs(self, answers: Sequence[Answer], trees: Mapping[str, PinnedTree]) -> set[str]:
+        """Return what the project files of components that are built, or cannot be had yet, ask for at run time.
 
         Raises:
-            UnknownNeedsError: A recipe has no list for the release.
+            UnknownNeedsError: A source cannot be had, and its recipe has no list for the release.
         """
         needs: set[str] = set()
         for one in answers:
-            build = self.recipes[one.component].build if isinstance(one, Pending) else None
-            if isinstance(one, Pending) and build and build.project_file:
-                recipe, version = self.recipes[one.component], self.cell.components[one.component]
-                try:
-                    needs.update(runtime_requirements(build.project_file, recipe.distribution, version, {}))
-                except NoProjectFileError as error:
-                    raise _no_source(one, version) from error
+            if isinstance(one, Located):
+                continue
+            recipe = self.recipes[one.component] if isinstance(one, Pending) else one.recipe
+            tree = trees.get(recipe.name)
+            try:
+                found = needs_of(recipe, self.cell, tree.held if tree else {})
+            except NoProjectFileError as error:
+                if isinstance(one, Pending):
+                    raise _no_source(one, self.cell.components[one.component]) from error
+                raise
+            for absent in found.left_out:
+                self.emit(Note(text=f"{absent.name} is left out: {absent.why}", level="warning"))
+            needs |= found.requirements
         return needs
 
     def _pure(self, answer: ToBuild, trees: Mapping[str, PinnedTree]) -> LockedSource:

@@ -19,11 +19,12 @@ from ascend_wheelhouse.build.locked import sources_of
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.project import ProjectFile, runtime_requirements
+from ascend_wheelhouse.cells.project import ProjectFile
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_locker import SourceLocker
 from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.store.git_source import GitSource
@@ -70,13 +71,12 @@ class SourceBuilds:
             tree=tree, held=project_files(tree, self.locker.store, spec.subdirectory, table.files)
         )
 
-    def needs(self, locked: LockedSource, recipe: Recipe) -> list[str]:
+    def needs(self, locked: LockedSource, recipe: Recipe) -> frozenset[str]:
         """Return what the project file of a locked source asks for at run time."""
         spec, tree = spec_of(recipe, self.cell), Sources.from_dict(locked.build).tree
-        if spec.project_file is None:
-            return []
-        held = project_files(tree, self.locker.store, spec.subdirectory, spec.project_file.files)
-        return runtime_requirements(spec.project_file, recipe.distribution, locked.version, held)
+        files = spec.project_file.files if spec.project_file else ()
+        held = project_files(tree, self.locker.store, spec.subdirectory, files)
+        return needs_of(recipe, self.cell, held).requirements
 
     def lock(
         self,
