@@ -211,6 +211,6 @@ def test_a_process_that_dies_is_told(bench: Bench, tmp_path: Path) -> None:
 def test_another_releases_dependency_list_is_no_part_of_the_key(bench: Bench, tmp_path: Path) -> None:
     path = sdist(tmp_path, {"pyproject.toml": PUBLISHED})
     before = built(bench, path)
-    later = {"versions": ">=2", "dependencies": ["torch", "later"]}
+    later = {"versions": ">=2", "source": "a test", "dependencies": ["torch", "later"]}
     after = built(bench, path, project_file={**TABLE["project_file"], "editions": [EDITION, later]})
     assert (after.key, after.cached) == (before.key, True)

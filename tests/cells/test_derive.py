@@ -60,8 +60,14 @@ def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
 def test_another_sglang_makes_the_cell_derived_with_the_transfer_engine_that_it_imports() -> None:
     cell = derive("2.8.0", sglang="0.5.9")
     assert cell.derived
-    assert "memfabric-hybrid" in cell.components
+    assert cell.components["memfabric-hybrid"] == "1.0.5"
     assert "mf-adapter" not in cell.components
+    assert cell.notes[0].startswith("no stack lists SGLang 0.5.9 with torch 2.8.0 and CANN 8.3.RC2")
+
+
+def test_a_release_whose_project_file_names_its_transfer_engine_brings_none_of_its_own() -> None:
+    assert not {"memfabric-hybrid", "mf-adapter"} & derive("2.8.0", sglang="0.5.20").components.keys()
+    assert derive("2.12.0", sglang="0.5.7").components["mf-adapter"] == "1.0.0"
 
 
 def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
@@ -78,7 +84,7 @@ def test_where_no_stack_is_for_the_target_nothing_is_derived(others: dict[str, l
     whole = load_catalogue(RECIPES)
     stacks = tuple(stack.model_copy(update=others) for stack in whole.stacks if others)
     request = Request(torch="2.12.0", target=Target.named("aarch64", "a3"))
-    with pytest.raises(NoStackError, match=r"^No stack is for aarch64 and a3\.") as caught:
+    with pytest.raises(NoStackError, match=r"^No stack of sglang is for aarch64 and a3\.") as caught:
         cell_for(request, replace(whole, stacks=stacks), load_compatibility(RECIPES), PUBLISHED.__getitem__)
     assert caught.value.exit_code == 2
 

@@ -18,8 +18,8 @@ from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.stack import Catalogue, Stack
 from ascend_wheelhouse.cells.target import Target
 
-# Modules of SGLang's command that its package does not reach by itself: what a server start imports.
-IMPORT_ROOTS = {"sglang": ("sglang.launch_server",)}
+CORE = ("torch", "torchvision", "torch-npu", "triton-ascend")
+"""Components whose versions have to be told of every combination."""
 # CANN puts these beside the environment (PYTHONPATH of its set_env.sh); no wheel has them.
 HOST_MODULES = frozenset(
     {"acl", "hccl", "hccl_v2", "msprof", "mspti", "op_test_frame", "opp", "tbe", "te", "tvm"}
@@ -60,6 +60,7 @@ class AuditPolicy:
         carries_paths: By distribution, patterns of members that may carry one all the same.
         compatibility: What upstream states to fit together, or None where it is not at hand.
         stacks: The combinations that stack files list.
+        compared: Components that make a combination: torch and its kin, the applications, and what goes with those.
         libraries: By distribution, patterns of shared libraries that its wheel must have.
         host_packages: By pattern of a library that the node has, the package that brings it.
         recipes: By distribution, the name of the recipe that describes its wheel.
@@ -75,7 +76,7 @@ class AuditPolicy:
     index_names: frozenset[str] = frozenset()
     excluded: Mapping[str, str] = field(default_factory=dict)
     undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(IMPORT_ROOTS))
+    import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_modules: frozenset[str] = HOST_MODULES
     optional_objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(OPTIONAL_OBJECTS))
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +85,7 @@ class AuditPolicy:
     carries_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compatibility: Compatibility | None = None
     stacks: tuple[KnownStack, ...] = ()
+    compared: tuple[str, ...] = CORE
     host_symbols: Mapping[str, frozenset[str]] | None = None
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_packages: Mapping[str, str] = field(default_factory=dict)
@@ -150,9 +152,20 @@ def policy_from_recipes(
             if recipe.kind == "payload"
             for library in recipe.libraries
         },
+        import_roots={name: tuple(recipe.roots) for name, recipe in wheels.items() if recipe.roots},
+        compared=_compared(catalogue),
         compatibility=compatibility,
         stacks=tuple(_known(stack) for stack in catalogue.stacks),
     )
+
+
+def _compared(catalogue: Catalogue) -> tuple[str, ...]:
+    applications = dict.fromkeys(stack.application for stack in catalogue.stacks)
+    more: list[str] = []
+    for name in applications:
+        recipe = catalogue.recipes[name]
+        more += [name, *recipe.needs, *(each for row in recipe.companions for each in row.components)]
+    return tuple(dict.fromkeys((*CORE, *more)))
 
 
 def _known(stack: Stack) -> KnownStack:

@@ -162,7 +162,7 @@ class SourceLocker:
         if spec.backend == "script":
             return ()
         own = spec.project_file
-        names = (*(own.files if own and not own.editions else ()), "pyproject.toml")
+        names = (*(own.files if own else ()), "pyproject.toml")
         held = project_files(tree, self.store, spec.subdirectory, names)
         text = next((held[name] for name in names if name in held), b"")
         label = tree.ref if isinstance(tree, GitSource) else tree.filename

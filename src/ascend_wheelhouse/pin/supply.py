@@ -13,9 +13,9 @@ from ascend_wheelhouse.fetch.url import Releases, filled
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pin.locate import Located, Locator, Release, Vendored
+from ascend_wheelhouse.pin.locate import HandedOver, Located, Locator, Release, Vendored
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import vendored_record
+from ascend_wheelhouse.store.vendored import vendored_record, vendored_source
 
 
 class ReleaseChangedError(IntegrityError):
@@ -34,11 +34,16 @@ def imported(store: Store) -> Vendored:
             torch=cell.torch,
         )
         record = vendored_record(store, component, wanted)
-        if record is None or record.kind == "source":
+        if record is None:
             return None
         return LockedFile.of(record.artifact, component=component, origin="vendored")
 
     return look_up
+
+
+def handed_over(store: Store) -> HandedOver:
+    """Return the look-up of sources that `invoke vendor` took in."""
+    return lambda component, version: vendored_source(store, component, version)
 
 
 def released(store: Store, http: Http, emit: Emit) -> Release:
