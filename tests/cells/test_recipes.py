@@ -152,5 +152,5 @@ def test_a_bad_stack_is_reported_beside_a_bad_recipe(tmp_path: Path) -> None:
     text = str(caught.value)
     assert "recipes/a.toml: sumary: unknown key" in text
     assert "recipes/stacks/s.toml: platforms[1]: is \"riscv64\", allowed are 'aarch64' or 'x86_64'" in text
-    assert "recipes/stacks/s.toml: npus[1]: is \"a9\", allowed are 'a3' or '910b'" in text
+    assert "recipes/stacks/s.toml: npus[1]: is \"a9\", allowed are 'a3', '910b' or '950'" in text
     assert caught.value.as_dict()["problems"]

@@ -231,6 +231,11 @@ def test_a_command_that_cannot_be_typed_is_found(parser: Parser, command: str, f
             "--torch 2.8.0 --platform x86_64 --npu 910b --cann 8.5.0 --sglang 0.5.6",
         ),
         ({"torch": "2.8.0", "platform": "aarch64", "stack": "mine"}, "--stack mine --platform aarch64"),
+        (
+            {"torch": "2.10.0", "platform": "aarch64", "glibc": "2.34", "python": "3.12"},
+            "--torch 2.10.0 --platform aarch64 --glibc 2.34 --python 3.12",
+        ),
+        ({"torch": "2.8.0", "platform": "aarch64", "python": "3.11"}, "--torch 2.8.0 --platform aarch64"),
         ({"torch": "a b", "platform": "aarch64"}, "--torch 'a b' --platform aarch64"),
     ],
 )

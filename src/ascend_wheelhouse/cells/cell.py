@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.cells.target import FLOOR, Target
+from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +54,28 @@ class Cell:
     @property
     def words(self) -> str:
         """The options that name the cell on the command line."""
-        floor = ".".join(map(str, self.target.glibc))
-        target = {"platform": self.target.machine, "npu": self.target.npu, "glibc": floor}
         return own_words(
-            {"torch": self.torch, **target, "cann": self.cann, "sglang": self.components["sglang"]}
+            {
+                "torch": self.torch,
+                **self.target.words,
+                "cann": self.cann,
+                "sglang": self.components["sglang"],
+            }
         )
 
     @property
     def stack_id(self) -> str:
-        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`, and a glibc above the floor."""
+        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`.
+
+        A glibc above the floor and a Python that is not the default stand behind it.
+        """
         words = (
             f"sglang{self.components['sglang']}",
             f"torch{self.torch}",
             f"cann{self.cann.lower()}",
             self.target.npu,
-            *([] if self.target.glibc == FLOOR else [f"glibc{'.'.join(map(str, self.target.glibc))}"]),
+            *([] if self.target.glibc == FLOOR else [f"glibc{dotted(self.target.glibc)}"]),
+            *([] if self.target.python == PYTHONS[0] else [f"py{dotted(self.target.python)}"]),
         )
         return "-".join(words)
 
@@ -87,9 +94,9 @@ class Cell:
             "cann_lower": self.cann.lower(),
             "npu": self.target.npu,
             "machine": self.target.machine,
-            "python": f"{self.target.python[0]}.{self.target.python[1]}",
+            "python": dotted(self.target.python),
             "python_tag": f"cp{self.target.python[0]}{self.target.python[1]}",
-            "glibc": f"{self.target.glibc[0]}.{self.target.glibc[1]}",
+            "glibc": dotted(self.target.glibc),
         }
 
     def as_manifest(self) -> dict[str, str]:

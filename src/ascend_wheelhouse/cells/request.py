@@ -38,6 +38,10 @@ class Request:
     @property
     def asked(self) -> dict[str, str]:
         """The words that asked for it, by option."""
-        glibc = ".".join(map(str, self.target.glibc))
-        node = {"platform": self.target.machine, "npu": self.target.npu, "glibc": glibc}
-        return {"torch": self.torch, **node, "cann": self.cann, "sglang": self.sglang, "stack": self.stack}
+        return {
+            "torch": self.torch,
+            **self.target.words,
+            "cann": self.cann,
+            "sglang": self.sglang,
+            "stack": self.stack,
+        }

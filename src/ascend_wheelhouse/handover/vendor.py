@@ -193,7 +193,7 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
         raise UntoldFactError(
             f"{found.filename} is built for one NPU chip, and its name does not say which.",
             why="Builds for Atlas A3 and Atlas A2 carry the same file name.",
-            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b)",
+            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b, --npu 950)",
         )
     in_archives = any(isinstance(origin, ArchiveOrigin) for origin in recipe.origins)
     if in_archives and not release_known:
