@@ -91,7 +91,7 @@ def test_one_report_lists_the_problems_of_every_file(tmp_path: Path) -> None:
     )
     found = problems(tmp_path)
     assert any(
-        text.startswith("recipes/a.toml: sumary: unknown key, did you mean summary? allowed are build, ")
+        text.startswith("recipes/a.toml: sumary: unknown key, did you mean summary? allowed are archives, ")
         for text in found
     )
     assert not any(text.startswith("recipes/a.toml: summary: ") for text in found)
@@ -99,7 +99,7 @@ def test_one_report_lists_the_problems_of_every_file(tmp_path: Path) -> None:
     assert any(text.startswith("recipes/b.toml: summary: ") for text in found)
     assert any(
         text.startswith(
-            'recipes/b.toml: origins[1] (url).url: unknown field "wheel", allowed are a, ascend, b, '
+            'recipes/b.toml: origins[1] (url).url: unknown field "wheel", allowed are a, archive, ascend, b, '
         )
         for text in found
     )

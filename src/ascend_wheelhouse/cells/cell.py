@@ -96,12 +96,14 @@ class Cell:
             "machine": self.target.machine,
             "python": dotted(self.target.python),
             "python_tag": f"cp{self.target.python[0]}{self.target.python[1]}",
+            "py": f"{self.target.python[0]}{self.target.python[1]}",
             "glibc": dotted(self.target.glibc),
         }
 
     def as_manifest(self) -> dict[str, str]:
         """Return the cell as `manifest.json` carries it, component names with underscores."""
-        return {key: value for key, value in self.fields.items() if key not in {"cann_lower", "python_tag"}}
+        spelt_otherwise = {"cann_lower", "python_tag", "py"}
+        return {key: value for key, value in self.fields.items() if key not in spelt_otherwise}
 
     def holds(self, when: Mapping[str, str]) -> bool:
         """Tell whether a recipe's condition holds here.
@@ -109,10 +111,11 @@ class Cell:
         Args:
             when: Field name to a version specifier (`<2.13`) or to words separated by `|`.
         """
-        return all(_matches(self.fields.get(name.replace("-", "_"), ""), want) for name, want in when.items())
+        return all(matches(self.fields.get(name.replace("-", "_"), ""), want) for name, want in when.items())
 
 
-def _matches(value: str, want: str) -> bool:
+def matches(value: str, want: str) -> bool:
+    """Tell whether a value is within a version range, or is one of the words that stand separated by `|`."""
     if want[:1] not in "<>=!~":
         return value in want.split("|")
     try:

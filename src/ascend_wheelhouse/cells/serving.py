@@ -13,7 +13,7 @@ from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.file_values import FileName, Text, Variable
 from ascend_wheelhouse.cells.placeholders import placeholders
-from ascend_wheelhouse.cells.target import NPUS, Npu, Target
+from ascend_wheelhouse.cells.target import NPUS, Target
 
 PLACEHOLDERS = {
     "store": "tcp://HOST:PORT of MemFabric's store, the same for every server of a pair",
@@ -28,7 +28,7 @@ PLACEHOLDERS = {
 }
 """What a topology may leave to whoever starts it; docs/serving.md tells of each."""
 
-_Chip = Literal["all"] | Npu
+_Chip = Literal["all", "a3", "910b", "950"]
 
 
 def _known_placeholders(value: Any) -> Any:  # noqa: ANN401 - a list or a table of texts

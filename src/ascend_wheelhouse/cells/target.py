@@ -61,6 +61,15 @@ def _python(text: str) -> tuple[int, int]:
     return found
 
 
+def python_tag(text: str) -> str:
+    """Return the tag of a Python that `--python` names, such as `cp312`; an empty text stays one.
+
+    Raises:
+        UnknownPythonError: There is no such Python.
+    """
+    return "cp{}{}".format(*_python(text)) if text else ""
+
+
 def _chip(text: str) -> Npu:
     if (reason := _UNSERVED.get(text)) is not None:
         raise UnservedChipError(

@@ -29,6 +29,7 @@ from ascend_wheelhouse.cells.recipe import (
     Recipes,
     SdistOrigin,
     UrlOrigin,
+    archive_of,
     supply_of,
 )
 from ascend_wheelhouse.locks.lock import Pending
@@ -39,6 +40,8 @@ from ascend_wheelhouse.origins.index import Finder, FoundFile
 
 Vendored = Callable[[str, Cell], LockedFile | None]
 """The imported file for a component of a cell, if any."""
+Elsewhere = Callable[[str, Cell], str]
+"""Tells of files that were imported for a component of another cell; empty where there are none."""
 Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
 """Brings the file of a URL or of a release archive into the store."""
 
@@ -90,6 +93,7 @@ class Locator:
         table: The compatibility table, for `{ascend}`, `{branch}` and `{release}` in templates.
         http: The HTTP client for the configured indexes.
         vendored: Looks up imported files.
+        elsewhere: Tells of imported files that are for other cells.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
         offline: Look at imported files alone.
@@ -102,6 +106,7 @@ class Locator:
     http: Http
     vendored: Vendored
     release: Release
+    elsewhere: Elsewhere = lambda _component, _cell: ""
     build: frozenset[str] = frozenset()
     offline: bool = False
     emit: Emit = silent
@@ -157,6 +162,8 @@ class Locator:
         fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
         if row := self.table.row(self.cell.components.get("torch-npu", "")):
             fields |= {"ascend": row.ascend, "branch": row.branch, "release": row.release}
+        if (archive := archive_of(recipe, self.cell, self.recipes)) is not None:
+            fields["archive"] = archive
         if (name := file_name(recipe.names, self.cell, fields["version"])) is not None:
             fields["filename"] = name
         return fields
@@ -206,11 +213,16 @@ class Locator:
         try:
             file = self.release(origin, fields)
         except KeyError as error:
+            if error.args == ("archive",):
+                raise SourceUnreachableError(
+                    f"no archive of {fields['version']} for this cell is known"
+                ) from error
             raise SourceUnreachableError(f"its URL names {error}, which the table does not know") from error
         return replace(file, component=recipe.name, origin=origin.kind, note=origin.note)
 
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
-        reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
+        told = [self.elsewhere(recipe.name, self.cell), *reasons]
+        reason = "; ".join(dict.fromkeys(filter(None, told))) or "no origin holds for this cell"
         supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", self.fields(recipe))
         return Pending(component=recipe.name, reason=reason, supply=supply)
 

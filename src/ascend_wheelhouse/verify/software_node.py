@@ -90,7 +90,7 @@ def node_for(wheelhouse: FoundWheelhouse, sources: Path) -> Node:
         raise SoftwareNpuSourcesError(
             f"The software NPU is no {chip}.",
             why=f"It stands for {' and '.join(PCI_IDS)}, whose PCI ids and numbers of devices upstream states.",
-            next_step="nox -s verify without --software-npu does what takes no device",
+            next_step="`nox -s verify` does all that takes no device",
         )
     return Node(
         sources=sources,
