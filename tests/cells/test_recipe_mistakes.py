@@ -244,7 +244,7 @@ MISTAKES = [
         "[topologies.a4.tp16-deepep]",
         "topologies.a4",
         "unknown-key",
-        "allowed are 'all', 'a3' or '910b'",
+        "allowed are 'all', 'a3', '910b' or '950'",
     ),
     Mistake(
         SERVING,

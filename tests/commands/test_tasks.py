@@ -27,6 +27,19 @@ def test_every_command_has_one_task_in_the_one_place_for_tasks() -> None:
     assert elsewhere == []
 
 
+def test_a_letter_means_the_same_option_in_every_task(capsys: pytest.CaptureFixture[str]) -> None:
+    letters: dict[str, set[str]] = {}
+    for task in collection(ROOT).tasks.values():
+        for argument in task.get_arguments():
+            for letter in (one for one in argument.names if len(one) == 1):
+                letters.setdefault(letter, set()).add(argument.name)
+    assert letters == {
+        "t": {"torch"}, "p": {"platform"}, "n": {"npu"}, "o": {"out", "output"}, "j": {"json"}
+    }  # fmt: skip
+    assert invoke("wheelhouse", "-h") == 0
+    assert "Make a wheelhouse" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("name", sorted(one.name for one in pkgutil.iter_modules(commands.__path__)))
 def test_what_a_command_is_asked_for_is_frozen_and_given_by_keyword(name: str) -> None:
     kinds = [

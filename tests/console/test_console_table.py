@@ -45,6 +45,18 @@ def test_rows_that_folding_would_tear_become_paragraphs_with_whole_file_names() 
     assert max(len(line) for line in lines) <= 70
 
 
+def test_records_in_a_pipe_fit_eighty_columns_and_keep_commands_whole(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command = "`invoke build sgl-kernel-npu --torch 2.8.0 --platform aarch64 --cann 8.3.RC2 --npu a3`"
+    console.records(["component", "why", "from", "how"], [["nnal", "no origin " * 20, "", f"or {command}"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "nnal"
+    assert f"        {command}" in lines
+    assert all(len(line) <= 80 for line in lines if command not in line)
+    assert not any("from" in line for line in lines)
+
+
 def test_paragraphs_in_a_narrow_window_stand_below_their_labels() -> None:
     text = layout(
         ["a", "why", "what supplies it"], [["nnal", "no origin " * 9, "invoke vendor " * 9]], width=50

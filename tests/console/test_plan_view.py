@@ -42,11 +42,38 @@ _STATEMENT = re.compile(
 )
 
 
-def test_the_table_shows_state_size_and_reason_and_ends_with_sums(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_what_will_happen_and_ends_with_sums(capsys: pytest.CaptureFixture[str]) -> None:
     plan_view.show(ROWS)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[2].split() == ["fetch", "torch", "fetch", "97.4", "MB", "not", "in", "the", "store"]
+    assert lines[0] == "in the store already: 1 step, 0 B (--all lists them)"
+    assert lines[3].split() == ["fetch", "torch", "fetch", "97.4", "MB", "not", "in", "the", "store"]
+    assert lines[lines.index("cann-toolkit") + 1].split() == ["how", "no", "origin", "answered"]
     assert lines[-1] == "4 steps, cached 1, fetch 1, build 1, pending 1; 97.4 MB to fetch"
+
+
+def test_the_whole_table_has_what_is_in_the_store_too(capsys: pytest.CaptureFixture[str]) -> None:
+    plan_view.show(ROWS, whole=True)
+    assert "lock          cached           the committed lock fits" in capsys.readouterr().out
+
+
+def test_steps_that_differ_in_their_file_alone_are_one_box() -> None:
+    wheels = [
+        PlanRow(step=f"fetch {name}", component="", state="fetch", reason=name, size=5) for name in "abc"
+    ]
+    kept = PlanRow(step="fetch d", component="", state="cached", reason="d")
+    last = PlanRow(
+        step="assemble",
+        component="",
+        state="build",
+        reason="",
+        depends_on=("fetch a", "fetch b", "fetch c", "fetch d"),
+    )
+    drawn = plan_view.as_dot([*wheels, kept, last])
+    assert '"fetch 3 more wheels" [label="fetch 3 more wheels\\nfetch", tooltip="a, b, c"' in drawn
+    assert [line for line in drawn.splitlines() if "->" in line] == [
+        '  "fetch 3 more wheels" -> "assemble";',
+        '  "fetch d" -> "assemble";',
+    ]
 
 
 def test_the_document_holds_every_step_and_every_state(capsys: pytest.CaptureFixture[str]) -> None:

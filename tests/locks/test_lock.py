@@ -191,6 +191,12 @@ def test_a_plan_tells_what_is_there_and_what_is_not(cell: Cell, lock: Lock) -> N
     assert rows["assemble"].state == "build"
 
 
+def test_a_plan_sees_what_was_imported(cell: Cell, lock: Lock) -> None:
+    given = {"nnal": "nnal.run"}
+    rows = {row.step: row for row in plan(cell, lock, {A}.__contains__, lambda name: given.get(name, ""))}
+    assert (rows["supply nnal"].state, rows["supply nnal"].reason) == ("cached", "nnal.run was imported")
+
+
 def test_a_plan_names_steps_after_what_they_need(cell: Cell, lock: Lock) -> None:
     rows = plan(cell, lock, lambda _: True, finished=True)
     names = [row.step for row in rows]

@@ -168,7 +168,7 @@ def _place_again(store: Store, entry: ManifestEntry, folder: Path, over: Path) -
 
 
 def test_a_file_that_another_run_adds_once_more_is_placed_all_the_time(tmp_path: Path) -> None:
-    """The blob is renamed over itself: the kernel refuses to link a file whose last name goes in that moment."""
+    """The blob is renamed over itself: the kernel refuses to link a file whose last name goes meanwhile."""
     store, data, over = Store(tmp_path / "store"), b"in both" * 900, tmp_path / "over"
     entry = _entry("shared.whl", store.artifact("shared.whl", _added(store, data)))
 

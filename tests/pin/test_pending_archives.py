@@ -78,7 +78,9 @@ def store(tmp_path: Path) -> Store:
 def test_a_pending_component_names_the_very_archive_that_supplies_it(
     store: Store, component: str, file: str
 ) -> None:
-    assert f"download {file} " in pending(store, component, cell()).supply
+    told = pending(store, component, cell())
+    assert f"download {file} " in told.supply
+    assert told.urls == (f"https://github.com/sgl-project/sgl-kernel-npu/releases/download/2026.9.0/{file}",)
 
 
 def test_another_python_and_another_chip_make_another_archive(store: Store) -> None:

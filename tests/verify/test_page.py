@@ -18,11 +18,10 @@ BAD = Result(
 SKIPPED = Result(probe="npu-smi", verdict="skipped", seconds=0, evidence="run this on a node")
 
 
-def report(name: str, *results: Result) -> Report:
+def report(name: str, *results: Result, npus: int = 16) -> Report:
     wheelhouse = {"stack": "s", "platform": "aarch64", "digest": "d" * 64}
-    return Report(
-        wheelhouse=wheelhouse, cell={}, host={"name": name}, conditions={"sealed": True}, results=results
-    )
+    host = {"name": name, "npus": npus}
+    return Report(wheelhouse=wheelhouse, cell={}, host=host, conditions={"sealed": True}, results=results)
 
 
 class Links(HTMLParser):
@@ -62,13 +61,20 @@ def test_what_a_probe_said_is_shown_as_text() -> None:
 
 
 def test_one_node_is_summed_up_in_words() -> None:
-    assert "Verified: 1 passed, 1 skipped." in page.render([report("n", GOOD, SKIPPED)])
-    assert "Verification failed: 1 passed, 1 crashed." in page.render([report("n", GOOD, BAD)])
+    assert "Verified: 1 passed, 0 failed, 0 skipped." in page.render([report("n", GOOD)])
+    assert "Failed: 1 passed, 1 failed, 0 skipped." in page.render([report("n", GOOD, BAD)])
+
+
+def test_what_was_not_proven_on_an_npu_is_partial_and_never_green() -> None:
+    text = page.render([report("n", GOOD, SKIPPED, npus=0)])
+    assert "Partial (no NPU): 1 passed, 0 failed, 1 skipped." in text
+    assert '<span class="mark note">partial (no NPU)</span>' in text
+    assert ">verified</span>" not in text
 
 
 def test_many_nodes_begin_with_an_overview_of_probes_by_nodes() -> None:
     text = page.render([report("one", GOOD), report("two", GOOD, BAD)])
-    assert "1 of 2 nodes verified, 1 failed." in text
+    assert "1 of 2 nodes verified, 1 failed. All probes: 2 passed, 1 failed, 0 skipped." in text
     assert text.index("All nodes") < text.index('id="node0"') < text.index('id="node1"')
     assert "not run" in text
 
@@ -86,6 +92,10 @@ def test_reports_below_folders_are_found_and_merged(
         "page": str(tmp_path / "page.html"),
         "reports": 2,
         "failed": ["two"],
+        "nodes": [
+            {"name": "one", "outcome": "verified", "passed": 1, "failed": 0, "skipped": 0},
+            {"name": "two", "outcome": "failed", "passed": 0, "failed": 1, "skipped": 0},
+        ],
     }
 
 

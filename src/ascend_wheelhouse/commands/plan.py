@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
 
 
@@ -22,12 +25,14 @@ class PlanOptions:
         request: The cell.
         output: Folder that holds the wheelhouses.
         form: How the plan is printed.
+        whole: Show what is in the store already, too.
     """
 
     root: Path
     request: Request
     output: Path
     form: Form = "table"
+    whole: bool = False
 
 
 def main(options: PlanOptions) -> None:
@@ -38,4 +43,16 @@ def main(options: PlanOptions) -> None:
     finished = (options.output / cell.name / "manifest.json").is_file()
     if cell.derived:
         sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
-    show(plan(cell, lock, Store().has, finished=finished), options.form)
+    store = Store()
+    rows = plan(cell, lock, store.has, _given(store, cell), finished=finished)
+    show(rows, options.form, whole=options.whole)
+
+
+def _given(store: Store, cell: Cell) -> Callable[[str], str]:
+    look_up = imported(store)
+
+    def given(component: str) -> str:
+        file = look_up(component, cell)
+        return file.filename if file else ""
+
+    return given

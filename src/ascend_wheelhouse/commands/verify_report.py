@@ -37,11 +37,16 @@ def main(options: VerifyReportOptions) -> None:
     """Merge the reports below the folders into one HTML page."""
     reports = [_read(path) for folder in options.folders for path in _found(folder)]
     write_whole(options.out, page.render(reports))
-    failed = [str(one.host.get("name", "")) for one in reports if one.exit_code]
+    names = [(str(one.host.get("name", "")), one) for one in reports]
+    failed = [name for name, one in names if one.exit_code]
     if options.json:
-        console.print_json({"page": str(options.out), "reports": len(reports), "failed": failed})
-    else:
-        console.line(f"{options.out}: {len(reports)} reports, {len(failed)} failed")
+        nodes = [{"name": name, "outcome": one.outcome, **one.counts} for name, one in names]
+        answer = {"page": str(options.out), "reports": len(reports), "failed": failed, "nodes": nodes}
+        console.print_json(answer)
+        return
+    console.line(f"{options.out}: {page.lead(reports)}")
+    for name, one in names:
+        console.line(f"{name}: {one.headline}")
 
 
 def _found(folder: Path) -> list[Path]:

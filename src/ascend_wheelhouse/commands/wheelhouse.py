@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,18 +104,29 @@ def _close(made: Made, recipes: Recipes, times: Times, *, json: bool) -> None:
     if json:
         _say_finished(made.folder, json=True)
         return
-    document = made.manifest.as_dict()
-    rows = [
-        [entry["component"], entry["version"], _origin(entry), forms.size(entry["size"]), _took(entry, times)]
-        for entry in document["files"]
-        if entry["component"] in recipes and entry["kind"] in {"wheel", "payload"}
-    ]
-    others = [entry for entry in document["files"] if entry["kind"] == "wheel" and not entry["component"]]
-    total = sum(entry["size"] for entry in others)
-    rows.append([f"and {len(others)} more wheels", "", "index", forms.size(total), ""])
+    files: list[dict[str, Any]] = made.manifest.as_dict()["files"]
+    wheels = [entry for entry in files if entry["kind"] == "wheel"]
+    others = [entry for entry in wheels if entry["component"] not in recipes]
+    named = [entry for entry in files if entry["component"] in recipes]
+    rows = [_row(entry, times) for entry in named if entry["kind"] == "wheel"]
+    rows.append([f"{len(others)} more wheels", "", "index", _together(others), ""])
+    rows += [_row(entry, times) for entry in named if entry["kind"] == "payload"]
     console.table(["component", "version", "origin", "size", "time"], rows)
+    for entry in wheels:
+        if entry["note"]:
+            console.line(f"note: {Path(entry['path']).name}: {entry['note']}")
     console.line(_audit_line(made))
     _say_finished(made.folder, json=False)
+
+
+def _row(entry: Mapping[str, Any], times: Times) -> list[str]:
+    of_installer = entry["path"].startswith("tools/")
+    name = f"{entry['component']} (for install.py)" if of_installer else entry["component"]
+    return [name, entry["version"], entry["origin"], forms.size(entry["size"]), _took(entry, times)]
+
+
+def _together(entries: Iterable[Mapping[str, Any]]) -> str:
+    return forms.size(sum(entry["size"] for entry in entries))
 
 
 def _took(entry: Mapping[str, Any], times: Times) -> str:
@@ -133,14 +144,6 @@ def _audit_line(made: Made) -> str:
     return f"audit: {summary(made.report)}{more}"
 
 
-def _origin(entry: Mapping[str, Any]) -> str:
-    return (
-        f"{entry['origin']} ({entry['note']})"
-        if entry["note"] and entry["kind"] == "wheel"
-        else entry["origin"]
-    )
-
-
 def _say_finished(folder: Path, *, json: bool) -> None:
     document = _manifest(folder)
     if json:
@@ -156,11 +159,17 @@ def _say_finished(folder: Path, *, json: bool) -> None:
     for note in document["notes"]:
         console.line(f"note: {note}")
     if document["pending"]:
-        rows = [[item["component"], item["reason"], item["supply"]] for item in document["pending"]]
         console.line("\nPending, the wheelhouse is incomplete without them:")
-        console.table(["component", "why", "what supplies it"], rows)
-    wheels = sum(entry["kind"] == "wheel" for entry in document["files"])
-    console.line(f"\n{folder}: {wheels} wheels, {'complete' if document['complete'] else 'incomplete'}")
+        console.records(
+            ["component", "why", "from", "how"],
+            [
+                [item["component"], item["reason"], " ".join(item.get("urls", ())), item["supply"]]
+                for item in document["pending"]
+            ],
+        )
+    wheels = [entry for entry in document["files"] if entry["kind"] == "wheel"]
+    state = "complete" if document["complete"] else f"incomplete, {len(document['pending'])} pending"
+    console.line(f"\n{folder}: {len(wheels)} wheels, {_together(wheels)}, {state}")
     console.line(forms.installer(installer_digest(document["files"])))
 
 

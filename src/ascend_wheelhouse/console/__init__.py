@@ -25,10 +25,10 @@ from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
 from ascend_wheelhouse.console import lines
-from ascend_wheelhouse.console.table import table
+from ascend_wheelhouse.console.table import records, table
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
-__all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "reporter", "table"]
+__all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "records", "reporter", "table"]
 
 Mode = Literal["auto", "plain", "json"]
 _INTERRUPTED = 130

@@ -5,9 +5,9 @@ The rows come from `plan.py`; nothing here decides anything.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal, get_args
 
 from ascend_wheelhouse import console
@@ -47,19 +47,39 @@ class PlanRow:
     size: int | None = None
 
 
-def show(rows: Sequence[PlanRow], form: Form = "table") -> None:
-    """Print a plan to standard output in one of its three forms."""
+def show(rows: Sequence[PlanRow], form: Form = "table", *, whole: bool = False) -> None:
+    """Print a plan to standard output in one of its three forms.
+
+    Args:
+        rows: The plan.
+        form: Which form.
+        whole: In the table, list what is in the store already, too.
+    """
     match form:
         case "table":
-            console.table(
-                ["step", "state", "size", "reason"],
-                [[row.step, row.state, words.size(row.size), row.reason] for row in rows],
-            )
-            console.line(sums(rows))
+            _show_table(rows, whole=whole)
         case "json":
             console.print_json(as_document(rows))
         case "dot":
             console.line(as_dot(rows))
+
+
+def _show_table(rows: Sequence[PlanRow], *, whole: bool) -> None:
+    cached = [row for row in rows if row.state == "cached"]
+    waiting = [row for row in rows if row.state == "pending"]
+    shown = [row for row in rows if row not in waiting and (whole or row not in cached)]
+    if cached and not whole:
+        size = words.size(sum(row.size or 0 for row in cached))
+        console.line(f"in the store already: {_steps(cached)}, {size} (--all lists them)\n")
+    if shown:
+        cells = [[row.step, row.state, words.size(row.size), row.reason] for row in shown]
+        console.table(["step", "state", "size", "reason"], cells)
+    if waiting:
+        console.line("\nPending, the wheelhouse will be incomplete without them:")
+        console.records(["component", "how"], [[row.component, row.reason] for row in waiting])
+    if shown or waiting:
+        console.line()
+    console.line(sums(rows))
 
 
 def sums(rows: Sequence[PlanRow]) -> str:
@@ -67,9 +87,11 @@ def sums(rows: Sequence[PlanRow]) -> str:
     counts = Counter(row.state for row in rows)
     to_fetch = sum(row.size or 0 for row in rows if row.state == "fetch")
     parts = [f"{state} {counts[state]}" for state in STATES if counts[state]]
-    return ", ".join([f"{len(rows)} step{'s' if len(rows) != 1 else ''}", *parts]) + (
-        f"; {words.size(to_fetch)} to fetch" if to_fetch else ""
-    )
+    return ", ".join([_steps(rows), *parts]) + (f"; {words.size(to_fetch)} to fetch" if to_fetch else "")
+
+
+def _steps(rows: Sequence[PlanRow]) -> str:
+    return f"{len(rows)} step{'s' if len(rows) != 1 else ''}"
 
 
 def as_document(rows: Sequence[PlanRow]) -> dict[str, object]:
@@ -82,10 +104,45 @@ def as_document(rows: Sequence[PlanRow]) -> dict[str, object]:
 
 
 def as_dot(rows: Sequence[PlanRow]) -> str:
-    """Return the plan as a directed graph; an arrow leads from a step to the one that needs it."""
+    """Return the plan as a directed graph; an arrow leads from a step to the one that needs it.
+
+    Steps that differ in nothing but their file, such as the wheels that no recipe names, are one box.
+    """
+    rows = _grouped(rows)
     nodes = [_node(row) for row in rows]
     edges = [f"  {_quoted(before)} -> {_quoted(row.step)};" for row in rows for before in row.depends_on]
     return "\n".join(["digraph plan {", "  rankdir=LR;", "  node [shape=box];", *nodes, *edges, "}"])
+
+
+def _grouped(rows: Sequence[PlanRow]) -> list[PlanRow]:
+    needed_by: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for before in row.depends_on:
+            needed_by[before].add(row.step)
+    groups: defaultdict[tuple[object, ...], list[PlanRow]] = defaultdict(list)
+    for row in rows:
+        alike = row.step.startswith("fetch ") and not (row.component and row.step == f"fetch {row.component}")
+        after = frozenset(needed_by[row.step])
+        groups[(row.component, row.state, row.depends_on, after) if alike else (row.step,)].append(row)
+    made = {row.step: _box(group) for group in groups.values() for row in group}
+    return [
+        replace(
+            _box(group),
+            depends_on=tuple(dict.fromkeys(made[one].step for one in group[0].depends_on if one in made)),
+        )
+        for group in groups.values()
+    ]
+
+
+def _box(group: Sequence[PlanRow]) -> PlanRow:
+    """Return a step that stands for several."""
+    first = group[0]
+    if len(group) == 1:
+        return first
+    what = f"{len(group)} files for {first.component}" if first.component else f"{len(group)} more wheels"
+    reason = ", ".join(row.step.removeprefix("fetch ") for row in group)
+    size = sum(row.size or 0 for row in group)
+    return replace(first, step=f"fetch {what}", reason=reason, size=size)
 
 
 def _node(row: PlanRow) -> str:

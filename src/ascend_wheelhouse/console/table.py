@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,9 @@ from typing import TextIO
 _GAP = 2
 _COLUMN_LEAST = 8
 _PARAGRAPH_LEAST = 48
+_PIPE_WIDTH = 80
+_COMMAND = re.compile("`[^`]*`")
+_HARD_SPACE = "\0"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
@@ -35,6 +39,23 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Text
     out.write(f"{text}\n")
 
 
+def records(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
+    """Print each row as a heading, its first cell, and a labelled paragraph for each other cell that holds something.
+
+    Paragraphs are folded to the window, or to 80 characters in a pipe; URLs, file names and
+    `commands` stay whole.
+
+    Args:
+        columns: What the cells are.
+        rows: As many cells a row as there are columns.
+        stream: Where to; standard output when None.
+    """
+    out = sys.stdout if stream is None else stream
+    width = shutil.get_terminal_size().columns if out.isatty() else _PIPE_WIDTH
+    for row in rows:
+        out.write("\n".join(_record(columns, row, width)) + "\n")
+
+
 def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None) -> str:
     """Return the table as text, folded to `width` characters; None leaves every row on one line."""
     grid = [list(columns), *[list(row) for row in rows]]
@@ -48,15 +69,17 @@ def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int 
 
 
 def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
-    """One row as a heading and a labelled cell a paragraph; words such as file names stay whole, to be copied."""
+    """One row as a heading and a labelled cell a paragraph; file names and `commands` stay whole, to be copied."""
     label = max(len(column) for column in columns[1:]) + 2 * _GAP
     beside = width - label >= _PARAGRAPH_LEAST
     lines = [row[0]]
     for column, cell in zip(columns[1:], row[1:], strict=True):
+        if not cell:
+            continue
         lead = f"{' ' * _GAP}{column}"
         indent = " " * (label if beside else 2 * _GAP)
         paragraph = textwrap.wrap(
-            cell,
+            _COMMAND.sub(lambda found: found[0].replace(" ", _HARD_SPACE), cell),
             max(width, len(indent) + _COLUMN_LEAST),
             initial_indent=lead.ljust(label) if beside else indent,
             subsequent_indent=indent,
@@ -64,7 +87,7 @@ def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]
             break_long_words=False,
         )
         lines += paragraph if beside else [f"{lead}:", *paragraph]
-    return lines
+    return [line.replace(_HARD_SPACE, " ") for line in lines]
 
 
 def _fit(widths: Sequence[int], width: int) -> list[int]:

@@ -71,11 +71,19 @@ class LockedPayload(HasArtifact):
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """A component that no origin gave: why (not kept in lock files), and what would supply it."""
+    """A component that no origin gave.
+
+    Args:
+        component: Its name.
+        reason: Why, origin by origin; not kept in lock files.
+        supply: What would supply it.
+        urls: Where its file is published; not kept in lock files.
+    """
 
     component: str
     reason: str
     supply: str
+    urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,19 +10,27 @@ from graphlib import TopologicalSorter
 
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.console.plan_view import PlanRow
-from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 
 Has = Callable[[str], bool]
+Given = Callable[[str], str]
 
 
-def plan(cell: Cell, lock: Lock | None, has: Has, *, finished: bool = False) -> list[PlanRow]:
+def _nothing(_component: str) -> str:
+    return ""
+
+
+def plan(
+    cell: Cell, lock: Lock | None, has: Has, given: Given = _nothing, *, finished: bool = False
+) -> list[PlanRow]:
     """Return the steps in an order in which they can be done.
 
     Args:
         cell: The cell.
         lock: The committed lock, or None.
         has: Tells whether the store holds a digest.
+        given: Returns the name of the file that was imported for a pending component, or an empty text.
         finished: Whether the finished wheelhouse is there already.
     """
     if lock is None:
@@ -31,15 +39,7 @@ def plan(cell: Cell, lock: Lock | None, has: Has, *, finished: bool = False) -> 
     steps += [_fetch_payload(payload, has) for payload in lock.payloads]
     for source in lock.sources:
         steps += _build(source, has)
-    steps += [
-        PlanRow(
-            step=f"supply {item.component}",
-            component=item.component,
-            state="pending",
-            reason=f"{item.reason}; {item.supply}",
-        )
-        for item in lock.pending
-    ]
+    steps += [_supply(item, given(item.component)) for item in lock.pending]
     steps.append(_assemble(cell, steps, finished=finished))
     return _ordered(steps)
 
@@ -83,6 +83,15 @@ def _fetch_payload(payload: LockedPayload, has: Has) -> PlanRow:
         if cached
         else f"{payload.filename} from {payload.origin}",
         size=payload.size,
+    )
+
+
+def _supply(item: Pending, imported: str) -> PlanRow:
+    return PlanRow(
+        step=f"supply {item.component}",
+        component=item.component,
+        state="cached" if imported else "pending",
+        reason=f"{imported} was imported" if imported else item.supply,
     )
 
 

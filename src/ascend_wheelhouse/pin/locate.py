@@ -7,8 +7,9 @@ every other origin: a person chose them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -32,6 +33,7 @@ from ascend_wheelhouse.cells.recipe import (
     archive_of,
     supply_of,
 )
+from ascend_wheelhouse.fetch.url import filled
 from ascend_wheelhouse.locks.lock import Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.faults import OriginError
@@ -223,8 +225,18 @@ class Locator:
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
         told = [self.elsewhere(recipe.name, self.cell), *reasons]
         reason = "; ".join(dict.fromkeys(filter(None, told))) or "no origin holds for this cell"
-        supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", self.fields(recipe))
-        return Pending(component=recipe.name, reason=reason, supply=supply)
+        fields = self.fields(recipe)
+        supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", fields)
+        return Pending(
+            component=recipe.name, reason=reason, supply=supply, urls=tuple(self._published(recipe, fields))
+        )
+
+    def _published(self, recipe: Recipe, fields: Mapping[str, str]) -> Iterator[str]:
+        """Yield the URL of each origin that is one file's, as far as its template's fields are known."""
+        for origin in recipe.origins:
+            if isinstance(origin, UrlOrigin | ArchiveOrigin) and self.cell.holds(origin.when):
+                with suppress(KeyError):
+                    yield filled(origin.url, fields)
 
     def _no_torch(self, reason: str, *, unreachable: bool) -> WheelhouseError:
         machine = self.cell.target.machine

@@ -132,7 +132,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
     )
     report = prepare.verify(wanted, _say)
     head = f"\n{report.head}" if report.head else ""
-    _say(f"{head}\n{table(report.results)}\n\nreport: {reports / 'report.html'}")
+    _say(f"{head}\n{table(report.results)}\n\n{report.headline}\nreport: {reports / 'report.html'}")
     return report.exit_code
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ascend_wheelhouse.node.host.software import WORDS
 from ascend_wheelhouse.node.probes import CATALOGUE
-from ascend_wheelhouse.node.verify.report import Report, Result
+from ascend_wheelhouse.node.verify.report import Report, Result, tally
 
 _WORDS = {
     "passed": "passed",
@@ -93,7 +93,7 @@ def render(reports: Sequence[Report]) -> str:
     return _PAGE.substitute(
         title=_text(stacks[0] if len(stacks) == 1 else f"{len(stacks)} wheelhouses"),
         style=_STYLE,
-        lead=_text(_lead(reports)),
+        lead=_text(lead(reports)),
         warning=_warning(reports),
         overview=_overview(reports) if len(reports) > 1 else "",
         sections="\n".join(_section(index, report) for index, report in enumerate(reports)),
@@ -118,13 +118,21 @@ def _warning(reports: Sequence[Report]) -> str:
     return f'<p class="mark bad" role="alert">{_text(nodes[0].head + which)}</p>'
 
 
-def _lead(reports: Sequence[Report]) -> str:
-    bad = sum(report.exit_code != 0 for report in reports)
+def lead(reports: Sequence[Report]) -> str:
+    """Return the verdict on all nodes in one line."""
     if len(reports) == 1:
-        counts = Counter(_WORDS[result.verdict] for result in reports[0].results)
-        tally = ", ".join(f"{count} {word}" for word in _WORDS.values() if (count := counts[word]))
-        return f"{'Verification failed' if bad else 'Verified'}: {tally}."
-    return f"{len(reports) - bad} of {len(reports)} nodes verified" + (f", {bad} failed." if bad else ".")
+        said = reports[0].headline
+        return f"{said[:1].upper()}{said[1:]}."
+    whole = sum(report.outcome == "verified" for report in reports)
+    others = Counter(report.outcome for report in reports if report.outcome != "verified")
+    parts = [
+        f"{whole} of {len(reports)} nodes verified",
+        *(f"{count} {said}" for said, count in others.items()),
+    ]
+    together = Counter[str]()
+    for report in reports:
+        together.update(report.counts)
+    return f"{', '.join(parts)}. All probes: {tally(together)}."
 
 
 def _mark(result: Result | None) -> str:
@@ -153,11 +161,12 @@ def _overview(reports: Sequence[Report]) -> str:
 
 
 def _section(index: int, report: Report) -> str:
-    verdict = ("good", "verified") if report.exit_code == 0 else ("bad", "failed")
+    kind = {"verified": "good", "failed": "bad"}.get(report.outcome, "note")
     rows = "".join(_row(result) for result in report.results)
     return (
         f'<section id="node{index}"><div class="head"><h2>{_text(_name(report))}</h2>'
-        f'<span class="mark {verdict[0]}">{verdict[1]}</span></div>{_facts(report)}'
+        f'<span class="mark {kind}">{_text(report.outcome)}</span></div>'
+        f'<p class="counts">{_text(tally(report.counts))}</p>{_facts(report)}'
         '<div class="scroll"><table><thead><tr><th scope="col">probe</th><th scope="col">verdict</th>'
         '<th scope="col" class="time">time</th><th scope="col">evidence</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div></section>"

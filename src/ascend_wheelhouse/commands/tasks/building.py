@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
     root_of,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import NPU, PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
     path_of,

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any
 
-from invoke.tasks import Task, task
+from invoke.tasks import task
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.flags import FlagTask
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
@@ -60,7 +61,7 @@ class CellOptions:
         return console.main_guard(json=json, words=vars(self))
 
 
-class CellTask(Task[Any]):
+class CellTask(FlagTask):
     """A task whose body takes `CellOptions` after the context, and whose command line has the options in them.
 
     Args:

@@ -73,14 +73,18 @@ def wheelhouse(
         command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
 
 
-@cell_task(help=JSON | {"dot": "a graph for Graphviz"})
+@cell_task(
+    help=JSON
+    | {"dot": "a graph for Graphviz", "all": "show what is in the store already, too (--json always does)"}
+)
 def plan(
     c: Context,
     cell: CellOptions,
     dot: bool = False,
+    all: bool = False,  # noqa: A002 - the option's name
     json: bool = False,
 ) -> None:
-    """Show every step of a wheelhouse: cached, fetch, build or pending, and why."""
+    """Show what `invoke wheelhouse` would do: fetch, build, what is pending, and why."""
     with cell.guard(json=json and not dot):
         from ascend_wheelhouse.commands import plan as command
 
@@ -90,6 +94,7 @@ def plan(
                 request=cell.request(),
                 output=root_of(c) / "wheelhouse",
                 form="dot" if dot else "json" if json else "table",
+                whole=all,
             )
         )
 

@@ -67,7 +67,7 @@ SHAPE = {
     "serial?": (documents.size, NoneType),
     "cell": {...: str},
     "files": [FILE],
-    "pending?": [{"component": str, "reason": str, "supply": str}],
+    "pending?": [{"component": str, "reason": str, "supply": str, "urls?": [str]}],
     "post_install?": [{"component": str, "action": str, "path": str, "target": str, "why?": str}],
     "packages?": [_PACKAGE],
     "node?": {"hdk?": [str], "python?": [str], "source?": str},

@@ -104,7 +104,10 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     place.mkdir(parents=True, exist_ok=True)
     path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     report.write(path)
-    talk.answer(f"{report.head}\n{table(report.results)}\n\nreport: {path}".lstrip(), report.as_dict())
+    talk.answer(
+        f"{report.head}\n{table(report.results)}\n\n{report.headline}\nreport: {path}".lstrip(),
+        report.as_dict(),
+    )
     return report.exit_code
 
 

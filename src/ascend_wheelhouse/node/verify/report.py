@@ -120,10 +120,36 @@ class Report:
         good = all(result.good and not (strict and result.verdict == "skipped") for result in self.results)
         return EXIT_DONE if good and self.results else EXIT_FAILED
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many results passed, failed in any way, and were skipped; known failures apart, where there are any."""
+        said = [result.verdict for result in self.results]
+        passed, skipped, known = said.count("passed"), said.count("skipped"), said.count("known")
+        counts = {"passed": passed, "failed": len(said) - passed - skipped - known, "skipped": skipped}
+        return counts | ({"known failures": known} if known else {})
+
+    @property
+    def outcome(self) -> str:
+        """The verdict on the node: `verified`, `failed`, or `partial` with the reason why it is no more."""
+        skipped = [result for result in self.results if result.verdict == "skipped"]
+        if self.exit_code:
+            return "failed"
+        if self.software:
+            return f"partial ({WORDS})"
+        if not self.host.get("npus") or any("npu" in result.markers for result in skipped):
+            return "partial (no NPU)"
+        return "partial (probes skipped)" if skipped else "verified"
+
+    @property
+    def headline(self) -> str:
+        """The verdict and the counts in one line."""
+        return f"{self.outcome}: {tally(self.counts)}"
+
     def as_dict(self) -> dict[str, Any]:
         """Return what `report.json` holds."""
         head = {"evidence": self.head} if self.software else {}
-        return {"schema": SCHEMA, "exit_code": self.exit_code, **head, **asdict(self)}
+        said = {"outcome": self.outcome, "counts": self.counts}
+        return {"schema": SCHEMA, "exit_code": self.exit_code, **said, **head, **asdict(self)}
 
     def write(self, path: Path) -> None:
         """Write `report.json`, keys sorted, whole or not at all."""
@@ -131,6 +157,11 @@ class Report:
         part = path.with_name(f".{path.name}.part")
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(path)
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Return counts as words: `3 passed, 0 failed, 2 skipped`."""
+    return ", ".join(f"{count} {word}" for word, count in counts.items())
 
 
 def read_report(path: Path) -> Report:
