@@ -120,6 +120,8 @@ def test_every_option_is_proposed_when_it_is_mistyped(
         (["plan", "--torch=\udcff"], "holds the character '\\udcff'"),
         (["plan", f"--torch={'x' * 70000}"], "is 70000 characters long"),
         (["keygen", "--path="], "--path of keygen is empty"),
+        (["verify-report", "--folder= "], "--folder of verify-report is nothing but blanks"),
+        (["audit", "--", "\u00a0"], "what stands behind `--` is nothing but blanks"),
         (["audit", "--", "a\tb"], "what stands behind `--` holds the character '\\t'"),
         (["wheelhouse", "--offline", "--build=nonesuch"], "'nonesuch' is no component of"),
         (["plan", "--torch", "banana"], "is not a version"),

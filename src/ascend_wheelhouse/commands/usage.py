@@ -97,6 +97,8 @@ def _odd_values(program: Program) -> Iterator[str]:
 def _fault(value: str, *, needed: bool) -> str:
     if needed and not value:
         return "is empty"
+    if value and not value.strip():
+        return "is nothing but blanks"
     if len(value) > _LONGEST:
         return f"is {len(value)} characters long, and at most {_LONGEST} can be"
     if found := _UNPRINTABLE.search(value):
