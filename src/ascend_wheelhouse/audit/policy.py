@@ -24,8 +24,13 @@ CORE = ("torch", "torchvision", "torch-npu", "triton-ascend")
 HOST_MODULES = frozenset(
     {"acl", "hccl", "hccl_v2", "msprof", "mspti", "op_test_frame", "opp", "tbe", "te", "tvm"}
 )
-# Objects that their package loads under `try` and does without: torchvision/extension.py, torchao/__init__.py.
-OPTIONAL_OBJECTS = {"torchvision": ("torchvision/*.so",), "torchao": ("torchao/_C*.so", "torchao/*/_C*.so")}
+# Objects that their package loads under `try` and does without: torchvision/extension.py, torchao/__init__.py, and
+# numba/np/ufunc/parallel.py, which takes the first pool of threads that loads and has one of its own.
+OPTIONAL_OBJECTS = {
+    "torchvision": ("torchvision/*.so",),
+    "torchao": ("torchao/_C*.so", "torchao/*/_C*.so"),
+    "numba": ("numba/np/ufunc/omppool*.so", "numba/np/ufunc/tbbpool*.so"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,7 @@ class AuditPolicy:
         undeclared: By distribution, requirements that its recipe knows it to need without declaring them.
         import_roots: By distribution, modules beside its top-level packages that are imported at run time.
         host_modules: Import names that the host provides.
+        pending: By import name, the component that will bring it and that no origin has given yet.
         optional_objects: By distribution, patterns of objects that its package does without if they do not load.
         origins: By wheel file name, the kind of origin that the manifest states.
         yanked: By wheel file name, the reason why the index withdrew it.
@@ -78,6 +84,7 @@ class AuditPolicy:
     undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_modules: frozenset[str] = HOST_MODULES
+    pending: Mapping[str, str] = field(default_factory=dict)
     optional_objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(OPTIONAL_OBJECTS))
     origins: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)

@@ -69,5 +69,8 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
 def _with_dependencies(published: Path, edition: ProjectEdition, label: str) -> str:
     data = pyproject.parse(published.read_bytes(), label)
     lists = {"dependencies": edition.dependencies, "optional-dependencies": edition.extras}
-    data["project"] = data.get("project", {}) | lists
+    project = data.get("project", {}) | lists
+    if dynamic := project.get("dynamic"):
+        project["dynamic"] = [name for name in dynamic if name not in lists]
+    data["project"] = project
     return tomli_w.dumps(data)

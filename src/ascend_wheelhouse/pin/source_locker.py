@@ -155,11 +155,11 @@ class SourceLocker:
             fetch_all(wanted, self.store, self.emit, http=self.http)
 
     def build_requirements(self, tree: GitSource | Archive, spec: BuildSpec) -> tuple[str, ...]:
-        """Return what the project's own build system asks for; nothing for a script.
+        """Return what the project's own build system asks for; nothing for a script, or where the recipe says so.
 
         Where another project file takes the place of the published one, its build system is the one that runs.
         """
-        if spec.backend == "script":
+        if spec.backend == "script" or not spec.own_requirements:
             return ()
         own = spec.project_file
         names = (*(own.files if own else ()), "pyproject.toml")
