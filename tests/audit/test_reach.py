@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,25 @@ def test_a_wheel_that_nothing_imports_is_only_warned_of(tmp_path: Path) -> None:
     report = audit_wheels([user.write(tmp_path), alone.write(tmp_path)], policy_for("aarch64"))
     assert report.clean
     assert [one.rule for one in report.of("warning")] == ["missing-module"]
+
+
+def test_an_import_of_a_pending_component_is_a_warning_that_names_it(tmp_path: Path) -> None:
+    """triton-ascend has no wheel for some Pythons and CANNs: the wheelhouse says so once, and is made without it."""
+    path = WheelDraft(name="alone", files={"alone.py": "import triton.language\nimport wheelbarrow\n"}).write(
+        tmp_path
+    )
+    awaiting = replace(policy_for("aarch64"), awaited={"triton": "triton-ascend"})
+    report = audit_wheels([path], awaiting)
+    (pending,) = [one for one in report.of("warning") if one.rule == "awaited-module"]
+    assert (pending.item, pending.message) == (
+        "triton-ascend",
+        "imports triton.language, which triton-ascend brings: it is pending",
+    )
+    assert [one.item for one in report.of("error")] == ["wheelbarrow"]
+    assert {one.item for one in audit_wheels([path], policy_for("aarch64")).of("error")} == {
+        "triton",
+        "wheelbarrow",
+    }
 
 
 def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
@@ -22,6 +24,7 @@ from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
 from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 from ascend_wheelhouse.folder import manifest
@@ -179,8 +182,9 @@ def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
 
 def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
     recipes = root / "recipes"
+    catalogue = load_catalogue(recipes)
     policy = policy_from_recipes(
-        load_catalogue(recipes),
+        catalogue,
         load_compatibility(recipes),
         target,
         cell=document.get("cell", {}),
@@ -189,6 +193,7 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     wheels = [entry for entry in document.get("files", ()) if entry["kind"] == "wheel"]
     return replace(
         policy,
+        awaited=_awaited(catalogue.recipes, document, [Path(entry["path"]).name for entry in wheels]),
         built_here=frozenset(
             wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry.get("origin") in _BUILT
         ),
@@ -199,6 +204,22 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
             if (entry.get("note") or "").startswith("yanked")
         },
     )
+
+
+def _awaited(recipes: Recipes, document: Mapping[str, Any], files: Sequence[str]) -> dict[str, str]:
+    """Return what pending components will bring: those that the manifest names; of a lock, those that it lacks."""
+    if "pending" in document:
+        names = [one["component"] for one in document["pending"]]
+    else:
+        there = {wheel_distribution(name) for name in files}
+        cell = {name.replace("_", "-") for name in document.get("cell", ())}
+        names = [
+            name
+            for name in cell & recipes.keys()
+            if canonicalize_name(recipes[name].distribution) not in there
+        ]
+    known = [recipes[name] for name in names if name in recipes]
+    return {module: recipe.name for recipe in known if recipe.kind == "wheel" for module in recipe.imports}
 
 
 def _with_host_symbols(policy: AuditPolicy, cann_root: Path | None, store: Store) -> AuditPolicy:

@@ -37,9 +37,27 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
         if not policy.alone:
-            yield from (_finding(wheel, item, policy, severity) for item in absent.values())
+            yield from (_judged(wheel, item, policy, severity) for item in absent.values())
         elif absent:
             yield _not_judged(wheel, absent)
+
+
+def _judged(wheel: WheelFacts, item: Import, policy: AuditPolicy, severity: Severity) -> Finding:
+    """Return a defect, or a warning where a pending component brings the module: that is told as pending already."""
+    component = policy.awaited.get(item.name.partition(".")[0])
+    if component is None:
+        return _finding(wheel, item, policy, severity)
+    return Finding(
+        check="undeclared-imports",
+        rule="awaited-module",
+        severity="warning",
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name}, which {component} brings: it is pending",
+        evidence=f"line {item.line}: import {item.name}",
+        repair=f"supply {component}, as the table of pending components says",
+        item=component,
+    )
 
 
 def _not_judged(wheel: WheelFacts, absent: Mapping[str, Import]) -> Finding:

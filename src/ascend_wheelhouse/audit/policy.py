@@ -64,6 +64,7 @@ class AuditPolicy:
         host_packages: By pattern of a library that the node has, the package that brings it.
         recipes: By distribution, the name of the recipe that describes its wheel.
         alone: Judge what is given and not whether it is a whole: what was not given may be elsewhere.
+        awaited: By import name, the pending component that brings it.
         host_symbols: By library name, the symbols that the CANN of `--cann-root` has; None when not supplied.
     """
 
@@ -88,6 +89,7 @@ class AuditPolicy:
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_packages: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
+    awaited: Mapping[str, str] = field(default_factory=dict)
     recipes: Mapping[str, str] = field(default_factory=dict)
 
     @property
