@@ -82,6 +82,7 @@ def test_the_board_shows_counts_and_a_row_a_job_within_the_window(columns: int) 
     assert status == 0
     assert "running 7 · cached 1" in text
     assert any(re.match(r"[⠁-⣿] 0-torch.*45\.2/97\.4 MB +[\d.]+ s", line) for line in lines)
+    assert any(re.fullmatch("━+─+", line) for line in lines)
     board = [line for line in lines if line and not line.startswith(("?", "fetch: "))]
     assert max(len(line) for line in board) <= columns
 
@@ -117,7 +118,7 @@ def test_an_ascii_terminal_gets_ascii_only() -> None:
 def test_a_dumb_terminal_gets_plain_lines() -> None:
     _, text = _on_a_terminal(80, TERM="dumb", shown="")
     assert "\x1b" not in text
-    assert "done sglang" in text
+    assert "fetch: done 7" in text
 
 
 def test_an_interrupt_takes_the_board_off_and_says_what_is_kept() -> None:

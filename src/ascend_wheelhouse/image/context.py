@@ -36,11 +36,11 @@ ARG BASE={base}
 
 FROM ${{BASE}}
 RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
-    python3.11 -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
+    python{python} -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
     && rm -rf {prefix}/.trash-*
 {labels}
 ENTRYPOINT ["{prefix}/run"]
-CMD ["python", "-m", "sglang.launch_server", "--help"]
+CMD {command}
 """
 
 
@@ -136,7 +136,9 @@ def containerfile(
         platform=manifest["platform"],
         base=base,
         prefix=prefix,
+        python=manifest.get("cell", {}).get("python", "3.11"),
         trust=f"--trusted-key {fingerprint}" if fingerprint else "--insecure-no-signature",
+        command=json.dumps([*manifest.get("serving", {}).get("command", ["python"]), "--help"]),
         labels="\n".join(f"LABEL {name}={json.dumps(str(value))}" for name, value in facts.items()),
     )
 

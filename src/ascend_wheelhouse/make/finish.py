@@ -101,7 +101,6 @@ def finish(
 def _audited(part: Path, cell: Cell, folder: ProjectFolder, store: Store, emit: Emit) -> AuditReport:
     from ascend_wheelhouse.audit.command import audit_folder
 
-    emit(Stage(name="audit"))
     report = audit_folder(part, root=folder.root, store=store, emit=emit)
     if report.exit_code:
         lock = folder.lock_folder(cell) / f"pylock.{cell.target.machine}.toml"
