@@ -118,7 +118,7 @@ class Prefix:
         except (FileNotFoundError, FileExistsError) as error:
             if self.root.exists() and not self.root.is_dir():
                 raise
-            raise self.busy() from error  # an uninstall took the folder away in that moment
+            raise self.busy() from error  # an uninstall took the folder away meanwhile
         except PermissionError as error:
             raise PrefixNotWritableError(
                 f"You may not write below {self.root}.",
