@@ -88,7 +88,13 @@ def note(change):
     with open(sys.argv[1], "a+") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         log.write(f"{change}\\n")
-note(1); time.sleep(0.05); note(-1)
+def begun():
+    return open(sys.argv[1]).read().split().count("1")
+note(1)
+while begun() < 2:  # the first waits for another one, of whichever ninja
+    time.sleep(0.01)
+time.sleep(0.05)
+note(-1)
 """
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from ascend_wheelhouse.cells.compatibility import (
 )
 from ascend_wheelhouse.cells.derive import (
     BadVersionError,
+    ChipNotOfCannError,
+    NoStackError,
     UnknownApplicationError,
     UnknownTorchError,
     cell_for,
@@ -26,8 +29,17 @@ PUBLISHED = {
 }
 
 
-def derive(torch: str, *, cann: str = "", sglang: str = "", platform: str = "aarch64") -> Cell:
-    request = Request(torch=torch, target=Target.named(platform), cann=cann, sglang=sglang)
+def derive(
+    torch: str,
+    *,
+    cann: str = "",
+    sglang: str = "",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    python: str = "",
+) -> Cell:
+    target = Target.named(platform, npu, python=python)
+    request = Request(torch=torch, target=target, cann=cann, sglang=sglang)
     versions = PUBLISHED.__getitem__
     return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), versions)
 
@@ -94,6 +106,13 @@ def test_an_application_on_a_torch_that_its_stacks_lack_is_derived_from_its_own_
     )
 
 
+def test_an_application_without_a_stack_for_a_cann_asks_for_a_torch() -> None:
+    request = Request(torch="", target=Target.named("aarch64"), app="vllm-ascend", cann="9.1.0")
+    with pytest.raises(NoStackError, match=r"^No stack of vllm-ascend is for what was asked\.") as caught:
+        cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert "CANN 8.5.0" in caught.value.why
+
+
 @pytest.mark.parametrize(("app", "sglang"), [("vlm", ""), ("vllm-ascend", "0.5.9")])
 def test_an_application_that_nothing_is_known_of_or_a_release_of_another_one_is_refused(
     app: str, sglang: str
@@ -109,6 +128,16 @@ def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
         derive("2.8.7")
     assert caught.value.exit_code == 3
     assert "2.14.0, 2.12.0, 2.9.1" in caught.value.why
+
+
+@pytest.mark.parametrize("others", [{"platforms": ["x86_64"]}, {}], ids=["machine", "none at all"])
+def test_where_no_stack_is_for_the_target_nothing_is_derived(others: dict[str, list[str]]) -> None:
+    whole = load_catalogue(RECIPES)
+    stacks = tuple(stack.model_copy(update=others) for stack in whole.stacks if others)
+    request = Request(torch="2.12.0", target=Target.named("aarch64", "a3"))
+    with pytest.raises(NoStackError, match=r"^No stack of sglang is for aarch64\.") as caught:
+        cell_for(request, replace(whole, stacks=stacks), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert caught.value.exit_code == 2
 
 
 def test_words_that_are_no_versions_are_refused() -> None:
@@ -143,3 +172,26 @@ def test_the_branch_of_a_release_comes_from_the_table() -> None:
 def test_a_release_without_a_known_commit_is_its_branch() -> None:
     row = TorchNpuRow(version="2.8.0.post2", torch="2.8.0", ascend="7.3.0", cann="8.5.0")
     assert row.release == "v2.8.0-7.3.0"
+
+
+def test_a_python_without_a_torch_is_named_with_the_versions_that_there_are() -> None:
+    with pytest.raises(
+        UnknownTorchError, match=r"^torch 2\.8\.7 has no wheel for aarch64 and Python 3\.12\."
+    ) as told:
+        derive("2.8.7", python="3.12")
+    assert "--python 3.12" in told.value.next_step
+
+
+def test_ascend_950_has_a_cell_where_cann_has_operators_for_it() -> None:
+    cell = derive("2.12.0", npu="950")
+    assert cell.cann == "9.1.0"
+    assert cell.stack_id.endswith("-950")
+
+
+def test_ascend_950_is_refused_with_a_cann_that_has_no_operators_for_it() -> None:
+    """CANN's operator packages of Ascend 950 begin with 9.0, so that no cell of the guide's own CANN can serve it."""
+    with pytest.raises(ChipNotOfCannError, match=r"^CANN 8\.5\.0 has no cann-kernels for chip 950\.") as told:
+        derive("2.8.0", cann="8.5.0", npu="950")
+    assert "Ascend/cann-container-image:manylinux/9.0.0-950" in told.value.why
+    assert "--cann 9.1.0 --npu 950" in told.value.next_step
+    assert told.value.exit_code == 2

@@ -52,13 +52,13 @@ MISTAKES = [
         "type",
         'is "yes"',
     ),
-    Mistake("custom-ops.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
+    Mistake("bisheng.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
     Mistake(
         "custom-ops.toml", '"torch-npu", ', '"torch-nqu", ', "needs[2]", "reference", "no recipe is called"
     ),
     Mistake(
         "custom-ops.toml",
-        "{version}.{npu}-{python_tag}-{python_tag}-linux_{machine}.whl where",
+        "{file} where",
         "{chip}.whl where",
         "supply",
         "value",
@@ -244,7 +244,7 @@ MISTAKES = [
         "[topologies.a4.tp16-deepep]",
         "topologies.a4",
         "unknown-key",
-        "allowed are 'all', 'a3' or '910b'",
+        "allowed are 'all', 'a3', '910b' or '950'",
     ),
     Mistake(
         SERVING,
@@ -266,7 +266,7 @@ MISTAKES = [
         "sgl-kernel-npu.toml",
         'wheel_version = "2026.6.1"',
         'wheel_version = "one"',
-        "build.variants[3].wheel_version",
+        "build.variants[4].wheel_version",
         "value",
         "must be a version such as 2.8.0",
     ),

@@ -174,7 +174,7 @@ def _target(wheels: Sequence[WheelInput], document: Mapping[str, Any], request: 
 
 
 def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)\.(\d+)", text or "")
+    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", text or "")
     return (int(found[1]), int(found[2])) if found else default
 
 

@@ -12,18 +12,18 @@ from collections.abc import Mapping
 
 APPLICATION = "sglang"
 """The application of a cell that names none."""
-_DEFAULT = {"npu": "a3", "glibc": "2.28", "app": APPLICATION}
+_DEFAULT = {"npu": "a3", "glibc": "2.28", "python": "3.11", "app": APPLICATION}
 
 
 def own_words(words: Mapping[str, str]) -> str:
     """Return the options that name a cell, such as `--torch 2.8.0 --platform aarch64 --cann 8.5.0`.
 
     Args:
-        words: Values of `torch`, `platform`, `npu`, `glibc`, `cann`, `sglang`, `app`, `extra` and `stack`, as far as
-            they were given.
+        words: Values of `torch`, `platform`, `npu`, `glibc`, `python`, `cann`, `sglang`, `app`, `extra` and `stack`,
+            as far as they were given.
     """
     names = ["stack"] if words.get("stack") else ["torch"]
-    names += ["platform", "npu", "glibc"]
+    names += ["platform", "npu", "glibc", "python"]
     names += [] if words.get("stack") else ["cann", "sglang", "app"]
     names += ["extra"]
     given = {name: words.get(name, "") for name in names}

@@ -13,6 +13,7 @@ from ascend_wheelhouse.base.events import Emit, JobProgress
 from ascend_wheelhouse.base.process import run_logged
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.backend import Backend, Run
+from ascend_wheelhouse.build.cann_tree import SEEN_AT
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Environment, Interpreter
 from ascend_wheelhouse.build.job import BuildJob
@@ -51,6 +52,7 @@ class Workspace:
         jobs: How many compilers it may run by itself.
         server: The slots that it shares with other builds, if any.
         ccache: Folder of the compiler cache; None for none.
+        ascend: The Ascend folder of a CANN that was handed over; None for the builder's own.
         conditions: What it sees of the builder.
     """
 
@@ -63,6 +65,7 @@ class Workspace:
     jobs: int = 1
     server: Slots | None = None
     ccache: Path | None = None
+    ascend: Path | None = None
     conditions: Conditions = NORMAL
 
     @property
@@ -76,6 +79,19 @@ class Workspace:
         return self.conditions.root if self.sandbox.sealed else str(self.work)
 
     @property
+    def ascend_seen(self) -> str:
+        """Where the build sees a CANN that was handed over."""
+        return SEEN_AT if self.sandbox.sealed or self.ascend is None else str(self.ascend)
+
+    @property
+    def cann(self) -> tuple[str, str]:
+        """CANN's toolkit folder and its `set_env.sh`, as the build sees them; empty where it has none."""
+        if package := self.toolchain.cann:
+            return f"{self.ascend_seen}/{package.home}", f"{self.ascend_seen}/{package.set_env}"
+        home = self.toolchain.cann_home
+        return home, set_env_script(home) if home else ""
+
+    @property
     def log(self) -> Path:
         """What the steps print."""
         return self.place / "build.log"
@@ -83,14 +99,14 @@ class Workspace:
 
 def values(job: BuildJob, workspace: Workspace) -> dict[str, str]:
     """Return the late placeholders."""
-    cann = workspace.toolchain.cann_home
+    cann_home, cann_set_env = workspace.cann
     return {
         "jobs": str(workspace.jobs),
         "out": f"{workspace.root}/out",
         "source": f"{workspace.root}/source",
         "env": workspace.environment.seen,
-        "cann_home": cann,
-        "cann_set_env": set_env_script(cann) if cann else "",
+        "cann_home": cann_home,
+        "cann_set_env": cann_set_env,
         "commit": job.sources.commit,
         "commit8": job.sources.commit[:8],
         "epoch": str(job.sources.epoch),
@@ -155,6 +171,8 @@ def cage(job: BuildJob, workspace: Workspace) -> Cage:
     mounts.append(Mount(source=workspace.environment.folder, target=workspace.environment.seen))
     if workspace.ccache:
         mounts.append(Mount(source=workspace.ccache, target=f"{root}/ccache", writable=True))
+    if workspace.ascend:
+        mounts.append(Mount(source=workspace.ascend, target=workspace.ascend_seen))
     if workspace.server:
         mounts.append(Mount(source=workspace.server.path, target=f"{root}/jobserver", writable=True))
     return Cage(
@@ -175,7 +193,7 @@ def _folder(job: BuildJob, workspace: Workspace) -> str:
 def _foreign(toolchain: Toolchain) -> list[str]:
     """Folders outside the system that the tools need: a gcc-toolset's root, CANN's whole tree."""
     folders = [folder.removesuffix("/usr/bin") for folder in toolchain.folders]
-    if toolchain.cann_home:
+    if toolchain.cann_home and not toolchain.cann:
         folders.append(str(Path(toolchain.cann_home).parent))
     return [folder for folder in dict.fromkeys(folders) if not folder.startswith("/usr/")]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from packaging.specifiers import SpecifierSet
@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.build.cann_tree import SEEN_AT, CannPackage
 
 ALWAYS = ("gcc", "binutils", "glibc")
 _PROBE = r"""
@@ -74,12 +75,14 @@ class Toolchain:
         sysroot: What gcc compiles and links against instead of the system, or empty.
         runner: What runs the wrappers of the compilers.
         beside: Further commands by the names that builds use, each as the program that stands for it.
+        cann: The toolkit's package that stands for CANN where the builder has none.
     """
 
     tools: tuple[Tool, ...]
     sysroot: str = ""
     runner: str = "/bin/sh"
     beside: Mapping[str, str] = field(default_factory=dict)
+    cann: CannPackage | None = None
 
     def get(self, name: str) -> Tool | None:
         """Return the tool of that name, if there is one."""
@@ -98,9 +101,13 @@ class Toolchain:
         )
         return tuple(dict.fromkeys(folder for folder in folders if folder not in {"/usr/bin", "/bin"}))
 
+    def with_cann(self, package: CannPackage) -> Toolchain:
+        """Return these tools with CANN from a package that was handed over."""
+        return replace(self, tools=(*self.tools, _tool_of(package)), cann=package)
+
     @property
     def cann_home(self) -> str:
-        """CANN's toolkit folder, or empty."""
+        """CANN's toolkit folder as a sealed build sees it, or empty."""
         cann = self.get("cann")
         return cann.path if cann else ""
 
@@ -124,7 +131,11 @@ def candidates(probe: Probe = host_probe) -> list[Tool]:
 
 
 def find_toolchain(
-    bounds: Mapping[str, str], *, requirements: Iterable[str] = (), probe: Probe = host_probe
+    bounds: Mapping[str, str],
+    *,
+    requirements: Iterable[str] = (),
+    probe: Probe = host_probe,
+    package: CannPackage | None = None,
 ) -> Toolchain:
     """Return the tools for a build, each within its bound.
 
@@ -132,6 +143,7 @@ def find_toolchain(
         bounds: Tool name to version range, from the recipe.
         requirements: The build environment's; a cmake or ninja that it brings is not asked of the host.
         probe: What runs the probe script: this host or a container.
+        package: A toolkit's package, for where there is no CANN that fits.
 
     Raises:
         ToolchainUnfitError: A tool is missing or outside its bound; the text names each, found and wanted.
@@ -139,7 +151,7 @@ def find_toolchain(
     brought = _PYTHON_TOOLS & {
         re.split(r"[^A-Za-z0-9_-]", need, maxsplit=1)[0].lower() for need in requirements
     }
-    found = candidates(probe)
+    found = [*candidates(probe), *([_tool_of(package)] if package else [])]
     chosen: list[Tool] = []
     problems: list[str] = []
     for name in sorted({*bounds, *ALWAYS, "make", "cmake", "ninja"} - brought):
@@ -154,7 +166,13 @@ def find_toolchain(
             why="A wheel of another toolchain would load on fewer nodes, or not beside torch at all.",
             next_step="build on a host that has it, or in the recipe's image with --container",
         )
-    return Toolchain(tools=tuple(chosen))
+    used = package if package and _tool_of(package) in chosen else None
+    return Toolchain(tools=tuple(chosen), cann=used)
+
+
+def _tool_of(package: CannPackage) -> Tool:
+    path = f"{SEEN_AT}/{package.home}"
+    return Tool(name="cann", path=path, version=package.version, identity=package.identity)
 
 
 def _within(version: str, bound: str) -> bool:

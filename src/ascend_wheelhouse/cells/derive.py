@@ -20,9 +20,11 @@ from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.cells.file_values import check_cann
+from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.target import dotted
 
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
@@ -35,8 +37,16 @@ class UnknownTorchError(ResolveError):
     """The torch version does not exist, or has no wheel for the target."""
 
 
+class NoStackError(UsageError):
+    """No stack file is for the target, so nothing can be derived from one."""
+
+
 class UnknownApplicationError(UsageError):
     """`--app` names nothing that a stack is for, or does not go with the other words."""
+
+
+class ChipNotOfCannError(UsageError):
+    """A CANN has no operator package of the chip."""
 
 
 class BadVersionError(UsageError):
@@ -58,6 +68,8 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
+        NoStackError: No stack is for the target.
+        ChipNotOfCannError: The CANN has no operator package of the chip.
     """
     return _with_extras(_without_extras(request, catalogue, table, versions), request)
 
@@ -79,10 +91,43 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
         return listed
     if (near := choice()) is not None:
         return _other_release(near, request, catalogue)
+    _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
-    return _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+    cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+    _check_chip(cell, catalogue)
+    return cell
+
+
+def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
+    """Hold a request without a torch version to having had a stack: nothing is derived from no torch."""
+    if not request.torch:
+        told = [
+            f"CANN {one.cann} for {' and '.join(one.npus)}"
+            for one in catalogue.stacks
+            if one.application == request.application
+        ]
+        raise NoStackError(
+            f"No stack of {request.application} is for what was asked.",
+            why=f"Its stacks are for {'; '.join(told)}.",
+            next_step=f"name a torch as well, so that a cell is worked out: --app {request.application} --torch 2.8.0",
+        )
+
+
+def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
+    """Hold the chip to those that the cell's CANN has operators for: the recipe names every package of them."""
+    for recipe in (catalogue.recipes[name] for name in OF_CANN if name in catalogue.recipes):
+        own = [name for name in recipe.names if name.npu == cell.target.npu]
+        if not own or file_name(recipe.names, cell, cell.cann) is not None:
+            continue
+        told = "; ".join(f"CANN {name.when.get('cann', cell.cann)} ({name.source})" for name in own)
+        raise ChipNotOfCannError(
+            f"CANN {cell.cann} has no {recipe.name} for chip {cell.target.npu}.",
+            why=f"Upstream has them for {told}.",
+            next_step=f"name a CANN of that range with --cann, and a torch that it serves: --torch 2.10.0 --cann 9.1.0 "
+            f"--npu {cell.target.npu}",
+        )
 
 
 def _with_extras(cell: Cell, request: Request) -> Cell:
@@ -93,7 +138,7 @@ def _with_extras(cell: Cell, request: Request) -> Cell:
 
 def _check_application(request: Request, catalogue: Catalogue) -> None:
     known = sorted({stack.application for stack in catalogue.stacks})
-    if request.application not in known:
+    if known and request.application not in known:
         raise UnknownApplicationError(
             f"Unknown application {request.application!r}.",
             why="An application is known when a stack in recipes/stacks is for it.",
@@ -165,7 +210,7 @@ def _check_torch(request: Request, published: list[str]) -> None:
             next_step=f"the same command with --torch {best}",
         )
     raise UnknownTorchError(
-        f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
+        f"torch {request.torch} has no wheel for {request.target.machine} and Python {dotted(request.target.python)}.",
         why=f"The versions that have one here are: {names}.",
         next_step=f"`invoke wheelhouse {request.words}` with one of these; `invoke recipes` lists the proven stacks",
     )
@@ -223,8 +268,10 @@ def _derived(
         base.application: request.sglang or base.components[base.application],
         **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
+    listed = near.torch == request.torch and near.cann.lower() == cann.lower()
+    chip = f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
     facts = [
-        f"no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
+        f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
     ]
     return replace(
@@ -252,12 +299,18 @@ def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[st
 
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
-    wanted = Version(request.torch)
+    wanted, target = Version(request.torch), request.target
     fitting = [
-        stack
-        for stack in catalogue.stacks
-        if request.target.machine in stack.platforms and stack.application == request.application
+        one
+        for one in catalogue.stacks
+        if target.machine in one.platforms and one.application == request.application
     ]
+    if not fitting:
+        raise NoStackError(
+            f"No stack of {request.application} is for {target.machine}.",
+            why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
+            next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
+        )
 
     def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
         own = Version(stack.torch)

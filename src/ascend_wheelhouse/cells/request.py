@@ -52,7 +52,5 @@ class Request:
     @property
     def asked(self) -> dict[str, str]:
         """The words that asked for it, by option."""
-        glibc = ".".join(map(str, self.target.glibc))
-        node = {"platform": self.target.machine, "npu": self.target.npu, "glibc": glibc}
         own = {"app": self.app, "extra": self.extra, "stack": self.stack}
-        return {"torch": self.torch, **node, "cann": self.cann, "sglang": self.sglang, **own}
+        return {"torch": self.torch, **self.target.words, "cann": self.cann, "sglang": self.sglang, **own}

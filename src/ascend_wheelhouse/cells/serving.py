@@ -13,7 +13,7 @@ from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.file_values import FileName, Module, Text, Variable
 from ascend_wheelhouse.cells.placeholders import placeholders
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import NPUS, Target
 
 PLACEHOLDERS = {
     "store": "tcp://HOST:PORT of MemFabric's store, the same for every server of a pair",
@@ -28,7 +28,7 @@ PLACEHOLDERS = {
 }
 """What a topology may leave to whoever starts it; docs/serving.md tells of each."""
 
-_Chip = Literal["all", "a3", "910b"]
+_Chip = Literal["all", "a3", "910b", "950"]
 
 
 def _known_placeholders(value: Any) -> Any:  # noqa: ANN401 - a list or a table of texts
@@ -80,9 +80,7 @@ def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pa
     if (topologies := info.data.get("topologies")) is None:
         return pairs
     per_chip = [
-        {*topologies.get("all", {}), *topologies.get(chip, {})}
-        for chip in ("a3", "910b")
-        if chip in topologies
+        {*topologies.get("all", {}), *topologies.get(chip, {})} for chip in NPUS if chip in topologies
     ] or [set(topologies.get("all", {}))]
     known = set.intersection(*per_chip)
     raise_for(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -35,7 +35,7 @@ from ascend_wheelhouse.cells.file_values import (
     check_component,
     check_version,
 )
-from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, misnamed, scan_recipes
 from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
@@ -245,17 +245,25 @@ def named(catalogue: Catalogue, name: str, target: Target) -> Cell:
 
 def cell_of(stack: Stack, target: Target, catalogue: Catalogue) -> Cell:
     """Return the cell of a stack for one target; what upstream has no file for is left out and noted."""
-    absent = [name for name in stack.components if target.machine not in catalogue.recipes[name].platforms]
-    notes = [f"{name}: upstream has nothing for {target.machine}" for name in absent]
-    return Cell(
+    whole = Cell(
         stack=stack.name,
         target=target,
         cann=stack.cann,
-        components={name: version for name, version in stack.components.items() if name not in absent},
+        components=stack.components,
         constraints=tuple(stack.constraints),
         exclude_newer=stack.exclude_newer,
         serving=catalogue.serving[stack.serving].of(target),
-        notes=(*stack.notes, *notes),
+        notes=tuple(stack.notes),
         application=stack.application,
         optional=stack.optional,
     )
+    absent = [name for name in stack.components if _nowhere(catalogue.recipes[name], whole)]
+    return replace(
+        whole,
+        components={name: version for name, version in stack.components.items() if name not in absent},
+        notes=(*whole.notes, *(f"{name}: upstream has nothing for {target.machine}" for name in absent)),
+    )
+
+
+def _nowhere(recipe: Recipe, cell: Cell) -> bool:
+    return cell.target.machine not in recipe.platforms or any(cell.holds(when) for when in recipe.lacking)

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
 from ascend_wheelhouse.cells.file_values import VersionText
-from ascend_wheelhouse.cells.target import FLOOR, Target
+from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
 FOLDER = "toolchains"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
@@ -117,10 +117,10 @@ class ToolchainFor:
 
     @property
     def command(self) -> str:
-        """The command that fetches it: a target of another glibc than the floor is named in it."""
-        floor = ".".join(map(str, self.target.glibc))
-        glibc = "" if self.target.glibc == FLOOR else f" --glibc {floor}"
-        return f"invoke toolchain --name {self.recipe.name} --platform {self.target.machine}{glibc}"
+        """The command that fetches it: another glibc than the floor and another Python than the default stand in it."""
+        glibc = "" if self.target.glibc == FLOOR else f" --glibc {dotted(self.target.glibc)}"
+        python = "" if self.target.python == PYTHONS[0] else f" --python {dotted(self.target.python)}"
+        return f"invoke toolchain --name {self.recipe.name} --platform {self.target.machine}{glibc}{python}"
 
     @property
     def compiler(self) -> tuple[str, ...]:

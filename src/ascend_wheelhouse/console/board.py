@@ -27,6 +27,7 @@ _SIZE_WIDTH = 14
 _SECONDS_WIDTH = 7
 _DETAIL_LEAST = 12
 _SPARE_ROWS = 3
+_BAR_MOST = 60
 _LOUD = {"failed": "red", "pending": "yellow"}
 
 
@@ -85,7 +86,7 @@ class Board:
             if self._closed or not (self._tally.running or self._tally.stage.name):
                 return Group()
             jobs = sorted(self._tally.running.values(), key=lambda job: job.started)
-            head = self._head(width, now)
+            head = [*self._head(width, now), *self._bar(width)]
             space = max(height - len(head) - _SPARE_ROWS, 1)
             rows = [self._row(job, width, now) for job in jobs[:space]]
         if len(jobs) > space:
@@ -105,6 +106,15 @@ class Board:
             else:
                 rows[-1] += glue + part
         return [Text(row[:width], style="bold", no_wrap=True) for row in rows]
+
+    def _bar(self, width: int) -> list[Text]:
+        share = self._tally.share
+        if share is None:
+            return []
+        whole = min(width, _BAR_MOST)
+        done = int(whole * share)
+        full, empty = self._marks.bar
+        return [Text(no_wrap=True).append(full * done, "green").append(empty * (whole - done), "dim")]
 
     def _frame(self, now: float) -> str:
         return self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]

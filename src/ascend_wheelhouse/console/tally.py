@@ -73,7 +73,8 @@ class Tally:
             return
         job.line = event.line or job.line
         if event.done is not None:
-            self._move(event.done - job.done, now)
+            if event.moved:
+                self._move(event.done - job.done, now)
             job.done = event.done
 
     def _finish(self, event: JobFinished, now: float) -> RunningJob:
@@ -102,6 +103,13 @@ class Tally:
     def queued(self) -> int:
         """How many jobs of the stage have not begun; 0 when the stage did not say how many it holds."""
         return max((self.stage.jobs or 0) - self.finished - len(self.running), 0)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the stage is done, 0 to 1, by bytes where they are known, else by jobs; None where neither is."""
+        if self.stage.total:
+            return min(self.done_bytes / self.stage.total, 1.0)
+        return min(self.finished / self.stage.jobs, 1.0) if self.stage.jobs else None
 
     @property
     def done_bytes(self) -> int:

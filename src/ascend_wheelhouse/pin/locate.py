@@ -31,6 +31,7 @@ from ascend_wheelhouse.cells.recipe import (
     Recipes,
     SdistOrigin,
     UrlOrigin,
+    archive_of,
     supply_of,
 )
 from ascend_wheelhouse.fetch.url import filled
@@ -46,6 +47,8 @@ Vendored = Callable[[str, Cell], LockedFile | None]
 """The imported file for a component of a cell, if any."""
 HandedOver = Callable[[str, str], VendoredRecord | None]
 """The imported source of a component's release, if any."""
+Elsewhere = Callable[[str, Cell], str]
+"""Tells of files that were imported for a component of another cell; empty where there are none."""
 Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
 """Brings the file of a URL or of a release archive into the store."""
 
@@ -106,6 +109,7 @@ class Locator:
         http: The HTTP client for the configured indexes.
         vendored: Looks up imported files.
         handed_over: Looks up imported sources.
+        elsewhere: Tells of imported files that are for other cells.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
         offline: Look at imported files alone.
@@ -119,6 +123,7 @@ class Locator:
     vendored: Vendored
     release: Release
     handed_over: HandedOver = lambda _component, _version: None
+    elsewhere: Elsewhere = lambda _component, _cell: ""
     build: frozenset[str] = frozenset()
     offline: bool = False
     emit: Emit = silent
@@ -176,6 +181,8 @@ class Locator:
         fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
         if row := self.table.row(self.cell.components.get("torch-npu", "")):
             fields |= {"ascend": row.ascend, "branch": row.branch, "release": row.release}
+        if (archive := archive_of(recipe, self.cell, self.recipes)) is not None:
+            fields["archive"] = archive
         if (name := file_name(recipe.names, self.cell, fields["version"])) is not None:
             fields["filename"] = name
         return fields
@@ -258,11 +265,16 @@ class Locator:
         try:
             file = self.release(origin, fields)
         except KeyError as error:
+            if error.args == ("archive",):
+                raise SourceUnreachableError(
+                    f"no archive of {fields['version']} for this cell is known"
+                ) from error
             raise SourceUnreachableError(f"its URL names {error}, which the table does not know") from error
         return replace(file, component=recipe.name, origin=origin.kind, note=origin.note)
 
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
-        reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
+        told = [self.elsewhere(recipe.name, self.cell), *reasons]
+        reason = "; ".join(dict.fromkeys(filter(None, told))) or "no origin holds for this cell"
         fields = self.fields(recipe)
         supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", fields)
         return Pending(

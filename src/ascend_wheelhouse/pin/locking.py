@@ -11,7 +11,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import SourceUnreachableError
-from ascend_wheelhouse.base.events import Emit, Note, Stage
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Outcome, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.project import NoProjectFileError
@@ -65,7 +65,7 @@ class Locking:
         Raises:
             WheelhouseError: An origin, the resolver or the index failed.
         """
-        self.emit(Stage(name="locate", jobs=len(self.cell.components)))
+        self.emit(Stage(name="find components", jobs=len(self.cell.components)))
         answers = self.locator.locate_all()
         builds = [one for one in answers if isinstance(one, ToBuild)]
         trees = dict(self._trees(builds))
@@ -77,7 +77,7 @@ class Locking:
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
                 early = pool.submit(lambda: tuple(self._pure(one, trees) for one in pure))
-                resolution = self.resolver.resolve(request)
+                resolution = self._resolved(request)
                 wheels = self._pin(resolution, located)
         late = self._compiled([one for one in builds if one not in pure], wheels)
         return Lock(
@@ -98,6 +98,18 @@ class Locking:
         for one in builds:
             if one.recipe.build and (table := one.recipe.build.project_file):
                 yield one.recipe.name, self.builds.tree(one, self.locator.fields(one.recipe), table)
+
+    def _resolved(self, request: ResolveRequest) -> Resolution:
+        """Resolve as a job of its own, so that what runs for long is seen to run."""
+        name = self.resolver.name
+        self.emit(JobStarted(job=name, action=f"resolve {len(request.requirements)} requirements"))
+        outcome: Outcome = "failed"
+        try:
+            found = self.resolver.resolve(request)
+            outcome = "done"
+        finally:
+            self.emit(JobFinished(job=name, outcome=outcome))
+        return found
 
     def _needs(self, answers: Sequence[Answer], trees: Mapping[str, PinnedTree]) -> set[str]:
         """Return what the project files of components that are built, or cannot be had yet, ask for at run time.

@@ -90,7 +90,7 @@ class SourceBuilds:
         try:
             return self.pin(answer, fields, runtime, built=built)
         except (ResolveError, SourceUnreachableError) as error:
-            supply = supply_of(answer.recipe, self.cell, error.next_step)
+            supply = supply_of(answer.recipe, self.cell, error.next_step, fields)
             return Pending(component=answer.recipe.name, reason=error.what, supply=supply)
 
     def pin(

@@ -132,7 +132,8 @@ def make_foreign(
     (folder / "pyvenv.cfg").write_text(
         "home = /usr/bin\ninclude-system-site-packages = false\n", encoding="utf-8"
     )
-    target = Target.named(wheelhouse.machine, glibc=wheelhouse.manifest["cell"].get("glibc", ""))
+    stated = wheelhouse.manifest["cell"]
+    target = Target.named(wheelhouse.machine, glibc=stated.get("glibc", ""), python=stated.get("python", ""))
     if backend == "uv":
         chosen = ["--target", str(packages), "--python-platform", f"{target.machine}-{_floor(target)}"]
         words = [*_uv_install(wheelhouse, sealed.home), *chosen, "--python", interpreter(wheelhouse.python)]

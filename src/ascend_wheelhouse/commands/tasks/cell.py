@@ -23,8 +23,9 @@ NPU = "a3"
 _HELP = {
     "torch": "torch version, such as 2.8.0",
     "platform": "aarch64 or x86_64",
-    "npu": "a3 (default) or 910b",
+    "npu": "a3 (default), 910b or 950",
     "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
+    "python": "Python of the nodes, 3.11 (default) or 3.12",
     "cann": "CANN version; the stack's default when not given",
     "sglang": "SGLang version; the stack's when not given",
     "stack": "a stack by its name instead of torch, CANN and SGLang",
@@ -41,6 +42,7 @@ class CellOptions:
     platform: str = PLATFORM
     npu: str = NPU
     glibc: str = ""
+    python: str = ""
     cann: str = ""
     sglang: str = ""
     stack: str = ""
@@ -61,7 +63,7 @@ class CellOptions:
         from ascend_wheelhouse.cells.request import Request
         from ascend_wheelhouse.cells.target import Target
 
-        target = Target.named(self.platform, self.npu, self.glibc)
+        target = Target.named(self.platform, self.npu, self.glibc, self.python)
         return Request(
             torch=self.chosen_torch,
             target=target,
