@@ -82,23 +82,16 @@ def test_a_wheel_that_nothing_imports_is_only_warned_of(tmp_path: Path) -> None:
     assert [one.rule for one in report.of("warning")] == ["missing-module"]
 
 
-def test_an_import_of_a_pending_component_is_a_warning_that_names_it(tmp_path: Path) -> None:
-    """triton-ascend has no wheel for some Pythons and CANNs: the wheelhouse says so once, and is made without it."""
-    path = WheelDraft(name="alone", files={"alone.py": "import triton.language\nimport wheelbarrow\n"}).write(
-        tmp_path
-    )
-    awaiting = replace(policy_for("aarch64"), awaited={"triton": "triton-ascend"})
-    report = audit_wheels([path], awaiting)
-    (pending,) = [one for one in report.of("warning") if one.rule == "awaited-module"]
-    assert (pending.item, pending.message) == (
-        "triton-ascend",
-        "imports triton.language, which triton-ascend brings: it is pending",
-    )
-    assert [one.item for one in report.of("error")] == ["wheelbarrow"]
-    assert {one.item for one in audit_wheels([path], policy_for("aarch64")).of("error")} == {
-        "triton",
-        "wheelbarrow",
-    }
+def test_what_a_pending_component_brings_is_told_and_no_defect(tmp_path: Path) -> None:
+    """triton-ascend may be pending, and torch_npu's wheel imports its `triton` all the same."""
+    text = "import wheelbarrow.deep\nimport nowhere\n"
+    path = WheelDraft(name="alone", files={"alone.py": text}).write(tmp_path)
+    policy = replace(policy_for("aarch64"), pending={"wheelbarrow": "barrow"})
+    report = audit_wheels([path], policy)
+    (note,) = [one for one in report.findings if one.rule == "pending-module"]
+    assert (note.severity, note.evidence) == ("note", "wheelbarrow of barrow")
+    (defect,) = [one for one in report.findings if one.rule == "missing-module"]
+    assert defect.message.startswith("imports nowhere, which no wheel")
 
 
 def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> None:

@@ -29,11 +29,11 @@ def test_a_reader_ends_when_the_audit_was_killed() -> None:
         assert process.poll() is None
         audit.kill()
         audit.wait()
-        assert process.wait(30) == 1
+        assert process.wait(120) == 1
 
 
 def test_a_reader_that_comes_too_late_ends_at_once() -> None:
     with subprocess.Popen(["true"]) as gone:
         gone.wait()
     with reader(gone.pid) as process:
-        assert process.wait(30) == 1
+        assert process.wait(120) == 1

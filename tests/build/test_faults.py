@@ -45,7 +45,7 @@ def started(root: Path, *lines: str) -> subprocess.Popen[str]:
 
 def said(process: subprocess.Popen[str]) -> str:
     with process:
-        return process.communicate(timeout=60)[0].strip().splitlines()[-1]
+        return process.communicate()[0].strip().splitlines()[-1]
 
 
 def processes_of(mark: str) -> list[int]:

@@ -123,8 +123,8 @@ def test_torch_npus_stand_in_is_built_for_the_other_architecture(bench: Bench) -
     header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
     table = {"requirements": SMALL, "toolchain": {}, "variants": [], "downloads": [header], "memory_mb": 512}
     recipe = recipe_of("torch-npu", **table)
-    wheel = build(bench, recipe, for_the_other({"torch": "2.6.0", "torch-npu": "2.6.0.post5"}))
-    assert wheel.filename.startswith("torch_npu-2.6.0.post5-cp311-cp311-")
+    wheel = build(bench, recipe, for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"}))
+    assert wheel.filename.startswith("torch_npu-2.8.0.post2-cp311-cp311-")
     assert wheel.filename.endswith(f"_{OTHER}.whl")
 
 

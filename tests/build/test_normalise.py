@@ -183,6 +183,20 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
         normalise_wheel(path, tmp_path, local_version=None, epoch=0)
 
 
+@pytest.mark.parametrize("name", ["METADATA", "WHEEL"])
+def test_a_description_that_is_not_utf_8_is_refused(tmp_path: Path, name: str) -> None:
+    whole = Builder().write(tmp_path / "in")
+    with ZipFile(whole) as archive:
+        members = {one: archive.read(one) for one in archive.namelist()}
+    with ZipFile(whole, "w") as archive:
+        for one, data in members.items():
+            archive.writestr(one, b"Author: Andr\xe9\n" + data if one == f"{INFO}/{name}" else data)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UnfitWheelError, match=f"its {name} is not UTF-8"):
+        normalise_wheel(whole, tmp_path / "out", local_version="x", epoch=0)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_an_invalid_label_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnfitWheelError, match=r"is no local version of PEP 440"):
         normalised(tmp_path, Builder(), local="no spaces")

@@ -23,7 +23,7 @@ class Meter:
         with self.guard:
             self.now.append(memory)
             self.most = max(self.most, sum(self.now))
-        self.barrier.wait(10)
+        self.barrier.wait(120)
         with self.guard:
             self.now.remove(memory)
         return memory

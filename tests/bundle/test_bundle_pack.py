@@ -102,7 +102,9 @@ def test_part_sizes_are_read_as_people_write_them(text: str, size: int) -> None:
     assert parts.part_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "4X", "-1", "1.5G", "10", "G", "4Gi"])
+@pytest.mark.parametrize(
+    "text", ["", "4X", "-1", "1.5G", "10", "G", "4Gi", pytest.param("9" * 5000, id="thousands")]
+)
 def test_sizes_that_no_part_can_have_are_refused(text: str) -> None:
     with pytest.raises(parts.PartSizeError):
         parts.part_size(text)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,14 @@ from ascend_wheelhouse.cells.compatibility import (
     load_compatibility,
     torchvision_for,
 )
-from ascend_wheelhouse.cells.derive import BadVersionError, ChipNotOfCannError, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.derive import (
+    BadVersionError,
+    ChipNotOfCannError,
+    NoStackError,
+    UnknownApplicationError,
+    UnknownTorchError,
+    cell_for,
+)
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target
@@ -68,8 +76,44 @@ def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
 def test_another_sglang_makes_the_cell_derived_with_the_transfer_engine_that_it_imports() -> None:
     cell = derive("2.8.0", sglang="0.5.9")
     assert cell.derived
-    assert "memfabric-hybrid" in cell.components
+    assert cell.components["memfabric-hybrid"] == "1.0.5"
     assert "mf-adapter" not in cell.components
+    assert cell.notes[0].startswith("no stack lists SGLang 0.5.9 with torch 2.8.0 and CANN 8.3.RC2")
+
+
+def test_a_release_whose_project_file_names_its_transfer_engine_brings_none_of_its_own() -> None:
+    assert not {"memfabric-hybrid", "mf-adapter"} & derive("2.8.0", sglang="0.5.20").components.keys()
+    assert derive("2.12.0", sglang="0.5.7").components["mf-adapter"] == "1.0.0"
+
+
+def test_an_application_without_any_other_word_is_its_default_stack() -> None:
+    request = Request(torch="", target=Target.named("aarch64", "910b"), app="vllm-ascend")
+    cell = cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert not cell.derived
+    assert cell.name == "vllm-ascend0.13.0-torch2.8.0-cann8.5.0-910b-aarch64"
+    assert cell.words == "--torch 2.8.0 --platform aarch64 --npu 910b --cann 8.5.0 --app vllm-ascend"
+    assert cell.as_manifest()["app"] == "vllm-ascend"
+
+
+def test_an_application_on_a_torch_that_its_stacks_lack_is_derived_from_its_own_stacks() -> None:
+    request = Request(torch="2.12.0", target=Target.named("aarch64"), app="vllm-ascend")
+    cell = cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert cell.derived
+    assert (cell.application, cell.components["vllm"], "sglang" in cell.components) == (
+        "vllm-ascend",
+        "0.13.0",
+        False,
+    )
+
+
+@pytest.mark.parametrize(("app", "sglang"), [("vlm", ""), ("vllm-ascend", "0.5.9")])
+def test_an_application_that_nothing_is_known_of_or_a_release_of_another_one_is_refused(
+    app: str, sglang: str
+) -> None:
+    request = Request(torch="2.8.0", target=Target.named("aarch64"), app=app, sglang=sglang)
+    with pytest.raises(UnknownApplicationError) as caught:
+        cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert caught.value.exit_code == 2
 
 
 def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
@@ -77,6 +121,16 @@ def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
         derive("2.8.7")
     assert caught.value.exit_code == 3
     assert "2.14.0, 2.12.0, 2.9.1" in caught.value.why
+
+
+@pytest.mark.parametrize("others", [{"platforms": ["x86_64"]}, {}], ids=["machine", "none at all"])
+def test_where_no_stack_is_for_the_target_nothing_is_derived(others: dict[str, list[str]]) -> None:
+    whole = load_catalogue(RECIPES)
+    stacks = tuple(stack.model_copy(update=others) for stack in whole.stacks if others)
+    request = Request(torch="2.12.0", target=Target.named("aarch64", "a3"))
+    with pytest.raises(NoStackError, match=r"^No stack of sglang is for aarch64\.") as caught:
+        cell_for(request, replace(whole, stacks=stacks), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert caught.value.exit_code == 2
 
 
 def test_words_that_are_no_versions_are_refused() -> None:

@@ -258,7 +258,7 @@ MISTAKES = [
         "compatibility.toml",
         'commit = "729dda3516b997462560a1e12b06a8efb9288494"',
         'commit = "729dda35"',
-        "torch_npu[9].commit",
+        "torch_npu[10].commit",
         "value",
         "a commit's full id: 40 digits and small letters a to f",
     ),
@@ -393,7 +393,7 @@ def test_a_stack_that_cannot_be_read_is_not_taken_for_a_missing_default(tmp_path
     [
         (
             Mistake("stacks/torch2.8.0-cann8.3.rc2.toml", "default = true", "default = false", "", "", ""),
-            "none of the stacks torch2.8.0-cann8.3.rc2, torch2.8.0-cann8.5.0 is the default for torch 2.8.0",
+            "torch2.8.0-cann8.3.rc2, torch2.8.0-cann8.5.0 is the default for torch 2.8.0",
         ),
         (
             Mistake(TORCH28, "default = false", "default = true", "", "", ""),

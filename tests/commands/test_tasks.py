@@ -34,8 +34,13 @@ def test_a_letter_means_the_same_option_in_every_task(capsys: pytest.CaptureFixt
             for letter in (one for one in argument.names if len(one) == 1):
                 letters.setdefault(letter, set()).add(argument.name)
     assert letters == {
-        "t": {"torch"}, "p": {"platform"}, "n": {"npu"}, "o": {"out", "output"}, "j": {"json"}
-    }  # fmt: skip
+        "t": {"torch"},
+        "p": {"platform"},
+        "n": {"npu"},
+        "o": {"out", "output"},
+        "j": {"json"},
+        "v": {"verbose"},
+    }
     assert invoke("wheelhouse", "-h") == 0
     assert "Make a wheelhouse" in capsys.readouterr().out
 

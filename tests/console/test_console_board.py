@@ -2,6 +2,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import termios
 import pytest
 
 _RUN = """
-import sys, time
+import os, sys
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.events import *
 NAME = "torch-2.8.0-cp311-cp311-manylinux_2_28_aarch64.whl"
@@ -22,7 +23,7 @@ with console.main_guard(), console.reporter("auto") as emit:
     emit(JobStarted(job="sglang", action="build"))
     emit(JobProgress(job="0-" + NAME, done=45_200_000))
     emit(JobProgress(job="sglang", line="\\x1b[31mrunning bdist_wheel\\x1b[0m, a long line " * 9))
-    time.sleep(0.5)
+    os.read(int(sys.argv[1]), 1)
     emit(JobFinished(job="cann-toolkit", outcome="pending", detail="no origin answered"))
     for n in range(6):
         emit(JobFinished(job=f"{n}-{NAME}", outcome="done"))
@@ -34,29 +35,44 @@ _OF_THE_WINDOW = {"NO_COLOR", "COLUMNS", "LINES"}
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def _on_a_terminal(columns: int, *words: str, script: str = _RUN, **environment: str) -> tuple[int, str]:
-    """Run the script on a pseudo terminal of that width; return its status and everything that it wrote."""
+_BOARD = r"running 7 . cached 1(?s:.)*45\.2/97\.4 MB +[\d.]+ s"
+_PATIENCE = 120
+
+
+def _on_a_terminal(
+    columns: int, *words: str, script: str = _RUN, shown: str = _BOARD, **environment: str
+) -> tuple[int, str]:
+    """Run the script on a pseudo terminal of that width; return its status and everything that it wrote.
+
+    The script reads from a pipe, whose number is its first word, until the terminal has shown what `shown` says.
+    """
     ours, theirs = pty.openpty()
+    go, give = os.pipe()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 12, columns, 0, 0))
     base = {name: value for name, value in os.environ.items() if name not in _OF_THE_WINDOW}
     process = subprocess.Popen(
-        [sys.executable, "-c", script, *words],
+        [sys.executable, "-c", script, str(go), *words],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         env=base | {"TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"} | environment,
-        close_fds=True,
+        pass_fds=(go,),
     )
     os.close(theirs)
-    chunks = []
-    try:
-        while chunk := os.read(ours, 65536):
-            chunks.append(chunk)
-    except OSError:
-        pass  # Linux ends a terminal whose other side has closed with EIO
-    finally:
-        os.close(ours)
-    return process.wait(), b"".join(chunks).decode()
+    os.close(go)
+    text = b""
+    with os.fdopen(give, "wb") as goes_on:
+        try:
+            while (ready := select.select([ours], [], [], _PATIENCE)[0]) and (chunk := os.read(ours, 65536)):
+                text += chunk
+                if not goes_on.closed and re.search(shown, _CONTROL.sub("", text.decode(errors="ignore"))):
+                    goes_on.close()
+            assert ready, text
+        except OSError:
+            pass  # Linux ends a terminal whose other side has closed with EIO
+        finally:
+            os.close(ours)
+    return process.wait(), text.decode()
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
@@ -66,6 +82,7 @@ def test_the_board_shows_counts_and_a_row_a_job_within_the_window(columns: int) 
     assert status == 0
     assert "running 7 · cached 1" in text
     assert any(re.match(r"[⠁-⣿] 0-torch.*45\.2/97\.4 MB +[\d.]+ s", line) for line in lines)
+    assert any(re.fullmatch("━+─+", line) for line in lines)
     board = [line for line in lines if line and not line.startswith(("?", "fetch: "))]
     assert max(len(line) for line in board) <= columns
 
@@ -80,9 +97,10 @@ def test_the_board_leaves_the_pending_line_and_a_sum_behind_and_gives_the_cursor
 
 def test_a_stage_without_jobs_shows_that_it_is_alive() -> None:
     script = _RUN.split("NAME =", maxsplit=1)[0] + (
-        "with console.reporter('auto') as emit:\n    emit(Stage(name='resolve'))\n    time.sleep(0.5)\n"
+        "with console.reporter('auto') as emit:\n    emit(Stage(name='resolve'))\n"
+        "    os.read(int(sys.argv[1]), 1)\n"
     )
-    _, text = _on_a_terminal(80, script=script)
+    _, text = _on_a_terminal(80, script=script, shown=r"resolve  [\d.]+ s")
     assert re.search(r"[⠁-⣿] resolve  [\d.]+ s", text)
 
 
@@ -98,9 +116,9 @@ def test_an_ascii_terminal_gets_ascii_only() -> None:
 
 
 def test_a_dumb_terminal_gets_plain_lines() -> None:
-    _, text = _on_a_terminal(80, TERM="dumb")
+    _, text = _on_a_terminal(80, TERM="dumb", shown="")
     assert "\x1b" not in text
-    assert "done sglang" in text
+    assert "fetch: done 7" in text
 
 
 def test_an_interrupt_takes_the_board_off_and_says_what_is_kept() -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +28,27 @@ def _a_run(emit: Emit) -> None:
     emit(Note(text="2.8.0 is a derived cell", level="warning"))
 
 
-def test_a_pipe_gets_starts_and_ends_and_no_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def verbose() -> Iterator[None]:
+    """Have each file told of."""
+    console.be_verbose(wanted=True)
+    yield
+    console.be_verbose(wanted=False)
+
+
+def test_a_pipe_gets_a_line_a_stage_and_one_for_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    with console.reporter("auto") as emit:
+        _a_run(emit)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["? pending cann.run: no origin answered", "warning: 2.8.0 is a derived cell"]
+    assert lines[2].startswith("fetch: done 1 · pending 1 · 300 B in ")
+    assert len(lines) == 3
+
+
+@pytest.mark.usefixtures("verbose")
+def test_a_verbose_pipe_gets_starts_and_ends_and_no_escape_sequences(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with console.reporter("auto") as emit:
         _a_run(emit)
     lines = capsys.readouterr().out.splitlines()
@@ -37,6 +58,7 @@ def test_a_pipe_gets_starts_and_ends_and_no_escape_sequences(capsys: pytest.Capt
     assert lines[5].startswith("fetch: done 1 · pending 1 · 300 B in ")
 
 
+@pytest.mark.usefixtures("verbose")
 def test_a_log_gets_cached_files_as_a_sum_only(capsys: pytest.CaptureFixture[str]) -> None:
     with console.reporter("plain") as emit:
         emit(Stage(name="fetch", jobs=3))
@@ -49,6 +71,7 @@ def test_a_log_gets_cached_files_as_a_sum_only(capsys: pytest.CaptureFixture[str
     assert lines[2:] == ["audit"]
 
 
+@pytest.mark.usefixtures("verbose")
 def test_a_log_of_a_stage_of_many_jobs_tells_their_ends_alone(capsys: pytest.CaptureFixture[str]) -> None:
     with console.reporter("plain") as emit:
         emit(Stage(name="fetch", jobs=140))
@@ -57,6 +80,7 @@ def test_a_log_of_a_stage_of_many_jobs_tells_their_ends_alone(capsys: pytest.Cap
     assert [line[:6] for line in capsys.readouterr().out.splitlines()] == ["fetch,", "✓ done", "fetch:"]
 
 
+@pytest.mark.usefixtures("verbose")
 def test_an_encoding_without_the_marks_gets_ascii() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     with console.reporter("plain", stream=stream) as emit:
@@ -120,18 +144,48 @@ def test_a_long_job_is_heard_of_in_a_log() -> None:
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="torch-npu", action="build"))
     emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o"))
-    assert stream.said.wait(10)
+    assert stream.said.wait(120)
     emit(JobFinished(job="torch-npu", outcome="done"))
     emit.close()
     assert ".. running 1 | " in stream.getvalue()
+
+
+def test_the_time_that_a_build_takes_yet_is_told_in_a_log() -> None:
+    stream = _Log("left")
+    emit = PlainLines(stream, heartbeat=0.01)
+    emit(JobStarted(job="torch-npu", action="build"))
+    emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o", left=7260.0))
+    assert stream.said.wait(10)
+    emit.close()
+    assert "left  [3/9] CXX a.o" in stream.getvalue()
 
 
 def test_a_long_stage_without_jobs_is_heard_of_in_a_log() -> None:
     stream = _Log(".. resolve | ")
     emit = PlainLines(stream, heartbeat=0.01)
     emit(Stage(name="resolve"))
-    assert stream.said.wait(10)
+    assert stream.said.wait(120)
     emit.close()
+
+
+class _Leaving(_Log):
+    """A stream whose reader leaves at the first line."""
+
+    def write(self, text: str) -> int:
+        super().write(text)
+        self.said.set()
+        raise BrokenPipeError
+
+
+def test_a_reader_that_left_is_noticed_at_the_next_event_when_the_heartbeat_found_it() -> None:
+    stream = _Leaving("never")
+    emit = PlainLines(stream, heartbeat=0.01)
+    emit(JobStarted(job="a", action="build"))
+    assert stream.said.wait(10)
+    for pulse in (one for one in threading.enumerate() if one.name == "console-heartbeat"):
+        pulse.join()
+    with pytest.raises(BrokenPipeError):
+        emit(JobProgress(job="a", line="on"))
 
 
 def test_an_error_is_text_with_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,6 +293,7 @@ def test_a_reader_that_leaves_stops_the_work_of_other_threads() -> None:
         "    for n in range(2000):\n"
         "        emit(JobStarted(job=str(n), action='fetch'))\n"
         "        time.sleep(0.01)\n"
+        "console.be_verbose(wanted=True)\n"
         "with console.main_guard(), console.reporter('plain') as emit:\n"
         "    threading.Thread(target=work, args=(emit,), daemon=True).start()\n"
         "    queue.SimpleQueue().get()\n"

@@ -62,3 +62,35 @@ def test_events_about_unknown_jobs_are_taken_quietly() -> None:
     ended = tally.apply(JobFinished(job="ghost", outcome="cached"), 1.0)
     assert ended is not None
     assert tally.counts() == ["cached 1"]
+
+
+def test_the_time_left_of_a_build_runs_down_between_what_it_prints() -> None:
+    tally = Tally(0.0)
+    tally.apply(JobStarted(job="torch-npu", action="build"), 0.0)
+    tally.apply(JobProgress(job="torch-npu", line="[1/9]"), 1.0)
+    assert tally.running["torch-npu"].left(1.0) == ""
+    tally.apply(JobProgress(job="torch-npu", line="[3/9]", left=50.0), 10.0)
+    assert tally.running["torch-npu"].left(20.0) == "40 s left"
+    assert tally.running["torch-npu"].left(99.0) == "0.0 s left"
+
+
+def test_what_was_here_before_is_done_and_never_part_of_a_rate() -> None:
+    tally = Tally(0.0)
+    tally.apply(Stage(name="fetch", jobs=1, total=1000), 0.0)
+    tally.apply(JobStarted(job="a", action="fetch", total=1000), 0.0)
+    tally.apply(JobProgress(job="a", done=900, moved=False), 0.0)
+    tally.apply(JobProgress(job="a", done=950), 1.0)
+    assert tally.share == 0.95
+    assert tally.moved_bytes == 50
+    assert tally.rate(1.0) == 50
+    tally.apply(JobFinished(job="a", outcome="done"), 2.0)
+    assert "100 B in" in tally.summary(2.0, ".")
+
+
+def test_a_stage_without_bytes_is_measured_by_its_jobs_and_one_without_jobs_not_at_all() -> None:
+    tally = Tally(0.0)
+    tally.apply(Stage(name="find", jobs=4), 0.0)
+    tally.apply(JobFinished(job="a", outcome="done"), 0.0)
+    assert tally.share == 0.25
+    tally.apply(Stage(name="resolve"), 1.0)
+    assert tally.share is None

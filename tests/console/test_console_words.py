@@ -62,3 +62,8 @@ def test_a_clipped_file_name_keeps_both_ends() -> None:
     )
     assert clipped.startswith("torch-2.8.0-")
     assert clipped.endswith("64.whl")
+
+
+def test_nothing_is_never_a_negative_time_nor_a_share_of_nothing() -> None:
+    assert words.seconds(-0.001) == "0.0 s"
+    assert words.portion(0, 0) == ""

@@ -284,7 +284,7 @@ def test_a_run_that_is_ended_in_the_middle_is_continued(
     while store.usage().partial_bytes < CHUNK and time.monotonic() < until:
         time.sleep(0.02)
     child.send_signal(number)
-    assert child.wait(10) == ended
+    assert child.wait(120) == ended
     released.set()
     kept = store.usage().partial_bytes
     assert 0 < kept <= 2 * CHUNK

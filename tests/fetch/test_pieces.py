@@ -98,7 +98,7 @@ def test_a_kill_loses_the_pieces_in_flight_and_no_others(index: Index, store: St
         time.sleep(0.02)
     noted = _noted(store)
     child.kill()
-    child.wait(10)
+    child.wait(120)
     released.set()
     assert len(noted) == 1
     asked = len(index.requests_for(NAME))

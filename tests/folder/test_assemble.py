@@ -110,9 +110,14 @@ def ask(project: Path) -> Path | None:
 
 
 def keep(project: Path) -> None:
-    digest = freshness.inputs_digest(project, project / "store", project / "lockfiles/s")
+    lock, folder = project / "lockfiles/s", project / "out/w"
+    given = freshness.given_digest(project, project / "store")
     freshness.remember(
-        project / "state.json", folder=project / "out/w", lock_folder=project / "lockfiles/s", digest=digest
+        project / "state.json",
+        folder=folder,
+        lock_folder=lock,
+        inputs=freshness.inputs_digest(given, freshness.lock_digest(lock)),
+        files=freshness.stamps(folder),
     )
 
 

@@ -8,8 +8,17 @@ import pytest
 from desks import Desk
 from hypothesis import given
 from hypothesis import strategies as st
-from outcome import require_told
+from outcome import require_error, require_told
 from spoiling import fuzzed, texts_of, tomls
+from toolchain_locks import toolchain_lock
+
+from ascend_wheelhouse.locks.toolchain_lock import (
+    PARTS,
+    BadToolchainLockError,
+    path_of,
+    read_toolchain,
+    write_toolchain,
+)
 
 pytest_plugins = ["desk_fixtures"]
 READ = (
@@ -59,6 +68,27 @@ def test_any_lock_is_used_or_refused(desk: Desk, name: str, data: st.DataObject)
     )
     with desk.locked(path, data.draw(tomls(tomllib.loads(desk.locks[path].decode())))):
         require_told(desk.invoke(*command))
+
+
+@fuzzed
+@given(data=st.data())
+def test_any_lock_of_a_toolchain_is_read_or_refused(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    lock = toolchain_lock()
+    good = write_toolchain(lock, tmp_path_factory.getbasetemp() / "good").read_text()
+    lockfiles = desk.world.root / "lockfiles"
+    with desk.holding(path_of(lockfiles, lock.name), data.draw(tomls(tomllib.loads(good)))):
+        require_told(desk.invoke("cache"))
+        try:
+            read = read_toolchain(lockfiles, lock.name)
+        except BadToolchainLockError as error:
+            require_error(error)
+        else:
+            assert read is not None
+            assert read.name == lock.name
+            assert all(file.version and file.package for part in PARTS for file in read.of(part))
+            assert len(read.digest) == 64
 
 
 MIRRORS = {

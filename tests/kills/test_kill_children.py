@@ -36,4 +36,4 @@ def test_no_program_outlives_the_run_that_started_it(tmp_path: Path, starter: St
     program.write_text(_MODULES[module])
     killed = starter.run(Command(words=[program], cwd=tmp_path), ONCE_STARTED)
     assert killed.status == -signal.SIGKILL, killed.text
-    assert starter.left_over(10) == []
+    assert starter.left_over() == []

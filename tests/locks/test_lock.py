@@ -150,6 +150,30 @@ def test_a_lock_that_names_a_file_which_cannot_be_is_refused_with_its_name(
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("row", "changed", "told"),
+    [
+        ('name = "sglang"', 'name = "1.0"', r"sglang-1\.0\+npu-py3-none-any\.whl is not 1\.0 1\.0\+npu"),
+        (
+            'version = "79.0.1"',
+            'version = "79"',
+            r"setuptools-79\.0\.1-py3-none-any\.whl is not setuptools 79",
+        ),
+        ("-79.0.1-py3-none-any.whl", "-79.0.1.tar.gz", "Invalid wheel filename"),
+    ],
+)
+def test_a_wheel_of_a_source_that_is_not_called_as_its_file_is_refused(
+    tmp_path: Path, cell: Cell, lock: Lock, row: str, changed: str, told: str
+) -> None:
+    save(lock, cell.target, tmp_path)
+    path = tmp_path / "sources.aarch64.toml"
+    text = path.read_text()
+    assert row in text
+    path.write_text(text.replace(row, changed))
+    with pytest.raises(BadLockError, match=rf"/sources\.aarch64\.toml: {told}"):
+        load(tmp_path, cell)
+
+
 def test_a_locked_wheel_is_named_by_its_file() -> None:
     artifact = Artifact(filename="Torch_NPU-2.8.0.post2-cp311-cp311-linux_aarch64.whl", size=3, sha256=A)
     locked = LockedFile.of(artifact, component="torch-npu", origin="vendored")

@@ -1,16 +1,40 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 from toolchain_locks import package, toolchain_lock
 
+from ascend_wheelhouse.base.artifact import as_row
 from ascend_wheelhouse.locks.toolchain_lock import (
     BadToolchainLockError,
     path_of,
     read_toolchain,
     write_toolchain,
 )
+
+
+def toolchain_file() -> dict[str, Any]:
+    """Return a row of a lock."""
+    return as_row(package("make_4.3-4.1_arm64.deb", "system"))
+
+
+def toolchain_text(**others: object) -> str:
+    """Return a lock called `gcc-13` in which some facts are other ones."""
+    facts = asdict(toolchain_lock()) | {"name": "gcc-13", "schema": 1, "files": [toolchain_file()]}
+    return tomli_w.dumps(facts | others)
+
+
+def test_a_lock_that_another_version_adds_to_is_read(tmp_path: Path) -> None:
+    path = path_of(tmp_path, "gcc-13")
+    path.parent.mkdir()
+    path.write_text(toolchain_text(later="x", files=[{**toolchain_file(), "later": "x"}]))
+    lock = read_toolchain(tmp_path, "gcc-13")
+    assert lock is not None
+    assert lock.version_of("system", "make") == "4.3"
 
 
 def test_a_lock_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -47,6 +71,12 @@ def test_versions_are_the_upstreams() -> None:
         "schema = 1\nfiles = [1]",
         "\x00",
         "schema = 1\nfiles = [{}]",
+        "x = " + "[" * 5000,
+        toolchain_text(gcc=13),
+        toolchain_text(name="gcc-11"),
+        toolchain_text(glibc="old"),
+        toolchain_text(files=[{**toolchain_file(), "filename": "make.deb"}]),
+        toolchain_text(files=[{**toolchain_file(), "place": "../../make_1_all.deb"}]),
     ],
 )
 def test_garbage_is_refused_with_the_command_that_makes_it_anew(tmp_path: Path, text: str) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from index_server import (
     FakeClock,
+    Handler,
     Index,
     client,
     cut_after,
@@ -200,6 +200,22 @@ def test_a_proxy_of_the_environment_is_used_unless_exempted(
         http.page(f"{index.url}/page")
 
 
+@pytest.mark.parametrize(
+    "url", ["h/torch/", "ftp://127.0.0.1/torch/", "//127.0.0.1/torch/", "http://[::1/torch/"]
+)
+def test_a_url_of_another_kind_is_told_and_not_tried_again(http: Http, clock: FakeClock, url: str) -> None:
+    for ask in (http.page, http.head, http.digest):
+        with pytest.raises(faults.UnknownSchemeError, match=r"its scheme is '(ftp)?'|Invalid IPv6 URL"):
+            ask(url)
+    assert clock.waits == []
+
+
+def test_a_redirect_to_what_is_no_url_is_told(index: Index, http: Http) -> None:
+    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": "http://[::1"}))
+    with pytest.raises(faults.UnknownSchemeError, match="Invalid IPv6 URL"):
+        http.page(f"{index.simple}/torch/")
+
+
 def test_a_login_in_the_index_url_is_sent_and_never_shown(index: Index) -> None:
     with_login = index.simple.replace("http://", "http://me:s3cret@")
     with client(index, index_url=with_login) as http, pytest.raises(faults.NotFoundError) as caught:
@@ -244,16 +260,47 @@ def test_a_folder_can_be_a_mirror(tmp_path: Path) -> None:
             _content(http, "https://origin.example/nothing")
 
 
-def test_closing_breaks_off_an_open_body_at_once(index: Index) -> None:
-    released = threading.Event()
-    index.behave("page", stall(released))
-    with client(index, timeout=30.0) as http:
-        threading.Timer(0.1, http.close).start()
-        started = time.monotonic()
-        with pytest.raises(faults.OriginError):
-            _content(http, f"{index.url}/page")
-        assert time.monotonic() - started < 10
-    released.set()
+@pytest.mark.parametrize("when", ["before the head", "after the head", "in the body"])
+def test_closing_breaks_off_a_request_wherever_it_is(index: Index, when: str) -> None:
+    """The origin sends no more: the client goes by itself, long before its patience is over."""
+    gone: list[bytes] = []
+
+    def close_and_wait(handler: Handler) -> None:
+        if when == "before the head":
+            http.close()
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        if when == "in the body":
+            handler.wfile.write(bytes(512))
+            assert begun.wait(60)
+        if when != "before the head":
+            http.close()
+        handler.connection.settimeout(60)
+        gone.append(handler.connection.recv(1))
+        ended.set()
+
+    def read_on() -> None:
+        with http.stream(f"{index.url}/page") as stream:
+            assert stream.read(10)
+            begun.set()
+            while stream.read(1000):
+                pass
+
+    begun, ended = threading.Event(), threading.Event()
+    index.behave("page", close_and_wait)
+    with client(index, timeout=600.0) as http, pytest.raises(faults.OriginError):
+        read_on()
+    assert ended.wait(60)
+    assert gone == [b""]
+
+
+def test_a_client_that_was_closed_asks_nobody(index: Index) -> None:
+    with client(index) as http:
+        http.close()
+        with pytest.raises(faults.ConnectionBrokenError, match="stopped"):
+            http.page(f"{index.url}/page")
+    assert index.asked == []
 
 
 def test_an_html_page_is_recognised_by_its_type(index: Index, http: Http) -> None:

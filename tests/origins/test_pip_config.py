@@ -88,6 +88,27 @@ def test_certificates_of_the_environment_are_the_last_choice(tmp_path: Path) -> 
     assert _read(tmp_path, REQUESTS_CA_BUNDLE="/r.pem", PIP_CERT="/p.pem").cert == Path("/p.pem")
 
 
+@pytest.mark.parametrize("url", ["h", "nowhere/simple", "https://user:word@[::1/simple", "://x", "~"])
+@pytest.mark.parametrize("name", ["index-url", "extra-index-url"])
+def test_an_index_that_is_no_url_is_told_without_its_password(tmp_path: Path, url: str, name: str) -> None:
+    conf = f"[global]\n{name} = {url}\n"
+    if url == "~":
+        assert _read(tmp_path, conf).index_urls[-1].startswith("file:///")
+    elif "://" in url or name == "index-url":
+        with pytest.raises(
+            PipConfigError, match=rf"^pip's setting '{name}' names an index that is no"
+        ) as caught:
+            _read(tmp_path, conf)
+        assert "word" not in str(caught.value)
+    else:
+        assert _read(tmp_path, conf).extra_index_urls == ()
+
+
+def test_an_index_that_is_a_folder_is_its_url(tmp_path: Path) -> None:
+    config = _read(tmp_path, f"[global]\nindex-url = {tmp_path}\nextra-index-url = {tmp_path}\n")
+    assert config.index_urls == (tmp_path.as_uri(), tmp_path.as_uri())
+
+
 def test_a_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PipConfigError, match=r"pip\.conf cannot be read") as caught:
         _read(tmp_path, "index-url = x\n")

@@ -1,6 +1,7 @@
 """A scripted server that behaves, and misbehaves, as SGLang's was seen to: `stand_in_server.py KNOBS PORT`.
 
-KNOBS is a JSON object: `refuse` (seconds until it listens), `warm` (seconds of 503), `children`, `on_term`
+KNOBS is a JSON object: `refuse` (seconds until it listens), `refuse_until` (a file that is there before it
+does), `warm` (seconds of 503), `children`, `on_term`
 (`tree`: kill the whole tree as SGLang does, `zero`, `hang`, `orphans`), `health_delay`, `scheduler`
 (`alive`, `dead`), `garbage`, `die_after` (requests), `exit` (status at start), `raise` (kill the tree at
 start), `graphs` (it says that graphs are on).
@@ -17,10 +18,12 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 KNOBS: dict[str, Any] = {
     "refuse": 0.0,
+    "refuse_until": "",
     "warm": 0.0,
     "children": 1,
     "on_term": "tree",
@@ -172,6 +175,8 @@ def main() -> None:
         complain("Scheduler hit an exception: RuntimeError: no kernel")
         kill_tree()
     time.sleep(KNOBS["refuse"])
+    while KNOBS["refuse_until"] and not Path(KNOBS["refuse_until"]).exists():
+        time.sleep(0.01)
     try:
         server = Listener(("127.0.0.1", int(sys.argv[2])), Handler)
     except OSError as error:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,14 +69,12 @@ def test_a_pending_component_is_skipped_with_the_command_that_supplies_it(tmp_pa
 
 
 def test_requiring_an_npu_where_there_is_none_fails_at_once(tmp_path: Path) -> None:
-    began = time.monotonic()
     report = runner.run_probes(
         tmp_path / "no-environment", manifest(EVERYTHING), settings.VerifyOptions(require_npu=True)
     )
     assert report.exit_code == 9
     assert [(one.probe, one.verdict) for one in report.results] == [("npu-present", "failed")]
     assert report.results[0].evidence == cann.NO_NPU
-    assert time.monotonic() - began < 5
 
 
 def test_requiring_an_npu_turns_a_skipped_probe_into_a_failure() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 import pytest
@@ -146,11 +145,11 @@ HOSTILE = {
         "crashed",
         "ended with status 3 and no result",
     ),
-    "hang": ("import time\ncontext.doing('sleep')\ntime.sleep(600)", "timed-out", "no answer within 2 s"),
+    "hang": ("import time\ncontext.doing('sleep')\ntime.sleep(600)", "timed-out", "no answer within 8 s"),
     "stubborn": (
         "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ncontext.doing('sleep')\ntime.sleep(600)",
         "timed-out",
-        "no answer within 2 s",
+        "no answer within 8 s",
     ),
     "glutton": (
         "import time\ncontext.doing('eat')\nkept = [bytearray(b'x' * (1 << 20)) for _ in range(400)]\ntime.sleep(600)",
@@ -170,13 +169,11 @@ def test_a_hostile_probe_is_a_verdict_with_its_cause(name: str, tmp_path: Path) 
         manifest({}),
         node=scripted_probe(tmp_path, name, body),
     )
-    seconds = 2 if verdict == "timed-out" else 20
-    began = time.monotonic()
+    seconds = 8 if verdict == "timed-out" else 120
     result = runner.run_probe(probe(name, seconds=seconds, memory=200 << 20), made)
     assert result.verdict == verdict
     assert result.evidence.startswith(cause)
     assert "while it was at: " in result.evidence
-    assert time.monotonic() - began < 18
     assert children() <= before
 
 
@@ -185,7 +182,6 @@ def test_a_child_that_a_probe_leaves_behind_is_killed_and_told(tmp_path: Path) -
     body = (
         "import subprocess, sys\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)\n"
-        "import time; time.sleep(0.5)\n"
         "return Outcome(evidence='fine')"
     )
     made = setting(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,8 +28,14 @@ STAND_IN = Path(__file__).with_name("stand_in_server.py")
 
 
 def plan(
-    folder: Path, *, healthy_seconds: float = 20, stop_seconds: float = 5, **knobs: object
+    folder: Path,
+    *,
+    healthy_seconds: float = 120,
+    stop_seconds: float = 60,
+    gone_seconds: float = 60,
+    **knobs: object,
 ) -> ServerPlan:
+    """Return how to start the stand-in; limits that a test does not reach are long, for a loaded machine."""
     port = free_port()
     return ServerPlan(
         words=[sys.executable, "-I", str(STAND_IN), json.dumps(knobs), str(port)],
@@ -37,11 +44,21 @@ def plan(
         folder=folder,
         healthy_seconds=healthy_seconds,
         stop_seconds=stop_seconds,
-        gone_seconds=1,
+        gone_seconds=gone_seconds,
     )
 
 
-def client(server: Server, seconds: float = 10) -> server_check.Client:
+def listening(server: Server) -> None:
+    """Wait until the server takes connections."""
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", server.plan.port)).close()
+            return
+        server.check_alive()
+        time.sleep(0.01)
+
+
+def client(server: Server, seconds: float = 60) -> server_check.Client:
     return server_check.Client(
         server=server, key="verify-key", seconds=seconds, model="tiny", context_length=512
     )
@@ -84,19 +101,17 @@ def test_a_slow_health_answer_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_server_that_never_gets_healthy_is_given_up_in_time(tmp_path: Path) -> None:
-    began = time.monotonic()
-    with Server(plan(tmp_path, warm=600, healthy_seconds=2)) as server:
-        with pytest.raises(NeverHealthyError, match=r"^not healthy after 2 s \(/health says 503\)"):
+    with Server(plan(tmp_path, warm=600, healthy_seconds=6)) as server:
+        with pytest.raises(NeverHealthyError, match=r"^not healthy after 6 s \(/health says 503\)"):
             server.wait_healthy()
         members = server.members()
     assert members == 2
-    assert time.monotonic() - began < 10
     assert living(server) == []
 
 
 def test_a_term_that_hangs_while_warming_up_ends_in_a_kill(tmp_path: Path) -> None:
     with Server(plan(tmp_path, warm=600, on_term="hang", stop_seconds=1)) as server:
-        time.sleep(0.7)
+        listening(server)
         stopped = server.stop()
     assert (stopped.status, stopped.killed) == (-signal.SIGKILL, True)
     assert living(server) == []
@@ -110,7 +125,7 @@ def test_a_server_that_hangs_on_term_with_a_request_in_flight_is_killed(tmp_path
 
 
 def test_orphans_after_the_leaders_end_are_named_and_killed(tmp_path: Path) -> None:
-    with Server(plan(tmp_path, on_term="orphans", children=2)) as server:
+    with Server(plan(tmp_path, on_term="orphans", children=2, gone_seconds=1)) as server:
         server.wait_healthy()
         with pytest.raises(LeftBehindError, match=r"^still alive 1 s after the stop: python.*, python"):
             server.stop()
@@ -136,13 +151,12 @@ def test_a_taken_port_is_refused_before_the_start(tmp_path: Path) -> None:
 
 
 def test_a_port_taken_behind_our_back_is_seen_in_the_log_at_once(tmp_path: Path) -> None:
-    made = plan(tmp_path, refuse=0.5, healthy_seconds=60)
-    with (
-        Server(made) as server,
-        socket.create_server(("127.0.0.1", made.port)),
-        pytest.raises(PortTakenError, match=r"found port \d+ taken, and hangs.*Errno 98"),
-    ):
-        server.wait_healthy()
+    go = tmp_path / "go"
+    made = plan(tmp_path, refuse_until=str(go))
+    with Server(made) as server, socket.create_server(("127.0.0.1", made.port)):
+        go.touch()
+        with pytest.raises(PortTakenError, match=r"found port \d+ taken, and hangs.*Errno 98"):
+            server.wait_healthy()
     assert living(server) == []
 
 
@@ -167,12 +181,12 @@ def test_a_leader_that_is_killed_takes_the_check_down_with_its_cause(tmp_path: P
         server.wait_healthy()
         os.kill(server.family.leader, signal.SIGKILL)
         with pytest.raises(ServerDiedError, match=r"status -9"):
-            server.watched(lambda: time.sleep(5), 5)
+            server.watched(lambda: time.sleep(60), 60)
     assert living(server) == []
 
 
 def test_a_dead_scheduler_behind_a_live_leader_is_diagnosed(tmp_path: Path) -> None:
-    with Server(plan(tmp_path, scheduler="dead", healthy_seconds=2)) as server:
+    with Server(plan(tmp_path, scheduler="dead", healthy_seconds=6)) as server:
         with pytest.raises(NeverHealthyError):
             server.wait_healthy()
         failed = server_check._run("greedy", server_check._greedy, client(server, seconds=1))  # noqa: SLF001 - one check

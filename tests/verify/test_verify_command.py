@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import time
 from pathlib import Path
 from typing import get_args
 
@@ -111,10 +110,8 @@ def test_a_wheel_that_was_changed_fails_the_install(backend: str, wheelhouse: Pa
 
 
 def test_requiring_an_npu_ends_at_once_without_an_install(wheelhouse: Path, tmp_path: Path) -> None:
-    began = time.monotonic()
     code = main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r"), "--require-npu"])
     assert code == 9
-    assert time.monotonic() - began < 10
     assert [one.probe for one in read_report(tmp_path / "r" / "report.json").results] == ["npu-present"]
 
 

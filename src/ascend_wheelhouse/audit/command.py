@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from packaging.utils import canonicalize_name
-
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
@@ -176,7 +174,7 @@ def _target(wheels: Sequence[WheelInput], document: Mapping[str, Any], request: 
 
 
 def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)\.(\d+)", text or "")
+    found = re.fullmatch(r"([0-9]{1,4})\.([0-9]{1,4})", text or "")
     return (int(found[1]), int(found[2])) if found else default
 
 
@@ -193,7 +191,7 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     wheels = [entry for entry in document.get("files", ()) if entry["kind"] == "wheel"]
     return replace(
         policy,
-        awaited=_awaited(catalogue.recipes, document, [Path(entry["path"]).name for entry in wheels]),
+        pending=_pending(document, catalogue.recipes),
         built_here=frozenset(
             wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry.get("origin") in _BUILT
         ),
@@ -206,20 +204,14 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     )
 
 
-def _awaited(recipes: Recipes, document: Mapping[str, Any], files: Sequence[str]) -> dict[str, str]:
-    """Return what pending components will bring: those that the manifest names; of a lock, those that it lacks."""
+def _pending(document: Mapping[str, Any], recipes: Recipes) -> dict[str, str]:
+    """Return the import names of components that a manifest has as pending, or of which a lock has no wheel."""
+    names = {wheel_distribution(Path(one["path"]).name) for one in document.get("files", ())}
+    cell = {key.replace("_", "-") for key in document.get("cell", {})}
+    absent = [one for one in recipes.values() if one.kind == "wheel" and one.distribution not in names]
     if "pending" in document:
-        names = [one["component"] for one in document["pending"]]
-    else:
-        there = {wheel_distribution(name) for name in files}
-        cell = {name.replace("_", "-") for name in document.get("cell", ())}
-        names = [
-            name
-            for name in cell & recipes.keys()
-            if canonicalize_name(recipes[name].distribution) not in there
-        ]
-    known = [recipes[name] for name in names if name in recipes]
-    return {module: recipe.name for recipe in known if recipe.kind == "wheel" for module in recipe.imports}
+        cell = {one["component"] for one in document["pending"]}
+    return {module: one.name for one in absent if one.name in cell for module in one.imports}
 
 
 def _with_host_symbols(policy: AuditPolicy, cann_root: Path | None, store: Store) -> AuditPolicy:

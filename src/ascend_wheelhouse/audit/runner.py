@@ -84,7 +84,7 @@ def audit_wheels(
     """
     inputs = [wheel if isinstance(wheel, WheelInput) else _input(wheel) for wheel in wheels]
     facts = sorted(_facts(inputs, policy, store, emit), key=lambda item: item.file)
-    emit(Stage(name="check"))
+    emit(Stage(name="audit: check"))
     findings, left = judge(facts, policy)
     return AuditReport(
         wheels=tuple(item.file for item in facts),
@@ -116,7 +116,7 @@ def _input(path: Path) -> WheelInput:
 def _facts(
     inputs: Sequence[WheelInput], policy: AuditPolicy, store: Store | None, emit: Emit
 ) -> Iterator[WheelFacts]:
-    emit(Stage(name="read", jobs=len(inputs)))
+    emit(Stage(name="audit: read wheels", jobs=len(inputs)))
     unread: list[_WheelToRead] = []
     for task in _tasks(inputs, policy):
         known = _known(task, store)

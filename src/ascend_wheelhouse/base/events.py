@@ -24,11 +24,17 @@ class JobStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class JobProgress:
-    """A job moved; `done` is bytes so far, `line` the last thing that it said."""
+    """A job moved; `done` is bytes so far, `line` the last thing that it said, `left` the seconds that it takes yet.
+
+    `moved` is False where the bytes were here before, such as what an earlier run left of a download: no rate counts
+    them.
+    """
 
     job: str
     done: int | None = None
     line: str = ""
+    left: float | None = None
+    moved: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,13 @@ from functools import cached_property
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
 from ascend_wheelhouse.build.builder import Builder
+from ascend_wheelhouse.build.cann_tree import CannPackage, handed_over
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError, find_interpreter
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
-from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_best, find_sandbox
 from ascend_wheelhouse.build.toolchain import (
     Probe,
@@ -148,7 +148,9 @@ class Workshop:
             )
         sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
-        toolchain = find_toolchain(spec.toolchain, requirements=spec.requirements, probe=probe)
+        toolchain = find_toolchain(
+            spec.toolchain, requirements=spec.requirements, probe=probe, package=self._cann(spec, cell)
+        )
         interpreter = (
             sandbox.interpreter(python) if isinstance(sandbox, Container) else find_interpreter(python)
         )
@@ -163,8 +165,9 @@ class Workshop:
                 "There is no toolchain of ours.",
                 next_step="add one to recipes/toolchains, or take the host's",
             )
+        cann = self._cann(spec, cell)
         try:
-            rooted = self.own.rooted(spec, cell.target)
+            rooted = self.own.rooted(spec, cell.target, brought=frozenset({"cann"} if cann else ()))
         except ToolchainUnfitError as error:
             if otherwise is None:
                 raise
@@ -172,7 +175,12 @@ class Workshop:
                 f"{otherwise.what} {error.what}", why=otherwise.why, next_step=error.next_step
             ) from error
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
-        return rooted, rooted.toolchain(), rooted.interpreter(python)
+        toolchain = rooted.toolchain().with_cann(cann) if cann else rooted.toolchain()
+        return rooted, toolchain, rooted.interpreter(python)
+
+    def _cann(self, spec: BuildSpec, cell: Cell) -> CannPackage | None:
+        """Return the toolkit that was handed over for a build that needs CANN, if there is one."""
+        return handed_over(self.store, cell.cann, cell.target.machine) if "cann" in spec.toolchain else None
 
     def builder(self, sandbox: Sandbox, interpreter: Interpreter, spec: BuildSpec) -> Builder:
         """Return a builder with this workshop's slots and memory."""
@@ -188,16 +196,9 @@ class Workshop:
             emit=self.emit,
             jobs=jobs,
             server=self.server,
-            ccache=self.ccache
-            and not spec.pure
-            and _has_ccache()
-            and not isinstance(sandbox, (Container, Rooted)),
+            ccache=self.ccache and not spec.pure and not isinstance(sandbox, Container),
             interpreter=lambda _python: interpreter,
         )
-
-
-def _has_ccache() -> bool:
-    return os.access("/usr/bin/ccache", os.X_OK)
 
 
 def spec_of(recipe: Recipe, cell: Cell) -> BuildSpec:

@@ -15,8 +15,9 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.events import Emit, JobProgress
 from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.cann_tree import lay_cann
 from ascend_wheelhouse.build.clock_shim import write_clock
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Interpreter, install, planned
@@ -82,6 +83,8 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         IntegrityError: A source, a patch or an environment has other bytes than the lock says.
     """
     job, store = order.job, Store(order.store)
+    if cann := order.toolchain.cann:
+        emit(JobProgress(job=job.component, line=f"unpacking {cann.filename}, unless it is in the store"))
     workspace = _workspace(order, store)
     with ThreadPoolExecutor(1, thread_name_prefix="environment") as pool:
         installing = pool.submit(_install, order, workspace, store)
@@ -124,6 +127,7 @@ def _workspace(order: WorkOrder, store: Store) -> Workspace:
         jobs=order.conditions.cores or order.jobs,
         server=order.server,
         ccache=cache if order.ccache else None,
+        ascend=lay_cann(order.toolchain.cann, store) if order.toolchain.cann else None,
         conditions=order.conditions,
     )
 

@@ -75,8 +75,8 @@ def normalise_wheel(source: Path, destination_dir: Path, *, local_version: str |
 
     Raises:
         BadWheelError: The archive is damaged, or not a wheel.
-        UnfitWheelError: It holds links or repeated or unsafe names, its name is not that of its `.dist-info`, or
-            the new version is not valid.
+        UnfitWheelError: It holds links or repeated or unsafe names, its name is not that of its `.dist-info`, its
+            METADATA or WHEEL is not UTF-8, or the new version is not valid.
     """
     with (
         WheelFile.open(source) as wheel,
@@ -153,7 +153,10 @@ def _write(
 def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterable[bytes], int]:
     folder, _, file = member.name.rpartition("/")
     if folder == wheel.dist_info and file in {"METADATA", "WHEEL"}:
-        data = change.text(file, wheel.read(member.name))
+        try:
+            data = change.text(file, wheel.read(member.name))
+        except UnicodeDecodeError as error:
+            raise _unfit(wheel, f"its {file} is not UTF-8: {error}") from error
         return [data], len(data)
     return wheel.chunks(member), member.size
 

@@ -44,14 +44,19 @@ class OwnToolchains:
     host: str
     bring: Bring = _not_brought
 
-    def rooted(self, spec: BuildSpec, target: Target) -> Rooted:
+    def rooted(self, spec: BuildSpec, target: Target, *, brought: frozenset[str] = frozenset()) -> Rooted:
         """Return the sandbox of the toolchain that a build asks for.
+
+        Args:
+            spec: The build.
+            target: The nodes.
+            brought: Tools that come from elsewhere.
 
         Raises:
             ToolchainUnfitError: None fits, or what fits cannot be used here; the text tells everything that is missing.
         """
         chosen = self.choose(spec, target)
-        problems = list(self._problems(spec, chosen, target))
+        problems = list(self._problems(spec, chosen, target, _HAS | brought))
         lock = read_toolchain(self.lockfiles, chosen.name) if chosen else None
         if chosen and lock is None:
             problems.append(f"the toolchain {chosen.name} is not locked")
@@ -79,15 +84,17 @@ class OwnToolchains:
         newest = max(fit, key=lambda one: Version(one.gcc), default=None)
         return ToolchainFor(recipe=newest, host=self.host, target=target) if newest else None
 
-    def _problems(self, spec: BuildSpec, chosen: ToolchainFor | None, target: Target) -> Iterator[str]:
+    def _problems(
+        self, spec: BuildSpec, chosen: ToolchainFor | None, target: Target, there: frozenset[str]
+    ) -> Iterator[str]:
         if chosen is None:
-            there = ", ".join(f"{one.name} ({one.gcc})" for one in self.recipes) or "none"
+            ours = ", ".join(f"{one.name} ({one.gcc})" for one in self.recipes) or "none"
             wanted = f"gcc {spec.toolchain.get('gcc', '')} for glibc {dotted(target.glibc)}"
             if any(one.has_python(target.python) for one in self.recipes):
-                yield f"{wanted} wanted, there is {there}"
+                yield f"{wanted} wanted, there is {ours}"
             else:
-                yield f"{wanted} and Python {dotted(target.python)} wanted, there is {there} with {self._pythons}"
-        yield from (f"{name} {bound} wanted" for name, bound in spec.toolchain.items() if name not in _HAS)
+                yield f"{wanted} and Python {dotted(target.python)} wanted, there is {ours} with {self._pythons}"
+        yield from (f"{name} {bound} wanted" for name, bound in spec.toolchain.items() if name not in there)
         if chosen and chosen.foreign:
             if not qemu.qemu(target.machine):
                 yield f"qemu-{target.machine}-static is not installed"

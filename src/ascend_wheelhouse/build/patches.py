@@ -33,6 +33,10 @@ class PatchFolderError(UsageError):
     """A folder of patches is not named by a version range."""
 
 
+class PatchTextError(UsageError):
+    """A patch is not UTF-8 text."""
+
+
 def patches_for(folder: Path, component: str, version: str) -> tuple[Patch, ...]:
     """Return the patches of a component's version.
 
@@ -43,6 +47,7 @@ def patches_for(folder: Path, component: str, version: str) -> tuple[Patch, ...]
 
     Raises:
         PatchFolderError: A folder's name is not a version range.
+        PatchTextError: A patch is not UTF-8 text.
     """
     found = sorted(
         path
@@ -71,7 +76,14 @@ def _covers(place: Path, version: str) -> bool:
 def _patch(path: Path, folder: Path) -> Patch:
     data = path.read_bytes()
     name = path.relative_to(folder).as_posix()
-    return Patch(name=name, sha256=hashlib.sha256(data).hexdigest(), text=data.decode())
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise PatchTextError(
+            f"The patch {name} is not UTF-8 text: {error}.",
+            next_step="write it in UTF-8; a source in another encoding is changed by `[[build.edits]]`",
+        ) from error
+    return Patch(name=name, sha256=hashlib.sha256(data).hexdigest(), text=text)
 
 
 def apply_patches(source: Path, patches: Sequence[Patch]) -> None:
@@ -100,7 +112,7 @@ def apply_edits(source: Path, edits: Sequence[Edit], values: Mapping[str, str]) 
     """
     for edit in edits:
         path = source / edit.path
-        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        before = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
         replacement = fill(edit.replace, values).replace("\\", r"\\")
         after, count = re.subn(edit.find, replacement, before)
         if count == 0 and edit.required:
@@ -110,4 +122,4 @@ def apply_edits(source: Path, edits: Sequence[Edit], values: Mapping[str, str]) 
                 next_step="adapt [[build.edits]] of the recipe to this version",
             )
         if after != before:
-            path.write_text(after, encoding="utf-8")
+            path.write_text(after, "utf-8", "surrogateescape")  # other encodings stay as they are

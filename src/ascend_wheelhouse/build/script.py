@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.base.events import Emit, JobProgress
+from ascend_wheelhouse.base.events import Emit, JobProgress, Note
 from ascend_wheelhouse.base.process import run_logged
-from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build import object_cache, shims
 from ascend_wheelhouse.build.backend import Backend, Run
+from ascend_wheelhouse.build.cann_tree import SEEN_AT
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Environment, Interpreter
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_client
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
+from ascend_wheelhouse.build.time_left import TimeLeft
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
 from ascend_wheelhouse.cells.placeholders import fill
 
@@ -27,6 +30,7 @@ _HOST_IN_LOG = re.compile(
     r"(?:resolve host(?: address)?:?|Failed to resolve|Failed to connect to) \W?([A-Za-z0-9.-]+\.[a-z]{2,})"
 )
 _TOLD_LINES = 12
+_CLOCK = SystemClock()
 
 
 class StepFailedError(BuildError):
@@ -51,6 +55,7 @@ class Workspace:
         jobs: How many compilers it may run by itself.
         server: The slots that it shares with other builds, if any.
         ccache: Folder of the compiler cache; None for none.
+        ascend: The Ascend folder of a CANN that was handed over; None for the builder's own.
         conditions: What it sees of the builder.
     """
 
@@ -63,6 +68,7 @@ class Workspace:
     jobs: int = 1
     server: Slots | None = None
     ccache: Path | None = None
+    ascend: Path | None = None
     conditions: Conditions = NORMAL
 
     @property
@@ -76,6 +82,19 @@ class Workspace:
         return self.conditions.root if self.sandbox.sealed else str(self.work)
 
     @property
+    def ascend_seen(self) -> str:
+        """Where the build sees a CANN that was handed over."""
+        return SEEN_AT if self.sandbox.sealed or self.ascend is None else str(self.ascend)
+
+    @property
+    def cann(self) -> tuple[str, str]:
+        """CANN's toolkit folder and its `set_env.sh`, as the build sees them; empty where it has none."""
+        if package := self.toolchain.cann:
+            return f"{self.ascend_seen}/{package.home}", f"{self.ascend_seen}/{package.set_env}"
+        home = self.toolchain.cann_home
+        return home, set_env_script(home) if home else ""
+
+    @property
     def log(self) -> Path:
         """What the steps print."""
         return self.place / "build.log"
@@ -83,14 +102,14 @@ class Workspace:
 
 def values(job: BuildJob, workspace: Workspace) -> dict[str, str]:
     """Return the late placeholders."""
-    cann = workspace.toolchain.cann_home
+    cann_home, cann_set_env = workspace.cann
     return {
         "jobs": str(workspace.jobs),
         "out": f"{workspace.root}/out",
         "source": f"{workspace.root}/source",
         "env": workspace.environment.seen,
-        "cann_home": cann,
-        "cann_set_env": set_env_script(cann) if cann else "",
+        "cann_home": cann_home,
+        "cann_set_env": cann_set_env,
         "commit": job.sources.commit,
         "commit8": job.sources.commit[:8],
         "epoch": str(job.sources.epoch),
@@ -123,7 +142,7 @@ def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    env |= {"CCACHE_COMPILERCHECK": "content"} if workspace.ccache else {"CCACHE_DISABLE": "1"}
+    env |= object_cache.variables(workspace.toolchain, root) if workspace.ccache else {"CCACHE_DISABLE": "1"}
     if workspace.ccache:
         env["CCACHE_DIR"] = f"{root}/ccache" if workspace.sandbox.sealed else str(workspace.ccache)
     if conditions.clock:
@@ -155,6 +174,8 @@ def cage(job: BuildJob, workspace: Workspace) -> Cage:
     mounts.append(Mount(source=workspace.environment.folder, target=workspace.environment.seen))
     if workspace.ccache:
         mounts.append(Mount(source=workspace.ccache, target=f"{root}/ccache", writable=True))
+    if workspace.ascend:
+        mounts.append(Mount(source=workspace.ascend, target=workspace.ascend_seen))
     if workspace.server:
         mounts.append(Mount(source=workspace.server.path, target=f"{root}/jobserver", writable=True))
     return Cage(
@@ -175,7 +196,7 @@ def _folder(job: BuildJob, workspace: Workspace) -> str:
 def _foreign(toolchain: Toolchain) -> list[str]:
     """Folders outside the system that the tools need: a gcc-toolset's root, CANN's whole tree."""
     folders = [folder.removesuffix("/usr/bin") for folder in toolchain.folders]
-    if toolchain.cann_home:
+    if toolchain.cann_home and not toolchain.cann:
         folders.append(str(Path(toolchain.cann_home).parent))
     return [folder for folder in dict.fromkeys(folders) if not folder.startswith("/usr/")]
 
@@ -190,7 +211,7 @@ def write_shims(workspace: Workspace, urls: Mapping[str, str], *, debug_info: bo
     }
     if not workspace.interpreter.of_system:
         maps[str(workspace.interpreter.prefix)] = "/python"
-    ccache = "ccache" if workspace.ccache else ""
+    ccache = workspace.toolchain.ccache if workspace.ccache else ""
     shims.write_compilers(
         folder,
         workspace.toolchain,
@@ -218,10 +239,13 @@ def run_steps(job: BuildJob, workspace: Workspace, emit: Emit) -> None:
 
     def run(seen: Cage, words: Sequence[str]) -> None:
         _write_shell(workspace, seen)
+        left = TimeLeft()
         status = run_logged(
             workspace.sandbox.command(seen, words),
             log=workspace.log,
-            on_line=lambda line: emit(JobProgress(job=job.component, line=line)),
+            on_line=lambda line: emit(
+                JobProgress(job=job.component, line=line, left=left.after(line, _CLOCK.monotonic()))
+            ),
             own_group=False,
         )
         if status != 0:
@@ -231,6 +255,12 @@ def run_steps(job: BuildJob, workspace: Workspace, emit: Emit) -> None:
         run(where, [fill(word, late) for word in step])
     if job.spec.backend == "pep517":
         _backend(job, workspace, where, run).build_wheel(workspace.work / "out")
+    made = object_cache.objects(workspace.work)
+    if made.found:
+        text = (
+            f"{job.component}: {made.found} of {made.found + made.compiled} objects had been compiled before"
+        )
+        emit(Note(text=text))
 
 
 def _backend(job: BuildJob, workspace: Workspace, where: Cage, run: Run) -> Backend:

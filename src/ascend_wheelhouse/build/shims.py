@@ -99,7 +99,10 @@ def write_plain_make(folder: Path, make: str, jobs: int) -> None:
 def refused_urls(work: Path) -> tuple[str, ...]:
     """Return the URLs that a build asked the downloaders for in vain."""
     log = work / REFUSED
-    return tuple(dict.fromkeys(log.read_text(encoding="utf-8").split())) if log.exists() else ()
+    text = (
+        log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    )  # a build can write to it
+    return tuple(dict.fromkeys(text.split()))
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from packaging.specifiers import SpecifierSet
@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.build.cann_tree import SEEN_AT, CannPackage
 
 ALWAYS = ("gcc", "binutils", "glibc")
 _PROBE = r"""
@@ -30,7 +31,7 @@ for c in gcc /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-[0-9]*/root/usr/bin/gcc; do
   p=$(command -v "$c") || continue
   say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
 done
-for c in ld cmake ninja make; do
+for c in ld cmake ninja make ccache; do
   p=$(command -v "$c") || continue
   line=$(first "$p" --version)
   n=$c; [ "$c" = ld ] && n=binutils
@@ -74,12 +75,16 @@ class Toolchain:
         sysroot: What gcc compiles and links against instead of the system, or empty.
         runner: What runs the wrappers of the compilers.
         beside: Further commands by the names that builds use, each as the program that stands for it.
+        cann: The toolkit's package that stands for CANN where the builder has none.
+        ccache: The compiler's cache; empty where there is none.
     """
 
     tools: tuple[Tool, ...]
     sysroot: str = ""
     runner: str = "/bin/sh"
     beside: Mapping[str, str] = field(default_factory=dict)
+    cann: CannPackage | None = None
+    ccache: str = ""
 
     def get(self, name: str) -> Tool | None:
         """Return the tool of that name, if there is one."""
@@ -98,9 +103,13 @@ class Toolchain:
         )
         return tuple(dict.fromkeys(folder for folder in folders if folder not in {"/usr/bin", "/bin"}))
 
+    def with_cann(self, package: CannPackage) -> Toolchain:
+        """Return these tools with CANN from a package that was handed over."""
+        return replace(self, tools=(*self.tools, _tool_of(package)), cann=package)
+
     @property
     def cann_home(self) -> str:
-        """CANN's toolkit folder, or empty."""
+        """CANN's toolkit folder as a sealed build sees it, or empty."""
         cann = self.get("cann")
         return cann.path if cann else ""
 
@@ -124,7 +133,11 @@ def candidates(probe: Probe = host_probe) -> list[Tool]:
 
 
 def find_toolchain(
-    bounds: Mapping[str, str], *, requirements: Iterable[str] = (), probe: Probe = host_probe
+    bounds: Mapping[str, str],
+    *,
+    requirements: Iterable[str] = (),
+    probe: Probe = host_probe,
+    package: CannPackage | None = None,
 ) -> Toolchain:
     """Return the tools for a build, each within its bound.
 
@@ -132,6 +145,7 @@ def find_toolchain(
         bounds: Tool name to version range, from the recipe.
         requirements: The build environment's; a cmake or ninja that it brings is not asked of the host.
         probe: What runs the probe script: this host or a container.
+        package: A toolkit's package, for where there is no CANN that fits.
 
     Raises:
         ToolchainUnfitError: A tool is missing or outside its bound; the text names each, found and wanted.
@@ -139,7 +153,7 @@ def find_toolchain(
     brought = _PYTHON_TOOLS & {
         re.split(r"[^A-Za-z0-9_-]", need, maxsplit=1)[0].lower() for need in requirements
     }
-    found = candidates(probe)
+    found = [*candidates(probe), *([_tool_of(package)] if package else [])]
     chosen: list[Tool] = []
     problems: list[str] = []
     for name in sorted({*bounds, *ALWAYS, "make", "cmake", "ninja"} - brought):
@@ -154,7 +168,15 @@ def find_toolchain(
             why="A wheel of another toolchain would load on fewer nodes, or not beside torch at all.",
             next_step="build on a host that has it, or in the recipe's image with --container",
         )
-    return Toolchain(tools=tuple(chosen))
+    used = package if package and _tool_of(package) in chosen else None
+    # a sandbox shows the system's own programs, not those of a home
+    ccache = next((one.path for one in found if one.name == "ccache" and one.path.startswith("/usr/")), "")
+    return Toolchain(tools=tuple(chosen), cann=used, ccache=ccache)
+
+
+def _tool_of(package: CannPackage) -> Tool:
+    path = f"{SEEN_AT}/{package.home}"
+    return Tool(name="cann", path=path, version=package.version, identity=package.identity)
 
 
 def _within(version: str, bound: str) -> bool:

@@ -31,7 +31,7 @@ def part_size(text: str) -> int:
     Raises:
         PartSizeError: It is no size, or smaller than 64 KiB.
     """
-    match = re.fullmatch(r"(?P<number>[0-9]+)(?P<unit>[KMGT]?i?B?)", text.strip())
+    match = re.fullmatch(r"(?P<number>[0-9]{1,15})(?P<unit>[KMGT]?i?B?)", text.strip())
     unit = match["unit"] if match else ""
     factor = _BINARY.get(unit, _UNITS.get(unit.removesuffix("B")))
     if match is None or factor is None or int(match["number"]) * factor < _SMALLEST_PART:

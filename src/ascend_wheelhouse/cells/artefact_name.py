@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from string import Formatter
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, UrlOrigin
 from ascend_wheelhouse.cells.target import MACHINES, NPUS
@@ -87,7 +87,8 @@ def fits(filename: str, recipe: Recipe) -> bool:
 def facts_of(filename: str, recipe: Recipe | None) -> NameFacts:
     """Return what the name says by the recipe's templates, then by the rules of wheel names."""
     told = _by_publisher(filename, recipe) if recipe else NameFacts()
-    return told.over(_by_wheel_name(filename)).over(NameFacts(machine=_machine_in(filename)))
+    told = told.over(_by_wheel_name(filename)).over(_by_sdist_name(filename))
+    return told.over(NameFacts(machine=_machine_in(filename)))
 
 
 def names_release(filename: str, recipe: Recipe) -> bool:
@@ -158,6 +159,13 @@ def _by_wheel_name(filename: str) -> NameFacts:
         machine=next((name for name in MACHINES if any(tag.platform.endswith(name) for tag in tags)), ""),
         python_tag=interpreters.pop() if len(interpreters) == 1 else "",
     )
+
+
+def _by_sdist_name(filename: str) -> NameFacts:
+    try:
+        return NameFacts(version=str(parse_sdist_filename(filename)[1]))
+    except ValueError:
+        return NameFacts()
 
 
 def _machine_in(filename: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
@@ -34,6 +34,9 @@ class Cell:
         serving: Server flags and environment per topology, for manifest and probes.
         derived: True when no stack file lists this cell.
         notes: What a person should know about it, one sentence each.
+        application: The component that the cell is made for.
+        extras: What was asked for beyond the stack: optional components of it, and extras of the application.
+        optional: Versions of the components that the stack has on request.
     """
 
     stack: str
@@ -45,6 +48,14 @@ class Cell:
     serving: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     derived: bool = False
     notes: tuple[str, ...] = ()
+    application: str = APPLICATION
+    extras: tuple[str, ...] = ()
+    optional: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def project_extras(self) -> tuple[str, ...]:
+        """The extras that the application's own project file has."""
+        return tuple(name for name in self.extras if name not in self.components)
 
     @property
     def torch(self) -> str:
@@ -54,26 +65,24 @@ class Cell:
     @property
     def words(self) -> str:
         """The options that name the cell on the command line."""
+        sglang = self.components[APPLICATION] if self.application == APPLICATION else ""
+        asked = {"app": self.application, "extra": ",".join(self.extras)}
         return own_words(
-            {
-                "torch": self.torch,
-                **self.target.words,
-                "cann": self.cann,
-                "sglang": self.components["sglang"],
-            }
+            {"torch": self.torch, **self.target.words, "cann": self.cann, "sglang": sglang, **asked}
         )
 
     @property
     def stack_id(self) -> str:
         """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`.
 
-        A glibc above the floor and a Python that is not the default stand behind it.
+        Extras, a glibc above the floor and a Python that is not the default stand behind it.
         """
         words = (
-            f"sglang{self.components['sglang']}",
+            f"{self.application}{self.components[self.application]}",
             f"torch{self.torch}",
             f"cann{self.cann.lower()}",
             self.target.npu,
+            *self.extras,
             *([] if self.target.glibc == FLOOR else [f"glibc{dotted(self.target.glibc)}"]),
             *([] if self.target.python == PYTHONS[0] else [f"py{dotted(self.target.python)}"]),
         )
@@ -102,8 +111,10 @@ class Cell:
 
     def as_manifest(self) -> dict[str, str]:
         """Return the cell as `manifest.json` carries it, component names with underscores."""
+        stated = {"app": self.application, "extra": ",".join(self.extras)}
+        told = {key: value for key, value in stated.items() if value not in {"", APPLICATION}}
         spelt_otherwise = {"cann_lower", "python_tag", "py"}
-        return {key: value for key, value in self.fields.items() if key not in spelt_otherwise}
+        return told | {key: value for key, value in self.fields.items() if key not in spelt_otherwise}
 
     def holds(self, when: Mapping[str, str]) -> bool:
         """Tell whether a recipe's condition holds here.

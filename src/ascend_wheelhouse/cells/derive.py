@@ -8,16 +8,20 @@ and the closest torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.package import file_name
+from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named
 from ascend_wheelhouse.cells.target import dotted
@@ -31,6 +35,14 @@ _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
 class UnknownTorchError(ResolveError):
     """The torch version does not exist, or has no wheel for the target."""
+
+
+class NoStackError(UsageError):
+    """No stack file is for the target, so nothing can be derived from one."""
+
+
+class UnknownApplicationError(UsageError):
+    """`--app` names nothing that a stack is for, or does not go with the other words."""
 
 
 class ChipNotOfCannError(UsageError):
@@ -52,19 +64,33 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 
     Raises:
         UsageError: No stack has the name asked for.
+        UnknownApplicationError: No stack is for the application.
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
+        NoStackError: No stack is for the target.
         ChipNotOfCannError: The CANN has no operator package of the chip.
     """
+    return _with_extras(_without_extras(request, catalogue, table, versions), request)
+
+
+def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
     if request.stack:
         return named(catalogue, request.stack, request.target)
     _check_words(request)
-    listed = choose(
-        catalogue, torch=request.torch, target=request.target, cann=request.cann, sglang=request.sglang
+    _check_application(request, catalogue)
+    choice = functools.partial(
+        choose,
+        catalogue,
+        torch=request.torch,
+        target=request.target,
+        cann=request.cann,
+        application=request.application,
     )
-    if listed is not None:
+    if (listed := choice(sglang=request.sglang)) is not None:
         return listed
+    if (near := choice()) is not None:
+        return _other_release(near, request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
@@ -88,10 +114,47 @@ def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
         )
 
 
+def _with_extras(cell: Cell, request: Request) -> Cell:
+    """Return the cell with what was asked for beyond its stack: optional components, and extras of the application."""
+    more = {name: cell.optional[name] for name in request.extras if name in cell.optional}
+    return replace(cell, components={**cell.components, **more}, extras=request.extras)
+
+
+def _check_application(request: Request, catalogue: Catalogue) -> None:
+    known = sorted({stack.application for stack in catalogue.stacks})
+    if known and request.application not in known:
+        raise UnknownApplicationError(
+            f"Unknown application {request.application!r}.",
+            why="An application is known when a stack in recipes/stacks is for it.",
+            next_step=f"--app {' or --app '.join(known)}",
+        )
+    if request.sglang and request.application != APPLICATION:
+        raise UnknownApplicationError(
+            f"--sglang {request.sglang} says nothing of {request.application}.",
+            next_step=f"leave --sglang away, or --app; `invoke stacks` shows the releases of {request.application}",
+        )
+
+
+def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
+    """Return the cell of a stack with another release of SGLang, and what goes with that."""
+    listed = near.components["sglang"]
+    note = f"no stack lists SGLang {request.sglang} with torch {near.torch} and CANN {near.cann}"
+    return replace(
+        near,
+        stack=f"derived from {near.stack}",
+        components=_with_companions({**near.components, "sglang": request.sglang}, catalogue.recipes),
+        derived=True,
+        notes=(
+            f"{note}; the rest is as in {near.stack}, which has {listed}",
+            *(known for known in near.notes if listed not in known),
+        ),
+    )
+
+
 def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
-            Version(word if option == "--torch" else word or "0")
+            Version(word or "0")
         except ValueError as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
@@ -186,8 +249,8 @@ def _derived(
         "torchvision": torchvision_for(request.torch),
         "torch-npu": torch_npu,
         "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
-        "sglang": request.sglang or base.components["sglang"],
-        **dict.fromkeys(("cann-toolkit", "cann-kernels", "nnal"), cann),
+        base.application: request.sglang or base.components[base.application],
+        **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
     listed = near.torch == request.torch and near.cann.lower() == cann.lower()
     chip = f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
@@ -199,23 +262,39 @@ def _derived(
         base,
         stack=f"derived from {near.name}",
         cann=cann,
-        components=_with_memfabric({**kept, **changed}),
+        components=_with_companions({**kept, **changed}, catalogue.recipes),
         derived=True,
         notes=tuple(facts),
     )
 
 
-def _with_memfabric(components: dict[str, str]) -> dict[str, str]:
-    """SGLang up to 0.5.6 imports mf_adapter, newer ones memfabric_hybrid; the very release is unconfirmed."""
-    if "mf-adapter" not in components or Version(components["sglang"]) < Version("0.5.8"):
-        return components
-    kept = {name: version for name, version in components.items() if name != "mf-adapter"}
-    return {**kept, "memfabric-hybrid": "1.0.5"}
+def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[str, str]:
+    """Return the components with those that go with their releases, in place of those that go with others."""
+    chosen = dict(components)
+    for name, version in components.items():
+        rows = recipes[name].companions
+        row = next(
+            (one for one in rows if SpecifierSet(one.versions).contains(version, prereleases=True)), None
+        )
+        if row is not None:
+            others = {each for one in rows for each in one.components}
+            chosen = {one: at for one, at in chosen.items() if one not in others} | row.components
+    return chosen
 
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
-    wanted = Version(request.torch)
-    fitting = [stack for stack in catalogue.stacks if request.target.machine in stack.platforms]
+    wanted, target = Version(request.torch), request.target
+    fitting = [
+        one
+        for one in catalogue.stacks
+        if target.machine in one.platforms and one.application == request.application
+    ]
+    if not fitting:
+        raise NoStackError(
+            f"No stack of {request.application} is for {target.machine}.",
+            why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
+            next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
+        )
 
     def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
         own = Version(stack.torch)

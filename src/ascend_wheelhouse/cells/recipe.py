@@ -38,6 +38,7 @@ from ascend_wheelhouse.cells.file_values import (
     Text,
     Url,
     UrlTemplate,
+    VersionRange,
     check_component,
     check_distribution,
     check_inside,
@@ -154,6 +155,20 @@ class Undeclared(FileModel):
     why: Text
 
 
+class Companions(FileModel):
+    """Which other components go with some releases of this one, where a cell names a release that no stack lists.
+
+    Args:
+        versions: The releases.
+        components: A version of each component that they need; components that other rows name are left out.
+        source: How that is known.
+    """
+
+    versions: VersionRange
+    components: dict[Component, str] = {}
+    source: Text
+
+
 class PostInstall(FileModel):
     """A step after the wheels are installed: a link in site-packages, or a distribution put in last."""
 
@@ -183,9 +198,11 @@ class Recipe(FileModel):
         lacking: Cells of these machines that upstream has nothing for all the same.
         needs: Components that must be in the wheelhouse or on the builder first.
         imports: Top-level import names that it provides.
+        roots: Modules that its commands start from, and that its packages do not reach by themselves.
         libraries: Shared libraries (patterns of file names) that its wheel must have, or that a payload brings
             to the node: the audit refuses a wheel without them, and names the payload that another wheel needs.
         undeclared: What it needs and does not declare.
+        companions: Which other components go with which of its releases; the first row that holds counts.
         node: What its publisher states of the node; the first row whose condition holds counts.
         host_libraries: Shared libraries (fnmatch of sonames) that it may leave to the host.
         chip_specific: True when builds for A2 and A3 differ under one file name.
@@ -211,8 +228,10 @@ class Recipe(FileModel):
     lacking: list[When] = []
     needs: Annotated[list[Component], Once] = []
     imports: Annotated[list[Module], Once] = []
+    roots: Annotated[list[Module], Once] = []
     libraries: Annotated[list[Library], Once] = []
     undeclared: list[Undeclared] = []
+    companions: list[Companions] = []
     node: list[NodeNeeds] = []
     host_libraries: Annotated[list[Library], Once] = []
     chip_specific: bool = False

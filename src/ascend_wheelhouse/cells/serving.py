@@ -1,4 +1,4 @@
-"""Files of `recipes/serving/`: how servers of one SGLang line are started, alone, over nodes, and as a pair.
+"""Files of `recipes/serving/`: how servers of one application's line are started, alone, over nodes, and as a pair.
 
 A topology is the words after a program's name. What only a person or a run knows stands in it as a `{placeholder}`.
 """
@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
-from ascend_wheelhouse.cells.file_values import FileName, Text, Variable
+from ascend_wheelhouse.cells.file_values import FileName, Module, Text, Variable
 from ascend_wheelhouse.cells.placeholders import placeholders
 from ascend_wheelhouse.cells.target import NPUS, Target
 
@@ -56,7 +56,7 @@ class Topology(FileModel):
         adapted: What is otherwise here, and why.
     """
 
-    program: Literal["sglang.launch_server", "sglang_router.launch_router"] = "sglang.launch_server"
+    program: Module = "sglang.launch_server"
     arguments: Annotated[list[Text], Field(min_length=1), AfterValidator(_known_placeholders)]
     environment: Annotated[dict[Variable, str], AfterValidator(_known_placeholders)] = {}
     unset: list[Variable] = []
@@ -93,10 +93,12 @@ def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pa
 
 
 class Serving(FileModel):
-    """One file of `recipes/serving/`: how servers of an SGLang line are started.
+    """One file of `recipes/serving/`: how servers of an application's line are started.
 
     Args:
         name: The file's name, which stacks refer to.
+        command: What starts a server, without its words; an image shows its help.
+        imports: The modules that a server start imports: what the probe `serving-imports` imports.
         environment: Variables recommended for every topology.
         topologies: Topologies by chip and name; those of `all` hold for every chip.
         pairs: Prefill and decode servers that belong together, by name.
@@ -104,6 +106,8 @@ class Serving(FileModel):
     """
 
     name: FileName
+    command: list[Text] = []
+    imports: list[Module] = []
     environment: dict[Variable, str] = {}
     topologies: dict[_Chip, dict[FileName, Topology]] = Field(min_length=1)
     pairs: Annotated[dict[FileName, Pair], AfterValidator(_of_topologies)] = {}
@@ -115,4 +119,5 @@ class Serving(FileModel):
         plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
         known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
         pairs = {name: pair.model_dump() for name, pair in sorted(self.pairs.items())}
-        return {"environment": self.environment, "known_failures": known, "topologies": plain, "pairs": pairs}
+        start = {"command": self.command, "imports": self.imports, "environment": self.environment}
+        return {**start, "known_failures": known, "topologies": plain, "pairs": pairs}

@@ -93,7 +93,7 @@ def dotted(version: tuple[int, int]) -> str:
 
 
 def _glibc(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"2\.(\d{2})", text)
+    match = re.fullmatch(r"2\.([0-9]{2})", text)
     if match is None or (2, int(match[1])) < FLOOR:
         floor = ".".join(map(str, FLOOR))
         raise UnknownGlibcError(

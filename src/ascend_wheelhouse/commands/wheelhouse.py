@@ -88,13 +88,14 @@ def _make(options: WheelhouseOptions, state: Path) -> Path:
     from ascend_wheelhouse.store.store import Store
 
     store = Store()
+    given = freshness.given_digest(options.root, store.root)
     with console.reporter("json" if options.json else "auto") as emit:
         times = Times(emit)
         folder = ProjectFolder.load(options.root)
         made = make(options.make, folder, store=store, emit=times)
     locked = folder.lock_folder(made.cell)
-    digest = freshness.inputs_digest(options.root, store.root, locked)
-    freshness.remember(state, folder=made.folder, lock_folder=locked, digest=digest)
+    inputs = freshness.inputs_digest(given, made.pinned)
+    freshness.remember(state, folder=made.folder, lock_folder=locked, inputs=inputs, files=made.stamps)
     _close(made, folder.recipes, times, json=options.json)
     return made.folder
 

@@ -28,9 +28,20 @@ from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import records, table
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
-__all__ = ["Mode", "line", "main_guard", "print_error", "print_json", "records", "reporter", "table"]
+__all__ = [
+    "Mode",
+    "be_verbose",
+    "line",
+    "main_guard",
+    "print_error",
+    "print_json",
+    "records",
+    "reporter",
+    "table",
+]
 
 Mode = Literal["auto", "plain", "json"]
+_spoken = {"verbose": False}
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 _TERMINATED = 143
@@ -109,12 +120,17 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
         output.close()
 
 
+def be_verbose(*, wanted: bool) -> None:
+    """Have every later run in this process tell of each file in a pipe, or not."""
+    _spoken["verbose"] = wanted
+
+
 def _output(mode: Mode, stream: TextIO) -> _Output:
     if mode == "json":
         return lines.JsonLines(stream)
     if mode == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         return _Terminal(stream)
-    return lines.PlainLines(stream)
+    return lines.PlainLines(stream, verbose=_spoken["verbose"])
 
 
 def line(text: str = "") -> None:

@@ -27,6 +27,7 @@ _SIZE_WIDTH = 14
 _SECONDS_WIDTH = 7
 _DETAIL_LEAST = 12
 _SPARE_ROWS = 3
+_BAR_MOST = 60
 _LOUD = {"failed": "red", "pending": "yellow"}
 
 
@@ -85,7 +86,7 @@ class Board:
             if self._closed or not (self._tally.running or self._tally.stage.name):
                 return Group()
             jobs = sorted(self._tally.running.values(), key=lambda job: job.started)
-            head = self._head(width, now)
+            head = [*self._head(width, now), *self._bar(width)]
             space = max(height - len(head) - _SPARE_ROWS, 1)
             rows = [self._row(job, width, now) for job in jobs[:space]]
         if len(jobs) > space:
@@ -106,12 +107,21 @@ class Board:
                 rows[-1] += glue + part
         return [Text(row[:width], style="bold", no_wrap=True) for row in rows]
 
+    def _bar(self, width: int) -> list[Text]:
+        share = self._tally.share
+        if share is None:
+            return []
+        whole = min(width, _BAR_MOST)
+        done = int(whole * share)
+        full, empty = self._marks.bar
+        return [Text(no_wrap=True).append(full * done, "green").append(empty * (whole - done), "dim")]
+
     def _frame(self, now: float) -> str:
         return self._marks.spinner[int(now * _DRAWS_A_SECOND) % len(self._marks.spinner)]
 
     def _row(self, job: RunningJob, width: int, now: float) -> Text:
         figures = words.seconds(now - job.started).rjust(_SECONDS_WIDTH)
-        size = words.portion(job.done, job.total)
+        size = words.portion(job.done, job.total) or job.left(now)
         figures_width = _SIZE_WIDTH + _SECONDS_WIDTH + 3
         name_width = max(min(int(width * _NAME_SHARE), _NAME_MOST, width - figures_width), _NAME_LEAST)
         name = words.clip(words.clean(job.name, self._stream), name_width, self._marks).ljust(name_width)

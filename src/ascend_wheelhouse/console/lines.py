@@ -1,7 +1,7 @@
 """Output one line at a time: sentences for a pipe or a log, JSON objects for a machine.
 
-The plain form tells starts and ends only, ends alone in a stage of many jobs, and cached files as a sum;
-what runs long is heard of every ten seconds, so that a log never looks dead.
+The plain form is a line a stage, when it is over, and a line for whatever did not end well; told to be verbose, also
+for each start and end. What runs long is heard of every ten seconds, so that a log never looks dead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import dataclasses
 import json
 import re
 import threading
-from contextlib import suppress
 from typing import Final, TextIO
 
 from ascend_wheelhouse.base.clock import SystemClock
@@ -24,6 +23,7 @@ _PROGRESS_SECONDS: Final = 0.5
 _NAMED_JOBS: Final = 3
 _DETAIL_MOST: Final = 400
 _MANY_JOBS: Final = 20
+_ALWAYS: Final = {"failed", "pending"}
 
 
 def finish_line(event: JobFinished, job: RunningJob | None, now: float, stream: TextIO) -> str:
@@ -54,21 +54,32 @@ class PlainLines:
     Args:
         stream: Where the lines go.
         heartbeat: Seconds of silence after which the stage and its running jobs are named.
+        verbose: Tell of each stage's begin, and of each job.
     """
 
-    def __init__(self, stream: TextIO, *, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(
+        self, stream: TextIO, *, heartbeat: float = HEARTBEAT_SECONDS, verbose: bool = False
+    ) -> None:
+        self._verbose = verbose
         self._stream = stream
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._left = False
         self._pulse: threading.Thread | None = None
         self._tally = Tally(_CLOCK.monotonic())
         self._said = _CLOCK.monotonic()
 
     def __call__(self, event: Event) -> None:
-        """Take one event."""
+        """Take one event.
+
+        Raises:
+            BrokenPipeError: The reader left, as this or an earlier line found.
+        """
         now = _CLOCK.monotonic()
         with self._lock:
+            if self._left:
+                raise BrokenPipeError
             if isinstance(event, Stage):
                 self._sum_up(now)
             started = isinstance(event, JobFinished) and event.job in self._tally.running
@@ -93,11 +104,16 @@ class PlainLines:
             self._write(text)
 
     def _line(self, event: Event, job: RunningJob | None, now: float) -> str:
+        if isinstance(event, Note):
+            return note_line(event, self._stream)
+        if isinstance(event, JobFinished) and event.outcome in _ALWAYS:
+            return finish_line(event, job, now, self._stream)
+        return self._detail(event, job, now) if self._verbose else ""
+
+    def _detail(self, event: Event, job: RunningJob | None, now: float) -> str:
         match event:
             case Stage():
                 return stage_line(event)
-            case Note():
-                return note_line(event, self._stream)
             case JobStarted() if (self._tally.stage.jobs or 0) <= _MANY_JOBS:
                 total = f" ({words.size(event.total)})" if event.total else ""
                 return f"  {event.action} {words.clean(event.job, self._stream)}{total}"
@@ -114,9 +130,14 @@ class PlainLines:
     def _beat(self) -> None:
         """Speak after a silence; a reader that left is told of by the next event."""
         while not self._ended.wait(self._heartbeat / 10):
-            with self._lock, suppress(BrokenPipeError):
-                if _CLOCK.monotonic() - self._said >= self._heartbeat:
+            with self._lock:
+                if _CLOCK.monotonic() - self._said < self._heartbeat:
+                    continue
+                try:
                     self._write(self._still_running(_CLOCK.monotonic()))
+                except BrokenPipeError:
+                    self._left = True
+                    return
 
     def _still_running(self, now: float) -> str:
         marks = words.marks_for(self._stream)
@@ -128,7 +149,8 @@ class PlainLines:
         return "\n".join([f"{marks.ellipsis} {head}", *named])
 
     def _running_job(self, job: RunningJob, now: float) -> str:
-        parts = [job.name, words.portion(job.done, job.total), words.seconds(now - job.started), job.line]
+        took, left = words.seconds(now - job.started), job.left(now)
+        parts = [job.name, words.portion(job.done, job.total), took, left, job.line]
         return "    " + "  ".join(words.clean(part, self._stream) for part in parts if part)
 
 

@@ -1,4 +1,4 @@
-"""Closing tables: aligned text, fitted to the window on a terminal and left whole in a pipe."""
+"""Closing tables: aligned text, fitted to the window, or to 80 columns in a pipe."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _HARD_SPACE = "\0"
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
     """Print rows under their headings.
 
-    On a terminal the last column is folded to fit, and where that is not enough the widest of the others; rows that
-    would be torn to pieces are shown as one paragraph each instead.
+    The last column is folded to fit, and where that is not enough the widest of the others; rows that would be torn
+    to pieces, or a file name or `command` in them, are shown as one paragraph each instead.
 
     Args:
         columns: The headings.
@@ -31,8 +31,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Text
         stream: Where to; standard output when None.
     """
     out = sys.stdout if stream is None else stream
-    width = shutil.get_terminal_size().columns if out.isatty() else None
-    text = layout(columns, rows, width=width)
+    text = layout(columns, rows, width=_width(out))
     if out.isatty() and not os.environ.get("NO_COLOR"):
         head, rule, rest = text.partition("\n")
         text = f"\x1b[1m{head}\x1b[0m{rule}{rest}"
@@ -51,21 +50,31 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Te
         stream: Where to; standard output when None.
     """
     out = sys.stdout if stream is None else stream
-    width = shutil.get_terminal_size().columns if out.isatty() else _PIPE_WIDTH
     for row in rows:
-        out.write("\n".join(_record(columns, row, width)) + "\n")
+        out.write("\n".join(_record(columns, row, _width(out))) + "\n")
 
 
-def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None) -> str:
-    """Return the table as text, folded to `width` characters; None leaves every row on one line."""
+def _width(out: TextIO) -> int:
+    return shutil.get_terminal_size().columns if out.isatty() else _PIPE_WIDTH
+
+
+def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> str:
+    """Return the table as text, folded to `width` characters."""
     grid = [list(columns), *[list(row) for row in rows]]
-    widths = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
-    if width is not None:
-        fitted = _fit(widths, width)
-        if any(now * 2 < natural for now, natural in zip(fitted, widths, strict=True)):
-            return "\n".join(line for row in grid[1:] for line in _record(columns, row, width))
-        widths = fitted
-    return "\n".join(line for row in grid for line in _fold(row, widths))
+    natural = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
+    least = [max(map(_longest, column)) for column in zip(*grid, strict=True)]
+    fitted = _fit(natural, width)
+    if any(now * 2 < wanted or now < word for now, wanted, word in zip(fitted, natural, least, strict=True)):
+        return "\n".join(line for row in grid[1:] for line in _record(columns, row, width))
+    return "\n".join(line for row in grid for line in _fold(row, fitted))
+
+
+def _longest(cell: str) -> int:
+    return max(map(len, _hardened(cell).split()), default=0)
+
+
+def _hardened(text: str) -> str:
+    return _COMMAND.sub(lambda found: found[0].replace(" ", _HARD_SPACE), text)
 
 
 def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
@@ -79,7 +88,7 @@ def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]
         lead = f"{' ' * _GAP}{column}"
         indent = " " * (label if beside else 2 * _GAP)
         paragraph = textwrap.wrap(
-            _COMMAND.sub(lambda found: found[0].replace(" ", _HARD_SPACE), cell),
+            _hardened(cell),
             max(width, len(indent) + _COLUMN_LEAST),
             initial_indent=lead.ljust(label) if beside else indent,
             subsequent_indent=indent,
@@ -116,4 +125,5 @@ def _fold(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 def _wrap(cell: str, width: int) -> list[str]:
     if len(cell) <= width:
         return [cell]
-    return textwrap.wrap(cell, max(width, 1), break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(_hardened(cell), max(width, 1), break_on_hyphens=False)
+    return [line.replace(_HARD_SPACE, " ") for line in lines] or [""]

@@ -20,7 +20,7 @@ _SAMPLE_SECONDS = 0.2
 
 @dataclass(kw_only=True)
 class RunningJob:
-    """A job that runs: bytes so far, bytes in all, when it started, and the last thing that it said."""
+    """A job that runs: bytes so far, bytes in all, when it started, the last thing that it said, when it will end."""
 
     name: str
     action: str
@@ -28,6 +28,11 @@ class RunningJob:
     started: float
     done: int = 0
     line: str = ""
+    ends: float | None = None
+
+    def left(self, now: float) -> str:
+        """Return how long it takes yet by its own count, or an empty text."""
+        return f"{words.seconds(max(self.ends - now, 0))} left" if self.ends is not None else ""
 
 
 class Tally:
@@ -72,8 +77,11 @@ class Tally:
         if job is None:
             return
         job.line = event.line or job.line
+        if event.left is not None:
+            job.ends = now + event.left
         if event.done is not None:
-            self._move(event.done - job.done, now)
+            if event.moved:
+                self._move(event.done - job.done, now)
             job.done = event.done
 
     def _finish(self, event: JobFinished, now: float) -> RunningJob:
@@ -102,6 +110,13 @@ class Tally:
     def queued(self) -> int:
         """How many jobs of the stage have not begun; 0 when the stage did not say how many it holds."""
         return max((self.stage.jobs or 0) - self.finished - len(self.running), 0)
+
+    @property
+    def share(self) -> float | None:
+        """How much of the stage is done, 0 to 1, by bytes where they are known, else by jobs; None where neither is."""
+        if self.stage.total:
+            return min(self.done_bytes / self.stage.total, 1.0)
+        return min(self.finished / self.stage.jobs, 1.0) if self.stage.jobs else None
 
     @property
     def done_bytes(self) -> int:

@@ -25,6 +25,7 @@ class Marks:
     dot: str
     ellipsis: str
     spinner: str
+    bar: tuple[str, str]
 
 
 _UNICODE = Marks(
@@ -32,12 +33,14 @@ _UNICODE = Marks(
     dot="·",
     ellipsis="…",
     spinner="⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏",
+    bar=("━", "─"),
 )
 _ASCII = Marks(
     outcomes={"done": "+", "cached": "=", "failed": "x", "pending": "?", "skipped": "-"},
     dot="|",
     ellipsis="..",
     spinner="|/-\\",
+    bar=("#", "-"),
 )
 
 
@@ -71,7 +74,7 @@ def installer(digest: str) -> str:
 
 def portion(done: int, total: int | None) -> str:
     """Return how far a job is, `45.2/97.4 MB`, with the unit once; empty when neither is known."""
-    if total is None:
+    if not total:
         return size(done) if done else ""
     whole = size(total)
     part = size(done)
@@ -82,7 +85,7 @@ def portion(done: int, total: int | None) -> str:
 def seconds(value: float) -> str:
     """Return a duration: `0.4 s`, `12 s`, `3:05`, `1:02:03`."""
     if value < _TENTHS_BELOW:
-        return f"{value:.1f} s"
+        return f"{max(value, 0):.1f} s"
     whole = round(value)
     if whole < _MINUTE:
         return f"{whole} s"

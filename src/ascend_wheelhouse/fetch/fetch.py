@@ -186,6 +186,7 @@ class _Workers:
             store=self._store,
             http=self._http,
             progress=lambda done: self._emit(JobProgress(job=job, done=done)),
+            kept=lambda done: self._emit(JobProgress(job=job, done=done, moved=False)),
         )
         if isinstance(transfer, Transfer):
             self._to_fetch.put(

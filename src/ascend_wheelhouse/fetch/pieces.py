@@ -127,6 +127,7 @@ class PiecewiseTransfer(Way):
             self._holed = _Holed.of(self._part)
             self._pieces = list(self._divided(self._holed.stretches()))
             self._there = sum(piece.there - piece.start for piece in self._pieces)
+            self.kept(self._there)
 
     def _divided(self, stretches: list[tuple[int, int]]) -> Iterator[_Piece]:
         size = self.wanted.size or 0

@@ -117,6 +117,10 @@ class _Copy:
         self.size, self.continued, self.digest = 0, False, hashlib.sha256()
 
 
+def _nobody(_size: int) -> None:
+    """Tell nobody."""
+
+
 @dataclass(kw_only=True)
 class Way:
     """What every way of a download into the store has.
@@ -126,12 +130,14 @@ class Way:
         store: Where to.
         http: The HTTP client.
         progress: Called with the bytes that are there so far.
+        kept: Called with the bytes that an earlier run left.
     """
 
     wanted: Download
     store: Store
     http: Http
     progress: Callable[[int], None]
+    kept: Callable[[int], None] = _nobody
 
 
 @dataclass(kw_only=True)
@@ -175,6 +181,7 @@ class Transfer(Way):
         with open_partial(partial.path) as file:
             copy = _Copy(file=file)
             copy.take_in()
+            self.kept(copy.size)
             try:
                 return self._whole(url, partial, copy)
             except _WRONG:

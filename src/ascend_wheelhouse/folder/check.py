@@ -24,7 +24,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
         SumsMismatchError: A file is missing, changed, or not listed.
     """
     expected = _expected(folder / SUMS)
-    emit(Stage(name="check", jobs=len(expected)))
+    emit(Stage(name="hash", jobs=len(expected)))
     biggest_first = sorted(expected, key=lambda name: -_size(folder / name))
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash") as pool:
         digests = dict(

@@ -204,6 +204,12 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
             why="Builds for Atlas A3 and Atlas A2 carry the same file name.",
             next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b, --npu 950)",
         )
+    if _KINDS.get(Path(found.filename).suffix) == "source" and not found.facts.version:
+        raise UntoldFactError(
+            f"{found.filename} does not say which release of {recipe.name} it is.",
+            why="A build starts from the source of one release, and stacks name releases.",
+            next_step=f"invoke vendor {found.origin} --component {recipe.name} --version RELEASE",
+        )
     in_archives = any(isinstance(origin, ArchiveOrigin) for origin in recipe.origins)
     if in_archives and not release_known:
         raise UntoldFactError(

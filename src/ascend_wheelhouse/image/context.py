@@ -40,7 +40,7 @@ RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
     && rm -rf {prefix}/.trash-*
 {labels}
 ENTRYPOINT ["{prefix}/run"]
-CMD ["python", "-m", "sglang.launch_server", "--help"]
+CMD {command}
 """
 
 
@@ -138,6 +138,7 @@ def containerfile(
         prefix=prefix,
         python=manifest.get("cell", {}).get("python", "3.11"),
         trust=f"--trusted-key {fingerprint}" if fingerprint else "--insecure-no-signature",
+        command=json.dumps([*manifest.get("serving", {}).get("command", ["python"]), "--help"]),
         labels="\n".join(f"LABEL {name}={json.dumps(str(value))}" for name, value in facts.items()),
     )
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import tomli_w
+from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.version import Version
 
 from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
@@ -267,6 +269,8 @@ def _refusing(path: Path) -> Iterator[None]:
         yield
     except BadArtifactError as error:
         raise _bad(path, f"it names a file that cannot be: {error.what}") from error
+    except documents.UnsoundError as error:
+        raise _bad(path, str(error)) from error
     except KeyError as error:
         raise _bad(path, f"it lacks {error}") from error
 
@@ -284,13 +288,21 @@ def _known(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:
     return {item.name: row[item.name] for item in fields(kind) if item.name in row}
 
 
-def _locked_file(row: Mapping[str, Any]) -> LockedFile:
-    return LockedFile(**_known(LockedFile, from_row(row)))
+def _locked_wheel(row: Mapping[str, Any]) -> LockedFile:
+    file = LockedFile(**_known(LockedFile, from_row(row)))
+    try:
+        name, version, _, _ = parse_wheel_filename(file.filename)
+        same = (name, version) == (canonicalize_name(file.name), Version(file.version))
+    except ValueError as error:
+        raise documents.UnsoundError(str(error)) from error
+    if not same:
+        raise documents.UnsoundError(f"{file.filename} is not {file.name} {file.version}")
+    return file
 
 
 def _read_source(table: dict[str, Any]) -> LockedSource:
-    environment = tuple(map(_locked_file, table.get("environment", ())))
-    wheel = _locked_file(table["wheel"]) if table.get("wheel") else None
+    environment = tuple(map(_locked_wheel, table.get("environment", ())))
+    wheel = _locked_wheel(table["wheel"]) if table.get("wheel") else None
     build = table.get("build") or _first_form(table)
     row = from_row(table, "archive") if table.get("filename") else table
     more = {"environment": environment, "wheel": wheel, "build": build}

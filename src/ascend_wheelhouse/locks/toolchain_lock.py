@@ -7,7 +7,7 @@ folder of any Debian archive.
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,14 +15,51 @@ from typing import Any, Literal, get_args
 
 import tomli_w
 
-from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.locks.lock_shape import version
+from ascend_wheelhouse.node import documents
 
 FOLDER = "toolchains"
 Part = Literal["compiler", "system", "sysroot"]
 PARTS: tuple[Part, ...] = get_args(Part)
 _SCHEMA = 1
+_PACKAGE = re.compile(r"[^_]+_[^_]+_[^_]+\.deb")
+
+
+def package_file(value: object) -> bool:
+    """The file name of a Debian package, `name_version_architecture.deb`."""
+    return documents.file_name(value) and _PACKAGE.fullmatch(str(value)) is not None
+
+
+def part(value: object) -> bool:
+    """A part of a toolchain."""
+    return isinstance(value, str) and value in PARTS
+
+
+def schema(value: object) -> bool:
+    """A schema that this tool reads."""
+    return type(value) is int and value == _SCHEMA
+
+
+_FILE = {
+    "filename": package_file,
+    "size": documents.size,
+    "sha256": documents.sha256,
+    "part": part,
+    "place": documents.path,
+}
+_SHAPE = {
+    "schema": schema,
+    "name": documents.file_name,
+    "gcc": version,
+    "host": documents.file_name,
+    "machine": documents.file_name,
+    "python": version,
+    "glibc": version,
+    "files": [_FILE],
+}
 
 
 class BadToolchainLockError(UsageError):
@@ -121,19 +158,21 @@ def read_toolchain(lockfiles: Path, name: str) -> ToolchainLock | None:
     if not path.exists():
         return None
     try:
-        table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
-        if table.pop("schema") != _SCHEMA:
-            raise ValueError("another schema")  # noqa: TRY301 - told like every other fault
-        files = tuple(LockedPackage(**from_row(row)) for row in table.pop("files"))
-        if any(file.part not in PARTS for file in files):
-            raise ValueError("an unknown part")  # noqa: TRY301 - as above
-        return ToolchainLock(**table, files=files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, BadArtifactError) as error:
+        return _lock(toml_text.read(path, _SHAPE), name)
+    except (OSError, ValueError, BadArtifactError) as error:
         raise BadToolchainLockError(
             f"{path.parent.name}/{path.name} is no lock of a toolchain.",
             why=str(error),
             next_step="restore it from git, or: invoke toolchain --lock",
         ) from error
+
+
+def _lock(table: dict[str, Any], name: str) -> ToolchainLock:
+    if table["name"] != name:
+        raise documents.UnsoundError(f"it is of the toolchain {table['name']!r}")
+    rows = ({column: row[column] for column in _FILE} for row in table["files"])
+    files = tuple(LockedPackage(**from_row(row)) for row in rows)
+    return ToolchainLock(**{key: table[key] for key in _SHAPE if key not in {"schema", "files"}}, files=files)
 
 
 def every_toolchain(lockfiles: Path) -> Iterator[ToolchainLock]:

@@ -12,6 +12,7 @@ from ascend_wheelhouse.base.events import Emit, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.folder.manifest import Manifest
 from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.store.store import Store
 
@@ -21,12 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A finished wheelhouse."""
+    """A finished wheelhouse.
+
+    Args:
+        folder: Its place.
+        manifest: What it holds.
+        lock: What it was made by.
+        cell: What it is for.
+        pinned: The digest of the lock's files, as that lock was read or written.
+        stamps: What its files looked like before they took their place.
+        report: What the audit found, where it was asked.
+    """
 
     folder: Path
     manifest: Manifest
     lock: Lock
     cell: Cell
+    pinned: str
+    stamps: freshness.Stamps
     report: AuditReport | None = None
 
 
@@ -54,6 +67,7 @@ def finish(
     store: Store,
     emit: Emit,
     audit: bool,
+    pinned: str,
 ) -> Made:
     """Put a wheelhouse together from the store and let it take its place.
 
@@ -66,6 +80,7 @@ def finish(
         store: Where the files are.
         emit: Told of the progress.
         audit: Whether to prove first that the wheels fit together.
+        pinned: The digest of the lock's files.
 
     Raises:
         DefectError: They do not.
@@ -77,13 +92,15 @@ def finish(
     with assemble.replacing(final, emit) as part:
         manifest = lay_out(part, cell=cell, recipes=folder.recipes, lock=lock, store=store, facts=facts)
         report = _audited(part, cell, folder, store, emit) if audit else None
-    return Made(folder=final, manifest=manifest, lock=lock, cell=cell, report=report)
+        stamps = freshness.stamps(part)
+    return Made(
+        folder=final, manifest=manifest, lock=lock, cell=cell, pinned=pinned, stamps=stamps, report=report
+    )
 
 
 def _audited(part: Path, cell: Cell, folder: ProjectFolder, store: Store, emit: Emit) -> AuditReport:
     from ascend_wheelhouse.audit.command import audit_folder
 
-    emit(Stage(name="audit"))
     report = audit_folder(part, root=folder.root, store=store, emit=emit)
     if report.exit_code:
         lock = folder.lock_folder(cell) / f"pylock.{cell.target.machine}.toml"

@@ -2,8 +2,9 @@
 
 After a wheelhouse is finished, a small state file keeps what it was made from (a digest over recipes, lock,
 imported files, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run
-compares those and re-reads nothing; `--check` re-hashes everything instead. Standard library only, since every run
-pays for this import.
+compares those and re-reads nothing; `--check` re-hashes everything instead. What a run is made from is digested before
+that is read, and its files are looked at before they take their place: what somebody else changes meanwhile counts as
+changed. Standard library only, since every run pays for this import.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
-from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.base.whole_file import reading, write_whole
 from ascend_wheelhouse.node import documents
 
 _STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": str, "files": {...: [int]}}
+Stamps = Mapping[str, list[int]]
+"""Size in bytes and modification time in ns of each file of a wheelhouse."""
 _NODE = Path(__file__).parents[1] / "node"
 _INSTALLER = _NODE.parent / "folder/installer.py"
 
@@ -44,48 +48,64 @@ def recipes_digest(folder: Path) -> str:
     return digest_files(wanted, folder)
 
 
-def inputs_digest(root: Path, store: Path, lock_folder: Path) -> str:
-    """Return the digest of everything that a finished wheelhouse was made from.
+def given_digest(root: Path, store: Path) -> str:
+    """Return the digest of everything but the lock that a wheelhouse is made from.
 
     Args:
         root: The project folder, with `recipes/` and maybe `mirrors.toml`.
         store: The store's root; its `vendored/` folder holds the imported files.
-        lock_folder: `lockfiles/<stack-id>/`.
     """
     hasher = hashlib.sha256(recipes_digest(root / "recipes").encode())
     hasher.update(os.environ.get("WHEELHOUSE_MIRRORS", "").encode())
-    folders = (lock_folder, store / "vendored")
     singles = [path for path in (root / "mirrors.toml",) if path.is_file()]
-    for folder in folders:
-        files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-        hasher.update(digest_files(files, folder).encode())
+    hasher.update(_digest_below(store / "vendored").encode())
     hasher.update(digest_files(singles, root).encode())
     hasher.update(digest_files([_INSTALLER], _INSTALLER.parent).encode())
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
     return hasher.hexdigest()
 
 
+def lock_digest(lock_folder: Path) -> str:
+    """Return the digest of a lock, `lockfiles/<stack-id>/`, of one version of each of its files."""
+    with reading(lock_folder):
+        return _digest_below(lock_folder)
+
+
+def _digest_below(folder: Path) -> str:
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    return digest_files(files, folder)
+
+
 def stamps(folder: Path) -> dict[str, list[int]]:
-    """Return size in bytes and modification time in ns of every file below a folder."""
+    """Return size in bytes and modification time in ns of every file below a folder, without what goes meanwhile."""
     found = {}
     for base, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(base, name)  # noqa: PTH118 - the walk is the cost of every run
-            status = os.stat(path)  # noqa: PTH116 - as above
-            found[os.path.relpath(path, folder)] = [status.st_size, status.st_mtime_ns]
+            with suppress(FileNotFoundError):  # another run swaps the folder just now
+                status = os.stat(path)  # noqa: PTH116 - as above
+                found[os.path.relpath(path, folder)] = [status.st_size, status.st_mtime_ns]
     return found
 
 
-def remember(state: Path, *, folder: Path, lock_folder: Path, digest: str) -> None:
-    """Keep what a finished wheelhouse was made from and what its files look like."""
+def remember(state: Path, *, folder: Path, lock_folder: Path, inputs: str, files: Stamps) -> None:
+    """Keep what a finished wheelhouse was made from and what its files look like.
+
+    Args:
+        state: The state file.
+        folder: The wheelhouse.
+        lock_folder: The lock that it was made by.
+        inputs: `inputs_digest` of what it was made from.
+        files: `stamps` of what was made.
+    """
     state.parent.mkdir(parents=True, exist_ok=True)
-    record = {
-        "folder": folder.name,
-        "lock": lock_folder.name,
-        "inputs": digest,
-        "files": stamps(folder),
-    }
+    record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files}
     write_whole(state, json.dumps(record, sort_keys=True))
+
+
+def inputs_digest(given: str, lock: str) -> str:
+    """Return the digest of everything that a wheelhouse is made from."""
+    return hashlib.sha256(f"{given} {lock}".encode()).hexdigest()
 
 
 def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
@@ -94,8 +114,8 @@ def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
     if record is None:
         return None
     folder = output / str(record["folder"])
-    digest = inputs_digest(root, store, root / "lockfiles" / record["lock"])
-    if digest != record["inputs"] or stamps(folder) != record["files"]:
+    inputs = inputs_digest(given_digest(root, store), lock_digest(root / "lockfiles" / record["lock"]))
+    if inputs != record["inputs"] or stamps(folder) != record["files"]:
         return None
     return folder
 

@@ -7,6 +7,7 @@ from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.finish import Made, finish
+from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.gather import gather
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.lock import lock_of
@@ -36,8 +37,11 @@ def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit)
     cell = cell_of(options.lock.request, folder, fetcher.http)
     building = building_of(cell, folder, fetcher, options.build)
     lock = lock_of(options.lock, folder, building)
+    pinned = lock_digest(folder.lock_folder(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     lock, facts = gather(lock, locator, building)
     bring_sources(lock, building)
     final = options.output / cell.name
-    return finish(final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit)
+    return finish(
+        final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit, pinned=pinned
+    )

@@ -2,7 +2,8 @@
 
 Memory is the proportional set size of all its processes: `RLIMIT_AS` would stop torch, which maps far more
 than it uses. Descendants are followed by session and by parent, so that a process that starts a session of
-its own is still found; the caller becomes the reaper of orphans for the time of the run.
+its own is still found; the caller becomes the reaper of orphans for the time of the run, and tells those of a run
+by a mark in the environment: one that is orphaned between two looks was seen below no other process.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import subprocess
 import time
@@ -24,6 +26,7 @@ _POLL_SECONDS = 0.1
 _WEIGH_SECONDS = 0.5
 _LAST_WORDS = 4000
 _PR_SET_CHILD_SUBREAPER = 36
+_MARK = "WHEELHOUSE_FAMILY"
 
 
 class Process(NamedTuple):
@@ -78,10 +81,16 @@ def _read(pid: int) -> Process:
 
 
 class Family:
-    """The processes that descend from one leader, zombies left out."""
+    """The processes that descend from one leader, zombies left out.
 
-    def __init__(self, leader: int) -> None:
+    Args:
+        leader: Its pid.
+        environment: What it was started with; `marked` made it.
+    """
+
+    def __init__(self, leader: int, environment: Mapping[str, str]) -> None:
         self.leader = leader
+        self._mark = os.fsencode(environment[_MARK])
         self._known: dict[int, int] = {}
 
     def alive(self) -> list[Process]:
@@ -97,11 +106,19 @@ class Family:
             for one in seen:
                 ours = {self.leader, *self._known}
                 if one.pid not in self._known and (
-                    one.pid in ours or one.parent in ours or one.session in ours
+                    one.pid in ours or one.parent in ours or one.session in ours or self._is_orphan(one)
                 ):
                     self._known[one.pid] = one.started
                     grown = True
         return [now[pid] for pid in self._known if now[pid].state not in "ZX"]
+
+    def _is_orphan(self, one: Process) -> bool:
+        """Tell whether a process that was handed to this one is of the family."""
+        if one.parent != os.getpid():
+            return False
+        with contextlib.suppress(OSError):
+            return self._mark in Path(f"/proc/{one.pid}/environ").read_bytes()
+        return False
 
     def weight(self) -> int:
         """Return what they hold in memory together, in bytes."""
@@ -141,6 +158,11 @@ def _weigh(pid: int) -> int:
     return 0
 
 
+def marked(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment for a family of its own, which may be a part of the one that this process is of."""
+    return {**environment, _MARK: f"{os.environ.get(_MARK, '')}/{secrets.token_hex(8)}"}
+
+
 def leave_cleanly() -> None:
     """Make a request to end (SIGTERM) run every `finally`, so that what is supervised is killed with us."""
     signal.signal(signal.SIGTERM, _leave)
@@ -174,18 +196,19 @@ def run(
     """
     adopt_orphans()
     log = folder / "output.txt"
+    environment = marked(environment)
     began = time.monotonic()
     with log.open("wb") as stream:
         leader = subprocess.Popen(
             list(words),
-            env=dict(environment),
+            env=environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    family = Family(leader.pid)
+    family = Family(leader.pid, environment)
     try:
         cut, peak = _watch(leader, family, began + seconds, memory)
         left = () if cut else _survivors(family)

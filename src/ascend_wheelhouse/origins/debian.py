@@ -22,7 +22,7 @@ from ascend_wheelhouse.node.scratch import scratch
 VARIABLE = "WHEELHOUSE_DEBIAN"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SECONDS = 300
-_URI = re.compile(r"'(?P<url>[^']+)' (?P<name>\S+) (?P<size>\d+) SHA256:(?P<sha256>[0-9a-f]{64})")
+_URI = re.compile(r"'(?P<url>[^']+)' (?P<name>\S+) (?P<size>[0-9]{1,15}) SHA256:(?P<sha256>[0-9a-f]{64})")
 
 
 class DebianUnknownError(HostUnfitError):

@@ -12,7 +12,10 @@ _AGAIN = "run the same command again; what was fetched is kept"
 
 def redacted(url: str) -> str:
     """Return the URL without user name, password, query and fragment."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # what is no URL may hold a password all the same
+        return url.rpartition("@")[2].partition("?")[0]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -38,6 +38,7 @@ from ascend_wheelhouse.origins.transport import is_trusted, new_manager, proxy_f
 Result = TypeVar("Result")
 Fields = tuple[tuple[str, str], ...]
 
+_SCHEMES = {"http", "https", "file"}
 _HOPS = 10
 _LONGEST_WAIT = 60.0
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -107,7 +108,7 @@ class Http:
         Raises:
             OriginError: The origin did not give it.
         """
-        place = self.mirrors.redirect(url)
+        place = self._place(url)
         if urlsplit(place).scheme == "file":
             with _local(place) as file:
                 file.seek(offset)
@@ -146,10 +147,10 @@ class Http:
             attempt: How many tries were repeated before.
             fault: Why the last one failed.
         """
-        host = urlsplit(fault.url).netloc
-        allowed = 0 if host in self._given_up else min(self.config.retries, fault.retries)
         if not fault.transient or self.stop.is_set():
             return False
+        host = urlsplit(fault.url).netloc
+        allowed = 0 if host in self._given_up else min(self.config.retries, fault.retries)
         if attempt >= allowed:
             if isinstance(fault, faults.UnreachableHostError):
                 self._given_up.add(host)
@@ -176,8 +177,19 @@ class Http:
             self._clock.sleep(seconds, self.stop)
         return self._clock.monotonic()
 
+    def _place(self, url: str, base: str = "") -> str:
+        """Return where a URL is fetched, one that stands on a page of `base` where that is given."""
+        try:
+            place = self.mirrors.redirect(urljoin(base, url))
+            scheme = urlsplit(place).scheme
+        except ValueError as error:
+            raise faults.UnknownSchemeError(url, str(error)) from error
+        if scheme not in _SCHEMES:
+            raise faults.UnknownSchemeError(url, f"its scheme is {scheme!r}")
+        return place
+
     def _page(self, url: str, accept: str) -> Page:
-        place = self.mirrors.redirect(url)
+        place = self._place(url)
         if urlsplit(place).scheme == "file":
             with _local(place) as file:
                 kind = "text/html" if file.name.endswith(".html") else "application/octet-stream"
@@ -205,7 +217,7 @@ class Http:
         return digest.hexdigest(), size
 
     def _head(self, url: str, headers: Fields) -> Head:
-        place = self.mirrors.redirect(url)
+        place = self._place(url)
         if urlsplit(place).scheme == "file":
             with _local(place) as file:
                 return _local_head(place, file)
@@ -221,6 +233,7 @@ class Http:
         with self._guard:
             self._open.add(response)
         try:
+            self._go_on(final)  # it was not among those that are broken off where the stop came just before
             yield final, response
         finally:
             with self._guard:
@@ -238,8 +251,8 @@ class Http:
             release(response)
             if not target:
                 raise faults.RedirectError(place, f"status {response.status} without a Location")
-            place = self.mirrors.redirect(urljoin(place, target))
-            if urlsplit(place).scheme not in {"http", "https"}:
+            place = self._place(target, place)
+            if urlsplit(place).scheme == "file":
                 raise faults.RedirectError(url, f"redirected to {faults.redacted(place)}")
         raise faults.RedirectError(url, f"more than {_HOPS} redirects, last to {faults.redacted(place)}")
 
@@ -259,6 +272,7 @@ class Http:
     def _request(
         self, method: str, url: str, headers: dict[str, str], login: Login | None
     ) -> urllib3.BaseHTTPResponse:
+        self._go_on(url)
         parts = urlsplit(url)
         bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
         sent = {"User-Agent": f"ascend-wheelhouse/{__version__}", **headers}
@@ -276,6 +290,10 @@ class Http:
             )
         except (HTTPError, OSError) as error:
             raise fault_of(url, error) from error
+
+    def _go_on(self, url: str) -> None:
+        if self.stop.is_set():
+            raise faults.ConnectionBrokenError(url, "stopped")
 
     @cached_property
     def _credentials(self) -> Credentials:

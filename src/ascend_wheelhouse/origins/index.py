@@ -119,7 +119,7 @@ class Finder:
             fitting = [candidate for candidate in found if candidate.version == wanted]
             if fitting:
                 return self._finished(canonicalize_name(name), min(fitting, key=lambda each: each.rank))
-        raise self._no_file(name, version, target)
+        raise self._no_sdist(name, version, target) if sdist else self._no_file(name, version, target)
 
     def find_all(self, pins: Sequence[IndexPin], target: Target, emit: Emit = silent) -> list[FoundFile]:
         """Return the file of every pin, in the pins' order, asked for in parallel.
@@ -268,6 +268,15 @@ class Finder:
             f"{name} {version} has no wheel for {target.manylinux}, {python}.",
             why=f"These versions have one: {', '.join(known)}." if known else "No version of it has one.",
             next_step="choose one of those versions" if known else f"build {name} from source by a recipe",
+        )
+
+    def _no_sdist(self, name: str, version: str, target: Target) -> NoFileForTargetError:
+        known = sorted({one.version for one in self._candidates(name, target, sdist=True)})
+        why = f"The newest that has one is {known[-1]}." if known else "No version of it has one."
+        return NoFileForTargetError(
+            f"{name} {version} has no source archive on the index.",
+            why=why,
+            next_step=f"build {name} from another source by its recipe, or choose another version",
         )
 
 

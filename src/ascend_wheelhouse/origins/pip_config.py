@@ -71,13 +71,15 @@ class PipConfig:
             files: The files, the weakest first; those that pip reads when None.
 
         Raises:
-            PipConfigError: A file is not in pip's format, or a number is none.
+            PipConfigError: A file is not in pip's format, a number is none, or an index is no URL and no folder.
         """
         env = os.environ if environ is None else environ
         values = _merged(env, _files(env) if files is None else files)
         return cls(
-            index_url=values.get("index-url"),
-            extra_index_urls=_present(values.get("extra-index-url", "")),
+            index_url=_index("index-url", values["index-url"]) if "index-url" in values else None,
+            extra_index_urls=tuple(
+                _index("extra-index-url", place) for place in _present(values.get("extra-index-url", ""))
+            ),
             find_links=_present(values.get("find-links", "")),
             trusted_hosts=tuple(values.get("trusted-host", "").split()),
             cert=_path(values.get("cert") or env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE")),
@@ -146,9 +148,25 @@ def _present(value: str) -> tuple[str, ...]:
     return tuple(place for place in value.split() if _may_exist(place))
 
 
+def _index(name: str, place: str) -> str:
+    """Return the URL of an index; pip takes a folder, too."""
+    with suppress(ValueError):
+        if urlsplit(place).scheme and (place.startswith("file:") or "://" in place):
+            return place
+    if "://" not in place and at_home(place).is_dir():
+        return at_home(place).absolute().as_uri()
+    raise PipConfigError(
+        f"pip's setting {name!r} names an index that is no URL and no folder.",
+        why="It must begin with https:// or http://, or be a folder laid out like an index.",
+        next_step=f"`pip config debug` shows where {name} is set; correct it there",
+    )
+
+
 def _may_exist(place: str) -> bool:
     if place.startswith("file:"):
-        return Path(url2pathname(urlsplit(place).path)).exists()
+        with suppress(ValueError):
+            return Path(url2pathname(urlsplit(place).path)).exists()
+        return False
     return "://" in place or at_home(place).exists()
 
 

@@ -13,9 +13,9 @@ from ascend_wheelhouse.fetch.url import Releases, filled
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pin.locate import Elsewhere, Located, Locator, Release, Vendored
+from ascend_wheelhouse.pin.locate import Elsewhere, HandedOver, Located, Locator, Release, Vendored
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import list_vendored, vendored_record
+from ascend_wheelhouse.store.vendored import list_vendored, vendored_record, vendored_source
 
 _TOLD = 2
 
@@ -60,6 +60,11 @@ def imported(store: Store) -> Vendored:
         return LockedFile.of(record.artifact, component=component, origin="vendored")
 
     return look_up
+
+
+def handed_over(store: Store) -> HandedOver:
+    """Return the look-up of sources that `invoke vendor` took in."""
+    return lambda component, version: vendored_source(store, component, version)
 
 
 def released(store: Store, http: Http, emit: Emit) -> Release:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Any
 
 from ascend_wheelhouse.base import flocks
@@ -36,6 +37,7 @@ from ascend_wheelhouse.store.store_files import (
     identity,
     read_json,
     remove_if_free,
+    status,
 )
 
 CHUNK = 1 << 20
@@ -88,8 +90,8 @@ class Store:
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         """Tell whether the blob is here, and has `size` bytes where that is known; its bytes are not read."""
-        path = self.path(sha256)
-        return path.is_file() and size in {None, path.stat().st_size}
+        found = status(self.path(sha256))
+        return found is not None and S_ISREG(found.st_mode) and size in {None, found.st_size}
 
     def size_of(self, sha256: str) -> int:
         """Return the blob's size in bytes.
@@ -97,13 +99,16 @@ class Store:
         Raises:
             BlobMissingError: It is not here.
         """
-        try:
-            return self.path(sha256).stat().st_size
-        except FileNotFoundError as error:
-            raise BlobMissingError(
-                f"The store {self.root} lacks the file with sha256 {sha256}.",
-                next_step="run the command again without --offline",
-            ) from error
+        found = status(self.path(sha256))
+        if found is None:
+            raise self._missing(sha256)
+        return found.st_size
+
+    def _missing(self, sha256: str) -> BlobMissingError:
+        return BlobMissingError(
+            f"The store {self.root} lacks the file with sha256 {sha256}.",
+            next_step="run the command again without --offline",
+        )
 
     def artifact(self, filename: str, sha256: str) -> Artifact:
         """Return a blob as the file of a name.
@@ -142,7 +147,8 @@ class Store:
             place.parent.mkdir(parents=True, exist_ok=True)
             flush_to_disk(path)
             path.chmod(0o444)
-            path.replace(place)
+            with gate(place.parent, fcntl.LOCK_SH):
+                path.replace(place)
         self._proven[digest] = identity(place)
         return digest
 
@@ -153,15 +159,19 @@ class Store:
             BlobMissingError: It is not here.
             DamagedBlobError: It has other bytes; it is removed, so that the next run fetches it.
         """
-        self.size_of(sha256)
-        before = identity(self.path(sha256))
-        found = file_sha256(self.path(sha256))
+        place = self.path(sha256)
+        before = identity(place)
+        try:
+            found = file_sha256(place)
+        except FileNotFoundError as error:
+            raise self._missing(sha256) from error
         if found == sha256:
             self._proven[sha256] = before
             return
-        if identity(self.path(sha256)) == before:  # not what another run has put in its place since
-            self.path(sha256).unlink(missing_ok=True)
-        raise DamagedBlobError(sha256, self.path(sha256), found)
+        with self.telling(), gate(place.parent, fcntl.LOCK_EX):
+            if identity(place) == before:  # not what another run has put in its place since
+                place.unlink(missing_ok=True)
+        raise DamagedBlobError(sha256, place, found)
 
     def damaged(self, digests: Collection[str]) -> list[DamagedBlobError]:
         """Hash blobs, on every core, and return an error for each that was changed; those are removed.
@@ -271,8 +281,8 @@ class Store:
     def blobs(self) -> Iterator[Blob]:
         """Go through every blob, in the order of the digests."""
         for path in sorted(self.root.glob("blobs/??/*")):
-            if _SHA256.fullmatch(path.name):
-                yield Blob(sha256=path.name, size=path.stat().st_size)
+            if _SHA256.fullmatch(path.name) and (found := status(path)):
+                yield Blob(sha256=path.name, size=found.st_size)
 
     def usage(self) -> Usage:
         """Count what the store holds."""
@@ -319,7 +329,7 @@ class Store:
             with guard.open("a") as file, suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 freed += held_by(path)
-                path.unlink()
+                path.unlink(missing_ok=True)
                 for suffix in (".json", ".have"):
                     path.with_suffix(suffix).unlink(missing_ok=True)
         return freed

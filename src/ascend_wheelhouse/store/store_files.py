@@ -28,7 +28,8 @@ class Partial:
     @property
     def size(self) -> int:
         """Bytes that are there already."""
-        return self.path.stat().st_size if self.path.exists() else 0
+        found = status(self.path)
+        return found.st_size if found else 0
 
     @property
     def note(self) -> dict[str, str]:
@@ -45,6 +46,14 @@ class Partial:
         self.note_path.unlink(missing_ok=True)
 
 
+def status(path: Path) -> os.stat_result | None:
+    """Return what the kernel says of a file that was just listed; None where another run has removed it since."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
 def identity(path: Path) -> tuple[int, ...]:
     """Return what changes with a file's bytes: device, inode, size and both times; nothing where it is missing."""
     try:
@@ -55,9 +64,9 @@ def identity(path: Path) -> tuple[int, ...]:
 
 
 def held_by(path: Path) -> int:
-    """Return the bytes that a file takes, holes not counted."""
-    status = path.stat()
-    return min(status.st_size, status.st_blocks * 512)
+    """Return the bytes that a file takes, holes not counted; 0 where it is gone."""
+    found = status(path)
+    return min(found.st_size, found.st_blocks * 512) if found else 0
 
 
 def file_name(key: str) -> str:
@@ -98,7 +107,7 @@ def remove_if_free(path: Path) -> int:
     """Remove a file that no process holds and return its size in bytes; 0 where one does."""
     with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        size = path.stat().st_size
+        size = os.fstat(file.fileno()).st_size
         path.unlink(missing_ok=True)
         return size
     return 0

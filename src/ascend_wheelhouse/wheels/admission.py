@@ -10,6 +10,7 @@ import hashlib
 import re
 import zipfile
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,13 +53,16 @@ def _unsafe(filename: str, fault: str) -> UnsafeArchiveError:
     )
 
 
-def require_makeself(path: Path, filename: str) -> None:
+def require_makeself(path: Path, filename: str) -> list[tuple[int, int]]:
     """Refuse a `.run` file that is not a whole makeself archive: header, sizes and MD5 are read, nothing is run.
 
     makeself's header states the bytes of each payload in `filesizes`, its own length in lines as `skip` (2.4.2 on) or
     in `head -n N "$0"` (before), and the payloads' MD5, all zeros where there is none (makeself-header.sh of makeself).
     That CANN's packages are of this form follows from their options (`--check`, `--noexec`, `--extract`); no original
     was at hand here.
+
+    Returns:
+        Where its payloads are: offset and size of each, in bytes.
 
     Raises:
         NotMakeselfError: A part of that does not hold.
@@ -75,11 +79,12 @@ def require_makeself(path: Path, filename: str) -> None:
                 filename, f"it has {path.stat().st_size} bytes, and its header tells of others"
             )
         stated = _MD5.search(head)
-        for size, md5 in zip(wanted, stated[1].split() if stated else [], strict=False):
-            stream.seek(start)
+        payloads = list(zip(accumulate(wanted[:-1], initial=start), wanted, strict=True))
+        for (begin, size), md5 in zip(payloads, stated[1].split() if stated else [], strict=False):
+            stream.seek(begin)
             if set(md5) != {ord("0")} and _md5(stream, size) != md5.decode():
                 raise _not_makeself(filename, "its content is not the one that its checksum belongs to")
-            start += size
+    return payloads
 
 
 def _after_lines(head: bytes, lines: int) -> int | None:

@@ -17,6 +17,7 @@ from ascend_wheelhouse.commands.tasks.flags import FlagTask
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
 
+TORCH = "2.8.0"
 PLATFORM = "aarch64"
 NPU = "a3"
 _HELP = {
@@ -28,6 +29,8 @@ _HELP = {
     "cann": "CANN version; the stack's default when not given",
     "sglang": "SGLang version; the stack's when not given",
     "stack": "a stack by its name instead of torch, CANN and SGLang",
+    "app": "what the wheelhouse serves with: sglang (default) or vllm-ascend",
+    "extra": "more of it, separated by commas: diffusion, torchaudio, memfabric-zbal",
 }
 
 
@@ -35,7 +38,7 @@ _HELP = {
 class CellOptions:
     """What the command line says of a cell, an option a field; an empty one leaves the choice to the stacks."""
 
-    torch: str = "2.8.0"
+    torch: str = ""
     platform: str = PLATFORM
     npu: str = NPU
     glibc: str = ""
@@ -43,6 +46,13 @@ class CellOptions:
     cann: str = ""
     sglang: str = ""
     stack: str = ""
+    app: str = ""
+    extra: str = ""
+
+    @property
+    def chosen_torch(self) -> str:
+        """The torch version: the guide's where neither a version nor another application is named."""
+        return self.torch or ("" if self.app else TORCH)
 
     def request(self) -> Request:
         """Return the request for the cell.
@@ -54,11 +64,19 @@ class CellOptions:
         from ascend_wheelhouse.cells.target import Target
 
         target = Target.named(self.platform, self.npu, self.glibc, self.python)
-        return Request(torch=self.torch, target=target, cann=self.cann, sglang=self.sglang, stack=self.stack)
+        return Request(
+            torch=self.chosen_torch,
+            target=target,
+            cann=self.cann,
+            sglang=self.sglang,
+            stack=self.stack,
+            app=self.app,
+            extra=self.extra,
+        )
 
     def guard(self, *, json: bool) -> AbstractContextManager[None]:
         """Return what turns errors into exit codes, every command that they propose about this cell."""
-        return console.main_guard(json=json, words=vars(self))
+        return console.main_guard(json=json, words={**vars(self), "torch": self.chosen_torch})
 
 
 class CellTask(FlagTask):

@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature
 from typing import Any
 
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
-SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j"}
+from ascend_wheelhouse import console
+
+SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
 
 
+_HELP = {"verbose": "in a pipe, a line for each file as well"}
+
+
 class FlagTask(Task[Any]):
-    """A task whose options have the letters of `SHORT` and no others; `-h` stays Invoke's help."""
+    """A task whose options have the letters of `SHORT` and no others, and `--verbose`; `-h` stays Invoke's help.
+
+    Args:
+        body: The function.
+        help: The texts for its options.
+        options: What any task takes.
+    """
+
+    def __init__(
+        self,
+        body: Callable[..., None],
+        help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
+        **options: Any,  # noqa: ANN401 - Invoke's
+    ) -> None:
+        super().__init__(body, help={**_HELP, **(help or {})}, **options)
+
+    def argspec(self, body: Callable[..., None]) -> Signature:
+        """Return the options of the command line."""
+        own = super().argspec(body)
+        verbose = Parameter("verbose", Parameter.POSITIONAL_OR_KEYWORD, default=False)
+        return own.replace(parameters=[*own.parameters.values(), verbose])
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
         """Return what Invoke makes the argument of, its names chosen here."""
         options = super().arg_opts(name, default, taken_names)
         letter = [SHORT[name]] if name in SHORT and name not in self.positional else []
         return {**options, "names": [options["names"][0], *letter]}
+
+    def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Call the body with what is its own."""
+        console.be_verbose(wanted=options.pop("verbose", False))
+        super().__call__(*args, **options)
 
 
 task = functools.partial(invoke_task, klass=FlagTask)

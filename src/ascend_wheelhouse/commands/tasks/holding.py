@@ -20,6 +20,15 @@ def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
         command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
 
 
+@task(help=JSON | {"markdown": "print the table as the README has it"})
+def stacks(c: Context, json: bool = False, markdown: bool = False) -> None:
+    """Show which SGLang goes with which torch and CANN, and from where that is known."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import stacks as command
+
+        command.main(command.StacksOptions(root=root_of(c), markdown=markdown, json=json))
+
+
 @task(help=JSON | {"prune": "remove what no lock names and nobody imported"})
 def cache(c: Context, json: bool = False, prune: bool = False) -> None:
     """Show what the store holds, or prune it."""

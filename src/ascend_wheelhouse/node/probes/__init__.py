@@ -63,7 +63,7 @@ CATALOGUE: Sequence[Probe] = (
     Probe(name="torchvision-cpu", components=("torchvision",)),
     Probe(name="torch-npu-no-cann", without_cann=True, components=("torch-npu",)),
     Probe(name="torch-npu-stubs", stubs=True, without_cann=True, components=("torch-npu",)),
-    Probe(name="serving-imports", seconds=300, stubs=True, standins=True, components=("sglang",)),
+    Probe(name="serving-imports", seconds=300, stubs=True, standins=True),
     Probe(name="host-settings", markers=("host",)),
     Probe(
         name="cann-versions",

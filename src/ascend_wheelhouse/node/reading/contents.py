@@ -72,6 +72,8 @@ SHAPE = {
     "packages?": [_PACKAGE],
     "node?": {"hdk?": [str], "python?": [str], "source?": str},
     "serving?": {
+        "command?": [str],
+        "imports?": [str],
         "environment?": {...: str},
         "known_failures?": {...: str},
         "topologies?": {

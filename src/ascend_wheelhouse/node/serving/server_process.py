@@ -128,18 +128,19 @@ class Server:
         supervise.adopt_orphans()
         self.plan = plan
         self._healthy = False
+        environment = supervise.marked(plan.environment)
         self._began = time.monotonic()
         with plan.log.open("wb") as stream:
             self._leader = subprocess.Popen(
                 list(plan.words),
-                env=dict(plan.environment),
+                env=environment,
                 cwd=plan.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.family = supervise.Family(self._leader.pid)
+        self.family = supervise.Family(self._leader.pid, environment)
 
     def __enter__(self) -> Self:
         return self
