@@ -30,6 +30,8 @@ Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
 
 _KERNELS = ("sgl-kernel-npu", "deep-ep")
+_CHIP_SINCE = {"950": "2.11.0"}
+"""torch_npu 2.6.0 refuses Ascend 950, 2.11.0 runs on it with CANN 9.1 (RLinf/RLinf#1577)."""
 _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
 
@@ -97,6 +99,14 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
     cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
     _check_chip(cell, catalogue)
     return cell
+
+
+def _of_chip(npu: str, torch_npu: str) -> list[str]:
+    """Return what is not known of a chip that is newer than a torch_npu."""
+    first = _CHIP_SINCE.get(npu)
+    if first is None or Version(torch_npu) >= Version(first):
+        return []
+    return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
 
 
 def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
@@ -257,6 +267,7 @@ def _derived(
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
+        *_of_chip(request.target.npu, torch_npu),
     ]
     return replace(
         base,
