@@ -188,6 +188,19 @@ def test_a_wheel_for_another_python_is_not_told_to_be_for_this_manylinux(tmp_pat
 
 
 @needs_compiler
+def test_an_object_that_its_package_does_without_is_only_warned_of(tmp_path: Path) -> None:
+    """Numba has three pools of threads and takes one that loads."""
+    shop = open_shop()
+    nowhere = (("libnowhere.so", 'extern "C" int nowhere() { return 0; }'),)
+    flags = ("-Wl,--no-as-needed", "-L.", "-lnowhere")
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled("_C.so", "int c;", flags, nowhere)
+    report = shop.audit(tmp_path)
+    (found,) = [one for one in report.findings if one.rule == "missing-library"]
+    assert found.severity == "warning"
+    assert found.message.endswith("neither the wheelhouse nor the target has: its package does without")
+
+
+@needs_compiler
 def test_a_musl_wheel_is_not_told_to_add_musl(tmp_path: Path) -> None:
     shop = open_shop()
     musl = (("libc.musl-x86_64.so.1", 'extern "C" int musl() { return 0; }'),)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_wheel_that_nothing_imports_is_only_warned_of(tmp_path: Path) -> None:
     report = audit_wheels([user.write(tmp_path), alone.write(tmp_path)], policy_for("aarch64"))
     assert report.clean
     assert [one.rule for one in report.of("warning")] == ["missing-module"]
+
+
+def test_what_a_pending_component_brings_is_told_and_no_defect(tmp_path: Path) -> None:
+    """triton-ascend may be pending, and torch_npu's wheel imports its `triton` all the same."""
+    text = "import wheelbarrow.deep\nimport nowhere\n"
+    path = WheelDraft(name="alone", files={"alone.py": text}).write(tmp_path)
+    policy = replace(policy_for("aarch64"), pending={"wheelbarrow": "barrow"})
+    report = audit_wheels([path], policy)
+    (note,) = [one for one in report.findings if one.rule == "pending-module"]
+    assert (note.severity, note.evidence) == ("note", "wheelbarrow of barrow")
+    (defect,) = [one for one in report.findings if one.rule == "missing-module"]
+    assert defect.message.startswith("imports nowhere, which no wheel")
 
 
 def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> None:

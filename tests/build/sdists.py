@@ -57,7 +57,12 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         archive.writestr(f"{info}/RECORD", str(time.time_ns()))
     return name
 """
-EDITION = {"versions": "<2", "dependencies": ["torch"], "extras": {"npu": ["server[all]"]}}
+EDITION = {
+    "versions": "<2",
+    "source": "a test",
+    "dependencies": ["torch"],
+    "extras": {"npu": ["server[all]"]},
+}
 TABLE: dict[str, Any] = {
     "backend": "pep517",
     "pure": True,

@@ -13,6 +13,7 @@ from sdists import BACKEND, EDITION, PUBLISHED, TABLE, built, opened, outcome, r
 
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Note
+from ascend_wheelhouse.build.backend import EnvironmentIncompleteError
 from ascend_wheelhouse.build.command import build_component, unfit
 from ascend_wheelhouse.build.making import WrongWheelError
 from ascend_wheelhouse.build.outcome import PendingBuild
@@ -211,6 +212,28 @@ def test_a_process_that_dies_is_told(bench: Bench, tmp_path: Path) -> None:
 def test_another_releases_dependency_list_is_no_part_of_the_key(bench: Bench, tmp_path: Path) -> None:
     path = sdist(tmp_path, {"pyproject.toml": PUBLISHED})
     before = built(bench, path)
-    later = {"versions": ">=2", "dependencies": ["torch", "later"]}
+    later = {"versions": ">=2", "source": "a test", "dependencies": ["torch", "later"]}
     after = built(bench, path, project_file={**TABLE["project_file"], "editions": [EDITION, later]})
     assert (after.key, after.cached) == (before.key, True)
+
+
+def test_a_project_whose_list_is_made_by_its_setup_gets_the_recipes_and_asks_for_nothing_more(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """As vLLM: `dependencies` are dynamic, and its build system asks for what an empty target does without."""
+    dynamic = PUBLISHED.replace('dependencies = ["cuda-python"]', 'dynamic = ["dependencies"]')
+    dynamic = dynamic.replace("requires = []", 'requires = ["torch"]')
+    path = sdist(tmp_path, {"pyproject.toml": dynamic})
+    with pytest.raises(EnvironmentIncompleteError, match=r"^server wants torch to build"):
+        built(bench, path)
+    with opened(bench, built(bench, path, own_requirements=False), tmp_path) as archive:
+        assert [str(need) for need in archive.metadata.requires_dist or []] == ["torch"]
+
+
+def test_a_list_put_in_place_is_no_longer_dynamic(tmp_path: Path) -> None:
+    """A backend would take both for a fault, or its own list before ours."""
+    head = '[project]\nname = "server"\ndynamic = ["version", "dependencies", "optional-dependencies"]\n'
+    (tmp_path / "pyproject.toml").write_text(head)
+    table = ProjectFile.model_validate(TABLE["project_file"])
+    put_project_file(tmp_path, table, name="server", version="1.0")
+    assert tomllib.loads((tmp_path / "pyproject.toml").read_text())["project"]["dynamic"] == ["version"]

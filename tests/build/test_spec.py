@@ -71,6 +71,14 @@ def test_deep_ep_builds_other_operators_for_a2_and_names_the_chip_in_its_version
     assert [repository.ref for repository in a3.repositories] == ["catlass-v1-stable"]
 
 
+def test_kernels_and_deep_ep_of_ascend_950_are_builds_of_their_own() -> None:
+    kernels, deep_ep = (resolved(name, cell(npu="950")) for name in ("sgl-kernel-npu", "deep-ep"))
+    assert kernels.steps[0][3:] == ("kernels", "Ascend950PR_9599")
+    assert kernels.env["SGL_KERNEL_NPU_BUILD_TARGET"] == "950"
+    assert deep_ep.steps[0][3:] == ("deepep", "Ascend950")
+    assert [repository.ref for repository in deep_ep.repositories] == ["v1.6.1"]
+
+
 def test_kernels_on_x86_64_do_not_include_the_headers_of_aarch64() -> None:
     spec = resolved("sgl-kernel-npu", cell(machine="x86_64"))
     assert spec.env["ASCEND_INCLUDE_DIR"] == "{cann_home}/x86_64-linux/include"

@@ -10,7 +10,14 @@ from ascend_wheelhouse.cells.compatibility import (
     load_compatibility,
     torchvision_for,
 )
-from ascend_wheelhouse.cells.derive import BadVersionError, NoStackError, UnknownTorchError, cell_for
+from ascend_wheelhouse.cells.derive import (
+    BadVersionError,
+    ChipNotOfCannError,
+    NoStackError,
+    UnknownApplicationError,
+    UnknownTorchError,
+    cell_for,
+)
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target
@@ -22,8 +29,17 @@ PUBLISHED = {
 }
 
 
-def derive(torch: str, *, cann: str = "", sglang: str = "", platform: str = "aarch64") -> Cell:
-    request = Request(torch=torch, target=Target.named(platform), cann=cann, sglang=sglang)
+def derive(
+    torch: str,
+    *,
+    cann: str = "",
+    sglang: str = "",
+    platform: str = "aarch64",
+    npu: str = "a3",
+    python: str = "",
+) -> Cell:
+    target = Target.named(platform, npu, python=python)
+    request = Request(torch=torch, target=target, cann=cann, sglang=sglang)
     versions = PUBLISHED.__getitem__
     return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), versions)
 
@@ -60,8 +76,51 @@ def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
 def test_another_sglang_makes_the_cell_derived_with_the_transfer_engine_that_it_imports() -> None:
     cell = derive("2.8.0", sglang="0.5.9")
     assert cell.derived
-    assert "memfabric-hybrid" in cell.components
+    assert cell.components["memfabric-hybrid"] == "1.0.5"
     assert "mf-adapter" not in cell.components
+    assert cell.notes[0].startswith("no stack lists SGLang 0.5.9 with torch 2.8.0 and CANN 8.3.RC2")
+
+
+def test_a_release_whose_project_file_names_its_transfer_engine_brings_none_of_its_own() -> None:
+    assert not {"memfabric-hybrid", "mf-adapter"} & derive("2.8.0", sglang="0.5.20").components.keys()
+    assert derive("2.12.0", sglang="0.5.7").components["mf-adapter"] == "1.0.0"
+
+
+def test_an_application_without_any_other_word_is_its_default_stack() -> None:
+    request = Request(torch="", target=Target.named("aarch64", "910b"), app="vllm-ascend")
+    cell = cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert not cell.derived
+    assert cell.name == "vllm-ascend0.13.0-torch2.8.0-cann8.5.0-910b-aarch64"
+    assert cell.words == "--torch 2.8.0 --platform aarch64 --npu 910b --cann 8.5.0 --app vllm-ascend"
+    assert cell.as_manifest()["app"] == "vllm-ascend"
+
+
+def test_an_application_on_a_torch_that_its_stacks_lack_is_derived_from_its_own_stacks() -> None:
+    request = Request(torch="2.12.0", target=Target.named("aarch64"), app="vllm-ascend")
+    cell = cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert cell.derived
+    assert (cell.application, cell.components["vllm"], "sglang" in cell.components) == (
+        "vllm-ascend",
+        "0.13.0",
+        False,
+    )
+
+
+def test_an_application_without_a_stack_for_a_cann_asks_for_a_torch() -> None:
+    request = Request(torch="", target=Target.named("aarch64"), app="vllm-ascend", cann="9.1.0")
+    with pytest.raises(NoStackError, match=r"^No stack of vllm-ascend is for what was asked\.") as caught:
+        cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert "CANN 8.5.0" in caught.value.why
+
+
+@pytest.mark.parametrize(("app", "sglang"), [("vlm", ""), ("vllm-ascend", "0.5.9")])
+def test_an_application_that_nothing_is_known_of_or_a_release_of_another_one_is_refused(
+    app: str, sglang: str
+) -> None:
+    request = Request(torch="2.8.0", target=Target.named("aarch64"), app=app, sglang=sglang)
+    with pytest.raises(UnknownApplicationError) as caught:
+        cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert caught.value.exit_code == 2
 
 
 def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
@@ -71,14 +130,12 @@ def test_a_torch_that_does_not_exist_lists_those_that_do() -> None:
     assert "2.14.0, 2.12.0, 2.9.1" in caught.value.why
 
 
-@pytest.mark.parametrize(
-    "others", [{"platforms": ["x86_64"]}, {"npus": ["910b"]}, {}], ids=["machine", "chip", "none at all"]
-)
+@pytest.mark.parametrize("others", [{"platforms": ["x86_64"]}, {}], ids=["machine", "none at all"])
 def test_where_no_stack_is_for_the_target_nothing_is_derived(others: dict[str, list[str]]) -> None:
     whole = load_catalogue(RECIPES)
     stacks = tuple(stack.model_copy(update=others) for stack in whole.stacks if others)
     request = Request(torch="2.12.0", target=Target.named("aarch64", "a3"))
-    with pytest.raises(NoStackError, match=r"^No stack is for aarch64 and a3\.") as caught:
+    with pytest.raises(NoStackError, match=r"^No stack of sglang is for aarch64\.") as caught:
         cell_for(request, replace(whole, stacks=stacks), load_compatibility(RECIPES), PUBLISHED.__getitem__)
     assert caught.value.exit_code == 2
 
@@ -115,3 +172,35 @@ def test_the_branch_of_a_release_comes_from_the_table() -> None:
 def test_a_release_without_a_known_commit_is_its_branch() -> None:
     row = TorchNpuRow(version="2.8.0.post2", torch="2.8.0", ascend="7.3.0", cann="8.5.0")
     assert row.release == "v2.8.0-7.3.0"
+
+
+def test_a_python_without_a_torch_is_named_with_the_versions_that_there_are() -> None:
+    with pytest.raises(
+        UnknownTorchError, match=r"^torch 2\.8\.7 has no wheel for aarch64 and Python 3\.12\."
+    ) as told:
+        derive("2.8.7", python="3.12")
+    assert "--python 3.12" in told.value.next_step
+
+
+def test_ascend_950_has_a_cell_where_cann_has_operators_for_it() -> None:
+    cell = derive("2.12.0", npu="950")
+    assert cell.cann == "9.1.0"
+    assert cell.stack_id.endswith("-950")
+
+
+@pytest.mark.parametrize(("torch", "cann", "unknown"), [("2.8.0", "9.0.0", True), ("2.12.0", "", False)])
+def test_what_is_not_known_of_a_torch_npu_on_ascend_950_is_said(
+    torch: str, cann: str, *, unknown: bool
+) -> None:
+    told = [note for note in derive(torch, cann=cann, npu="950").notes if "nothing is known of" in note]
+    assert bool(told) is unknown
+    assert not any("known to run on" in note for note in derive(torch, cann=cann).notes)
+
+
+def test_ascend_950_is_refused_with_a_cann_that_has_no_operators_for_it() -> None:
+    """CANN's operator packages of Ascend 950 begin with 9.0, so that no cell of the guide's own CANN can serve it."""
+    with pytest.raises(ChipNotOfCannError, match=r"^CANN 8\.5\.0 has no cann-kernels for chip 950\.") as told:
+        derive("2.8.0", cann="8.5.0", npu="950")
+    assert "Ascend/cann-container-image:manylinux/9.0.0-950" in told.value.why
+    assert "--cann 9.1.0 --npu 950" in told.value.next_step
+    assert told.value.exit_code == 2

@@ -52,13 +52,13 @@ MISTAKES = [
         "type",
         'is "yes"',
     ),
-    Mistake("custom-ops.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
+    Mistake("bisheng.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
     Mistake(
         "custom-ops.toml", '"torch-npu", ', '"torch-nqu", ', "needs[2]", "reference", "no recipe is called"
     ),
     Mistake(
         "custom-ops.toml",
-        "{version}.{npu}-{python_tag}-{python_tag}-linux_{machine}.whl where",
+        "{file} where",
         "{chip}.whl where",
         "supply",
         "value",
@@ -244,7 +244,7 @@ MISTAKES = [
         "[topologies.a4.tp16-deepep]",
         "topologies.a4",
         "unknown-key",
-        "allowed are 'all', 'a3' or '910b'",
+        "allowed are 'all', 'a3', '910b' or '950'",
     ),
     Mistake(
         SERVING,
@@ -258,7 +258,7 @@ MISTAKES = [
         "compatibility.toml",
         'commit = "729dda3516b997462560a1e12b06a8efb9288494"',
         'commit = "729dda35"',
-        "torch_npu[9].commit",
+        "torch_npu[10].commit",
         "value",
         "a commit's full id: 40 digits and small letters a to f",
     ),
@@ -266,7 +266,7 @@ MISTAKES = [
         "sgl-kernel-npu.toml",
         'wheel_version = "2026.6.1"',
         'wheel_version = "one"',
-        "build.variants[3].wheel_version",
+        "build.variants[4].wheel_version",
         "value",
         "must be a version such as 2.8.0",
     ),
@@ -393,7 +393,7 @@ def test_a_stack_that_cannot_be_read_is_not_taken_for_a_missing_default(tmp_path
     [
         (
             Mistake("stacks/torch2.8.0-cann8.3.rc2.toml", "default = true", "default = false", "", "", ""),
-            "none of the stacks torch2.8.0-cann8.3.rc2, torch2.8.0-cann8.5.0 is the default for torch 2.8.0",
+            "torch2.8.0-cann8.3.rc2, torch2.8.0-cann8.5.0 is the default for torch 2.8.0",
         ),
         (
             Mistake(TORCH28, "default = false", "default = true", "", "", ""),

@@ -91,7 +91,7 @@ def test_one_report_lists_the_problems_of_every_file(tmp_path: Path) -> None:
     )
     found = problems(tmp_path)
     assert any(
-        text.startswith("recipes/a.toml: sumary: unknown key, did you mean summary? allowed are build, ")
+        text.startswith("recipes/a.toml: sumary: unknown key, did you mean summary? allowed are archives, ")
         for text in found
     )
     assert not any(text.startswith("recipes/a.toml: summary: ") for text in found)
@@ -99,7 +99,7 @@ def test_one_report_lists_the_problems_of_every_file(tmp_path: Path) -> None:
     assert any(text.startswith("recipes/b.toml: summary: ") for text in found)
     assert any(
         text.startswith(
-            'recipes/b.toml: origins[1] (url).url: unknown field "wheel", allowed are a, ascend, b, '
+            'recipes/b.toml: origins[1] (url).url: unknown field "wheel", allowed are a, archive, ascend, b, '
         )
         for text in found
     )
@@ -152,5 +152,5 @@ def test_a_bad_stack_is_reported_beside_a_bad_recipe(tmp_path: Path) -> None:
     text = str(caught.value)
     assert "recipes/a.toml: sumary: unknown key" in text
     assert "recipes/stacks/s.toml: platforms[1]: is \"riscv64\", allowed are 'aarch64' or 'x86_64'" in text
-    assert "recipes/stacks/s.toml: npus[1]: is \"a9\", allowed are 'a3' or '910b'" in text
+    assert "recipes/stacks/s.toml: npus[1]: is \"a9\", allowed are 'a3', '910b' or '950'" in text
     assert caught.value.as_dict()["problems"]

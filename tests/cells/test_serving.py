@@ -16,8 +16,7 @@ VALUES = {name: f"value-of-{name}" for name in PLACEHOLDERS}
 
 @pytest.fixture(scope="module")
 def serving() -> Serving:
-    (found,) = load_catalogue(ROOT / "recipes").serving.values()
-    return found
+    return load_catalogue(ROOT / "recipes").serving["sglang-0.5.6"]
 
 
 @pytest.mark.parametrize("npu", ["a3", "910b"])

@@ -174,8 +174,8 @@ def _split(words: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 
 def _names_its_cell(task: ParserContext) -> bool:
-    if "torch" not in task.args:
-        return True
+    if "torch" not in task.args or task.name == "vendor":
+        return True  # `vendor` is about a file, whose name tells its cell
     given = {name for name, argument in task.args.items() if argument.got_value or argument.raw_value}
     return {"torch", "platform"} <= given or bool(given & {"wheelhouse", "list", "verify", "rebuild"})
 
@@ -231,6 +231,11 @@ def test_a_command_that_cannot_be_typed_is_found(parser: Parser, command: str, f
             "--torch 2.8.0 --platform x86_64 --npu 910b --cann 8.5.0 --sglang 0.5.6",
         ),
         ({"torch": "2.8.0", "platform": "aarch64", "stack": "mine"}, "--stack mine --platform aarch64"),
+        (
+            {"torch": "2.10.0", "platform": "aarch64", "glibc": "2.34", "python": "3.12"},
+            "--torch 2.10.0 --platform aarch64 --glibc 2.34 --python 3.12",
+        ),
+        ({"torch": "2.8.0", "platform": "aarch64", "python": "3.11"}, "--torch 2.8.0 --platform aarch64"),
         ({"torch": "a b", "platform": "aarch64"}, "--torch 'a b' --platform aarch64"),
     ],
 )

@@ -27,6 +27,15 @@ def test_every_npu_of_the_node_and_no_other_is_mapped(npu: Npu, count: int) -> N
     assert {"--device=/dev/davinci_manager", "--device=/dev/hisi_hdc"} <= set(words)
 
 
+def test_a_chip_whose_number_of_devices_nobody_states_is_refused_and_none_is_made_up() -> None:
+    with pytest.raises(
+        run_args.UnstatedDevicesError, match=r"^How many devices a node with chip 950 has"
+    ) as told:
+        run_args.docker_args("950", "image")
+    assert told.value.exit_code == 2
+    assert "/dev/davinci" in told.value.next_step
+
+
 def test_the_guides_privileges_and_volumes_are_there() -> None:
     words = run_args.docker_args("a3", "image", ["python", "-V"], model="/models/llama")
 

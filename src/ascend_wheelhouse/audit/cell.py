@@ -20,14 +20,14 @@ from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.cells.compatibility import Compatibility, cann_line, torchvision_for
 from ascend_wheelhouse.cells.target import NPUS
 
-_COMPARED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang", "mf-adapter", "memfabric-hybrid")
 _BY_CHIP = ("deep-ep", "sgl-kernel-npu", "custom-ops")
 _LOCAL_CANN = re.compile(r"cann\.?(\d+\.\d+(?:\.(?:rc|alpha|beta)?\d+)?)", re.IGNORECASE)
 
 
 def versions_of(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> dict[str, str]:
     """Return the version of each component: what the wheels are, and CANN and chip as the manifest says."""
-    found = {wheel.name.replace("-", "_"): wheel for wheel in wheels if wheel.name in {*_COMPARED, *_BY_CHIP}}
+    known = {*policy.compared, *_BY_CHIP}
+    found = {wheel.name.replace("-", "_"): wheel for wheel in wheels if wheel.name in known}
     versions = {name: Version(wheel.version).public for name, wheel in found.items()}
     stated = {key: policy.cell[key] for key in ("cann",) if policy.cell.get(key)}
     target = policy.target
@@ -62,7 +62,7 @@ def _public(stated: str) -> str:
 
 
 def _as_stated(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Finding]:
-    for name in _COMPARED:
+    for name in policy.compared:
         key = name.replace("-", "_")
         stated = policy.cell.get(key)
         if stated and key in found and _public(stated) != found[key]:
@@ -209,7 +209,7 @@ def _stacks(found: Mapping[str, str], policy: AuditPolicy) -> list[str]:
 def _is(stack: KnownStack, found: Mapping[str, str], policy: AuditPolicy) -> bool:
     if policy.target.machine not in stack.machines or policy.target.npu not in stack.npus:
         return False
-    keys = [name.replace("-", "_") for name in _COMPARED]
+    keys = [name.replace("-", "_") for name in policy.compared]
     shared = [key for key in (*keys, "cann") if key in found and key in stack.versions]
     return all(_same(found[key], stack.versions[key]) for key in shared)
 

@@ -22,6 +22,7 @@ from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
 from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 from ascend_wheelhouse.folder import manifest
@@ -179,8 +180,9 @@ def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
 
 def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
     recipes = root / "recipes"
+    catalogue = load_catalogue(recipes)
     policy = policy_from_recipes(
-        load_catalogue(recipes),
+        catalogue,
         load_compatibility(recipes),
         target,
         cell=document.get("cell", {}),
@@ -189,6 +191,7 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
     wheels = [entry for entry in document.get("files", ()) if entry["kind"] == "wheel"]
     return replace(
         policy,
+        pending=_pending(document, catalogue.recipes),
         built_here=frozenset(
             wheel_distribution(Path(entry["path"]).name) for entry in wheels if entry.get("origin") in _BUILT
         ),
@@ -199,6 +202,16 @@ def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPol
             if (entry.get("note") or "").startswith("yanked")
         },
     )
+
+
+def _pending(document: Mapping[str, Any], recipes: Recipes) -> dict[str, str]:
+    """Return the import names of components that a manifest has as pending, or of which a lock has no wheel."""
+    names = {wheel_distribution(Path(one["path"]).name) for one in document.get("files", ())}
+    cell = {key.replace("_", "-") for key in document.get("cell", {})}
+    absent = [one for one in recipes.values() if one.kind == "wheel" and one.distribution not in names]
+    if "pending" in document:
+        cell = {one["component"] for one in document["pending"]}
+    return {module: one.name for one in absent if one.name in cell for module in one.imports}
 
 
 def _with_host_symbols(policy: AuditPolicy, cann_root: Path | None, store: Store) -> AuditPolicy:

@@ -36,10 +36,27 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
             if not _available(item.name, provided, policy):
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
+        awaited = {top: policy.pending[top] for top in absent if top in policy.pending}
+        absent = {top: item for top, item in absent.items() if top not in awaited}
+        if awaited:
+            yield _awaited(wheel, awaited)
         if not policy.alone:
             yield from (_finding(wheel, item, policy, severity) for item in absent.values())
         elif absent:
             yield _not_judged(wheel, absent)
+
+
+def _awaited(wheel: WheelFacts, awaited: Mapping[str, str]) -> Finding:
+    names = ", ".join(f"{top} of {component}" for top, component in sorted(awaited.items()))
+    return Finding(
+        check="undeclared-imports",
+        rule="pending-module",
+        severity="note",
+        wheel=wheel.file,
+        message="imports what a pending component brings, which is not judged before it is there",
+        evidence=names,
+        repair="supply the component as the table of pending ones says, and audit again",
+    )
 
 
 def _not_judged(wheel: WheelFacts, absent: Mapping[str, Import]) -> Finding:

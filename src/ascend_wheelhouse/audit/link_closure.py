@@ -104,6 +104,7 @@ def _way(placed: Placed, found: Placed) -> str:
 
 def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
     wheel, item = placed.wheel, library
+    severity: Severity = "error"
     if library.startswith(MUSL):
         text = f"needs {library}: it is built for musl systems, and the target has glibc"
         repair, item = wheel_for_target(wheel, policy), titled(wheel)
@@ -115,7 +116,9 @@ def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
     else:
         text = f"needs {library}, which neither the wheelhouse nor the target has"
         repair = f"add the wheel that has {library}, or name it under `host_libraries` of its recipe if the node has it"
-    return _finding(placed, "missing-library", "error", text, evidence=library, repair=repair, item=item)
+        if policy.is_optional(wheel.name, placed.object.path):
+            severity, text = "warning", f"{text}: its package does without"
+    return _finding(placed, "missing-library", severity, text, evidence=library, repair=repair, item=item)
 
 
 def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPolicy) -> _Tally:

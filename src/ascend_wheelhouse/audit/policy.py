@@ -18,14 +18,19 @@ from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.stack import Catalogue, Stack
 from ascend_wheelhouse.cells.target import Target
 
-# Modules of SGLang's command that its package does not reach by itself: what a server start imports.
-IMPORT_ROOTS = {"sglang": ("sglang.launch_server",)}
+CORE = ("torch", "torchvision", "torch-npu", "triton-ascend")
+"""Components whose versions have to be told of every combination."""
 # CANN puts these beside the environment (PYTHONPATH of its set_env.sh); no wheel has them.
 HOST_MODULES = frozenset(
     {"acl", "hccl", "hccl_v2", "msprof", "mspti", "op_test_frame", "opp", "tbe", "te", "tvm"}
 )
-# Objects that their package loads under `try` and does without: torchvision/extension.py, torchao/__init__.py.
-OPTIONAL_OBJECTS = {"torchvision": ("torchvision/*.so",), "torchao": ("torchao/_C*.so", "torchao/*/_C*.so")}
+# Objects that their package loads under `try` and does without: torchvision/extension.py, torchao/__init__.py, and
+# numba/np/ufunc/parallel.py, which takes the first pool of threads that loads and has one of its own.
+OPTIONAL_OBJECTS = {
+    "torchvision": ("torchvision/*.so",),
+    "torchao": ("torchao/_C*.so", "torchao/*/_C*.so"),
+    "numba": ("numba/np/ufunc/omppool*.so", "numba/np/ufunc/tbbpool*.so"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,7 @@ class AuditPolicy:
         undeclared: By distribution, requirements that its recipe knows it to need without declaring them.
         import_roots: By distribution, modules beside its top-level packages that are imported at run time.
         host_modules: Import names that the host provides.
+        pending: By import name, the component that will bring it and that no origin has given yet.
         optional_objects: By distribution, patterns of objects that its package does without if they do not load.
         origins: By wheel file name, the kind of origin that the manifest states.
         yanked: By wheel file name, the reason why the index withdrew it.
@@ -60,6 +66,7 @@ class AuditPolicy:
         carries_paths: By distribution, patterns of members that may carry one all the same.
         compatibility: What upstream states to fit together, or None where it is not at hand.
         stacks: The combinations that stack files list.
+        compared: Components that make a combination: torch and its kin, the applications, and what goes with those.
         libraries: By distribution, patterns of shared libraries that its wheel must have.
         host_packages: By pattern of a library that the node has, the package that brings it.
         recipes: By distribution, the name of the recipe that describes its wheel.
@@ -75,8 +82,9 @@ class AuditPolicy:
     index_names: frozenset[str] = frozenset()
     excluded: Mapping[str, str] = field(default_factory=dict)
     undeclared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(IMPORT_ROOTS))
+    import_roots: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_modules: frozenset[str] = HOST_MODULES
+    pending: Mapping[str, str] = field(default_factory=dict)
     optional_objects: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(OPTIONAL_OBJECTS))
     origins: Mapping[str, str] = field(default_factory=dict)
     yanked: Mapping[str, str] = field(default_factory=dict)
@@ -84,6 +92,7 @@ class AuditPolicy:
     carries_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     compatibility: Compatibility | None = None
     stacks: tuple[KnownStack, ...] = ()
+    compared: tuple[str, ...] = CORE
     host_symbols: Mapping[str, frozenset[str]] | None = None
     libraries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     host_packages: Mapping[str, str] = field(default_factory=dict)
@@ -150,9 +159,20 @@ def policy_from_recipes(
             if recipe.kind == "payload"
             for library in recipe.libraries
         },
+        import_roots={name: tuple(recipe.roots) for name, recipe in wheels.items() if recipe.roots},
+        compared=_compared(catalogue),
         compatibility=compatibility,
         stacks=tuple(_known(stack) for stack in catalogue.stacks),
     )
+
+
+def _compared(catalogue: Catalogue) -> tuple[str, ...]:
+    applications = dict.fromkeys(stack.application for stack in catalogue.stacks)
+    more: list[str] = []
+    for name in applications:
+        recipe = catalogue.recipes[name]
+        more += [name, *recipe.needs, *(each for row in recipe.companions for each in row.components)]
+    return tuple(dict.fromkeys((*CORE, *more)))
 
 
 def _known(stack: Stack) -> KnownStack:

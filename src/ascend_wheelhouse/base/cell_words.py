@@ -10,18 +10,22 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
-_DEFAULT = {"npu": "a3", "glibc": "2.28"}
+APPLICATION = "sglang"
+"""The application of a cell that names none."""
+_DEFAULT = {"npu": "a3", "glibc": "2.28", "python": "3.11", "app": APPLICATION}
 
 
 def own_words(words: Mapping[str, str]) -> str:
     """Return the options that name a cell, such as `--torch 2.8.0 --platform aarch64 --cann 8.5.0`.
 
     Args:
-        words: Values of `torch`, `platform`, `npu`, `glibc`, `cann`, `sglang` and `stack`, as far as they were given.
+        words: Values of `torch`, `platform`, `npu`, `glibc`, `python`, `cann`, `sglang`, `app`, `extra` and `stack`,
+            as far as they were given.
     """
     names = ["stack"] if words.get("stack") else ["torch"]
-    names += ["platform", "npu", "glibc"]
-    names += [] if words.get("stack") else ["cann", "sglang"]
+    names += ["platform", "npu", "glibc", "python"]
+    names += [] if words.get("stack") else ["cann", "sglang", "app"]
+    names += ["extra"]
     given = {name: words.get(name, "") for name in names}
     said = (
         f"--{name} {shlex.quote(value)}"

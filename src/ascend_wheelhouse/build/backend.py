@@ -80,7 +80,8 @@ class Backend:
         try:
             with warnings.catch_warnings(action="ignore"):  # the backend's, which its caller is to hand on
                 builder = ProjectBuilder(self.folder, f"{self.environment}/bin/python", self._asked)
-                self._refuse_missing(builder.build_system_requires)
+                if self.job.spec.own_requirements:
+                    self._refuse_missing(builder.build_system_requires)
                 self._have_built(builder, out, settings)
         except _UNUSABLE as error:
             if isinstance(cause := getattr(error, "exception", None), (BuildError, OSError)):

@@ -33,7 +33,7 @@ def project_folder(source: Path, subdirectory: str) -> str:
 
 
 def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: str) -> None:
-    """Put the recipe's dependency list, else the best project file of the source, in place of `pyproject.toml`.
+    """Put the best project file of the source, else the recipe's dependency list, in place of `pyproject.toml`.
 
     Args:
         folder: The project's folder.
@@ -54,10 +54,10 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
             next_step=f"correct the origin, or `subdirectory` in the [build] table of recipes/{name}.toml",
         )
     own = next((folder / file for file in table.files if (folder / file).is_file()), None)
-    if edition := table.edition(version):
-        published.write_text(_with_dependencies(published, edition, f"{name} {version}"), encoding="utf-8")
-    elif own:
+    if own:
         shutil.copyfile(own, published)
+    elif edition := table.edition(version):
+        published.write_text(_with_dependencies(published, edition, f"{name} {version}"), encoding="utf-8")
     else:
         raise ProjectFileMissingError(
             f"{name} {version}: no NPU project file is known.",
@@ -69,5 +69,8 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
 def _with_dependencies(published: Path, edition: ProjectEdition, label: str) -> str:
     data = pyproject.parse(published.read_bytes(), label)
     lists = {"dependencies": edition.dependencies, "optional-dependencies": edition.extras}
-    data["project"] = data.get("project", {}) | lists
+    project = data.get("project", {}) | lists
+    if dynamic := project.get("dynamic"):
+        project["dynamic"] = [name for name in dynamic if name not in lists]
+    data["project"] = project
     return tomli_w.dumps(data)

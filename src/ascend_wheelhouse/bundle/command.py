@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.host.pythons import is_version
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, File, Verified, open_bundle
 
 
@@ -35,6 +37,7 @@ class BundleResult:
         carried: How many of them the bundle carries itself.
         installer: The sha256 of `install.py`, to be written down and compared on the far side.
         base: The contents digest of a delta's base.
+        python: The Python of the nodes, such as `3.11`.
     """
 
     paths: tuple[Path, ...]
@@ -46,6 +49,7 @@ class BundleResult:
     carried: int
     installer: str
     base: str | None = None
+    python: str = "3.11"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -151,7 +155,14 @@ def _result(packing: Packing, paths: tuple[Path, ...], size: int) -> BundleResul
         carried=sum(member.path not in layout.RESERVED for member in packing.members),
         installer=layout.installer_digest(files),
         base=packing.base.contents if packing.base else None,
+        python=_python(packing.manifest.get("cell", {})),
     )
+
+
+def _python(cell: Mapping[str, Any]) -> str:
+    """Return the Python that a manifest's cell names, where that is one: it goes into a command that is printed."""
+    named = str(cell.get("python", ""))
+    return named if is_version(named) else "3.11"
 
 
 def list_bundle(path: Path) -> BundleListing:

@@ -15,9 +15,9 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.cells.target import FLOOR, Target
+from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,9 @@ class Cell:
         serving: Server flags and environment per topology, for manifest and probes.
         derived: True when no stack file lists this cell.
         notes: What a person should know about it, one sentence each.
+        application: The component that the cell is made for.
+        extras: What was asked for beyond the stack: optional components of it, and extras of the application.
+        optional: Versions of the components that the stack has on request.
     """
 
     stack: str
@@ -45,6 +48,14 @@ class Cell:
     serving: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     derived: bool = False
     notes: tuple[str, ...] = ()
+    application: str = APPLICATION
+    extras: tuple[str, ...] = ()
+    optional: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def project_extras(self) -> tuple[str, ...]:
+        """The extras that the application's own project file has."""
+        return tuple(name for name in self.extras if name not in self.components)
 
     @property
     def torch(self) -> str:
@@ -54,21 +65,26 @@ class Cell:
     @property
     def words(self) -> str:
         """The options that name the cell on the command line."""
-        floor = ".".join(map(str, self.target.glibc))
-        target = {"platform": self.target.machine, "npu": self.target.npu, "glibc": floor}
+        sglang = self.components[APPLICATION] if self.application == APPLICATION else ""
+        asked = {"app": self.application, "extra": ",".join(self.extras)}
         return own_words(
-            {"torch": self.torch, **target, "cann": self.cann, "sglang": self.components["sglang"]}
+            {"torch": self.torch, **self.target.words, "cann": self.cann, "sglang": sglang, **asked}
         )
 
     @property
     def stack_id(self) -> str:
-        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`, and a glibc above the floor."""
+        """The folder name of the cell: `sglang0.5.6.post2-torch2.8.0-cann8.3.rc2-a3`.
+
+        Extras, a glibc above the floor and a Python that is not the default stand behind it.
+        """
         words = (
-            f"sglang{self.components['sglang']}",
+            f"{self.application}{self.components[self.application]}",
             f"torch{self.torch}",
             f"cann{self.cann.lower()}",
             self.target.npu,
-            *([] if self.target.glibc == FLOOR else [f"glibc{'.'.join(map(str, self.target.glibc))}"]),
+            *self.extras,
+            *([] if self.target.glibc == FLOOR else [f"glibc{dotted(self.target.glibc)}"]),
+            *([] if self.target.python == PYTHONS[0] else [f"py{dotted(self.target.python)}"]),
         )
         return "-".join(words)
 
@@ -87,14 +103,18 @@ class Cell:
             "cann_lower": self.cann.lower(),
             "npu": self.target.npu,
             "machine": self.target.machine,
-            "python": f"{self.target.python[0]}.{self.target.python[1]}",
+            "python": dotted(self.target.python),
             "python_tag": f"cp{self.target.python[0]}{self.target.python[1]}",
-            "glibc": f"{self.target.glibc[0]}.{self.target.glibc[1]}",
+            "py": f"{self.target.python[0]}{self.target.python[1]}",
+            "glibc": dotted(self.target.glibc),
         }
 
     def as_manifest(self) -> dict[str, str]:
         """Return the cell as `manifest.json` carries it, component names with underscores."""
-        return {key: value for key, value in self.fields.items() if key not in {"cann_lower", "python_tag"}}
+        stated = {"app": self.application, "extra": ",".join(self.extras)}
+        told = {key: value for key, value in stated.items() if value not in {"", APPLICATION}}
+        spelt_otherwise = {"cann_lower", "python_tag", "py"}
+        return told | {key: value for key, value in self.fields.items() if key not in spelt_otherwise}
 
     def holds(self, when: Mapping[str, str]) -> bool:
         """Tell whether a recipe's condition holds here.
@@ -102,10 +122,11 @@ class Cell:
         Args:
             when: Field name to a version specifier (`<2.13`) or to words separated by `|`.
         """
-        return all(_matches(self.fields.get(name.replace("-", "_"), ""), want) for name, want in when.items())
+        return all(matches(self.fields.get(name.replace("-", "_"), ""), want) for name, want in when.items())
 
 
-def _matches(value: str, want: str) -> bool:
+def matches(value: str, want: str) -> bool:
+    """Tell whether a value is within a version range, or is one of the words that stand separated by `|`."""
     if want[:1] not in "<>=!~":
         return value in want.split("|")
     try:

@@ -8,22 +8,30 @@ and the closest torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
 from ascend_wheelhouse.cells.file_values import check_cann
+from ascend_wheelhouse.cells.package import file_name
+from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
-from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.target import dotted
 
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
 
 _KERNELS = ("sgl-kernel-npu", "deep-ep")
+_CHIP_SINCE = {"950": "2.11.0"}
+"""torch_npu 2.6.0 refuses Ascend 950, 2.11.0 runs on it with CANN 9.1 (RLinf/RLinf#1577)."""
 _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
 
@@ -33,6 +41,14 @@ class UnknownTorchError(ResolveError):
 
 class NoStackError(UsageError):
     """No stack file is for the target, so nothing can be derived from one."""
+
+
+class UnknownApplicationError(UsageError):
+    """`--app` names nothing that a stack is for, or does not go with the other words."""
+
+
+class ChipNotOfCannError(UsageError):
+    """A CANN has no operator package of the chip."""
 
 
 class BadVersionError(UsageError):
@@ -50,29 +66,121 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 
     Raises:
         UsageError: No stack has the name asked for.
+        UnknownApplicationError: No stack is for the application.
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
         NoStackError: No stack is for the target.
+        ChipNotOfCannError: The CANN has no operator package of the chip.
     """
+    return _with_extras(_without_extras(request, catalogue, table, versions), request)
+
+
+def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
     if request.stack:
         return named(catalogue, request.stack, request.target)
     _check_words(request)
-    listed = choose(
-        catalogue, torch=request.torch, target=request.target, cann=request.cann, sglang=request.sglang
+    _check_application(request, catalogue)
+    choice = functools.partial(
+        choose,
+        catalogue,
+        torch=request.torch,
+        target=request.target,
+        cann=request.cann,
+        application=request.application,
     )
-    if listed is not None:
+    if (listed := choice(sglang=request.sglang)) is not None:
         return listed
+    if (near := choice()) is not None:
+        return _other_release(near, request, catalogue)
+    _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
-    return _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+    cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
+    _check_chip(cell, catalogue)
+    return cell
+
+
+def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
+    """Hold a request without a torch version to having had a stack: nothing is derived from no torch."""
+    if not request.torch:
+        told = [
+            f"CANN {one.cann} for {' and '.join(one.npus)}"
+            for one in catalogue.stacks
+            if one.application == request.application
+        ]
+        raise NoStackError(
+            f"No stack of {request.application} is for what was asked.",
+            why=f"Its stacks are for {'; '.join(told)}.",
+            next_step=f"name a torch as well, so that a cell is worked out: --app {request.application} --torch 2.8.0",
+        )
+
+
+def _of_chip(npu: str, torch_npu: str) -> list[str]:
+    """Return what is not known of a chip that is newer than a torch_npu."""
+    first = _CHIP_SINCE.get(npu)
+    if first is None or Version(torch_npu) >= Version(first):
+        return []
+    return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
+
+
+def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
+    """Hold the chip to those that the cell's CANN has operators for: the recipe names every package of them."""
+    for recipe in (catalogue.recipes[name] for name in OF_CANN if name in catalogue.recipes):
+        own = [name for name in recipe.names if name.npu == cell.target.npu]
+        if not own or file_name(recipe.names, cell, cell.cann) is not None:
+            continue
+        told = "; ".join(f"CANN {name.when.get('cann', cell.cann)} ({name.source})" for name in own)
+        raise ChipNotOfCannError(
+            f"CANN {cell.cann} has no {recipe.name} for chip {cell.target.npu}.",
+            why=f"Upstream has them for {told}.",
+            next_step=f"name a CANN of that range with --cann, and a torch that it serves: --torch 2.10.0 --cann 9.1.0 "
+            f"--npu {cell.target.npu}",
+        )
+
+
+def _with_extras(cell: Cell, request: Request) -> Cell:
+    """Return the cell with what was asked for beyond its stack: optional components, and extras of the application."""
+    more = {name: cell.optional[name] for name in request.extras if name in cell.optional}
+    return replace(cell, components={**cell.components, **more}, extras=request.extras)
+
+
+def _check_application(request: Request, catalogue: Catalogue) -> None:
+    known = sorted({stack.application for stack in catalogue.stacks})
+    if known and request.application not in known:
+        raise UnknownApplicationError(
+            f"Unknown application {request.application!r}.",
+            why="An application is known when a stack in recipes/stacks is for it.",
+            next_step=f"--app {' or --app '.join(known)}",
+        )
+    if request.sglang and request.application != APPLICATION:
+        raise UnknownApplicationError(
+            f"--sglang {request.sglang} says nothing of {request.application}.",
+            next_step=f"leave --sglang away, or --app; `invoke stacks` shows the releases of {request.application}",
+        )
+
+
+def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
+    """Return the cell of a stack with another release of SGLang, and what goes with that."""
+    listed = near.components["sglang"]
+    note = f"no stack lists SGLang {request.sglang} with torch {near.torch} and CANN {near.cann}"
+    return replace(
+        near,
+        stack=f"derived from {near.stack}",
+        components=_with_companions({**near.components, "sglang": request.sglang}, catalogue.recipes),
+        derived=True,
+        notes=(
+            f"{note}; the rest is as in {near.stack}, which has {listed}",
+            *(known for known in near.notes if listed not in known),
+        ),
+    )
 
 
 def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
-            Version(word if option == "--torch" else word or "0")
+            Version(word or "0")
         except ValueError as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
@@ -112,7 +220,7 @@ def _check_torch(request: Request, published: list[str]) -> None:
             next_step=f"the same command with --torch {best}",
         )
     raise UnknownTorchError(
-        f"torch {request.torch} has no wheel for {request.target.machine} and Python 3.11.",
+        f"torch {request.torch} has no wheel for {request.target.machine} and Python {dotted(request.target.python)}.",
         why=f"The versions that have one here are: {names}.",
         next_step=f"`invoke wheelhouse {request.words}` with one of these; `invoke recipes` lists the proven stacks",
     )
@@ -167,37 +275,50 @@ def _derived(
         "torchvision": torchvision_for(request.torch),
         "torch-npu": torch_npu,
         "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
-        "sglang": request.sglang or base.components["sglang"],
-        **dict.fromkeys(("cann-toolkit", "cann-kernels", "nnal"), cann),
+        base.application: request.sglang or base.components[base.application],
+        **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
+    listed = near.torch == request.torch and near.cann.lower() == cann.lower()
+    chip = f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
     facts = [
-        f"no stack lists torch {request.torch} with CANN {cann}; the rest is as in {near.name}",
+        f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
+        *_of_chip(request.target.npu, torch_npu),
     ]
     return replace(
         base,
         stack=f"derived from {near.name}",
         cann=cann,
-        components=_with_memfabric({**kept, **changed}),
+        components=_with_companions({**kept, **changed}, catalogue.recipes),
         derived=True,
         notes=tuple(facts),
     )
 
 
-def _with_memfabric(components: dict[str, str]) -> dict[str, str]:
-    """SGLang up to 0.5.6 imports mf_adapter, newer ones memfabric_hybrid; the very release is unconfirmed."""
-    if "mf-adapter" not in components or Version(components["sglang"]) < Version("0.5.8"):
-        return components
-    kept = {name: version for name, version in components.items() if name != "mf-adapter"}
-    return {**kept, "memfabric-hybrid": "1.0.5"}
+def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[str, str]:
+    """Return the components with those that go with their releases, in place of those that go with others."""
+    chosen = dict(components)
+    for name, version in components.items():
+        rows = recipes[name].companions
+        row = next(
+            (one for one in rows if SpecifierSet(one.versions).contains(version, prereleases=True)), None
+        )
+        if row is not None:
+            others = {each for one in rows for each in one.components}
+            chosen = {one: at for one, at in chosen.items() if one not in others} | row.components
+    return chosen
 
 
 def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
     wanted, target = Version(request.torch), request.target
-    fitting = [one for one in catalogue.stacks if target.machine in one.platforms and target.npu in one.npus]
+    fitting = [
+        one
+        for one in catalogue.stacks
+        if target.machine in one.platforms and one.application == request.application
+    ]
     if not fitting:
         raise NoStackError(
-            f"No stack is for {target.machine} and {target.npu}.",
+            f"No stack of {request.application} is for {target.machine}.",
             why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
             next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
         )

@@ -23,7 +23,9 @@ from pydantic import AfterValidator, ValidationInfo
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, raise_for, shown
 from ascend_wheelhouse.base.toml_file import Known
 
-CELL_FIELDS = frozenset({"machine", "npu", "torch", "cann", "cann_lower", "python", "python_tag", "glibc"})
+CELL_FIELDS = frozenset(
+    {"machine", "npu", "torch", "cann", "cann_lower", "python", "python_tag", "py", "glibc"}
+)
 TEMPLATE_FIELDS = CELL_FIELDS | {
     "version",
     "torchvision",
@@ -35,6 +37,7 @@ TEMPLATE_FIELDS = CELL_FIELDS | {
     "branch",
     "release",
     "filename",
+    "archive",
 }
 _SCHEMES = ("https", "http", "file")
 _PLACEHOLDER = re.compile(r"\{[a-z_][a-z0-9_]*\}")
@@ -126,7 +129,7 @@ def check_template(text: str, info: ValidationInfo, more: frozenset[str] = froze
 
 
 def _supply(text: str, info: ValidationInfo) -> str:
-    return check_template(text, info, frozenset({"cell"}))
+    return check_template(text, info, frozenset({"cell", "file"}))
 
 
 def _url(text: str) -> str:

@@ -24,7 +24,7 @@ class PackageName(FileModel):
     """One spelling of a package's file name.
 
     Args:
-        template: The name, with `{version}` and `{machine}`.
+        template: The name, with `{version}` and `{machine}`; a release archive may tell the version in its place.
         npu: The chip that files of this name are for; empty for all chips.
         when: Cells whose package has this name; it is recognised for all the same.
         source: The public file that shows the name, as `owner/repo:path@commit7`.
@@ -41,8 +41,8 @@ class PackageName(FileModel):
         names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
         if unknown := sorted(set(names) - _FIELDS.keys()):
             raise ValueError(f"unknown field {', '.join(unknown)}, allowed are machine, version")
-        if not text.endswith(".run") or "version" not in names:
-            raise ValueError("expected a name with {version} that ends in .run")
+        if not text.endswith(".run") or not names:
+            raise ValueError("expected a name with {version} or {machine} that ends in .run")
         return text
 
     @property
@@ -52,7 +52,7 @@ class PackageName(FileModel):
 
     @property
     def pattern(self) -> str:
-        """The name as a regular expression with the groups `version` and `machine`."""
+        """The name as a regular expression with the groups `version` and `machine`, as far as it has them."""
         parts = []
         for literal, name, _, _ in Formatter().parse(self.template):
             parts.append(re.escape(literal))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.archive_name import ArchiveName, archive_name
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.condition import When
 from ascend_wheelhouse.cells.file_values import (
@@ -36,6 +38,8 @@ from ascend_wheelhouse.cells.file_values import (
     Text,
     Url,
     UrlTemplate,
+    VersionRange,
+    check_component,
     check_distribution,
     check_inside,
 )
@@ -71,6 +75,10 @@ def _as_its_kind(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _of_a_component(name: str, info: ValidationInfo) -> str:
+    return check_component(name, info) if name else name
+
+
 class _Origin(FileModel):
     when: When = {}
     note: str = ""
@@ -102,10 +110,15 @@ class UrlOrigin(_Templated):
 
 
 class ArchiveOrigin(_Templated):
-    """A release archive (zip or tar) that holds the file; `member` is its pattern inside."""
+    """A release archive (zip or tar) that holds the file; `member` is its pattern inside.
+
+    `of` is the component whose recipe lists the archive's names, which `{archive}` of the URL stands for; the
+    component itself when empty.
+    """
 
     kind: Literal["archive"]
     member: Inside
+    of: Annotated[str, AfterValidator(_of_a_component)] = ""
 
 
 class GitOrigin(_Templated):
@@ -142,6 +155,20 @@ class Undeclared(FileModel):
     why: Text
 
 
+class Companions(FileModel):
+    """Which other components go with some releases of this one, where a cell names a release that no stack lists.
+
+    Args:
+        versions: The releases.
+        components: A version of each component that they need; components that other rows name are left out.
+        source: How that is known.
+    """
+
+    versions: VersionRange
+    components: dict[Component, str] = {}
+    source: Text
+
+
 class PostInstall(FileModel):
     """A step after the wheels are installed: a link in site-packages, or a distribution put in last."""
 
@@ -164,14 +191,18 @@ class Recipe(FileModel):
         licence: SPDX expression or a sentence about redistribution; never empty.
         origins: Where it may come from, in order of preference.
         files: File name patterns (fnmatch) by which `invoke vendor` recognises the component.
+        archives: Names of its publisher's release archives; `{archive}` of an origin is the one for the cell.
         names: Exact names of a payload's packages, in place of `files`; `{filename}` of an origin is one of them.
         install: How a payload's package is put onto a node.
         platforms: Machines that upstream has it for.
+        lacking: Cells of these machines that upstream has nothing for all the same.
         needs: Components that must be in the wheelhouse or on the builder first.
         imports: Top-level import names that it provides.
+        roots: Modules that its commands start from, and that its packages do not reach by themselves.
         libraries: Shared libraries (patterns of file names) that its wheel must have, or that a payload brings
             to the node: the audit refuses a wheel without them, and names the payload that another wheel needs.
         undeclared: What it needs and does not declare.
+        companions: Which other components go with which of its releases; the first row that holds counts.
         node: What its publisher states of the node; the first row whose condition holds counts.
         host_libraries: Shared libraries (fnmatch of sonames) that it may leave to the host.
         chip_specific: True when builds for A2 and A3 differ under one file name.
@@ -190,13 +221,17 @@ class Recipe(FileModel):
     licence: Text
     origins: list[Origin] = Field(min_length=1)
     files: Annotated[list[FilePattern], Once] = []
+    archives: list[ArchiveName] = []
     names: list[PackageName] = []
     install: HostInstall | None = None
     platforms: Annotated[list[Machine], Once, Field(min_length=1)] = list(MACHINES)
+    lacking: list[When] = []
     needs: Annotated[list[Component], Once] = []
     imports: Annotated[list[Module], Once] = []
+    roots: Annotated[list[Module], Once] = []
     libraries: Annotated[list[Library], Once] = []
     undeclared: list[Undeclared] = []
+    companions: list[Companions] = []
     node: list[NodeNeeds] = []
     host_libraries: Annotated[list[Library], Once] = []
     chip_specific: bool = False
@@ -221,6 +256,43 @@ class _Named(dict[str, str]):
         return "{" + key + "}"
 
 
+def archive_of(recipe: Recipe, cell: Cell, recipes: Recipes) -> str | None:
+    """Return the name of the release archive that holds a component of a cell, or None where none is known.
+
+    Args:
+        recipe: The component's recipe.
+        cell: The cell.
+        recipes: Every recipe: the archive's names may stand in another one.
+    """
+    version = cell.components[recipe.name]
+    for origin in recipe.origins:
+        if isinstance(origin, ArchiveOrigin) and cell.holds(origin.when):
+            named = recipes[origin.of or recipe.name].archives
+            if (found := archive_name(named, cell, version)) is not None:
+                return found
+    return None
+
+
+def file_to_get(recipe: Recipe, cell: Cell, fields: Mapping[str, str]) -> str:
+    """Return the exact name of the file that a person downloads for a component, or what it is of where none is known.
+
+    Args:
+        recipe: The component's recipe.
+        cell: The cell that lacks it.
+        fields: What the templates of its origins may name beside the cell's own fields.
+    """
+    version = cell.components[recipe.name]
+    known = _Named(cell.fields | {"version": version} | dict(fields))
+    if "archive" not in known and (own := archive_name(recipe.archives, cell, version)) is not None:
+        known["archive"] = own
+    for origin in recipe.origins:
+        if isinstance(origin, UrlOrigin | ArchiveOrigin) and cell.holds(origin.when):
+            name = unquote(urlsplit(origin.url).path.rpartition("/")[2]).format_map(known)
+            if "{" not in name:
+                return name
+    return f"a build of {version} for CANN {cell.cann}, {cell.target.npu}, {cell.target.machine}"
+
+
 def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, str] | None = None) -> str:
     """Return how a person can supply a component, in the words of its recipe where it has some.
 
@@ -231,6 +303,7 @@ def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, s
         fields: What the recipe's words may name beside the cell's own fields.
     """
     known = cell.fields | {"version": cell.components[recipe.name]} | dict(fields or {})
+    known["file"] = file_to_get(recipe, cell, known)
     text = recipe.supply.format_map(_Named(known | {"cell": cell.words})) or otherwise
     return text.replace(CELL, cell.words)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.cells.target import Target
 
 ToolchainChoice = Literal["auto", "host", "own"]
@@ -17,11 +17,13 @@ class Request:
     """What a person asked for; empty words leave the choice to the stacks.
 
     Args:
-        torch: The torch version.
+        torch: The torch version; empty for an application's default stack.
         target: The kind of node.
         cann: The CANN version.
         sglang: The SGLang version.
         stack: A stack by its name, instead of torch, CANN and SGLang.
+        app: The application, such as `vllm-ascend`; SGLang when empty.
+        extra: Optional components of the stack and extras of the application, separated by commas.
     """
 
     torch: str
@@ -29,6 +31,18 @@ class Request:
     cann: str = ""
     sglang: str = ""
     stack: str = ""
+    app: str = ""
+    extra: str = ""
+
+    @property
+    def application(self) -> str:
+        """The application's component."""
+        return self.app or APPLICATION
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What is asked for beyond the stack, sorted."""
+        return tuple(sorted({name.strip() for name in self.extra.split(",")} - {""}))
 
     @property
     def words(self) -> str:
@@ -38,6 +52,5 @@ class Request:
     @property
     def asked(self) -> dict[str, str]:
         """The words that asked for it, by option."""
-        glibc = ".".join(map(str, self.target.glibc))
-        node = {"platform": self.target.machine, "npu": self.target.npu, "glibc": glibc}
-        return {"torch": self.torch, **node, "cann": self.cann, "sglang": self.sglang, "stack": self.stack}
+        own = {"app": self.app, "extra": self.extra, "stack": self.stack}
+        return {"torch": self.torch, **self.target.words, "cann": self.cann, "sglang": self.sglang, **own}

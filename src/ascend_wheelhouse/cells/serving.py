@@ -1,4 +1,4 @@
-"""Files of `recipes/serving/`: how servers of one SGLang line are started, alone, over nodes, and as a pair.
+"""Files of `recipes/serving/`: how servers of one application's line are started, alone, over nodes, and as a pair.
 
 A topology is the words after a program's name. What only a person or a run knows stands in it as a `{placeholder}`.
 """
@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
-from ascend_wheelhouse.cells.file_values import FileName, Text, Variable
+from ascend_wheelhouse.cells.file_values import FileName, Module, Text, Variable
 from ascend_wheelhouse.cells.placeholders import placeholders
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import NPUS, Target
 
 PLACEHOLDERS = {
     "store": "tcp://HOST:PORT of MemFabric's store, the same for every server of a pair",
@@ -28,7 +28,7 @@ PLACEHOLDERS = {
 }
 """What a topology may leave to whoever starts it; docs/serving.md tells of each."""
 
-_Chip = Literal["all", "a3", "910b"]
+_Chip = Literal["all", "a3", "910b", "950"]
 
 
 def _known_placeholders(value: Any) -> Any:  # noqa: ANN401 - a list or a table of texts
@@ -56,7 +56,7 @@ class Topology(FileModel):
         adapted: What is otherwise here, and why.
     """
 
-    program: Literal["sglang.launch_server", "sglang_router.launch_router"] = "sglang.launch_server"
+    program: Module = "sglang.launch_server"
     arguments: Annotated[list[Text], Field(min_length=1), AfterValidator(_known_placeholders)]
     environment: Annotated[dict[Variable, str], AfterValidator(_known_placeholders)] = {}
     unset: list[Variable] = []
@@ -80,9 +80,7 @@ def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pa
     if (topologies := info.data.get("topologies")) is None:
         return pairs
     per_chip = [
-        {*topologies.get("all", {}), *topologies.get(chip, {})}
-        for chip in ("a3", "910b")
-        if chip in topologies
+        {*topologies.get("all", {}), *topologies.get(chip, {})} for chip in NPUS if chip in topologies
     ] or [set(topologies.get("all", {}))]
     known = set.intersection(*per_chip)
     raise_for(
@@ -95,10 +93,13 @@ def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pa
 
 
 class Serving(FileModel):
-    """One file of `recipes/serving/`: how servers of an SGLang line are started.
+    """One file of `recipes/serving/`: how servers of an application's line are started.
 
     Args:
         name: The file's name, which stacks refer to.
+        command: What starts a server, without its words; an image shows its help.
+        imports: The modules that a server start imports: what the probe `serving-imports` imports.
+        standins: Whether it serves on a CPU with the stand-in modules of the project alone, as SGLang does.
         environment: Variables recommended for every topology.
         topologies: Topologies by chip and name; those of `all` hold for every chip.
         pairs: Prefill and decode servers that belong together, by name.
@@ -106,6 +107,9 @@ class Serving(FileModel):
     """
 
     name: FileName
+    command: list[Text] = []
+    imports: list[Module] = []
+    standins: bool = True
     environment: dict[Variable, str] = {}
     topologies: dict[_Chip, dict[FileName, Topology]] = Field(min_length=1)
     pairs: Annotated[dict[FileName, Pair], AfterValidator(_of_topologies)] = {}
@@ -117,4 +121,10 @@ class Serving(FileModel):
         plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
         known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
         pairs = {name: pair.model_dump() for name, pair in sorted(self.pairs.items())}
-        return {"environment": self.environment, "known_failures": known, "topologies": plain, "pairs": pairs}
+        start = {
+            "command": self.command,
+            "imports": self.imports,
+            "standins": self.standins,
+            "environment": self.environment,
+        }
+        return {**start, "known_failures": known, "topologies": plain, "pairs": pairs}

@@ -139,6 +139,7 @@ class BuildTable(FileModel):
         env: Variables of the steps; an empty value in a variant takes one away.
         requirements: What the build environment holds; `build-system.requires` is added for `pep517`. Exact pins where
             the wheel is pure, whose digest the lock keeps.
+        own_requirements: Whether `build-system.requires` is added.
         clean: Folders that must not exist when the steps start.
         artifacts: Patterns of the wheels that the steps leave, relative to the source.
         distributions: The names that they must have, each exactly once.
@@ -156,6 +157,7 @@ class BuildTable(FileModel):
     subdirectory: Inside = "."
     project_file: ProjectFile | None = None
     requirements: Annotated[Listed[RequirementText], AfterValidator(_of_a_pure)] = ()
+    own_requirements: bool = True
     values: dict[Placeholder, str] = {}
     env: dict[Variable, str] = {}
     toolchain: dict[ToolName, VersionRange] = {}
@@ -205,6 +207,7 @@ class BuildTable(FileModel):
             subdirectory=at.filled(self.subdirectory),
             project_file=self.project_file and self.project_file.for_release(version),
             requirements=at.requirements(),
+            own_requirements=self.own_requirements,
             env=at.env(),
             toolchain=at.toolchain(),
             clean=self.clean,
@@ -231,6 +234,7 @@ class BuildSpec(FileModel):
     subdirectory: str
     project_file: ProjectFile | None
     requirements: tuple[str, ...]
+    own_requirements: bool
     env: dict[str, str]
     toolchain: dict[str, str]
     clean: tuple[str, ...]

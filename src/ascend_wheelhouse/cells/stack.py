@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+from packaging.version import Version
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, of_type, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Known, Problem, read
@@ -22,35 +24,37 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import scan_compatibility
 from ascend_wheelhouse.cells.file_values import (
     Cann,
+    Component,
     FileName,
     Once,
     RequirementText,
     ServingName,
     Text,
     UploadLimit,
+    VersionText,
     check_component,
     check_version,
 )
-from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, misnamed, scan_recipes
 from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
-REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend", "sglang")
+REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend")
 
 
 def _versions(components: object, info: ValidationInfo) -> object:
     """Hold each component of a stack to being a recipe and to its version, and the core to being there."""
     if isinstance(components, dict):
-        cann = info.data.get("cann")
+        cann, required = info.data.get("cann"), (*REQUIRED, info.data.get("application", APPLICATION))
         faults = [_version_fault(str(name), version, cann, info) for name, version in components.items()]
-        text = f"a required key is missing, every stack names {', '.join(REQUIRED)}"
-        known = {*REQUIRED, *(info.context.components if isinstance(info.context, Known) else ())}
-        typed = {meant(str(name), REQUIRED) for name in components if name not in known}
+        text = f"a required key is missing, every stack names {', '.join(required)}"
+        known = {*required, *(info.context.components if isinstance(info.context, Known) else ())}
+        typed = {meant(str(name), required) for name in components if name not in known}
         absent = [
             Fault((name,), text, "missing-key")
-            for name in REQUIRED
+            for name in required
             if name not in components and name not in typed
         ]
         raise_for([*filter(None, faults), *absent])
@@ -80,11 +84,13 @@ class Stack(FileModel):
     Args:
         name: `torch<version>-cann<version>`, the file's name.
         summary: One sentence for the stack table.
+        application: The component that it is for; `--app` chooses it.
         default: True for the one stack of its torch version that is taken when no CANN is named.
         cann: CANN's version.
         platforms: Machines that the stack is for.
         npus: Chips that the stack is for.
         components: Version of each component by recipe name; CANN's own components take `cann`.
+        optional: Version of each component that `--extra` adds.
         constraints: Bounds for the resolver.
         exclude_newer: RFC 3339 time after which uploads are not considered.
         sources: Where the combination is known from.
@@ -94,11 +100,13 @@ class Stack(FileModel):
 
     name: FileName
     summary: Text
+    application: FileName = APPLICATION
     default: bool = False
     cann: Cann
     platforms: Annotated[list[Machine], Once, Field(min_length=1)]
     npus: Annotated[list[Npu], Once, Field(min_length=1)]
     components: Annotated[dict[str, str], BeforeValidator(_versions)]
+    optional: dict[Component, VersionText] = {}
     constraints: list[RequirementText] = []
     exclude_newer: UploadLimit = ""
     sources: list[Text] = Field(min_length=1)
@@ -109,6 +117,11 @@ class Stack(FileModel):
     def torch(self) -> str:
         """The torch version of the stack."""
         return self.components["torch"]
+
+    @property
+    def release(self) -> str:
+        """The application's version."""
+        return self.components[self.application]
 
 
 _Named = TypeVar("_Named", Serving, Stack)
@@ -167,10 +180,10 @@ def _read_all(
 
 def _defaults(stacks: Mapping[str, Stack], *, all_read: bool) -> Iterator[Problem]:
     """Yield torch versions that have not one default; a stack that cannot be read may be the missing one."""
-    by_torch: defaultdict[str, list[str]] = defaultdict(list)
+    by_torch: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for name, stack in stacks.items():
-        by_torch[stack.torch].append(name)
-    for torch, names in by_torch.items():
+        by_torch[stack.application, stack.torch].append(name)
+    for (_, torch), names in by_torch.items():
         first, *others = [name for name in names if stacks[name].default] or [""]
         for name in others:
             text = f"{first} is the default for torch {torch} already, exactly one stack must be"
@@ -182,18 +195,33 @@ def _defaults(stacks: Mapping[str, Stack], *, all_read: bool) -> Iterator[Proble
             yield Problem(file=f"recipes/stacks/{names[0]}.toml", key="default", text=text)
 
 
+def _precedence(stack: Stack) -> tuple[bool, Version]:
+    return not stack.default, Version(stack.release)
+
+
 def choose(
-    catalogue: Catalogue, *, torch: str, target: Target, cann: str = "", sglang: str = ""
+    catalogue: Catalogue,
+    *,
+    torch: str,
+    target: Target,
+    cann: str = "",
+    sglang: str = "",
+    application: str = APPLICATION,
 ) -> Cell | None:
-    """Return the cell of the stack that answers a request, or None when no stack does."""
-    for stack in sorted(catalogue.stacks, key=lambda stack: not stack.default):
-        fits = stack.torch == torch and (not cann or stack.cann.lower() == cann.lower())
-        fits = fits and (not sglang or stack.components["sglang"] == sglang)
+    """Return the cell of the stack that answers a request, or None when no stack does.
+
+    Where several do, it is the default of the torch version, then the one of the oldest SGLang: a newer stack in the
+    folder is no other answer to an old question. Without a torch version every one of the application is looked at.
+    """
+    for stack in sorted(catalogue.stacks, key=_precedence):
+        fits = stack.application == application and (not torch or stack.torch == torch)
+        fits = fits and (not cann or stack.cann.lower() == cann.lower())
+        fits = fits and (not sglang or stack.release == sglang)
         if (
             fits
             and target.machine in stack.platforms
             and target.npu in stack.npus
-            and (cann or stack.default)
+            and (cann or sglang or stack.default)
         ):
             return cell_of(stack, target, catalogue)
     return None
@@ -217,15 +245,25 @@ def named(catalogue: Catalogue, name: str, target: Target) -> Cell:
 
 def cell_of(stack: Stack, target: Target, catalogue: Catalogue) -> Cell:
     """Return the cell of a stack for one target; what upstream has no file for is left out and noted."""
-    absent = [name for name in stack.components if target.machine not in catalogue.recipes[name].platforms]
-    notes = [f"{name}: upstream has nothing for {target.machine}" for name in absent]
-    return Cell(
+    whole = Cell(
         stack=stack.name,
         target=target,
         cann=stack.cann,
-        components={name: version for name, version in stack.components.items() if name not in absent},
+        components=stack.components,
         constraints=tuple(stack.constraints),
         exclude_newer=stack.exclude_newer,
         serving=catalogue.serving[stack.serving].of(target),
-        notes=(*stack.notes, *notes),
+        notes=tuple(stack.notes),
+        application=stack.application,
+        optional=stack.optional,
     )
+    absent = [name for name in stack.components if _nowhere(catalogue.recipes[name], whole)]
+    return replace(
+        whole,
+        components={name: version for name, version in stack.components.items() if name not in absent},
+        notes=(*whole.notes, *(f"{name}: upstream has nothing for {target.machine}" for name in absent)),
+    )
+
+
+def _nowhere(recipe: Recipe, cell: Cell) -> bool:
+    return cell.target.machine not in recipe.platforms or any(cell.holds(when) for when in recipe.lacking)

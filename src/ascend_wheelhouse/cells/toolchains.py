@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
 from ascend_wheelhouse.cells.file_values import VersionText
-from ascend_wheelhouse.cells.target import FLOOR, Target
+from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
 FOLDER = "toolchains"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
@@ -47,6 +47,16 @@ class CompilerPackages(SuitePackages):
     native: Listed[str] = ()
 
 
+class SystemPackages(SuitePackages):
+    """Packages of the system that a build runs in.
+
+    Args:
+        pythons: The CPythons that the suite has, `major.minor`; every one where none is named.
+    """
+
+    pythons: Listed[VersionText] = ()
+
+
 class SysrootPackages(SuitePackages):
     """A C library with its headers, and the other libraries that every build may link.
 
@@ -71,12 +81,16 @@ class ToolchainRecipe(FileModel):
     name: str
     gcc: VersionText
     compiler: CompilerPackages
-    system: SuitePackages
+    system: SystemPackages
     sysroots: Listed[SysrootPackages]
 
     def fits(self, bound: str) -> bool:
         """Tell whether its gcc is within a recipe's bound, such as `>=13,<15`."""
         return SpecifierSet(bound).contains(Version(self.gcc), prereleases=True)
+
+    def has_python(self, python: tuple[int, int]) -> bool:
+        """Tell whether its system has a CPython."""
+        return not self.system.pythons or dotted(python) in self.system.pythons
 
     def sysroot(self, glibc: tuple[int, int]) -> SysrootPackages | None:
         """Return what a wheel for nodes of a glibc is built against.
@@ -117,10 +131,10 @@ class ToolchainFor:
 
     @property
     def command(self) -> str:
-        """The command that fetches it: a target of another glibc than the floor is named in it."""
-        floor = ".".join(map(str, self.target.glibc))
-        glibc = "" if self.target.glibc == FLOOR else f" --glibc {floor}"
-        return f"invoke toolchain --name {self.recipe.name} --platform {self.target.machine}{glibc}"
+        """The command that fetches it: another glibc than the floor and another Python than the default stand in it."""
+        glibc = "" if self.target.glibc == FLOOR else f" --glibc {dotted(self.target.glibc)}"
+        python = "" if self.target.python == PYTHONS[0] else f" --python {dotted(self.target.python)}"
+        return f"invoke toolchain --name {self.recipe.name} --platform {self.target.machine}{glibc}{python}"
 
     @property
     def compiler(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.vendored import tell
+from ascend_wheelhouse.handover.source_owner import Owner
 from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.handover.vendor_source import is_source, vendor_source
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
@@ -69,12 +70,23 @@ def _take_over(options: VendorOptions) -> None:
 def _keep_source(options: VendorOptions) -> None:
     store = Store()
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit, store.in_use(emit):
-        taken = vendor_source(options.file, store=store, wanted=named_commits(options.root))
+        taken = vendor_source(
+            options.file,
+            store=store,
+            wanted=named_commits(options.root),
+            recipes=load_catalogue(options.root / "recipes").recipes,
+            stated=Owner(component=options.component, version=options.stated.version),
+        )
     if options.json:
         console.print_json(taken.as_dict())
         return
     for one in taken.kept:
-        console.line(f"{one.commit}  {one.path}")
+        owner = one.owner
+        whose = f"  {owner.component} {owner.version}".rstrip() if owner.component else ""
+        console.line(f"{one.commit}  {one.path}{whose and '  ' + whose.strip()}")
+        if owner.component and not owner.version:
+            words = f"invoke vendor {options.file} --component {owner.component} --version RELEASE"
+            console.line(f"no tag says which release of {owner.component} this is: {words}")
     for one in taken.lacking:
         console.line(
             f"not here: submodule {one.path}, commit {one.commit}: import its clone or bundle as well"

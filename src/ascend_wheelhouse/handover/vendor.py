@@ -8,7 +8,7 @@ recipe is kept too: a lock asks for it by its hash.
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -18,7 +18,14 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
-from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, fits, recipes_for, wheel_distribution
+from ascend_wheelhouse.cells.artefact_name import (
+    NameFacts,
+    facts_of,
+    fits,
+    names_release,
+    recipes_for,
+    wheel_distribution,
+)
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
 from ascend_wheelhouse.store.store import Store, file_sha256
@@ -29,7 +36,6 @@ from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
 _HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}
-_CANNOT_DIFFER = {"machine", "npu", "cann", "python_tag"}
 
 
 class VendorFileMissingError(UsageError):
@@ -46,6 +52,10 @@ class ClosedWheelNameError(UsageError):
 
 class UntoldFactError(UsageError):
     """The file's release or chip is not told, or told twice and differently."""
+
+
+class OtherCellError(UsageError):
+    """The file is for another cell than what was said of it, or than the archive that holds it."""
 
 
 class DamagedArtefactError(IntegrityError):
@@ -99,7 +109,8 @@ def vendor_file(
         records = _from_archive(path, told, store, recipes, emit)
     else:
         found = _Found(filename=path.name, recipe=recipe, facts=told, origin=path.name)
-        records = [_from_file(path, found, store, release_known=bool(stated.version))]
+        named = recipe is not None and names_release(path.name, recipe)
+        records = [_from_file(path, found, store, release_known=named or bool(stated.version))]
     for record in records:
         put_record(store, record)
     return tuple(records)
@@ -118,14 +129,12 @@ def _joined(filename: str, stated: NameFacts, told: NameFacts) -> NameFacts:
         raise UntoldFactError(
             f"Unknown NPU chip {stated.npu!r}.", next_step=f"--npu {' or --npu '.join(NPUS)}"
         )
-    for name in [item.name for item in fields(stated) if item.name in _CANNOT_DIFFER]:
-        said, read = getattr(stated, name), getattr(told, name)
-        if said and read and said.lower() != read.lower():
-            raise UntoldFactError(
-                f"{filename} says {name} {read}, and the command says {said}.",
-                why="A file under the wrong chip, architecture or CANN installs and then fails on the node.",
-                next_step=f"leave --{name.replace('_', '-')} away, or import the right file",
-            )
+    if differing := told.differing(stated):
+        raise OtherCellError(
+            f"{filename} is for {told.words}; the command is about {stated.words}.",
+            why=f"They differ in {', '.join(differing)}: such a file installs and then fails on the node.",
+            next_step=f"import the file for {stated.words}, or say nothing of what the name of this one tells",
+        )
     return stated.over(told)
 
 
@@ -193,7 +202,13 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
         raise UntoldFactError(
             f"{found.filename} is built for one NPU chip, and its name does not say which.",
             why="Builds for Atlas A3 and Atlas A2 carry the same file name.",
-            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b)",
+            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b, --npu 950)",
+        )
+    if _KINDS.get(Path(found.filename).suffix) == "source" and not found.facts.version:
+        raise UntoldFactError(
+            f"{found.filename} does not say which release of {recipe.name} it is.",
+            why="A build starts from the source of one release, and stacks name releases.",
+            next_step=f"invoke vendor {found.origin} --component {recipe.name} --version RELEASE",
         )
     in_archives = any(isinstance(origin, ArchiveOrigin) for origin in recipe.origins)
     if in_archives and not release_known:
@@ -265,7 +280,14 @@ def _member(path: Path, member: str, told: NameFacts, recipes: Recipes) -> _Foun
     owner = next((recipe for recipe in recipes.values() if fits(name, recipe)), None)
     if owner is None or name.endswith(".zip"):
         return None
-    facts = told.over(facts_of(name, owner))
+    own = facts_of(name, owner)
+    if differing := own.differing(told):
+        raise OtherCellError(
+            f"{name} in {path.name} is for {replace(own, version='').words}; the archive is for {told.words}.",
+            why=f"They differ in {', '.join(differing)}: the archive was renamed or packed wrongly. Nothing was kept.",
+            next_step="download the archive again under its publisher's name",
+        )
+    facts = told.over(own)
     return _Found(filename=name, recipe=owner, facts=facts, origin=f"{path.name}!{member}")
 
 

@@ -7,9 +7,9 @@ again when it is laid out. So a commit is kept as if a server had given it, and 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ascend_wheelhouse.base.artifact import Artifact
@@ -17,6 +17,8 @@ from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.cells.artefact_name import NameFacts
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.handover.source_owner import Owner, owner_of
 from ascend_wheelhouse.origins.git import RefMissingError, fetch_commit, submodules_of
 from ascend_wheelhouse.store.git_source import GitFailedError, bundle_of, git, keep_bundle, new_repository
 from ascend_wheelhouse.store.store import Store
@@ -40,10 +42,12 @@ class KeptSource:
     Args:
         path: Where its repository lies below the imported one; `.` is that itself.
         commit: Its id.
+        owner: The component that it is the source of, and its release, as far as they are known.
     """
 
     path: str
     commit: str
+    owner: Owner = field(default_factory=Owner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,7 @@ class VendoredSource:
     def as_dict(self) -> dict[str, object]:
         """Return what `--json` prints."""
         return {
-            "commits": [{"path": one.path, "commit": one.commit} for one in self.kept],
+            "commits": [{"path": one.path, "commit": one.commit, **vars(one.owner)} for one in self.kept],
             "lacking": [{"path": one.path, "commit": one.commit} for one in self.lacking],
         }
 
@@ -87,20 +91,31 @@ def _git_of(name: str) -> str | None:
     return folder if last == ".git" and "/" not in folder.removeprefix("./") else None
 
 
-def vendor_source(path: Path, *, store: Store, wanted: Collection[str] = ()) -> VendoredSource:
+def vendor_source(
+    path: Path,
+    *,
+    store: Store,
+    wanted: Collection[str] = (),
+    recipes: Recipes | None = None,
+    stated: Owner | None = None,
+) -> VendoredSource:
     """Keep the commits of a source in git.
 
     Args:
         path: A clone (its submodules in their places), a git bundle, or a tar archive of a clone.
         store: Where the commits go.
         wanted: Commits that are kept beside the checked-out one, as far as it has them.
+        recipes: Every recipe: a commit that is the source of one is found from then on as one of its origins.
+        stated: Whose it is and which release, where a person says so.
 
     Raises:
         NoCommitError: It holds no commit.
         SourceDamagedError: It cannot be read.
     """
     with _server(path) as (url, folder):
-        heads, keeper = _heads(url, path), _Keeper(store=store)
+        named = _named(url, path)
+        heads = _heads(named, path)
+        keeper = _Keeper(store=store, named=named, recipes=recipes or {}, stated=stated or Owner())
         kept: list[KeptSource] = []
         for commit in dict.fromkeys([*heads, *wanted]):
             try:
@@ -151,11 +166,16 @@ def _readable(path: Path, *words: str) -> str:
         ) from error
 
 
-def _heads(url: str, path: Path) -> list[str]:
-    """Return the commit that is checked out, else the tips of all branches and tags."""
+def _named(url: str, path: Path) -> dict[str, str]:
+    """Return the commit of each ref; an annotated tag's is the one that it stands for."""
     rows = [line.partition("\t") for line in _readable(path, "ls-remote", url).splitlines()]
     named = {name: commit for commit, _, name in rows}
-    tips = [named.get(f"{name}^{{}}", commit) for name, commit in named.items()]
+    return {name: named.get(f"{name}^{{}}", commit) for name, commit in named.items() if name[-3:] != "^{}"}
+
+
+def _heads(named: Mapping[str, str], path: Path) -> list[str]:
+    """Return the commit that is checked out, else the tips of all branches and tags."""
+    tips = named.values()
     heads = [named["HEAD"]] if "HEAD" in named else list(dict.fromkeys(tips))
     if not heads:
         raise NoCommitError(
@@ -171,6 +191,9 @@ class _Keeper:
     """Keeps commits; what has no repository beside it is put into `lacking`."""
 
     store: Store
+    named: Mapping[str, str]
+    recipes: Recipes
+    stated: Owner
     lacking: list[KeptSource] = field(default_factory=list)
 
     def keep(self, url: str, folder: Path | None, commit: str, path: str = ".") -> Iterator[KeptSource]:
@@ -179,11 +202,16 @@ class _Keeper:
             place = new_repository(work / "repository")
             fetch_commit(url, commit, "", place)
             keep_bundle(self.store, place, commit)
-            _record(self.store, commit, path.removeprefix("."))
-            yield KeptSource(path=path, commit=commit)
+            owner = self._owner(place, commit) if path == "." else Owner()
+            _record(self.store, commit, path.removeprefix("."), owner)
+            yield KeptSource(path=path, commit=commit, owner=owner)
             children = submodules_of(place, commit)
         for child, pinned in children:
             yield from self._below(folder, child, pinned, child if path == "." else f"{path}/{child}")
+
+    def _owner(self, place: Path, commit: str) -> Owner:
+        refs = [name for name, at in self.named.items() if at == commit]
+        return owner_of(place, commit, refs, self.recipes, self.stated)
 
     def _below(self, folder: Path | None, child: str, commit: str, path: str) -> Iterator[KeptSource]:
         inside = folder / child if folder else None
@@ -196,14 +224,17 @@ class _Keeper:
             self.lacking.append(KeptSource(path=path, commit=commit))
 
 
-def _record(store: Store, commit: str, path: str) -> None:
-    """Note the bundle among the imported files, so that it is listed, and no pruning drops it."""
+def _record(store: Store, commit: str, path: str, owner: Owner) -> None:
+    """Note the bundle among the imported files, so that it is listed, found, and dropped by no pruning.
+
+    It is found as the source of a release where its release is known; a later import for that takes its place there.
+    """
     bundle = bundle_of(store, commit)
     if bundle is None:  # cannot be: it was kept just now
         return
     artifact = Artifact(filename=f"{commit}.bundle", size=bundle.stat().st_size, sha256=bundle.name)
     origin = f"git commit {commit[:12]}" + (f" of {path}" if path else "")
-    put_record(
-        store,
-        VendoredRecord(component="", artifact=artifact, kind="source", facts=NameFacts(), origin=origin),
-    )
+    record = VendoredRecord(component="", artifact=artifact, kind="source", facts=NameFacts(), origin=origin)
+    put_record(store, record)
+    if owner.component and owner.version:
+        put_record(store, replace(record, component=owner.component, facts=NameFacts(version=owner.version)))

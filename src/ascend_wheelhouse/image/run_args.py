@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.target import Npu
 
 DEVICES: Final[dict[Npu, int]] = {"a3": 16, "910b": 8}
@@ -30,8 +31,22 @@ _CACHE = "/root/.cache"
 _FROM = "sglang-npu"
 
 
+class UnstatedDevicesError(UsageError):
+    """Upstream does not state how many devices a node with that chip has."""
+
+
 def devices(npu: Npu) -> list[str]:
-    """Return the device files that a container needs."""
+    """Return the device files that a container needs.
+
+    Raises:
+        UnstatedDevicesError: Nobody states how many there are.
+    """
+    if npu not in DEVICES:
+        raise UnstatedDevicesError(
+            f"How many devices a node with chip {npu} has is not stated.",
+            why="SGLang's guide tells it of Atlas A3 (16) and Atlas A2 (8) alone.",
+            next_step="ls /dev/davinci[0-9]* on the node shows them; --npu 910b prints all the other words",
+        )
     return [*(f"/dev/davinci{number}" for number in range(DEVICES[npu])), *_MANAGERS]
 
 

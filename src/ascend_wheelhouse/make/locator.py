@@ -6,7 +6,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pin.locate import Locator
-from ascend_wheelhouse.pin.supply import imported, released
+from ascend_wheelhouse.pin.supply import handed_over, imported, imported_otherwise, released
 
 
 def locator_of(
@@ -32,6 +32,8 @@ def locator_of(
         table=folder.table,
         http=fetcher.http,
         vendored=imported(fetcher.store),
+        handed_over=handed_over(fetcher.store),
+        elsewhere=imported_otherwise(fetcher.store),
         release=released(fetcher.store, fetcher.http, fetcher.emit),
         build=build,
         offline=offline,

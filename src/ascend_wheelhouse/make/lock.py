@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -16,11 +17,19 @@ from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.source_wheels import is_pure
 from ascend_wheelhouse.pin.locate import ToBuild
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
 class StaleLockError(UsageError):
     """A committed lock was made for another cell than the stack file now describes."""
+
+
+class OtherNeedsError(UsageError):
+    """A source that came after its lock was made asks for other packages than the lock holds."""
 
 
 def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
@@ -29,6 +38,7 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     Raises:
         UnknownComponentError: What is to be built from source is no component of the cell.
         StaleLockError: The committed lock is for another cell.
+        OtherNeedsError: A source that was handed over since asks for something else.
     """
     cell, emit = building.cell, building.fetcher.emit
     require_components(cell, options.build)
@@ -42,13 +52,38 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
         text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
         emit(Note(text=text, level="warning"))
     more = options.build - {source.component for source in committed.sources}
+    more |= _come_by_now(committed, folder, building)
     return _with_sources(committed, more, folder, building) if more else committed
+
+
+def _come_by_now(lock: Lock, folder: ProjectFolder, building: Building) -> frozenset[str]:
+    """Return the pending components whose wheels any host builds, and whose source can be had by now."""
+    pure = [one.component for one in lock.pending if is_pure(folder.recipes[one.component])]
+    if not pure:
+        return frozenset()
+    fetcher = building.fetcher
+    locator = locator_of(building.cell, folder, fetcher, offline=fetcher.offline)
+    return frozenset(name for name in pure if isinstance(locator.locate(name), ToBuild))
+
+
+def _require_needs(lock: Lock, source: LockedSource, folder: ProjectFolder, builds: SourceBuilds) -> None:
+    """Hold a source that came after the lock to what the lock was made with."""
+    asked = builds.needs(source, folder.recipes[source.component])
+    if lacking := sorted(asked - set(lock.inputs.requirements)):
+        raise OtherNeedsError(
+            f"The source of {source.component} {source.version} asks for {', '.join(lacking)}.",
+            why="The lock was made without its source, from the list that the recipe has for this release.",
+            next_step=f"invoke lock --upgrade {builds.cell.words}",
+        )
 
 
 def _with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, building: Building) -> Lock:
     """Return a committed lock in which further components are built from source, and write it.
 
     A component whose source cannot be reached is pending in the lock that is returned, not in the one written.
+
+    Raises:
+        OtherNeedsError: A source asks for something else than the lock holds.
     """
     cell, fetcher = building.cell, building.fetcher
     builds = building.source_builds()
@@ -63,6 +98,8 @@ def _with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, buil
         for one in answers
     ]
     sources = [one for one in found if isinstance(one, LockedSource)]
+    for source in sources:
+        _require_needs(lock, source, folder, builds)
     built = {source.component for source in sources}
     new = replace(
         lock,

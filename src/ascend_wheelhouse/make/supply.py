@@ -26,11 +26,13 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
     found = [answer for answer in answers if isinstance(answer, Located)]
     wheels = [one.file for one in found if one.recipe.kind == "wheel"]
     payloads = [locked_payload(one, locator.cell) for one in found if one.recipe.kind != "wheel"]
+    given = {one.recipe.name for one in found}
+    still = {one.component: one for one in answers if isinstance(one, Pending)}
     return replace(
         lock,
         wheels=tuple(sorted((*lock.wheels, *wheels), key=lambda wheel: wheel.name)),
         payloads=(*lock.payloads, *payloads),
-        pending=tuple(answer for answer in answers if isinstance(answer, Pending)),
+        pending=tuple(still.get(one.component, one) for one in lock.pending if one.component not in given),
     )
 
 

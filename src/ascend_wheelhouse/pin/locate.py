@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from packaging.version import Version
 
+from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome, silent
 from ascend_wheelhouse.cells.cell import Cell
@@ -30,17 +31,24 @@ from ascend_wheelhouse.cells.recipe import (
     Recipes,
     SdistOrigin,
     UrlOrigin,
+    archive_of,
     supply_of,
 )
 from ascend_wheelhouse.fetch.url import filled
 from ascend_wheelhouse.locks.lock import Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.faults import OriginError
+from ascend_wheelhouse.origins.git import find_ref
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
+from ascend_wheelhouse.store.vendored import VendoredRecord
 
 Vendored = Callable[[str, Cell], LockedFile | None]
 """The imported file for a component of a cell, if any."""
+HandedOver = Callable[[str, str], VendoredRecord | None]
+"""The imported source of a component's release, if any."""
+Elsewhere = Callable[[str, Cell], str]
+"""Tells of files that were imported for a component of another cell; empty where there are none."""
 Release = Callable[[UrlOrigin | ArchiveOrigin, Mapping[str, str]], LockedFile]
 """Brings the file of a URL or of a release archive into the store."""
 
@@ -72,11 +80,19 @@ class Located:
 
 @dataclass(frozen=True, kw_only=True)
 class ToBuild:
-    """A component whose wheel is made from source by its recipe's `[build]` table."""
+    """A component whose wheel is made from source by its recipe's `[build]` table.
+
+    Args:
+        recipe: The component.
+        version: The release.
+        origin: Where its source is; of a commit that a person imported, the origin with that commit as its ref.
+        archive: The source archive that a person imported in place of the origin's.
+    """
 
     recipe: Recipe
     version: str
     origin: SdistOrigin | GitOrigin
+    archive: Artifact | None = None
 
 
 Answer = Located | ToBuild | Pending
@@ -92,6 +108,8 @@ class Locator:
         table: The compatibility table, for `{ascend}`, `{branch}` and `{release}` in templates.
         http: The HTTP client for the configured indexes.
         vendored: Looks up imported files.
+        handed_over: Looks up imported sources.
+        elsewhere: Tells of imported files that are for other cells.
         release: Fetches release files.
         build: Components whose wheels are to be built from source although another origin has them.
         offline: Look at imported files alone.
@@ -104,6 +122,8 @@ class Locator:
     http: Http
     vendored: Vendored
     release: Release
+    handed_over: HandedOver = lambda _component, _version: None
+    elsewhere: Elsewhere = lambda _component, _cell: ""
     build: frozenset[str] = frozenset()
     offline: bool = False
     emit: Emit = silent
@@ -137,6 +157,8 @@ class Locator:
         recipe = self.recipes[component]
         if (file := self.vendored(component, self.cell)) is not None:
             return Located(recipe=recipe, file=file)
+        if (build := self._from_person(recipe)) is not None:
+            return build
         reasons = ["--offline: no origin was asked"] if self.offline else []
         unreachable = False
         for origin in () if self.offline else recipe.origins:
@@ -159,6 +181,8 @@ class Locator:
         fields = {**self.cell.fields, "version": self.cell.components[recipe.name]}
         if row := self.table.row(self.cell.components.get("torch-npu", "")):
             fields |= {"ascend": row.ascend, "branch": row.branch, "release": row.release}
+        if (archive := archive_of(recipe, self.cell, self.recipes)) is not None:
+            fields["archive"] = archive
         if (name := file_name(recipe.names, self.cell, fields["version"])) is not None:
             fields["filename"] = name
         return fields
@@ -172,11 +196,44 @@ class Locator:
             case UrlOrigin() | ArchiveOrigin() if not chosen:
                 return Located(recipe=recipe, file=self._released(recipe, origin))
             case SdistOrigin() | GitOrigin() if chosen or pure:
+                if pure:
+                    self._require_source(recipe, origin)
                 return ToBuild(recipe=recipe, version=self.cell.components[recipe.name], origin=origin)
             case GitOrigin() if recipe.build is not None:
                 command = f"invoke build {recipe.name} {self.cell.words}"
                 raise SourceUnreachableError(f"builds from source on request: `{command}`")
         return None
+
+    def _from_person(self, recipe: Recipe) -> ToBuild | None:
+        """Return what builds from an imported source, if the recipe builds and there is one."""
+        version, build = self.cell.components[recipe.name], recipe.build
+        if build is None or not (build.pure or recipe.name in self.build):
+            return None
+        if (record := self.handed_over(recipe.name, version)) is None:
+            return None
+        commit = record.filename.removesuffix(".bundle")
+        if commit == record.filename:
+            origin = SdistOrigin(kind="sdist")
+            return ToBuild(recipe=recipe, version=version, origin=origin, archive=record.artifact)
+        for known in recipe.origins:
+            if isinstance(known, GitOrigin):
+                return ToBuild(
+                    recipe=recipe, version=version, origin=known.model_copy(update={"ref": commit})
+                )
+        return None
+
+    def _require_source(self, recipe: Recipe, origin: SdistOrigin | GitOrigin) -> None:
+        """Ask for a source before it is counted on: where there is none, the next origin has its turn.
+
+        Raises:
+            ResolveError, SourceUnreachableError: There is none.
+        """
+        fields = self.fields(recipe)
+        if isinstance(origin, GitOrigin):
+            find_ref(origin.url.format_map(fields), origin.ref.format_map(fields), self.http.mirrors)
+        else:
+            finder = Finder(self.http)
+            finder.find_file(recipe.distribution, fields["version"], self.cell.target, sdist=True)
 
     def _from_index(self, recipe: Recipe, origin: IndexOrigin | ExtraIndexOrigin) -> Located:
         version = self.cell.components[recipe.name]
@@ -208,11 +265,16 @@ class Locator:
         try:
             file = self.release(origin, fields)
         except KeyError as error:
+            if error.args == ("archive",):
+                raise SourceUnreachableError(
+                    f"no archive of {fields['version']} for this cell is known"
+                ) from error
             raise SourceUnreachableError(f"its URL names {error}, which the table does not know") from error
         return replace(file, component=recipe.name, origin=origin.kind, note=origin.note)
 
     def _nowhere(self, recipe: Recipe, reasons: Sequence[str]) -> Pending:
-        reason = "; ".join(dict.fromkeys(reasons)) or "no origin holds for this cell"
+        told = [self.elsewhere(recipe.name, self.cell), *reasons]
+        reason = "; ".join(dict.fromkeys(filter(None, told))) or "no origin holds for this cell"
         fields = self.fields(recipe)
         supply = supply_of(recipe, self.cell, "`invoke vendor FILE` with its wheel", fields)
         return Pending(

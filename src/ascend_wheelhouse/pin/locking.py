@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome, Stage
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Outcome, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.cells.project import runtime_requirements
+from ascend_wheelhouse.cells.project import NoProjectFileError
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Inputs, Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -21,10 +23,19 @@ from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
 from ascend_wheelhouse.pin.inputs import request_for
-from ascend_wheelhouse.pin.locate import Located, Locator, ToBuild
+from ascend_wheelhouse.pin.locate import Answer, Located, Locator, ToBuild
+from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
+
+
+class NeededComponentError(ResolveError):
+    """A component that another cannot do without is in none of its origins."""
+
+
+class UnknownNeedsError(SourceUnreachableError):
+    """Nothing says what a component needs, because its source cannot be had from here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +77,7 @@ class Locking:
         located = [answer for answer in answers if isinstance(answer, Located)]
         pure = [one for one in builds if _is_pure(one.recipe)]
         with self._imported(located) as folders:
-            needs = self._needs(builds, trees)
+            needs = self._needs(answers, trees)
             request = request_for(self.cell, self.recipes, answers, needs=needs, imported=folders)
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
@@ -105,16 +116,45 @@ class Locking:
             self.emit(JobFinished(job=name, outcome=outcome))
         return found
 
-    def _needs(self, builds: Sequence[ToBuild], trees: Mapping[str, PinnedTree]) -> set[str]:
-        """Return what the built components' project files ask for at run time."""
-        return {
-            need
-            for one in builds
-            if one.recipe.build and (table := one.recipe.build.project_file)
-            for need in runtime_requirements(
-                table, one.recipe.distribution, one.version, trees[one.recipe.name].held
-            )
+    def _needs(self, answers: Sequence[Answer], trees: Mapping[str, PinnedTree]) -> set[str]:
+        """Return what the project files of components that are built, or cannot be had yet, ask for at run time.
+
+        Raises:
+            UnknownNeedsError: A source cannot be had, and its recipe has no list for the release.
+        """
+        needs: set[str] = set()
+        for one in answers:
+            if isinstance(one, Located):
+                continue
+            recipe = self.recipes[one.component] if isinstance(one, Pending) else one.recipe
+            tree = trees.get(recipe.name)
+            try:
+                found = needs_of(recipe, self.cell, tree.held if tree else {})
+            except NoProjectFileError as error:
+                if isinstance(one, Pending):
+                    raise _no_source(one, self.cell.components[one.component]) from error
+                raise
+            self._require_there(recipe, found.requirements, answers)
+            for absent in found.left_out:
+                self.emit(Note(text=f"{absent.name} is left out: {absent.why}", level="warning"))
+            needs |= found.requirements
+        return needs
+
+    def _require_there(self, recipe: Recipe, needs: Iterable[str], answers: Sequence[Answer]) -> None:
+        """Hold what a component asks for to being there, where it is a component itself: no index may supply that."""
+        pending = {
+            canonicalize_name(self.recipes[one.component].distribution): one
+            for one in answers
+            if isinstance(one, Pending)
         }
+        for line in sorted(needs):
+            if (one := pending.get(canonicalize_name(Requirement(line).name))) is not None:
+                whole = f"{recipe.name} {self.cell.components[recipe.name]}"
+                raise NeededComponentError(
+                    f"{whole} asks for {line}, which is pending: {one.reason}.",
+                    why=f"{one.component} is a component, which its own recipe alone supplies.",
+                    next_step=one.supply,
+                )
 
     def _pure(self, answer: ToBuild, trees: Mapping[str, PinnedTree]) -> LockedSource:
         """Lock a source that needs nothing of the runtime, beside the resolver."""
@@ -148,6 +188,14 @@ class Locking:
         found = [locked_file(file) for file in finder.find_all(rest, self.cell.target)]
         every = [replace(file, via=via.get(file.name, ())) for file in (*found, *known.values())]
         return tuple(sorted(every, key=lambda file: file.name))
+
+
+def _no_source(absent: Pending, version: str) -> UnknownNeedsError:
+    return UnknownNeedsError(
+        f"The source of {absent.component} {version} is in none of its origins: {absent.reason}.",
+        why="What it needs on an NPU stands in its source, and its recipe has no list for this release.",
+        next_step=absent.supply,
+    )
 
 
 def _is_pure(recipe: Recipe) -> bool:

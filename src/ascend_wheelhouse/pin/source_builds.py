@@ -17,12 +17,14 @@ from ascend_wheelhouse.build.command import spec_of
 from ascend_wheelhouse.build.job import Archive, Sources
 from ascend_wheelhouse.build.locked import sources_of
 from ascend_wheelhouse.build.patches import patches_for
+from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.project import ProjectFile
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.pin.locate import ToBuild
+from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_locker import SourceLocker
 from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.store.git_source import GitSource
@@ -61,13 +63,20 @@ class SourceBuilds:
             table: Which project files are looked for in it.
         """
         recipe = answer.recipe
-        tree = self.locker.tree(
+        tree = self._imported(answer) or self.locker.tree(
             recipe.distribution or recipe.name, answer.version, answer.origin, self.cell.target, fields=fields
         )
         spec = spec_of(recipe, self.cell)
         return PinnedTree(
             tree=tree, held=project_files(tree, self.locker.store, spec.subdirectory, table.files)
         )
+
+    def needs(self, locked: LockedSource, recipe: Recipe) -> frozenset[str]:
+        """Return what the project file of a locked source asks for at run time."""
+        spec, tree = spec_of(recipe, self.cell), Sources.from_dict(locked.build).tree
+        files = spec.project_file.files if spec.project_file else ()
+        held = project_files(tree, self.locker.store, spec.subdirectory, files)
+        return needs_of(recipe, self.cell, held).requirements
 
     def lock(
         self,
@@ -81,7 +90,7 @@ class SourceBuilds:
         try:
             return self.pin(answer, fields, runtime, built=built)
         except (ResolveError, SourceUnreachableError) as error:
-            supply = supply_of(answer.recipe, self.cell, error.next_step)
+            supply = supply_of(answer.recipe, self.cell, error.next_step, fields)
             return Pending(component=answer.recipe.name, reason=error.what, supply=supply)
 
     def pin(
@@ -120,9 +129,16 @@ class SourceBuilds:
             fields=fields,
             distribution=recipe.distribution,
             constraints=shared,
-            tree=tree,
+            tree=tree or self._imported(answer),
         )
         return self._locked(answer, sources)
+
+    def _imported(self, answer: ToBuild) -> Archive | None:
+        """Return the archive that a person handed over, which the store has."""
+        if (file := answer.archive) is None:
+            return None
+        epoch = archive_epoch(self.locker.store.path(file.sha256))
+        return Archive(filename=file.filename, sha256=file.sha256, epoch=epoch)
 
     def _locked(self, answer: ToBuild, sources: Sources) -> LockedSource:
         tree, store = sources.tree, self.locker.store
@@ -130,7 +146,7 @@ class SourceBuilds:
         return LockedSource(
             component=answer.recipe.name,
             version=answer.version,
-            origin=answer.origin.kind,
+            origin="vendored" if answer.archive else answer.origin.kind,
             archive=archive,
             commit="" if archive else sources.commit,
             environment=tuple(map(LockedFile.of, sources.environment)),

@@ -155,14 +155,14 @@ class SourceLocker:
             fetch_all(wanted, self.store, self.emit, http=self.http)
 
     def build_requirements(self, tree: GitSource | Archive, spec: BuildSpec) -> tuple[str, ...]:
-        """Return what the project's own build system asks for; nothing for a script.
+        """Return what the project's own build system asks for; nothing for a script, or where the recipe says so.
 
         Where another project file takes the place of the published one, its build system is the one that runs.
         """
-        if spec.backend == "script":
+        if spec.backend == "script" or not spec.own_requirements:
             return ()
         own = spec.project_file
-        names = (*(own.files if own and not own.editions else ()), "pyproject.toml")
+        names = (*(own.files if own else ()), "pyproject.toml")
         held = project_files(tree, self.store, spec.subdirectory, names)
         text = next((held[name] for name in names if name in held), b"")
         label = tree.ref if isinstance(tree, GitSource) else tree.filename

@@ -13,32 +13,58 @@ from ascend_wheelhouse.fetch.url import Releases, filled
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pin.locate import Located, Locator, Release, Vendored
+from ascend_wheelhouse.pin.locate import Elsewhere, HandedOver, Located, Locator, Release, Vendored
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import vendored_record
+from ascend_wheelhouse.store.vendored import list_vendored, vendored_record, vendored_source
+
+_TOLD = 2
 
 
 class ReleaseChangedError(IntegrityError):
     """A release file has other bytes than the lock says."""
 
 
+def _wanted(component: str, cell: Cell) -> NameFacts:
+    return NameFacts(
+        version=cell.components[component],
+        machine=cell.target.machine,
+        npu=cell.target.npu,
+        cann=cell.cann,
+        torch=cell.torch,
+        python_tag=cell.fields["python_tag"],
+    )
+
+
+def imported_otherwise(store: Store) -> Elsewhere:
+    """Return what tells of files that `invoke vendor` took in for another cell than the one that lacks them."""
+
+    def look_up(component: str, cell: Cell) -> str:
+        wanted = _wanted(component, cell)
+        known = [record for record in list_vendored(store) if record.component == component]
+        same = [record for record in known if record.facts.version == wanted.version] or known
+        if not same:
+            return ""
+        theirs = "; ".join(f"{record.filename} is for {record.facts.words}" for record in same[:_TOLD])
+        return f"imported, but for another cell: {theirs}; this cell is {wanted.words}"
+
+    return look_up
+
+
 def imported(store: Store) -> Vendored:
     """Return the look-up of what `invoke vendor` took in."""
 
     def look_up(component: str, cell: Cell) -> LockedFile | None:
-        wanted = NameFacts(
-            version=cell.components[component],
-            machine=cell.target.machine,
-            npu=cell.target.npu,
-            cann=cell.cann,
-            torch=cell.torch,
-        )
-        record = vendored_record(store, component, wanted)
+        record = vendored_record(store, component, _wanted(component, cell))
         if record is None or record.kind == "source":
             return None
         return LockedFile.of(record.artifact, component=component, origin="vendored")
 
     return look_up
+
+
+def handed_over(store: Store) -> HandedOver:
+    """Return the look-up of sources that `invoke vendor` took in."""
+    return lambda component, version: vendored_source(store, component, version)
 
 
 def released(store: Store, http: Http, emit: Emit) -> Release:

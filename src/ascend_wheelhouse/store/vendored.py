@@ -91,6 +91,8 @@ def list_vendored(store: Store) -> list[VendoredRecord]:
 def vendored_record(store: Store, component: str, wanted: NameFacts) -> VendoredRecord | None:
     """Return the file imported for a component and cell, or None; the one told to fit most closely first.
 
+    Sources are no such files: see `vendored_source`.
+
     Args:
         store: Where to look.
         component: The recipe's name.
@@ -98,8 +100,17 @@ def vendored_record(store: Store, component: str, wanted: NameFacts) -> Vendored
     """
     paths = sorted((store.root / "vendored" / component).glob("*.json"))
     fitting = [record for record in map(_read, paths) if _agrees(record.facts, wanted)]
-    present = [record for record in fitting if store.has(record.sha256)]
+    present = [record for record in fitting if record.kind != "source" and store.has(record.sha256)]
     return max(present, key=lambda record: sum(map(bool, asdict(record.facts).values())), default=None)
+
+
+def vendored_source(store: Store, component: str, version: str) -> VendoredRecord | None:
+    """Return the source imported for a release of a component: a source archive, or the bundle of a commit."""
+    for path in sorted((store.root / "vendored" / component).glob("*.json")):
+        record = _read(path)
+        if record.kind == "source" and record.facts.version == version and store.has(record.sha256):
+            return record
+    return None
 
 
 def find_vendored(store: Store, component: str, *, version: str, machine: str, npu: str) -> Path | None:

@@ -79,11 +79,22 @@ class Node:
 
 
 def node_for(wheelhouse: FoundWheelhouse, sources: Path) -> Node:
-    """Return the node that fits a wheelhouse's cell."""
+    """Return the node that fits a wheelhouse's cell.
+
+    Raises:
+        SoftwareNpuSourcesError: The software NPU is none of the cell's chip.
+    """
     cell = wheelhouse.manifest["cell"]
+    chip = str(cell.get("npu", "a3"))
+    if chip not in PCI_IDS:
+        raise SoftwareNpuSourcesError(
+            f"The software NPU is no {chip}.",
+            why=f"It stands for {' and '.join(PCI_IDS)}, whose PCI ids and numbers of devices upstream states.",
+            next_step="`nox -s verify` does all that takes no device",
+        )
     return Node(
         sources=sources,
-        chip=str(cell.get("npu", "a3")),
+        chip=chip,
         cann=str(cell.get("cann", "9.1.0")),
         machine=wheelhouse.machine,
     )

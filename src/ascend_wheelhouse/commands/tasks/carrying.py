@@ -210,7 +210,7 @@ def _appending(
     name="run-args",
     help=JSON
     | {
-        "npu": "a3 (16 devices) or 910b (8 devices)",
+        "npu": "a3 (16 devices) or 910b (8 devices); for 950 upstream states no number",
         "image": "the image's name",
         "model": "folder with the model's weights on the node",
         "command": "what runs in the container; the image's own command when not given",

@@ -17,16 +17,20 @@ from ascend_wheelhouse.commands.tasks.flags import FlagTask
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
 
+TORCH = "2.8.0"
 PLATFORM = "aarch64"
 NPU = "a3"
 _HELP = {
     "torch": "torch version, such as 2.8.0",
     "platform": "aarch64 or x86_64",
-    "npu": "a3 (default) or 910b",
+    "npu": "a3 (default), 910b or 950",
     "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
+    "python": "Python of the nodes, 3.11 (default) or 3.12",
     "cann": "CANN version; the stack's default when not given",
     "sglang": "SGLang version; the stack's when not given",
     "stack": "a stack by its name instead of torch, CANN and SGLang",
+    "app": "what the wheelhouse serves with: sglang (default) or vllm-ascend",
+    "extra": "more of it, separated by commas: diffusion, torchaudio, memfabric-zbal",
 }
 
 
@@ -34,13 +38,21 @@ _HELP = {
 class CellOptions:
     """What the command line says of a cell, an option a field; an empty one leaves the choice to the stacks."""
 
-    torch: str = "2.8.0"
+    torch: str = ""
     platform: str = PLATFORM
     npu: str = NPU
     glibc: str = ""
+    python: str = ""
     cann: str = ""
     sglang: str = ""
     stack: str = ""
+    app: str = ""
+    extra: str = ""
+
+    @property
+    def chosen_torch(self) -> str:
+        """The torch version: the guide's where neither a version nor another application is named."""
+        return self.torch or ("" if self.app else TORCH)
 
     def request(self) -> Request:
         """Return the request for the cell.
@@ -51,12 +63,20 @@ class CellOptions:
         from ascend_wheelhouse.cells.request import Request
         from ascend_wheelhouse.cells.target import Target
 
-        target = Target.named(self.platform, self.npu, self.glibc)
-        return Request(torch=self.torch, target=target, cann=self.cann, sglang=self.sglang, stack=self.stack)
+        target = Target.named(self.platform, self.npu, self.glibc, self.python)
+        return Request(
+            torch=self.chosen_torch,
+            target=target,
+            cann=self.cann,
+            sglang=self.sglang,
+            stack=self.stack,
+            app=self.app,
+            extra=self.extra,
+        )
 
     def guard(self, *, json: bool) -> AbstractContextManager[None]:
         """Return what turns errors into exit codes, every command that they propose about this cell."""
-        return console.main_guard(json=json, words=vars(self))
+        return console.main_guard(json=json, words={**vars(self), "torch": self.chosen_torch})
 
 
 class CellTask(FlagTask):

@@ -20,6 +20,15 @@ def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
         command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
 
 
+@task(help=JSON | {"markdown": "print the table as the README has it"})
+def stacks(c: Context, json: bool = False, markdown: bool = False) -> None:
+    """Show which SGLang goes with which torch and CANN, and from where that is known."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import stacks as command
+
+        command.main(command.StacksOptions(root=root_of(c), markdown=markdown, json=json))
+
+
 @task(help=JSON | {"prune": "remove what no lock names and nobody imported"})
 def cache(c: Context, json: bool = False, prune: bool = False) -> None:
     """Show what the store holds, or prune it."""
@@ -39,6 +48,8 @@ def cache(c: Context, json: bool = False, prune: bool = False) -> None:
         "platform": "the architecture that it is for, where its name does not say",
         "npu": "the chip that it is for, where its name does not say",
         "cann": "the CANN that it is for, where its name does not say",
+        "torch": "the torch that it is for, where its name does not say",
+        "python": "the Python that it is for, such as 3.12, where its name does not say",
         "sha256": "the digest that it must have",
     },
 )
@@ -50,12 +61,15 @@ def vendor(
     platform: str = "",
     npu: str = "",
     cann: str = "",
+    torch: str = "",
+    python: str = "",
     sha256: str = "",
     json: bool = False,
 ) -> None:
     """Import a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.cells.artefact_name import NameFacts
+        from ascend_wheelhouse.cells.target import python_tag
         from ascend_wheelhouse.commands import vendor as command
 
         command.main(
@@ -63,7 +77,14 @@ def vendor(
                 root=root_of(c),
                 file=Path(file),
                 component=component,
-                stated=NameFacts(version=version, machine=platform, npu=npu, cann=cann),
+                stated=NameFacts(
+                    version=version,
+                    machine=platform,
+                    npu=npu,
+                    cann=cann,
+                    torch=torch,
+                    python_tag=python_tag(python),
+                ),
                 sha256=sha256,
                 json=json,
             )

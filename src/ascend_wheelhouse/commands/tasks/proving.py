@@ -19,7 +19,7 @@ from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of, split
         "lock": "a pylock.<platform>.toml whose wheels are beside it or in the store",
         "cann-root": "an installed CANN: its symbols are compared and kept for later audits",
         "platform": "aarch64 or x86_64; read off the manifest or the wheels when not given",
-        "npu": "a3 (default) or 910b, where no manifest says it",
+        "npu": "a3 (default), 910b or 950, where no manifest says it",
         "pair": "judge how the wheels given fit each other, not whether everything is there that they need",
         "sarif": "file to write the report to as SARIF 2.1.0",
     }

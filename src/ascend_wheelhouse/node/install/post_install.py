@@ -21,7 +21,7 @@ from .receipt import canonical, claims, digests, distributions, site_packages
 from .wheels import Installer
 
 TRITON = "triton-ascend"
-_CHIPS = {"a3": "a3", "910b": "910b0?"}
+_CHIPS = {"a3": "a3", "910b": "910b0?", "950": "950"}
 
 
 class BrokenTritonError(IntegrityError):

@@ -29,7 +29,7 @@ from typing import Any
 from .. import last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
-from ..host import fitness, toolkits
+from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
 from ..reading.contents import Contents, read_contents
@@ -175,6 +175,8 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         talk.answer(_plan(contents, prefix, job), job.facts | {"changed": False, "dry_run": True})
         return 0
     with prefix.locked():
+        if prefix.active() != active:  # its serial was not held against this one's
+            raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, talk):
             prefix.prune()  # what a run left that was killed right after its switch
@@ -263,8 +265,9 @@ def _folders(options: argparse.Namespace) -> list[str]:
 def _interpreter(options: argparse.Namespace, contents: Contents, folder: Path, prefix: Prefix) -> str:
     archive = python_archive.find(contents) if options.payloads else None
     if archive is None:
-        return sys.executable
-    return python_archive.unpack(folder / archive.path, archive.sha256, prefix.root)
+        return pythons.find(contents.cell.get("python", pythons.running())) or sys.executable
+    wanted = contents.cell.get("python", pythons.running())
+    return python_archive.unpack(folder / archive.path, archive.sha256, prefix.root, wanted=wanted)
 
 
 def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .api import Context, Outcome, ProbeFailedError
 from .device import torch_on_npu
 
-CHIPS = {"a3": ("Ascend910_93",), "910b": ("Ascend910B",)}
-"""How `get_device_name` begins for each chip (torch_npu, NpuVariables.cpp)."""
+CHIPS = {"a3": ("Ascend910_93",), "910b": ("Ascend910B",), "950": ("Ascend950",)}
+"""How `get_device_name` begins for each chip (torch_npu, NpuVariables.cpp; 950: sgl-project/sgl-kernel-npu#632)."""
 
 
 def run(context: Context) -> Outcome:

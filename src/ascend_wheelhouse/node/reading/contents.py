@@ -72,6 +72,9 @@ SHAPE = {
     "packages?": [_PACKAGE],
     "node?": {"hdk?": [str], "python?": [str], "source?": str},
     "serving?": {
+        "command?": [str],
+        "imports?": [str],
+        "standins?": bool,
         "environment?": {...: str},
         "known_failures?": {...: str},
         "topologies?": {

@@ -1,0 +1,101 @@
+"""Names of release archives as their publisher spells them: which cells one is for, and what its name leaves open.
+
+A recipe lists the namings of the archives that it and others are in. They are read both ways: an origin fills its URL
+with the one that holds for a cell (`{archive}`), and `invoke vendor` reads release, torch, Python, CANN, chip and
+machine off a file by any of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Annotated
+
+from packaging.specifiers import SpecifierSet
+from pydantic import AfterValidator, field_validator
+
+from ascend_wheelhouse.base.toml_file import FileModel
+from ascend_wheelhouse.cells.cell import Cell, matches
+from ascend_wheelhouse.cells.file_values import Text
+from ascend_wheelhouse.cells.target import MACHINES, NPUS
+
+_PATTERNS = {
+    "version": r"[0-9][0-9A-Za-z.]*",
+    "torch": r"\d+(?:\.\d+)+",
+    "py": r"\d{3}",
+    "cann_lower": r"\d[\w.]*",
+    "npu": "|".join(NPUS),
+    "machine": "|".join(MACHINES),
+}
+_ENDS = (".zip", ".tar.gz")
+_LEFT_OPEN = frozenset({"torch", "py", "machine"})
+
+
+def _range_or_words(text: str) -> str:
+    if text[:1] in "<>=!~":
+        SpecifierSet(text)
+    return text
+
+
+class ArchiveName(FileModel):
+    """One naming of a release's archives.
+
+    Args:
+        template: The name, with `{version}`, the release's tag, and fields of the cell.
+        tags: Releases whose archives have this name, as a version range or as words separated by `|`; it is
+            recognised for all the same.
+        holds: What the name leaves open and upstream's own workflow states: `torch`, `py` (such as `311`), `machine`.
+        source: The public file that shows the name, as `owner/repo:path@commit7`.
+    """
+
+    template: str
+    tags: Annotated[str, AfterValidator(_range_or_words)] = ""
+    holds: dict[str, Text] = {}
+    source: Text
+
+    @field_validator("template")
+    @classmethod
+    def _is_a_name(cls, text: str) -> str:
+        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+        if unknown := sorted(set(names) - _PATTERNS.keys()):
+            known = ", ".join(sorted(_PATTERNS))
+            raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {known}")
+        if not text.endswith(_ENDS) or "version" not in names or "/" in text:
+            raise ValueError(f"expected a name with {{version}} that ends in {' or '.join(_ENDS)}")
+        return text
+
+    @field_validator("holds")
+    @classmethod
+    def _are_facts(cls, facts: dict[str, str]) -> dict[str, str]:
+        for name, value in facts.items():
+            if name not in _LEFT_OPEN or not re.fullmatch(_PATTERNS[name], value):
+                allowed = ", ".join(sorted(_LEFT_OPEN))
+                raise ValueError(f"{name} = {value!r} is no fact of an archive, allowed are {allowed}")
+        return facts
+
+    def is_for(self, cell: Cell, version: str) -> bool:
+        """Tell whether the archive of a release has this name and is for a cell, as far as the naming says."""
+        of_release = not self.tags or matches(version, self.tags)
+        return of_release and all(cell.fields[name] == value for name, value in self.holds.items())
+
+    def told(self, filename: str) -> dict[str, str]:
+        """Return what a file's name says by this naming, and what is known beside it; nothing where it is another."""
+        found = re.fullmatch(self._pattern, filename, re.IGNORECASE)
+        return {**self.holds, **found.groupdict()} if found else {}
+
+    @property
+    def _pattern(self) -> str:
+        parts = []
+        for literal, name, _, _ in Formatter().parse(self.template):
+            parts.append(re.escape(literal))
+            if name:
+                parts.append(f"(?P<{name}>{_PATTERNS[name]})")
+        return "".join(parts)
+
+
+def archive_name(names: Sequence[ArchiveName], cell: Cell, version: str) -> str | None:
+    """Return what upstream calls the archive of a release for a cell, or None where no naming holds."""
+    found = next((name for name in names if name.is_for(cell, version)), None)
+    fields: Mapping[str, str] = cell.fields | {"version": version}
+    return found.template.format_map(fields) if found else None

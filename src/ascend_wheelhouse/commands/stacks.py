@@ -1,0 +1,121 @@
+"""`invoke stacks`: which SGLang goes with which torch and CANN, from where that is known, and what is pending here."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.base.cell_words import APPLICATION
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.console.table import layout
+from ascend_wheelhouse.make.stack_views import StackView, stack_views
+
+_WIDTH = 80
+_SHOWN = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StacksOptions:
+    """What `invoke stacks` was asked for.
+
+    Args:
+        root: The project folder.
+        markdown: Print the README's table.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    markdown: bool = False
+    json: bool = False
+
+
+def main(options: StacksOptions) -> None:
+    """Show every stack."""
+    views = stack_views(load_catalogue(options.root / "recipes"), options.root / "lockfiles")
+    if options.json:
+        console.print_json({"stacks": [one.as_dict() for one in views]})
+    elif options.markdown:
+        console.line(markdown(views))
+    else:
+        for line in shown(views):
+            console.line(line)
+
+
+def markdown(views: Sequence[StackView]) -> str:
+    """Return the README's table of stacks."""
+    heads = [
+        "application",
+        "torch",
+        "torch_npu",
+        "triton-ascend",
+        "sgl-kernel-npu",
+        "CANN",
+        "locked",
+        "choose with",
+    ]
+    rows = [
+        [
+            f"{_called(one)} {one.release}",
+            one.components["torch"],
+            *(one.components.get(name, "") for name in _SHOWN),
+            one.cann,
+            one.locked,
+            f"`{one.words}`",
+        ]
+        for one in views
+    ]
+    rule = "|" + "---|" * len(heads)
+    lines = [f"| {' | '.join(row)} |" for row in (heads, *rows)]
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def shown(views: Sequence[StackView]) -> Iterator[str]:
+    """Yield the lines of the table, and below it a paragraph a stack; none is longer than 80 characters."""
+    heads = ["torch", "application", "CANN", "chips", "Python", "locked"]
+    rows = [
+        [
+            one.components["torch"] + ("*" if one.default else ""),
+            f"{_called(one)} {one.release}",
+            one.cann,
+            " ".join(one.npus),
+            " ".join(one.python),
+            one.locked,
+        ]
+        for one in views
+    ]
+    yield from layout(heads, rows, width=_WIDTH).splitlines()
+    yield "* what its torch version alone chooses"
+    for one in views:
+        yield ""
+        yield from _paragraph(one)
+
+
+def _called(one: StackView) -> str:
+    return "SGLang" if one.application == APPLICATION else one.application
+
+
+def _paragraph(one: StackView) -> Iterator[str]:
+    yield from textwrap.wrap(f"{one.name}: {one.summary}", _WIDTH, break_on_hyphens=False)
+    yield f"  {one.words}"
+    for source in one.sources:
+        yield from _item("known from", source)
+    for note in one.notes:
+        yield from _item("note", note)
+    for lock in one.locks:
+        pending = f"; pending: {', '.join(lock.pending)}" if lock.pending else ""
+        yield from _item("locked", f"{lock.platform} {lock.npu}: {lock.wheels} wheels{pending}")
+
+
+def _item(label: str, text: str) -> list[str]:
+    indent = " " * 14
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=f"  {label}".ljust(len(indent)),
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
