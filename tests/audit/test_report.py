@@ -130,6 +130,34 @@ def test_a_wheelhouse_is_held_to_its_manifest(tmp_path: Path) -> None:
     assert report.cell["npu"] == "910b"
 
 
+@pytest.mark.parametrize("stated", [True, False], ids=["a manifest", "a lock"])
+def test_an_import_of_what_is_pending_keeps_no_wheelhouse_from_its_place(
+    tmp_path: Path, *, stated: bool
+) -> None:
+    """A manifest lists what is pending; of a lock it is what the cell has and no wheel is there for."""
+    wheel = WheelDraft(name="alone", files={"alone.py": "import triton\n"}).write(tmp_path)
+    cell = {"triton_ascend": "3.2.2", "machine": "aarch64", "npu": "a3", "python": "3.12"}
+    store = Store(tmp_path / "store")
+    if stated:
+        head = {"schema": 1, "stack": "small", "platform": "aarch64", "derived": False, "cell": cell}
+        pending = [{"component": "triton-ascend", "reason": "no wheel", "supply": "vendor it"}]
+        files = [
+            {"path": wheel.name, "sha256": file_sha256(wheel), "size": wheel.stat().st_size, "kind": "wheel"}
+        ]
+        (tmp_path / "manifest.json").write_text(json.dumps({**head, "pending": pending, "files": files}))
+        report = audit_folder(tmp_path, root=ROOT, store=store, emit=silent)
+    else:
+        (tmp_path / "wheels").mkdir()
+        wheel = wheel.rename(tmp_path / "wheels" / wheel.name)
+        file = Artifact(filename=wheel.name, size=wheel.stat().st_size, sha256=file_sha256(wheel))
+        lock = tmp_path / "pylock.aarch64.toml"
+        target = Target.named("aarch64", python="3.12")
+        lock.write_text(dump_pylock([LockedFile.of(file)], target, tool={"cell": cell}))
+        report = audit(AuditRequest(lock=lock), root=ROOT, emit=silent, store=store)
+    assert report.clean
+    assert [one.rule for one in report.of("note") if one.check == "undeclared-imports"] == ["pending-module"]
+
+
 def test_a_committed_lock_is_held_to_its_cell(tmp_path: Path) -> None:
     lock = min((ROOT / "lockfiles").glob("*-torch2.8.0-cann8.3.rc2-a3/pylock.aarch64.toml"))
     (tmp_path / lock.name).write_bytes(lock.read_bytes())

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.jobserver import Jobserver, jobserver, make_is_client, ninja_is_client, share
 from ascend_wheelhouse.build.toolchain import Tool, Toolchain
+
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 def toolchain(**versions: str) -> Toolchain:
@@ -121,3 +124,11 @@ def _ninja(server: Jobserver, place: Path) -> None:
     with server.slot():
         env = {"PATH": "/usr/bin:/bin", "MAKEFLAGS": server.slots.makeflags(str(server.slots.path))}
         run([NINJA_PROGRAM], cwd=place, env=env)
+
+
+@pytest.mark.parametrize("cores", [8, 64])
+def test_torch_npu_never_makes_a_machine_of_24_gib_swap(cores: int) -> None:
+    recipe = tomllib.loads((RECIPES / "torch-npu.toml").read_text("utf-8"))
+    each = recipe["build"]["memory_mb"]
+    free = 24 * 1024 - 1500  # what such a machine has left once it runs
+    assert 1 <= share(cores, builds=1, memory_mb=free, per_job_mb=each) * each <= free

@@ -76,6 +76,27 @@ def test_a_mistyped_command_line_is_exit_2_with_the_right_one(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+@pytest.mark.parametrize("name", sorted(TASKS.task_names))
+def test_help_behind_a_task_is_its_help(name: str, asked: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _typed(name, asked) == 0
+    assert f" {name} [--options]" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_reader_that_leaves_the_help_sees_no_traceback() -> None:
+    code = f"import sys; sys.path[:0] = [{str(ROOT)!r}]; from invoke.main import program; program.run()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "build", "--help"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
 @pytest.mark.parametrize("name", sorted(TASKS.task_names))
 def test_every_task_is_proposed_when_it_is_mistyped(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert _typed(_mistyped(name)) == 2
@@ -99,6 +120,8 @@ def test_every_option_is_proposed_when_it_is_mistyped(
         (["plan", "--torch=\udcff"], "holds the character '\\udcff'"),
         (["plan", f"--torch={'x' * 70000}"], "is 70000 characters long"),
         (["keygen", "--path="], "--path of keygen is empty"),
+        (["verify-report", "--folder= "], "--folder of verify-report is nothing but blanks"),
+        (["audit", "--", "\u00a0"], "what stands behind `--` is nothing but blanks"),
         (["audit", "--", "a\tb"], "what stands behind `--` holds the character '\\t'"),
         (["wheelhouse", "--offline", "--build=nonesuch"], "'nonesuch' is no component of"),
         (["plan", "--torch", "banana"], "is not a version"),

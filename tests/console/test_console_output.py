@@ -150,6 +150,16 @@ def test_a_long_job_is_heard_of_in_a_log() -> None:
     assert ".. running 1 | " in stream.getvalue()
 
 
+def test_the_time_that_a_build_takes_yet_is_told_in_a_log() -> None:
+    stream = _Log("left")
+    emit = PlainLines(stream, heartbeat=0.01)
+    emit(JobStarted(job="torch-npu", action="build"))
+    emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o", left=7260.0))
+    assert stream.said.wait(10)
+    emit.close()
+    assert "left  [3/9] CXX a.o" in stream.getvalue()
+
+
 def test_a_long_stage_without_jobs_is_heard_of_in_a_log() -> None:
     stream = _Log(".. resolve | ")
     emit = PlainLines(stream, heartbeat=0.01)

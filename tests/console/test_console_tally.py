@@ -64,6 +64,16 @@ def test_events_about_unknown_jobs_are_taken_quietly() -> None:
     assert tally.counts() == ["cached 1"]
 
 
+def test_the_time_left_of_a_build_runs_down_between_what_it_prints() -> None:
+    tally = Tally(0.0)
+    tally.apply(JobStarted(job="torch-npu", action="build"), 0.0)
+    tally.apply(JobProgress(job="torch-npu", line="[1/9]"), 1.0)
+    assert tally.running["torch-npu"].left(1.0) == ""
+    tally.apply(JobProgress(job="torch-npu", line="[3/9]", left=50.0), 10.0)
+    assert tally.running["torch-npu"].left(20.0) == "40 s left"
+    assert tally.running["torch-npu"].left(99.0) == "0.0 s left"
+
+
 def test_what_was_here_before_is_done_and_never_part_of_a_rate() -> None:
     tally = Tally(0.0)
     tally.apply(Stage(name="fetch", jobs=1, total=1000), 0.0)

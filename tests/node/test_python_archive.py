@@ -20,12 +20,12 @@ def archive(folder: Path, member: str) -> Path:
 
 def test_a_python_archive_is_unpacked_once(tmp_path: Path) -> None:
     path = archive(tmp_path, "python/bin/python3")
-    first = unpack(path, "d" * 64, tmp_path / "npu")
+    first = unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12")
     assert Path(first).is_relative_to(tmp_path / "npu/python")
     path.unlink()
-    assert unpack(path, "d" * 64, tmp_path / "npu") == first
+    assert unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12") == first
 
 
 def test_an_archive_without_a_python_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadPythonArchiveError, match=r"holds no bin/python3"):
-        unpack(archive(tmp_path, "ruby/bin/ruby"), "d" * 64, tmp_path / "npu")
+        unpack(archive(tmp_path, "ruby/bin/ruby"), "d" * 64, tmp_path / "npu", wanted="3.12")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.node.host import doctor
+from ascend_wheelhouse.node.host import doctor, pythons
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.requirement import split_requirement, within
@@ -31,7 +31,7 @@ RUNNABLE = {
         "mount",
         "npu-smi",
         "numactl",
-        "python3.11",
+        pythons.PROGRAM,
     ),
     *("sh", "sysctl", "tee", "ulimit", "/usr/local/Ascend/driver/tools/hccn_tool"),
 }
@@ -184,7 +184,7 @@ def test_every_printed_command_is_one_that_a_shell_runs(root: Path) -> None:
         for part in re.split(r"; | \| ", command):
             first, *words = shlex.split(part.removeprefix("sudo "))
             assert first in RUNNABLE, command
-            if first == "python3.11":
+            if first == pythons.PROGRAM:
                 program.parser().parse_args(words[words.index("install.py") + 1 :])
 
 

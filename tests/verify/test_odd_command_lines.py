@@ -17,6 +17,7 @@ ODD = {
     "bytes that are no text": ("a\udcffb", {2}),
     "a file below a file": ("file/x", {2, 10}),
     "nothing there": ("gone", {2}),
+    "a blank": (" ", {2}),
 }
 
 

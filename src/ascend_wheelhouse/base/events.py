@@ -24,7 +24,7 @@ class JobStarted:
 
 @dataclass(frozen=True, kw_only=True)
 class JobProgress:
-    """A job moved; `done` is bytes so far, `line` the last thing that it said.
+    """A job moved; `done` is bytes so far, `line` the last thing that it said, `left` the seconds that it takes yet.
 
     `moved` is False where the bytes were here before, such as what an earlier run left of a download: no rate counts
     them.
@@ -33,6 +33,7 @@ class JobProgress:
     job: str
     done: int | None = None
     line: str = ""
+    left: float | None = None
     moved: bool = True
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ascend_wheelhouse.base.memory import available
 from ascend_wheelhouse.node import scratch as folders
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -36,11 +37,5 @@ def memory(wanted: int = _WANTED) -> Path | None:
     if os.environ.get("TMPDIR") or not os.access(_MEMORY, os.W_OK):
         return None
     facts = os.statvfs(_MEMORY)
-    free = min(facts.f_bavail * facts.f_frsize, _available())
+    free = min(facts.f_bavail * facts.f_frsize, available())
     return _MEMORY if free >= wanted and not facts.f_flag & os.ST_NOEXEC else None
-
-
-def _available() -> int:
-    """Return the bytes of memory that new work may take (`MemAvailable`, proc_meminfo(5))."""
-    lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), 0)

@@ -45,7 +45,7 @@ class Builder:
         emit: Told of the progress.
         jobs: How many compilers one build may run by itself.
         server: Slots shared with other builds, if any.
-        ccache: Go through ccache.
+        ccache: Go through ccache where the toolchain has it.
         interpreter: Finds the CPython of a version; a container has its own.
     """
 
@@ -166,7 +166,7 @@ class Builder:
             kept=kept or place,
             jobs=self.jobs,
             server=server.slots if server else None,
-            ccache=ccache,
+            ccache=ccache and bool(toolchain.ccache),
             conditions=conditions,
         )
         with server.slot() if server else nullcontext():

@@ -23,7 +23,6 @@ from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
-from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_best, find_sandbox
 from ascend_wheelhouse.build.toolchain import (
     Probe,
@@ -197,16 +196,9 @@ class Workshop:
             emit=self.emit,
             jobs=jobs,
             server=self.server,
-            ccache=self.ccache
-            and not spec.pure
-            and _has_ccache()
-            and not isinstance(sandbox, (Container, Rooted)),
+            ccache=self.ccache and not spec.pure and not isinstance(sandbox, Container),
             interpreter=lambda _python: interpreter,
         )
-
-
-def _has_ccache() -> bool:
-    return os.access("/usr/bin/ccache", os.X_OK)
 
 
 def spec_of(recipe: Recipe, cell: Cell) -> BuildSpec:

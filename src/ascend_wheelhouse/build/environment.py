@@ -19,6 +19,7 @@ from packaging.utils import parse_wheel_filename
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
+from ascend_wheelhouse.base.interpreters import INSTALL, find_python
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.keys import digest_of
@@ -72,12 +73,14 @@ def find_interpreter(python: str) -> Interpreter:
 
 
 def _elsewhere(python: str) -> Path:
-    done = run([uv.find_uv_bin(), "python", "find", "--no-project", "--offline", python], check=False)
-    if done.status != 0:
+    found = find_python(python)
+    if found is None:
         raise InterpreterMissingError(
-            f"This host has no CPython {python}.", next_step=f"install Python {python} with its headers"
+            f"This host has no CPython {python}.",
+            why="A wheel is compiled against the headers of the Python that it is for.",
+            next_step=INSTALL.format(version=python),
         )
-    return Path(done.stdout.strip()).resolve()
+    return found.resolve()
 
 
 @dataclass(frozen=True, kw_only=True)

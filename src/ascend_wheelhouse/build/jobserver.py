@@ -18,10 +18,12 @@ from pathlib import Path
 from packaging.version import Version
 
 from ascend_wheelhouse.base.artifact import Artifact
+from ascend_wheelhouse.base.memory import available
 from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.node.scratch import scratch
 
 _TOKEN = b"+"
+_RESERVE_MB = 1024
 _FIFO_MAKE, _FIFO_NINJA = Version("4.4"), Version("1.13")
 _NINJA_WHEEL = re.compile(r"ninja-(\d+\.\d+)")
 
@@ -106,7 +108,5 @@ def share(jobs: int, *, builds: int, memory_mb: int, per_job_mb: int) -> int:
 
 
 def host_memory_mb() -> int:
-    """Return the memory of this host that is free to use, in MiB."""
-    text = Path("/proc/meminfo").read_text(encoding="utf-8")
-    found = re.search(r"MemAvailable:\s+(\d+) kB", text)
-    return int(found[1]) // 1024 if found else 4096
+    """Return the memory that compilers may use together, in MiB: what is free here, less what all else needs."""
+    return max(available() // (1 << 20) - _RESERVE_MB, 0)

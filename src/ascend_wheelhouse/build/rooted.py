@@ -114,6 +114,7 @@ class Rooted(Bubblewrap):
             ),
             sysroot=SYSROOT,
             runner=f"{root.tools}/dash",
+            ccache=f"{root.tools}/ccache" if (root.folder / root.tools[1:] / "ccache").is_file() else "",
             beside={name: f"{root.tools}/{root.triplet}-{name}" for name in _NATIVE_TOOLS}
             | {"ninja": f"{root.tools}/ninja"},
         )

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.base.events import Emit, JobProgress
+from ascend_wheelhouse.base.events import Emit, JobProgress, Note
 from ascend_wheelhouse.base.process import run_logged
-from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build import object_cache, shims
 from ascend_wheelhouse.build.backend import Backend, Run
 from ascend_wheelhouse.build.cann_tree import SEEN_AT
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
@@ -20,6 +21,7 @@ from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_client
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
+from ascend_wheelhouse.build.time_left import TimeLeft
 from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
 from ascend_wheelhouse.cells.placeholders import fill
 
@@ -28,6 +30,7 @@ _HOST_IN_LOG = re.compile(
     r"(?:resolve host(?: address)?:?|Failed to resolve|Failed to connect to) \W?([A-Za-z0-9.-]+\.[a-z]{2,})"
 )
 _TOLD_LINES = 12
+_CLOCK = SystemClock()
 
 
 class StepFailedError(BuildError):
@@ -139,7 +142,7 @@ def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    env |= {"CCACHE_COMPILERCHECK": "content"} if workspace.ccache else {"CCACHE_DISABLE": "1"}
+    env |= object_cache.variables(workspace.toolchain, root) if workspace.ccache else {"CCACHE_DISABLE": "1"}
     if workspace.ccache:
         env["CCACHE_DIR"] = f"{root}/ccache" if workspace.sandbox.sealed else str(workspace.ccache)
     if conditions.clock:
@@ -208,7 +211,7 @@ def write_shims(workspace: Workspace, urls: Mapping[str, str], *, debug_info: bo
     }
     if not workspace.interpreter.of_system:
         maps[str(workspace.interpreter.prefix)] = "/python"
-    ccache = "ccache" if workspace.ccache else ""
+    ccache = workspace.toolchain.ccache if workspace.ccache else ""
     shims.write_compilers(
         folder,
         workspace.toolchain,
@@ -236,10 +239,13 @@ def run_steps(job: BuildJob, workspace: Workspace, emit: Emit) -> None:
 
     def run(seen: Cage, words: Sequence[str]) -> None:
         _write_shell(workspace, seen)
+        left = TimeLeft()
         status = run_logged(
             workspace.sandbox.command(seen, words),
             log=workspace.log,
-            on_line=lambda line: emit(JobProgress(job=job.component, line=line)),
+            on_line=lambda line: emit(
+                JobProgress(job=job.component, line=line, left=left.after(line, _CLOCK.monotonic()))
+            ),
             own_group=False,
         )
         if status != 0:
@@ -249,6 +255,12 @@ def run_steps(job: BuildJob, workspace: Workspace, emit: Emit) -> None:
         run(where, [fill(word, late) for word in step])
     if job.spec.backend == "pep517":
         _backend(job, workspace, where, run).build_wheel(workspace.work / "out")
+    made = object_cache.objects(workspace.work)
+    if made.found:
+        text = (
+            f"{job.component}: {made.found} of {made.found + made.compiled} objects had been compiled before"
+        )
+        emit(Note(text=text))
 
 
 def _backend(job: BuildJob, workspace: Workspace, where: Cage, run: Run) -> Backend:

@@ -31,7 +31,7 @@ for c in gcc /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-[0-9]*/root/usr/bin/gcc; do
   p=$(command -v "$c") || continue
   say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
 done
-for c in ld cmake ninja make; do
+for c in ld cmake ninja make ccache; do
   p=$(command -v "$c") || continue
   line=$(first "$p" --version)
   n=$c; [ "$c" = ld ] && n=binutils
@@ -76,6 +76,7 @@ class Toolchain:
         runner: What runs the wrappers of the compilers.
         beside: Further commands by the names that builds use, each as the program that stands for it.
         cann: The toolkit's package that stands for CANN where the builder has none.
+        ccache: The compiler's cache; empty where there is none.
     """
 
     tools: tuple[Tool, ...]
@@ -83,6 +84,7 @@ class Toolchain:
     runner: str = "/bin/sh"
     beside: Mapping[str, str] = field(default_factory=dict)
     cann: CannPackage | None = None
+    ccache: str = ""
 
     def get(self, name: str) -> Tool | None:
         """Return the tool of that name, if there is one."""
@@ -167,7 +169,9 @@ def find_toolchain(
             next_step="build on a host that has it, or in the recipe's image with --container",
         )
     used = package if package and _tool_of(package) in chosen else None
-    return Toolchain(tools=tuple(chosen), cann=used)
+    # a sandbox shows the system's own programs, not those of a home
+    ccache = next((one.path for one in found if one.name == "ccache" and one.path.startswith("/usr/")), "")
+    return Toolchain(tools=tuple(chosen), cann=used, ccache=ccache)
 
 
 def _tool_of(package: CannPackage) -> Tool:

@@ -35,6 +35,7 @@ class BundleResult:
         carried: How many of them the bundle carries itself.
         installer: The sha256 of `install.py`, to be written down and compared on the far side.
         base: The contents digest of a delta's base.
+        python: The Python of the nodes, such as `3.11`.
     """
 
     paths: tuple[Path, ...]
@@ -46,6 +47,7 @@ class BundleResult:
     carried: int
     installer: str
     base: str | None = None
+    python: str = "3.11"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the object that `--json` prints."""
@@ -151,6 +153,7 @@ def _result(packing: Packing, paths: tuple[Path, ...], size: int) -> BundleResul
         carried=sum(member.path not in layout.RESERVED for member in packing.members),
         installer=layout.installer_digest(files),
         base=packing.base.contents if packing.base else None,
+        python=str(packing.manifest.get("cell", {}).get("python", "3.11")),
     )
 
 

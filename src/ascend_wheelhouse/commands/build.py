@@ -10,6 +10,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
 from ascend_wheelhouse.base.errors import IncompleteError, ResolveError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.build.command import unfit
 from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.cells.cell import Cell, require_components
@@ -44,6 +45,7 @@ class BuildOptions:
         component: The recipe's name.
         request: The cell that it is built for.
         build: Sandbox and image.
+        out: A folder for the wheel under its own name; it stays in the store alone when None.
         offline: Use the store alone.
         json: Print one JSON document.
     """
@@ -51,6 +53,7 @@ class BuildOptions:
     root: Path
     component: str
     request: Request
+    out: Path | None = None
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
     json: bool = False
@@ -138,12 +141,20 @@ def main(options: BuildOptions) -> None:
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
         return
     hold_to_lock(source, built)
-    path = str(job.building.fetcher.store.path(built.sha256))
+    path = str(_placed(job.building.fetcher.store.path(built.sha256), built.filename, options.out))
     if options.json:
         console.print_json(as_row(built) | {"path": path})
         return
     for text in (built.filename, f"sha256 {built.sha256}", path):
         console.line(text)
+
+
+def _placed(held: Path, filename: str, out: Path | None) -> Path:
+    if out is None:
+        return held
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / filename, held.read_bytes())
+    return out / filename
 
 
 def component_build(options: BuildOptions, emit: Emit) -> ComponentBuild:

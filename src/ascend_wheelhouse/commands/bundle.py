@@ -155,7 +155,7 @@ def _unpack(result: BundleResult) -> str:
 def _install(result: BundleResult) -> str:
     where = f"--bundle {result.paths[0].name} --prefix /opt/sglang-npu"
     base = " --base OLD_BUNDLE" if result.base else ""
-    return f"python3.11 -I install.py {where}{base} --trusted-key {result.fingerprint}"
+    return f"python{result.python} -I install.py {where}{base} --trusted-key {result.fingerprint}"
 
 
 def _list(options: ListOptions) -> None:

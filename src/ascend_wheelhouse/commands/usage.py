@@ -7,8 +7,10 @@ parse are wrapped when `tasks.py` is loaded, which is before they are called.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +18,8 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 _BAD_USAGE = 2
+_PIPE_CLOSED = 141
+_HELP = {"-h", "--help"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _LONGEST = 1 << 16
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -35,7 +39,13 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
     def parse(self: Program) -> None:
         try:
             original(self)
+            if task := _asking_for_help(self):
+                self.print_task_help(task)
+                raise Exit
             _refuse_options_as_values(self)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise Exit(code=_PIPE_CLOSED) from None
         except ParseError as error:
             raise Exit(_text(self, error), code=_BAD_USAGE) from error
         if fault := next(_odd_values(self), ""):
@@ -43,6 +53,14 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
 
     parse.proposes = True  # type: ignore[attr-defined]  # a mark of our own
     return parse
+
+
+def _asking_for_help(program: Program) -> str:
+    """Return the task whose positional argument took the request for help for its value; empty where none did."""
+    for context in program.tasks:
+        if any(one.positional and one.raw_value in _HELP for one in context.args.values()):
+            return str(context.name)
+    return ""
 
 
 def _refuse_options_as_values(program: Program) -> None:
@@ -79,6 +97,8 @@ def _odd_values(program: Program) -> Iterator[str]:
 def _fault(value: str, *, needed: bool) -> str:
     if needed and not value:
         return "is empty"
+    if value and not value.strip():
+        return "is nothing but blanks"
     if len(value) > _LONGEST:
         return f"is {len(value)} characters long, and at most {_LONGEST} can be"
     if found := _UNPRINTABLE.search(value):

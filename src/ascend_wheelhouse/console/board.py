@@ -121,7 +121,7 @@ class Board:
 
     def _row(self, job: RunningJob, width: int, now: float) -> Text:
         figures = words.seconds(now - job.started).rjust(_SECONDS_WIDTH)
-        size = words.portion(job.done, job.total)
+        size = words.portion(job.done, job.total) or job.left(now)
         figures_width = _SIZE_WIDTH + _SECONDS_WIDTH + 3
         name_width = max(min(int(width * _NAME_SHARE), _NAME_MOST, width - figures_width), _NAME_LEAST)
         name = words.clip(words.clean(job.name, self._stream), name_width, self._marks).ljust(name_width)

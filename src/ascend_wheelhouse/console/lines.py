@@ -149,7 +149,8 @@ class PlainLines:
         return "\n".join([f"{marks.ellipsis} {head}", *named])
 
     def _running_job(self, job: RunningJob, now: float) -> str:
-        parts = [job.name, words.portion(job.done, job.total), words.seconds(now - job.started), job.line]
+        took, left = words.seconds(now - job.started), job.left(now)
+        parts = [job.name, words.portion(job.done, job.total), took, left, job.line]
         return "    " + "  ".join(words.clean(part, self._stream) for part in parts if part)
 
 

@@ -20,7 +20,7 @@ _SAMPLE_SECONDS = 0.2
 
 @dataclass(kw_only=True)
 class RunningJob:
-    """A job that runs: bytes so far, bytes in all, when it started, and the last thing that it said."""
+    """A job that runs: bytes so far, bytes in all, when it started, the last thing that it said, when it will end."""
 
     name: str
     action: str
@@ -28,6 +28,11 @@ class RunningJob:
     started: float
     done: int = 0
     line: str = ""
+    ends: float | None = None
+
+    def left(self, now: float) -> str:
+        """Return how long it takes yet by its own count, or an empty text."""
+        return f"{words.seconds(max(self.ends - now, 0))} left" if self.ends is not None else ""
 
 
 class Tally:
@@ -72,6 +77,8 @@ class Tally:
         if job is None:
             return
         job.line = event.line or job.line
+        if event.left is not None:
+            job.ends = now + event.left
         if event.done is not None:
             if event.moved:
                 self._move(event.done - job.done, now)

@@ -36,7 +36,7 @@ ARG BASE={base}
 
 FROM ${{BASE}}
 RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
-    python3.11 -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
+    python{python} -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
     && rm -rf {prefix}/.trash-*
 {labels}
 ENTRYPOINT ["{prefix}/run"]
@@ -136,6 +136,7 @@ def containerfile(
         platform=manifest["platform"],
         base=base,
         prefix=prefix,
+        python=manifest.get("cell", {}).get("python", "3.11"),
         trust=f"--trusted-key {fingerprint}" if fingerprint else "--insecure-no-signature",
         command=json.dumps([*manifest.get("serving", {}).get("command", ["python"]), "--help"]),
         labels="\n".join(f"LABEL {name}={json.dumps(str(value))}" for name, value in facts.items()),

@@ -133,7 +133,7 @@ def _compilers() -> Iterator[HostFinding]:
         found=cann.version if cann else "none",
         wanted="for sgl-kernel-npu and deep_ep alone, or an engine",
         level="ok" if cann or engine else "warn",
-        why="Their kernels are compiled by CANN's own compiler, here or from a toolkit handed to `invoke vendor FILE`.",
+        why="Their kernels are compiled by CANN's own compiler, here or from one imported by `invoke vendor FILE`.",
         command="invoke --help build",
     )
 

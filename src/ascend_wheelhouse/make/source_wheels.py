@@ -37,12 +37,14 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
         BuiltDiffersError: The lock has another digest.
         BuildError: A build failed.
     """
-    from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver
+    from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver, share
     from ascend_wheelhouse.build.scheduler import Step, run_all
 
-    cores = len(os.sched_getaffinity(0))
-    recipes = building.recipes
-    with jobserver(cores) as server:
+    recipes, memory = building.recipes, host_memory_mb()
+    tables = (recipes[source.component].build for source in lock.sources)
+    hungriest = max((table.memory_mb for table in tables if table and not table.pure), default=0)
+    slots = share(len(os.sched_getaffinity(0)), builds=1, memory_mb=memory, per_job_mb=hungriest)
+    with jobserver(slots) as server:
         workshop = replace(building.workshop(), server=server, builds=min(len(lock.sources) or 1, _BUILDS))
 
         def step(source: LockedSource) -> Step[LockedSource | Pending]:
@@ -57,7 +59,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
             )
 
         steps = list(map(step, lock.sources))
-        outcomes = run_all(steps, workers=_BUILDS, memory_mb=host_memory_mb())
+        outcomes = run_all(steps, workers=_BUILDS, memory_mb=memory)
     results: list[LockedSource | Pending] = []
     for source in lock.sources:
         outcome = outcomes[source.component]

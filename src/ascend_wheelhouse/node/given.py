@@ -26,6 +26,8 @@ def require_sound(options: argparse.Namespace) -> None:
         each = value if isinstance(value, list) else [value]
         texts = [str(one) for one in each if isinstance(one, str | Path)]
         fault = next((f"holds {found[0]!a}" for text in texts if (found := _UNPRINTABLE.search(text))), "")
+        if any(text and not text.strip() for text in texts):
+            fault = "is nothing but blanks"
         if isinstance(value, list) and name not in _LISTS:  # what argparse makes of `--name=--`
             fault = "is empty"
         if fault:

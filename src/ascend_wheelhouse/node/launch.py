@@ -9,7 +9,7 @@ import sys
 
 if __name__ == "__main__":
     if sys.version_info[:2] < (3, 11):  # noqa: UP036 - an older Python must read why it will not do
-        sys.exit("error: Python 3.11 is needed.\n\nNext: python3.11 -I install.py --help")
+        sys.exit("error: Python 3.11 or newer is needed.\n\nNext: python3.11 -I install.py --help")
     sys.dont_write_bytecode = True
 
     import importlib

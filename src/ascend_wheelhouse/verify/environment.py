@@ -17,6 +17,7 @@ from typing import Literal
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
+from ascend_wheelhouse.base.interpreters import INSTALL, find_python
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.node.verify import sealed
@@ -69,13 +70,13 @@ def interpreter(version: str) -> str:
     """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return getattr(sys, "_base_executable", "") or sys.executable
-    found = shutil.which(f"python{version}")
-    if not found:
+    found = find_python(version)
+    if found is None:
         raise NoInterpreterError(
             f"Python {version}, which the wheelhouse is for, is not on this host.",
-            next_step=f"install python{version}, for example with uv python install {version}",
+            next_step=INSTALL.format(version=version),
         )
-    return found
+    return str(found)
 
 
 def make(wheelhouse: FoundWheelhouse, folder: Path, *, backend: Backend, network: bool) -> None:

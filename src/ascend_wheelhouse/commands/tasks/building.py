@@ -9,6 +9,7 @@ from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_ta
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
+    path_of,
     root_of,
     toolchain_choice,
 )
@@ -22,7 +23,13 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
 
 
 @cell_task(
-    help=JSON | _BUILD | _TOOLCHAIN | {"sandbox": "seal the build (--no-sandbox to go on without)"},
+    help=JSON
+    | _BUILD
+    | _TOOLCHAIN
+    | {
+        "sandbox": "seal the build (--no-sandbox to go on without)",
+        "out": "a folder for the wheel; the store alone has it when not given",
+    },
 )
 def build(
     c: Context,
@@ -31,6 +38,7 @@ def build(
     sandbox: bool = True,
     container: str = "",
     toolchain: str = "auto",
+    out: str = "",
     offline: bool = False,
     json: bool = False,
 ) -> None:
@@ -44,6 +52,7 @@ def build(
                 root=root_of(c),
                 component=component,
                 request=cell.request(),
+                out=path_of(out),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,

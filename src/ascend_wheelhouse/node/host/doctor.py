@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
 from ..talk import Talk
+from . import pythons
 from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host
 from .readiness import ready
@@ -114,7 +115,7 @@ def _locked_memory(host: Host) -> HostFinding:
         wanted="unlimited",
         level=_judged(limit == -1),
         why="RDMA and the key-value transfer pin their buffers; --fix sets it for the next login.",
-        command="ulimit -l unlimited" if raised else "sudo python3.11 -I install.py --doctor --fix",
+        command="ulimit -l unlimited" if raised else f"sudo {pythons.PROGRAM} -I install.py --doctor --fix",
         fix="limits",
     )
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from ..errors import HostUnfitError
+from . import pythons
 from .host import DEVICES, Host
+from .system import install_command
 from .toolkits import numbers
 
 Level = Literal["ok", "warn", "refuse"]
 _OLDEST_GLIBC = (2, 28)
 """What the published wheels of torch need (`manylinux_2_28`)."""
 _GIB = 1 << 30
+_DEFAULT_PYTHON = ("python", "3.11")
 
 
 class NodeUnfitError(HostUnfitError):
@@ -63,7 +66,8 @@ class HostFinding:
 def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
     return [
-        *_exact(host, cell),
+        _machine(host, cell),
+        _python(host, cell),
         _glibc(host, cell),
         _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
@@ -72,30 +76,43 @@ def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
     ]
 
 
-def _exact(host: Host, cell: Mapping[str, str]) -> Iterator[HostFinding]:
-    pairs = {
-        "machine": (
-            host.machine,
-            "Its wheels hold machine code for one architecture.",
-            f"invoke wheelhouse {_cell_words(host, cell)}",
-        ),
-        "python": (
-            ".".join(map(str, host.python)),
-            "Compiled wheels fit one CPython only.",
-            f"python{cell.get('python', '3.11')} -I install.py --doctor",
-        ),
-    }
-    for name, (found, why, command) in pairs.items():
-        wanted = cell.get(name, found)
-        level: Level = "ok" if found == wanted else "refuse"
-        yield HostFinding(name=name, found=found, wanted=wanted, level=level, why=why, command=command)
+def _machine(host: Host, cell: Mapping[str, str]) -> HostFinding:
+    wanted = cell.get("machine", host.machine)
+    return HostFinding(
+        name="machine",
+        found=host.machine,
+        wanted=wanted,
+        level="ok" if host.machine == wanted else "refuse",
+        why="Its wheels hold machine code for one architecture.",
+        command=f"invoke wheelhouse {cell_words(host, cell)}",
+    )
 
 
-def _cell_words(host: Host, cell: Mapping[str, str]) -> str:
+def _python(host: Host, cell: Mapping[str, str]) -> HostFinding:
+    """Look for the cell's CPython: the one that runs this, or another one of the node."""
+    running = ".".join(map(str, host.python))
+    wanted = cell.get("python", running)
+    there = wanted if wanted == running else pythons.find(wanted)
+    return HostFinding(
+        name="python",
+        found=there or f"{running}, and no python{wanted} on the path",
+        wanted=wanted,
+        level="ok" if there else "refuse",
+        why="Compiled wheels fit one CPython only, and the environment is made with the node's own.",
+        command=install_command(host.root, apt=f"python{wanted}", dnf=f"python{wanted}"),
+    )
+
+
+def cell_words(host: Host, cell: Mapping[str, str]) -> str:
     """Return the options that name the cell for the node as it is."""
-    node = {"platform": host.machine, "npu": host.chip or cell.get("npu", "")}
+    node = {
+        "platform": host.machine,
+        "npu": host.chip or cell.get("npu", ""),
+        "python": cell.get("python", ""),
+    }
     words = {"torch": cell.get("torch", ""), **node, "cann": cell.get("cann", "")}
-    return " ".join(f"--{name} {value}" for name, value in words.items() if value)
+    said = {name: value for name, value in words.items() if value and (name, value) != _DEFAULT_PYTHON}
+    return " ".join(f"--{name} {value}" for name, value in said.items())
 
 
 def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
@@ -128,7 +145,7 @@ def _toolkit(host: Host, wanted: str) -> HostFinding:
         level="refuse",
         why="Which of them is meant nobody can tell; libraries of two in one process fail without a word of it.",
         command=f"ls -d {host.ascend}/cann-* {host.ascend}/ascend-toolkit/*; "
-        f"python3.11 -I install.py --doctor --ascend {host.ascend}/cann",
+        f"{pythons.PROGRAM} -I install.py --doctor --ascend {host.ascend}/cann",
     )
 
 
@@ -144,7 +161,7 @@ def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level=level,
         why="torch_npu loads its libraries; symbols are missing in an older one.",
-        command="sudo python3.11 -I install.py --prefix /opt/sglang-npu --payloads",
+        command=f"sudo {pythons.PROGRAM} -I install.py --prefix /opt/sglang-npu --payloads",
     )
 
 
@@ -172,7 +189,7 @@ def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
         wanted=wanted or "any",
         level=level,
         why=f"Kernels are compiled for one chip; a3 has {DEVICES['a3']} devices, 910b {DEVICES['910b']}.",
-        command=f"invoke wheelhouse {_cell_words(host, cell)}" if host.chip else "lspci -n -d 19e5:",
+        command=f"invoke wheelhouse {cell_words(host, cell)}" if host.chip else "lspci -n -d 19e5:",
     )
 
 

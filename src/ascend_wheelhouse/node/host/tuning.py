@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from . import pythons
 from .host import governor_files
 
 SETTINGS = {
@@ -61,7 +62,7 @@ def apply(root: Path, fixes: Collection[str]) -> list[str]:
         raise RootNeededError(
             f"You may not write {error.filename}.",
             why="System settings belong to root.",
-            next_step="sudo python3.11 -I install.py --doctor --fix",
+            next_step=f"sudo {pythons.PROGRAM} -I install.py --doctor --fix",
         ) from error
     if changes and root == Path("/"):
         _reload()

@@ -21,6 +21,7 @@ from typing import Any
 from .. import documents
 from ..errors import HostUnfitError, IntegrityError
 from ..host.cann import look
+from ..host.fitness import cell_words
 from ..host.host import Host
 from ..host.node_environment import compute
 from ..host.toolkits import find
@@ -139,17 +140,10 @@ def plan(contents: Contents, host: Host) -> list[Payload]:
         raise WrongPayloadError(
             "A payload does not fit; nothing was installed.",
             why="\n".join(problems),
-            next_step=f"make the wheelhouse for this node: invoke wheelhouse {_words(contents.cell, host)}",
+            next_step=f"make the wheelhouse for this node: invoke wheelhouse {cell_words(host, contents.cell)}",
         )
     notes = read_notes(host.ascend)
     return [replace(item, standing=_standing(item, host, notes)) for item in found]
-
-
-def _words(cell: Mapping[str, str], host: Host) -> str:
-    """Return the options that name the cell's torch and CANN for the node as it is."""
-    node = {"platform": host.machine, "npu": host.chip or cell.get("npu", "")}
-    words = {"torch": cell.get("torch", ""), **node, "cann": cell.get("cann", "")}
-    return " ".join(f"--{name} {value}" for name, value in words.items() if value)
 
 
 def _misfits(item: Payload, cell: Mapping[str, str], host: Host) -> list[str]:

@@ -29,7 +29,7 @@ from typing import Any
 from .. import last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
-from ..host import fitness, toolkits
+from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
 from ..reading.contents import Contents, read_contents
@@ -263,8 +263,9 @@ def _folders(options: argparse.Namespace) -> list[str]:
 def _interpreter(options: argparse.Namespace, contents: Contents, folder: Path, prefix: Prefix) -> str:
     archive = python_archive.find(contents) if options.payloads else None
     if archive is None:
-        return sys.executable
-    return python_archive.unpack(folder / archive.path, archive.sha256, prefix.root)
+        return pythons.find(contents.cell.get("python", pythons.running())) or sys.executable
+    wanted = contents.cell.get("python", pythons.running())
+    return python_archive.unpack(folder / archive.path, archive.sha256, prefix.root, wanted=wanted)
 
 
 def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, Any]:

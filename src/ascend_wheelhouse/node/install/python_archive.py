@@ -21,8 +21,14 @@ def find(contents: Contents) -> Entry | None:
     return next((entry for entry in payloads if entry.path.rpartition("/")[2].startswith("cpython-")), None)
 
 
-def unpack(archive: Path, digest: str, prefix: Path) -> str:
+def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
     """Unpack an archive below `prefix/python`, once, and return its interpreter.
+
+    Args:
+        archive: The archive.
+        digest: Its sha256.
+        prefix: The folder that holds the environments.
+        wanted: The `major.minor` that the wheels are for, for the text of an error.
 
     Raises:
         BadPythonArchiveError: There is no `bin/python3` in it.
@@ -40,13 +46,13 @@ def unpack(archive: Path, digest: str, prefix: Path) -> str:
             raise BadPythonArchiveError(
                 f"{archive.name} cannot be unpacked: {error}.",
                 why="It was damaged before the bundle was made, or is no archive of CPython.",
-                next_step="vendor an install_only archive of CPython 3.11",
+                next_step=f"vendor an install_only archive of CPython {wanted}",
             ) from error
         fresh.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/python3"))), None)
     if found is None:
         raise BadPythonArchiveError(
             f"{archive.name} holds no bin/python3.",
-            next_step="vendor an install_only archive of CPython 3.11",
+            next_step=f"vendor an install_only archive of CPython {wanted}",
         )
     return str(found)

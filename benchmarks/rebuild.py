@@ -1,0 +1,220 @@
+"""A build of torch_npu's size again after a change of one file, beside what ninja and packaging take by themselves.
+
+    python benchmarks/rebuild.py [--units 2000] [--rounds 3]
+
+The stand-in of the tests, with the host's own gcc, cmake, ninja and ccache. Ours is a new commit through the builder: a
+fresh source, cmake, the generator, every object that had been compiled before out of the store, one compiled, the
+library linked, the wheel packed, repaired and normalised. Beside it stands the least that could be done by hand in a
+folder that was built before: the file changed, `ninja`, and the same packing, repairing and normalising. The best of
+the rounds counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.build.command import Workshop, job_for
+from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.normalise import normalise_wheel
+from ascend_wheelhouse.build.repair import repair_wheel
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.pin.source_locker import SourceLocker
+from ascend_wheelhouse.resolve.resolvers import resolver_named
+from ascend_wheelhouse.store.store import Store
+
+PROJECT = Path(__file__).parents[1]
+sys.path[:0] = [str(PROJECT / "tests/build"), str(PROJECT / "tests/support")]
+from big_stand_in import BigStandIn, big_torch_npu  # noqa: E402 - the tests' own
+
+GLIBC = (2, int(os.confstr("CS_GNU_LIBC_VERSION").rsplit(".", 1)[1]))  # type: ignore[union-attr]
+CELL = Cell(
+    stack="benchmark",
+    target=Target.named(platform.machine(), glibc=".".join(map(str, GLIBC))),
+    cann="8.5.0",
+    components={"torch": "2.8.0", "sglang": "0", "torch-npu": "2.8.0.post2"},
+)
+
+
+def recipe_at(commit: str) -> Recipe:
+    """Return torch_npu's recipe for the stand-in's small needs, at a commit."""
+    table = tomllib.loads((PROJECT / "recipes/torch-npu.toml").read_text("utf-8"))
+    table["build"] |= {
+        "requirements": ["pip", "setuptools<80", "wheel==0.45.1"],
+        "toolchain": {},
+        "variants": [],
+    }
+    table["build"] |= {"downloads": [], "memory_mb": 256}
+    table["origins"] = [{"kind": "git", "url": "https://github.com/Ascend/pytorch.git", "ref": commit}]
+    return Recipe.model_validate(table)
+
+
+class Bench:
+    """A store, the repositories, and the folder in which things are done by hand."""
+
+    def __init__(self, root: Path, units: int) -> None:
+        self.root = root
+        self.store = Store(root / "store")
+        self.source: BigStandIn = big_torch_npu(root / "servers", units)
+        servers = f"file://{root}/servers/"
+        self.mirrors = Mirrors(
+            prefixes={"https://github.com/Ascend/": servers, "https://code.test/Ascend/": servers}
+        )
+        self.workshop = Workshop(store=self.store, emit=silent)
+
+    def job(self, commit: str) -> BuildJob:
+        """Return the build of a commit, its sources in the store."""
+        recipe = recipe_at(commit)
+        locker = SourceLocker(
+            store=self.store,
+            emit=silent,
+            http=Http(mirrors=self.mirrors),
+            mirrors=self.mirrors,
+            resolver=resolver_named("uv"),
+            patches=PROJECT / "recipes/patches",
+        )
+        origin = next(one for one in recipe.origins if isinstance(one, GitOrigin))
+        spec = job_for(recipe, CELL, None).spec  # type: ignore[arg-type]
+        sources = locker.lock(
+            recipe.name,
+            "2.8.0.post2",
+            origin,
+            spec,
+            CELL.target,
+            fields=CELL.fields | {"version": "2.8.0.post2"},
+        )
+        return job_for(recipe, CELL, sources)
+
+    def ours(self, commit: str) -> float:
+        """Return the seconds of a build of a commit."""
+        job = self.job(commit)
+        sandbox, toolchain, interpreter = self.workshop.tools(job.spec, CELL)
+        builder = self.workshop.builder(sandbox, interpreter, job.spec)
+        with took() as seconds:
+            builder.build(job, toolchain)
+        return seconds[0]
+
+
+@contextmanager
+def took() -> Iterator[list[float]]:
+    """Give a list that holds the seconds of the block at its end."""
+    seconds: list[float] = []
+    began = time.perf_counter()
+    yield seconds
+    seconds.append(time.perf_counter() - began)
+
+
+class ByHand:
+    """A clone that was built by hand, as a developer has it."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.place = bench.root / "clone"
+        self.env = os.environ | {"PYTHONPATH": "", "BUILD_WITHOUT_SHA": "1"}
+        here = f"url.file://{bench.root}/servers/.insteadOf=https://code.test/Ascend/"
+        allow = ("-c", here, "-c", "protocol.file.allow=always")
+        self._run(
+            "git",
+            *allow,
+            "clone",
+            "-q",
+            "--recurse-submodules",
+            str(bench.source.top),
+            str(self.place),
+            at=bench.root,
+        )
+        made = bench.root / "env"
+        self._run(sys.executable, "-m", "venv", str(made), at=bench.root)
+        self.python = str(made / "bin/python")
+        needs = ("setuptools<80", "wheel==0.45.1")
+        self._run(self.python, "-m", "pip", "-q", "install", *needs, at=bench.root)
+        self._run(self.python, "setup.py", "build", "bdist_wheel", at=self.place)
+
+    def _run(self, *words: str, at: Path) -> None:
+        subprocess.run(words, cwd=at, env=self.env, check=True, stdout=subprocess.DEVNULL)
+
+    def again(self, edition: int) -> tuple[float, float]:
+        """Change the file, and return the seconds of ninja and those of packaging."""
+        core = self.place / "torch_npu/csrc/core.cpp"
+        core.write_text(
+            core.read_text("utf-8").replace("{ return HcclGetRankId", f"{{ return {edition} + HcclGetRankId")
+        )
+        with took() as ninja:
+            self._run("ninja", at=self.place / "build/Release")
+        with took() as packing:
+            shutil.rmtree(self.place / "dist")
+            shutil.copytree(
+                self.place / "torch_npu/lib", self.place / self._lib() / "lib", dirs_exist_ok=True
+            )
+            self._run(self.python, "-c", _PACK, at=self.place)
+            (wheel,) = (self.place / "dist").glob("*.whl")
+            recipe = recipe_at("main")
+            spec = job_for(recipe, CELL, None).spec  # type: ignore[arg-type]
+            for name in ("repaired", "finished"):
+                shutil.rmtree(self.place / name, ignore_errors=True)
+                (self.place / name).mkdir()
+            libraries = tuple(recipe.host_libraries)
+            repaired = repair_wheel(
+                wheel, self.place / "repaired", rules=spec.repair, host_libraries=libraries
+            )
+            normalise_wheel(repaired.wheel, self.place / "finished", local_version=None, epoch=1767225600)
+        return ninja[0], packing[0]
+
+    def _lib(self) -> str:
+        (found,) = (self.place / "build").glob("lib.*")
+        return f"build/{found.name}/torch_npu"
+
+
+# `bdist_wheel --skip-build` would not run the build again; the generator stands at the top of setup.py and is left out
+_PACK = """
+import re
+text = open("setup.py").read()
+text = re.sub(r"(?m)^subprocess.check_call.*$", "", text)
+import sys
+sys.argv = ["setup.py", "-q", "bdist_wheel", "--skip-build"]
+exec(compile(text, "setup.py", "exec"), {"__name__": "__main__", "__file__": "setup.py"})
+"""
+
+
+def main() -> None:
+    """Build all of it once, then again and again with one file changed, and print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--units", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="benchmark-rebuild-") as folder:
+        bench = Bench(Path(folder), given.units)
+        first = bench.ours(bench.source.commit)
+        print(f"all of {given.units} units: {first:.1f} s", flush=True)
+        by_hand = ByHand(bench)
+        ours, theirs = [], []
+        for edition in range(2, 2 + given.rounds):
+            theirs.append(by_hand.again(edition))
+            ours.append(bench.ours(bench.source.changed(edition)))
+        known = bench.ours(bench.source.top_commit())
+    ninja, packing = min(theirs, key=sum)
+    print(f"one file changed: ours {min(ours):.1f} s; ninja {ninja:.1f} s and packaging {packing:.1f} s")
+    print(
+        f"ours / (ninja + packaging): {min(ours) / (ninja + packing):.2f}; ours / all: {min(ours) / first:.2f}"
+    )
+    print(f"nothing changed: {known:.2f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""CPythons of this machine by their `major.minor`: the one that runs, then those on the path that really start.
+
+A name on the path is no proof: version managers put programs there that start no Python until one is chosen.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PROGRAM = f"python{sys.version_info.major}.{sys.version_info.minor}"
+"""The name of the Python that runs this, as a person types it."""
+
+_USUAL = ("/usr/local/bin", "/usr/bin")
+_SECONDS = 20
+_TELLING = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
+
+
+def running() -> str:
+    """Return the version of the Python that runs this, such as `3.11`."""
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def find(version: str) -> str:
+    """Return the program of a CPython of that `major.minor`, or an empty text where there is none."""
+    return next((path for path in _candidates(version) if is_one(path, version)), "")
+
+
+def _candidates(version: str) -> Iterator[str]:
+    if version == running():
+        yield sys.executable
+    folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *_USUAL]
+    for folder in dict.fromkeys(filter(os.path.isabs, folders)):
+        path = Path(folder, f"python{version}")
+        if os.access(path, os.X_OK):
+            yield str(path)
+
+
+def is_one(path: str, version: str) -> bool:
+    """Whether a program is a CPython of that `major.minor` and starts."""
+    words = [path, "-I", "-S", "-c", _TELLING]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return False
+    return done.stdout.split() == ["cpython", *version.split(".")]
