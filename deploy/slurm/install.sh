@@ -19,5 +19,5 @@ set -eu
 home=$(mktemp -d) && trap "rm -rf \"$home\"" EXIT
 tar -xf "$1" -C "$home" install.py
 echo "$4  $home/install.py" | sha256sum --check --quiet
-python3.11 -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
+"${SGLANG_NPU_PYTHON:-python3.11}" -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
 ' install "$node_file" "$prefix" "$key" "$installer"

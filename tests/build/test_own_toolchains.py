@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import platform
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from making_builds import cell
+from making_builds import HOST_GLIBC, Bench, cell, sdist_recipe
 from toolchain_locks import toolchain_lock
 
+from ascend_wheelhouse.base.interpreters import find_python
 from ascend_wheelhouse.base.toml_file import InvalidFilesError
 from ascend_wheelhouse.build.command import Workshop
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
@@ -17,7 +20,12 @@ from ascend_wheelhouse.cells.spec import BuildTable
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe, read_toolchains
 from ascend_wheelhouse.locks.toolchain_lock import write_toolchain
-from ascend_wheelhouse.pin.toolchains import NoSysrootError, sysroot_of
+from ascend_wheelhouse.pin.toolchains import (
+    NoSysrootError,
+    NoToolchainPythonError,
+    lock_toolchain,
+    sysroot_of,
+)
 from ascend_wheelhouse.store.store import Store
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -135,3 +143,55 @@ def test_every_fault_of_every_recipe_is_told(tmp_path: Path) -> None:
         "toolchains/one.toml",
         "toolchains/two.toml",
     }
+
+
+def test_a_python_that_no_system_of_ours_has_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    newer = Target.named("aarch64", python="3.12")
+    with pytest.raises(ToolchainUnfitError) as caught:
+        own(tmp_path, gcc_13()).rooted(spec(gcc=">=13").resolve(cell({"torch": "2.8.0"})), newer)
+    assert (
+        "gcc >=13 for glibc 2.28 and Python 3.12 wanted, there is gcc-13 (13.3.0) with Python 3.11"
+        in caught.value.what
+    )
+    wanted = ToolchainFor(recipe=gcc_13(), host="x86_64", target=newer)
+    with pytest.raises(NoToolchainPythonError, match=r"^gcc-13 has no Python 3\.12\.") as told:
+        lock_toolchain(wanted)
+    assert "Debian bookworm, which has 3.11" in told.value.why
+    assert told.value.exit_code == 3
+
+
+def test_a_build_for_a_python_that_this_host_lacks_is_told_with_what_ours_lack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.defpath)
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path / "uv"))
+    if find_python("3.12"):
+        pytest.skip("the system itself has Python 3.12")
+    where = replace(cell({"torch": "2.8.0"}), target=Target.named(platform.machine(), python="3.12"))
+    workshop = Workshop(store=Store(tmp_path / "store"), own=own(tmp_path, gcc_13()))
+    with pytest.raises(ToolchainUnfitError) as caught:
+        workshop.tools(spec().resolve(where), where)
+    assert caught.value.what.startswith("This host has no CPython 3.12. No toolchain of ours builds this")
+
+
+@pytest.mark.skipif(find_python("3.12") is None, reason="this host has no Python 3.12")
+def test_a_build_for_another_python_takes_the_hosts_own_of_that_version(tmp_path: Path) -> None:
+    where = replace(cell({"torch": "2.8.0"}), target=Target.named(platform.machine(), python="3.12"))
+    workshop = Workshop(store=Store(tmp_path / "store"), toolchain="host")
+    _, _, interpreter = workshop.tools(spec().resolve(where), where)
+    assert interpreter.program.name == "python3.12"
+    assert (interpreter.prefix / "include/python3.12/Python.h").is_file()
+
+
+@pytest.mark.network
+@pytest.mark.skipif(find_python("3.12") is None, reason="this host has no Python 3.12")
+def test_an_extension_is_compiled_for_another_python_than_the_one_that_builds(tmp_path: Path) -> None:
+    """A real project of the index, with its wheel tag and its extension's name those of Python 3.12."""
+    target = replace(Target.named(platform.machine(), python="3.12"), glibc=HOST_GLIBC)
+    where = replace(cell({"torch": "2.8.0", "xxhash": "3.6.0"}), target=target)
+    recipe, bench = sdist_recipe("xxhash"), Bench(root=tmp_path / "store")
+    wheel = bench.build(recipe, where, bench.lock(recipe, where))
+    assert "-cp312-cp312-" in wheel.filename
+    with zipfile.ZipFile(bench.store.path(wheel.sha256)) as packed:
+        assert any(".cpython-312-" in name for name in packed.namelist())

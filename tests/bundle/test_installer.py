@@ -131,6 +131,21 @@ def test_packing_and_proving_tell_the_digest_to_write_down(
             assert f"echo '{DIGEST}  install.py' | sha256sum --check && python3.11 -I install.py" in packed
 
 
+@pytest.mark.parametrize(("stated", "printed"), [("3.12", "python3.12"), ("3.12; reboot", "python3.11")])
+def test_the_printed_command_is_run_with_the_python_of_the_cell(
+    tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str], stated: str, printed: str
+) -> None:
+    house = write_wheelhouse(tmp_path / "house", cell={"python": stated})
+    command.main(
+        command.PackOptions(
+            root=tmp_path, wheelhouse=house, out=tmp_path / "b.tar", serial=7, sign_key=signer.path
+        )
+    )
+    said = capsys.readouterr().out
+    assert f"&& {printed} -I install.py --bundle" in said
+    assert "reboot" not in said
+
+
 def test_a_wheelhouse_of_the_older_form_is_not_packed(tmp_path: Path, signer: Signer) -> None:
     house = write_wheelhouse(tmp_path / "old", OLD_FORM)
 

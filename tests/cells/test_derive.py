@@ -188,6 +188,15 @@ def test_ascend_950_has_a_cell_where_cann_has_operators_for_it() -> None:
     assert cell.stack_id.endswith("-950")
 
 
+@pytest.mark.parametrize(("torch", "cann", "unknown"), [("2.8.0", "9.0.0", True), ("2.12.0", "", False)])
+def test_what_is_not_known_of_a_torch_npu_on_ascend_950_is_said(
+    torch: str, cann: str, *, unknown: bool
+) -> None:
+    told = [note for note in derive(torch, cann=cann, npu="950").notes if "nothing is known of" in note]
+    assert bool(told) is unknown
+    assert not any("known to run on" in note for note in derive(torch, cann=cann).notes)
+
+
 def test_ascend_950_is_refused_with_a_cann_that_has_no_operators_for_it() -> None:
     """CANN's operator packages of Ascend 950 begin with 9.0, so that no cell of the guide's own CANN can serve it."""
     with pytest.raises(ChipNotOfCannError, match=r"^CANN 8\.5\.0 has no cann-kernels for chip 950\.") as told:

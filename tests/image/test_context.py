@@ -119,3 +119,14 @@ def test_what_is_no_image_name_is_refused(tmp_path: Path, wheelhouse: Path, base
         return
     with pytest.raises(context.BaseImageError, match="is not the name of an image"):
         context.write_context(wheelhouse, tmp_path / "context", base=base)
+
+
+def test_the_installer_runs_with_the_python_of_the_cell() -> None:
+    head = {"stack": "s", "platform": "aarch64", "files": []}
+    text = context.containerfile({**head, "cell": {**CELL, "cann": "9.1.0", "python": "3.12"}}, "base", None)
+    assert "    python3.12 -I /wheelhouse/install.py --prefix" in text
+    assert "python3.11" not in text
+    with pytest.raises(
+        context.BaseImageError, match=r"^The cell's Python is '3\.12; reboot', which is no version"
+    ):
+        context.containerfile({**head, "cell": {**CELL, "python": "3.12; reboot"}}, "base", None)

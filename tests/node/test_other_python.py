@@ -91,6 +91,19 @@ def test_a_program_on_the_path_that_is_no_such_python_is_passed_over(
     assert pythons.find(OTHER) == str(real)
 
 
+@pytest.mark.parametrize("word", ["3.12/../../evil", "/../../evil", "3", "", "3.1234", "three"])
+def test_a_word_that_is_no_version_starts_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The word comes from a manifest, and becomes part of the name of a program that is started."""
+    (tmp_path / "bin/python3.12").mkdir(parents=True)
+    (tmp_path / "bin/python").mkdir()
+    program(tmp_path, f"touch {tmp_path}/started", name="evil")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert pythons.find(word) == ""
+    assert not (tmp_path / "started").exists()
+
+
 def test_the_python_that_runs_is_taken_where_it_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert pythons.find(pythons.running()) == sys.executable

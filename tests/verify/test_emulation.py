@@ -13,7 +13,7 @@ from ascend_wheelhouse.node.verify.report import read_report
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.__main__ import main
 from ascend_wheelhouse.verify.prepare import default_store
-from ascend_wheelhouse.verify.system_root import system_root
+from ascend_wheelhouse.verify.system_root import NoSystemPythonError, system_root
 
 OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"
 MISSING = [need.name for need in emulation.needs(OTHER) if need.required and not need.present]
@@ -110,3 +110,16 @@ def test_the_system_root_is_made_once_and_holds_only_what_the_archive_gave() -> 
     assert os.access(root / "usr/bin/python3.11", os.X_OK)
     assert (root / "etc/passwd").read_text() == "root:x:0:0:root:/root:/bin/sh\n"
     assert list((root / "tmp").iterdir()) == []
+
+
+@emulated
+def test_a_python_that_the_archive_lacks_is_told_as_that_and_not_as_an_archive_that_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(
+        NoSystemPythonError, match=rf"^No {OTHER} programs of Python 3\.12 can be run here"
+    ) as told:
+        system_root(OTHER, "3.12", tmp_path)
+    assert told.value.exit_code == 10
+    assert "python3.12 -I install.py --verify" in told.value.next_step
+    assert not list((tmp_path / "roots").glob("*/usr"))

@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 from environments import tiny_wheelhouse, write_wheel
 
+from ascend_wheelhouse.base.interpreters import find_python
 from ascend_wheelhouse.node.verify import program as node_verify
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.node.verify.report import read_report
@@ -53,6 +54,44 @@ def test_a_good_wheelhouse_passes_and_leaves_its_evidence(
     cases = re.findall(r'<testcase classname="[^"]*" name="([^"]+)"', (reports / "junit.xml").read_text())
     assert set(cases) == set(verdicts) - {"sealed-install"}
     assert said.splitlines()[-1] == f"report: {reports / 'report.html'}"
+
+
+@pytest.mark.skipif(find_python("3.12") is None, reason="this host has no Python 3.12")
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_a_wheelhouse_for_another_python_is_verified_with_that_one(
+    backend: str, wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _for_python(wheelhouse, "3.12")
+    words = [
+        "--wheelhouse",
+        str(wheelhouse),
+        "--report",
+        str(tmp_path / "reports"),
+        "--keep",
+        str(tmp_path / "kept"),
+    ]
+    assert main([*words, "--backend", backend]) == 0, capfd.readouterr().out
+    verdicts = {one.probe: one.verdict for one in read_report(tmp_path / "reports/report.json").results}
+    assert {verdicts[name] for name in ("versions", "files", "requirements", "imports")} == {"passed"}
+    (environment,) = (tmp_path / "kept").glob("**/lib/python3.12/site-packages/alpha/__init__.py")
+    assert environment.is_file()
+
+
+def test_a_host_without_the_python_of_the_wheelhouse_is_told_which_one_it_takes(
+    wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _for_python(wheelhouse, "3.99")
+    assert main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "reports")]) == 10
+    said = "".join(capfd.readouterr())
+    assert "Python 3.99, which the wheelhouse is for, is not on this host." in said
+    assert "uv python install 3.99" in said
+
+
+def _for_python(wheelhouse: Path, version: str) -> None:
+    path = wheelhouse / "manifest.json"
+    document = json.loads(path.read_text())
+    document["cell"]["python"] = version
+    path.write_text(json.dumps(document))
 
 
 def test_uv_and_pip_install_the_same_files(wheelhouse: Path, tmp_path: Path) -> None:

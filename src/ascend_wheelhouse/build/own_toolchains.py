@@ -13,7 +13,7 @@ from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.target_root import lay_root
 from ascend_wheelhouse.build.toolchain import ToolchainUnfitError
 from ascend_wheelhouse.cells.spec import BuildSpec
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import Target, dotted
 from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe
 from ascend_wheelhouse.locks.toolchain_lock import ToolchainLock, read_toolchain
 from ascend_wheelhouse.store.store import Store
@@ -77,7 +77,9 @@ class OwnToolchains:
         fit = [
             one
             for one in self.recipes
-            if one.fits(spec.toolchain.get("gcc", "")) and one.sysroot(target.glibc)
+            if one.fits(spec.toolchain.get("gcc", ""))
+            and one.sysroot(target.glibc)
+            and one.has_python(target.python)
         ]
         newest = max(fit, key=lambda one: Version(one.gcc), default=None)
         return ToolchainFor(recipe=newest, host=self.host, target=target) if newest else None
@@ -87,8 +89,11 @@ class OwnToolchains:
     ) -> Iterator[str]:
         if chosen is None:
             ours = ", ".join(f"{one.name} ({one.gcc})" for one in self.recipes) or "none"
-            floor = ".".join(map(str, target.glibc))
-            yield f"gcc {spec.toolchain.get('gcc', '')} for glibc {floor} wanted, there is {ours}"
+            wanted = f"gcc {spec.toolchain.get('gcc', '')} for glibc {dotted(target.glibc)}"
+            if any(one.has_python(target.python) for one in self.recipes):
+                yield f"{wanted} wanted, there is {ours}"
+            else:
+                yield f"{wanted} and Python {dotted(target.python)} wanted, there is {ours} with {self._pythons}"
         yield from (f"{name} {bound} wanted" for name, bound in spec.toolchain.items() if name not in there)
         if chosen and chosen.foreign:
             if not qemu.qemu(target.machine):
@@ -96,9 +101,14 @@ class OwnToolchains:
             elif said := qemu.refusal(target.machine):
                 yield f"binfmt_misc: {said}"
 
+    @property
+    def _pythons(self) -> str:
+        known = {python for one in self.recipes for python in one.system.pythons}
+        return f"Python {', '.join(sorted(known, key=Version))}"
+
     def _next(self, chosen: ToolchainFor | None, lock: ToolchainLock | None, target: Target) -> str:
         if chosen is None:
-            return "build in the recipe's image with --container"
+            return "build in the recipe's image with --container, or with the tools of a host of that architecture"
         if chosen.foreign and not qemu.qemu(target.machine):
             return "apt install qemu-user-static"
         return chosen.command if lock else f"{chosen.command} --lock"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ascend_wheelhouse.bundle.pack import Packing, pack
 from ascend_wheelhouse.bundle.parts import PartWriter, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.host.pythons import is_version
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, File, Verified, open_bundle
 
 
@@ -153,8 +155,14 @@ def _result(packing: Packing, paths: tuple[Path, ...], size: int) -> BundleResul
         carried=sum(member.path not in layout.RESERVED for member in packing.members),
         installer=layout.installer_digest(files),
         base=packing.base.contents if packing.base else None,
-        python=str(packing.manifest.get("cell", {}).get("python", "3.11")),
+        python=_python(packing.manifest.get("cell", {})),
     )
+
+
+def _python(cell: Mapping[str, Any]) -> str:
+    """Return the Python that a manifest's cell names, where that is one: it goes into a command that is printed."""
+    named = str(cell.get("python", ""))
+    return named if is_version(named) else "3.11"
 
 
 def list_bundle(path: Path) -> BundleListing:

@@ -30,6 +30,8 @@ Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
 
 _KERNELS = ("sgl-kernel-npu", "deep-ep")
+_CHIP_SINCE = {"950": "2.11.0"}
+"""torch_npu 2.6.0 refuses Ascend 950, 2.11.0 runs on it with CANN 9.1 (RLinf/RLinf#1577)."""
 _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
 
@@ -113,6 +115,14 @@ def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
             why=f"Its stacks are for {'; '.join(told)}.",
             next_step=f"name a torch as well, so that a cell is worked out: --app {request.application} --torch 2.8.0",
         )
+
+
+def _of_chip(npu: str, torch_npu: str) -> list[str]:
+    """Return what is not known of a chip that is newer than a torch_npu."""
+    first = _CHIP_SINCE.get(npu)
+    if first is None or Version(torch_npu) >= Version(first):
+        return []
+    return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
 
 
 def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
@@ -273,6 +283,7 @@ def _derived(
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
+        *_of_chip(request.target.npu, torch_npu),
     ]
     return replace(
         base,

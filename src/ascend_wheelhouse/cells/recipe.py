@@ -290,7 +290,7 @@ def file_to_get(recipe: Recipe, cell: Cell, fields: Mapping[str, str]) -> str:
             name = unquote(urlsplit(origin.url).path.rpartition("/")[2]).format_map(known)
             if "{" not in name:
                 return name
-    return f"the file of {version} for CANN {cell.cann}, {cell.target.npu}, {cell.target.machine}"
+    return f"a build of {version} for CANN {cell.cann}, {cell.target.npu}, {cell.target.machine}"
 
 
 def supply_of(recipe: Recipe, cell: Cell, otherwise: str, fields: Mapping[str, str] | None = None) -> str:

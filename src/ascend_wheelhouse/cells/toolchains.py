@@ -47,6 +47,16 @@ class CompilerPackages(SuitePackages):
     native: Listed[str] = ()
 
 
+class SystemPackages(SuitePackages):
+    """Packages of the system that a build runs in.
+
+    Args:
+        pythons: The CPythons that the suite has, `major.minor`; every one where none is named.
+    """
+
+    pythons: Listed[VersionText] = ()
+
+
 class SysrootPackages(SuitePackages):
     """A C library with its headers, and the other libraries that every build may link.
 
@@ -71,12 +81,16 @@ class ToolchainRecipe(FileModel):
     name: str
     gcc: VersionText
     compiler: CompilerPackages
-    system: SuitePackages
+    system: SystemPackages
     sysroots: Listed[SysrootPackages]
 
     def fits(self, bound: str) -> bool:
         """Tell whether its gcc is within a recipe's bound, such as `>=13,<15`."""
         return SpecifierSet(bound).contains(Version(self.gcc), prereleases=True)
+
+    def has_python(self, python: tuple[int, int]) -> bool:
+        """Tell whether its system has a CPython."""
+        return not self.system.pythons or dotted(python) in self.system.pythons
 
     def sysroot(self, glibc: tuple[int, int]) -> SysrootPackages | None:
         """Return what a wheel for nodes of a glibc is built against.

@@ -15,7 +15,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe, read_toolchains
 from ascend_wheelhouse.locks.toolchain_lock import PARTS, ToolchainLock, read_toolchain, write_toolchain
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.pin.toolchains import ToolchainFetcher, lock_toolchain, sysroot_of
+from ascend_wheelhouse.pin.toolchains import ToolchainFetcher, lock_toolchain, require_python, sysroot_of
 from ascend_wheelhouse.store.store import Store
 
 
@@ -83,6 +83,7 @@ def _chosen(options: ToolchainOptions) -> list[ToolchainRecipe]:
 
 
 def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: Emit) -> TargetRoot:
+    require_python(wanted)
     sysroot_of(wanted)
     lockfiles = options.root / "lockfiles"
     lock = lock_toolchain(wanted, emit) if options.lock else read_toolchain(lockfiles, wanted.name)

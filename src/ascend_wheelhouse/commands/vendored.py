@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
@@ -39,7 +39,7 @@ def tell(records: Sequence[VendoredRecord], *, json: bool) -> None:
         [
             record.component or "(any lock)",
             record.facts.version,
-            " ".join(filter(None, [record.facts.machine, record.facts.npu, record.facts.cann])),
+            replace(record.facts, version="").words,
             forms.size(record.size),
             record.sha256[:12],
             record.origin,

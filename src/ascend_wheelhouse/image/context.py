@@ -23,6 +23,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.parts import settle
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.host.pythons import is_version
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, open_bundle
 
 PREFIX: Final = "/opt/sglang-npu"
@@ -125,6 +126,11 @@ def containerfile(
     manifest: Mapping[str, Any], base: str, fingerprint: str | None, prefix: str = PREFIX
 ) -> str:
     """Return the Containerfile for a wheelhouse: equal text for equal wheelhouses."""
+    python = str(manifest.get("cell", {}).get("python", "3.11"))
+    if not is_version(python):
+        raise BaseImageError(
+            f"The cell's Python is {python!r}, which is no version.", next_step="make the wheelhouse again"
+        )
     facts = {
         "org.opencontainers.image.title": manifest["stack"],
         "org.opencontainers.image.version": manifest.get("serial", 0),
@@ -136,7 +142,7 @@ def containerfile(
         platform=manifest["platform"],
         base=base,
         prefix=prefix,
-        python=manifest.get("cell", {}).get("python", "3.11"),
+        python=python,
         trust=f"--trusted-key {fingerprint}" if fingerprint else "--insecure-no-signature",
         command=json.dumps([*manifest.get("serving", {}).get("command", ["python"]), "--help"]),
         labels="\n".join(f"LABEL {name}={json.dumps(str(value))}" for name, value in facts.items()),

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from ascend_wheelhouse.base.errors import ResolveError
 from ascend_wheelhouse.base.events import Emit, Stage, silent
+from ascend_wheelhouse.cells.target import dotted
 from ascend_wheelhouse.cells.toolchains import ARCHITECTURES, SuitePackages, SysrootPackages, ToolchainFor
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
@@ -15,6 +16,10 @@ from ascend_wheelhouse.locks.toolchain_lock import LockedPackage, Part, Toolchai
 from ascend_wheelhouse.origins import debian
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
+
+
+class NoToolchainPythonError(ResolveError):
+    """The system of a toolchain has no CPython of the nodes' version."""
 
 
 class NoSysrootError(ResolveError):
@@ -39,6 +44,22 @@ def sysroot_of(wanted: ToolchainFor) -> SysrootPackages:
     return sysroot
 
 
+def require_python(wanted: ToolchainFor) -> None:
+    """Raise where a toolchain's system lacks the CPython of its nodes.
+
+    Raises:
+        NoToolchainPythonError: It does.
+    """
+    recipe, python = wanted.recipe, dotted(wanted.target.python)
+    if not recipe.has_python(wanted.target.python):
+        raise NoToolchainPythonError(
+            f"{recipe.name} has no Python {python}.",
+            why=f"Its system is Debian {recipe.system.suite}, which has {', '.join(recipe.system.pythons)}: builds for "
+            "another Python take the tools of a host that has it, or the recipe's image.",
+            next_step=f"uv python install {python}, and build on a host of that architecture with --toolchain host",
+        )
+
+
 def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
     """Return the lock of a toolchain: every package of its three parts, as the archive has them now.
 
@@ -47,9 +68,11 @@ def lock_toolchain(wanted: ToolchainFor, emit: Emit = silent) -> ToolchainLock:
         emit: Told of the parts.
 
     Raises:
+        NoToolchainPythonError: Its system has no such Python.
         NoSysrootError: Every C library of its recipe is older than the nodes'.
         DebianUnknownError, DebianUnreachableError: The packages cannot be looked up.
     """
+    require_python(wanted)
     recipe, target, sysroot = wanted.recipe, wanted.target, sysroot_of(wanted)
     compiler = recipe.compiler.model_copy(update={"packages": wanted.compiler})
     parts: tuple[tuple[Part, SuitePackages, str], ...] = (

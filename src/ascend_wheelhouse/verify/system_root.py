@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ascend_wheelhouse.base import process
-from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError
 from ascend_wheelhouse.cells.toolchains import ARCHITECTURES
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.debian import apt_command, apt_environment
@@ -28,6 +28,10 @@ _LAYOUT = "3"
 _APT_SECONDS = 300
 
 
+class NoSystemPythonError(HostUnfitError):
+    """The archive that this host uses has no Python of the wheelhouse's version for another architecture."""
+
+
 class ArchiveUnreachableError(SourceUnreachableError):
     """The package archive did not give what the system root takes."""
 
@@ -36,9 +40,20 @@ def system_root(machine: str, python: str, store: Path) -> Path:
     """Return a system root with the Python of the wheelhouse, made on first use.
 
     Raises:
+        NoSystemPythonError: The archive has no such Python.
         ArchiveUnreachableError: apt could not fetch the packages.
     """
-    return debian_root(machine, (f"python{python}", *_PACKAGES), store)
+    try:
+        return debian_root(machine, (f"python{python}", *_PACKAGES), store)
+    except ArchiveUnreachableError as error:
+        if f"locate package python{python}" not in error.why:
+            raise
+        raise NoSystemPythonError(
+            f"No {machine} programs of Python {python} can be run here: this host's package archive has none.",
+            why="Emulation lays out a Debian system; bookworm has Python 3.11 and trixie 3.13.",
+            next_step=f"verify where that Python is: python{python} -I install.py --verify on a node, or "
+            f"`nox -s verify` on an {machine} host",
+        ) from error
 
 
 def debian_root(machine: str, packages: tuple[str, ...], store: Path) -> Path:

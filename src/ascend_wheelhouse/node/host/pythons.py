@@ -6,6 +6,7 @@ A name on the path is no proof: version managers put programs there that start n
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,8 +25,15 @@ def running() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def is_version(text: str) -> bool:
+    """Whether a text names a CPython as `major.minor`; it becomes part of a program's name."""
+    return re.fullmatch(r"3\.\d{1,2}", text, re.ASCII) is not None
+
+
 def find(version: str) -> str:
-    """Return the program of a CPython of that `major.minor`, or an empty text where there is none."""
+    """Return the program of a CPython of that `major.minor`; empty where there is none, or the word is no version."""
+    if not is_version(version):
+        return ""
     return next((path for path in _candidates(version) if is_one(path, version)), "")
 
 
