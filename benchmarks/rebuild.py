@@ -124,7 +124,12 @@ class ByHand:
 
     def __init__(self, bench: Bench) -> None:
         self.place = bench.root / "clone"
-        self.env = os.environ | {"PYTHONPATH": "", "BUILD_WITHOUT_SHA": "1"}
+        # as our wrappers, without the rpath that the interpreter names
+        self.env = os.environ | {
+            "BUILD_WITHOUT_SHA": "1",
+            "LDSHARED": "gcc -shared",
+            "LDCXXSHARED": "g++ -shared",
+        }
         here = f"url.file://{bench.root}/servers/.insteadOf=https://code.test/Ascend/"
         allow = ("-c", here, "-c", "protocol.file.allow=always")
         self._run(

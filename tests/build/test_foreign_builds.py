@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import struct
 import tomllib
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from big_stand_in import big_torch_npu
+from cann_packages import toolkit
 from making_builds import SMALL, Bench, cell, recipe_of
-from stand_ins import HEADER_SHA256, HEADER_URL, torch_npu
+from stand_ins import HEADER_SHA256, HEADER_URL, kernels, torch_npu
 
+from ascend_wheelhouse.base.events import Note
 from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.command import Workshop, build_component, job_for
 from ascend_wheelhouse.build.conditions import NAMES
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.reproduce import reproduce
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe
+from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.cells.target import Machine, Target
+from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.locks.toolchain_lock import read_toolchain
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
 from ascend_wheelhouse.verify.prepare import default_store
@@ -43,9 +51,9 @@ pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"invoke doctor --emulation: {', '.join(MISSING)} missing"),
     pytest.mark.skipif(not list(LOCKED), reason="no toolchain is locked for this kind of builder"),
 ]
-long = pytest.mark.skipif(
-    not os.environ.get("WHEELHOUSE_LONG_TESTS"), reason="a quarter of an hour: nox -s foreign"
-)
+LONG = bool(os.environ.get("WHEELHOUSE_LONG_TESTS"))
+FOREIGN_UNITS = 400 if LONG else 60
+long = pytest.mark.skipif(not LONG, reason="a quarter of an hour: nox -s foreign")
 
 
 @pytest.fixture
@@ -109,7 +117,11 @@ def test_the_toolchain_of_a_wheel_is_told_with_it(bench: Bench) -> None:
 
 @long
 def test_a_build_for_the_other_architecture_is_bit_equal_under_other_conditions(bench: Bench) -> None:
-    recipe, where = recipe_at("xxhash"), for_the_other({"torch": "2.8.0", "xxhash": "3.6.0"})
+    refuse_differences(bench, recipe_at("xxhash"), for_the_other({"torch": "2.8.0", "xxhash": "3.6.0"}))
+
+
+def refuse_differences(bench: Bench, recipe: Recipe, where: Cell) -> None:
+    """Build twice, and fail unless both wheels have the same bytes."""
     job = job_for(recipe, where, bench.lock(recipe, where))
     shop = workshop(bench)
     sandbox, toolchain, interpreter = shop.tools(job.spec, where)
@@ -126,6 +138,65 @@ def test_torch_npus_stand_in_is_built_for_the_other_architecture(bench: Bench) -
     wheel = build(bench, recipe, for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"}))
     assert wheel.filename.startswith("torch_npu-2.8.0.post2-cp311-cp311-")
     assert wheel.filename.endswith(f"_{OTHER}.whl")
+
+
+def test_torch_npu_at_its_size_is_built_for_the_other_architecture_and_again_after_a_change(
+    tmp_path: Path,
+) -> None:
+    source = big_torch_npu(tmp_path / "servers", FOREIGN_UNITS)
+    servers = f"file://{tmp_path}/servers/"
+    mirrors = Mirrors(prefixes={"https://github.com/Ascend/": servers, "https://code.test/Ascend/": servers})
+    bench = Bench(root=tmp_path / "store", mirrors=mirrors)
+    where = for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"})
+    wheel = build(bench, big_recipe(source.commit), where)
+    assert wheel.filename.endswith(f"_{OTHER}.whl")
+    with zipfile.ZipFile(bench.store.path(wheel.sha256)) as opened:
+        library = opened.read("torch_npu/lib/libtorch_npu.so")
+    assert library[18:20] == struct.pack("<H", {"aarch64": 183, "x86_64": 62}[OTHER])
+    again = build(bench, big_recipe(source.changed(2)), where)
+    assert again.sha256 != wheel.sha256
+    told = [
+        event.text for event in bench.events if isinstance(event, Note) and "compiled before" in event.text
+    ]
+    (found, objects) = map(int, re.findall(r"(\d+) of (\d+) objects", told[-1])[0])
+    assert (found, objects > FOREIGN_UNITS) == (objects - 1, True)
+
+
+def big_recipe(commit: str) -> Recipe:
+    """Return torch_npu's recipe for the stand-in's small needs, at a commit."""
+    recipe = recipe_of(
+        "torch-npu", requirements=SMALL, toolchain={}, variants=[], downloads=[], memory_mb=512
+    )
+    url = "https://github.com/Ascend/pytorch.git"
+    return recipe.model_copy(update={"origins": [GitOrigin(kind="git", url=url, ref=commit)]})
+
+
+@long
+def test_torch_npus_stand_in_for_the_other_architecture_is_bit_equal_under_other_conditions(
+    tmp_path: Path,
+) -> None:
+    header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
+    table = {"requirements": SMALL, "toolchain": {}, "variants": [], "downloads": [header], "memory_mb": 512}
+    bench = Bench(root=tmp_path / "store", mirrors=torch_npu(tmp_path / "servers").mirrors)
+    refuse_differences(
+        bench,
+        recipe_of("torch-npu", **table),
+        for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"}),
+    )
+
+
+def test_kernels_are_built_for_the_other_architecture_with_a_toolkit_that_was_handed_over(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(root=tmp_path / "store", mirrors=kernels(tmp_path / "servers").mirrors)
+    package = toolkit(tmp_path, "8.5.0", OTHER)
+    vendor_file(package, store=bench.store, recipes=load_recipes(PROJECT / "recipes"))
+    recipe = recipe_of("sgl-kernel-npu", requirements=SMALL, toolchain={"cann": "=={cann}"}, memory_mb=512)
+    versions = {"torch": "2.8.0", "torch-npu": "2.8.0.post2", "sgl-kernel-npu": "2026.01.21"}
+    wheel = build(bench, recipe, for_the_other(versions))
+    assert wheel.filename.endswith(f"_{OTHER}.whl")
+    assert f"{OTHER} unpacked from sha256" in wheel.toolchain["cann"]
+    assert wheel.toolchain["gcc"].startswith("gcc 13.3.0 of gcc-13-")
 
 
 @long

@@ -106,6 +106,13 @@ def test_an_application_on_a_torch_that_its_stacks_lack_is_derived_from_its_own_
     )
 
 
+def test_an_application_without_a_stack_for_a_cann_asks_for_a_torch() -> None:
+    request = Request(torch="", target=Target.named("aarch64"), app="vllm-ascend", cann="9.1.0")
+    with pytest.raises(NoStackError, match=r"^No stack of vllm-ascend is for what was asked\.") as caught:
+        cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+    assert "CANN 8.5.0" in caught.value.why
+
+
 @pytest.mark.parametrize(("app", "sglang"), [("vlm", ""), ("vllm-ascend", "0.5.9")])
 def test_an_application_that_nothing_is_known_of_or_a_release_of_another_one_is_refused(
     app: str, sglang: str

@@ -121,9 +121,14 @@ def test_any_list_of_what_a_delta_carries_is_taken_or_refused(bench: Bench, data
 
 
 @pytest.fixture(scope="module")
-def oci(bench: Bench) -> Path:
+def wheelhouse(bench: Bench) -> Path:
+    """A small wheelhouse to be bundled."""
+    return write_wheelhouse(bench.folder / "wheelhouse")
+
+
+@pytest.fixture(scope="module")
+def oci(bench: Bench, wheelhouse: Path) -> Path:
     """A signed bundle as an image layout."""
-    wheelhouse = write_wheelhouse(bench.folder / "wheelhouse")
     made = bundle_command(wheelhouse, out=bench.folder, oci=True, sign_key=bench.folder / "key", serial=7)
     return made.paths[0]
 
@@ -159,12 +164,12 @@ def test_any_file_of_trusted_keys_is_used_or_refused(bench: Bench, data: st.Data
 
 @fuzzed
 @given(data=st.data())
-def test_any_private_key_signs_or_is_refused(bench: Bench, data: st.DataObject) -> None:
+def test_any_private_key_signs_or_is_refused(bench: Bench, wheelhouse: Path, data: st.DataObject) -> None:
     path = bench.folder / "other"
     path.write_bytes(data.draw(texts_of((bench.folder / "key").read_bytes())))
     options = command.PackOptions(
         root=bench.folder,
-        wheelhouse=bench.folder / "wheelhouse",
+        wheelhouse=wheelhouse,
         out=bench.folder / "out",
         sign_key=path,
         serial=8,

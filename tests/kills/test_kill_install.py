@@ -44,7 +44,12 @@ def _in_use(place: Path) -> dict[str, str]:
         return {}
     entries = {name: str((place / PREFIX / name).readlink()) for name in ("run", "activate")}
     site = next(current.glob("lib/python3.*/site-packages"))
-    found = {name: digest for name, digest in tree(site).items() if Path(name).name not in _OF_THE_DAY}
+    found = {
+        name: digest
+        for name, digest in tree(site).items()
+        if Path(name).name not in _OF_THE_DAY
+        and "__pycache__" not in name  # whoever imports may write byte code
+    }
     return {**entries, **found, "manifest": tree(current / "manifest.json")["manifest.json"]}
 
 

@@ -106,6 +106,20 @@ def test_a_release_of_no_list_is_refused_with_the_command_that_hands_its_source_
     assert "clone v3.0, then `invoke vendor sglang`" in done.err
 
 
+def test_what_a_release_asks_for_and_no_origin_has_is_told_before_anything_is_resolved(world: World) -> None:
+    recipe = (
+        'name = "einops"\nsummary = "small"\nlicence = "MIT"\ndistribution = "einops"\nowns = ["einops"]\n'
+    )
+    recipe += 'supply = "get it by hand"\n[[origins]]\nkind = "index"\n'
+    (world.root / "recipes/einops.toml").write_text(recipe)
+    with (world.root / "recipes/stacks/torch2.8.0-cann8.5.0.toml").open("a") as stack:
+        stack.write('einops = "9.9"\n')
+    done = made(world, "2.0")
+    assert done.status == 3
+    assert "sglang 2.0 asks for einops, which is pending: index: einops 9.9 has no wheel" in done.err
+    assert "Next: get it by hand" in done.err
+
+
 def test_a_clone_handed_over_completes_what_was_locked_without_it(world: World) -> None:
     assert made(world, "2.0").status == 0
     place = clone(world, "2.0", '"einops", "tqdm"')

@@ -98,6 +98,21 @@ def test_a_version_without_a_wheel_tells_those_that_have_one(index: Index, http:
     assert caught.value.why == "These versions have one: 1.9, 1.10, 2.0."
 
 
+def test_a_version_for_a_newer_glibc_alone_says_for_which(index: Index, http: Http) -> None:
+    index.offer("pkg-1.0-cp311-cp311-manylinux_2_34_aarch64.whl", wheel_bytes("pkg", "1.0"))
+    with pytest.raises(NoFileForTargetError, match=r"it has one for glibc 2\.34 and newer\.") as caught:
+        Finder(http).find_file("pkg", "1.0", _ARM)
+    assert caught.value.next_step.startswith("--glibc 2.34 ")
+
+
+def test_a_version_without_a_source_archive_tells_the_newest_that_has_one(index: Index, http: Http) -> None:
+    index.offer("pkg-1.0.tar.gz", b"x")
+    index.offer("pkg-2.0-py3-none-any.whl", wheel_bytes("pkg", "2.0"))
+    with pytest.raises(NoFileForTargetError, match=r"^pkg 2\.0 has no source archive on the index") as caught:
+        Finder(http).find_file("pkg", "2.0", _ARM, sdist=True)
+    assert caught.value.why == "The newest that has one is 1.0."
+
+
 def test_a_version_spelt_in_another_way_is_found(index: Index, http: Http) -> None:
     index.offer("pkg-1.0.0-py3-none-any.whl", b"1")
     assert Finder(http).find_file("pkg", "1.0", _ARM).filename == "pkg-1.0.0-py3-none-any.whl"

@@ -25,7 +25,7 @@ def request_of(lock: ParsedPylock, platform: str) -> ResolveRequest:
     limit = inputs.get("exclude_newer", "")
     return ResolveRequest(
         requirements=tuple(wanted),
-        target=Target.named(platform),
+        target=Target.named(platform, lock.tool["cell"]["npu"], lock.tool["cell"]["glibc"]),
         constraints=tuple(inputs.get("constraints", ())),
         excludes=tuple(inputs.get("excludes", ())),
         closed=tuple(inputs.get("closed", ())),

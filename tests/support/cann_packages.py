@@ -7,6 +7,7 @@ CANN 8.5 to 9.2; up to 8.3 parts lie in folders of their own names. No file of C
 from __future__ import annotations
 
 import io
+import platform
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,7 @@ def toolkit(folder: Path, version: str, machine: str, pack: Pack = packed) -> Pa
 def _parts_of_old(machine: str, work: Path) -> dict[str, dict[str, bytes | str]]:
     runtime: dict[str, bytes | str] = {
         "runtime/include/acl/acl.h": _header(machine),
-        f"runtime/lib64/stub/linux/{machine}/libascendcl.so": _stub(work),
+        f"runtime/lib64/stub/linux/{machine}/libascendcl.so": _stub(work, machine),
         "runtime/script/filelist.csv": listed(
             row("mkdir", "NA", f"{machine}-linux/include", softlink="include"),
             row("copy", "runtime/include/acl/acl.h", f"{machine}-linux/include/acl/acl.h"),
@@ -96,7 +97,7 @@ def _parts_of_new(machine: str, work: Path) -> dict[str, dict[str, bytes | str]]
     arch = f"{machine}-linux"
     runtime: dict[str, bytes | str] = {
         f"{arch}/include/acl/acl.h": _header(machine),
-        f"{arch}/devlib/linux/{machine}/libascendcl.so": _stub(work),
+        f"{arch}/devlib/linux/{machine}/libascendcl.so": _stub(work, machine),
         "share/info/npu-runtime/script/filelist.csv": listed(
             row("mkdir", "NA", f"{arch}/include", softlink="include"),
             row("copy", f"{arch}/include/acl/acl.h", f"{arch}/include/acl/acl.h"),
@@ -121,7 +122,9 @@ def _header(machine: str) -> str:
     return f'#define ACL_MACHINE {number}\nextern "C" int aclInit(int);\n'
 
 
-def _stub(work: Path) -> bytes:
+def _stub(work: Path, machine: str) -> bytes:
+    if machine != platform.machine():
+        return b"INPUT ( -lc )\n"  # a library to the linker, of any machine
     source, library = work / "acl.c", work / "libascendcl.so"
     source.write_text("int aclInit(int machine) { return machine; }\n", encoding="utf-8")
     run(["gcc", "-shared", "-fPIC", "-Wl,-soname,libascendcl.so", "-o", library, source])

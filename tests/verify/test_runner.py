@@ -29,6 +29,28 @@ def planned(
     return [one.name for one in planning.plan(made)]
 
 
+def serving(tmp_path: Path, table: dict[str, object], ascend: cann.Ascend = NO_ASCEND) -> settings.Setting:
+    """Return the setting of a wheelhouse whose manifest has that `serving`, with stand-in modules given."""
+    told = {**manifest(EVERYTHING), "serving": table}
+    options = settings.VerifyOptions(standins="/standins", stubs="/stubs")
+    return setting(tmp_path / "e", tmp_path / "run", told, options, ascend=ascend)
+
+
+def test_the_modules_of_serving_are_imported_where_the_stack_names_some(tmp_path: Path) -> None:
+    named_ones = serving(tmp_path, {"imports": ["vllm"]})
+    assert "serving-imports" in {one.name for one in planning.plan(named_ones)}
+    assert "serving-imports" not in planned(tmp_path)
+
+
+def test_stand_in_modules_are_for_stacks_that_serve_with_them_and_for_no_node(tmp_path: Path) -> None:
+    """They hold a `vllm` for SGLang, which would be laid over the real one of another application."""
+    assert serving(tmp_path, {}).standins == "/standins"
+    assert serving(tmp_path, {}, A_NODE).standins == ""
+    other = serving(tmp_path, {"imports": ["vllm"], "standins": False})
+    assert other.standins == ""
+    assert planning.obstacle(named("serving-imports"), other) == ""
+
+
 def test_every_probe_of_the_catalogue_has_a_module() -> None:
     folder = settings.NODE / "probes"
     assert [one.name for one in CATALOGUE if not (folder / f"{one.module}.py").is_file()] == []

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.version import Version
+
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.build.keys import digest_of
@@ -91,8 +93,12 @@ def lay_root(lock: ToolchainLock, glibc: tuple[int, int], store: Store) -> Targe
 def _lay(root: Path, lock: ToolchainLock, glibc: tuple[int, int], store: Store) -> Path:
     native = root / _NATIVE if lock.foreign else root
     sysroot = root / SYSROOT[1:]
-    _unpack(root, lock.of("system"), store)
-    _unpack(native, lock.of("compiler"), store)
+    if _older_compiler(lock):
+        _unpack(native, lock.of("compiler"), store)
+        _unpack(root, lock.of("system"), store)
+    else:
+        _unpack(root, lock.of("system"), store)
+        _unpack(native, lock.of("compiler"), store)
     _unpack(sysroot, lock.of("sysroot"), store)
     if lock.foreign:
         _join(root, lock.host)
@@ -100,6 +106,12 @@ def _lay(root: Path, lock: ToolchainLock, glibc: tuple[int, int], store: Store) 
     _finish_sysroot(sysroot, lock, glibc)
     _finish_compiler(native, sysroot, lock)
     return root
+
+
+def _older_compiler(lock: ToolchainLock) -> bool:
+    """Tell whether the compiler's libraries are older than the system's: of two in one place the newer serves both."""
+    versions = [lock.version_of(part, "libc6") for part in ("compiler", "system")]
+    return all(versions) and Version(versions[0]) < Version(versions[1])
 
 
 def _unpack(root: Path, packages: Iterable[LockedPackage], store: Store) -> None:

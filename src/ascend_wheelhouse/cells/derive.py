@@ -93,6 +93,7 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
         return listed
     if (near := choice()) is not None:
         return _other_release(near, request, catalogue)
+    _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions("torch"))
     torch_npu, cann, notes = _torch_npu(request, table, versions)
@@ -107,6 +108,21 @@ def _of_chip(npu: str, torch_npu: str) -> list[str]:
     if first is None or Version(torch_npu) >= Version(first):
         return []
     return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
+
+
+def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
+    """Hold a request without a torch version to having had a stack: nothing is derived from no torch."""
+    if not request.torch:
+        told = [
+            f"CANN {one.cann} for {' and '.join(one.npus)}"
+            for one in catalogue.stacks
+            if one.application == request.application
+        ]
+        raise NoStackError(
+            f"No stack of {request.application} is for what was asked.",
+            why=f"Its stacks are for {'; '.join(told)}.",
+            next_step=f"name a torch as well, so that a cell is worked out: --app {request.application} --torch 2.8.0",
+        )
 
 
 def _check_chip(cell: Cell, catalogue: Catalogue) -> None:

@@ -99,6 +99,7 @@ class Serving(FileModel):
         name: The file's name, which stacks refer to.
         command: What starts a server, without its words; an image shows its help.
         imports: The modules that a server start imports: what the probe `serving-imports` imports.
+        standins: Whether it serves on a CPU with the stand-in modules of the project alone, as SGLang does.
         environment: Variables recommended for every topology.
         topologies: Topologies by chip and name; those of `all` hold for every chip.
         pairs: Prefill and decode servers that belong together, by name.
@@ -108,6 +109,7 @@ class Serving(FileModel):
     name: FileName
     command: list[Text] = []
     imports: list[Module] = []
+    standins: bool = True
     environment: dict[Variable, str] = {}
     topologies: dict[_Chip, dict[FileName, Topology]] = Field(min_length=1)
     pairs: Annotated[dict[FileName, Pair], AfterValidator(_of_topologies)] = {}
@@ -119,5 +121,10 @@ class Serving(FileModel):
         plain = {name: topology.model_dump() for name, topology in sorted(chosen.items())}
         known = {**self.known_failures.get("all", {}), **self.known_failures.get(target.machine, {})}
         pairs = {name: pair.model_dump() for name, pair in sorted(self.pairs.items())}
-        start = {"command": self.command, "imports": self.imports, "environment": self.environment}
+        start = {
+            "command": self.command,
+            "imports": self.imports,
+            "standins": self.standins,
+            "environment": self.environment,
+        }
         return {**start, "known_failures": known, "topologies": plain, "pairs": pairs}

@@ -81,7 +81,7 @@ def shown(views: Sequence[StackView]) -> Iterator[str]:
             f"{_called(one)} {one.release}",
             one.cann,
             " ".join(one.npus),
-            one.python,
+            " ".join(one.python),
             one.locked,
         ]
         for one in views

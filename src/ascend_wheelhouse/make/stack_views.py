@@ -14,7 +14,7 @@ from packaging.version import Version
 from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose
-from ascend_wheelhouse.cells.target import FLOOR, MACHINES, NPUS, Machine, Npu, Target
+from ascend_wheelhouse.cells.target import FLOOR, MACHINES, NPUS, PYTHONS, Machine, Npu, Target, dotted
 from ascend_wheelhouse.locks.lock import load
 
 
@@ -52,7 +52,7 @@ class StackView:
         cann: CANN's version.
         platforms: Machines.
         npus: Chips.
-        python: CPython's `major.minor`.
+        python: Each CPython that nodes may have, `major.minor`, the default first.
         sources: From where the combination is known.
         notes: What is not known of it, and what to know.
         locks: The committed locks.
@@ -68,7 +68,7 @@ class StackView:
     cann: str
     platforms: tuple[str, ...]
     npus: tuple[str, ...]
-    python: str
+    python: tuple[str, ...]
     sources: tuple[str, ...]
     notes: tuple[str, ...]
     locks: tuple[LockView, ...]
@@ -107,7 +107,6 @@ def stack_views(catalogue: Catalogue, lockfiles: Path) -> list[StackView]:
 
 
 def _view(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> StackView:
-    python = Target(machine=stack.platforms[0]).python
     return StackView(
         name=stack.name,
         summary=stack.summary,
@@ -119,7 +118,7 @@ def _view(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> StackView:
         cann=stack.cann,
         platforms=tuple(stack.platforms),
         npus=tuple(stack.npus),
-        python=f"{python[0]}.{python[1]}",
+        python=tuple(map(dotted, PYTHONS)),
         sources=tuple(stack.sources),
         notes=tuple(stack.notes),
         locks=tuple(_locks(stack, catalogue, lockfiles)),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 Origin = Literal["index", "extra-index", "find-links"]
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WORKERS = 24
+_NEWER_GLIBC = (31, 34, 35, 38, 39)
+"""Minor versions of the glibc of Debian 11, openEuler 22.03, Ubuntu 22.04, openEuler 24.03 and Ubuntu 24.04."""
 
 
 class UnknownProjectError(ResolveError):
@@ -264,11 +266,27 @@ class Finder:
     def _no_file(self, name: str, version: str, target: Target) -> NoFileForTargetError:
         known = self.versions(name, target)
         python = f"CPython {target.python[0]}.{target.python[1]}"
+        text = f"{name} {version} has no wheel for {target.manylinux}, {python}"
+        if newer := self._newer_glibc(name, version, target):
+            return NoFileForTargetError(
+                f"{text}: it has one for glibc {newer} and newer.",
+                why="The wheelhouse is for nodes with an older glibc than that.",
+                next_step=f"--glibc {newer} where all nodes have it, or choose another version",
+            )
         return NoFileForTargetError(
-            f"{name} {version} has no wheel for {target.manylinux}, {python}.",
+            f"{text}.",
             why=f"These versions have one: {', '.join(known)}." if known else "No version of it has one.",
             next_step="choose one of those versions" if known else f"build {name} from source by a recipe",
         )
+
+    def _newer_glibc(self, name: str, version: str, target: Target) -> str:
+        """Return the oldest glibc for which a version has a wheel that the target is too old for, or nothing."""
+        for minor in _NEWER_GLIBC:
+            if (2, minor) > target.glibc:
+                newer = replace(target, glibc=(2, minor))
+                if any(one.version == Version(version) for one in self._candidates(name, newer, sdist=False)):
+                    return f"2.{minor}"
+        return ""
 
     def _no_sdist(self, name: str, version: str, target: Target) -> NoFileForTargetError:
         known = sorted({one.version for one in self._candidates(name, target, sdist=True)})

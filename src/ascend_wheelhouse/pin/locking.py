@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Outcome, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
@@ -27,6 +28,10 @@ from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
+
+
+class NeededComponentError(ResolveError):
+    """A component that another cannot do without is in none of its origins."""
 
 
 class UnknownNeedsError(SourceUnreachableError):
@@ -129,10 +134,27 @@ class Locking:
                 if isinstance(one, Pending):
                     raise _no_source(one, self.cell.components[one.component]) from error
                 raise
+            self._require_there(recipe, found.requirements, answers)
             for absent in found.left_out:
                 self.emit(Note(text=f"{absent.name} is left out: {absent.why}", level="warning"))
             needs |= found.requirements
         return needs
+
+    def _require_there(self, recipe: Recipe, needs: Iterable[str], answers: Sequence[Answer]) -> None:
+        """Hold what a component asks for to being there, where it is a component itself: no index may supply that."""
+        pending = {
+            canonicalize_name(self.recipes[one.component].distribution): one
+            for one in answers
+            if isinstance(one, Pending)
+        }
+        for line in sorted(needs):
+            if (one := pending.get(canonicalize_name(Requirement(line).name))) is not None:
+                whole = f"{recipe.name} {self.cell.components[recipe.name]}"
+                raise NeededComponentError(
+                    f"{whole} asks for {line}, which is pending: {one.reason}.",
+                    why=f"{one.component} is a component, which its own recipe alone supplies.",
+                    next_step=one.supply,
+                )
 
     def _pure(self, answer: ToBuild, trees: Mapping[str, PinnedTree]) -> LockedSource:
         """Lock a source that needs nothing of the runtime, beside the resolver."""

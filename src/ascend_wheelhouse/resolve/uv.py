@@ -91,7 +91,7 @@ def _overrides(request: ResolveRequest, wheels: dict[str, Path]) -> Iterator[str
     for name in sorted(request.excluded):
         yield f"{name} ; sys_platform == 'never'"
     for name in sorted(request.closed_names & wheels.keys()):
-        yield f"{name} @ {wheels[name].resolve().as_uri()}"
+        yield f"{name} @ {wheels[name].absolute().as_uri()}"
 
 
 def _sources(request: ResolveRequest, config: PipConfig) -> Iterator[str]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ..errors import HostUnfitError, UsageError
 from . import receipt_file
@@ -77,36 +79,72 @@ class Prefix:
             PrefixBusyError: Another install holds it.
         """
         self._claim()
-        with (self.root / ".lock").open("w") as handle:
+        lock = self.root / ".lock"
+        with self._opened(lock) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise PrefixBusyError(
-                    f"Another install works in {self.root}.", next_step="wait for it, then run this again"
-                ) from error
+                raise self.busy() from error
+            if not _stands_at(lock, handle):  # an uninstall was about to end
+                raise self.busy()
+            self._mark()  # it may have taken the marker away
+            self.envs.mkdir(exist_ok=True)
             self._sweep()
             try:
                 yield
             finally:
                 self.empty_trash()
 
-    def _claim(self) -> None:
-        marker = self.root / MARKER
+    def _opened(self, lock: Path) -> IO[str]:
         try:
-            if self.root.is_dir() and not marker.exists() and any(self.root.iterdir()):
+            return lock.open("w")
+        except FileNotFoundError as error:
+            raise self.busy() from error
+
+    def busy(self) -> PrefixBusyError:
+        """Return the error that another run works in the prefix."""
+        return PrefixBusyError(
+            f"Another install works in {self.root}.", next_step="wait for it, then run this again"
+        )
+
+    def _claim(self) -> None:
+        try:
+            if self._is_foreign():
                 raise PrefixNotOursError(
                     f"{self.root} holds files that this tool did not put there.",
                     next_step="name an empty or a new folder with --prefix",
                 )
-            self.root.mkdir(parents=True, exist_ok=True)
-            marker.touch()  # first: a run that is killed here leaves a folder that the next one knows for its own
-            self.envs.mkdir(exist_ok=True)
+            self._mark()
+        except (FileNotFoundError, FileExistsError) as error:
+            if self.root.exists() and not self.root.is_dir():
+                raise
+            raise self.busy() from error  # an uninstall took the folder away meanwhile
         except PermissionError as error:
             raise PrefixNotWritableError(
                 f"You may not write below {self.root}.",
                 why="Environments under /opt need root; one below your home folder does not.",
                 next_step="--prefix ~/sglang-npu, or the same command with sudo",
             ) from error
+
+    def _mark(self) -> None:
+        """Make the folder and its marker, before all else: a run that is killed here leaves what the next knows."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / MARKER).touch()
+
+    def _is_foreign(self) -> bool:
+        """Tell whether something is there and no marker, twice: a run makes it first, an uninstall removes it last."""
+        before: set[str] = set()
+        while (names := self._others()) and not (self.root / MARKER).exists():
+            if names == before:
+                return True
+            before = names
+        return False
+
+    def _others(self) -> set[str]:
+        try:
+            return {path.name for path in self.root.iterdir()} - {".lock", MARKER}
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
     def _sweep(self) -> None:
         unfinished = [folder for folder in self.envs.iterdir() if not (folder / RECEIPT).is_file()]
@@ -198,7 +236,10 @@ class Prefix:
         return [folder.name for folder in gone]
 
     def uninstall(self) -> None:
-        """Remove all that installs put below the prefix, the marker last, and the prefix if it is empty."""
+        """Remove all that installs put below the prefix, and the prefix if it is empty.
+
+        The marker goes before the lock: who has the lock next makes it anew.
+        """
         for name in _OWN:
             path = self.root / name
             if path.is_symlink() or path.is_file():
@@ -206,7 +247,14 @@ class Prefix:
             elif path.is_dir():
                 self._throw_away(path)
         self.empty_trash(wait=True)
-        for name in (".lock", MARKER):
+        for name in (MARKER, ".lock"):
             (self.root / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()
+
+
+def _stands_at(path: Path, handle: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle.fileno()))
+    except FileNotFoundError:
+        return False

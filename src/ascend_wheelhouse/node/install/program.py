@@ -175,6 +175,8 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         talk.answer(_plan(contents, prefix, job), job.facts | {"changed": False, "dry_run": True})
         return 0
     with prefix.locked():
+        if prefix.active() != active:  # its serial was not held against this one's
+            raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, talk):
             prefix.prune()  # what a run left that was killed right after its switch

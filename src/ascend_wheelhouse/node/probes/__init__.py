@@ -25,6 +25,7 @@ class Probe:
         stubs: It wants stand-in CANN libraries where there is no CANN.
         standins: It may use the stand-in modules for serving on a CPU.
         components: Distributions of which one must be there, or there is nothing to probe.
+        serving: What the stack's serving file must name, or there is nothing to probe.
         without_cann: It says something only where there is no CANN.
         hardware: Why it cannot run on the software NPU, or empty.
         advice: What a person does when it does not pass; told with the verdict.
@@ -37,6 +38,7 @@ class Probe:
     stubs: bool = False
     standins: bool = False
     components: tuple[str, ...] = ()
+    serving: str = ""
     without_cann: bool = False
     hardware: str = ""
     advice: str = ""
@@ -63,7 +65,7 @@ CATALOGUE: Sequence[Probe] = (
     Probe(name="torchvision-cpu", components=("torchvision",)),
     Probe(name="torch-npu-no-cann", without_cann=True, components=("torch-npu",)),
     Probe(name="torch-npu-stubs", stubs=True, without_cann=True, components=("torch-npu",)),
-    Probe(name="serving-imports", seconds=300, stubs=True, standins=True),
+    Probe(name="serving-imports", seconds=300, stubs=True, standins=True, serving="imports"),
     Probe(name="host-settings", markers=("host",)),
     Probe(
         name="cann-versions",

@@ -74,6 +74,7 @@ SHAPE = {
     "serving?": {
         "command?": [str],
         "imports?": [str],
+        "standins?": bool,
         "environment?": {...: str},
         "known_failures?": {...: str},
         "topologies?": {

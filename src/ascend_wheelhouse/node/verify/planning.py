@@ -23,6 +23,7 @@ def plan(setting: Setting) -> list[Probe]:
         unwanted = (options.only and probe.name not in options.only) or probe.name in options.without
         contradicts = probe.without_cann and bool(setting.ascend.toolkit)
         foreign = bool(probe.components) and not {*probe.components} & (held | awaited)
+        foreign |= bool(probe.serving) and not setting.manifest.get("serving", {}).get(probe.serving)
         if not (unwanted or contradicts or foreign):
             chosen.append(probe)
     return chosen
@@ -37,7 +38,7 @@ def obstacle(probe: Probe, setting: Setting) -> str:
         return cann.NO_CANN
     if probe.stubs and "torch-npu" in setting.held and not ascend.toolkit and not options.stubs:
         return "no CANN here and no C compiler to make stand-in libraries with: install gcc (or clang)"
-    if probe.standins and not ascend.devices and not options.standins:
+    if probe.standins and setting.wants_standins and not options.standins:
         return (
             "serving on a CPU needs stand-in modules that no Ascend wheelhouse holds: run this on a node, "
             "or give --standins tests/standins from the project's source tree"

@@ -130,7 +130,7 @@ def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
             "dist_init_addr": options.nodes.address,
             "emulated": launcher.emulated,
             "patience": launcher.patience,
-            "standins": "" if setting.ascend.devices else options.standins,
+            "standins": setting.standins,
         },
     }
 
@@ -162,9 +162,9 @@ def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Pat
         environment["LD_LIBRARY_PATH"] = setting.options.stubs
     else:
         environment["TORCH_DEVICE_BACKEND_AUTOLOAD"] = "0"
-    if probe.standins and setting.options.standins and not setting.ascend.devices:
+    if probe.standins and setting.standins:
         behind = environment.get("PYTHONPATH", "")
-        environment["PYTHONPATH"] = f"{setting.options.standins}{behind and ':'}{behind}"
+        environment["PYTHONPATH"] = f"{setting.standins}{behind and ':'}{behind}"
     return environment
 
 
@@ -270,7 +270,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "require_npu": setting.options.require_npu,
             "sealed": setting.launcher.sealed,
             "software_npu": setting.ascend.software,
-            "standins": bool(setting.options.standins) and not setting.ascend.devices,
+            "standins": bool(setting.standins),
             "stubs": bool(setting.options.stubs) and not setting.ascend.toolkit,
             "topology": setting.options.topology,
         },

@@ -84,6 +84,16 @@ class Setting:
         return self.environment / "lib" / folder / "site-packages"
 
     @property
+    def wants_standins(self) -> bool:
+        """Whether serving takes stand-in modules here: not on NPUs, nor where the stack's server does without them."""
+        return not self.ascend.devices and bool(self.manifest.get("serving", {}).get("standins", True))
+
+    @property
+    def standins(self) -> str:
+        """The folder of stand-in modules that serving is to have here, or nothing."""
+        return self.options.standins if self.wants_standins else ""
+
+    @property
     def held(self) -> frozenset[str]:
         """The distributions that the wheelhouse holds, by normalised name."""
         entries = self.manifest.get("files", [])

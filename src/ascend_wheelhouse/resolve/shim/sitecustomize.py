@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import platform
+import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 
@@ -41,9 +43,46 @@ def report(machine: str, glibc: str, python: tuple[int, int, int]) -> None:
         (sys, {"version_info": VersionInfo(*python)}),
         (sys.implementation, {"version": VersionInfo(*python)}),
     )
+    if sys.version_info < (3, 12) <= python:
+        replaced += (
+            (shutil, {"rmtree": _rmtree_of_3_12(shutil.rmtree)}),
+            (pathlib.PurePath, {"relative_to": _relative_to_of_3_12(pathlib.PurePath.relative_to)}),
+        )
     for owner, members in replaced:
         for name, value in members.items():
             setattr(owner, name, value)
+
+
+def _rmtree_of_3_12(own: Callable[..., None]) -> Callable[..., None]:
+    """Return `shutil.rmtree` with the argument that Python 3.12 brought: pip passes it where it sees that version."""
+
+    def rmtree(
+        path: object,
+        ignore_errors: bool = False,  # noqa: FBT001, FBT002 - Python's own signature
+        onerror: Callable[..., object] | None = None,
+        *,
+        onexc: Callable[..., object] | None = None,
+        dir_fd: int | None = None,
+    ) -> None:
+        handler = onerror
+        if onexc is not None:
+            told = onexc
+            handler = lambda function, name, info: told(function, name, info[1])  # noqa: E731
+        own(path, ignore_errors, handler, dir_fd=dir_fd)
+
+    rmtree.avoids_symlink_attacks = getattr(own, "avoids_symlink_attacks", False)  # type: ignore[attr-defined]
+    return rmtree
+
+
+def _relative_to_of_3_12(own: Callable[..., pathlib.PurePath]) -> Callable[..., pathlib.PurePath]:
+    """Return `PurePath.relative_to` with `walk_up`, which pip-tools passes where it sees Python 3.12."""
+
+    def relative_to(self: pathlib.PurePath, *other: object, walk_up: bool = False) -> pathlib.PurePath:
+        if not walk_up:
+            return own(self, *other)
+        return type(self)(os.path.relpath(self, os.path.join(*map(str, other))))  # noqa: PTH118 - made of parts
+
+    return relative_to
 
 
 def _platform_functions(machine: str, glibc: str, version: str) -> Mapping[str, object]:
