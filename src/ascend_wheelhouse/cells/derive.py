@@ -102,14 +102,6 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
     return cell
 
 
-def _of_chip(npu: str, torch_npu: str) -> list[str]:
-    """Return what is not known of a chip that is newer than a torch_npu."""
-    first = _CHIP_SINCE.get(npu)
-    if first is None or Version(torch_npu) >= Version(first):
-        return []
-    return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
-
-
 def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
     """Hold a request without a torch version to having had a stack: nothing is derived from no torch."""
     if not request.torch:
@@ -123,6 +115,14 @@ def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
             why=f"Its stacks are for {'; '.join(told)}.",
             next_step=f"name a torch as well, so that a cell is worked out: --app {request.application} --torch 2.8.0",
         )
+
+
+def _of_chip(npu: str, torch_npu: str) -> list[str]:
+    """Return what is not known of a chip that is newer than a torch_npu."""
+    first = _CHIP_SINCE.get(npu)
+    if first is None or Version(torch_npu) >= Version(first):
+        return []
+    return [f"torch_npu is known to run on {npu} from {first} on, and nothing is known of {torch_npu}"]
 
 
 def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
