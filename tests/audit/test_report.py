@@ -158,6 +158,21 @@ def test_an_import_of_what_is_pending_keeps_no_wheelhouse_from_its_place(
     assert [one.rule for one in report.of("note") if one.check == "undeclared-imports"] == ["pending-module"]
 
 
+@pytest.mark.parametrize(
+    ("tag", "fits"), [("cp312-cp312", True), ("cp311-cp311", False), ("cp39-abi3", True)]
+)
+def test_a_wheelhouse_for_python_3_12_takes_wheels_of_that_python(
+    tmp_path: Path, tag: str, *, fits: bool
+) -> None:
+    """A wheel for 3.11 alone is a defect there, told with the Python that the nodes have."""
+    path = WheelDraft(name="made", tag=f"{tag}-manylinux_2_28_aarch64", files={"made.py": ""}).write(tmp_path)
+    policy = replace(policy_for("aarch64"), target=Target.named("aarch64", python="3.12"))
+    told = [one for one in audit_wheels([path], policy).of("error") if one.rule == "tags"]
+    assert bool(told) is not fits
+    assert all("the target has CPython 3.12" in one.message for one in told)
+    assert all("take made 1.0 as a cp312 wheel" in one.repair for one in told)
+
+
 def test_a_committed_lock_is_held_to_its_cell(tmp_path: Path) -> None:
     lock = min((ROOT / "lockfiles").glob("*-torch2.8.0-cann8.3.rc2-a3/pylock.aarch64.toml"))
     (tmp_path / lock.name).write_bytes(lock.read_bytes())

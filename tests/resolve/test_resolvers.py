@@ -105,6 +105,17 @@ def test_an_excluded_name_takes_its_own_requirements_with_it(resolver: Resolver,
     assert resolver.resolve(request).versions() == {"grammar": "1.0", "setuptools": "80.0"}
 
 
+def test_an_excluded_name_may_be_pinned_to_a_version_without_a_wheel_for_the_target(
+    resolver: Resolver, index: LocalIndex
+) -> None:
+    """As vllm-ascend pins arctic-inference 0.1.1, of which the index has no wheel."""
+    index.add("plugin", "1.0", ["inference==0.1.1"])
+    index.add("inference", "0.0.4")
+    index.add("inference", "0.1.1", tag="cp39-cp39-win_amd64")
+    request = ResolveRequest(requirements=("plugin",), excludes=("inference",), target=ARM)
+    assert resolver.resolve(request).versions() == {"plugin": "1.0"}
+
+
 def test_nothing_uploaded_at_the_cutoff_or_later_is_taken(resolver: Resolver, index: LocalIndex) -> None:
     for version, when in (("1.0", "2025-03-01"), ("2.0", "2025-03-02"), ("3.0", "2025-03-03")):
         index.add("dated", version, when=when)

@@ -108,11 +108,16 @@ def test_uv_and_pip_install_the_same_files(wheelhouse: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("backend", get_args(environment.Backend))
+@pytest.mark.parametrize("python", ["3.11", "3.12"])
 def test_a_foreign_wheelhouse_is_unpacked_without_running_anything_of_it(
-    backend: environment.Backend, tmp_path: Path
+    backend: environment.Backend, python: str, tmp_path: Path
 ) -> None:
+    if find_python(python) is None:
+        pytest.skip(f"this host has no Python {python}")
     other = "aarch64" if HERE == "x86_64" else "x86_64"
-    made = found.find(tiny_wheelhouse(tmp_path / "w", PACKAGES, other), tmp_path)
+    wheelhouse = tiny_wheelhouse(tmp_path / "w", PACKAGES, other)
+    _for_python(wheelhouse, python)
+    made = found.find(wheelhouse, tmp_path)
     folder = tmp_path / "work" / "environment"
     folder.parent.mkdir()
     environment.make_foreign(
@@ -122,9 +127,9 @@ def test_a_foreign_wheelhouse_is_unpacked_without_running_anything_of_it(
         backend=backend,
         network=not sealed.can_seal(),
     )
-    packages = folder / "lib" / "python3.11" / "site-packages"
+    packages = folder / "lib" / f"python{python}" / "site-packages"
     assert (packages / "alpha" / "__init__.py").is_file()
-    assert (folder / "bin" / "python").readlink() == Path("/usr/bin/python3.11")
+    assert (folder / "bin" / "python").readlink() == Path(f"/usr/bin/python{python}")
 
 
 def test_a_wheel_that_is_missing_fails_the_install_with_its_name(

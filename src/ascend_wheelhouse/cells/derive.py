@@ -180,7 +180,7 @@ def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
 def _check_words(request: Request) -> None:
     for option, word in (("--torch", request.torch), ("--sglang", request.sglang)):
         try:
-            Version(word or "0")
+            Version(word if option == "--torch" and not request.app else word or "0")
         except ValueError as error:
             raise BadVersionError(
                 f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"

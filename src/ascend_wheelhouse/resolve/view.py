@@ -3,8 +3,8 @@
 pip has no word for "this name from that index", "never this name", or, on an index that serves HTML, "nothing
 newer than". The view has: it fetches a project page from the configured indexes when pip asks for it, leaves
 out what the request rules out, and hands the rest on as PEP 691 JSON with PEP 658 metadata; should pip want a
-file itself, it is sent to where it is. An excluded name gets a stand-in for each of its versions, empty and
-without requirements, so that neither its own dependencies nor its hundreds of megabytes take part.
+file itself, it is sent to where it is. An excluded name gets a stand-in for each of its versions, wheel or not,
+empty and without requirements, so that neither its own dependencies nor its hundreds of megabytes take part.
 """
 
 from __future__ import annotations
@@ -60,14 +60,17 @@ class IndexView:
         project = canonicalize_name(name)
         if project in self._request.closed_names:
             return []
+        out = project in self._request.excluded
         indexed = [
             file
             for url in self._http.config.index_urls
-            for file in self._page(f"{url.rstrip('/')}/{project}/")
+            for file in self._page(f"{url.rstrip('/')}/{project}/", every=out)
             if self._in_time(file)
         ]
-        files = indexed + [file for url in self._extra.get(project, ()) for file in self._page(url)]
-        if project in self._request.excluded:
+        files = indexed + [
+            file for url in self._extra.get(project, ()) for file in self._page(url, every=out)
+        ]
+        if out:
             return _stand_ins(project, files)
         return [self._offered(file) for file in files]
 
@@ -92,10 +95,12 @@ class IndexView:
         self._wheels[sha256] = RemoteWheel(url=file["url"], sha256=sha256, size=size)
         return {**file, "url": f"/wheel/{sha256}/{quote(name)}", "core-metadata": True}
 
-    def _page(self, url: str) -> list[FileObject]:
+    def _page(self, url: str, *, every: bool) -> list[FileObject]:
+        """Return the files of a page: `every` one, or the wheels that may be for the target."""
+        endings = ("",) if every else self._endings
         try:
             page = self._http.page(url, accept=ACCEPT)
-            files = read_files(page.content, page.content_type, page.url, endings=self._endings)
+            files = read_files(page.content, page.content_type, page.url, endings=endings)
         except NotFoundError:
             return []
         except OriginError as error:
@@ -104,7 +109,7 @@ class IndexView:
         return [
             {**file, "url": self._http.mirrors.redirect(file["url"])}
             for file in files
-            if self._may_fit(file["filename"])
+            if every or self._may_fit(file["filename"])
         ]
 
     def _may_fit(self, filename: str) -> bool:

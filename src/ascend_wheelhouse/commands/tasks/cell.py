@@ -21,7 +21,7 @@ TORCH = "2.8.0"
 PLATFORM = "aarch64"
 NPU = "a3"
 _HELP = {
-    "torch": "torch version, such as 2.8.0",
+    "torch": "torch version; 2.8.0 when not given, or the stack's of --app",
     "platform": "aarch64 or x86_64",
     "npu": "a3 (default), 910b or 950",
     "glibc": "the oldest glibc of the nodes, such as 2.34; 2.28 when not given",
@@ -36,9 +36,9 @@ _HELP = {
 
 @dataclass(frozen=True, kw_only=True)
 class CellOptions:
-    """What the command line says of a cell, an option a field; an empty one leaves the choice to the stacks."""
+    """What the command line says of a cell, an option a field; one not given leaves the choice to the stacks."""
 
-    torch: str = ""
+    torch: str | None = None
     platform: str = PLATFORM
     npu: str = NPU
     glibc: str = ""
@@ -52,7 +52,7 @@ class CellOptions:
     @property
     def chosen_torch(self) -> str:
         """The torch version: the guide's where neither a version nor another application is named."""
-        return self.torch or ("" if self.app else TORCH)
+        return self.torch if self.torch is not None else ("" if self.app else TORCH)
 
     def request(self) -> Request:
         """Return the request for the cell.
