@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from desks import Desk, program_of
@@ -24,8 +25,15 @@ def finished_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(scope="session")
+def first_state(finished_world: World) -> Path:
+    """What the first run noted of its wheelhouse; what is typed later may make others, with states of their own."""
+    (state,) = (finished_world.root / "wheelhouse/.state").glob("*.json")
+    return state
+
+
 @pytest.fixture(scope="module")
-def desk(finished_world: World) -> Iterator[Desk]:
+def desk(finished_world: World, first_state: Path) -> Iterator[Desk]:
     """A desk whose environment is that of a user on a host of their own, the network's edge on the loopback."""
     root = finished_world.root
     with pytest.MonkeyPatch.context() as patch:
@@ -38,4 +46,4 @@ def desk(finished_world: World) -> Iterator[Desk]:
         patch.setenv("TMPDIR", str(root / "tmp"))
         patch.setattr(tempfile, "tempdir", None)
         patch.chdir(root)
-        yield Desk(world=finished_world, program=program_of(root))
+        yield Desk(world=finished_world, program=program_of(root), state=first_state)

@@ -21,10 +21,11 @@ from ascend_wheelhouse.commands.tasks import collection
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Desk(ShortlyShown):
-    """A world whose wheelhouse is made, and the program that a user of it types to."""
+    """A world whose wheelhouse is made, the program that a user of it types to, and the state of that wheelhouse."""
 
     world: World
     program: Program
+    state: Path
 
     def invoke(self, *words: str) -> Ended:
         """Run `invoke` in this process; the same words in a shell do the same."""

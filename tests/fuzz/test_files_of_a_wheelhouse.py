@@ -30,7 +30,7 @@ MAKE = ("wheelhouse", "--resolver=uv")
 @contextmanager
 def spoiled(desk: Desk, name: str, data: bytes) -> Iterator[Path]:
     """Put bytes in the place of a file of the wheelhouse, which the tool then takes for unchanged since it made it."""
-    (state,) = (desk.world.root / "wheelhouse/.state").glob("*.json")
+    state = desk.state
     before = state.read_bytes()
     folder = desk.world.folder
     with desk.holding(folder / name, data):
@@ -111,7 +111,7 @@ def test_any_list_of_sums_is_checked_or_refused(desk: Desk, data: st.DataObject)
 @fuzzed
 @given(data=st.data())
 def test_any_state_is_trusted_or_made_again(desk: Desk, data: st.DataObject) -> None:
-    (state,) = (desk.world.root / "wheelhouse/.state").glob("*.json")
+    state = desk.state
     root = desk.world.root
     with desk.holding(state, data.draw(jsons(json.loads(state.read_text())))):
         found = freshness.fresh(state, root=root, store=desk.world.store, output=root / "wheelhouse")
