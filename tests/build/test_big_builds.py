@@ -114,7 +114,8 @@ class Clone:
 
     def in_log(self, word: str) -> int:
         """Return how often ccache noted a word in the build that runs, or was killed."""
-        logs = list((self.store / "builds").glob(f"torch-npu-*/work/{LOG}"))
+        folders = (self.store / "builds").glob("torch-npu-*")
+        logs = [log for folder in folders if (log := folder / "work" / LOG).exists()]
         return logs[0].read_text("utf-8").split("\n").count(word) if logs else 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from packaging.tags import Tag
 
-from ascend_wheelhouse.cells.target import MACHINES, Target
+from ascend_wheelhouse.cells.target import MACHINES, Target, dotted
 
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _PYTHON = re.compile(r"(cp|pp|py)(\d)(\d*)")
@@ -26,14 +26,14 @@ def tag_faults(tags: Collection[Tag], target: Target) -> list[str]:
     platforms = sorted({tag.platform for tag in tags})
     if not {"any", *target.platforms}.intersection(platforms):
         faults.append(_platform(platforms[-1], target))
-    return faults or [f"no tag of it fits CPython {_dotted(target.python)} on {target.manylinux}"]
+    return faults or [f"no tag of it fits CPython {dotted(target.python)} on {target.manylinux}"]
 
 
 def _python(tags: Collection[Tag], target: Target) -> str:
     named = sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags})
     found = _PYTHON.match(named[0])
     python = f"{_NAMES[found[1]]} {'.'.join(filter(None, found.groups()[1:]))}" if found else "another Python"
-    return f"is for {python} ({', '.join(named[:3])}), and the target has CPython {_dotted(target.python)}"
+    return f"is for {python} ({', '.join(named[:3])}), and the target has CPython {dotted(target.python)}"
 
 
 def _platform(platform: str, target: Target) -> str:
@@ -46,8 +46,4 @@ def _platform(platform: str, target: Target) -> str:
         return f"is for {platform}, and the target's architecture is {target.machine}"
     glibc = _MANYLINUX.match(platform)
     needs = f"needs glibc {glibc[1]}.{glibc[2]} ({platform})" if glibc else f"is for {platform}"
-    return f"{needs}, and the target's nodes have {_dotted(target.glibc)} or newer"
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"
+    return f"{needs}, and the target's nodes have {dotted(target.glibc)} or newer"

@@ -37,7 +37,7 @@ def sysroot_of(wanted: ToolchainFor) -> SysrootPackages:
     if sysroot is None:
         known = ", ".join(one.glibc for one in recipe.sysroots)
         raise NoSysrootError(
-            f"{recipe.name} has no C library for glibc {'.'.join(map(str, target.glibc))}.",
+            f"{recipe.name} has no C library for glibc {dotted(target.glibc)}.",
             why=f"It has {known}; an older one than the nodes' lacks functions that they have.",
             next_step=f"name an older --glibc, or add a [[sysroots]] table to recipes/toolchains/{recipe.name}.toml",
         )

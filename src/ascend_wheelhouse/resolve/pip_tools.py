@@ -16,7 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import Target, dotted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.metadata import MetadataReader
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
@@ -67,7 +67,7 @@ class PipToolsResolver:
 def reporting(target: Target) -> dict[str, str]:
     """Return the environment variables that make a Python interpreter report `target`."""
     python = [int(part) for part in target.markers["python_full_version"].split(".")]
-    facts = {"machine": target.machine, "glibc": ".".join(map(str, target.glibc)), "python": python}
+    facts = {"machine": target.machine, "glibc": dotted(target.glibc), "python": python}
     paths = [str(_SHIM), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"PYTHONPATH": os.pathsep.join(paths), "WHEELHOUSE_REPORTS": json.dumps(facts)}
 

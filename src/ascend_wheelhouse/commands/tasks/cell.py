@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from invoke.tasks import task
 
@@ -88,13 +88,7 @@ class CellTask(FlagTask):
         options: What any task takes.
     """
 
-    def __init__(
-        self,
-        body: Callable[..., None],
-        help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
-        **options: Any,  # noqa: ANN401 - Invoke's
-    ) -> None:
-        super().__init__(body, help={**_HELP, **(help or {})}, **options)
+    common: ClassVar[Mapping[str, str]] = {**FlagTask.common, **_HELP}
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line: the cell's stand before those that have a default."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, ClassVar
 
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
@@ -14,9 +14,6 @@ from ascend_wheelhouse import console
 
 SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
-
-
-_HELP = {"verbose": "in a pipe, a line for each file as well"}
 
 
 class FlagTask(Task[Any]):
@@ -28,13 +25,16 @@ class FlagTask(Task[Any]):
         options: What any task takes.
     """
 
+    common: ClassVar[Mapping[str, str]] = {"verbose": "in a pipe, a line for each file as well"}
+    """The texts for options that the class itself adds."""
+
     def __init__(
         self,
         body: Callable[..., None],
         help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
         **options: Any,  # noqa: ANN401 - Invoke's
     ) -> None:
-        super().__init__(body, help={**_HELP, **(help or {})}, **options)
+        super().__init__(body, help={**self.common, **(help or {})}, **options)
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line."""
