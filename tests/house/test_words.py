@@ -15,7 +15,8 @@ INSTEAD = {
     "crew": "workers",
 }
 _WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(INSTEAD)})s?(?![a-z])", re.IGNORECASE)
-_OWN = {Path(__file__).name, "test_glossary.py"}  # they name the words to refuse them, in code and in documents
+_OWN = {Path(__file__).name, "test_glossary.py"}
+"""They name the words to refuse them, in code and in documents."""
 
 
 def words_in(text: str) -> set[str]:
