@@ -21,11 +21,18 @@ _LONGEST = 200
 _ORDERED = {"ECOSYSTEM", "SEMVER"}
 _EVENTS = ("introduced", "fixed", "last_affected", "limit")
 _TEXT = (str, NoneType)
+
+
+def texts(value: object) -> bool:
+    """A list of texts: a record may name hundreds of versions, and a shape of each costs more than reading them."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 _RANGE = {"type": str, "events": [{f"{name}?": str for name in _EVENTS}]}
 _AFFECTED = {
     "package?": ({"ecosystem": str, "name": documents.name}, NoneType),
     "ranges?": ([_RANGE], NoneType),
-    "versions?": ([str], NoneType),
+    "versions?": (texts, NoneType),
 }
 _SHAPE = {
     "id": documents.name,
