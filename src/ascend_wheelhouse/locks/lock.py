@@ -192,8 +192,17 @@ def load(folder: Path, cell: Cell) -> Lock | None:
     Raises:
         BadLockError: A file of it cannot be read.
     """
+    return load_platform(folder, cell.target.machine)
+
+
+def load_platform(folder: Path, platform: str) -> Lock | None:
+    """Return the lock of a folder for a platform, whatever cell it is of, or None when there is none.
+
+    Raises:
+        BadLockError: A file of it cannot be read.
+    """
     with whole_file.reading(folder):
-        return _load(folder, cell.target.machine)
+        return _load(folder, platform)
 
 
 def _load(folder: Path, platform: str) -> Lock | None:
