@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, of_type, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.cell import Cell
@@ -135,28 +136,29 @@ class Catalogue:
         recipes: Recipes by component name.
         stacks: Stacks in file name order.
         serving: How servers are started, by name.
-        folder: The `recipes/` folder that they were read from.
+        folder: The `recipes/` that they were read from.
     """
 
     recipes: Recipes
     stacks: tuple[Stack, ...]
     serving: Mapping[str, Serving]
-    folder: Path
+    folder: Layered
 
 
-def load_catalogue(folder: Path) -> Catalogue:
+def load_catalogue(folder: Path | Layered) -> Catalogue:
     """Return all recipes and stacks below `recipes/`.
 
     Raises:
         InvalidFilesError: Anything is wrong in any file; the report lists everything.
     """
+    folder = Layered.of(folder)
     known = known_in(folder)
     recipes, problems = scan_recipes(folder, known)
     problems += scan_compatibility(folder)[1]
-    serving, found = _read_all(folder / "serving", Serving, "recipes/serving", known)
+    serving, found = _read_all(folder.below("serving"), Serving, "recipes/serving", known)
     problems += found
     problems += _bases(serving)
-    stacks, found = _read_all(folder / "stacks", Stack, "recipes/stacks", known)
+    stacks, found = _read_all(folder.below("stacks"), Stack, "recipes/stacks", known)
     problems += found
     problems += _defaults(stacks, all_read=not found)
     if problems:
@@ -176,12 +178,12 @@ def _bases(serving: Mapping[str, Serving]) -> Iterator[Problem]:
 
 
 def _read_all(
-    folder: Path, model: type[_Named], label: str, known: Known
+    folder: Layered, model: type[_Named], label: str, known: Known
 ) -> tuple[dict[str, _Named], list[Problem]]:
     """Return the sound files of a folder, by their names, and every problem of all of them."""
     read_ones: dict[str, _Named] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("*.toml")):
+    for path in folder.named("*.toml").values():
         one, found = read(path, model, label=f"{label}/{path.name}", known=known)
         problems += found
         if one is not None:

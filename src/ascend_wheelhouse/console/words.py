@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ascend_wheelhouse.base.events import Outcome
+from ascend_wheelhouse.base.started import as_started
 
 _STEP = 1000
 _ESCAPES = re.compile(
@@ -97,7 +98,7 @@ def seconds(value: float) -> str:
 
 def clean(text: str, stream: TextIO) -> str:
     """Return text fit for one line of the stream: no escape sequences, nothing that its encoding lacks."""
-    plain = _ESCAPES.sub(" ", text).strip()
+    plain = as_started(_ESCAPES.sub(" ", text).strip())
     encoding = stream.encoding or "ascii"
     return plain.encode(encoding, "replace").decode(encoding, "replace")
 
