@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nox
 
@@ -71,6 +72,17 @@ def tests(session: nox.Session) -> None:
     """Run the tests; all of them unless `--` says less."""
     _install(session)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def package(session: nox.Session) -> None:
+    """Build the sdist and the wheel of `ascend-wheelhouse` into `dist/`, and check them as an index would."""
+    _install(session)
+    session.run("python", "-c", "import shutil; shutil.rmtree('dist', ignore_errors=True)")
+    session.run("python", "-m", "build", "--no-isolation")
+    files = [str(path) for path in sorted(Path("dist").iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(one for one in files if one.endswith(".whl")))
 
 
 @nox.session(python=PYTHON)
