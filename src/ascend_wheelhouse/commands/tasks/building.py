@@ -8,7 +8,10 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
+    cache_choice,
     path_of,
     root_of,
     toolchain_choice,
@@ -26,10 +29,12 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
     help=JSON
     | _BUILD
     | _TOOLCHAIN
+    | CACHE
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
     },
+    iterable=CACHE_LISTS,
 )
 def build(
     c: Context,
@@ -40,6 +45,9 @@ def build(
     toolchain: str = "auto",
     out: str = "",
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
@@ -55,6 +63,7 @@ def build(
                 out=path_of(out),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
+                cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
             )
         )

@@ -6,9 +6,12 @@ from invoke.context import Context
 
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
     LOCK,
     RESOLVER,
+    cache_choice,
     in_ci,
     lock_choice,
     path_of,
@@ -21,6 +24,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     default=True,
     help=JSON
     | LOCK
+    | CACHE
     | {
         "offline": "use the store alone",
         "strict": "exit 8 when a component is missing (the default where CI is set)",
@@ -35,7 +39,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
-    iterable=["build"],
+    iterable=["build", *CACHE_LISTS],
 )
 def wheelhouse(
     c: Context,
@@ -54,6 +58,9 @@ def wheelhouse(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
@@ -70,7 +77,8 @@ def wheelhouse(
             audit=audit,
         )
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
-        command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(command.WheelhouseOptions(root=root_of(c), make=make, cache=shared, json=json, **modes))
 
 
 @cell_task(
@@ -117,11 +125,14 @@ def lock(
         command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
 
 
-@cell_task(help=JSON | {"offline": "say what the store lacks"})
+@cell_task(help=JSON | CACHE | {"offline": "say what the store lacks"}, iterable=CACHE_LISTS)
 def fetch(
     c: Context,
     cell: CellOptions,
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
@@ -129,4 +140,7 @@ def fetch(
         from ascend_wheelhouse.commands import fetch as command
 
         request = cell.request()
-        command.main(command.FetchOptions(root=root_of(c), request=request, offline=offline, json=json))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(
+            command.FetchOptions(root=root_of(c), request=request, offline=offline, cache=shared, json=json)
+        )
