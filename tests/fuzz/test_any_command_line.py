@@ -20,8 +20,19 @@ CHANGES_THE_HOST = {"fix"}
 WRITTEN = {"out", "output", "path", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "stacks", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
+    *(
+        "plan",
+        "recipes",
+        "reproduce",
+        "run-args",
+        "stacks",
+        "toolchain",
+        "vendor",
+        "vendored",
+        "verify-report",
+        "wheelhouse",
+    ),
 ]
 BELOW = [
     "/proc/nowhere/x",

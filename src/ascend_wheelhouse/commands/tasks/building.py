@@ -30,6 +30,7 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
     },
+    settled=["toolchain"],
 )
 def build(
     c: Context,
@@ -97,6 +98,7 @@ def reproduce(
         "offline": "use the store alone",
     },
     positional=[],
+    settled=["platform", "glibc", "python"],
 )
 def toolchain(
     c: Context,

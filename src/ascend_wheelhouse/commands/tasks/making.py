@@ -36,6 +36,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build"],
+    settled=["resolver", "toolchain"],
 )
 def wheelhouse(
     c: Context,
@@ -99,7 +100,7 @@ def plan(
         )
 
 
-@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"}, settled=["resolver"])
 def lock(
     c: Context,
     cell: CellOptions,
