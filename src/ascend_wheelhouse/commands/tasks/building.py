@@ -35,6 +35,7 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
         "out": "a folder for the wheel; the store alone has it when not given",
     },
     iterable=CACHE_LISTS,
+    settled=["toolchain"],
 )
 def build(
     c: Context,
@@ -106,6 +107,7 @@ def reproduce(
         "offline": "use the store alone",
     },
     positional=[],
+    settled=["platform", "glibc", "python"],
 )
 def toolchain(
     c: Context,

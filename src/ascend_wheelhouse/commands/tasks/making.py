@@ -40,6 +40,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build", *CACHE_LISTS],
+    settled=["resolver", "toolchain"],
 )
 def wheelhouse(
     c: Context,
@@ -107,7 +108,7 @@ def plan(
         )
 
 
-@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"}, settled=["resolver"])
 def lock(
     c: Context,
     cell: CellOptions,
