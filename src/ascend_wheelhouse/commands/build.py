@@ -25,6 +25,7 @@ from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
+from ascend_wheelhouse.pages.profile import profiled
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
 
 
@@ -48,6 +49,7 @@ class BuildOptions:
         out: A folder for the wheel under its own name; it stays in the store alone when None.
         offline: Use the store alone.
         json: Print one JSON document.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
@@ -57,6 +59,7 @@ class BuildOptions:
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
     json: bool = False
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +133,10 @@ class ComponentBuild:
 
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+    with (
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
+        profiled(told, options.profile, f"invoke build {options.component}") as emit,
+    ):
         job = component_build(options, emit)
         workshop = job.building.workshop()
         refuse_pending(unfit(job.recipe, job.cell, workshop))

@@ -9,7 +9,9 @@ from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_ta
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
+    PROFILE,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -25,11 +27,13 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
 @cell_task(
     help=JSON
     | _BUILD
+    | PROFILE
     | _TOOLCHAIN
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
     },
+    optional=["profile"],
 )
 def build(
     c: Context,
@@ -40,6 +44,7 @@ def build(
     toolchain: str = "auto",
     out: str = "",
     offline: bool = False,
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
@@ -56,6 +61,7 @@ def build(
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,
+                profile=profile_of(profile),
             )
         )
 

@@ -8,10 +8,12 @@ from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
     LOCK,
+    PROFILE,
     RESOLVER,
     in_ci,
     lock_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -21,6 +23,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     default=True,
     help=JSON
     | LOCK
+    | PROFILE
     | {
         "offline": "use the store alone",
         "strict": "exit 8 when a component is missing (the default where CI is set)",
@@ -36,6 +39,7 @@ from ascend_wheelhouse.commands.tasks.words import (
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build"],
+    optional=["profile"],
 )
 def wheelhouse(
     c: Context,
@@ -54,6 +58,7 @@ def wheelhouse(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
@@ -69,8 +74,9 @@ def wheelhouse(
             offline=offline,
             audit=audit,
         )
+        times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
-        command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
+        command.main(command.WheelhouseOptions(root=root_of(c), make=make, profile=times, json=json, **modes))
 
 
 @cell_task(
@@ -99,13 +105,17 @@ def plan(
         )
 
 
-@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(
+    help=JSON | LOCK | PROFILE | {"upgrade": "resolve anew although a lock is committed"},
+    optional=["profile"],
+)
 def lock(
     c: Context,
     cell: CellOptions,
     upgrade: bool = False,
     resolver: str = RESOLVER,
     exclude_newer: str = "",
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Make or change a lock, and print what changed and why."""
@@ -114,7 +124,8 @@ def lock(
 
         request = cell.request()
         options = lock_choice(request, exclude_newer, resolver, upgrade=upgrade)
-        command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
+        times = profile_of(profile)
+        command.main(command.LockOptions(root=root_of(c), lock=options, profile=times, json=json))
 
 
 @cell_task(help=JSON | {"offline": "say what the store lacks"})

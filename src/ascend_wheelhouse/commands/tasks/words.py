@@ -21,6 +21,9 @@ LOCK = {
     "resolver": "pip-tools (default) or uv",
     "exclude-newer": "leave out uploads after this date or RFC 3339 time",
 }
+PROFILE = {
+    "profile": "write the times of the run to this page, and a trace beside it; profile.html without a name"
+}
 _CI_OFF = {"", "0", "false"}
 
 
@@ -84,6 +87,11 @@ def toolchain_choice(text: str) -> ToolchainChoice:
 def path_of(text: str) -> Path | None:
     """Return the path that an option names, None where it was not given."""
     return Path(text) if text else None
+
+
+def profile_of(value: str | bool) -> Path | None:
+    """Return the page that `--profile` names, a default where it names none, None where it was not given."""
+    return Path("profile.html") if value is True else path_of(str(value or ""))
 
 
 def require(text: str, option: str, *, next_step: str) -> None:
