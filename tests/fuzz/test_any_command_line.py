@@ -21,7 +21,17 @@ WRITTEN = {"out", "output", "path", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "stacks", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *(
+        "reproduce",
+        "run-args",
+        "stacks",
+        "toolchain",
+        "vendor",
+        "vendored",
+        "verify-report",
+        "watch",
+        "wheelhouse",
+    ),
 ]
 BELOW = [
     "/proc/nowhere/x",
