@@ -24,6 +24,7 @@ TASKS = [
     *(
         "reproduce",
         "run-args",
+        "show",
         "stacks",
         "toolchain",
         "vendor",
