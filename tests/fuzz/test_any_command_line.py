@@ -32,6 +32,7 @@ TASKS = [
         "vendor",
         "vendored",
         "verify-report",
+        "watch",
         "wheelhouse",
     ),
 ]
