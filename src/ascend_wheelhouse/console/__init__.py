@@ -23,7 +23,7 @@ from typing import Literal, NoReturn, Protocol, TextIO
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
-from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
 from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import records, table
@@ -102,7 +102,7 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
     reader_left = threading.Event()
 
     def emit(event: Event) -> None:
-        if reader_left.is_set():
+        if reader_left.is_set() or isinstance(event, Worked):
             return
         if process.stopping() and isinstance(event, JobFinished) and event.outcome == "failed":
             event = JobFinished(job=event.job, outcome="skipped")
