@@ -181,7 +181,22 @@ def test_the_table_holds_probe_verdict_time_and_evidence() -> None:
     ).splitlines()
     assert rows[0].split() == ["probe", "verdict", "time", "evidence"]
     assert rows[1].startswith("files  passed   1.2 s  fine and long fine")
-    assert rows[1].endswith("...")
+    assert rows[-1].endswith("...")
+
+
+def test_the_table_fits_80_columns_and_evidence_goes_on_below_itself() -> None:
+    words = "no NPU here (/dev/davinci0 is missing): run this on an Atlas node whose driver is loaded"
+    rows = table(
+        [Result(probe="sgl-kernel-npu-ops", verdict="skipped", seconds=0, evidence=words)]
+    ).splitlines()
+    assert max(map(len, rows)) <= 80
+    start = rows[0].index("evidence")
+    assert " ".join(row[start:] for row in rows[1:]) == words
+    assert {row[:start].strip() for row in rows[2:]} == {""}
+    words = "the environment holds no pip: install it, or `nox -s verify`"
+    assert "`nox -s verify`" in table(
+        [Result(probe="requirements", verdict="skipped", seconds=0, evidence=words)]
+    )
 
 
 def imports_of(path: Path) -> set[str]:
