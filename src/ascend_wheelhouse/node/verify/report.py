@@ -164,8 +164,10 @@ class Report:
 
 
 def tally(counts: Mapping[str, int]) -> str:
-    """Return counts as words: `3 passed, 0 failed, 2 skipped`."""
-    return ", ".join(f"{count} {word}" for word, count in counts.items())
+    """Return counts as words: `3 passed, 0 failed, 2 skipped, 1 known failure`."""
+    return ", ".join(
+        f"{count} {word.removesuffix('s') if count == 1 else word}" for word, count in counts.items()
+    )
 
 
 def read_report(path: Path) -> Report:
