@@ -102,6 +102,7 @@ def scratch(desk: Desk) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         patch.setenv("WHEELHOUSE_DEBIAN", "http://127.0.0.1:9/debian")
+        patch.setenv("WHEELHOUSE_MIRRORS", "https://api.osv.dev/=http://127.0.0.1:9/osv/")
         patch.chdir(folder)
         yield folder
     shutil.rmtree(desk.world.root / "work")
