@@ -19,6 +19,7 @@ from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
 from ascend_wheelhouse.cells.compatibility import load_compatibility
@@ -180,7 +181,7 @@ def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
 
 
 def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
-    recipes = root / "recipes"
+    recipes = recipes_of(root)
     catalogue = load_catalogue(recipes)
     policy = policy_from_recipes(
         catalogue,

@@ -96,7 +96,7 @@ def _make(options: WheelhouseOptions, state: Path) -> Path:
     given = freshness.given_digest(options.root, store.root)
     with (
         console.reporter("json" if options.json else "auto") as told,
-        profiled(told, options.profile, "invoke wheelhouse") as emit,
+        profiled(told, options.profile, "wheelhouse") as emit,
     ):
         times = Times(emit)
         with timed(emit, "resolve", "recipes and stacks"):

@@ -120,6 +120,6 @@ def _audited(part: Path, cell: Cell, folder: ProjectFolder, store: Store, emit: 
 
     report = audit_folder(part, root=folder.root, store=store, emit=emit)
     if report.exit_code:
-        lock = folder.lock_folder(cell) / f"pylock.{cell.target.machine}.toml"
+        lock = folder.lock_layers(cell).file(f"pylock.{cell.target.machine}.toml")
         raise DefectError(cell.name, report, os.path.relpath(lock))
     return report

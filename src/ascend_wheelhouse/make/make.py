@@ -40,7 +40,7 @@ def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit)
         building = building_of(cell, folder, fetcher, options.build)
     with timed(emit, "resolve", "lock"):
         lock = lock_of(options.lock, folder, building)
-    pinned = lock_digest(folder.lock_folder(cell))
+    pinned = lock_digest(folder.lock_layers(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     lock, facts = gather(lock, locator, building)
     with timed(emit, "fetch", "sources that are carried along"):
