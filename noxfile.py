@@ -1,4 +1,4 @@
-"""The developer's commands: `nox -s lint types tests`. Each session is one command in its own environment.
+"""The developer's commands: `nox -s lint types docs tests`. Each session is one command in its own environment.
 
 The environments come from `lockfiles/dev.txt`, hashed, with the index that pip is configured for: uv makes
 them where it is there, pip elsewhere. What follows `--` goes to pytest: `nox -s tests -- -m 'not network and
@@ -16,7 +16,7 @@ import nox
 
 nox.needs_version = ">=2026.1"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "tests"]
 nox.options.reuse_venv = "yes"
 
 PYTHON = "3.11"
@@ -56,6 +56,16 @@ def types(session: nox.Session) -> None:
     """Check every annotation, the tests' too."""
     _install(session)
     session.run("mypy")
+
+
+@nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site without a network, and check every link in it: `build/site/index.html`."""
+    _install(session)
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    strict = ("-W", "--keep-going", "-n", "-q", "-E", "-c", "docs/site")
+    session.run("sphinx-build", *strict, "-d", "build/doctrees", ".", "build/site", env=nowhere)
+    session.run("python", "docs/site/check.py", "build/site")
 
 
 @nox.session(python=PYTHON)

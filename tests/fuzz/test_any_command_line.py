@@ -17,7 +17,7 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "sarif"}
+WRITTEN = {"out", "output", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
@@ -26,11 +26,13 @@ TASKS = [
         "recipes",
         "reproduce",
         "run-args",
+        "show",
         "stacks",
         "toolchain",
         "vendor",
         "vendored",
         "verify-report",
+        "watch",
         "wheelhouse",
     ),
 ]

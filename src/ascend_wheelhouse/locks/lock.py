@@ -193,9 +193,18 @@ def load(folder: Path | Layered, cell: Cell) -> Lock | None:
     Raises:
         BadLockError: A file of it cannot be read.
     """
+    return load_platform(folder, cell.target.machine)
+
+
+def load_platform(folder: Path | Layered, platform: str) -> Lock | None:
+    """Return the lock of a folder for a platform, whatever cell it is of, or None when there is none.
+
+    Raises:
+        BadLockError: A file of it cannot be read.
+    """
     for layer in Layered.of(folder).folders:
         with whole_file.reading(layer):
-            if (found := _load(layer, cell.target.machine)) is not None:
+            if (found := _load(layer, platform)) is not None:
                 return found
     return None
 

@@ -28,6 +28,7 @@ _STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": 
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
 _NODE = Path(__file__).parents[1] / "node"
+_PAGES = _NODE.parent / "pages"
 _INSTALLER = _NODE.parent / "folder/installer.py"
 
 
@@ -71,6 +72,8 @@ def given_digest(root: Path, store: Path) -> str:
     hasher.update(digest_files(singles, root).encode())
     hasher.update(digest_files([_INSTALLER], _INSTALLER.parent).encode())
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
+    pages = (path for path in _PAGES.rglob("*") if path.suffix in {".py", ".j2", ".css"})
+    hasher.update(digest_files(pages, _PAGES).encode())
     return hasher.hexdigest()
 
 

@@ -9,7 +9,7 @@ from invoke.context import Context
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import BUILT_IN
 from ascend_wheelhouse.commands.tasks.flags import task
-from ascend_wheelhouse.commands.tasks.words import JSON, root_of
+from ascend_wheelhouse.commands.tasks.words import JSON, cache_choice, root_of
 
 
 @task(help=JSON | {"schema": "write the JSON Schema of recipes and stacks for editors"})
@@ -48,13 +48,41 @@ def stacks(c: Context, json: bool = False, markdown: bool = False) -> None:
         command.main(command.StacksOptions(root=root_of(c), markdown=markdown, json=json))
 
 
-@task(help=JSON | {"prune": "remove what no lock names and nobody imported"})
-def cache(c: Context, json: bool = False, prune: bool = False) -> None:
-    """Show what the store holds, or prune it."""
+@task(
+    help=JSON
+    | {
+        "prune": "remove what no lock names and nobody imported; with --cache, from there in place of the store",
+        "cache": "a shared cache to show or prune (may be repeated; those of WHEELHOUSE_CACHE are shown)",
+        "keep": "days for which a shared cache keeps what no lock names; 90 when not given",
+        "max-size": "remove the oldest there until its files take no more than, such as, 500G",
+        "lock": "a folder of locks that name what stays, beside the project's (may be repeated)",
+    },
+    iterable=["cache", "lock"],
+)
+def cache(
+    c: Context,
+    json: bool = False,
+    prune: bool = False,
+    cache: list[str] | None = None,
+    keep: str = "",
+    max_size: str = "",
+    lock: list[str] | None = None,
+) -> None:
+    """Show what the store and shared caches hold, or prune them."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import cache as command
 
-        command.main(command.CacheOptions(root=root_of(c), prune=prune, json=json))
+        command.main(
+            command.CacheOptions(
+                root=root_of(c),
+                prune=prune,
+                shared=cache_choice(cache, "", None),
+                prune_shared=bool(cache),
+                retention=command.retention(keep, max_size),
+                locks=tuple(map(Path, filter(None, lock or ()))),
+                json=json,
+            )
+        )
 
 
 @task(
