@@ -17,11 +17,21 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "sarif"}
+WRITTEN = {"bundles", "out", "output", "page", "path", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "stacks", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "matrix", "plan"),
+    *(
+        "recipes",
+        "reproduce",
+        "run-args",
+        "stacks",
+        "toolchain",
+        "vendor",
+        "vendored",
+        "verify-report",
+        "wheelhouse",
+    ),
 ]
 BELOW = [
     "/proc/nowhere/x",
