@@ -25,6 +25,7 @@ TASKS = [
         "recipes",
         "reproduce",
         "run-args",
+        "show",
         "stacks",
         "toolchain",
         "vendor",

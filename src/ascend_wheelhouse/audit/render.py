@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.audit.causes import causes, listed
-from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity, counted
+from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity
+from ascend_wheelhouse.console.words import counted
 
 _SHOWN = 240
 _MEMBERS = re.compile(r" \(\d+ members\)$")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.folder import carried
 from ascend_wheelhouse.locks import lock, pylock
@@ -51,8 +52,8 @@ def main(options: CacheOptions) -> None:
 def _named(root: Path, store: Store) -> set[str]:
     """Digests that committed locks and imported files name."""
     named = {record.sha256 for record in list_vendored(store)}
-    named |= {file.sha256 for one in every_toolchain(root / "lockfiles") for file in one.files}
-    for folder in (root / "lockfiles").glob("*/"):
+    named |= {file.sha256 for one in every_toolchain(lockfiles_of(root)) for file in one.files}
+    for folder in lockfiles_of(root).every("*/"):
         with whole_file.reading(folder):
             for path in folder.glob("pylock.*.toml"):
                 named |= {file.sha256 for file in pylock.load_pylock(path).files}

@@ -24,6 +24,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
+from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import records, table
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
@@ -141,7 +142,7 @@ def _output(mode: Mode, stream: TextIO) -> _Output:
 
 def line(text: str = "") -> None:
     """Print one line of an answer to standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{as_started(text)}\n")
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
@@ -151,7 +152,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
         value: What `json` can write.
         indent: None puts it on one line, for the last line of a `--json` run.
     """
-    sys.stdout.write(f"{json_module.dumps(value, indent=indent, sort_keys=True)}\n")
+    sys.stdout.write(f"{as_started(json_module.dumps(value, indent=indent, sort_keys=True))}\n")
 
 
 def print_error(error: WheelhouseError, *, json: bool = False) -> None:
@@ -161,7 +162,7 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
     red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
     following = f"Next: {error.next_step}" if error.next_step else ""
     parts = [f"{red}{_folded(f'Error: {error.what}')}{reset}", _folded(error.why), following]
-    sys.stderr.write("\n\n".join(filter(None, parts)) + "\n")
+    sys.stderr.write(as_started("\n\n".join(filter(None, parts))) + "\n")
 
 
 def _folded(text: str) -> str:

@@ -64,7 +64,7 @@ def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit,
     cell = cell_of(options.lock.request, folder, fetcher.http)
     building = building_of(cell, folder, fetcher, options.build)
     lock = lock_of(options.lock, folder, building)
-    pinned = lock_digest(folder.lock_folder(cell))
+    pinned = lock_digest(folder.lock_layers(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     lock, facts = gather(lock, locator, building)
     bring_sources(lock, building)

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.audit.report import counted
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.locks.lock import Lock
@@ -142,13 +141,13 @@ def show(rows: Sequence[CellPlan]) -> None:
     )
     files = sum(row.fetch_files for row in rows)
     size = forms.size(sum(row.fetch_size for row in rows))
-    console.line(f"\n{counted(len(rows), 'cell')}; to fetch: {counted(files, 'file')}, {size}")
+    console.line(f"\n{forms.counted(len(rows), 'cell')}; to fetch: {forms.counted(files, 'file')}, {size}")
 
 
 def _fetch(row: CellPlan) -> str:
     told = []
     if row.fetch_files:
-        told.append(f"{counted(row.fetch_files, 'file')}, {forms.size(row.fetch_size)}")
+        told.append(f"{forms.counted(row.fetch_files, 'file')}, {forms.size(row.fetch_size)}")
     if row.shared_files:
         told.append(f"{forms.size(row.shared_size)} come with a cell above")
     return "; ".join(told)

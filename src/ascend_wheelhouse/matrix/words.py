@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ascend_wheelhouse.audit.report import counted
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.matrix.standing import CellRow, Standing
 
@@ -23,7 +22,7 @@ def audit(counts: Mapping[str, int] | None) -> str:
     """Return what the audit found; of a cell that nobody audited, that."""
     if counts is None:
         return "not audited"
-    found = [counted(counts.get(key, 0), word) for key, word in _FINDINGS.items() if counts.get(key)]
+    found = [forms.counted(counts.get(key, 0), word) for key, word in _FINDINGS.items() if counts.get(key)]
     if counts.get("error"):
         return ", ".join(found)
     return ", ".join(["no defect", *found])
@@ -34,14 +33,14 @@ def share(row: CellRow) -> str:
     one = row.share
     if not one.files:
         return ""
-    own = f"{forms.size(one.own_size)} in {counted(one.own_files, 'file')} alone"
+    own = f"{forms.size(one.own_size)} in {forms.counted(one.own_files, 'file')} alone"
     return f"{own}, {forms.size(one.shared_size)} in {one.shared_files} shared"
 
 
 def verdict(found: Standing) -> str:
     """Return the whole matrix in one line."""
     count = len(found.rows)
-    parts = [f"{found.count('complete')} of {counted(count, 'cell')} complete"]
+    parts = [f"{found.count('complete')} of {forms.counted(count, 'cell')} complete"]
     parts += [f"{found.count(one)} {one}" for one in ("incomplete", "failed") if found.count(one)]
     if found.distinct:
         parts.append(

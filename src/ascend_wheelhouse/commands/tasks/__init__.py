@@ -12,9 +12,9 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, many, proving
+from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, many, proving, showing
 
-TOPICS: tuple[ModuleType, ...] = (making, many, building, holding, carrying, proving)
+TOPICS: tuple[ModuleType, ...] = (making, many, building, holding, carrying, proving, showing)
 
 
 def collection(root: Path) -> Collection:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from typing import Any, ClassVar
 
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
@@ -41,6 +42,14 @@ class FlagTask(Task[Any]):
         own = super().argspec(body)
         verbose = Parameter("verbose", Parameter.POSITIONAL_OR_KEYWORD, default=False)
         return own.replace(parameters=[*own.parameters.values(), verbose])
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments of the command line, as often as asked: Invoke takes each text out of `help`."""
+        texts = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
         """Return what Invoke makes the argument of, its names chosen here."""

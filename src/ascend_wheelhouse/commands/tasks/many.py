@@ -44,10 +44,7 @@ class AxesTask(FlagTask):
 
     common: ClassVar[Mapping[str, str]] = {
         **FlagTask.common,
-        **{
-            axis: f"a value of --{axis} of its cells (may be repeated; see invoke --help plan)"
-            for axis in _AXES
-        },
+        **{axis: f"`--{axis}` of its cells; may be repeated" for axis in _AXES},
     }
 
     def argspec(self, body: Callable[..., None]) -> Signature:
