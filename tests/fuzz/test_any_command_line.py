@@ -17,11 +17,12 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "profile", "sarif"}
+WRITTEN = {"bundles", "out", "output", "page", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
     *(
+        "matrix",
         "plan",
         "recipes",
         "reproduce",
