@@ -20,8 +20,10 @@ CHANGES_THE_HOST = {"fix"}
 WRITTEN = {"out", "output", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
+    *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
     *(
+        "plan",
+        "recipes",
         "reproduce",
         "run-args",
         "show",
@@ -30,6 +32,7 @@ TASKS = [
         "vendor",
         "vendored",
         "verify-report",
+        "watch",
         "wheelhouse",
     ),
 ]

@@ -51,13 +51,14 @@ def main(options: LockOptions) -> None:
     if options.json:
         console.print_json({"lock": str(place), "changes": [asdict(c) for c in changes], "pending": pending})
         return
-    _show(changes)
+    show_changes(changes)
     console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
     if pending:
         console.line(f"pending: {', '.join(pending)}")
 
 
-def _show(changes: list[Change]) -> None:
+def show_changes(changes: list[Change]) -> None:
+    """Print what moved between two locks."""
     if not changes:
         console.line("Nothing changed.")
         return

@@ -96,8 +96,9 @@ def _written(options: ShowOptions, name: str, text: str) -> str:
 
 
 def _show(view: WheelhouseView, matches: Matches | None, *, whole: bool) -> None:
-    console.line(f"{view.title}: {wheelhouse.lead(view)}")
-    console.line(", ".join(f"{name} {value}" for name, value in view.facts.items()) + "\n")
+    console.prose(f"{view.title}: {wheelhouse.lead(view)}")
+    console.prose(", ".join(f"{name} {value}" for name, value in view.facts.items()))
+    console.line()
     rows = [_row(part) for part in (view.parts if whole else view.named)]
     if view.others and not whole:
         size = words.size(sum(part.size for part in view.others))

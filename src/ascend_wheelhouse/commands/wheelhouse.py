@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.node.layout import installer_digest
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class WheelhouseOptions:
         check: Hash a finished wheelhouse again instead of trusting its time stamps.
         dry_run: Show the plan and stop.
         retry: Ask again for what is pending.
+        cache: Shared caches.
         json: Print one JSON document a line.
         profile: The page for the times of the run, with a trace beside it.
     """
@@ -43,6 +45,7 @@ class WheelhouseOptions:
     check: bool = False
     dry_run: bool = False
     retry: bool = False
+    cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
     profile: Path | None = None
 
@@ -90,13 +93,13 @@ def _make(options: WheelhouseOptions, state: Path) -> Path:
     from ascend_wheelhouse.make.make import make
     from ascend_wheelhouse.make.project_folder import ProjectFolder
     from ascend_wheelhouse.pages.profile import profiled
-    from ascend_wheelhouse.store.store import Store
+    from ascend_wheelhouse.shared_cache.backed_store import store_with
 
-    store = Store()
-    given = freshness.given_digest(options.root, store.root)
+    given = freshness.given_digest(options.root, default_root())
     with (
         console.reporter("json" if options.json else "auto") as told,
         profiled(told, options.profile, "wheelhouse") as emit,
+        store_with(options.cache, emit, offline=options.make.offline) as store,
     ):
         times = Times(emit)
         with timed(emit, "resolve", "recipes and stacks"):

@@ -36,6 +36,7 @@ __all__ = [
     "main_guard",
     "print_error",
     "print_json",
+    "prose",
     "records",
     "reporter",
     "table",
@@ -139,6 +140,11 @@ def line(text: str = "") -> None:
     sys.stdout.write(f"{as_started(text)}\n")
 
 
+def prose(text: str) -> None:
+    """Print sentences to standard output, folded to the window; in a pipe they stay on one line."""
+    line(_folded(text, sys.stdout))
+
+
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print a read command's answer: one JSON document with sorted keys on standard output.
 
@@ -155,13 +161,14 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
         print_json(error.as_dict(), indent=None)
     red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
     following = f"Next: {error.next_step}" if error.next_step else ""
-    parts = [f"{red}{_folded(f'Error: {error.what}')}{reset}", _folded(error.why), following]
+    told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
+    parts = [f"{red}{told}{reset}", why, following]
     sys.stderr.write(as_started("\n\n".join(filter(None, parts))) + "\n")
 
 
-def _folded(text: str) -> str:
+def _folded(text: str, stream: TextIO) -> str:
     """Fold prose to the window; the next command is never folded, so that it can be copied."""
-    if not sys.stderr.isatty():
+    if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns
     return "\n".join(textwrap.fill(row, width, break_on_hyphens=False) for row in text.splitlines())

@@ -12,9 +12,9 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, proving, showing
+from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, proving, showing, watching
 
-TOPICS: tuple[ModuleType, ...] = (making, building, holding, carrying, proving, showing)
+TOPICS: tuple[ModuleType, ...] = (making, building, holding, watching, carrying, proving, showing)
 
 
 def collection(root: Path) -> Collection:

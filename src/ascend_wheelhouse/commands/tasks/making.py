@@ -6,10 +6,13 @@ from invoke.context import Context
 
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
     LOCK,
     PROFILE,
     RESOLVER,
+    cache_choice,
     in_ci,
     lock_choice,
     path_of,
@@ -23,6 +26,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     default=True,
     help=JSON
     | LOCK
+    | CACHE
     | PROFILE
     | {
         "offline": "use the store alone",
@@ -38,7 +42,8 @@ from ascend_wheelhouse.commands.tasks.words import (
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
-    iterable=["build"],
+    iterable=["build", *CACHE_LISTS],
+    settled=["resolver", "toolchain"],
     optional=["profile"],
 )
 def wheelhouse(
@@ -58,6 +63,9 @@ def wheelhouse(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     profile: str = "",
     json: bool = False,
 ) -> None:
@@ -76,7 +84,12 @@ def wheelhouse(
         )
         times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
-        command.main(command.WheelhouseOptions(root=root_of(c), make=make, profile=times, json=json, **modes))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(
+            command.WheelhouseOptions(
+                root=root_of(c), make=make, cache=shared, profile=times, json=json, **modes
+            )
+        )
 
 
 @cell_task(
@@ -107,6 +120,7 @@ def plan(
 
 @cell_task(
     help=JSON | LOCK | PROFILE | {"upgrade": "resolve anew although a lock is committed"},
+    settled=["resolver"],
     optional=["profile"],
 )
 def lock(
@@ -128,11 +142,14 @@ def lock(
         command.main(command.LockOptions(root=root_of(c), lock=options, profile=times, json=json))
 
 
-@cell_task(help=JSON | {"offline": "say what the store lacks"})
+@cell_task(help=JSON | CACHE | {"offline": "say what the store lacks"}, iterable=CACHE_LISTS)
 def fetch(
     c: Context,
     cell: CellOptions,
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
@@ -140,4 +157,7 @@ def fetch(
         from ascend_wheelhouse.commands import fetch as command
 
         request = cell.request()
-        command.main(command.FetchOptions(root=root_of(c), request=request, offline=offline, json=json))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(
+            command.FetchOptions(root=root_of(c), request=request, offline=offline, cache=shared, json=json)
+        )
