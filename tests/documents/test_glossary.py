@@ -48,7 +48,12 @@ def _rows() -> list[list[str]]:
     ]
 
 
-TERMS = {term.strip().lower() for row in _rows() for term in row[0].split(",")}
+TERMS = {
+    word
+    for row in _rows()
+    for term in row[0].split(",")
+    for word in (term.strip().lower(), *term.lower().split())
+}
 INSTEAD = {word.strip(): row[0] for row in _rows() for word in row[2].split(",") if word.strip()}
 
 

@@ -17,11 +17,13 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"bundles", "out", "output", "page", "path", "sarif"}
+WRITTEN = {"bundles", "out", "output", "page", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "matrix", "plan"),
+    *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
     *(
+        "matrix",
+        "plan",
         "recipes",
         "reproduce",
         "run-args",
@@ -31,6 +33,7 @@ TASKS = [
         "vendor",
         "vendored",
         "verify-report",
+        "watch",
         "wheelhouse",
     ),
 ]

@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world whose wheelhouse is made; tests that change it take a copy."""
     with serving() as index:
         made = found(tmp_path_factory.mktemp("world"), index)
-        done = made.make()
+        done = made.make("--profile", str(made.root.parent / "times.html"))
         assert done.status == 0, done.err + done.out
         yield made
 
@@ -92,6 +92,15 @@ def test_the_page_of_a_wheelhouse_is_listed_like_every_file_and_made_of_the_othe
     assert wheelhouse.page(read_view(finished.folder)).encode() == data
     assert b"sglang needs" in data
     assert b"nnal" in data
+
+
+def test_the_times_of_a_run_show_every_kind_of_its_work(finished: World) -> None:
+    events = json.loads((finished.root.parent / "times.json").read_text())["traceEvents"]
+    kinds = {event["cat"] for event in events if event["ph"] == "X"}
+    assert {"run", "resolve", "fetch", "read", "build", "lay out", "audit"} <= kinds
+    fetched = {event["name"] for event in events if event.get("cat") == "fetch"}
+    assert "torch-2.8.0-py3-none-any.whl" in fetched
+    assert "invoke wheelhouse" in (finished.root.parent / "times.html").read_text()
 
 
 def test_the_lock_is_written_beside_the_recipes_and_names_no_host(finished: World) -> None:

@@ -11,7 +11,7 @@ from ascend_wheelhouse.pages.render import style
 _LIGHT, _, _REST = style().partition("@media (prefers-color-scheme: dark)")
 _DARK = _REST[: _REST.index("\n}\n")]
 TEXT = [
-    *(("ink", on) for on in ("paper", "card", "calmbg", "notebg", "madebg", "goodbg")),
+    *(("ink", on) for on in ("paper", "card", "calmbg", "notebg", "madebg", "goodbg", "linkbg")),
     *(("soft", on) for on in ("paper", "card", "calmbg", "notebg", "madebg", "goodbg")),
     *(("link", on) for on in ("paper", "card", "notebg")),
     ("good", "goodbg"),
@@ -27,6 +27,8 @@ GRAPHICS = [
     ("note", "notebg"),
     ("made", "madebg"),
     ("link", "card"),
+    ("link", "linkbg"),
+    ("edge", "calmbg"),
 ]
 
 

@@ -12,10 +12,12 @@ from shown_wheelhouse import Shown
 from test_comparison import two
 from test_wheelhouse_page import HOSTILE
 
-from ascend_wheelhouse.pages import comparison, wheelhouse
+from ascend_wheelhouse.pages import comparison, gantt, wheelhouse
+from ascend_wheelhouse.pages.recorder import KINDS, TimedSpan, in_lanes
 from ascend_wheelhouse.pages.view import read_view
 
 pytestmark = needs_browser
+SPANS = [TimedSpan(kind=kind, name=HOSTILE, began=at, ended=at + 2) for at, kind in enumerate(KINDS)]
 WIDTHS = (400, 1400)
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
@@ -37,6 +39,8 @@ def pages(folder: Path) -> list[Path]:
     before, after = two(folder)
     texts.append(comparison.page(comparison.compared(read_view(before), read_view(after))))
     texts.append(comparison.page(comparison.compared(read_view(usual), read_view(odd))))
+    texts.append(gantt.page("a run", in_lanes(SPANS)))
+    texts.append(wheelhouse.page(read_view(usual), chart=gantt.figure(in_lanes(SPANS))))
     written = [folder / f"page{number}.html" for number in range(len(texts))]
     for path, text in zip(written, texts, strict=True):
         path.write_text(text)

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 from invoking import invoke
+from page_reading import Page
 from shown_wheelhouse import Shown
+
+from ascend_wheelhouse.pages import trace
+from ascend_wheelhouse.pages.recorder import TimedSpan
 
 RECORD = {
     "id": "PYSEC-1",
@@ -86,3 +90,17 @@ def test_what_is_no_wheelhouse_and_what_is_no_database_end_with_2(
     assert invoke("show", "--wheelhouse", folder, "--against", tmp_path / "none") == 2
     assert invoke("show", "--wheelhouse", folder, "--vulnerabilities", folder / "manifest.json") == 2
     assert "is no export of the OSV database" in capsys.readouterr().err
+
+
+def test_the_times_of_a_run_go_into_the_page_that_one_writes(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = TimedSpan(kind="fetch", name="<b>alpha</b>", began=1, ended=3)
+    (tmp_path / "times.json").write_text(trace.dumps("a run", [span]))
+    words: list[str | Path] = ["show", "--wheelhouse", folder, "--out", tmp_path / "p.html"]
+    assert invoke(*words, "--times", tmp_path / "times.json") == 0
+    page = Page((tmp_path / "p.html").read_text())
+    assert "fetch: <b>alpha</b>, 2.0 s from 1.0 s on" in page.text
+    assert (page.open, page.mismatched) == ([], [])
+    assert invoke(*words, "--times", folder / "manifest.json") == 2
+    assert "holds no times of a run" in capsys.readouterr().err

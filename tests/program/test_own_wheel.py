@@ -5,7 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from program_rig import ROOT, Installed
+from program_rig import ROOT, Installed, clone_into
 
 pytest_plugins = ["program_fixtures"]
 
@@ -40,9 +40,10 @@ def test_the_wheel_holds_what_a_wheel_should(wheel: Path) -> None:
 
 
 def test_the_sdist_and_the_clone_build_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    words = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    out, source = tmp_path / "out", clone_into(tmp_path / "clone")
+    words = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(out), str(source)]
     subprocess.run([sys.executable, *words], check=True, capture_output=True)
-    (of_the_clone,) = tmp_path.glob("*.whl")
+    (of_the_clone,) = out.glob("*.whl")
     assert _contents(of_the_clone) == _contents(wheel)
 
 

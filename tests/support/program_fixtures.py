@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from program_rig import ROOT, Installed
+from program_rig import Installed, clone_into
 
 
 @pytest.fixture(scope="session")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the sdist, and the wheel that is built from the sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    words = ["-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    out, source = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("clone")
+    words = ["-m", "build", "--no-isolation", "--outdir", str(out), str(clone_into(source))]
     subprocess.run([sys.executable, *words], check=True, capture_output=True)
     return out
 

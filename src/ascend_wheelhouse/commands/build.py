@@ -25,7 +25,11 @@ from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
+from ascend_wheelhouse.pages.profile import profiled
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
+from ascend_wheelhouse.shared_cache.backed_store import store_with
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.store.store import Store
 
 
 class NoSourceError(ResolveError):
@@ -47,7 +51,9 @@ class BuildOptions:
         build: Sandbox and image.
         out: A folder for the wheel under its own name; it stays in the store alone when None.
         offline: Use the store alone.
+        cache: Shared caches.
         json: Print one JSON document.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
@@ -56,7 +62,9 @@ class BuildOptions:
     out: Path | None = None
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
+    cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +138,12 @@ class ComponentBuild:
 
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        job = component_build(options, emit)
+    with (
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
+        profiled(told, options.profile, f"invoke build {options.component}") as emit,
+        store_with(options.cache, emit, offline=options.offline) as store,
+    ):
+        job = component_build(options, emit, store)
         workshop = job.building.workshop()
         refuse_pending(unfit(job.recipe, job.cell, workshop))
         with job.building.fetcher.store.in_use(emit):
@@ -157,14 +169,14 @@ def _placed(held: Path, filename: str, out: Path | None) -> Path:
     return out / filename
 
 
-def component_build(options: BuildOptions, emit: Emit) -> ComponentBuild:
-    """Return the component that was asked for.
+def component_build(options: BuildOptions, emit: Emit, store: Store | None = None) -> ComponentBuild:
+    """Return the component that was asked for, to be built in the usual store when none is given.
 
     Raises:
         UnknownComponentError: There is none of that name.
     """
     folder, name = ProjectFolder.load(options.root), options.component
-    fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
+    fetcher = Fetcher(recipes=folder.recipes, store=store or Store(), offline=options.offline, emit=emit)
     cell = cell_of(options.request, folder, fetcher.http)
     require_components(cell, [name])
     building = building_of(cell, folder, fetcher, options.build)

@@ -22,6 +22,8 @@ from ascend_wheelhouse.commands.tasks import collection
 
 NAME = "ascend-wheelhouse"
 SETTINGS = f"{NAME}.toml"
+_HERE = ("init", ".")
+"""Invoke knows no positional argument that may be left out; a new project is then made in the current folder."""
 _VERIFY = "python -m ascend_wheelhouse.verify"
 
 
@@ -73,5 +75,5 @@ def main() -> None:
     session = "" if (root / "noxfile.py").is_file() else _VERIFY
     started.started_as(NAME, tasks.task_names, session=session)
     WheelhouseProgram(namespace=tasks, name=NAME, binary=NAME, binary_names=[NAME], version=__version__).run(
-        [NAME, *sys.argv[1:]]
+        [NAME, *(_HERE if sys.argv[1:] == ["init"] else sys.argv[1:])]
     )

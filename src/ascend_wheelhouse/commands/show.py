@@ -12,7 +12,7 @@ from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
-from ascend_wheelhouse.pages import comparison, vulnerabilities, wheelhouse
+from ascend_wheelhouse.pages import comparison, gantt, trace, vulnerabilities, wheelhouse
 from ascend_wheelhouse.pages.comparison import SideBySide, compared, difference
 from ascend_wheelhouse.pages.view import Part, WheelhouseView, read_view
 from ascend_wheelhouse.pages.vulnerabilities import Match, Matches
@@ -27,6 +27,7 @@ class ShowOptions:
         wheelhouse: The folder, or the cell whose wheelhouse stands in the project folder.
         against: The wheelhouse to compare it with.
         vulnerabilities: An export of the OSV database.
+        times: A trace of the run that made it, for a chart in the page.
         html: Write a page.
         out: Where the page goes; beside where one stands when None.
         whole: In the terminal, list the wheels that no recipe names, too.
@@ -37,6 +38,7 @@ class ShowOptions:
     wheelhouse: Path | Request
     against: Path | None = None
     vulnerabilities: Path | None = None
+    times: Path | None = None
     html: bool = False
     out: Path | None = None
     whole: bool = False
@@ -49,6 +51,7 @@ def main(options: ShowOptions) -> None:
     Raises:
         NotAWheelhouseError: A folder holds none.
         BadDatabaseError: The database is none.
+        BadTraceError: The trace is none.
     """
     folder = _folder(options)
     view = _read(folder)
@@ -60,7 +63,9 @@ def main(options: ShowOptions) -> None:
         matches = vulnerabilities.compare(options.vulnerabilities, view.wheels)
     page = ""
     if options.html:
-        page = _written(options, f"{view.title}.html", wheelhouse.page(view, matches=matches))
+        chart = gantt.figure(trace.read(options.times)) if options.times else ""
+        text = wheelhouse.page(view, matches=matches, chart=chart)
+        page = _written(options, f"{view.title}.html", text)
     if options.json:
         found = None if matches is None else asdict(matches)
         console.print_json({"wheelhouse": view.as_dict(), "vulnerabilities": found, "page": page})
@@ -91,8 +96,9 @@ def _written(options: ShowOptions, name: str, text: str) -> str:
 
 
 def _show(view: WheelhouseView, matches: Matches | None, *, whole: bool) -> None:
-    console.line(f"{view.title}: {wheelhouse.lead(view)}")
-    console.line(", ".join(f"{name} {value}" for name, value in view.facts.items()) + "\n")
+    console.prose(f"{view.title}: {wheelhouse.lead(view)}")
+    console.prose(", ".join(f"{name} {value}" for name, value in view.facts.items()))
+    console.line()
     rows = [_row(part) for part in (view.parts if whole else view.named)]
     if view.others and not whole:
         size = words.size(sum(part.size for part in view.others))

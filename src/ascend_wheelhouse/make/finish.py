@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.base.events import Emit, Stage
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.folder.manifest import Manifest
@@ -91,9 +92,11 @@ def finish(
 
     emit(Stage(name="assemble"))
     with assemble.replacing(final, emit) as part:
-        manifest = lay_out(part, cell=cell, recipes=folder.recipes, lock=lock, store=store, facts=facts)
+        with timed(emit, "lay out", "files, index, lock files, bill of materials"):
+            manifest = lay_out(part, cell=cell, recipes=folder.recipes, lock=lock, store=store, facts=facts)
         report = _audited(part, cell, folder, store, emit) if audit else None
-        manifest = _with_page(part, manifest, report)
+        with timed(emit, "lay out", "page"):
+            manifest = _with_page(part, manifest, report)
         stamps = freshness.stamps(part)
     return Made(
         folder=final, manifest=manifest, lock=lock, cell=cell, pinned=pinned, stamps=stamps, report=report

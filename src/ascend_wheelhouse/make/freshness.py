@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.base.whole_file import reading, write_whole
@@ -71,6 +72,7 @@ def given_digest(root: Path, store: Path) -> str:
     """
     hasher = hashlib.sha256(recipes_digest(recipes_of(root)).encode())
     hasher.update(os.environ.get("WHEELHOUSE_MIRRORS", "").encode())
+    hasher.update(_mirrors().encode())
     singles = [path for path in (root / "mirrors.toml",) if path.is_file()]
     hasher.update(_digest_below(store / "vendored").encode())
     hasher.update(digest_files(singles, root).encode())
@@ -79,6 +81,12 @@ def given_digest(root: Path, store: Path) -> str:
     pages = (path for path in _PAGES.rglob("*") if path.suffix in {".py", ".j2", ".css"})
     hasher.update(digest_files(pages, _PAGES).encode())
     return hasher.hexdigest()
+
+
+def _mirrors() -> str:
+    """Return the mirrors of the settings as text; nothing where there are none, as before there were settings."""
+    named = {place: dict(settings.current().mirrors(place)) for place in ("project", "user")}
+    return json.dumps(named, sort_keys=True) if any(named.values()) else ""
 
 
 def lock_digest(lock_folder: Path | Layered) -> str:

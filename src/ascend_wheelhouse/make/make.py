@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import Fetcher
@@ -61,13 +62,16 @@ def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit,
         http=line.http,
         turn=line.turn,
     )
-    cell = cell_of(options.lock.request, folder, fetcher.http)
-    building = building_of(cell, folder, fetcher, options.build)
-    lock = lock_of(options.lock, folder, building)
+    with timed(emit, "resolve", "cell"):
+        cell = cell_of(options.lock.request, folder, fetcher.http)
+        building = building_of(cell, folder, fetcher, options.build)
+    with timed(emit, "resolve", "lock"):
+        lock = lock_of(options.lock, folder, building)
     pinned = lock_digest(folder.lock_layers(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     lock, facts = gather(lock, locator, building)
-    bring_sources(lock, building)
+    with timed(emit, "fetch", "sources that are carried along"):
+        bring_sources(lock, building)
     final = options.output / cell.name
     return finish(
         final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit, pinned=pinned

@@ -182,18 +182,18 @@ class Finder:
             raise silent[0]
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
-    def published(self, name: str, wanted: Wanted, *, also: Sequence[str] = ()) -> list[Offer]:
-        """Return every file of a project that counts, whatever it is for, of every place.
+    def published(self, name: str, wanted: Wanted, *, index: str = "") -> list[Offer]:
+        """Return every file of a project that counts, whatever it is for.
 
         Args:
             name: The project.
             wanted: Tells by its name whether a file counts.
-            also: Further indexes, such as a recipe's own.
+            index: The one index to ask, such as a recipe's own; every configured place when empty.
 
         Raises:
             SourceUnreachableError: A place did not answer: what it has is not known, so nothing may be said of all.
         """
-        places = (*self._places, *(_Place(url=url, origin="extra-index") for url in also))
+        places = (_Place(url=index, origin="extra-index"),) if index else self._places
         return [one for place in places for one in self._offers(place, name, wanted=wanted)]
 
     def _reported(self, pin: IndexPin, target: Target, emit: Emit) -> FoundFile:

@@ -16,6 +16,7 @@ from ascend_wheelhouse.console import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -40,6 +41,13 @@ def render(template: str, **values: object) -> str:
         values: What it is filled with; text is escaped.
     """
     return _environment().get_template(template).render(**values)
+
+
+def fragment(template: str, **values: object) -> Markup:
+    """Return a part of a page, which other templates take as it is; see `render`."""
+    from markupsafe import Markup  # noqa: PLC0415 - as Jinja2, whose own it is
+
+    return Markup(render(template, **values))  # noqa: S704 - escaped by the engine
 
 
 @functools.cache

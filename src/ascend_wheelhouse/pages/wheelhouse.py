@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.pages.picture import legend, picture
 from ascend_wheelhouse.pages.render import anchor, render
 from ascend_wheelhouse.pages.view import WheelhouseView
 from ascend_wheelhouse.pages.vulnerabilities import Matches
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 NAME = "wheelhouse.html"
 
@@ -33,13 +37,13 @@ class PipelineStep:
     state: str = "ok"
 
 
-def page(view: WheelhouseView, *, matches: Matches | None = None, chart: str = "") -> str:
+def page(view: WheelhouseView, *, matches: Matches | None = None, chart: Markup | str = "") -> str:
     """Return the page.
 
     Args:
         view: The wheelhouse.
         matches: What a database of vulnerabilities says of it, where one was given.
-        chart: A chart of the run's times, as markup of `render`.
+        chart: A chart of the run's times, as `gantt.figure` gives it.
     """
     drawn = picture(view)
     findings = view.audit["findings"] if view.audit else []

@@ -8,8 +8,13 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
+    PROFILE,
+    cache_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -25,11 +30,16 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
 @cell_task(
     help=JSON
     | _BUILD
+    | PROFILE
     | _TOOLCHAIN
+    | CACHE
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
     },
+    iterable=CACHE_LISTS,
+    settled=["toolchain"],
+    optional=["profile"],
 )
 def build(
     c: Context,
@@ -40,6 +50,10 @@ def build(
     toolchain: str = "auto",
     out: str = "",
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
@@ -55,7 +69,9 @@ def build(
                 out=path_of(out),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
+                cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
+                profile=profile_of(profile),
             )
         )
 
@@ -97,6 +113,7 @@ def reproduce(
         "offline": "use the store alone",
     },
     positional=[],
+    settled=["platform", "glibc", "python"],
 )
 def toolchain(
     c: Context,
