@@ -39,7 +39,8 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
 
 def _from_behind(lock: Lock, store: Store, emit: Emit) -> None:
     """Have in the store what is behind it of those files that no index has; their servers are asked for the rest."""
-    released = {one.sha256 for one in (*lock.wheels, *lock.payloads) if one.origin in RELEASED}
+    released = {one.sha256 for one in lock.wheels if one.origin in RELEASED}
+    released |= {one.sha256 for one in lock.payloads if one.origin in RELEASED}
     wanted = [one for one in downloads_of(lock) if one.sha256 in released and not store.has(str(one.sha256))]
     if store.behind and wanted:
         store.behind.bring_files(wanted, emit)
