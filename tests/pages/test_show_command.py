@@ -100,7 +100,7 @@ def test_the_times_of_a_run_go_into_the_page_that_one_writes(
 ) -> None:
     span = TimedSpan(kind="fetch", name="<b>alpha</b>", began=1, ended=3)
     (tmp_path / "times.json").write_text(trace.dumps("a run", [span]))
-    words: list[str | Path] = ["show", "--wheelhouse", folder, "--out", tmp_path / "p.html"]
+    words = ["show", "--wheelhouse", str(folder), "--out", str(tmp_path / "p.html")]
     assert invoke(*words, "--times", tmp_path / "times.json") == 0
     page = Page((tmp_path / "p.html").read_text())
     assert "fetch: <b>alpha</b>, 2.0 s from 1.0 s on" in page.text
