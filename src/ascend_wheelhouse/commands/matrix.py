@@ -16,6 +16,8 @@ from ascend_wheelhouse.matrix.cells import MatrixCell, RequestOf, matrix_cells
 from ascend_wheelhouse.matrix.make_cell import CellOrder, CellTools
 from ascend_wheelhouse.matrix.run import run_cells
 from ascend_wheelhouse.matrix.standing import Standing, standing_of
+from ascend_wheelhouse.shared_cache.backed_store import store_with
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
 
 FILE = "matrix.toml"
 
@@ -62,10 +64,15 @@ def main(options: MatrixOptions) -> int:
     if options.dry_run:
         _show_plan(cells, orders, tools, options)
         return 0
-    with console.reporter("auto", stream=sys.stderr) as emit:
-        ends = run_cells(orders, tools, emit, lines=not console.has_board(sys.stderr))
+    with (
+        console.reporter("auto", stream=sys.stderr) as emit,
+        store_with(CacheChoice.of(), emit, offline=options.make.offline) as store,
+    ):
+        own = replace(tools, store=store)
+        ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
     found = standing_of(ends, options.reports, strict=options.strict)
     _tell(found, options)
+    sys.stdout.flush()
     return found.exit_code
 
 

@@ -18,7 +18,7 @@ from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Standin
 from ascend_wheelhouse.matrix.verified import NOT_VERIFIED, Verification
 
 _COMMAND = re.compile("`([^`]*)`")
-_COLUMNS = ("", "cell", "state", "audit", "verify", "size", "of that, only here")
+_COLUMNS = ("no.", "cell", "state", "audit", "verify", "size", "of that, only here")
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -77,7 +77,7 @@ def _overview_row(row: CellRow) -> str:
         _bar(row),
     )
     parts = "".join(
-        f'<td role="cell" data-label="{name}" class="{"number" if name in {"", "size"} else "any"}">{cell}</td>'
+        f'<td role="cell" data-label="{name}" class="{"number" if name in {"no.", "size"} else "any"}">{cell}</td>'
         for name, cell in zip(_COLUMNS, cells, strict=True)
         if cell
     )

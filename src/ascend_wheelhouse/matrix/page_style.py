@@ -62,7 +62,7 @@ summary { margin-top: 10px; font-weight: 600; cursor: pointer }
   .cards td { display: flex; gap: 10px; padding: 3px 0; border: 0 }
   .cards td.void { display: none }
   .cards td::before { content: attr(data-label); flex: 0 0 84px; color: var(--soft); font-size: 13px }
-  .cards td[data-label=""] { display: none }
+  .cards td[data-label="no."] { display: none }
   .cards .bar { flex: 1 1 60px; min-width: 60px } }
 @media print { section { break-inside: avoid } }
 """
