@@ -97,7 +97,9 @@ def test_a_pair_that_upstream_does_not_state_is_a_warning_where_a_stack_lists_it
     assert [one.rule for one in report.of("warning")] == ["triton-cann"]
 
 
-def test_what_a_stack_lists_with_its_cann_is_a_warning_beside_another_release_of_sglang_too(tmp_path: Path) -> None:
+def test_what_a_stack_lists_with_its_cann_is_a_warning_beside_another_release_of_sglang_too(
+    tmp_path: Path,
+) -> None:
     shop = open_shop()
     a_triton_ascend_for_an_older_cann(shop)
     policy = shop.policy
@@ -108,5 +110,5 @@ def test_what_a_stack_lists_with_its_cann_is_a_warning_beside_another_release_of
     assert "sglang" in policy.compared
     shop.hold_to(stacks=(*policy.stacks, stack))
     report = shop.audit(tmp_path / "derived")
-    assert [one.rule for one in report.of("warning") if one.check == "cell"][0] == "triton-cann"
+    assert next(one.rule for one in report.of("warning") if one.check == "cell") == "triton-cann"
     assert report.clean

@@ -17,11 +17,25 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "sarif"}
+WRITTEN = {"bundles", "out", "output", "page", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "stacks", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
+    *(
+        "matrix",
+        "plan",
+        "recipes",
+        "reproduce",
+        "run-args",
+        "show",
+        "stacks",
+        "toolchain",
+        "vendor",
+        "vendored",
+        "verify-report",
+        "watch",
+        "wheelhouse",
+    ),
 ]
 BELOW = [
     "/proc/nowhere/x",
@@ -89,6 +103,7 @@ def scratch(desk: Desk) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         patch.setenv("WHEELHOUSE_DEBIAN", "http://127.0.0.1:9/debian")
+        patch.setenv("WHEELHOUSE_MIRRORS", "https://api.osv.dev/=http://127.0.0.1:9/osv/")
         patch.chdir(folder)
         yield folder
     shutil.rmtree(desk.world.root / "work")

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import select
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -33,11 +33,14 @@ from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.universe import Universe
 from ascend_wheelhouse.base.errors import HostUnfitError
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage, silent
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage, Worked, silent
+from ascend_wheelhouse.base.timed import now, timed
 from ascend_wheelhouse.store.store import Store, file_sha256
 
 _WORKERS = 2
 _WORTH_A_POOL = 16 << 20
+_READING = threading.Lock()
+"""Held by the audit that reads wheels: another at the same time, of a set with the same wheels, would read them too."""
 
 
 class ReaderKilledError(HostUnfitError):
@@ -85,7 +88,8 @@ def audit_wheels(
     inputs = [wheel if isinstance(wheel, WheelInput) else _input(wheel) for wheel in wheels]
     facts = sorted(_facts(inputs, policy, store, emit), key=lambda item: item.file)
     emit(Stage(name="audit: check"))
-    findings, left = judge(facts, policy)
+    with timed(emit, "audit", "check"):
+        findings, left = judge(facts, policy)
     return AuditReport(
         wheels=tuple(item.file for item in facts),
         findings=in_order(findings),
@@ -117,18 +121,29 @@ def _facts(
     inputs: Sequence[WheelInput], policy: AuditPolicy, store: Store | None, emit: Emit
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="audit: read wheels", jobs=len(inputs)))
-    unread: list[_WheelToRead] = []
-    for task in _tasks(inputs, policy):
+    unread = yield from _kept(_tasks(inputs, policy), store, emit)
+    if unread:
+        with _READING:
+            unread = yield from _kept(unread, store, emit)
+            for task, facts in _read(unread, emit):
+                if store is not None:
+                    store.put_result(task.key, to_json(facts))
+                yield facts
+
+
+def _kept(
+    tasks: Iterable[_WheelToRead], store: Store | None, emit: Emit
+) -> Generator[WheelFacts, None, list[_WheelToRead]]:
+    """Yield the facts that are known, and return the wheels of which none are."""
+    unread = []
+    for task in tasks:
         known = _known(task, store)
         if known is None:
             unread.append(task)
         else:
             emit(JobFinished(job=task.wheel.filename, outcome="cached"))
             yield known
-    for task, facts in _read(unread, emit):
-        if store is not None:
-            store.put_result(task.key, to_json(facts))
-        yield facts
+    return unread
 
 
 def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy) -> Iterator[_WheelToRead]:
@@ -159,13 +174,15 @@ def _read(tasks: Sequence[_WheelToRead], emit: Emit) -> Iterator[tuple[_WheelToR
     workers = min(_WORKERS, os.cpu_count() or 1)
     context = multiprocessing.get_context("spawn")  # a fork server leaves its socket when it is killed
     with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
-        running: dict[Future[WheelFacts], _WheelToRead] = {
-            pool.submit(_extract, task): task for task in tasks
+        running: dict[Future[tuple[WheelFacts, float, float]], _WheelToRead] = {
+            pool.submit(_extract_timed, task): task for task in tasks
         }
         try:
             for done in as_completed(running):
                 task = running[done]
-                yield task, done.result()
+                facts, began, ended = done.result()
+                emit(Worked(kind="audit", name=task.wheel.filename, began=began, ended=ended))
+                yield task, facts
                 emit(JobFinished(job=task.wheel.filename, outcome="done"))
         except BrokenProcessPool as error:
             raise ReaderKilledError(
@@ -192,6 +209,12 @@ def end_with(pid: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _extract_timed(task: _WheelToRead) -> tuple[WheelFacts, float, float]:
+    """Return the facts, and when reading them began and ended: by the clock that all processes share."""
+    began = now()
+    return _extract(task), began, now()
 
 
 def _extract(task: _WheelToRead) -> WheelFacts:

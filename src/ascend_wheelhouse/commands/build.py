@@ -25,6 +25,7 @@ from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
+from ascend_wheelhouse.pages.profile import profiled
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
 from ascend_wheelhouse.shared_cache.backed_store import store_with
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
@@ -52,6 +53,7 @@ class BuildOptions:
         offline: Use the store alone.
         cache: Shared caches.
         json: Print one JSON document.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
@@ -62,6 +64,7 @@ class BuildOptions:
     offline: bool = False
     cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +139,8 @@ class ComponentBuild:
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
     with (
-        console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit,
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
+        profiled(told, options.profile, f"build {options.component}") as emit,
         store_with(options.cache, emit, offline=options.offline) as store,
     ):
         job = component_build(options, emit, store)

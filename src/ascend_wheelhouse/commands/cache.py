@@ -10,6 +10,7 @@ from typing import Any
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.commands.in_use import in_use, named, require_locks
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
@@ -66,7 +67,7 @@ def retention(keep: str, max_size: str) -> Retention:
 def main(options: CacheOptions) -> None:
     """Show or prune the store, and the shared caches."""
     store = Store()
-    folders = [options.root / "lockfiles", *map(require_locks, options.locks)]
+    folders = [*lockfiles_of(options.root).folders, *map(require_locks, options.locks)]
     local = options.prune and not options.prune_shared
     garbage = sum(blob.size for blob in store.garbage(named(folders, store)))
     shared = _shared(options, folders, store)

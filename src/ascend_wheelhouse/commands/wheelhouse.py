@@ -36,6 +36,7 @@ class WheelhouseOptions:
         retry: Ask again for what is pending.
         cache: Shared caches.
         json: Print one JSON document a line.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
@@ -46,6 +47,7 @@ class WheelhouseOptions:
     retry: bool = False
     cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
+    profile: Path | None = None
 
 
 def main(options: WheelhouseOptions) -> None:
@@ -53,14 +55,14 @@ def main(options: WheelhouseOptions) -> None:
     if options.dry_run:
         _show_plan(options)
         return
-    state = options.make.output / ".state" / f"{freshness.request_key(options.make.asked)}.json"
-    found = _finished(options, state)
+    found = _finished(options, freshness.state_file(options.make.output, options.make.asked))
     if found is None:
-        found = _make(options, state)
+        found = _make(options)
     elif options.check:
         _check(found, json=options.json)
     else:
         _say_finished(found, json=options.json)
+        _say_untimed(options)
     _complete_or_raise(found, strict=options.strict)
 
 
@@ -84,23 +86,24 @@ def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
 
 
-def _make(options: WheelhouseOptions, state: Path) -> Path:
+def _make(options: WheelhouseOptions) -> Path:
+    from ascend_wheelhouse.base.timed import timed
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.make.make import make
     from ascend_wheelhouse.make.project_folder import ProjectFolder
+    from ascend_wheelhouse.make.remembered import make_and_remember
+    from ascend_wheelhouse.pages.profile import profiled
     from ascend_wheelhouse.shared_cache.backed_store import store_with
 
     given = freshness.given_digest(options.root, default_root())
     with (
-        console.reporter("json" if options.json else "auto") as emit,
+        console.reporter("json" if options.json else "auto") as told,
+        profiled(told, options.profile, "wheelhouse") as emit,
         store_with(options.cache, emit, offline=options.make.offline) as store,
     ):
         times = Times(emit)
-        folder = ProjectFolder.load(options.root)
-        made = make(options.make, folder, store=store, emit=times)
-    locked = folder.lock_folder(made.cell)
-    inputs = freshness.inputs_digest(given, made.pinned)
-    freshness.remember(state, folder=made.folder, lock_folder=locked, inputs=inputs, files=made.stamps)
+        with timed(emit, "resolve", "recipes and stacks"):
+            folder = ProjectFolder.load(options.root)
+        made = make_and_remember(options.make, folder, store=store, emit=times, given=given)
     _close(made, folder.recipes, times, json=options.json)
     return made.folder
 
@@ -177,6 +180,11 @@ def _say_finished(folder: Path, *, json: bool) -> None:
     state = "complete" if document["complete"] else f"incomplete, {len(document['pending'])} pending"
     console.line(f"\n{folder}: {len(wheels)} wheels, {_together(wheels)}, {state}")
     console.line(forms.installer(installer_digest(document["files"])))
+
+
+def _say_untimed(options: WheelhouseOptions) -> None:
+    if options.profile is not None and not options.json:
+        console.line("There was nothing to do, so there are no times; --retry makes it again.")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

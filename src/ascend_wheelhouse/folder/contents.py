@@ -13,8 +13,10 @@ from ascend_wheelhouse.folder import assemble, carried
 from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.manifest import (
     NAME,
+    Kind,
     Manifest,
     ManifestEntry,
+    components,
     needs_of_node,
     packages,
     post_install,
@@ -54,7 +56,7 @@ def lay_out(
     written = [assemble.write(folder, name, text.encode(), "lock") for name, text in texts.items()]
     known = dict(facts or {})
     facts = known | facts_of([wheel for wheel in lock.installed if wheel.filename not in known], store)
-    written += _index(folder, lock.installed, facts)
+    written += index_entries(folder, lock.installed, facts)
     written.append(assemble.write(folder, INSTALLER, build_installer(), "installer"))
     manifest = _manifest(cell, recipes, lock, locks.digest_of(texts), [*placed, *written])
     bill = write_sbom(manifest.as_dict(), [], facts)
@@ -97,7 +99,8 @@ def _payload_entry(payload: LockedPayload, recipes: Recipes) -> ManifestEntry:
     )
 
 
-def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[ManifestEntry]:
+def index_entries(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[ManifestEntry]:
+    """Write `simple/` over wheels, and return its entries."""
     indexed = [
         IndexedFile(
             name=wheel.name,
@@ -130,4 +133,14 @@ def _manifest(
         packages=packages(cell, recipes),
         node=needs_of_node(cell, recipes),
         serving=dict(cell.serving),
+        components=components(cell, recipes),
     )
+
+
+def added(folder: Path, manifest: Manifest, name: str, data: bytes, kind: Kind) -> Manifest:
+    """Put one more file into a folder that `lay_out` filled, and return the manifest that names it."""
+    entry = assemble.write(folder, name, data, kind)
+    manifest = replace(manifest, files=(*manifest.files, entry))
+    (folder / NAME).write_text(manifest.dumps(), "utf-8")
+    assemble.write_sums(folder, manifest.files)
+    return manifest

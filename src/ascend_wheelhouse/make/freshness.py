@@ -13,18 +13,28 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.base.whole_file import reading, write_whole
 from ascend_wheelhouse.node import documents
 
-_STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": str, "files": {...: [int]}}
+_STATE = {
+    "folder": documents.file_name,
+    "lock": documents.file_name,
+    "inputs": str,
+    "files": {...: [int]},
+    "audit?": {...: int},
+}
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
 _NODE = Path(__file__).parents[1] / "node"
+_PAGES = _NODE.parent / "pages"
 _INSTALLER = _NODE.parent / "folder/installer.py"
 
 
@@ -35,17 +45,22 @@ def request_key(asked: Mapping[str, object]) -> str:
 
 def digest_files(paths: Iterable[Path], root: Path) -> str:
     """Return one digest over files (name and content), in the order of their names below `root`."""
+    return _digest({path.relative_to(root).as_posix(): path for path in sorted(paths)})
+
+
+def _digest(named: Mapping[str, Path]) -> str:
+    """Return one digest over files, by the names that they count under."""
     hasher = hashlib.sha256(__version__.encode())
-    for path in sorted(paths):
-        hasher.update(f"\0{path.relative_to(root)}\0".encode())
+    for name, path in named.items():
+        hasher.update(f"\0{name}\0".encode())
         hasher.update(path.read_bytes())
     return hasher.hexdigest()
 
 
-def recipes_digest(folder: Path) -> str:
+def recipes_digest(folder: Path | Layered) -> str:
     """Return the digest of everything below `recipes/` that can change a lock or a build."""
-    wanted = (path for path in folder.rglob("*") if path.suffix in {".toml", ".patch"})
-    return digest_files(wanted, folder)
+    named = Layered.of(folder).named("**/*")
+    return _digest({name: path for name, path in named.items() if path.suffix in {".toml", ".patch"}})
 
 
 def given_digest(root: Path, store: Path) -> str:
@@ -55,20 +70,32 @@ def given_digest(root: Path, store: Path) -> str:
         root: The project folder, with `recipes/` and maybe `mirrors.toml`.
         store: The store's root; its `vendored/` folder holds the imported files.
     """
-    hasher = hashlib.sha256(recipes_digest(root / "recipes").encode())
+    hasher = hashlib.sha256(recipes_digest(recipes_of(root)).encode())
     hasher.update(os.environ.get("WHEELHOUSE_MIRRORS", "").encode())
+    hasher.update(_mirrors().encode())
     singles = [path for path in (root / "mirrors.toml",) if path.is_file()]
     hasher.update(_digest_below(store / "vendored").encode())
     hasher.update(digest_files(singles, root).encode())
     hasher.update(digest_files([_INSTALLER], _INSTALLER.parent).encode())
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
+    pages = (path for path in _PAGES.rglob("*") if path.suffix in {".py", ".j2", ".css"})
+    hasher.update(digest_files(pages, _PAGES).encode())
     return hasher.hexdigest()
 
 
-def lock_digest(lock_folder: Path) -> str:
+def _mirrors() -> str:
+    """Return the mirrors of the settings as text; nothing where there are none, as before there were settings."""
+    named = {place: dict(settings.current().mirrors(place)) for place in ("project", "user")}
+    return json.dumps(named, sort_keys=True) if any(named.values()) else ""
+
+
+def lock_digest(lock_folder: Path | Layered) -> str:
     """Return the digest of a lock, `lockfiles/<stack-id>/`, of one version of each of its files."""
-    with reading(lock_folder):
-        return _digest_below(lock_folder)
+    with ExitStack() as stack:
+        for folder in Layered.of(lock_folder).folders:
+            stack.enter_context(reading(folder))
+        named = Layered.of(lock_folder).named("**/*")
+        return _digest({name: path for name, path in named.items() if path.is_file()})
 
 
 def _digest_below(folder: Path) -> str:
@@ -88,7 +115,20 @@ def stamps(folder: Path) -> dict[str, list[int]]:
     return found
 
 
-def remember(state: Path, *, folder: Path, lock_folder: Path, inputs: str, files: Stamps) -> None:
+def state_file(output: Path, asked: Mapping[str, object]) -> Path:
+    """Return where the state of the wheelhouse is kept that answers a request; see `MakeOptions.asked`."""
+    return output / ".state" / f"{request_key(asked)}.json"
+
+
+def remember(
+    state: Path,
+    *,
+    folder: Path,
+    lock_folder: Path,
+    inputs: str,
+    files: Stamps,
+    audit: Mapping[str, int] | None = None,
+) -> None:
     """Keep what a finished wheelhouse was made from and what its files look like.
 
     Args:
@@ -97,10 +137,24 @@ def remember(state: Path, *, folder: Path, lock_folder: Path, inputs: str, files
         lock_folder: The lock that it was made by.
         inputs: `inputs_digest` of what it was made from.
         files: `stamps` of what was made.
+        audit: How many findings of each severity the audit had; None where there was none.
     """
     state.parent.mkdir(parents=True, exist_ok=True)
-    record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files}
+    audited = {} if audit is None else {"audit": dict(audit)}
+    record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files, **audited}
     write_whole(state, json.dumps(record, sort_keys=True))
+
+
+def remember_audit(state: Path, audit: Mapping[str, int]) -> None:
+    """Add what an audit found to what is kept of a finished wheelhouse."""
+    if (record := _read(state)) is not None:
+        write_whole(state, json.dumps({**record, "audit": dict(audit)}, sort_keys=True))
+
+
+def audit_of(state: Path) -> dict[str, int] | None:
+    """Return how many findings of each severity the audit of a finished wheelhouse had, None where none is known."""
+    record = _read(state)
+    return None if record is None else record.get("audit")
 
 
 def inputs_digest(given: str, lock: str) -> str:
@@ -108,13 +162,22 @@ def inputs_digest(given: str, lock: str) -> str:
     return hashlib.sha256(f"{given} {lock}".encode()).hexdigest()
 
 
-def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
-    """Return the finished wheelhouse that answers a request, or None when there is something to do."""
+def fresh(state: Path, *, root: Path, store: Path, output: Path, given: str = "") -> Path | None:
+    """Return the finished wheelhouse that answers a request, or None when there is something to do.
+
+    Args:
+        state: What is kept of it.
+        root: The project folder.
+        store: The store's root.
+        output: Folder that holds the wheelhouses.
+        given: `given_digest` where the caller has it; taken anew when empty.
+    """
     record = _read(state)
     if record is None:
         return None
     folder = output / str(record["folder"])
-    inputs = inputs_digest(given_digest(root, store), lock_digest(root / "lockfiles" / record["lock"]))
+    lock = lock_digest(lockfiles_of(root).below(record["lock"]))
+    inputs = inputs_digest(given or given_digest(root, store), lock)
     if inputs != record["inputs"] or stamps(folder) != record["files"]:
         return None
     return folder

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import Fetcher
@@ -13,10 +17,26 @@ from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 
 
-def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit) -> Made:
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What several runs of one process have in common towards the network.
+
+    Args:
+        http: The client of every origin.
+        turn: Held by the one that fetches; see `Fetcher`.
+    """
+
+    http: Http = field(default_factory=Http)
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+
+def make(
+    options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit, line: Line | None = None
+) -> Made:
     """Make a wheelhouse and return it.
 
     Args:
@@ -24,23 +44,34 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
         folder: Recipes, stacks and lock files.
         store: Where cached bytes are.
         emit: Told of the progress.
+        line: Shared with other runs; one of its own when None.
 
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     with store.in_use(emit):
-        return _make(options, folder, store, emit)
+        return _make(options, folder, store, emit, line or Line())
 
 
-def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit) -> Made:
-    fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
-    cell = cell_of(options.lock.request, folder, fetcher.http)
-    building = building_of(cell, folder, fetcher, options.build)
-    lock = lock_of(options.lock, folder, building)
-    pinned = lock_digest(folder.lock_folder(cell))
+def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line) -> Made:
+    fetcher = Fetcher(
+        recipes=folder.recipes,
+        store=store,
+        offline=options.offline,
+        emit=emit,
+        http=line.http,
+        turn=line.turn,
+    )
+    with timed(emit, "resolve", "cell"):
+        cell = cell_of(options.lock.request, folder, fetcher.http)
+        building = building_of(cell, folder, fetcher, options.build)
+    with timed(emit, "resolve", "lock"):
+        lock = lock_of(options.lock, folder, building)
+    pinned = lock_digest(folder.lock_layers(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     lock, facts = gather(lock, locator, building)
-    bring_sources(lock, building)
+    with timed(emit, "fetch", "sources that are carried along"):
+        bring_sources(lock, building)
     final = options.output / cell.name
     return finish(
         final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit, pinned=pinned

@@ -11,8 +11,10 @@ from ascend_wheelhouse.commands.tasks.words import (
     CACHE,
     CACHE_LISTS,
     JSON,
+    PROFILE,
     cache_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -28,6 +30,7 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
 @cell_task(
     help=JSON
     | _BUILD
+    | PROFILE
     | _TOOLCHAIN
     | CACHE
     | {
@@ -35,6 +38,8 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
         "out": "a folder for the wheel; the store alone has it when not given",
     },
     iterable=CACHE_LISTS,
+    settled=["toolchain"],
+    optional=["profile"],
 )
 def build(
     c: Context,
@@ -48,6 +53,7 @@ def build(
     cache: list[str] | None = None,
     cache_key: str = "",
     cache_trust: list[str] | None = None,
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Build one component from its locked source, without a network."""
@@ -65,6 +71,7 @@ def build(
                 offline=offline,
                 cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
+                profile=profile_of(profile),
             )
         )
 
@@ -106,6 +113,7 @@ def reproduce(
         "offline": "use the store alone",
     },
     positional=[],
+    settled=["platform", "glibc", "python"],
 )
 def toolchain(
     c: Context,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.commands.tasks.cell import NPU, PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
@@ -21,7 +23,13 @@ from ascend_wheelhouse.commands.tasks.words import (
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.commands.bundle import BundleOptions, PackOptions, ProveOptions, RebuildOptions
+    from ascend_wheelhouse.commands.bundle import (
+        BundleOptions,
+        PackOptions,
+        ProveOptions,
+        RebuildOptions,
+        ToolRequest,
+    )
     from ascend_wheelhouse.commands.image import AppendOptions
 
 
@@ -29,6 +37,7 @@ if TYPE_CHECKING:
     help=JSON
     | {
         "wheelhouse": "pack this folder instead of the cell's",
+        "tool": "pack this program itself, for hosts of --platform (this one's architecture when not given)",
         "out": "folder or .tar file to write; bundles/ when not given",
         "split": "size of parts, such as 4G",
         "oci": "write an OCI image layout",
@@ -41,7 +50,8 @@ if TYPE_CHECKING:
         "rebuild": "write the whole bundle of this delta and --base to --out instead",
         "trusted-key": "public key or allowed-signers file to prove it against",
         "insecure-no-signature": "accept an unsigned bundle",
-    }
+    },
+    settled=["sign_key", "trusted_key"],
 )
 def bundle(
     c: Context,
@@ -57,11 +67,12 @@ def bundle(
     rebuild: str = "",
     trusted_key: str = "",
     insecure_no_signature: bool = False,
+    tool: bool = False,
     oci: bool = False,
     allow_incomplete: bool = False,
     json: bool = False,
 ) -> None:
-    """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
+    """Pack a wheelhouse, or this program, into one signed file; or list, prove or rebuild a bundle."""
     with cell.guard(json=json):
         from ascend_wheelhouse.commands import bundle as command
 
@@ -73,15 +84,30 @@ def bundle(
         elif rebuild:
             options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure)
         else:
-            what = path_of(wheelhouse) or cell.request()
+            what = _asked(cell, wheelhouse, tool=tool)
             flags = {"oci": oci, "allow_incomplete": allow_incomplete, "json": json}
             options = _packing(root_of(c), what, out, split, base, sign_key, serial, **flags)
         command.main(options)
 
 
+def _asked(cell: CellOptions, wheelhouse: str, *, tool: bool) -> Path | Request | ToolRequest:
+    from ascend_wheelhouse.bundle.command import OptionsClashError
+    from ascend_wheelhouse.commands.bundle import ToolRequest
+
+    if tool and wheelhouse:
+        raise OptionsClashError(
+            "--tool and --wheelhouse exclude each other.",
+            next_step="leave out one of them; a bundle holds one",
+        )
+    if not tool:
+        return path_of(wheelhouse) or cell.request()
+    here = cell if "platform" in settings.current().found() else replace(cell, platform=os.uname().machine)
+    return ToolRequest(target=here.request().target)
+
+
 def _packing(
     root: Path,
-    wheelhouse: Path | Request,
+    wheelhouse: Path | Request | ToolRequest,
     out: str,
     split: str,
     base: str,
@@ -99,7 +125,7 @@ def _packing(
         out=path_of(out) or root / "bundles",
         split=part_size(split) if split else None,
         base=path_of(base),
-        sign_key=path_of(sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+        sign_key=path_of(sign_key),
         serial=parse(serial) if serial else None,
         **flags,
     )
@@ -156,6 +182,7 @@ def keygen(_c: Context, path: str, json: bool = False) -> None:
         "append": "no engine: put an installed environment as a layer on the base image layout",
         "platform": "with --append: which image of the base, aarch64 or x86_64",
     },
+    settled=["trusted_key", "platform"],
 )
 def image(
     _c: Context,
@@ -216,6 +243,7 @@ def _appending(
         "command": "what runs in the container; the image's own command when not given",
         "kubernetes": "a Pod instead of a docker run command",
     },
+    settled=["npu"],
 )
 def run_args(
     _c: Context,

@@ -7,6 +7,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import BUILT_IN
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import JSON, cache_choice, root_of
 
@@ -18,6 +19,24 @@ def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
         from ascend_wheelhouse.commands import recipes as command
 
         command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
+
+
+@task(positional=["folder"], help=JSON | {"folder": "the new project folder"})
+def init(_c: Context, folder: str, json: bool = False) -> None:
+    """Make a project folder, whose own recipes and locks lie over those of this program."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import init as command
+
+        command.main(command.InitOptions(folder=Path(folder), json=json))
+
+
+@task(help=JSON)
+def config(_c: Context, json: bool = False) -> None:
+    """Show the default of each option, and where it comes from."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import config as command
+
+        command.main(command.ConfigOptions(built_in=BUILT_IN, json=json))
 
 
 @task(help=JSON | {"markdown": "print the table as the README has it"})

@@ -10,11 +10,13 @@ from ascend_wheelhouse.commands.tasks.words import (
     CACHE_LISTS,
     JSON,
     LOCK,
+    PROFILE,
     RESOLVER,
     cache_choice,
     in_ci,
     lock_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -25,6 +27,7 @@ from ascend_wheelhouse.commands.tasks.words import (
     help=JSON
     | LOCK
     | CACHE
+    | PROFILE
     | {
         "offline": "use the store alone",
         "strict": "exit 8 when a component is missing (the default where CI is set)",
@@ -40,6 +43,8 @@ from ascend_wheelhouse.commands.tasks.words import (
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build", *CACHE_LISTS],
+    settled=["resolver", "toolchain"],
+    optional=["profile"],
 )
 def wheelhouse(
     c: Context,
@@ -61,6 +66,7 @@ def wheelhouse(
     cache: list[str] | None = None,
     cache_key: str = "",
     cache_trust: list[str] | None = None,
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
@@ -76,9 +82,14 @@ def wheelhouse(
             offline=offline,
             audit=audit,
         )
+        times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
         shared = cache_choice(cache, cache_key, cache_trust)
-        command.main(command.WheelhouseOptions(root=root_of(c), make=make, cache=shared, json=json, **modes))
+        command.main(
+            command.WheelhouseOptions(
+                root=root_of(c), make=make, cache=shared, profile=times, json=json, **modes
+            )
+        )
 
 
 @cell_task(
@@ -107,13 +118,18 @@ def plan(
         )
 
 
-@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(
+    help=JSON | LOCK | PROFILE | {"upgrade": "resolve anew although a lock is committed"},
+    settled=["resolver"],
+    optional=["profile"],
+)
 def lock(
     c: Context,
     cell: CellOptions,
     upgrade: bool = False,
     resolver: str = RESOLVER,
     exclude_newer: str = "",
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Make or change a lock, and print what changed and why."""
@@ -122,7 +138,8 @@ def lock(
 
         request = cell.request()
         options = lock_choice(request, exclude_newer, resolver, upgrade=upgrade)
-        command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
+        times = profile_of(profile)
+        command.main(command.LockOptions(root=root_of(c), lock=options, profile=times, json=json))
 
 
 @cell_task(help=JSON | CACHE | {"offline": "say what the store lacks"}, iterable=CACHE_LISTS)

@@ -28,6 +28,9 @@ CACHE = {
     "cache-trust": "whose builds are taken from there: FILE.pub, a folder of them, or SHA256:... (may be repeated)",
 }
 CACHE_LISTS = ["cache", "cache_trust"]
+PROFILE = {
+    "profile": "write the times of the run to this page, and a trace beside it; profile.html without a name"
+}
 _CI_OFF = {"", "0", "false"}
 
 
@@ -98,6 +101,11 @@ def cache_choice(urls: list[str] | None, key: str, trust: list[str] | None) -> C
 def path_of(text: str) -> Path | None:
     """Return the path that an option names, None where it was not given."""
     return Path(text) if text else None
+
+
+def profile_of(value: str | bool) -> Path | None:
+    """Return the page that `--profile` names, a default where it names none, None where it was not given."""
+    return Path("profile.html") if value is True else path_of(str(value or ""))
 
 
 def require(text: str, option: str, *, next_step: str) -> None:
