@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.fetch.transfer import Download
-from ascend_wheelhouse.locks.lock import Lock, Pending
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload, Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
 from ascend_wheelhouse.pin.locate import Answer, Located, Locator
 from ascend_wheelhouse.pin.supply import RELEASED, bring_released
@@ -39,8 +40,8 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
 
 def _from_behind(lock: Lock, store: Store, emit: Emit) -> None:
     """Have in the store what is behind it of those files that no index has; their servers are asked for the rest."""
-    released = {one.sha256 for one in lock.wheels if one.origin in RELEASED}
-    released |= {one.sha256 for one in lock.payloads if one.origin in RELEASED}
+    locked: tuple[LockedFile | LockedPayload, ...] = (*lock.wheels, *lock.payloads)
+    released = {one.sha256 for one in locked if one.origin in RELEASED}
     wanted = [one for one in downloads_of(lock) if one.sha256 in released and not store.has(str(one.sha256))]
     if store.behind and wanted:
         store.behind.bring_files(wanted, emit)
