@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.make.building import building_of
@@ -14,10 +17,26 @@ from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 
 
-def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit) -> Made:
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What several runs of one process have in common towards the network.
+
+    Args:
+        http: The client of every origin.
+        turn: Held by the one that fetches; see `Fetcher`.
+    """
+
+    http: Http = field(default_factory=Http)
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+
+def make(
+    options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit, line: Line | None = None
+) -> Made:
     """Make a wheelhouse and return it.
 
     Args:
@@ -25,16 +44,24 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
         folder: Recipes, stacks and lock files.
         store: Where cached bytes are.
         emit: Told of the progress.
+        line: Shared with other runs; one of its own when None.
 
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     with store.in_use(emit):
-        return _make(options, folder, store, emit)
+        return _make(options, folder, store, emit, line or Line())
 
 
-def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit) -> Made:
-    fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
+def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line) -> Made:
+    fetcher = Fetcher(
+        recipes=folder.recipes,
+        store=store,
+        offline=options.offline,
+        emit=emit,
+        http=line.http,
+        turn=line.turn,
+    )
     with timed(emit, "resolve", "cell"):
         cell = cell_of(options.lock.request, folder, fetcher.http)
         building = building_of(cell, folder, fetcher, options.build)

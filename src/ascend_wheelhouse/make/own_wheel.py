@@ -24,7 +24,7 @@ _OF_AN_INSTALL = {"INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 _WHEEL = "Wheel-Version: 1.0\nGenerator: ascend-wheelhouse\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-class NotInstalledError(HostUnfitError):
+class ProgramNotInstalledError(HostUnfitError):
     """The program runs without its metadata, of which a wheel is made."""
 
 
@@ -32,7 +32,7 @@ def own_wheel() -> tuple[str, bytes]:
     """Return the file name of this program's wheel, and its bytes.
 
     Raises:
-        NotInstalledError: The program is not installed, not even as an editable one.
+        ProgramNotInstalledError: The program is not installed, not even as an editable one.
     """
     described = _described()
     stem = f"{PROJECT.replace('-', '_')}-{described.version}"
@@ -48,7 +48,7 @@ def _described() -> metadata.Distribution:
     try:
         return metadata.distribution(PROJECT)
     except metadata.PackageNotFoundError as error:
-        raise NotInstalledError(
+        raise ProgramNotInstalledError(
             f"{PROJECT} is not installed in this environment.",
             why="It was started from its source files alone, which do not say what it needs.",
             next_step="pip install -e . in the clone, then the same command again",

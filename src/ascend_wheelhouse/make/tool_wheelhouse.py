@@ -76,7 +76,7 @@ def _held(pin: ToolPin, found: FoundFile) -> LockedFile:
         raise ToolFileChangedError(
             f"{found.filename} has sha256 {found.sha256}, which lockfiles/{TOOL_LOCK} does not name.",
             why="The file was added or replaced at the index since the lock was made, or it is another index.",
-            next_step="compare it with the publisher's digest; then nox -s tool_lock in a clone",
+            next_step="compare it with the publisher's digest; then, in a clone: nox -s tool_lock",
         )
     return LockedFile.of(found.artifact, origin=found.origin)
 

@@ -12,9 +12,18 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, proving, showing, watching
+from ascend_wheelhouse.commands.tasks import (
+    building,
+    carrying,
+    holding,
+    making,
+    many,
+    proving,
+    showing,
+    watching,
+)
 
-TOPICS: tuple[ModuleType, ...] = (making, building, holding, watching, carrying, proving, showing)
+TOPICS: tuple[ModuleType, ...] = (making, many, building, holding, watching, carrying, proving, showing)
 
 
 def collection(root: Path) -> Collection:
