@@ -21,7 +21,7 @@ from ascend_wheelhouse.make.remembered import counts_of, make_and_remember
 from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, CellBundle, bundle_cell
 from ascend_wheelhouse.store.store import Store
 
-Step = Literal["make", "audit", "bundle"]
+Step = Literal["make", "bundle"]
 
 
 @dataclass(frozen=True, kw_only=True)
