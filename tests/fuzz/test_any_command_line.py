@@ -21,7 +21,17 @@ WRITTEN = {"out", "output", "path", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
-    *("reproduce", "run-args", "stacks", "toolchain", "vendor", "vendored", "verify-report", "wheelhouse"),
+    *(
+        "reproduce",
+        "run-args",
+        "stacks",
+        "toolchain",
+        "vendor",
+        "vendored",
+        "verify-report",
+        "wheelhouse",
+        "worker",
+    ),
 ]
 BELOW = [
     "/proc/nowhere/x",
@@ -50,6 +60,9 @@ GOOD = {
     "command": ["python -c 'x'"],
     "prefix": ["/opt/x"],
     "container": ["recipe", "quay.io/x"],
+    "scheduler": ["tcp://127.0.0.1:9", "tls://127.0.0.1:9"],
+    "builds": ["2", "0"],
+    "label": ["site=north"],
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ascend_wheelhouse import console
@@ -16,9 +16,11 @@ from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.building import Building, building_of
+from ascend_wheelhouse.make.farming import farm_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import BuildPlace
@@ -48,6 +50,7 @@ class BuildOptions:
         out: A folder for the wheel under its own name; it stays in the store alone when None.
         offline: Use the store alone.
         json: Print one JSON document.
+        farm: Other hosts that build.
     """
 
     root: Path
@@ -57,6 +60,7 @@ class BuildOptions:
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
     json: bool = False
+    farm: FarmChoice = field(default_factory=FarmChoice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +135,15 @@ class ComponentBuild:
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        job = component_build(options, emit)
-        workshop = job.building.workshop()
-        refuse_pending(unfit(job.recipe, job.cell, workshop))
-        with job.building.fetcher.store.in_use(emit):
-            source, builds = job.locked(), job.building.source_builds()
-            built = build_one(builds, job.recipe, source, workshop, job.beside())
+        alone = component_build(options, emit)
+        store = alone.building.fetcher.store
+        with farm_of(options.farm, store, emit) as farm:
+            job = replace(alone, building=replace(alone.building, farm=farm))
+            workshop = job.building.workshop()
+            refuse_pending(unfit(job.recipe, job.cell, workshop))
+            with store.in_use(emit):
+                source, builds = job.locked(), job.building.source_builds()
+                built = build_one(builds, job.recipe, source, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
         return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
+from ascend_wheelhouse.make.farming import farm_of, tell_unmet
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.finish import Made, finish
 from ascend_wheelhouse.make.freshness import lock_digest
@@ -14,6 +17,9 @@ from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.farm.farm import Farm
 
 
 def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit) -> Made:
@@ -28,17 +34,18 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
-    with store.in_use(emit):
-        return _make(options, folder, store, emit)
+    with store.in_use(emit), farm_of(options.farm, store, emit) as farm:
+        return _make(options, folder, store, emit, farm)
 
 
-def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit) -> Made:
+def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, farm: Farm | None) -> Made:
     fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
     cell = cell_of(options.lock.request, folder, fetcher.http)
-    building = building_of(cell, folder, fetcher, options.build)
+    building = building_of(cell, folder, fetcher, options.build, farm)
     lock = lock_of(options.lock, folder, building)
     pinned = lock_digest(folder.lock_folder(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
+    tell_unmet(building, lock)
     lock, facts = gather(lock, locator, building)
     bring_sources(lock, building)
     final = options.output / cell.name

@@ -12,9 +12,9 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from ascend_wheelhouse.commands.tasks import building, carrying, holding, making, proving
+from ascend_wheelhouse.commands.tasks import building, carrying, farming, holding, making, proving
 
-TOPICS: tuple[ModuleType, ...] = (making, building, holding, carrying, proving)
+TOPICS: tuple[ModuleType, ...] = (making, building, holding, carrying, proving, farming)
 
 
 def collection(root: Path) -> Collection:

@@ -6,6 +6,7 @@ from invoke.context import Context
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
@@ -22,7 +23,7 @@ _BUILD = {
 _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@cell_task(
+@farm_task(
     help=JSON
     | _BUILD
     | _TOOLCHAIN
@@ -41,6 +42,7 @@ def build(
     out: str = "",
     offline: bool = False,
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Build one component from its locked source, without a network."""
     with cell.guard(json=json):
@@ -56,6 +58,7 @@ def build(
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 json=json,
+                farm=farm.choice(),
             )
         )
 

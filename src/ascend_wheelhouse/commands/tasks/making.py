@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,
     LOCK,
@@ -17,7 +18,7 @@ from ascend_wheelhouse.commands.tasks.words import (
 )
 
 
-@cell_task(
+@farm_task(
     default=True,
     help=JSON
     | LOCK
@@ -55,6 +56,7 @@ def wheelhouse(
     retry: bool = False,
     audit: bool = True,
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
     with cell.guard(json=json):
@@ -68,6 +70,7 @@ def wheelhouse(
             output=path_of(output) or root_of(c) / "wheelhouse",
             offline=offline,
             audit=audit,
+            farm=farm.choice(),
         )
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
         command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
