@@ -1,4 +1,4 @@
-"""The developer's commands: `nox -s lint types tests`. Each session is one command in its own environment.
+"""The developer's commands: `nox -s lint types docs tests`. Each session is one command in its own environment.
 
 The environments come from `lockfiles/dev.txt`, hashed, with the index that pip is configured for: uv makes
 them where it is there, pip elsewhere. What follows `--` goes to pytest: `nox -s tests -- -m 'not network and
@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nox
 
 nox.needs_version = ">=2026.1"
 nox.options.default_venv_backend = "uv|virtualenv"
-nox.options.sessions = ["lint", "types", "tests"]
+nox.options.sessions = ["lint", "types", "docs", "tests"]
 nox.options.reuse_venv = "yes"
 
 PYTHON = "3.11"
@@ -57,10 +58,31 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site without a network, and check every link in it: `build/site/index.html`."""
+    _install(session)
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    strict = ("-W", "--keep-going", "-n", "-q", "-E", "-c", "docs/site")
+    session.run("sphinx-build", *strict, "-d", "build/doctrees", ".", "build/site", env=nowhere)
+    session.run("python", "docs/site/check.py", "build/site")
+
+
+@nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Run the tests; all of them unless `--` says less."""
     _install(session)
     session.run("pytest", *session.posargs)
+
+
+@nox.session(python=PYTHON)
+def package(session: nox.Session) -> None:
+    """Build the sdist and the wheel of `ascend-wheelhouse` into `dist/`, and check them as an index would."""
+    _install(session)
+    session.run("python", "-c", "import shutil; shutil.rmtree('dist', ignore_errors=True)")
+    session.run("python", "-m", "build", "--no-isolation")
+    files = [str(path) for path in sorted(Path("dist").iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(one for one in files if one.endswith(".whl")))
 
 
 @nox.session(python=PYTHON)

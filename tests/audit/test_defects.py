@@ -95,3 +95,20 @@ def test_a_pair_that_upstream_does_not_state_is_a_warning_where_a_stack_lists_it
     report = shop.audit(tmp_path / "listed")
     assert report.clean
     assert [one.rule for one in report.of("warning")] == ["triton-cann"]
+
+
+def test_what_a_stack_lists_with_its_cann_is_a_warning_beside_another_release_of_sglang_too(
+    tmp_path: Path,
+) -> None:
+    shop = open_shop()
+    a_triton_ascend_for_an_older_cann(shop)
+    policy = shop.policy
+    versions = {"torch": "2.8.0", "triton_ascend": "3.2.0rc4", "cann": "8.5.0", "sglang": "0.5.5"}
+    stack = KnownStack(
+        name="known", versions=versions, machines=frozenset({"x86_64"}), npus=frozenset({policy.target.npu})
+    )
+    assert "sglang" in policy.compared
+    shop.hold_to(stacks=(*policy.stacks, stack))
+    report = shop.audit(tmp_path / "derived")
+    assert next(one.rule for one in report.of("warning") if one.check == "cell") == "triton-cann"
+    assert report.clean

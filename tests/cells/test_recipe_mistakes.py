@@ -212,7 +212,7 @@ MISTAKES = [
         'serving = "sglang-0.5.7"',
         "serving",
         "reference",
-        "allowed are sglang-0.5.6",
+        "allowed are sglang-0.5.10, sglang-0.5.6",
     ),
     Mistake(
         "stacks/torch2.9.0-cann8.5.0.toml",

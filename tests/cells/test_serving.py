@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from ascend_wheelhouse.base.toml_file import InvalidFilesError
+from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.derive import cell_for
+from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.serving import PLACEHOLDERS, Serving
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Npu, Target
@@ -81,3 +86,39 @@ def test_every_topology_is_told_in_the_document(serving: Serving) -> None:
     text = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
     names = {name for table in serving.topologies.values() for name in table}
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+
+
+def test_a_newer_file_holds_what_it_says_and_the_rest_of_the_file_that_it_extends(serving: Serving) -> None:
+    newer = load_catalogue(ROOT / "recipes").serving["sglang-0.5.10"]
+    assert {chip: set(table) for chip, table in newer.topologies.items()} == {
+        chip: set(table) for chip, table in serving.topologies.items()
+    }
+    changed = "deepseek-w4a8-decode"
+    assert "--prefill-round-robin-balance" in serving.topologies["a3"][changed].arguments
+    assert "--prefill-round-robin-balance" not in newer.topologies["a3"][changed].arguments
+    assert newer.topologies["all"] == serving.topologies["all"]
+    assert (newer.command, newer.imports, newer.pairs) == (serving.command, serving.imports, serving.pairs)
+    assert newer.cpu_arguments
+    assert not serving.cpu_arguments
+
+
+@pytest.mark.parametrize(
+    ("release", "words"), [("0.5.10", ["--disable-piecewise-cuda-graph"]), ("0.5.9", [])]
+)
+def test_a_release_that_no_stack_lists_is_started_by_the_file_for_it(release: str, words: list[str]) -> None:
+    catalogue = load_catalogue(ROOT / "recipes")
+    request = Request(torch="2.13.0", target=Target.named("x86_64", "a3"), sglang=release)
+    cell = cell_for(request, catalogue, load_compatibility(ROOT / "recipes"), lambda _: [])
+    assert cell.derived
+    assert cell.serving["cpu_arguments"] == words
+
+
+def test_what_a_serving_file_extends_extends_nothing_itself(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    third = tmp_path / "recipes/serving/sglang-9.toml"
+    third.write_text('name = "sglang-9"\nextends = "sglang-0.5.10"\n')
+    with pytest.raises(InvalidFilesError, match=r"sglang-0\.5\.10 extends sglang-0\.5\.6 itself"):
+        load_catalogue(tmp_path / "recipes")
+    third.write_text('name = "sglang-9"\n')
+    with pytest.raises(InvalidFilesError, match="a file that extends no other names at least one topology"):
+        load_catalogue(tmp_path / "recipes")

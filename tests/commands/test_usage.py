@@ -44,6 +44,7 @@ def _mistyped(word: str) -> str:
     ("words", "told"),
     [
         (["wheelhose"], "Next: invoke wheelhouse\n"),
+        (["plann", "--torch", "2.8.0"], "Next: invoke plan --torch 2.8.0\n"),
         (["wheelhouse", "--platfrom", "aarch64"], "Next: invoke wheelhouse --platform aarch64\n"),
         (["plan", "--platfrom=x86_64", "--json"], "Next: invoke plan --platform=x86_64 --json\n"),
         (["plan", "--torch", "2.8.0", "lokc"], "Next: invoke plan --torch 2.8.0 lock\n"),

@@ -10,6 +10,8 @@ import termios
 
 import pytest
 
+from ascend_wheelhouse import console
+
 _RUN = """
 import os, sys
 from ascend_wheelhouse import console
@@ -139,3 +141,14 @@ def test_an_error_is_folded_to_the_window_but_for_the_command_to_type() -> None:
     assert status == 6
     assert max(len(line) for line in lines if not line.startswith("Next:")) <= 40
     assert lines[-1] == f"Next: invoke {'x' * 60}"
+
+
+def test_sentences_are_folded_to_the_terminal_and_nowhere_else(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "thirty-five notes of hygiene: the object names folders of the host that built it"
+    script = f"from ascend_wheelhouse import console; console.prose({said!r})"
+    status, text = _on_a_terminal(40, script=script, shown="built it")
+    lines = text.splitlines()
+    assert (status, " ".join(lines)) == (0, said)
+    assert max(map(len, lines)) <= 40
+    console.prose(said)
+    assert capsys.readouterr().out == f"{said}\n"

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -36,3 +37,8 @@ def test_no_committed_file_names_a_path_of_this_machine(committed: dict[str, byt
 
 def test_committed_files_are_small(committed: dict[str, bytes]) -> None:
     assert [path for path, data in committed.items() if len(data) > LARGEST] == []
+
+
+def test_no_committed_file_holds_the_marks_of_a_merge(committed: dict[str, bytes]) -> None:
+    marks = re.compile(rb"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
+    assert [path for path, data in committed.items() if marks.search(data)] == []

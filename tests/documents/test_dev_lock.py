@@ -8,7 +8,21 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-DECLARED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+OWN = PROJECT["name"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def _declared(extra: str) -> list[str]:
+    """Return what an extra names, with what the extras that it takes in name."""
+    found = []
+    for one in map(Requirement, EXTRAS[extra]):
+        found += (
+            [name for own in sorted(one.extras) for name in _declared(own)] if one.name == OWN else [str(one)]
+        )
+    return found
+
+
+DECLARED = [*PROJECT["dependencies"], *_declared("dev")]
 LOCK = (ROOT / "lockfiles" / "dev.txt").read_text("utf-8")
 PINS = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", LOCK, re.MULTILINE))
 

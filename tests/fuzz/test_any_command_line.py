@@ -17,18 +17,22 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "sarif"}
+WRITTEN = {"out", "output", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
-    *("audit", "build", "bundle", "cache", "doctor", "fetch", "image", "keygen", "lock", "plan", "recipes"),
+    *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
     *(
+        "plan",
+        "recipes",
         "reproduce",
         "run-args",
+        "show",
         "stacks",
         "toolchain",
         "vendor",
         "vendored",
         "verify-report",
+        "watch",
         "wheelhouse",
         "worker",
     ),

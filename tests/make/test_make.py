@@ -23,6 +23,8 @@ from small_world import World, found, wheel
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.folder.check import check_sums
 from ascend_wheelhouse.folder.installer import build_installer
+from ascend_wheelhouse.pages import wheelhouse
+from ascend_wheelhouse.pages.view import read_view
 from ascend_wheelhouse.store.store import Store
 
 WHEELS = {
@@ -42,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A world whose wheelhouse is made; tests that change it take a copy."""
     with serving() as index:
         made = found(tmp_path_factory.mktemp("world"), index)
-        done = made.make()
+        done = made.make("--profile", str(made.root.parent / "times.html"))
         assert done.status == 0, done.err + done.out
         yield made
 
@@ -75,8 +77,30 @@ def test_everything_around_the_wheels_is_there(finished: World) -> None:
         "manifest.json",
         "SHA256SUMS",
         "sbom.cdx.json",
+        "audit.json",
+        "wheelhouse.html",
     } | locks <= names
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=finished.folder, check=True)
+
+
+def test_the_page_of_a_wheelhouse_is_listed_like_every_file_and_made_of_the_others_alone(
+    finished: World,
+) -> None:
+    (page,) = [one for one in manifest(finished)["files"] if one["kind"] == "page"]
+    data = (finished.folder / "wheelhouse.html").read_bytes()
+    assert (page["path"], page["size"]) == ("wheelhouse.html", len(data))
+    assert wheelhouse.page(read_view(finished.folder)).encode() == data
+    assert b"sglang needs" in data
+    assert b"nnal" in data
+
+
+def test_the_times_of_a_run_show_every_kind_of_its_work(finished: World) -> None:
+    events = json.loads((finished.root.parent / "times.json").read_text())["traceEvents"]
+    kinds = {event["cat"] for event in events if event["ph"] == "X"}
+    assert {"run", "resolve", "fetch", "read", "build", "lay out", "audit"} <= kinds
+    fetched = {event["name"] for event in events if event.get("cat") == "fetch"}
+    assert "torch-2.8.0-py3-none-any.whl" in fetched
+    assert "invoke wheelhouse" in (finished.root.parent / "times.html").read_text()
 
 
 def test_the_lock_is_written_beside_the_recipes_and_names_no_host(finished: World) -> None:

@@ -12,6 +12,7 @@ from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.toolkits import numbers
+from ascend_wheelhouse.node.talk import Talk
 
 
 def put(root: Path, **files: str) -> None:
@@ -137,3 +138,19 @@ def test_the_one_file_examines_the_node_and_its_wheelhouse(tmp_path: Path) -> No
     assert done.returncode in {0, 10}, done.stderr
     assert "Traceback" not in done.stderr
     assert "disk" in done.stdout + done.stderr
+
+
+def test_lines_fit_80_columns_and_commands_stay_whole(root: Path) -> None:
+    (root / "usr/local/Ascend/driver/version.info").unlink()
+    findings = doctor.examine(read_host(root))
+    for finding in findings:
+        lines = finding.line().splitlines()
+        whole = lines[-1].strip() == finding.command
+        assert [line for line in (lines[:-1] if whole else lines) if len(line) > 80] == []
+        assert whole or finding.level == "ok" or not finding.command
+
+
+def test_commands_name_the_prefix_that_the_user_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "usr/local/Ascend/nnal/atb/latest/version.info").unlink()
+    doctor.check(root, "", None, fix=False, talk=Talk(as_json=False), prefix=Path("/srv/our npu"))
+    assert "install.py --prefix '/srv/our npu' --payloads" in capsys.readouterr().out

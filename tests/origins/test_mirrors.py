@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.make.freshness import given_digest
 from ascend_wheelhouse.origins.mirrors import Mirrors, MirrorsError
 
 _TEXT = """
@@ -40,6 +42,26 @@ def test_the_users_file_is_read_and_the_folders_file_beats_it(tmp_path: Path) ->
     mirrors = Mirrors.read({}, folder=tmp_path)
     assert mirrors.redirect("https://a.example/") == "https://folder/"
     assert mirrors.redirect("https://b.example/") == "https://user/"
+
+
+def test_settings_name_mirrors_too_and_the_projects_beat_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, user = tmp_path / "ascend-wheelhouse.toml", tmp_path / "config/ascend-wheelhouse"
+    user.mkdir(parents=True)
+    text = '[mirrors]\n"https://a.example/" = "https://user/"\n"https://b.example/" = "https://user/"\n'
+    (user / "ascend-wheelhouse.toml").write_text(text)
+    project.write_text('[mirrors]\n"https://a.example/" = "https://project/"\n')
+    plain = given_digest(tmp_path, tmp_path / "store")
+    monkeypatch.setattr(settings, "_NOW", [settings.current()])
+    settings.use(tmp_path)
+    mirrors = Mirrors.read({}, folder=tmp_path)
+    assert mirrors.redirect("https://a.example/x") == "https://project/x"
+    assert mirrors.redirect("https://b.example/x") == "https://user/x"
+    assert Mirrors.read({"WHEELHOUSE_MIRRORS": "https://c/=https://d/"}).redirect("https://a.example/") == (
+        "https://a.example/"
+    )
+    assert given_digest(tmp_path, tmp_path / "store") != plain
 
 
 def test_the_variable_names_a_file(tmp_path: Path) -> None:

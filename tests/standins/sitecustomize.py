@@ -1,7 +1,8 @@
-"""Two repairs at import time, for a CPU server only; see README.md beside this file."""
+"""Three repairs at import time, for a CPU server only; see README.md beside this file."""
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -49,6 +50,20 @@ def _after_triton_driver(module: ModuleType) -> None:
     module.driver.set_active(Idle())
 
 
+def _after_sglang_utils(module: ModuleType) -> None:
+    """Let SGLang from 0.5.10 on serve on the CPU beside torch_npu, as 0.5.6 does: it ends where no NPU is seen."""
+    of_sglang = module.is_npu
+
+    @functools.lru_cache(maxsize=1)
+    def is_npu() -> bool:
+        try:
+            return bool(of_sglang())
+        except RuntimeError:
+            return False
+
+    module.is_npu = is_npu  # type: ignore[attr-defined]
+
+
 class _Afterwards(Loader):
     """Runs the module's own loader, then the repair."""
 
@@ -65,11 +80,12 @@ class _Afterwards(Loader):
 
 
 class _Repairs(MetaPathFinder):
-    """Finds the two modules as Python would, and hands back a loader that repairs them."""
+    """Finds these modules as Python would, and hands back a loader that repairs them."""
 
     repairs: ClassVar = {
         "torchvision.extension": _after_torchvision_extension,
         "triton.runtime.driver": _after_triton_driver,
+        "sglang.srt.utils.common": _after_sglang_utils,
     }
 
     def find_spec(

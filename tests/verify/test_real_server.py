@@ -6,20 +6,18 @@ the server fails.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from environments import manifest, setting
+from real_servers import made, unknown_words, verified, words_of
 
-from ascend_wheelhouse.cells.serving import PLACEHOLDERS
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Npu, Target
 from ascend_wheelhouse.node.probes import named
@@ -32,10 +30,8 @@ from ascend_wheelhouse.node.serving.server_process import (
     ServerPlan,
     free_port,
 )
-from ascend_wheelhouse.node.serving.topologies import ROUTER, program_of
 from ascend_wheelhouse.node.verify import runner, sealed, settings
 from ascend_wheelhouse.node.verify.report import Report, read_report
-from ascend_wheelhouse.verify.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,26 +45,14 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheelhouse for x86_64 from its committed lock."""
-    output = tmp_path_factory.mktemp("wheelhouse")
-    words = ["wheelhouse", "--torch", "2.13.0", "--platform", "x86_64", "--output", str(output), "--no-audit"]
-    made = subprocess.run(
-        [sys.executable, "-m", "invoke", *words],
-        cwd=ROOT,
-        env={**os.environ, "CI": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return next(output.glob("*-x86_64"))
+    return made(["--torch", "2.13.0", "--platform", "x86_64"], tmp_path_factory.mktemp("wheelhouse"))
 
 
 @pytest.fixture(scope="module")
 def served(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a verification of the wheelhouse kept."""
     keep = tmp_path_factory.mktemp("verified") / "kept"
-    words = ["--wheelhouse", str(wheelhouse), "--standins", str(ROOT / "tests/standins"), "--keep", str(keep)]
-    code = main([*words, "--report", str(keep.parent / "report")])
+    code = verified(wheelhouse, keep)
     (keep / "exit").write_text(str(code))
     return keep
 
@@ -116,46 +100,14 @@ def test_a_transfer_that_drops_the_cache_is_seen_in_the_tokens(served: Path, tmp
     assert re.match(r"as-reference: tokens \[.*\] differ from the reference's \[", result.evidence)
 
 
-PARSING = """
-import argparse, json, sys
-from sglang.srt.server_args import ServerArgs
-line = argparse.ArgumentParser(exit_on_error=False)
-ServerArgs.add_cli_args(line)
-bad = {}
-for name, words in json.load(sys.stdin).items():
-    try:
-        unknown = line.parse_known_args(["--model-path", "x", *words])[1]
-    except argparse.ArgumentError as error:
-        unknown = [str(error)]
-    if unknown:
-        bad[name] = unknown
-print(json.dumps(bad))
-"""
-
-
 @pytest.mark.parametrize("npu", ["a3", "910b"])
 def test_sglangs_own_parser_takes_every_word_of_every_topology(
     npu: Npu, served: Path, tmp_path: Path
 ) -> None:
     table = load_catalogue(ROOT / "recipes").serving["sglang-0.5.6"].of(Target.named("aarch64", npu))
-    values = {**dict.fromkeys(PLACEHOLDERS, "7"), "dist_init_addr": "h:5000"}
-    programs = {name: program_of(table, name, values) for name in table["topologies"]}
-    words = {name: list(one.arguments) for name, one in programs.items() if one.module != ROUTER}
-    words["a word that it does not have"] = ["--attn-cp-size", "2"]
-    environment = {
-        **plan(served, tmp_path, "x", 1).environment,
-        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
-    }
-    done = subprocess.run(
-        [served / "environment/bin/python", "-s", "-P", "-c", PARSING],
-        input=json.dumps(words),
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    words = {**words_of(table), "a word that it does not have": ["--attn-cp-size", "2"]}
+    environment = {**plan(served, tmp_path, "x", 1).environment, "TORCH_DEVICE_BACKEND_AUTOLOAD": "0"}
+    told = unknown_words(served, words, environment)
     assert told == {"a word that it does not have": ["--attn-cp-size", "2"]}
 
 

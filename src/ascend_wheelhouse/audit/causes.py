@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ascend_wheelhouse.audit.report import Finding, Severity, counted
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.console.words import counted
 
 _ITEM = "\0"
 _ITEMS = 8

@@ -43,7 +43,7 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     yield from _as_stated(found, policy)
     yield from _torch_pairs(found, policy)
     if policy.compatibility is not None:
-        yield from _cann_pairs(found, policy.compatibility, listed=bool(_stacks(found, policy)))
+        yield from _cann_pairs(found, policy.compatibility, policy)
     for wheel in wheels:
         yield from _chip(wheel, policy)
     yield _listed(found, policy)
@@ -106,8 +106,16 @@ def _torch_pairs(found: Mapping[str, str], policy: AuditPolicy) -> Iterator[Find
         )
 
 
-def _cann_pairs(found: Mapping[str, str], table: Compatibility, *, listed: bool) -> Iterator[Finding]:
-    """Compare with upstream's table; where a stack lists the whole, its notes have said so, and it is a warning."""
+def _cann_pairs(found: Mapping[str, str], table: Compatibility, policy: AuditPolicy) -> Iterator[Finding]:
+    """Compare with upstream's table; where a stack lists the pair, its notes have said so, and it is a warning.
+
+    Another release of the application on such a stack is derived from it, with its notes: what was let pass in the
+    stack is no defect of that.
+    """
+
+    def listed(name: str) -> bool:
+        return bool(_stacks({key: found[key] for key in ("torch", name, "cann")}, policy))
+
     cann = found.get("cann", "")
     if not cann:
         return
@@ -117,7 +125,7 @@ def _cann_pairs(found: Mapping[str, str], table: Compatibility, *, listed: bool)
         made = f"made with CANN {row.cann}" if row else "no row"
         others = [row.version for row in table.rows_for(found["torch"], cann)]
         pair = _Pair("torch_npu-cann", "torch_npu", torch_npu, cann, made, others)
-        yield from _judged(pair, fits=fits, listed=listed)
+        yield from _judged(pair, fits=fits, listed=listed("torch_npu"))
     if triton := found.get("triton_ascend"):
         fits = table.triton_fits(triton, cann)
         newest = table.triton_for(cann)
@@ -129,7 +137,7 @@ def _cann_pairs(found: Mapping[str, str], table: Compatibility, *, listed: bool)
             "recipes/compatibility.toml",
             [newest] if newest else [],
         )
-        yield from _judged(pair, fits=fits, listed=listed)
+        yield from _judged(pair, fits=fits, listed=listed("triton_ascend"))
 
 
 class _Pair(NamedTuple):

@@ -13,18 +13,20 @@ from typing import Any
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
-from ascend_wheelhouse.audit.report import AuditReport, be, counted
+from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
+from ascend_wheelhouse.console.words import be, counted
 from ascend_wheelhouse.folder import manifest
 from ascend_wheelhouse.locks.lock import BadLockError
 from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
@@ -179,7 +181,7 @@ def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
 
 
 def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
-    recipes = root / "recipes"
+    recipes = recipes_of(root)
     catalogue = load_catalogue(recipes)
     policy = policy_from_recipes(
         catalogue,

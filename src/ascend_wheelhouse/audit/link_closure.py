@@ -18,9 +18,10 @@ from posixpath import dirname, relpath
 from ascend_wheelhouse.audit import mangled
 from ascend_wheelhouse.audit.advice import MUSL, cpu_build, fitting, host_package, titled, wheel_for_target
 from ascend_wheelhouse.audit.policy import AuditPolicy
-from ascend_wheelhouse.audit.report import Finding, Severity, be, counted
+from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.audit.system import System
 from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Placed, Universe
+from ascend_wheelhouse.console.words import be, counted
 
 
 @dataclass(kw_only=True)

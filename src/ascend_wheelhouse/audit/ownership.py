@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from ascend_wheelhouse.audit.facts import InstalledFile, WheelFacts
-from ascend_wheelhouse.audit.report import Finding, Severity, counted
+from ascend_wheelhouse.audit.report import Finding, Severity
+from ascend_wheelhouse.console.words import counted
 
 _STRAY = frozenset(
     {

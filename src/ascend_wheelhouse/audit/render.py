@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.audit.causes import causes, listed
-from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity, counted
+from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity
+from ascend_wheelhouse.console.words import counted
 
 _SHOWN = 240
 _MEMBERS = re.compile(r" \(\d+ members\)$")
@@ -30,10 +31,10 @@ def show(report: AuditReport, *, alone: str = "") -> None:
         console.table(["check", "verdict", "subject", "what and evidence"], [_row(one) for one in told])
         console.line()
     for line in _notes(one for one in report.of("note") if not _is_told(one)):
-        console.line(line)
+        console.prose(line)
     counts = report.verdicts()
     for check, meaning in CHECKS.items():
-        console.line(f"{check}: {_verdict(counts[check])} ({meaning})")
+        console.prose(f"{check}: {_verdict(counts[check])} ({meaning})")
     for line in _todo(report):
         console.line(line)
     if alone and any(

@@ -126,17 +126,6 @@ class AuditReport:
         }
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 wheel`, `2 wheels`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def be(number: int) -> str:
-    """Return the verb that goes with a number of things."""
-    return "is" if number == 1 else "are"
-
-
 def in_order(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Return findings as a report holds them: each once, the worst first."""
     return tuple(sorted(set(findings), key=lambda finding: finding.order))

@@ -33,7 +33,8 @@ from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.universe import Universe
 from ascend_wheelhouse.base.errors import HostUnfitError
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage, silent
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage, Worked, silent
+from ascend_wheelhouse.base.timed import now, timed
 from ascend_wheelhouse.store.store import Store, file_sha256
 
 _WORKERS = 2
@@ -85,7 +86,8 @@ def audit_wheels(
     inputs = [wheel if isinstance(wheel, WheelInput) else _input(wheel) for wheel in wheels]
     facts = sorted(_facts(inputs, policy, store, emit), key=lambda item: item.file)
     emit(Stage(name="audit: check"))
-    findings, left = judge(facts, policy)
+    with timed(emit, "audit", "check"):
+        findings, left = judge(facts, policy)
     return AuditReport(
         wheels=tuple(item.file for item in facts),
         findings=in_order(findings),
@@ -159,13 +161,15 @@ def _read(tasks: Sequence[_WheelToRead], emit: Emit) -> Iterator[tuple[_WheelToR
     workers = min(_WORKERS, os.cpu_count() or 1)
     context = multiprocessing.get_context("spawn")  # a fork server leaves its socket when it is killed
     with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
-        running: dict[Future[WheelFacts], _WheelToRead] = {
-            pool.submit(_extract, task): task for task in tasks
+        running: dict[Future[tuple[WheelFacts, float, float]], _WheelToRead] = {
+            pool.submit(_extract_timed, task): task for task in tasks
         }
         try:
             for done in as_completed(running):
                 task = running[done]
-                yield task, done.result()
+                facts, began, ended = done.result()
+                emit(Worked(kind="audit", name=task.wheel.filename, began=began, ended=ended))
+                yield task, facts
                 emit(JobFinished(job=task.wheel.filename, outcome="done"))
         except BrokenProcessPool as error:
             raise ReaderKilledError(
@@ -192,6 +196,12 @@ def end_with(pid: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _extract_timed(task: _WheelToRead) -> tuple[WheelFacts, float, float]:
+    """Return the facts, and when reading them began and ended: by the clock that all processes share."""
+    began = now()
+    return _extract(task), began, now()
 
 
 def _extract(task: _WheelToRead) -> WheelFacts:

@@ -33,6 +33,7 @@ __all__ = [
     "ResolveError",
     "SourceUnreachableError",
     "UnexpectedError",
+    "UpstreamMovedError",
     "UsageError",
     "VerifyError",
     "WheelhouseError",
@@ -69,6 +70,12 @@ class IncompleteError(WheelhouseError):
     """The wheelhouse lacks a component, under `--strict` (exit 8)."""
 
     exit_code = 8
+
+
+class UpstreamMovedError(WheelhouseError):
+    """Upstream has something new, under `invoke watch --exit-code` (exit 11)."""
+
+    exit_code = 11
 
 
 class FileTroubleError(HostUnfitError):

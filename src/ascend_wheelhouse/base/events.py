@@ -63,7 +63,17 @@ class Note:
     level: Literal["info", "warning"] = "info"
 
 
-Event = JobStarted | JobProgress | JobFinished | Stage | Note
+@dataclass(frozen=True, kw_only=True)
+class Worked:
+    """Work that is over and is no job: from when to when, in seconds of `timed.now`. No output shows it by itself."""
+
+    kind: str
+    name: str
+    began: float
+    ended: float
+
+
+Event = JobStarted | JobProgress | JobFinished | Stage | Note | Worked
 Emit = Callable[[Event], None]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -67,10 +67,11 @@ class Builder:
         key = build_key(job, self._identity(job, toolchain), sealed=self.sandbox.sealed)
         self.emit(JobStarted(job=job.component, action="build"))
         with self.store.lock(f"build-{key}"):
-            if known := self.known(key):
+            if known := self.known(key) or self._brought(key):
                 shutil.rmtree(
                     self._kept(job, key), ignore_errors=True
                 )  # a run killed right after its success
+                self._offer(job, key, known)
                 self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
                 return known
             with self._reported(job):
@@ -99,6 +100,18 @@ class Builder:
 
     def _kept(self, job: BuildJob, key: str) -> Path:
         return self.store.root / "builds" / f"{job.component}-{key[:12]}"
+
+    def _brought(self, key: str) -> list[BuiltWheel]:
+        """Return the wheels of a key that what is behind the store had, else none."""
+        behind = self.store.behind
+        return self.known(key) if behind and behind.bring_result(f"build-{key}") else []
+
+    def _offer(self, job: BuildJob, key: str, wheels: Sequence[BuiltWheel]) -> None:
+        """Pass wheels on; not those of a build on the open host, whose key does not tell all that went in."""
+        if self.store.behind and self.sandbox.sealed:
+            about = {"component": job.component, "source": job.sources.digest}
+            files = [wheel.artifact for wheel in wheels]
+            self.store.behind.offer_result(f"build-{key}", files, about)
 
     def known(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key whose files are still in the store, else none."""
@@ -132,6 +145,7 @@ class Builder:
                 for path, note in finished
             ]
         self.store.put_result(f"build-{key}", {"wheels": [wheel.as_record() for wheel in wheels]})
+        self._offer(job, key, wheels)
         shutil.rmtree(kept, ignore_errors=True)
         return wheels
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from ascend_wheelhouse.base import qemu
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.target_root import lay_root
 from ascend_wheelhouse.build.toolchain import ToolchainUnfitError
@@ -39,7 +40,7 @@ class OwnToolchains:
     """
 
     recipes: tuple[ToolchainRecipe, ...]
-    lockfiles: Path
+    lockfiles: Path | Layered
     store: Store
     host: str
     bring: Bring = _not_brought

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
 from ascend_wheelhouse.base.errors import BuildError, UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.job import Patch
 from ascend_wheelhouse.cells.placeholders import fill
@@ -37,7 +38,7 @@ class PatchTextError(UsageError):
     """A patch is not UTF-8 text."""
 
 
-def patches_for(folder: Path, component: str, version: str) -> tuple[Patch, ...]:
+def patches_for(folder: Path | Layered, component: str, version: str) -> tuple[Patch, ...]:
     """Return the patches of a component's version.
 
     Args:
@@ -49,18 +50,8 @@ def patches_for(folder: Path, component: str, version: str) -> tuple[Patch, ...]
         PatchFolderError: A folder's name is not a version range.
         PatchTextError: A patch is not UTF-8 text.
     """
-    found = sorted(
-        path
-        for place in _ranges(folder / component)
-        for path in place.glob("*.patch")
-        if _covers(place, version)
-    )
-    return tuple(_patch(path, folder) for path in found)
-
-
-def _ranges(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from (place for place in sorted(folder.iterdir()) if place.is_dir())
+    named = Layered.of(folder).named(f"{component}/*/*.patch")
+    return tuple(_patch(path, name) for name, path in named.items() if _covers(path.parent, version))
 
 
 def _covers(place: Path, version: str) -> bool:
@@ -73,9 +64,8 @@ def _covers(place: Path, version: str) -> bool:
         ) from error
 
 
-def _patch(path: Path, folder: Path) -> Patch:
+def _patch(path: Path, name: str) -> Patch:
     data = path.read_bytes()
-    name = path.relative_to(folder).as_posix()
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

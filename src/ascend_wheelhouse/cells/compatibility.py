@@ -14,6 +14,7 @@ from packaging.version import Version
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Problem, read
 from ascend_wheelhouse.cells.file_values import AscendRelease, Cann, CannLine, Commit, Once, VersionText
@@ -128,7 +129,7 @@ class Compatibility:
         return list(dict.fromkeys(row.cann for row in self.torch_npu))
 
 
-def load_compatibility(folder: Path) -> Compatibility:
+def load_compatibility(folder: Path | Layered) -> Compatibility:
     """Return the table of a `recipes/` folder.
 
     Raises:
@@ -140,9 +141,10 @@ def load_compatibility(folder: Path) -> Compatibility:
     return table
 
 
-def scan_compatibility(folder: Path) -> tuple[Compatibility | None, list[Problem]]:
+def scan_compatibility(folder: Path | Layered) -> tuple[Compatibility | None, list[Problem]]:
     """Return the table of a `recipes/` folder, or None and everything that is wrong with it."""
-    table, problems = read(folder / "compatibility.toml", _Table, label="recipes/compatibility.toml")
+    place = Layered.of(folder).file("compatibility.toml")
+    table, problems = read(place, _Table, label="recipes/compatibility.toml")
     if table is None:
         return None, problems
     rows, triton = tuple(table.torch_npu), tuple(table.triton_ascend)

@@ -23,7 +23,7 @@ from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
-from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named
+from ascend_wheelhouse.cells.stack import OF_CANN, Catalogue, Stack, cell_of, choose, named, serving_for
 from ascend_wheelhouse.cells.target import dotted
 
 Versions = Callable[[str], list[str]]
@@ -169,6 +169,7 @@ def _other_release(near: Cell, request: Request, catalogue: Catalogue) -> Cell:
         near,
         stack=f"derived from {near.stack}",
         components=_with_companions({**near.components, "sglang": request.sglang}, catalogue.recipes),
+        serving=serving_for(catalogue, near.stack, request.sglang, near.target) or near.serving,
         derived=True,
         notes=(
             f"{note}; the rest is as in {near.stack}, which has {listed}",
@@ -279,6 +280,7 @@ def _derived(
         **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
     listed = near.torch == request.torch and near.cann.lower() == cann.lower()
+    serving = serving_for(catalogue, near.name, changed[base.application], request.target)
     chip = f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
@@ -290,6 +292,7 @@ def _derived(
         stack=f"derived from {near.name}",
         cann=cann,
         components=_with_companions({**kept, **changed}, catalogue.recipes),
+        serving=serving if request.sglang and serving else base.serving,
         derived=True,
         notes=tuple(facts),
     )

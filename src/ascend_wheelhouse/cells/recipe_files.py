@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_fault import rendered, shown
 from ascend_wheelhouse.base.toml_file import InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
@@ -19,7 +20,7 @@ from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 TABLE = "compatibility.toml"
 
 
-def load_recipes(folder: Path) -> Recipes:
+def load_recipes(folder: Path | Layered) -> Recipes:
     """Return every recipe of a folder by name.
 
     Raises:
@@ -31,19 +32,19 @@ def load_recipes(folder: Path) -> Recipes:
     return recipes
 
 
-def known_in(folder: Path) -> Known:
+def known_in(folder: Path | Layered) -> Known:
     """Return the names that files of a `recipes/` folder may refer to: those of its files, readable or not."""
     return Known(
         components=frozenset(path.stem for path in _files(folder)),
-        serving=frozenset(path.stem for path in (folder / "serving").glob("*.toml")),
+        serving=frozenset(path.stem for path in Layered.of(folder).named("serving/*.toml").values()),
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.toml")) if path.name != TABLE]
+def _files(folder: Path | Layered) -> list[Path]:
+    return [path for path in Layered.of(folder).named("*.toml").values() if path.name != TABLE]
 
 
-def scan_recipes(folder: Path, known: Known) -> tuple[dict[str, Recipe], list[Problem]]:
+def scan_recipes(folder: Path | Layered, known: Known) -> tuple[dict[str, Recipe], list[Problem]]:
     """Return the sound recipes of a folder, by their files' names, and every problem of all of them."""
     recipes: dict[str, Recipe] = {}
     problems: list[Problem] = []

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from packaging.specifiers import SpecifierSet
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import Fault, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel
-from ascend_wheelhouse.cells.file_values import FileName, Module, Text, Variable
+from ascend_wheelhouse.cells.file_values import FileName, Module, ServingName, Text, Variable, VersionRange
 from ascend_wheelhouse.cells.placeholders import placeholders
 from ascend_wheelhouse.cells.target import NPUS, Target
 
@@ -75,8 +76,13 @@ class Pair(FileModel):
     router: FileName
 
 
+_Topologies = dict[_Chip, dict[FileName, Topology]]
+
+
 def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pair]:
-    """Hold each pair to topologies that every chip has."""
+    """Hold each pair to topologies that every chip has; a file that extends another has them there."""
+    if pairs and info.data.get("extends"):
+        raise_for([Fault((), "stands in the file that this one extends", "reference")])
     if (topologies := info.data.get("topologies")) is None:
         return pairs
     per_chip = [
@@ -92,13 +98,22 @@ def _of_topologies(pairs: dict[str, Pair], info: ValidationInfo) -> dict[str, Pa
     return pairs
 
 
+def _some_unless_extending(topologies: _Topologies, info: ValidationInfo) -> _Topologies:
+    if not topologies and not info.data.get("extends"):
+        raise_for([Fault((), "is empty: a file that extends no other names at least one topology")])
+    return topologies
+
+
 class Serving(FileModel):
     """One file of `recipes/serving/`: how servers of an application's line are started.
 
     Args:
         name: The file's name, which stacks refer to.
+        extends: The file that it differs from: what stands here goes before what stands there.
+        versions: Releases of the application that the file is for, where no stack lists one of them.
         command: What starts a server, without its words; an image shows its help.
         imports: The modules that a server start imports: what the probe `serving-imports` imports.
+        cpu_arguments: Words that a server needs besides where it is tried on a CPU.
         standins: Whether it serves on a CPU with the stand-in modules of the project alone, as SGLang does.
         environment: Variables recommended for every topology.
         topologies: Topologies by chip and name; those of `all` hold for every chip.
@@ -107,13 +122,43 @@ class Serving(FileModel):
     """
 
     name: FileName
+    extends: ServingName = ""
+    versions: VersionRange = ""
     command: list[Text] = []
     imports: list[Module] = []
+    cpu_arguments: list[Text] = []
     standins: bool = True
     environment: dict[Variable, str] = {}
-    topologies: dict[_Chip, dict[FileName, Topology]] = Field(min_length=1)
+    topologies: Annotated[
+        _Topologies, AfterValidator(_some_unless_extending), Field(validate_default=True)
+    ] = {}
     pairs: Annotated[dict[FileName, Pair], AfterValidator(_of_topologies)] = {}
     known_failures: dict[Literal["all", "aarch64", "x86_64"], dict[Text, Text]] = {}
+
+    def over(self, base: Serving) -> Serving:
+        """Return this file laid over the one that it extends, topology by topology."""
+        chips = {**base.topologies, **self.topologies}
+        return base.model_copy(
+            update={
+                "name": self.name,
+                "versions": self.versions,
+                "command": self.command or base.command,
+                "imports": self.imports or base.imports,
+                "cpu_arguments": self.cpu_arguments or base.cpu_arguments,
+                "environment": {**base.environment, **self.environment},
+                "topologies": {
+                    chip: {**base.topologies.get(chip, {}), **self.topologies.get(chip, {})} for chip in chips
+                },
+                "known_failures": {
+                    machine: {**base.known_failures.get(machine, {}), **self.known_failures.get(machine, {})}
+                    for machine in {**base.known_failures, **self.known_failures}
+                },
+            }
+        )
+
+    def serves(self, release: str) -> bool:
+        """Tell whether the file is for a release that no stack lists."""
+        return bool(self.versions) and SpecifierSet(self.versions, prereleases=True).contains(release)
 
     def of(self, target: Target) -> dict[str, Any]:
         """Return what holds for the target's chip, as the manifest carries it."""
@@ -124,6 +169,7 @@ class Serving(FileModel):
         start = {
             "command": self.command,
             "imports": self.imports,
+            "cpu_arguments": self.cpu_arguments,
             "standins": self.standins,
             "environment": self.environment,
         }

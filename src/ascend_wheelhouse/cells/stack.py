@@ -11,13 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from packaging.version import Version
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, of_type, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.cell import Cell
@@ -135,41 +136,54 @@ class Catalogue:
         recipes: Recipes by component name.
         stacks: Stacks in file name order.
         serving: How servers are started, by name.
-        folder: The `recipes/` folder that they were read from.
+        folder: The `recipes/` that they were read from.
     """
 
     recipes: Recipes
     stacks: tuple[Stack, ...]
     serving: Mapping[str, Serving]
-    folder: Path
+    folder: Layered
 
 
-def load_catalogue(folder: Path) -> Catalogue:
+def load_catalogue(folder: Path | Layered) -> Catalogue:
     """Return all recipes and stacks below `recipes/`.
 
     Raises:
         InvalidFilesError: Anything is wrong in any file; the report lists everything.
     """
+    folder = Layered.of(folder)
     known = known_in(folder)
     recipes, problems = scan_recipes(folder, known)
     problems += scan_compatibility(folder)[1]
-    serving, found = _read_all(folder / "serving", Serving, "recipes/serving", known)
+    serving, found = _read_all(folder.below("serving"), Serving, "recipes/serving", known)
     problems += found
-    stacks, found = _read_all(folder / "stacks", Stack, "recipes/stacks", known)
+    problems += _bases(serving)
+    stacks, found = _read_all(folder.below("stacks"), Stack, "recipes/stacks", known)
     problems += found
     problems += _defaults(stacks, all_read=not found)
     if problems:
         raise InvalidFilesError(problems)
-    return Catalogue(recipes=recipes, stacks=tuple(stacks.values()), serving=serving, folder=folder)
+    whole = {name: one.over(serving[one.extends]) if one.extends else one for name, one in serving.items()}
+    return Catalogue(recipes=recipes, stacks=tuple(stacks.values()), serving=whole, folder=folder)
+
+
+def _bases(serving: Mapping[str, Serving]) -> Iterator[Problem]:
+    """Yield files that extend one which extends another itself: what holds is found in two files, not in a chain."""
+    for name, one in serving.items():
+        if one.extends in serving and serving[one.extends].extends:
+            text = (
+                f"{one.extends} extends {serving[one.extends].extends} itself, name a file that extends none"
+            )
+            yield Problem(file=f"recipes/serving/{name}.toml", key="extends", text=text)
 
 
 def _read_all(
-    folder: Path, model: type[_Named], label: str, known: Known
+    folder: Layered, model: type[_Named], label: str, known: Known
 ) -> tuple[dict[str, _Named], list[Problem]]:
     """Return the sound files of a folder, by their names, and every problem of all of them."""
     read_ones: dict[str, _Named] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.glob("*.toml")):
+    for path in folder.named("*.toml").values():
         one, found = read(path, model, label=f"{label}/{path.name}", known=known)
         problems += found
         if one is not None:
@@ -263,6 +277,26 @@ def cell_of(stack: Stack, target: Target, catalogue: Catalogue) -> Cell:
         components={name: version for name, version in stack.components.items() if name not in absent},
         notes=(*whole.notes, *(f"{name}: upstream has nothing for {target.machine}" for name in absent)),
     )
+
+
+def serving_for(catalogue: Catalogue, stack: str, release: str, target: Target) -> Mapping[str, Any] | None:
+    """Return how servers of a release that no stack lists are started, by the file that says it is for that release.
+
+    Args:
+        catalogue: Stacks and serving files.
+        stack: The stack that the cell is derived from.
+        release: The application's version.
+        target: The node.
+
+    Returns:
+        None where no file says so: the stack's own holds.
+    """
+    own = next((one.serving for one in catalogue.stacks if one.name == stack), "")
+    line = own.rpartition("-")[0]
+    for name, one in sorted(catalogue.serving.items()):
+        if name.rpartition("-")[0] == line and one.serves(release):
+            return one.of(target)
+    return None
 
 
 def _nowhere(recipe: Recipe, cell: Cell) -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
 from ascend_wheelhouse.cells.file_values import VersionText
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
@@ -149,7 +150,7 @@ class ToolchainFor:
         return text.replace("{cross}", cross).replace("{python}", python)
 
 
-def read_toolchains(recipes: Path) -> tuple[ToolchainRecipe, ...]:
+def read_toolchains(recipes: Path | Layered) -> tuple[ToolchainRecipe, ...]:
     """Return the toolchains of a folder of recipes, by name.
 
     Raises:
@@ -157,7 +158,7 @@ def read_toolchains(recipes: Path) -> tuple[ToolchainRecipe, ...]:
     """
     found: list[ToolchainRecipe] = []
     problems: list[Problem] = []
-    for path in sorted((recipes / FOLDER).glob("*.toml")):
+    for path in Layered.of(recipes).below(FOLDER).named("*.toml").values():
         label = f"{FOLDER}/{path.name}"
         recipe, faults = read(path, ToolchainRecipe, label=label)
         problems += faults

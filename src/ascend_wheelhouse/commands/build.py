@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
@@ -27,7 +28,14 @@ from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
+from ascend_wheelhouse.pages.profile import profiled
 from ascend_wheelhouse.pin.locate import Answer, ToBuild
+from ascend_wheelhouse.shared_cache.backed_store import store_with
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.farm.farm import Farm
 
 
 class NoSourceError(ResolveError):
@@ -49,7 +57,9 @@ class BuildOptions:
         build: Sandbox and image.
         out: A folder for the wheel under its own name; it stays in the store alone when None.
         offline: Use the store alone.
+        cache: Shared caches.
         json: Print one JSON document.
+        profile: The page for the times of the run, with a trace beside it.
         farm: Other hosts that build.
     """
 
@@ -59,7 +69,9 @@ class BuildOptions:
     out: Path | None = None
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
+    cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
+    profile: Path | None = None
     farm: FarmChoice = field(default_factory=FarmChoice)
 
 
@@ -134,16 +146,18 @@ class ComponentBuild:
 
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        alone = component_build(options, emit)
-        store = alone.building.fetcher.store
-        with farm_of(options.farm, store, emit) as farm:
-            job = replace(alone, building=replace(alone.building, farm=farm))
-            workshop = job.building.workshop()
-            refuse_pending(unfit(job.recipe, job.cell, workshop))
-            with store.in_use(emit):
-                source, builds = job.locked(), job.building.source_builds()
-                built = build_one(builds, job.recipe, source, workshop, job.beside())
+    with (
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
+        profiled(told, options.profile, f"invoke build {options.component}") as emit,
+        store_with(options.cache, emit, offline=options.offline) as store,
+        farm_of(options.farm, store, emit) as farm,
+    ):
+        job = component_build(options, emit, store, farm)
+        workshop = job.building.workshop()
+        refuse_pending(unfit(job.recipe, job.cell, workshop))
+        with job.building.fetcher.store.in_use(emit):
+            source, builds = job.locked(), job.building.source_builds()
+            built = build_one(builds, job.recipe, source, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
         return
@@ -164,17 +178,19 @@ def _placed(held: Path, filename: str, out: Path | None) -> Path:
     return out / filename
 
 
-def component_build(options: BuildOptions, emit: Emit) -> ComponentBuild:
-    """Return the component that was asked for.
+def component_build(
+    options: BuildOptions, emit: Emit, store: Store | None = None, farm: Farm | None = None
+) -> ComponentBuild:
+    """Return the component that was asked for, to be built in the usual store when none is given.
 
     Raises:
         UnknownComponentError: There is none of that name.
     """
     folder, name = ProjectFolder.load(options.root), options.component
-    fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
+    fetcher = Fetcher(recipes=folder.recipes, store=store or Store(), offline=options.offline, emit=emit)
     cell = cell_of(options.request, folder, fetcher.http)
     require_components(cell, [name])
-    building = building_of(cell, folder, fetcher, options.build)
+    building = building_of(cell, folder, fetcher, options.build, farm)
     return ComponentBuild(folder=folder, building=building, recipe=folder.recipes[name])
 
 

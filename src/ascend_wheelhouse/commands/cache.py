@@ -1,19 +1,28 @@
-"""`invoke cache`: what the store holds, and what of it nothing names any more."""
+"""`invoke cache`: what the store and the shared caches hold, and what of it nothing names any more."""
 
 from __future__ import annotations
 
+import re
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.packaged import lockfiles_of
+from ascend_wheelhouse.commands.in_use import in_use, named, require_locks
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.folder import carried
-from ascend_wheelhouse.locks import lock, pylock
-from ascend_wheelhouse.locks.toolchain_lock import every_toolchain
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.retention import Retention
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import list_vendored
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(?P<count>[0-9]{1,15})(?P<unit>[KMGT]?)")
+
+
+class BadRetentionError(UsageError):
+    """`--keep` or `--max-size` says nothing that can be meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,43 +32,76 @@ class CacheOptions:
     Args:
         root: The project folder, whose locks say what is still needed.
         prune: Remove what no lock names and nobody imported.
+        shared: The shared caches.
+        prune_shared: Prune these in place of the store: they were named by an option.
+        retention: What stays on them beside what locks name.
+        locks: Further folders of locks that name what stays.
         json: Print one JSON document.
     """
 
     root: Path
     prune: bool = False
+    shared: CacheChoice = field(default_factory=CacheChoice)
+    prune_shared: bool = False
+    retention: Retention
+    locks: tuple[Path, ...] = ()
     json: bool = False
 
 
+def retention(keep: str, max_size: str) -> Retention:
+    """Return what `--keep` and `--max-size` say.
+
+    Raises:
+        BadRetentionError: One of them is no number of days, or no size.
+    """
+    days = re.fullmatch(r"[0-9]{1,5}", keep or "90")
+    size = _SIZE.fullmatch(max_size or "0")
+    if days is None or size is None:
+        option, value = ("--keep", keep) if days is None else ("--max-size", max_size)
+        form = "a number of days" if days is None else "a size"
+        raise BadRetentionError(f"{option} {value!r} is not {form}.", next_step="--keep 90 --max-size 500G")
+    most = int(size["count"]) * _UNITS[size["unit"]] if max_size else None
+    return Retention(seconds=int(days[0]) * 86400.0, most_bytes=most)
+
+
 def main(options: CacheOptions) -> None:
-    """Show or prune the store."""
+    """Show or prune the store, and the shared caches."""
     store = Store()
-    garbage = sum(blob.size for blob in store.garbage(_named(options.root, store)))
+    folders = [*lockfiles_of(options.root).folders, *map(require_locks, options.locks)]
+    local = options.prune and not options.prune_shared
+    garbage = sum(blob.size for blob in store.garbage(named(folders, store)))
+    shared = _shared(options, folders, store)
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        freed = store.prune(lambda: _named(options.root, store), emit) if options.prune else 0
+        freed = store.prune(lambda: named(folders, store), emit) if local else 0
     usage = store.usage()
     if options.json:
-        facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed}
+        facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed, "shared": shared}
         console.print_json(facts | asdict(usage))
         return
     console.line(f"{store.root}")
     console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
-    told = f"freed {forms.size(freed)}" if options.prune else f"unnamed by any lock: {forms.size(garbage)}"
-    console.line(told)
+    console.line(f"freed {forms.size(freed)}" if local else f"unnamed by any lock: {forms.size(garbage)}")
+    for row in shared:
+        _tell(row, pruned=options.prune_shared)
 
 
-def _named(root: Path, store: Store) -> set[str]:
-    """Digests that committed locks and imported files name."""
-    named = {record.sha256 for record in list_vendored(store)}
-    named |= {file.sha256 for one in every_toolchain(root / "lockfiles") for file in one.files}
-    for folder in (root / "lockfiles").glob("*/"):
-        with whole_file.reading(folder):
-            for path in folder.glob("pylock.*.toml"):
-                named |= {file.sha256 for file in pylock.load_pylock(path).files}
-            for path in folder.glob("payloads.*.toml"):
-                named |= {one.sha256 for one in lock.payloads_in(folder, path.name.split(".")[1])}
-            for path in folder.glob("sources.*.toml"):
-                for source in lock.sources_in(folder, path.name.split(".")[1]):
-                    held = (file.artifact for file in carried.source_files(source, store))
-                    named |= {artifact.sha256 for artifact in held if artifact}
-    return named
+def _shared(options: CacheOptions, folders: list[Path], store: Store) -> list[dict[str, Any]]:
+    """Return what each shared cache holds, after it was pruned if that was asked for."""
+    if not options.shared.urls:
+        return []
+    from ascend_wheelhouse.shared_cache import upkeep  # noqa: PLC0415 - most stores have nothing behind them
+
+    pruning = options.prune and options.prune_shared
+    keep = in_use(folders, store) if pruning else None
+    return [upkeep.row(url, options.retention, keep) for url in options.shared.urls]
+
+
+def _tell(row: dict[str, Any], *, pruned: bool) -> None:
+    console.line(f"\n{row['url']}")
+    if row["files"] is None:
+        console.line("a web server lists nothing")
+        return
+    console.line(f"{row['files']} files, {forms.size(row['file_bytes'])}; {row['results']} results")
+    if pruned:
+        size = forms.size(row["freed_bytes"])
+        console.line(f"removed {row['removed_files']} files, {size}, and {row['removed_results']} results")

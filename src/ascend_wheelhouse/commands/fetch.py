@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ascend_wheelhouse import console
@@ -16,6 +16,8 @@ from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
 from ascend_wheelhouse.make.source_files import source_downloads
+from ascend_wheelhouse.shared_cache.backed_store import store_with
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,20 +28,25 @@ class FetchOptions:
         root: The project folder.
         request: The cell whose lock is fetched.
         offline: Ask no origin: say what the store lacks.
+        cache: Shared caches.
         json: Print one JSON document.
     """
 
     root: Path
     request: Request
     offline: bool = False
+    cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
 
 
 def main(options: FetchOptions) -> None:
     """Fetch everything that the lock of a cell names."""
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+    with (
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit,
+        store_with(options.cache, emit, offline=options.offline) as store,
+    ):
         folder = ProjectFolder.load(options.root)
-        fetcher = Fetcher(recipes=folder.recipes, offline=options.offline, emit=emit)
+        fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
         with fetcher.store.in_use(emit):
             cell = cell_of(options.request, folder, fetcher.http)
             building = building_of(cell, folder, fetcher)

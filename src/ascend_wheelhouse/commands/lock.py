@@ -13,6 +13,7 @@ from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.pages.profile import profiled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +24,21 @@ class LockOptions:
         root: The project folder.
         lock: Which lock; with its `upgrade` a new one is made although one is committed.
         json: Print one JSON document.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
     lock: LockChoice
     json: bool = False
+    profile: Path | None = None
 
 
 def main(options: LockOptions) -> None:
     """Make a lock where none is committed, or when upgraded a new one; print the difference."""
-    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+    with (
+        console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
+        profiled(told, options.profile, "invoke lock") as emit,
+    ):
         folder = ProjectFolder.load(options.root)
         fetcher = Fetcher(recipes=folder.recipes, emit=emit)
         cell = cell_of(options.lock.request, folder, fetcher.http)
@@ -45,13 +51,14 @@ def main(options: LockOptions) -> None:
     if options.json:
         console.print_json({"lock": str(place), "changes": [asdict(c) for c in changes], "pending": pending})
         return
-    _show(changes)
+    show_changes(changes)
     console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
     if pending:
         console.line(f"pending: {', '.join(pending)}")
 
 
-def _show(changes: list[Change]) -> None:
+def show_changes(changes: list[Change]) -> None:
+    """Print what moved between two locks."""
     if not changes:
         console.line("Nothing changed.")
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import APPLICATION
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.console.table import layout
 from ascend_wheelhouse.make.stack_views import StackView, stack_views
@@ -34,7 +35,7 @@ class StacksOptions:
 
 def main(options: StacksOptions) -> None:
     """Show every stack."""
-    views = stack_views(load_catalogue(options.root / "recipes"), options.root / "lockfiles")
+    views = stack_views(load_catalogue(recipes_of(options.root)), lockfiles_of(options.root))
     if options.json:
         console.print_json({"stacks": [one.as_dict() for one in views]})
     elif options.markdown:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.build.target_root import TargetRoot, lay_root
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.cells.toolchains import ToolchainFor, ToolchainRecipe, read_toolchains
@@ -70,7 +71,7 @@ def main(options: ToolchainOptions) -> None:
 
 
 def _chosen(options: ToolchainOptions) -> list[ToolchainRecipe]:
-    known = read_toolchains(options.root / "recipes")
+    known = read_toolchains(recipes_of(options.root))
     chosen = [one for one in known if options.name in {"", one.name}]
     if not chosen:
         names = ", ".join(one.name for one in known) or "none"
@@ -85,7 +86,7 @@ def _chosen(options: ToolchainOptions) -> list[ToolchainRecipe]:
 def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: Emit) -> TargetRoot:
     require_python(wanted)
     sysroot_of(wanted)
-    lockfiles = options.root / "lockfiles"
+    lockfiles = lockfiles_of(options.root)
     lock = lock_toolchain(wanted, emit) if options.lock else read_toolchain(lockfiles, wanted.name)
     if lock is None:
         raise ToolchainNotLockedError(
@@ -95,7 +96,7 @@ def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: E
     ToolchainFetcher(store=store, http=Http(), emit=emit, offline=options.offline).bring(lock)
     root = lay_root(lock, options.target.glibc, store)
     if options.lock:
-        write_toolchain(lock, lockfiles)
+        write_toolchain(lock, lockfiles.own)
     return root
 
 

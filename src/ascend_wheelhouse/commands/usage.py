@@ -17,6 +17,8 @@ from typing import Any
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from ascend_wheelhouse.base import started
+
 _BAD_USAGE = 2
 _PIPE_CLOSED = 141
 _HELP = {"-h", "--help"}
@@ -47,9 +49,9 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Exit(code=_PIPE_CLOSED) from None
         except ParseError as error:
-            raise Exit(_text(self, error), code=_BAD_USAGE) from error
+            raise Exit(started.as_started(_text(self, error)), code=_BAD_USAGE) from error
         if fault := next(_odd_values(self), ""):
-            raise Exit(fault, code=_BAD_USAGE)
+            raise Exit(started.as_started(fault), code=_BAD_USAGE)
 
     parse.proposes = True  # type: ignore[attr-defined]  # a mark of our own
     return parse
@@ -115,10 +117,10 @@ def _text(program: Program, error: ParseError) -> str:
         text = _VALUELESS.sub(rf"--\g<name> of {task} needs a value", str(error))
         return f"Error: {text}\n\nNext: {helping}"
     flags = _flags(program, error)
-    word = _mistyped(typed, task, flags) or found["word"]
+    word = (_mistyped(typed, task, flags) if task else "") or found["word"]
     if valued := [one for one in typed if one.endswith(f"={word}") and one.partition("=")[0] in flags]:
         flag = valued[0].partition("=")[0]
-        right = shlex.join(["invoke", *(flag if one == valued[0] else one for one in typed)])
+        right = shlex.join([started.program(), *(flag if one == valued[0] else one for one in typed)])
         return f"Error: {flag} of {task} takes no value.\n\nNext: {right}"
     if task == "audit" and not word.startswith("-"):
         return f"Error: wheels stand after `--`, and {word!r} does not.\n\nNext: {_audit(typed, flags)}"
@@ -150,7 +152,7 @@ def _unknown(what: str, word: str, known: Iterable[str], typed: Sequence[str], l
     if not near:
         return f"Error: there is no {what}.\n\nNext: {listing}"
     right = [near[0] + one.removeprefix(word) if one.partition("=")[0] == word else one for one in typed]
-    return f"Error: there is no {what}. Did you mean {near[0]}?\n\nNext: {shlex.join(['invoke', *right])}"
+    return f"Error: there is no {what}. Did you mean {near[0]}?\n\nNext: {shlex.join([started.program(), *right])}"
 
 
 def _audit(typed: Sequence[str], flags: Mapping[str, Any]) -> str:
@@ -165,4 +167,4 @@ def _audit(typed: Sequence[str], flags: Mapping[str, Any]) -> str:
         options.append(word)
         if "=" not in word and getattr(flags.get(word), "takes_value", False):
             options.append(next(words, ""))
-    return shlex.join(["invoke", "audit", *options, "--", *wheels[1:], *behind])
+    return shlex.join([started.program(), "audit", *options, "--", *wheels[1:], *behind])

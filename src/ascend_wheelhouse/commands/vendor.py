@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
@@ -74,7 +75,7 @@ def _keep_source(options: VendorOptions) -> None:
             options.file,
             store=store,
             wanted=named_commits(options.root),
-            recipes=load_catalogue(options.root / "recipes").recipes,
+            recipes=load_catalogue(recipes_of(options.root)).recipes,
             stated=Owner(component=options.component, version=options.stated.version),
         )
     if options.json:
@@ -95,8 +96,8 @@ def _keep_source(options: VendorOptions) -> None:
 
 def named_commits(root: Path) -> list[str]:
     """Return every commit that the compatibility table or a committed lock names."""
-    rows = [row.commit for row in load_compatibility(root / "recipes").torch_npu if row.commit]
-    for folder in (root / "lockfiles").glob("*/"):
+    rows = [row.commit for row in load_compatibility(recipes_of(root)).torch_npu if row.commit]
+    for folder in lockfiles_of(root).every("*/"):
         with whole_file.reading(folder):
             for path in folder.glob("sources.*.toml"):
                 for source in sources_in(folder, path.name.split(".")[1]):
@@ -111,7 +112,7 @@ def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:
         return vendor_file(
             options.file,
             store=store,
-            recipes=load_catalogue(options.root / "recipes").recipes,
+            recipes=load_catalogue(recipes_of(options.root)).recipes,
             component=options.component,
             stated=options.stated,
             sha256=options.sha256,

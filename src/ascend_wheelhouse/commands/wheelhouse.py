@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.node.layout import installer_digest
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ class WheelhouseOptions:
         check: Hash a finished wheelhouse again instead of trusting its time stamps.
         dry_run: Show the plan and stop.
         retry: Ask again for what is pending.
+        cache: Shared caches.
         json: Print one JSON document a line.
+        profile: The page for the times of the run, with a trace beside it.
     """
 
     root: Path
@@ -42,7 +45,9 @@ class WheelhouseOptions:
     check: bool = False
     dry_run: bool = False
     retry: bool = False
+    cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
+    profile: Path | None = None
 
 
 def main(options: WheelhouseOptions) -> None:
@@ -58,6 +63,7 @@ def main(options: WheelhouseOptions) -> None:
         _check(found, json=options.json)
     else:
         _say_finished(found, json=options.json)
+        _say_untimed(options)
     _complete_or_raise(found, strict=options.strict)
 
 
@@ -82,16 +88,22 @@ def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
 
 
 def _make(options: WheelhouseOptions, state: Path) -> Path:
+    from ascend_wheelhouse.base.timed import timed
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.make.make import make
     from ascend_wheelhouse.make.project_folder import ProjectFolder
-    from ascend_wheelhouse.store.store import Store
+    from ascend_wheelhouse.pages.profile import profiled
+    from ascend_wheelhouse.shared_cache.backed_store import store_with
 
-    store = Store()
-    given = freshness.given_digest(options.root, store.root)
-    with console.reporter("json" if options.json else "auto") as emit:
+    given = freshness.given_digest(options.root, default_root())
+    with (
+        console.reporter("json" if options.json else "auto") as told,
+        profiled(told, options.profile, "invoke wheelhouse") as emit,
+        store_with(options.cache, emit, offline=options.make.offline) as store,
+    ):
         times = Times(emit)
-        folder = ProjectFolder.load(options.root)
+        with timed(emit, "resolve", "recipes and stacks"):
+            folder = ProjectFolder.load(options.root)
         made = make(options.make, folder, store=store, emit=times)
     locked = folder.lock_folder(made.cell)
     inputs = freshness.inputs_digest(given, made.pinned)
@@ -172,6 +184,11 @@ def _say_finished(folder: Path, *, json: bool) -> None:
     state = "complete" if document["complete"] else f"incomplete, {len(document['pending'])} pending"
     console.line(f"\n{folder}: {len(wheels)} wheels, {_together(wheels)}, {state}")
     console.line(forms.installer(installer_digest(document["files"])))
+
+
+def _say_untimed(options: WheelhouseOptions) -> None:
+    if options.profile is not None and not options.json:
+        console.line("There was nothing to do, so there are no times; --retry makes it again.")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

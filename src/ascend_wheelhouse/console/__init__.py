@@ -23,7 +23,8 @@ from typing import Literal, NoReturn, Protocol, TextIO
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
-from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
+from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import records, table
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
@@ -35,6 +36,7 @@ __all__ = [
     "main_guard",
     "print_error",
     "print_json",
+    "prose",
     "records",
     "reporter",
     "table",
@@ -100,7 +102,7 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
     reader_left = threading.Event()
 
     def emit(event: Event) -> None:
-        if reader_left.is_set():
+        if reader_left.is_set() or isinstance(event, Worked):
             return
         if process.stopping() and isinstance(event, JobFinished) and event.outcome == "failed":
             event = JobFinished(job=event.job, outcome="skipped")
@@ -135,7 +137,12 @@ def _output(mode: Mode, stream: TextIO) -> _Output:
 
 def line(text: str = "") -> None:
     """Print one line of an answer to standard output."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{as_started(text)}\n")
+
+
+def prose(text: str) -> None:
+    """Print sentences to standard output, folded to the window; in a pipe they stay on one line."""
+    line(_folded(text, sys.stdout))
 
 
 def print_json(value: object, *, indent: int | None = 2) -> None:
@@ -145,7 +152,7 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
         value: What `json` can write.
         indent: None puts it on one line, for the last line of a `--json` run.
     """
-    sys.stdout.write(f"{json_module.dumps(value, indent=indent, sort_keys=True)}\n")
+    sys.stdout.write(f"{as_started(json_module.dumps(value, indent=indent, sort_keys=True))}\n")
 
 
 def print_error(error: WheelhouseError, *, json: bool = False) -> None:
@@ -154,13 +161,14 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
         print_json(error.as_dict(), indent=None)
     red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
     following = f"Next: {error.next_step}" if error.next_step else ""
-    parts = [f"{red}{_folded(f'Error: {error.what}')}{reset}", _folded(error.why), following]
-    sys.stderr.write("\n\n".join(filter(None, parts)) + "\n")
+    told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
+    parts = [f"{red}{told}{reset}", why, following]
+    sys.stderr.write(as_started("\n\n".join(filter(None, parts))) + "\n")
 
 
-def _folded(text: str) -> str:
+def _folded(text: str, stream: TextIO) -> str:
     """Fold prose to the window; the next command is never folded, so that it can be copied."""
-    if not sys.stderr.isatty():
+    if not stream.isatty():
         return text
     width = shutil.get_terminal_size().columns
     return "\n".join(textwrap.fill(row, width, break_on_hyphens=False) for row in text.splitlines())

@@ -14,6 +14,7 @@ from typing import Final, TextIO
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted, Note, Stage
+from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.console.tally import RunningJob, Tally
 
@@ -179,7 +180,7 @@ class JsonLines:
                 self._told[event.job] = at
             kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
             row = {"event": kind, "at": round(at, 3), **dataclasses.asdict(event)}
-            self._stream.write(f"{json.dumps(row, sort_keys=True)}\n")
+            self._stream.write(f"{as_started(json.dumps(row, sort_keys=True))}\n")
             self._stream.flush()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ascend_wheelhouse.base.events import Outcome
+from ascend_wheelhouse.base.started import as_started
 
 _STEP = 1000
 _ESCAPES = re.compile(
@@ -65,6 +66,17 @@ def size(count: int | None) -> str:
     return f"{value:.2f} GB"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 wheel`, `2 wheels`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def be(number: int) -> str:
+    """Return the verb that goes with a number of things."""
+    return "is" if number == 1 else "are"
+
+
 def installer(digest: str) -> str:
     """Return what a person does with the sha256 of `install.py`; without one it is not the whole installer."""
     if not digest:
@@ -97,7 +109,7 @@ def seconds(value: float) -> str:
 
 def clean(text: str, stream: TextIO) -> str:
     """Return text fit for one line of the stream: no escape sequences, nothing that its encoding lacks."""
-    plain = _ESCAPES.sub(" ", text).strip()
+    plain = as_started(_ESCAPES.sub(" ", text).strip())
     encoding = stream.encoding or "ascii"
     return plain.encode(encoding, "replace").decode(encoding, "replace")
 

@@ -95,9 +95,17 @@ def fetch_all(
             emit(JobFinished(job=each.filename, outcome="cached"))
     if missing and offline:
         raise _offline(missing, store)
-    wanted = list(dict.fromkeys(missing))
-    workers = _Workers(store, http or Http(), locate or _no_locator, emit)
-    digests = dict(zip(wanted, workers.run(wanted, jobs), strict=True))
+    came = store.behind.bring_files(missing, emit) if missing and store.behind else ()
+    wanted = list(dict.fromkeys(each for each in missing if each.sha256 not in came))
+    ended = fetch_each(wanted, store, emit, http=http, locate=locate, jobs=jobs)
+    digests = {each: outcome for each, outcome in ended.items() if isinstance(outcome, str)}
+    if store.behind:
+        here = (
+            digests.get(each) or each.sha256 for each in downloads if each not in ended or each in digests
+        )
+        store.behind.offer_files([sha256 for sha256 in here if sha256])
+    if failed := [outcome for outcome in ended.values() if isinstance(outcome, WheelhouseError)]:
+        raise _combined(failed)
     return [
         Fetched(
             artifact=store.artifact(each.filename, digests.get(each) or str(each.sha256)),
@@ -105,6 +113,27 @@ def fetch_all(
         )
         for each in downloads
     ]
+
+
+def fetch_each(
+    downloads: Sequence[Download],
+    store: Store,
+    emit: Emit = silent,
+    *,
+    http: Http | None = None,
+    locate: Locate | None = None,
+    jobs: int = JOBS,
+) -> dict[Download, str | WheelhouseError]:
+    """Fetch files, each once, and return its digest, or why it could not be had, in the order asked for.
+
+    See `fetch_all` for the arguments.
+
+    Raises:
+        HostUnfitError: The store is full or cannot be written.
+        KeyboardInterrupt: Passed on after the workers were stopped.
+    """
+    workers = _Workers(store, http or Http(), locate or _no_locator, emit)
+    return dict(zip(downloads, workers.run(downloads, jobs), strict=True))
 
 
 class _Workers:
@@ -121,8 +150,8 @@ class _Workers:
         self._to_fetch: RankedQueue[_FetchStep] = RankedQueue()
         self._ended: queue.SimpleQueue[tuple[int, str | Exception]] = queue.SimpleQueue()
 
-    def run(self, downloads: Sequence[Download], jobs: int) -> list[str]:
-        """Fetch all and return their digests in the same order."""
+    def run(self, downloads: Sequence[Download], jobs: int) -> list[str | WheelhouseError]:
+        """Fetch all and return their digests in the same order, or what kept one away."""
         self._names = [each.filename for each in downloads]
         for number, each in enumerate(downloads):
             if each.urls:
@@ -151,20 +180,14 @@ class _Workers:
             for worker in workers:
                 worker.join(_SECONDS_TO_END / len(workers))
 
-    def _collect(self, downloads: Sequence[Download]) -> list[str]:
-        digests: dict[int, str] = {}
-        failed: dict[int, WheelhouseError] = {}
-        while len(digests) + len(failed) < len(downloads):
+    def _collect(self, downloads: Sequence[Download]) -> list[str | WheelhouseError]:
+        ended: dict[int, str | WheelhouseError] = {}
+        while len(ended) < len(downloads):
             number, outcome = self._ended.get()
-            if isinstance(outcome, str):
-                digests[number] = outcome
-            elif isinstance(outcome, _ENDING) or not isinstance(outcome, WheelhouseError):
+            if isinstance(outcome, _ENDING) or not isinstance(outcome, str | WheelhouseError):
                 raise outcome
-            else:
-                failed[number] = outcome
-        if failed:
-            raise _combined([failed[number] for number in sorted(failed)])
-        return [digests[number] for number in range(len(downloads))]
+            ended[number] = outcome
+        return [ended[number] for number in range(len(downloads))]
 
     def _work(self, todo: RankedQueue[_FetchStep], behind: _FetchStep | None) -> None:
         while (task := todo.take(behind=behind)) is not None and not self._http.stop.is_set():

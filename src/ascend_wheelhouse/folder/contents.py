@@ -13,8 +13,10 @@ from ascend_wheelhouse.folder import assemble, carried
 from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.manifest import (
     NAME,
+    Kind,
     Manifest,
     ManifestEntry,
+    components,
     needs_of_node,
     packages,
     post_install,
@@ -130,4 +132,14 @@ def _manifest(
         packages=packages(cell, recipes),
         node=needs_of_node(cell, recipes),
         serving=dict(cell.serving),
+        components=components(cell, recipes),
     )
+
+
+def added(folder: Path, manifest: Manifest, name: str, data: bytes, kind: Kind) -> Manifest:
+    """Put one more file into a folder that `lay_out` filled, and return the manifest that names it."""
+    entry = assemble.write(folder, name, data, kind)
+    manifest = replace(manifest, files=(*manifest.files, entry))
+    (folder / NAME).write_text(manifest.dumps(), "utf-8")
+    assemble.write_sums(folder, manifest.files)
+    return manifest

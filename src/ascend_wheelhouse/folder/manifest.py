@@ -27,7 +27,7 @@ from ascend_wheelhouse.node.reading import contents
 
 NAME = "manifest.json"
 SCHEMA = 1
-Kind = Literal["wheel", "payload", "source", "index", "lock", "sbom", "installer"]
+Kind = Literal["wheel", "payload", "source", "index", "lock", "sbom", "installer", "audit", "page"]
 
 
 class NotAWheelhouseError(UsageError):
@@ -85,6 +85,7 @@ class Manifest:
     packages: Sequence[Mapping[str, Any]] = ()
     node: Mapping[str, Any] = field(default_factory=dict)
     serving: Mapping[str, Any] = field(default_factory=dict)
+    components: Sequence[Mapping[str, Any]] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON document."""
@@ -112,6 +113,20 @@ def packages(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
     """Return the names of the packages that the installer may put onto a node, and how each is installed."""
     kinds = [recipes[name] for name in cell.components]
     return [as_manifest(one.name, one.names, one.install) for one in kinds if one.install is not None]
+
+
+def components(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
+    """Return what the recipes say of the cell's components, whether their files are there or pending."""
+    return [
+        {
+            "name": one.name,
+            "kind": one.kind,
+            "summary": one.summary,
+            "licence": one.licence,
+            "needs": [name for name in one.needs if name in cell.components],
+        }
+        for one in (recipes[name] for name in cell.components)
+    ]
 
 
 def needs_of_node(cell: Cell, recipes: Recipes) -> dict[str, Any]:

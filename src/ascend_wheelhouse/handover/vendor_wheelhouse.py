@@ -7,7 +7,7 @@ they hold, and the lock into `lockfiles/` where the project has none for that ce
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -16,6 +16,8 @@ from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Stage, silent
+from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.folder import manifest
 from ascend_wheelhouse.store.git_source import keep_carried
@@ -75,13 +77,13 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
     emit(Stage(name="take in", jobs=len(rows)))
     new = sum(_take(folder, row, store, emit) for row in rows)
     bundles = [row["sha256"] for row in rows if PurePosixPath(row["path"]).suffix == ".bundle"]
-    place, put = _put_lock(folder, document, root / "lockfiles", emit)
+    place, put = _put_lock(folder, document, lockfiles_of(root), emit)
     return TakenIn(
         wheelhouse=real(folder).name,
         files=len(rows),
         new=new,
         commits=tuple(keep_carried(store, digest) for digest in bundles),
-        lock=str(place.relative_to(root)),
+        lock=place,
         lock_put=put,
         words=stated_words(document["cell"]),
     )
@@ -110,7 +112,7 @@ def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> boo
     return True
 
 
-def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: Emit) -> tuple[Path, bool]:
+def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Layered, emit: Emit) -> tuple[str, bool]:
     """Copy the wheelhouse's lock into the project, which keeps its own where it has one for the cell."""
     stack, platform = str(document["stack"]), str(document["platform"])
     if not _PLAIN.fullmatch(stack) or not _PLAIN.fullmatch(platform):
@@ -119,19 +121,24 @@ def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Path, emit: 
             why="It was changed after the wheelhouse was made.",
             next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify BUNDLE`",
         )
-    place = lockfiles / stack
+    place = f"lockfiles/{stack}"
     names = [pattern.format(platform) for pattern in _LOCKS]
+    carried = {name: _text(folder / name) for name in names}
+    own, *packaged = (_standing(layer, names) for layer in lockfiles.below(stack).folders)
+    if own and own != carried:
+        emit(Note(text=f"{place} has a lock for {platform} already, and it stays", level="warning"))
+    if own or carried in packaged:
+        return place, False
+    files = {name: text for name, text in carried.items() if (folder / name).is_file()}
+    whole_file.write_set(lockfiles.own / stack, platform, files)
+    return place, True
+
+
+def _standing(place: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Return the texts of the lock that stands in a folder; nothing where none does."""
     with whole_file.reading(place):
         stands = (place / names[0]).is_file()
-        same = all(_text(place / name) == _text(folder / name) for name in names)
-    if stands:
-        if not same:
-            text = f"lockfiles/{stack} has a lock for {platform} already, and it stays"
-            emit(Note(text=text, level="warning"))
-        return place, False
-    files = {name: _text(folder / name) for name in names if (folder / name).is_file()}
-    whole_file.write_set(place, platform, files)
-    return place, True
+        return {name: _text(place / name) for name in names} if stands else {}
 
 
 def _text(path: Path) -> bytes:

@@ -22,6 +22,7 @@ from packaging.version import Version
 from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks import lock_shape, pylock
@@ -186,14 +187,26 @@ def save(lock: Lock, target: Target, folder: Path) -> list[Path]:
     return whole_file.write_set(folder, target.machine, texts)
 
 
-def load(folder: Path, cell: Cell) -> Lock | None:
-    """Return the committed lock of a cell, or None when there is none.
+def load(folder: Path | Layered, cell: Cell) -> Lock | None:
+    """Return the committed lock of a cell, or None when there is none; of layers the first that has one.
 
     Raises:
         BadLockError: A file of it cannot be read.
     """
-    with whole_file.reading(folder):
-        return _load(folder, cell.target.machine)
+    return load_platform(folder, cell.target.machine)
+
+
+def load_platform(folder: Path | Layered, platform: str) -> Lock | None:
+    """Return the lock of a folder for a platform, whatever cell it is of, or None when there is none.
+
+    Raises:
+        BadLockError: A file of it cannot be read.
+    """
+    for layer in Layered.of(folder).folders:
+        with whole_file.reading(layer):
+            if (found := _load(layer, platform)) is not None:
+                return found
+    return None
 
 
 def _load(folder: Path, platform: str) -> Lock | None:

@@ -18,6 +18,7 @@ import tomli_w
 from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.locks.lock_shape import version
 from ascend_wheelhouse.node import documents
 
@@ -148,13 +149,13 @@ def write_toolchain(lock: ToolchainLock, lockfiles: Path) -> Path:
     return path
 
 
-def read_toolchain(lockfiles: Path, name: str) -> ToolchainLock | None:
+def read_toolchain(lockfiles: Path | Layered, name: str) -> ToolchainLock | None:
     """Return the lock of a toolchain, None where there is none.
 
     Raises:
         BadToolchainLockError: It cannot be read.
     """
-    path = path_of(lockfiles, name)
+    path = Layered.of(lockfiles).file(f"{FOLDER}/{name}.toml")
     if not path.exists():
         return None
     try:
@@ -175,12 +176,12 @@ def _lock(table: dict[str, Any], name: str) -> ToolchainLock:
     return ToolchainLock(**{key: table[key] for key in _SHAPE if key not in {"schema", "files"}}, files=files)
 
 
-def every_toolchain(lockfiles: Path) -> Iterator[ToolchainLock]:
+def every_toolchain(lockfiles: Path | Layered) -> Iterator[ToolchainLock]:
     """Yield the lock of every toolchain.
 
     Raises:
         BadToolchainLockError: One cannot be read.
     """
-    for path in sorted((lockfiles / FOLDER).glob("*.toml")):
+    for path in Layered.of(lockfiles).below(FOLDER).named("*.toml").values():
         if lock := read_toolchain(lockfiles, path.stem):
             yield lock

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.make.fetcher import Fetcher
@@ -55,7 +56,7 @@ class Building:
             http=self.fetcher.http,
             mirrors=Mirrors.read(),
             resolver=resolver_named(resolver),
-            patches=self.root / "recipes/patches",
+            patches=recipes_of(self.root).below("patches"),
         )
         return SourceBuilds(cell=self.cell, locker=locker, offline=self.fetcher.offline)
 

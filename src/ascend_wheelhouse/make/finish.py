@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport, counted
+from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
 from ascend_wheelhouse.base.events import Emit, Stage
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.folder.manifest import Manifest
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make import freshness
@@ -90,12 +92,27 @@ def finish(
 
     emit(Stage(name="assemble"))
     with assemble.replacing(final, emit) as part:
-        manifest = lay_out(part, cell=cell, recipes=folder.recipes, lock=lock, store=store, facts=facts)
+        with timed(emit, "lay out", "files, index, lock files, bill of materials"):
+            manifest = lay_out(part, cell=cell, recipes=folder.recipes, lock=lock, store=store, facts=facts)
         report = _audited(part, cell, folder, store, emit) if audit else None
+        with timed(emit, "lay out", "page"):
+            manifest = _with_page(part, manifest, report)
         stamps = freshness.stamps(part)
     return Made(
         folder=final, manifest=manifest, lock=lock, cell=cell, pinned=pinned, stamps=stamps, report=report
     )
+
+
+def _with_page(part: Path, manifest: Manifest, report: AuditReport | None) -> Manifest:
+    """Write what the audit found, and the page that shows the wheelhouse, into the folder."""
+    from ascend_wheelhouse.folder.contents import added
+    from ascend_wheelhouse.pages import audit_file, wheelhouse
+    from ascend_wheelhouse.pages.view import read_view
+
+    if report is not None:
+        manifest = added(part, manifest, audit_file.NAME, audit_file.written(report.as_dict()), "audit")
+    text = wheelhouse.page(read_view(part))
+    return added(part, manifest, wheelhouse.NAME, text.encode(), "page")
 
 
 def _audited(part: Path, cell: Cell, folder: ProjectFolder, store: Store, emit: Emit) -> AuditReport:
@@ -103,6 +120,6 @@ def _audited(part: Path, cell: Cell, folder: ProjectFolder, store: Store, emit: 
 
     report = audit_folder(part, root=folder.root, store=store, emit=emit)
     if report.exit_code:
-        lock = folder.lock_folder(cell) / f"pylock.{cell.target.machine}.toml"
+        lock = folder.lock_layers(cell).file(f"pylock.{cell.target.machine}.toml")
         raise DefectError(cell.name, report, os.path.relpath(lock))
     return report

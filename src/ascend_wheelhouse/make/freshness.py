@@ -13,11 +13,14 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.base.whole_file import reading, write_whole
 from ascend_wheelhouse.node import documents
 
@@ -25,6 +28,7 @@ _STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": 
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
 _NODE = Path(__file__).parents[1] / "node"
+_PAGES = _NODE.parent / "pages"
 _INSTALLER = _NODE.parent / "folder/installer.py"
 
 
@@ -35,17 +39,22 @@ def request_key(asked: Mapping[str, object]) -> str:
 
 def digest_files(paths: Iterable[Path], root: Path) -> str:
     """Return one digest over files (name and content), in the order of their names below `root`."""
+    return _digest({path.relative_to(root).as_posix(): path for path in sorted(paths)})
+
+
+def _digest(named: Mapping[str, Path]) -> str:
+    """Return one digest over files, by the names that they count under."""
     hasher = hashlib.sha256(__version__.encode())
-    for path in sorted(paths):
-        hasher.update(f"\0{path.relative_to(root)}\0".encode())
+    for name, path in named.items():
+        hasher.update(f"\0{name}\0".encode())
         hasher.update(path.read_bytes())
     return hasher.hexdigest()
 
 
-def recipes_digest(folder: Path) -> str:
+def recipes_digest(folder: Path | Layered) -> str:
     """Return the digest of everything below `recipes/` that can change a lock or a build."""
-    wanted = (path for path in folder.rglob("*") if path.suffix in {".toml", ".patch"})
-    return digest_files(wanted, folder)
+    named = Layered.of(folder).named("**/*")
+    return _digest({name: path for name, path in named.items() if path.suffix in {".toml", ".patch"}})
 
 
 def given_digest(root: Path, store: Path) -> str:
@@ -55,20 +64,32 @@ def given_digest(root: Path, store: Path) -> str:
         root: The project folder, with `recipes/` and maybe `mirrors.toml`.
         store: The store's root; its `vendored/` folder holds the imported files.
     """
-    hasher = hashlib.sha256(recipes_digest(root / "recipes").encode())
+    hasher = hashlib.sha256(recipes_digest(recipes_of(root)).encode())
     hasher.update(os.environ.get("WHEELHOUSE_MIRRORS", "").encode())
+    hasher.update(_mirrors().encode())
     singles = [path for path in (root / "mirrors.toml",) if path.is_file()]
     hasher.update(_digest_below(store / "vendored").encode())
     hasher.update(digest_files(singles, root).encode())
     hasher.update(digest_files([_INSTALLER], _INSTALLER.parent).encode())
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
+    pages = (path for path in _PAGES.rglob("*") if path.suffix in {".py", ".j2", ".css"})
+    hasher.update(digest_files(pages, _PAGES).encode())
     return hasher.hexdigest()
 
 
-def lock_digest(lock_folder: Path) -> str:
+def _mirrors() -> str:
+    """Return the mirrors of the settings as text; nothing where there are none, as before there were settings."""
+    named = {place: dict(settings.current().mirrors(place)) for place in ("project", "user")}
+    return json.dumps(named, sort_keys=True) if any(named.values()) else ""
+
+
+def lock_digest(lock_folder: Path | Layered) -> str:
     """Return the digest of a lock, `lockfiles/<stack-id>/`, of one version of each of its files."""
-    with reading(lock_folder):
-        return _digest_below(lock_folder)
+    with ExitStack() as stack:
+        for folder in Layered.of(lock_folder).folders:
+            stack.enter_context(reading(folder))
+        named = Layered.of(lock_folder).named("**/*")
+        return _digest({name: path for name, path in named.items() if path.is_file()})
 
 
 def _digest_below(folder: Path) -> str:
@@ -114,7 +135,7 @@ def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
     if record is None:
         return None
     folder = output / str(record["folder"])
-    inputs = inputs_digest(given_digest(root, store), lock_digest(root / "lockfiles" / record["lock"]))
+    inputs = inputs_digest(given_digest(root, store), lock_digest(lockfiles_of(root).below(record["lock"])))
     if inputs != record["inputs"] or stamps(folder) != record["files"]:
         return None
     return folder

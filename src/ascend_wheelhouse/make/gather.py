@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.collector import paused
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
@@ -21,6 +23,7 @@ from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.folder.contents import Facts
+    from ascend_wheelhouse.folder.sbom import SbomFacts
 
 
 @paused()
@@ -43,7 +46,7 @@ def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Fact
     with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
         supplying = pool.submit(_supplied, lock, locator, arrivals)
         building_all = pool.submit(_built, lock, building, arrivals)
-        reading = pool.submit(_read, lock, fetcher.store, arrivals)
+        reading = pool.submit(_read, lock, fetcher.store, arrivals, fetcher.emit)
         with arrivals:
             bring(lock, list(wanted.values()), locator, fetcher, arrivals)
         more = supplying.result()
@@ -61,15 +64,16 @@ def _built(lock: Lock, building: Building, arrivals: Arrivals) -> list[LockedSou
     return build_sources(building, lock) if arrivals.wait() else []
 
 
-def _read(lock: Lock, store: Store, arrivals: Arrivals) -> Facts:
+def _read(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Facts:
     """Read the wheels as they come."""
     arrivals.wait_for_first()
-    from ascend_wheelhouse.folder.contents import facts_of
+    with timed(emit, "read", "what reads wheels"):
+        from ascend_wheelhouse.folder.contents import facts_of
 
     wheels = {wheel.filename: wheel for wheel in lock.wheels}
-    return {
-        filename: facts
-        for name in arrivals.names()
-        if name in wheels
-        for filename, facts in facts_of([wheels[name]], store).items()
-    }
+    found: dict[str, SbomFacts] = {}
+    for name in arrivals.names():
+        if name in wheels:
+            with timed(emit, "read", name):
+                found.update(facts_of([wheels[name]], store))
+    return found

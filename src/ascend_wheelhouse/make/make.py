@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.farming import farm_of, tell_unmet
@@ -40,14 +41,17 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
 
 def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, farm: Farm | None) -> Made:
     fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
-    cell = cell_of(options.lock.request, folder, fetcher.http)
-    building = building_of(cell, folder, fetcher, options.build, farm)
-    lock = lock_of(options.lock, folder, building)
-    pinned = lock_digest(folder.lock_folder(cell))
+    with timed(emit, "resolve", "cell"):
+        cell = cell_of(options.lock.request, folder, fetcher.http)
+        building = building_of(cell, folder, fetcher, options.build, farm)
+    with timed(emit, "resolve", "lock"):
+        lock = lock_of(options.lock, folder, building)
+    pinned = lock_digest(folder.lock_layers(cell))
     locator = locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)
     tell_unmet(building, lock)
     lock, facts = gather(lock, locator, building)
-    bring_sources(lock, building)
+    with timed(emit, "fetch", "sources that are carried along"):
+        bring_sources(lock, building)
     final = options.output / cell.name
     return finish(
         final, lock, cell, facts, folder=folder, store=store, emit=emit, audit=options.audit, pinned=pinned

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.locks.lock import Lock, save
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import recipes_digest
@@ -30,7 +31,7 @@ def locking_of(options: LockChoice, folder: ProjectFolder, building: Building) -
     return Locking(
         cell=cell,
         recipes=folder.recipes,
-        recipes_digest=recipes_digest(folder.root / "recipes"),
+        recipes_digest=recipes_digest(recipes_of(folder.root)),
         locator=locator_of(cell, folder, fetcher, build=options.build),
         resolver=resolver_named(options.resolver),
         http=fetcher.http,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.cells.toolchains import read_toolchains
 from ascend_wheelhouse.make.fetcher import Fetcher
@@ -20,8 +21,8 @@ def own_toolchains(root: Path, fetcher: Fetcher) -> OwnToolchains:
     """
     own = ToolchainFetcher(store=fetcher.store, http=fetcher.http, emit=fetcher.emit, offline=fetcher.offline)
     return OwnToolchains(
-        recipes=read_toolchains(root / "recipes"),
-        lockfiles=root / "lockfiles",
+        recipes=read_toolchains(recipes_of(root)),
+        lockfiles=lockfiles_of(root),
         store=fetcher.store,
         host=os.uname().machine,
         bring=own.bring,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import ResolveError
+from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
 from ascend_wheelhouse.cells.derive import cell_for
@@ -39,7 +41,7 @@ class ProjectFolder:
         Raises:
             InvalidFilesError: Anything is wrong in any file; the report lists everything.
         """
-        recipes = root / "recipes"
+        recipes = recipes_of(root)
         return cls(root=root, catalogue=load_catalogue(recipes), table=load_compatibility(recipes))
 
     @property
@@ -47,14 +49,13 @@ class ProjectFolder:
         """Every recipe by its name."""
         return self.catalogue.recipes
 
-    @property
-    def patches(self) -> Path:
-        """The folder with the patches of components that are built from source."""
-        return self.root / "recipes" / "patches"
-
     def lock_folder(self, cell: Cell) -> Path:
-        """Return `lockfiles/<stack-id>/` of a cell."""
-        return self.root / "lockfiles" / cell.stack_id
+        """Return `lockfiles/<stack-id>/` of a cell, into which a new lock is written."""
+        return self.lock_layers(cell).own
+
+    def lock_layers(self, cell: Cell) -> Layered:
+        """Return `lockfiles/<stack-id>/` of a cell: the project's own, and the packaged one below it."""
+        return lockfiles_of(self.root).below(cell.stack_id)
 
     def committed_lock(self, cell: Cell) -> Lock | None:
         """Return the lock that stands in `lockfiles/` for a cell, if any.
@@ -63,7 +64,7 @@ class ProjectFolder:
             BadLockError, InvalidPylockError: A file of it cannot be read.
             ForeignLockError: It does not go with the recipes.
         """
-        lock = load(self.lock_folder(cell), cell)
+        lock = load(self.lock_layers(cell), cell)
         return None if lock is None else require_recipes(lock, self.recipes)
 
 

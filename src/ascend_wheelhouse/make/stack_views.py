@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose
 from ascend_wheelhouse.cells.target import FLOOR, MACHINES, NPUS, PYTHONS, Machine, Npu, Target, dotted
@@ -87,7 +88,7 @@ class StackView:
         return asdict(self)
 
 
-def stack_views(catalogue: Catalogue, lockfiles: Path) -> list[StackView]:
+def stack_views(catalogue: Catalogue, lockfiles: Path | Layered) -> list[StackView]:
     """Return every stack, by torch, CANN and SGLang, the default of a torch version first.
 
     Raises:
@@ -103,10 +104,10 @@ def stack_views(catalogue: Catalogue, lockfiles: Path) -> list[StackView]:
             Version(one.release),
         ),
     )
-    return [_view(stack, catalogue, lockfiles) for stack in ordered]
+    return [_view(stack, catalogue, Layered.of(lockfiles)) for stack in ordered]
 
 
-def _view(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> StackView:
+def _view(stack: Stack, catalogue: Catalogue, lockfiles: Layered) -> StackView:
     return StackView(
         name=stack.name,
         summary=stack.summary,
@@ -148,16 +149,16 @@ def _words(stack: Stack, catalogue: Catalogue) -> str:
     return own_words({"stack": stack.name})
 
 
-def _locks(stack: Stack, catalogue: Catalogue, lockfiles: Path) -> Iterator[LockView]:
+def _locks(stack: Stack, catalogue: Catalogue, lockfiles: Layered) -> Iterator[LockView]:
     for machine in (one for one in MACHINES if one in stack.platforms):
         for npu in (one for one in NPUS if one in stack.npus):
             cell = cell_of(stack, Target(machine=machine, npu=npu), catalogue)
-            for folder in sorted(lockfiles.glob(f"{cell.stack_id}*")):
-                yield from _lock(folder, cell, npu)
+            for name in lockfiles.named(f"{cell.stack_id}*"):
+                yield from _lock(lockfiles.below(name), cell, npu)
 
 
-def _lock(folder: Path, cell: Cell, npu: Npu) -> Iterator[LockView]:
-    rest = folder.name.removeprefix(cell.stack_id)
+def _lock(folder: Layered, cell: Cell, npu: Npu) -> Iterator[LockView]:
+    rest = folder.own.name.removeprefix(cell.stack_id)
     if rest and not rest.startswith("-glibc"):
         return
     if (lock := load(folder, cell)) is not None:

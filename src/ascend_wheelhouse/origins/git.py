@@ -76,6 +76,16 @@ def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
     return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
 
 
+def tags_of(url: str, mirrors: Mirrors) -> list[str]:
+    """Return the name of every tag of a repository.
+
+    Raises:
+        GitFailedError: It does not answer.
+    """
+    start = "refs/tags/"
+    return [name.removeprefix(start) for name in _remote_refs(url, mirrors, f"{start}*") if "^" not in name]
+
+
 def newest_branch(url: str, torch: str, mirrors: Mirrors) -> str:
     """Return the newest branch `v<torch>-<release>` of a repository, by the release's version.
 

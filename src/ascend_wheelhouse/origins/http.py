@@ -81,6 +81,18 @@ class Http:
         """
         return self.trying(lambda: self._page(url, accept))
 
+    def post(self, url: str, body: bytes) -> Page:
+        """Return the answer to a JSON document, tried again where that may help.
+
+        Raises:
+            OriginError: The origin did not give one.
+        """
+        place = self._place(url)
+        if urlsplit(place).scheme == "file":
+            raise faults.UnknownSchemeError(place, "a file answers no question")
+        sent = {"Accept-Encoding": "gzip, deflate", "Content-Type": "application/json"}
+        return self.trying(lambda: self._whole("POST", place, sent, body))
+
     def head(self, url: str, *, headers: Fields = ()) -> Head:
         """Return what the origin says of the file behind `url`; a signed URL may allow no HEAD request."""
         try:
@@ -194,8 +206,10 @@ class Http:
             with _local(place) as file:
                 kind = "text/html" if file.name.endswith(".html") else "application/octet-stream"
                 return Page(url=place, content_type=kind, content=file.read())
-        headers = {"Accept": accept, "Accept-Encoding": "gzip, deflate"}
-        with self._answer("GET", place, headers) as (final, response):
+        return self._whole("GET", place, {"Accept": accept, "Accept-Encoding": "gzip, deflate"})
+
+    def _whole(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> Page:
+        with self._answer(method, place, headers, body) as (final, response):
             try:
                 content = response.read(decode_content=True)
             except (HTTPError, OSError) as error:
@@ -227,9 +241,9 @@ class Http:
 
     @contextmanager
     def _answer(
-        self, method: str, url: str, headers: dict[str, str]
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
     ) -> Iterator[tuple[str, urllib3.BaseHTTPResponse]]:
-        final, response = self._follow(method, url, headers)
+        final, response = self._follow(method, url, headers, body)
         with self._guard:
             self._open.add(response)
         try:
@@ -240,10 +254,12 @@ class Http:
                 self._open.discard(response)
             release(response)
 
-    def _follow(self, method: str, url: str, headers: dict[str, str]) -> tuple[str, urllib3.BaseHTTPResponse]:
+    def _follow(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> tuple[str, urllib3.BaseHTTPResponse]:
         place = url
         for _ in range(_HOPS):
-            response = self._authorised(method, place, headers)
+            response = self._authorised(method, place, headers, body)
             if response.status not in _REDIRECTS:
                 raise_for_status(place, response, now=self._clock.wall())
                 return place, response
@@ -256,10 +272,12 @@ class Http:
                 raise faults.RedirectError(url, f"redirected to {faults.redacted(place)}")
         raise faults.RedirectError(url, f"more than {_HOPS} redirects, last to {faults.redacted(place)}")
 
-    def _authorised(self, method: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _authorised(
+        self, method: str, url: str, headers: dict[str, str], body: bytes | None
+    ) -> urllib3.BaseHTTPResponse:
         host = urlsplit(url).netloc.rpartition("@")[2]
         login = self._logins.get(host) or self._credentials.known(url)
-        response = self._request(method, url, headers, login)
+        response = self._request(method, url, headers, login, body)
         if response.status != 401:  # noqa: PLR2004 - HTTP's own number
             return response
         found = self._credentials.from_keyring(url)
@@ -267,10 +285,10 @@ class Http:
             return response
         release(response)
         self._logins[host] = found
-        return self._request(method, url, headers, found)
+        return self._request(method, url, headers, found, body)
 
     def _request(
-        self, method: str, url: str, headers: dict[str, str], login: Login | None
+        self, method: str, url: str, headers: dict[str, str], login: Login | None, body: bytes | None
     ) -> urllib3.BaseHTTPResponse:
         self._go_on(url)
         parts = urlsplit(url)
@@ -282,6 +300,7 @@ class Http:
             return self._manager(bare).request(
                 method,
                 bare,
+                body=body,
                 headers=sent,
                 redirect=False,
                 retries=False,

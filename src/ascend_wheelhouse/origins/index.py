@@ -31,7 +31,7 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.page import ACCEPT, Offer, folder_offers, local_path, offers
+from ascend_wheelhouse.origins.page import ACCEPT, Offer, Wanted, folder_offers, local_path, offers
 from ascend_wheelhouse.origins.transport import is_trusted
 
 if TYPE_CHECKING:
@@ -182,6 +182,20 @@ class Finder:
             raise silent[0]
         raise _changed(filename, sha256, same[0]) if same else _gone(name, filename)
 
+    def published(self, name: str, wanted: Wanted, *, index: str = "") -> list[Offer]:
+        """Return every file of a project that counts, whatever it is for.
+
+        Args:
+            name: The project.
+            wanted: Tells by its name whether a file counts.
+            index: The one index to ask, such as a recipe's own; every configured place when empty.
+
+        Raises:
+            SourceUnreachableError: A place did not answer: what it has is not known, so nothing may be said of all.
+        """
+        places = (_Place(url=index, origin="extra-index"),) if index else self._places
+        return [one for place in places for one in self._offers(place, name, wanted=wanted)]
+
     def _reported(self, pin: IndexPin, target: Target, emit: Emit) -> FoundFile:
         job = f"{pin.name}=={pin.version}"
         emit(JobStarted(job=job, action="find"))
@@ -215,16 +229,19 @@ class Finder:
         )
         return [candidate for candidate in judged if candidate is not None]
 
-    def _offers(self, place: _Place, name: str, mentioning: str = "") -> list[Offer]:
+    def _offers(
+        self, place: _Place, name: str, mentioning: str = "", *, wanted: Wanted | None = None
+    ) -> list[Offer]:
         if place.origin == "find-links":
-            return [offer for offer in self._flat_offers(place) if _project(offer) == canonicalize_name(name)]
+            own = [offer for offer in self._flat_offers(place) if _project(offer) == canonicalize_name(name)]
+            return own if wanted is None else [offer for offer in own if wanted(offer.filename)]
         folder = local_path(place.url)
         url = f"{place.url.rstrip('/')}/{canonicalize_name(name)}/"
         try:
             page = self._http.page(url if folder is None else f"{url}index.html", accept=ACCEPT)
         except faults.NotFoundError:
             return []
-        return offers(page, mentioning=mentioning)
+        return offers(page, mentioning=mentioning, wanted=wanted)
 
     def _flat_offers(self, place: _Place) -> list[Offer]:
         with self._guard:

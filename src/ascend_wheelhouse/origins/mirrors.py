@@ -18,9 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import platformdirs
-
-from ascend_wheelhouse.base import toml_text
+from ascend_wheelhouse.base import settings, toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
 
@@ -52,9 +50,10 @@ class Mirrors:
         if chosen:
             return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
-        for path in _default_files(folder or Path()):
+        for place, path in _default_files(folder or Path()):
             if path.is_file():
                 prefixes |= _from_file(path)
+            prefixes |= settings.current().mirrors(place)
         return cls(prefixes=prefixes)
 
     def redirect(self, url: str) -> str:
@@ -63,9 +62,9 @@ class Mirrors:
         return url if fitting is None else self.prefixes[fitting] + url[len(fitting) :]
 
 
-def _default_files(folder: Path) -> Iterator[Path]:
-    yield platformdirs.user_config_path("ascend-wheelhouse") / "mirrors.toml"
-    yield folder / "mirrors.toml"
+def _default_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    yield "user", settings.user_folder() / "mirrors.toml"
+    yield "project", folder / "mirrors.toml"
 
 
 def _split(pair: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +29,8 @@ from ascend_wheelhouse.origins.faults import OriginError
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _BASE = re.compile(rb"<base\b[^>]*>", re.IGNORECASE)
+Wanted = Callable[[str], bool]
+"""Tells by its name whether a file counts."""
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", re.IGNORECASE)
 
 
@@ -50,6 +52,7 @@ class Offer:
         upload_time: When it was uploaded, None where the page does not say.
         requires_python: The Python versions that it is for, empty for all.
         yanked: Whether its author withdrew it.
+        yank_reason: Why, in the author's words; may be empty.
     """
 
     filename: str
@@ -58,6 +61,7 @@ class Offer:
     upload_time: datetime | None = None
     requires_python: str = ""
     yanked: bool = False
+    yank_reason: str = ""
 
     @property
     def is_wheel(self) -> bool:
@@ -65,21 +69,23 @@ class Offer:
         return self.filename.endswith(".whl")
 
 
-def offers(page: Page, *, mentioning: str = "") -> list[Offer]:
+def offers(page: Page, *, mentioning: str = "", wanted: Wanted | None = None) -> list[Offer]:
     """Return the files that a page offers, in its order.
 
     Args:
         page: The index's answer.
         mentioning: A part of file names: offers of other files are left out where that saves work.
+        wanted: Tells by its name whether a file counts; the rest of a JSON page is not looked at.
 
     Raises:
         NotAnIndexError: The answer is no index page.
     """
     kind = page.content_type.lower()
     if "json" in kind:
-        return _from_json(page, mentioning)
+        return _from_json(page, mentioning, wanted)
     if "html" in kind:
-        return _from_html(page, mentioning)
+        found = _from_html(page, mentioning)
+        return found if wanted is None else [one for one in found if wanted(one.filename)]
     raise NotAnIndexError(page.url, f"answered with {kind or 'no content type'!r}, not an index page")
 
 
@@ -166,8 +172,10 @@ def reading(url: str) -> Iterator[None]:
         raise NotAnIndexError(url, f"sent a page that cannot be read: {error}") from error
 
 
-def _from_json(page: Page, mentioning: str) -> list[Offer]:
+def _from_json(page: Page, mentioning: str, wanted: Wanted | None) -> list[Offer]:
     every = json_files(page.content, page.url)
+    if wanted is not None:
+        every = [file for file in every if wanted(file["filename"])]
     files = [file for file in every if mentioning in file["filename"]] or every
     with reading(page.url):
         return [_of_json(require_file(file, page.url), page.url) for file in files]
@@ -182,6 +190,7 @@ def _of_json(file: Mapping[str, Any], base: str) -> Offer:
         upload_time=time_of(file.get("upload-time")),
         requires_python=file.get("requires-python") or "",
         yanked=(file.get("yanked") or False) is not False,
+        yank_reason=yanked if isinstance(yanked := file.get("yanked"), str) else "",
     )
 
 
@@ -206,6 +215,7 @@ def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:
         upload_time=time_of(anchor.get("data-upload-time")),
         requires_python=anchor.get("data-requires-python") or "",
         yanked="data-yanked" in anchor,
+        yank_reason=anchor.get("data-yanked") or "",
     )
 
 

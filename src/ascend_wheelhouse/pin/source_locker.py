@@ -10,6 +10,7 @@ from typing import Any
 from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.build.source_tree import archive_epoch
@@ -51,7 +52,7 @@ class SourceLocker:
     http: Http
     mirrors: Mirrors
     resolver: Resolver
-    patches: Path
+    patches: Path | Layered
 
     def lock(
         self,

@@ -148,7 +148,22 @@ def _contents(repository: Path, blobs: list[str]) -> Iterator[bytes]:
 
 
 def bundle_of(store: Store, commit: str) -> Path | None:
-    """Return the bundle that holds a commit, or None."""
+    """Return the bundle that holds a commit, or None; what is behind the store is asked, too."""
+    held = _held_bundle(store, commit)
+    if store.behind is None:
+        return held
+    if held is None:
+        return _held_bundle(store, commit) if store.behind.bring_result(f"git-{commit}") else None
+    _offer(store, commit, held.name)
+    return held
+
+
+def _offer(store: Store, commit: str, sha256: str) -> None:
+    if store.behind:
+        store.behind.offer_result(f"git-{commit}", [store.artifact(f"{commit}.bundle", sha256)])
+
+
+def _held_bundle(store: Store, commit: str) -> Path | None:
     record = store.result(f"git-{commit}", {"bundle": documents.sha256})
     if record is None or not store.has(record["bundle"]):
         return None
@@ -160,7 +175,9 @@ def keep_bundle(store: Store, repository: Path, commit: str) -> None:
     git("update-ref", BUNDLE_REF, commit, at=repository)
     with store.incoming() as path:
         git("-c", "pack.threads=1", "bundle", "create", "--quiet", str(path), BUNDLE_REF, at=repository)
-        store.put_result(f"git-{commit}", {"bundle": store.adopt(path)})
+        sha256 = store.adopt(path)
+    store.put_result(f"git-{commit}", {"bundle": sha256})
+    _offer(store, commit, sha256)
 
 
 def keep_carried(store: Store, sha256: str) -> str:

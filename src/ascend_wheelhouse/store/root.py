@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.base.places import at_home
 
 
 def default_root() -> Path:
-    """Return `WHEELHOUSE_STORE`, else `ascend-wheelhouse` in the user's cache folder."""
-    if chosen := os.environ.get("WHEELHOUSE_STORE"):
+    """Return `WHEELHOUSE_STORE`, else what the settings say, else `ascend-wheelhouse` in the user's cache folder."""
+    if chosen := os.environ.get("WHEELHOUSE_STORE") or settings.current().in_files("store"):
         return at_home(chosen)
     import platformdirs  # noqa: PLC0415 - who says where the store is need not pay for the question
 

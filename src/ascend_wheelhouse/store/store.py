@@ -26,6 +26,7 @@ from typing import IO, Any
 from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Emit, Note, silent
+from ascend_wheelhouse.store.behind import Behind
 from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store_faults import BlobMissingError, DamagedBlobError, telling
 from ascend_wheelhouse.store.store_files import (
@@ -79,6 +80,8 @@ class Store:
 
     def __init__(self, root: Path | None = None) -> None:
         self.root = root or default_root()
+        self.behind: Behind | None = None
+        """What is asked for files and results that are not here, and is given new ones."""
         self._proven: dict[str, tuple[int, ...]] = {}
         self._swept = False
 

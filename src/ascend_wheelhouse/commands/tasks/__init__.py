@@ -12,9 +12,18 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
-from ascend_wheelhouse.commands.tasks import building, carrying, farming, holding, making, proving
+from ascend_wheelhouse.commands.tasks import (
+    building,
+    carrying,
+    farming,
+    holding,
+    making,
+    proving,
+    showing,
+    watching,
+)
 
-TOPICS: tuple[ModuleType, ...] = (making, building, holding, carrying, proving, farming)
+TOPICS: tuple[ModuleType, ...] = (making, building, holding, watching, carrying, proving, showing, farming)
 
 
 def collection(root: Path) -> Collection:

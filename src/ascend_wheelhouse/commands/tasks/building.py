@@ -9,8 +9,13 @@ from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_ta
 from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
+    PROFILE,
+    cache_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -26,11 +31,16 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
 @farm_task(
     help=JSON
     | _BUILD
+    | PROFILE
     | _TOOLCHAIN
+    | CACHE
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
     },
+    iterable=CACHE_LISTS,
+    settled=["toolchain"],
+    optional=["profile"],
 )
 def build(
     c: Context,
@@ -41,6 +51,10 @@ def build(
     toolchain: str = "auto",
     out: str = "",
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
+    profile: str = "",
     json: bool = False,
     farm: FarmWords = NO_FARM,
 ) -> None:
@@ -57,7 +71,9 @@ def build(
                 out=path_of(out),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
+                cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
+                profile=profile_of(profile),
                 farm=farm.choice(),
             )
         )
@@ -100,6 +116,7 @@ def reproduce(
         "offline": "use the store alone",
     },
     positional=[],
+    settled=["platform", "glibc", "python"],
 )
 def toolchain(
     c: Context,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,8 @@ if TYPE_CHECKING:
         "rebuild": "write the whole bundle of this delta and --base to --out instead",
         "trusted-key": "public key or allowed-signers file to prove it against",
         "insecure-no-signature": "accept an unsigned bundle",
-    }
+    },
+    settled=["sign_key", "trusted_key"],
 )
 def bundle(
     c: Context,
@@ -99,7 +99,7 @@ def _packing(
         out=path_of(out) or root / "bundles",
         split=part_size(split) if split else None,
         base=path_of(base),
-        sign_key=path_of(sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+        sign_key=path_of(sign_key),
         serial=parse(serial) if serial else None,
         **flags,
     )
@@ -156,6 +156,7 @@ def keygen(_c: Context, path: str, json: bool = False) -> None:
         "append": "no engine: put an installed environment as a layer on the base image layout",
         "platform": "with --append: which image of the base, aarch64 or x86_64",
     },
+    settled=["trusted_key", "platform"],
 )
 def image(
     _c: Context,
@@ -216,6 +217,7 @@ def _appending(
         "command": "what runs in the container; the image's own command when not given",
         "kubernetes": "a Pod instead of a docker run command",
     },
+    settled=["npu"],
 )
 def run_args(
     _c: Context,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from inspect import Parameter, Signature, signature
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 TORCH = "2.8.0"
 PLATFORM = "aarch64"
 NPU = "a3"
+BUILT_IN = {
+    "torch": TORCH,
+    "platform": PLATFORM,
+    "npu": NPU,
+    "glibc": "2.28",
+    "python": "3.11",
+    "app": "sglang",
+    "resolver": "pip-tools",
+    "toolchain": "auto",
+}
+"""What holds where neither the command line nor a setting says anything."""
 _HELP = {
     "torch": "torch version; 2.8.0 when not given, or the stack's of --app",
     "platform": "aarch64 or x86_64",
@@ -85,10 +96,20 @@ class CellTask(FlagTask):
     Args:
         body: The function.
         help: The texts for its other options.
+        settled: Other options whose defaults stand in `ascend-wheelhouse.toml`.
         options: What any task takes.
     """
 
     common: ClassVar[Mapping[str, str]] = {**FlagTask.common, **_HELP}
+
+    def __init__(
+        self,
+        body: Callable[..., None],
+        help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
+        settled: Sequence[str] = (),
+        **options: Any,  # noqa: ANN401 - Invoke's
+    ) -> None:
+        super().__init__(body, help, settled=(*_HELP, *settled), **options)
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line: the cell's stand before those that have a default."""
@@ -96,14 +117,14 @@ class CellTask(FlagTask):
         needed = [one for one in own if one.default is Parameter.empty]
         cell = [
             one.replace(kind=Parameter.POSITIONAL_OR_KEYWORD)
-            for one in signature(CellOptions).parameters.values()
+            for one in self._unsettled(signature(CellOptions).parameters.values())
         ]
         return Signature([*needed, *cell, *(one for one in own if one not in needed)])
 
-    def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
-        """Call the body with the context, the cell and the other options."""
+    def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Put the cell before the other options."""
         cell = CellOptions(**{name: options.pop(name) for name in _HELP if name in options})
-        super().__call__(*args, cell, **options)
+        super().run_body(*args, cell, **options)
 
 
 cell_task = functools.partial(task, klass=CellTask)

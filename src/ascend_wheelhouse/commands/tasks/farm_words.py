@@ -78,11 +78,11 @@ class FarmTask(CellTask):
         words = signature(FarmWords).parameters.values()
         return Signature([*own, *(one.replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for one in words)])
 
-    def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
-        """Call the body with the context, the cell, the farm and the other options."""
+    def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Put the farm among the other options."""
         names = [name.replace("-", "_") for name in _HELP]
         words = FarmWords(**{name: options.pop(name) for name in names if name in options})
-        super().__call__(*args, **options, **{_FARM: words})
+        super().run_body(*args, **options, **{_FARM: words})
 
 
 farm_task = functools.partial(task, klass=FarmTask)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import Any, ClassVar
 
+from invoke.parser.argument import Argument
 from invoke.tasks import Task
 from invoke.tasks import task as invoke_task
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import settings
 
 SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
@@ -22,6 +25,7 @@ class FlagTask(Task[Any]):
     Args:
         body: The function.
         help: The texts for its options.
+        settled: Options whose defaults stand in `ascend-wheelhouse.toml`.
         options: What any task takes.
     """
 
@@ -32,15 +36,26 @@ class FlagTask(Task[Any]):
         self,
         body: Callable[..., None],
         help: Mapping[str, str] | None = None,  # noqa: A002 - Invoke's name
+        settled: Sequence[str] = (),
         **options: Any,  # noqa: ANN401 - Invoke's
     ) -> None:
+        self.settled = tuple(settled)
+        self.built_in: dict[str, Any] = {}
         super().__init__(body, help={**self.common, **(help or {})}, **options)
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line."""
         own = super().argspec(body)
         verbose = Parameter("verbose", Parameter.POSITIONAL_OR_KEYWORD, default=False)
-        return own.replace(parameters=[*own.parameters.values(), verbose])
+        return own.replace(parameters=[*self._unsettled(own.parameters.values()), verbose])
+
+    def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
+        """Return the arguments of the command line, as often as asked: Invoke takes each text out of `help`."""
+        texts = dict(self.help)
+        try:
+            return super().get_arguments(ignore_unknown_help)
+        finally:
+            self.help = texts
 
     def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
         """Return what Invoke makes the argument of, its names chosen here."""
@@ -51,7 +66,28 @@ class FlagTask(Task[Any]):
     def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Call the body with what is its own."""
         console.be_verbose(wanted=options.pop("verbose", False))
+        settled = [name for name in self.settled if name in options]
+        given = {_key(name): str(options[name]) for name in settled if options[name]}
+        with console.main_guard(json=bool(options.get("json"))):
+            holding = settings.use(Path(args[0].config.project.root), given).found()
+        for name in settled:
+            found = holding.get(_key(name))
+            options[name] = found.value if found else self.built_in[name]
+        self.run_body(*args, **options)
+
+    def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Call the function itself."""
         super().__call__(*args, **options)
+
+    def _unsettled(self, parameters: Iterable[Parameter]) -> list[Parameter]:
+        """Return parameters of which it shows whether they were given; what holds where nothing is said is kept."""
+        asked = list(parameters)
+        self.built_in |= {one.name: one.default for one in asked if one.name in self.settled}
+        return [one.replace(default="") if one.name in self.settled and one.default else one for one in asked]
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
 
 
 task = functools.partial(invoke_task, klass=FlagTask)

@@ -7,8 +7,9 @@ from pathlib import Path
 from invoke.context import Context
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import BUILT_IN
 from ascend_wheelhouse.commands.tasks.flags import task
-from ascend_wheelhouse.commands.tasks.words import JSON, root_of
+from ascend_wheelhouse.commands.tasks.words import JSON, cache_choice, root_of
 
 
 @task(help=JSON | {"schema": "write the JSON Schema of recipes and stacks for editors"})
@@ -20,6 +21,24 @@ def recipes(c: Context, json: bool = False, schema: bool = False) -> None:
         command.main(command.RecipesOptions(root=root_of(c), schema=schema, json=json))
 
 
+@task(positional=["folder"], help=JSON | {"folder": "the new project folder"})
+def init(_c: Context, folder: str, json: bool = False) -> None:
+    """Make a project folder, whose own recipes and locks lie over those of this program."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import init as command
+
+        command.main(command.InitOptions(folder=Path(folder), json=json))
+
+
+@task(help=JSON)
+def config(_c: Context, json: bool = False) -> None:
+    """Show the default of each option, and where it comes from."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import config as command
+
+        command.main(command.ConfigOptions(built_in=BUILT_IN, json=json))
+
+
 @task(help=JSON | {"markdown": "print the table as the README has it"})
 def stacks(c: Context, json: bool = False, markdown: bool = False) -> None:
     """Show which SGLang goes with which torch and CANN, and from where that is known."""
@@ -29,13 +48,41 @@ def stacks(c: Context, json: bool = False, markdown: bool = False) -> None:
         command.main(command.StacksOptions(root=root_of(c), markdown=markdown, json=json))
 
 
-@task(help=JSON | {"prune": "remove what no lock names and nobody imported"})
-def cache(c: Context, json: bool = False, prune: bool = False) -> None:
-    """Show what the store holds, or prune it."""
+@task(
+    help=JSON
+    | {
+        "prune": "remove what no lock names and nobody imported; with --cache, from there in place of the store",
+        "cache": "a shared cache to show or prune (may be repeated; those of WHEELHOUSE_CACHE are shown)",
+        "keep": "days for which a shared cache keeps what no lock names; 90 when not given",
+        "max-size": "remove the oldest there until its files take no more than, such as, 500G",
+        "lock": "a folder of locks that name what stays, beside the project's (may be repeated)",
+    },
+    iterable=["cache", "lock"],
+)
+def cache(
+    c: Context,
+    json: bool = False,
+    prune: bool = False,
+    cache: list[str] | None = None,
+    keep: str = "",
+    max_size: str = "",
+    lock: list[str] | None = None,
+) -> None:
+    """Show what the store and shared caches hold, or prune them."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import cache as command
 
-        command.main(command.CacheOptions(root=root_of(c), prune=prune, json=json))
+        command.main(
+            command.CacheOptions(
+                root=root_of(c),
+                prune=prune,
+                shared=cache_choice(cache, "", None),
+                prune_shared=bool(cache),
+                retention=command.retention(keep, max_size),
+                locks=tuple(map(Path, filter(None, lock or ()))),
+                json=json,
+            )
+        )
 
 
 @task(

@@ -7,12 +7,17 @@ from invoke.context import Context
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
     LOCK,
+    PROFILE,
     RESOLVER,
+    cache_choice,
     in_ci,
     lock_choice,
     path_of,
+    profile_of,
     root_of,
     toolchain_choice,
 )
@@ -22,6 +27,8 @@ from ascend_wheelhouse.commands.tasks.words import (
     default=True,
     help=JSON
     | LOCK
+    | CACHE
+    | PROFILE
     | {
         "offline": "use the store alone",
         "strict": "exit 8 when a component is missing (the default where CI is set)",
@@ -36,7 +43,9 @@ from ascend_wheelhouse.commands.tasks.words import (
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
-    iterable=["build"],
+    iterable=["build", *CACHE_LISTS],
+    settled=["resolver", "toolchain"],
+    optional=["profile"],
 )
 def wheelhouse(
     c: Context,
@@ -55,6 +64,10 @@ def wheelhouse(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
+    profile: str = "",
     json: bool = False,
     farm: FarmWords = NO_FARM,
 ) -> None:
@@ -72,8 +85,14 @@ def wheelhouse(
             audit=audit,
             farm=farm.choice(),
         )
+        times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
-        command.main(command.WheelhouseOptions(root=root_of(c), make=make, json=json, **modes))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(
+            command.WheelhouseOptions(
+                root=root_of(c), make=make, cache=shared, profile=times, json=json, **modes
+            )
+        )
 
 
 @cell_task(
@@ -102,13 +121,18 @@ def plan(
         )
 
 
-@cell_task(help=JSON | LOCK | {"upgrade": "resolve anew although a lock is committed"})
+@cell_task(
+    help=JSON | LOCK | PROFILE | {"upgrade": "resolve anew although a lock is committed"},
+    settled=["resolver"],
+    optional=["profile"],
+)
 def lock(
     c: Context,
     cell: CellOptions,
     upgrade: bool = False,
     resolver: str = RESOLVER,
     exclude_newer: str = "",
+    profile: str = "",
     json: bool = False,
 ) -> None:
     """Make or change a lock, and print what changed and why."""
@@ -117,14 +141,18 @@ def lock(
 
         request = cell.request()
         options = lock_choice(request, exclude_newer, resolver, upgrade=upgrade)
-        command.main(command.LockOptions(root=root_of(c), lock=options, json=json))
+        times = profile_of(profile)
+        command.main(command.LockOptions(root=root_of(c), lock=options, profile=times, json=json))
 
 
-@cell_task(help=JSON | {"offline": "say what the store lacks"})
+@cell_task(help=JSON | CACHE | {"offline": "say what the store lacks"}, iterable=CACHE_LISTS)
 def fetch(
     c: Context,
     cell: CellOptions,
     offline: bool = False,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
 ) -> None:
     """Bring every locked file into the store, without making a wheelhouse."""
@@ -132,4 +160,7 @@ def fetch(
         from ascend_wheelhouse.commands import fetch as command
 
         request = cell.request()
-        command.main(command.FetchOptions(root=root_of(c), request=request, offline=offline, json=json))
+        shared = cache_choice(cache, cache_key, cache_trust)
+        command.main(
+            command.FetchOptions(root=root_of(c), request=request, offline=offline, cache=shared, json=json)
+        )

@@ -22,7 +22,8 @@ from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of, split
         "npu": "a3 (default), 910b or 950, where no manifest says it",
         "pair": "judge how the wheels given fit each other, not whether everything is there that they need",
         "sarif": "file to write the report to as SARIF 2.1.0",
-    }
+    },
+    settled=["npu"],
 )
 def audit(
     c: Context,

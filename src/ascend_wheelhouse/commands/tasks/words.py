@@ -14,12 +14,22 @@ from ascend_wheelhouse.base.errors import UsageError
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request, ToolchainChoice
     from ascend_wheelhouse.make.options import LockChoice
+    from ascend_wheelhouse.shared_cache.choice import CacheChoice
 
 RESOLVER = "pip-tools"
 JSON = {"json": "machine-readable output"}
 LOCK = {
     "resolver": "pip-tools (default) or uv",
     "exclude-newer": "leave out uploads after this date or RFC 3339 time",
+}
+CACHE = {
+    "cache": "a shared cache: s3://, file://, sftp:// or https:// (may be repeated; WHEELHOUSE_CACHE)",
+    "cache-key": "private key that signs what is pushed there; nothing is when not given",
+    "cache-trust": "whose builds are taken from there: FILE.pub, a folder of them, or SHA256:... (may be repeated)",
+}
+CACHE_LISTS = ["cache", "cache_trust"]
+PROFILE = {
+    "profile": "write the times of the run to this page, and a trace beside it; profile.html without a name"
 }
 _CI_OFF = {"", "0", "false"}
 
@@ -81,9 +91,21 @@ def toolchain_choice(text: str) -> ToolchainChoice:
     return choice
 
 
+def cache_choice(urls: list[str] | None, key: str, trust: list[str] | None) -> CacheChoice:
+    """Return the shared caches of a run, as options say it or else the environment."""
+    from ascend_wheelhouse.shared_cache.choice import CacheChoice
+
+    return CacheChoice.of(urls or (), key, trust or ())
+
+
 def path_of(text: str) -> Path | None:
     """Return the path that an option names, None where it was not given."""
     return Path(text) if text else None
+
+
+def profile_of(value: str | bool) -> Path | None:
+    """Return the page that `--profile` names, a default where it names none, None where it was not given."""
+    return Path("profile.html") if value is True else path_of(str(value or ""))
 
 
 def require(text: str, option: str, *, next_step: str) -> None:

@@ -181,15 +181,17 @@ def verdict(findings: Sequence[HostFinding]) -> str:
     return "This node can serve."
 
 
-def check(root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk) -> int:
-    """Examine the node below `root`, fix it where asked, and print what was found."""
+def check(
+    root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk, prefix: Path | None = None
+) -> int:
+    """Examine the node below `root`, fix it where asked, and print what was found; commands name `prefix`."""
     wanted = contents.cell.get("cann", "") if contents else ""
     findings = examine(read_host(root, ascend, wanted=wanted), contents)
     changes: list[str] = []
     if fix:
         changes = apply(root, {finding.fix for finding in findings if finding.fix})
         findings = examine(read_host(root, ascend, wanted=wanted), contents)
-    return report(findings, changes, talk)
+    return report([finding.below(prefix) for finding in findings], changes, talk)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

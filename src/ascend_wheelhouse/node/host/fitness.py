@@ -7,9 +7,11 @@ CANN or the driver may come later or the node may only build.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +24,9 @@ from .toolkits import numbers
 Level = Literal["ok", "warn", "refuse"]
 _OLDEST_GLIBC = (2, 28)
 """What the published wheels of torch need (`manylinux_2_28`)."""
+PREFIX = "/opt/sglang-npu"
+"""Where a command proposes to install when nobody named a prefix."""
+_COLUMNS, _INDENT = 80, " " * 7
 _GIB = 1 << 30
 _DEFAULT_PYTHON = ("python", "3.11")
 
@@ -56,11 +61,32 @@ class HostFinding:
         """Return the finding as the object that `--json` prints."""
         return asdict(self)
 
+    @property
+    def head(self) -> str:
+        """What was found and wanted, on one line."""
+        return f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
+
     def line(self) -> str:
-        """Return the finding for a person; what fixes it stands below."""
-        head = f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
-        tail = [f"       {text}" for text in (self.why, self.command) if text and self.level != "ok"]
-        return "\n".join([head, *tail])
+        """Return the finding for a person, in 80 columns; what fixes it stands below, whole, to be copied."""
+        if self.level == "ok":
+            return _wrapped(self.head)
+        command = [_INDENT + self.command] if self.command else []
+        return "\n".join(
+            [_wrapped(self.head), *([_wrapped(_INDENT + self.why)] if self.why else []), *command]
+        )
+
+    def below(self, prefix: Path | None) -> HostFinding:
+        """Return the finding with its command for the prefix that the user named."""
+        if prefix is None:
+            return self
+        named = self.command.replace(f"--prefix {PREFIX}", f"--prefix {shlex.quote(os.fspath(prefix))}")
+        return replace(self, command=named)
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        text, _COLUMNS, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
@@ -161,7 +187,7 @@ def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
         wanted=f">= {wanted or 'any'}",
         level=level,
         why="torch_npu loads its libraries; symbols are missing in an older one.",
-        command=f"sudo {pythons.PROGRAM} -I install.py --prefix /opt/sglang-npu --payloads",
+        command=f"sudo {pythons.PROGRAM} -I install.py --prefix {PREFIX} --payloads",
     )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ..reading.contents import Contents
 from . import pythons
-from .fitness import HostFinding, free_space
+from .fitness import PREFIX, HostFinding, free_space
 from .host import Host
 from .requirement import split_requirement, within
 from .system import install_command
@@ -115,7 +115,7 @@ def _python_of_cann(contents: Contents, needs: list[str], source: str) -> Iterat
         level="warn" if outside else "ok",
         why="CANN's operator compiler (te, opc) imports them from this environment, and upstream tests it with those"
         f" ({source}). SGLang's own pins may rule them out; then compile an operator before you rely on it.",
-        command=f"{pythons.PROGRAM} -I install.py --prefix /opt/sglang-npu --verify --only npu-compile"
+        command=f"{pythons.PROGRAM} -I install.py --prefix {PREFIX} --verify --only npu-compile"
         if outside
         else "",
     )

@@ -149,7 +149,16 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
     except UsageError:
         contents = _installed(options)
     doctor = importlib.import_module("..host.doctor", __package__)
-    return int(doctor.check(Path("/"), options.ascend, contents, fix=options.fix, talk=talk))
+    return int(
+        doctor.check(
+            Path("/"),
+            options.ascend,
+            contents,
+            fix=options.fix,
+            talk=talk,
+            prefix=options.prefix and options.prefix.absolute(),
+        )
+    )
 
 
 def _installed(options: argparse.Namespace) -> Contents | None:
@@ -286,7 +295,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
 def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
     installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
     disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
-    return [*fitness.cell_findings(host, contents.cell), disk]
+    return [*(one.below(prefix.root) for one in fitness.cell_findings(host, contents.cell)), disk]
 
 
 def _stands(active: Path, contents: Contents, talk: Talk) -> bool:

@@ -13,7 +13,7 @@ def run(context: Context) -> Outcome:
     host = read_host(ascend=context.option("ascend"), wanted=cell.get("cann", ""))
     findings = cell_findings(host, cell)
     figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
-    bad = [one.line().splitlines()[0] for one in findings if one.level == "refuse"]
+    bad = [one.head for one in findings if one.level == "refuse"]
     if bad:
         raise ProbeFailedError("; ".join(bad), figures=figures)
     return Outcome(

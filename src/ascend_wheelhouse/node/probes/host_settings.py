@@ -14,7 +14,7 @@ def run(context: Context) -> Outcome:
     refused = [one for one in findings if one.level == "refuse"]
     figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
     if refused and context.options.get("npu"):
-        raise ProbeFailedError("; ".join(one.line().splitlines()[0] for one in refused), figures=figures)
+        raise ProbeFailedError("; ".join(one.head for one in refused), figures=figures)
     advice = [f"{one.name} is {one.found}, better {one.wanted}" for one in findings if one.level != "ok"]
     return Outcome(evidence="; ".join(advice) if advice else "all as the guide asks", figures=figures)
 

@@ -54,6 +54,15 @@ def run(context: Context) -> Outcome:
     return Outcome(evidence=_evidence(figures, len(checks)), figures=figures)
 
 
+def on_cpu(serving: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return how a server starts where there is no NPU: words for every release, and those of its own line.
+
+    Args:
+        serving: The manifest's table of that name.
+    """
+    return {**ON_CPU, "arguments": (*ON_CPU["arguments"], *serving.get("cpu_arguments", ()))}
+
+
 def topology(context: Context) -> Program:
     """Return how the server is started on this machine: the stack's words on a node, those for a CPU elsewhere.
 
@@ -63,7 +72,7 @@ def topology(context: Context) -> Program:
     serving = context.manifest.get("serving", {})
     known = serving.get("topologies", {})
     if not context.options.get("npu"):
-        serving = {"topologies": {"cpu": known.get("cpu", ON_CPU)}}
+        serving = {"topologies": {"cpu": known.get("cpu") or on_cpu(serving)}}
     name = context.option("topology") if context.options.get("npu") else "cpu"
     try:
         return program_of(serving, name, _values())

@@ -18,35 +18,13 @@ from ..serving import server_check, tiny_model
 from ..serving.server_process import Server, ServerError, ServerPlan, free_port
 from ..serving.topologies import ROUTER, Program, TopologyError, devices_of, program_of
 from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError
-from .server import ON_CPU
+from .server import on_cpu
 from .tiny import Reference, make_tiny_model
 
 _PAIR = "pd"
 _CHECKS = ("models", "greedy-twice", "as-reference", "completions", "chat", "sixteen-at-once")
 _PARTS = ("prefill", "decode", "router")
 _TRANSFER = ("--disaggregation-transfer-backend", "ascend", "--disaggregation-mode")
-CPU_PAIR: Mapping[str, Any] = {
-    "topologies": {
-        "prefill": {
-            **ON_CPU,
-            "arguments": (
-                *(*ON_CPU["arguments"], *_TRANSFER, "prefill"),
-                *("--disaggregation-bootstrap-port", "{bootstrap_port}"),
-            ),
-        },
-        "decode": {**ON_CPU, "arguments": (*ON_CPU["arguments"], *_TRANSFER, "decode")},
-        "router": {
-            "program": ROUTER,
-            "arguments": (
-                *("--pd-disaggregation", "--policy", "cache_aware"),
-                *("--prefill", "{prefill}", "{bootstrap_port}", "--decode", "{decode}"),
-            ),
-        },
-    },
-    "environment": {"ASCEND_MF_STORE_URL": "{store}", "SGLANG_HOST_IP": "127.0.0.1"},
-    "pairs": {_PAIR: {name: name for name in _PARTS}},
-}
-"""The pair where there is no NPU; SGLang looks for a network card unless it is told an address."""
 _READY = {"router": "/readiness"}
 _HEALTHY_SECONDS, _REQUEST_SECONDS, _STOP_SECONDS = 600.0, 120.0, 30.0
 _LOADED_HEALTHY_SECONDS = 3600.0
@@ -87,7 +65,9 @@ def _plans(context: Context, model: Path) -> dict[str, ServerPlan]:
         ProbeFailedError: The stack has no such pair.
     """
     on_node = bool(context.options.get("npu"))
-    serving = context.manifest.get("serving", {}) if on_node else CPU_PAIR
+    serving = context.manifest.get("serving", {})
+    if not on_node:
+        serving = _on_cpu(serving)
     pair = serving.get("pairs", {}).get(_PAIR)
     if pair is None:
         raise ProbeFailedError(f"the stack has no pair {_PAIR!r} in its serving file")
@@ -109,6 +89,26 @@ def _plans(context: Context, model: Path) -> dict[str, ServerPlan]:
             raise ProbeFailedError(str(error)) from None
         found[part] = _plan(context, part, program, ports[part], model)
     return found
+
+
+def _on_cpu(serving: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the pair where there is no NPU; SGLang looks for a network card unless it is told an address."""
+    alone = on_cpu(serving)
+    words = (*alone["arguments"], *_TRANSFER)
+    router = (
+        *("--pd-disaggregation", "--policy", "cache_aware"),
+        *("--prefill", "{prefill}", "{bootstrap_port}", "--decode", "{decode}"),
+    )
+    prefill = (*words, "prefill", "--disaggregation-bootstrap-port", "{bootstrap_port}")
+    return {
+        "topologies": {
+            "prefill": {**alone, "arguments": prefill},
+            "decode": {**alone, "arguments": (*words, "decode")},
+            "router": {"program": ROUTER, "arguments": router},
+        },
+        "environment": {"ASCEND_MF_STORE_URL": "{store}", "SGLANG_HOST_IP": "127.0.0.1"},
+        "pairs": {_PAIR: {name: name for name in _PARTS}},
+    }
 
 
 def _plan(context: Context, part: str, program: Program, port: int, model: Path) -> ServerPlan:

@@ -13,9 +13,9 @@ from .sshsig import DO_NOT_USE, BadSignatureError, fingerprint
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
 
-def pae(payload: bytes) -> bytes:
-    """Return DSSE's pre-authentication encoding of an in-toto payload: what its signature covers."""
-    kind = PAYLOAD_TYPE.encode()
+def pae(payload: bytes, payload_type: str = PAYLOAD_TYPE) -> bytes:
+    """Return DSSE's pre-authentication encoding of a payload, an in-toto one by default: what its signature covers."""
+    kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 

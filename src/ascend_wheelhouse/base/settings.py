@@ -1,0 +1,206 @@
+"""Defaults of the command line: `ascend-wheelhouse.toml` in the project folder, and one of the user.
+
+What the command line says comes first, then the environment, the project's file, the user's, and last what is built in.
+Whatever is wrong in either file is one report. Standard library only: what every run pays for uses it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ascend_wheelhouse.base import toml_text
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import at_home
+
+NAME = "ascend-wheelhouse.toml"
+CELL = ("torch", "platform", "npu", "glibc", "python", "cann", "sglang", "stack", "app", "extra")
+"""The keys that name a cell."""
+PATHS = ("store", "sign-key", "trusted-key")
+KEYS = (*CELL, "resolver", "toolchain", *PATHS, "mirrors")
+CHOICES = {
+    "platform": ("aarch64", "x86_64"),
+    "npu": ("a3", "910b", "950"),
+    "python": ("3.11", "3.12"),
+    "resolver": ("pip-tools", "uv"),
+    "toolchain": ("auto", "host", "own"),
+}
+_DECIDED = {
+    "torch": {"cann", "stack"},
+    "stack": {"torch", "cann", "sglang", "app"},
+    "app": {"torch", "cann", "sglang", "stack"},
+}
+"""What a place that names the first says nothing of is left to the stacks, whatever later places say of it."""
+_KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "a table"}
+Values = Mapping[str, str]
+
+
+class SettingsError(UsageError):
+    """Settings files are wrong; the text lists every mistake of both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsPlace:
+    """One place that settings come from.
+
+    Args:
+        name: `command line`, `environment`, `project` or `user`.
+        path: Its file, of the last two.
+        values: What it says.
+        mirrors: Prefixes of URLs and what stands in their place.
+    """
+
+    name: str
+    path: Path | None = None
+    values: Values = field(default_factory=dict)
+    mirrors: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A value, and the place that it comes from."""
+
+    value: str
+    place: SettingsPlace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that was said, the first place first."""
+
+    places: tuple[SettingsPlace, ...] = ()
+
+    def found(self) -> dict[str, Found]:
+        """Return every value that holds, by its key."""
+        holding: dict[str, Found] = {}
+        decided: set[str] = set()
+        for place in self.places:
+            told = {key: one for key, one in place.values.items() if key not in decided}
+            holding = {key: Found(value=one, place=place) for key, one in told.items()} | holding
+            decided |= {other for key in told for other in _DECIDED.get(key, ())}
+        return holding
+
+    def in_files(self, key: str) -> str:
+        """Return what the files say; the environment is asked by who uses this, and empty means that nothing does."""
+        return next((place.values[key] for place in self.places if place.path and key in place.values), "")
+
+    def mirrors(self, name: str) -> Values:
+        """Return the mirrors that one place names."""
+        return next((place.mirrors for place in self.places if place.name == name), {})
+
+
+_NOW: list[Settings] = [Settings()]
+
+
+def current() -> Settings:
+    """Return the settings of this run."""
+    return _NOW[0]
+
+
+def use(root: Path, given: Values | None = None) -> Settings:
+    """Read the settings of a project folder, and have them hold from now on.
+
+    Args:
+        root: The project folder.
+        given: What the command line says.
+
+    Raises:
+        SettingsError: A file is wrong.
+    """
+    _NOW[0] = Settings()
+    mistakes: list[str] = []
+    project, user = (
+        _place(name, path, mistakes)
+        for name, path in {"project": root / NAME, "user": user_folder() / NAME}.items()
+    )
+    if mistakes:
+        raise SettingsError(
+            "\n".join(mistakes),
+            why=f"The keys are {', '.join(KEYS[:-1])} and the table [mirrors].",
+            next_step="correct the lines above, then the same command again; `invoke config` shows what holds",
+        )
+    first = SettingsPlace(name="command line", values=given or {})
+    _NOW[0] = Settings(
+        places=(first, SettingsPlace(name="environment", values=_of_environment()), project, user)
+    )
+    return _NOW[0]
+
+
+def user_folder() -> Path:
+    """Return the user's folder of settings, as the XDG base directory specification has it."""
+    chosen = os.environ.get("XDG_CONFIG_HOME", "").strip()
+    return (at_home(chosen) if chosen else at_home("~/.config")) / "ascend-wheelhouse"
+
+
+def variable(key: str) -> str:
+    """Return the environment variable of a key."""
+    return f"WHEELHOUSE_{key.upper().replace('-', '_')}"
+
+
+def _of_environment() -> dict[str, str]:
+    said = {key: os.environ.get(variable(key), "").strip() for key in KEYS if key != "mirrors"}
+    return {key: value for key, value in said.items() if value}
+
+
+def _place(name: str, path: Path, mistakes: list[str]) -> SettingsPlace:
+    try:
+        table = toml_text.parse(path.read_bytes())
+    except FileNotFoundError:
+        return SettingsPlace(name=name, path=path)
+    except (OSError, ValueError) as error:
+        mistakes.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+        return SettingsPlace(name=name, path=path)
+    mistakes += [f"{path}: {text}" for text in _mistakes(table)]
+    values = {key: _text(key, value, path) for key, value in table.items() if key != "mirrors"}
+    return SettingsPlace(name=name, path=path, values=values, mirrors=table.get("mirrors", {}))
+
+
+def _text(key: str, value: object, path: Path) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(path.parent / at_home(str(value))) if key in PATHS else str(value)
+
+
+def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in table.items():
+        if key not in KEYS:
+            yield f"{key}: there is no such key{_meant(key, KEYS)}"
+        elif key == "mirrors":
+            yield from _in_mirrors(value)
+        elif key == "extra" and isinstance(value, list):
+            yield from (f'extra: holds {one!r}, write ["one", "two"]' for one in value if not _sound(one))
+        elif not _sound(value):
+            kind = _KINDS.get(type(value), "a date") if not isinstance(value, str) else "empty"
+            yield f'{key}: is {kind}, write it as text: {key} = "{_example(key, value)}"'
+        elif key in CHOICES and value not in CHOICES[key]:
+            choices = CHOICES[key]
+            yield f"{key}: is {value!r}, must be one of {', '.join(choices)}{_meant(str(value), choices)}"
+
+
+def _sound(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _example(key: str, value: object) -> str:
+    plain = isinstance(value, int | float) and not isinstance(value, bool) and key not in CHOICES
+    return str(value) if plain else CHOICES.get(key, ("...",))[0]
+
+
+def _in_mirrors(value: object) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield 'mirrors: is no table, write [mirrors] and below it "https://from/" = "https://to/"'
+        return
+    for source, target in value.items():
+        if not (isinstance(target, str) and "://" in source and "://" in target):
+            yield f'mirrors.{source}: both sides must be URLs, write "https://from/" = "https://to/"'
+
+
+def _meant(word: str, known: tuple[str, ...]) -> str:
+    import difflib  # noqa: PLC0415 - only a mistake pays for it
+
+    spelled = word.lower().replace("_", "-")
+    near = difflib.get_close_matches(spelled, known, n=1)
+    return f"; {near[0]} was meant?" if near else ""

@@ -1,0 +1,79 @@
+"""`ascend-wheelhouse`: Invoke's own program with the tasks of a clone, for any folder.
+
+The project folder is the nearest one upwards with an `ascend-wheelhouse.toml`, else the current one. Its recipes and
+lock files lie over those of the package; in a clone they stand by themselves, as they do for `invoke`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+
+from ascend_wheelhouse import __version__, console
+from ascend_wheelhouse.base import packaged, started
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.commands import usage
+from ascend_wheelhouse.commands.tasks import collection
+
+NAME = "ascend-wheelhouse"
+SETTINGS = f"{NAME}.toml"
+_HERE = ("init", ".")
+"""Invoke knows no positional argument that may be left out; a new project is then made in the current folder."""
+_VERIFY = "python -m ascend_wheelhouse.verify"
+
+
+class WheelhouseProgram(Program):
+    """Invoke's program, its help in the words that start it."""
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        """Read the options before the task; what is wrong there is bad usage too."""
+        try:
+            super().parse_core(argv)
+        except ParseError as error:
+            raise Exit(f"Error: {error}\n\nNext: {NAME} --help", code=UsageError.exit_code) from error
+
+    def print_task_help(self, name: str) -> None:
+        """Print a task's help, the commands in it as they are typed here."""
+        task = self.collection[self.parser.contexts[name].name]
+        task.__doc__ = started.as_started(task.__doc__ or "")
+        super().print_task_help(name)
+
+    def print_columns(self, tuples: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Print two columns, the commands in them as they are typed here."""
+        super().print_columns([(name, started.as_started(text or "")) for name, text in tuples])
+
+
+def project_folder(here: Path) -> Path:
+    """Return the project folder of a current folder."""
+    fitting = (one for one in (here, *here.parents) if (one / SETTINGS).is_file() or packaged.is_clone(one))
+    return next(fitting, here)
+
+
+def project(root: Path) -> Collection:
+    """Return the tasks for a project folder, whose recipes and lock files lie over the packaged ones.
+
+    Args:
+        root: The folder; a clone stands by itself.
+    """
+    if not packaged.is_clone(root):
+        packaged.lay_over(root)
+    usage.propose()
+    return collection(root)
+
+
+def main() -> None:
+    """Run the command line of `ascend-wheelhouse`."""
+    with console.main_guard():
+        root = project_folder(Path.cwd())
+        tasks = project(root)
+    tasks.default = None
+    session = "" if (root / "noxfile.py").is_file() else _VERIFY
+    started.started_as(NAME, tasks.task_names, session=session)
+    WheelhouseProgram(namespace=tasks, name=NAME, binary=NAME, binary_names=[NAME], version=__version__).run(
+        [NAME, *(_HERE if sys.argv[1:] == ["init"] else sys.argv[1:])]
+    )

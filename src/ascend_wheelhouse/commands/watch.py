@@ -1,0 +1,145 @@
+"""`invoke watch`: what upstream has published since the locks were made, and what each of it would change."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.base.errors import SourceUnreachableError, UpstreamMovedError, UsageError
+from ascend_wheelhouse.commands.lock import show_changes
+from ascend_wheelhouse.commands.watch_view import show
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.resolve.resolvers import ResolverName
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.watch.apply import Applied, Applying
+from ascend_wheelhouse.watch.held import WatchChoice, watched
+from ascend_wheelhouse.watch.watch import Seen, Watch, only
+
+
+class ApplyOfflineError(UsageError):
+    """New locks were asked for without a network."""
+
+
+class IndexSilentError(SourceUnreachableError):
+    """No project at all could be asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchOptions:
+    """What `invoke watch` was asked for.
+
+    Args:
+        root: The project folder.
+        choice: Which stacks and locks.
+        only: One component or project.
+        vulnerabilities: An exported database of vulnerabilities.
+        whole: List every wheel.
+        offline: Go by the last answers.
+        apply: Make the new locks, and keep them where they pass the audit.
+        resolver: Chooses the versions of new locks.
+        exit_code: End with 11 where something was found.
+        json: Print one JSON document.
+    """
+
+    root: Path
+    choice: WatchChoice = field(default_factory=WatchChoice)
+    only: str = ""
+    vulnerabilities: Path | None = None
+    whole: bool = False
+    offline: bool = False
+    apply: bool = False
+    resolver: ResolverName = "pip-tools"
+    exit_code: bool = False
+    json: bool = False
+
+
+def main(options: WatchOptions) -> int:
+    """Look, print what was found or what was made of it, and return the exit code.
+
+    Raises:
+        IndexSilentError: The index did not answer for any project.
+        ApplyOfflineError: New locks were asked for without a network.
+    """
+    if options.apply and options.offline:
+        raise ApplyOfflineError(
+            "--apply and --offline do not go together.",
+            why="A new lock is made from what the origins have now.",
+            next_step="one of the two",
+        )
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        folder = ProjectFolder.load(options.root)
+        watch = Watch(
+            folder=folder,
+            watched=watched(folder, options.choice),
+            http=Http(),
+            store=Store(),
+            vulnerabilities=options.vulnerabilities,
+            offline=options.offline,
+            emit=emit,
+        )
+        seen = watch.look()
+        if not (seen.asked or options.offline):
+            raise _silent(seen)
+        seen = only(seen, options.only) if options.only else seen
+        made = _applied(options, watch, seen) if options.apply else None
+    if options.json:
+        console.print_json(document(seen, made))
+    elif made is not None:
+        _show_applied(made)
+    else:
+        show(seen, whole=options.whole or bool(options.only))
+    found = any(one.kind != "unreachable" for one in seen.findings)
+    return UpstreamMovedError.exit_code if options.exit_code and found else 0
+
+
+def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> list[Applied]:
+    """Make the locks that the findings touch; without --only components stay, and other wheels move."""
+    findings = [one for one in seen.findings if options.only or one.of != "component"]
+    applying = Applying(
+        root=options.root,
+        http=watch.http,
+        store=watch.store,
+        locks=watched(watch.folder, WatchChoice()).locks,
+        until=datetime.fromisoformat(seen.asked) if seen.dated else None,
+        resolver=options.resolver,
+        emit=watch.emit,
+    )
+    return applying.apply(findings)
+
+
+def _show_applied(made: list[Applied]) -> None:
+    for one in made:
+        console.line(f"lockfiles/{one.folder} ({one.lock.rpartition('/')[2]}):")
+        show_changes(list(one.changes))
+        if one.pending:
+            console.line(f"pending: {', '.join(one.pending)}")
+        console.line()
+    console.line(f"{len(made)} locks made anew; each passed the audit.")
+
+
+def document(seen: Seen, made: list[Applied] | None = None) -> dict[str, object]:
+    """Return what `--json` prints; `applied` is null where no lock was asked for."""
+    return {
+        "applied": None if made is None else [asdict(one) for one in made],
+        "findings": [one.as_dict() for one in seen.findings],
+        "counts": dict(Counter(one.kind for one in seen.findings)),
+        "asked": seen.asked,
+        "since": seen.since,
+        "needs_unread": seen.unread,
+    }
+
+
+def _silent(seen: Seen) -> IndexSilentError:
+    reasons = (
+        one.text for one in seen.findings if one.kind == "unreachable" and one.facts["place"] == "index"
+    )
+    return IndexSilentError(
+        "The index could not be asked for any project.",
+        why=next(reasons, "Nothing that is watched is on an index."),
+        next_step="check `pip config list` and the network; `invoke watch --offline` goes by the last answers",
+    )

@@ -1,0 +1,1 @@
+"""What sites share: files by digest and signed results, pulled before fetching and building."""

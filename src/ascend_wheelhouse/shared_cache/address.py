@@ -1,0 +1,104 @@
+"""Where a cache is: its URL taken apart, and shown without what is secret in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from ascend_wheelhouse.base.errors import UsageError
+
+_S3_OPTIONS = {"endpoint", "region", "profile", "anon"}
+_SCHEMES = ("s3", "file", "http", "https", "sftp", "ssh")
+_FORMS = "s3://BUCKET/PREFIX, file:///FOLDER, https://HOST/PATH or sftp://USER@HOST/FOLDER"
+_HIDDEN = "***"
+_SHORTEST_SECRET = 4
+"""What is shorter than any secret is part of every other word."""
+
+
+class CacheUrlError(UsageError):
+    """What was given as a cache is no URL of one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A cache's place.
+
+    Args:
+        scheme: `s3`, `file`, `http`, `https` or `sftp`.
+        host: The bucket of `s3`, the host of the others, without a login.
+        port: Its port, None for the usual one.
+        path: Folder or prefix, without a slash at its end.
+        user: Of the login, empty where there is none.
+        password: Of the login.
+        options: What stands behind the question mark.
+    """
+
+    scheme: str
+    host: str = ""
+    port: int | None = None
+    path: str = ""
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> str:
+        """The URL without login and options."""
+        port = f":{self.port}" if self.port else ""
+        return f"{self.scheme}://{self.host}{port}{self.path}"
+
+    def scrubbed(self, text: str) -> str:
+        """Return a text that a library wrote, without what is secret in this address."""
+        for secret in (self.password, self.user if self.scheme == "s3" else ""):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, _HIDDEN)
+        return text
+
+    @classmethod
+    def of(cls, url: str) -> Address:
+        """Return the address that a URL, or the path of a folder, stands for.
+
+        Raises:
+            CacheUrlError: It is neither.
+        """
+        if url.startswith(("/", "~", ".")):
+            return cls(scheme="file", path=str(Path(url).expanduser().absolute()))
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            raise _no_url(url.rpartition("@")[2].partition("?")[0], "it cannot be read as a URL") from None
+        scheme = "sftp" if parts.scheme == "ssh" else parts.scheme
+        found = cls(
+            scheme=scheme,
+            host=(parts.netloc.rpartition("@")[2] if scheme == "s3" else parts.hostname) or "",
+            port=None if scheme == "s3" else port,
+            path=parts.path.rstrip("/") if scheme in {"s3", "http", "https"} else unquote(parts.path),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            options=dict(parse_qsl(parts.query, keep_blank_values=True)),
+        )
+        if parts.scheme not in _SCHEMES:
+            raise _no_url(found.shown if parts.scheme else "it", f"its scheme is {parts.scheme!r}")
+        found._require()
+        return found
+
+    def _require(self) -> None:
+        known = _S3_OPTIONS if self.scheme == "s3" else set()
+        if unknown := sorted(set(self.options) - known):
+            raise _no_url(self.shown, f"no cache there takes the option {unknown[0]!r}")
+        if self.scheme == "file":
+            if self.host not in {"", "localhost"} or not self.path.startswith("/"):
+                raise _no_url(self.shown, "a folder's URL has three slashes before its path")
+        elif not self.host:
+            raise _no_url(self.shown, "it names no bucket" if self.scheme == "s3" else "it names no host")
+        elif self.scheme == "sftp" and not self.path.strip("/"):
+            raise _no_url(self.shown, "it names no folder")
+
+
+def _no_url(shown: str, why: str) -> CacheUrlError:
+    return CacheUrlError(
+        f"{shown} is no cache: {why}.", why=f"A cache is {_FORMS}.", next_step="correct --cache"
+    )

@@ -1,0 +1,248 @@
+"""A cache on a host that is reached by SSH: its keys and settings are those of OpenSSH, an unknown host is refused."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ascend_wheelhouse.base.places import at_home
+from ascend_wheelhouse.shared_cache.address import Address
+from ascend_wheelhouse.shared_cache.remote import (
+    INCOMING,
+    LARGEST_TEXT,
+    NoSpaceError,
+    RemoteError,
+    RemoteRefusedError,
+    Stored,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from paramiko import SFTPClient, SSHClient
+
+_SECONDS = 20.0
+_CHUNK = 1 << 20
+_AHEAD = 64 << 20
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+class SftpRemote:
+    """A folder on another host.
+
+    Args:
+        address: Host, folder and login; the rest is `~/.ssh/config`'s.
+    """
+
+    writable: ClassVar[bool] = True
+
+    def __init__(self, address: Address) -> None:
+        self.shown = address.shown
+        self._address = address
+        self._root = PurePosixPath(address.path)
+        self._guard = threading.Lock()
+        self._here = threading.local()
+        self._client: SSHClient | None = None
+
+    def read(self, name: str) -> bytes | None:
+        """Return a small object; None where there is none."""
+        with self._telling() as sftp:
+            try:
+                with sftp.open(self._place(name), "rb") as file:
+                    return bytes(file.read(LARGEST_TEXT))
+            except FileNotFoundError:
+                return None
+
+    def stat(self, name: str) -> Stored | None:
+        """Return what there is of a name; None where there is nothing."""
+        with self._telling() as sftp:
+            try:
+                found = sftp.stat(self._place(name))
+            except FileNotFoundError:
+                return None
+        return Stored(name=name, size=found.st_size or 0, modified=found.st_mtime or 0)
+
+    def url(self, name: str) -> str:
+        """Return nothing: no HTTP client reads it."""
+        del name
+        return ""
+
+    def copy(self, name: str, offset: int) -> Iterator[bytes] | None:
+        """Yield an object's bytes from an offset, asked for ahead; None where there is none."""
+        found = self.stat(name)
+        return None if found is None else self._copy(name, offset, found.size)
+
+    def _copy(self, name: str, offset: int, size: int) -> Iterator[bytes]:
+        with self._telling() as sftp, sftp.open(self._place(name), "rb") as file:
+            for start in range(offset, size, _AHEAD):
+                end = min(start + _AHEAD, size)
+                yield from file.readv([(at, min(_CHUNK, end - at)) for at in range(start, end, _CHUNK)])
+
+    def write(self, name: str, content: bytes, *, replace: bool) -> bool:
+        """Write a small object; tell whether it was, which without `replace` an older one stops."""
+        with self._telling() as sftp, self._beside(sftp) as beside:
+            with sftp.open(beside, "wb") as file:
+                file.write(content)
+            return self._move(sftp, beside, name, replace=replace)
+
+    def upload(self, name: str, source: Path) -> None:
+        """Write a file, over any older one."""
+        with self._telling() as sftp, self._beside(sftp) as beside:
+            sftp.put(str(source), beside)
+            self._move(sftp, beside, name, replace=True)
+
+    def refresh(self, name: str) -> None:
+        """Have an object count as new: both its times are the server's own, told by a new file there."""
+        with self._telling() as sftp, self._beside(sftp) as beside:
+            sftp.open(beside, "wb").close()
+            now = sftp.stat(beside).st_mtime or 0
+            sftp.utime(self._place(name), (now, now))
+
+    def listing(self, folder: str) -> Iterator[Stored]:
+        """Yield every object below a folder."""
+        with self._telling() as sftp:
+            try:
+                rows = sftp.listdir_attr(self._place(folder))
+            except FileNotFoundError:
+                return
+        for row in rows:
+            name = f"{folder}/{row.filename}"
+            if stat.S_ISDIR(row.st_mode or 0):
+                yield from self.listing(name)
+            else:
+                yield Stored(name=name, size=row.st_size or 0, modified=row.st_mtime or 0)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove objects, those that are gone already included."""
+        with self._telling() as sftp:
+            for name in names:
+                with suppress(FileNotFoundError):
+                    sftp.remove(self._place(name))
+
+    def drop_unfinished(self, before: float) -> None:
+        """Remove what killed writers left."""
+        self.remove([one.name for one in self.listing(INCOMING) if one.modified < before])
+
+    def _place(self, name: str) -> str:
+        return str(self._root / name)
+
+    @contextmanager
+    def _beside(self, sftp: SFTPClient) -> Iterator[str]:
+        """Give a name in the folder of what is on its way; the cache's own folder is made, none above it."""
+        for folder in (self._root, self._root / INCOMING):
+            _make_folder(sftp, str(folder))
+        beside = self._place(f"{INCOMING}/{secrets.token_hex(16)}")
+        try:
+            yield beside
+        finally:
+            with suppress(OSError):
+                sftp.remove(beside)
+
+    def _move(self, sftp: SFTPClient, beside: str, name: str, *, replace: bool) -> bool:
+        place = self._root / name
+        for folder in reversed([one for one in place.parents if one.is_relative_to(self._root)]):
+            _make_folder(sftp, str(folder))
+        if replace:
+            sftp.posix_rename(beside, str(place))
+            return True
+        try:
+            sftp.rename(
+                beside, str(place)
+            )  # SFTP's own rename, unlike POSIX's, puts nothing over what is there
+        except OSError:
+            if self.stat(name) is None:
+                raise
+            return False
+        return True
+
+    @contextmanager
+    def _telling(self) -> Iterator[SFTPClient]:
+        import paramiko  # noqa: PLC0415 - whoever has no such cache does not pay for it
+
+        try:
+            yield self._session()
+        except RemoteError:
+            raise
+        except FileNotFoundError as error:
+            raise UnavailableError("what was there is gone") from error
+        except (paramiko.AuthenticationException, paramiko.BadHostKeyException) as error:
+            raise RemoteRefusedError(type(error).__name__) from error
+        except PermissionError as error:
+            raise RemoteRefusedError("permission denied") from error
+        except paramiko.SSHException as error:
+            self._forget()
+            if "not found in known_hosts" in str(error):
+                text = f"its host key is not in known_hosts: ssh-keyscan {self._address.host}, compare, and add it"
+                raise RemoteRefusedError(text) from error
+            raise UnavailableError(self._address.scrubbed(str(error))) from error
+        except (OSError, EOFError) as error:
+            if getattr(error, "errno", None) in _FULL or "Failure" in str(
+                error
+            ):  # SFTP 3 has no word for a full disk
+                raise NoSpaceError("the server could not write: its disk may be full") from error
+            self._forget()
+            raise UnavailableError(self._address.scrubbed(str(error) or type(error).__name__)) from error
+
+    def _session(self) -> SFTPClient:
+        """Return this thread's channel of the one connection."""
+        with self._guard:
+            if self._client is None:
+                self._client = _connected(self._address)
+            client = self._client
+        if getattr(self._here, "client", None) is not client:
+            sftp = client.open_sftp()
+            if channel := sftp.get_channel():
+                channel.settimeout(_SECONDS)
+            self._here.client, self._here.sftp = client, sftp
+        session: SFTPClient = self._here.sftp
+        return session
+
+    def _forget(self) -> None:
+        """Connect anew for what is asked next."""
+        with self._guard:
+            client, self._client = self._client, None
+        if client:
+            client.close()
+
+
+def _make_folder(sftp: SFTPClient, path: str) -> None:
+    try:
+        sftp.stat(path)
+    except FileNotFoundError:
+        try:
+            sftp.mkdir(path)
+        except FileNotFoundError as error:
+            raise RemoteRefusedError("its folder is missing, and so is the one above") from error
+        except OSError:
+            sftp.stat(path)  # another writer was first
+
+
+def _connected(address: Address) -> SSHClient:
+    import paramiko  # noqa: PLC0415 - as above
+
+    settings: Any = {}
+    config = at_home("~/.ssh/config")
+    if config.is_file():
+        settings = paramiko.SSHConfig.from_path(str(config)).lookup(address.host)
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    client.load_system_host_keys()
+    for known in str(settings.get("userknownhostsfile", "")).split():
+        with suppress(OSError):
+            client.load_system_host_keys(known)
+    client.connect(
+        settings.get("hostname", address.host),
+        port=address.port or int(settings.get("port", 22)),
+        username=address.user or settings.get("user"),
+        password=address.password or None,
+        key_filename=settings.get("identityfile"),
+        timeout=_SECONDS,
+        banner_timeout=_SECONDS,
+        auth_timeout=_SECONDS,
+    )
+    return client

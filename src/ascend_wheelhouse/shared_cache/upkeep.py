@@ -1,0 +1,65 @@
+"""A cache by its URL: looked into and pruned, without a run that uses it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.shared_cache.address import Address
+from ascend_wheelhouse.shared_cache.opening import CacheNotWritableError, reach, refused
+from ascend_wheelhouse.shared_cache.remote import Remote, RemoteError, RemoteRefusedError
+from ascend_wheelhouse.shared_cache.retention import Holdings, InUse, Removed, Retention, holdings, prune
+
+
+class CacheUnreachableError(SourceUnreachableError):
+    """A cache that is to be looked into does not answer."""
+
+
+def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
+    """Return what a cache holds, as `--json` tells it, and what was removed from it before.
+
+    Args:
+        url: Where it is.
+        retention: What stays beside what is in use.
+        in_use: What locks name; nothing is removed when None.
+
+    Raises:
+        CacheUrlError: The URL is none.
+        CacheRefusedError, CacheNotWritableError: This login may not read there, or not remove.
+        CacheUnreachableError: It does not answer.
+    """
+    remote = reach(Address.of(url), Http())
+    try:
+        removed = _pruned(remote, retention, in_use) if in_use else Removed(files=0, file_bytes=0, results=0)
+        held = holdings(remote) if remote.writable else None
+    except RemoteRefusedError as error:
+        raise refused(remote, error) from error
+    except RemoteError as error:
+        raise CacheUnreachableError(
+            f"{remote.shown} does not answer: {error}.", next_step="the same command again, once it does"
+        ) from error
+    return _row(remote, held, removed)
+
+
+def _pruned(remote: Remote, retention: Retention, in_use: InUse) -> Removed:
+    try:
+        return prune(remote, retention, in_use)
+    except RemoteRefusedError as error:
+        raise CacheNotWritableError(
+            f"{remote.shown} lets this login remove nothing: {error}.",
+            why="Pruning writes, lists and removes; docs/cache.md lists the rights that it takes.",
+            next_step="run it with the login of who keeps the cache",
+        ) from error
+
+
+def _row(remote: Remote, held: Holdings | None, removed: Removed) -> dict[str, Any]:
+    return {
+        "url": remote.shown,
+        "files": held.files if held else None,
+        "file_bytes": held.file_bytes if held else None,
+        "results": held.results if held else None,
+        "removed_files": removed.files,
+        "freed_bytes": removed.file_bytes,
+        "removed_results": removed.results,
+    }

@@ -1,0 +1,231 @@
+"""Making the new locks that findings ask for, in a copy of the project folder: only what passed the audit is kept.
+
+The recipes and the locks are copied to a folder for short work, a component's new version is written into its stack
+there, and each lock is made and audited there. Until all of them have passed, nothing in the project folder is
+touched; then each lock takes its place as one set of files.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from ascend_wheelhouse.audit.command import AuditRequest, audit
+from ascend_wheelhouse.audit.report import AuditReport
+from ascend_wheelhouse.base import whole_file
+from ascend_wheelhouse.base.cell_words import APPLICATION
+from ascend_wheelhouse.base.errors import AuditError, UsageError
+from ascend_wheelhouse.base.events import Emit, Note, silent
+from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.make.building import building_of
+from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
+from ascend_wheelhouse.make.lock import lock_of
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.node.errors import CELL
+from ascend_wheelhouse.node.scratch import scratch
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.resolve.resolvers import ResolverName
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.watch.findings import WatchFinding
+from ascend_wheelhouse.watch.held import HeldLock
+
+_PARTS = ("recipes", "lockfiles")
+_SHOWN = 3
+
+
+class NothingToApplyError(UsageError):
+    """No finding asks for a new lock."""
+
+
+class StackUnchangedError(UsageError):
+    """A component's version in a stack file is written in a way that is not changed by itself."""
+
+
+class NotKeptError(AuditError):
+    """A new lock did not pass the audit; the old ones are as they were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """A lock that was made anew.
+
+    Args:
+        lock: Its name, `FOLDER/PLATFORM`, as it was before.
+        folder: The folder that it stands in now.
+        changes: What moved.
+        pending: Components that no origin gave.
+    """
+
+    lock: str
+    folder: str
+    changes: tuple[Change, ...]
+    pending: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applying:
+    """How new locks are made.
+
+    Args:
+        root: The project folder.
+        http: The client of every origin.
+        store: Where files go.
+        locks: Every lock of the project folder.
+        until: The new locks leave out uploads after this time, and so know the index up to it; None where the index
+            states no times.
+        resolver: Chooses versions.
+        emit: Told of the progress.
+    """
+
+    root: Path
+    http: Http
+    store: Store
+    locks: Sequence[HeldLock]
+    until: datetime | None
+    resolver: ResolverName = "pip-tools"
+    emit: Emit = field(default=silent)
+
+    def apply(self, findings: Sequence[WatchFinding]) -> list[Applied]:
+        """Make and audit the locks that findings touch, and put them in the place of the old ones.
+
+        New releases of components are written into the stacks that they touch, and all locks of those stacks are made.
+
+        Raises:
+            NothingToApplyError: No finding touches a lock.
+            StackUnchangedError: A stack file cannot be changed.
+            NotKeptError: The audit found a defect.
+            WheelhouseError: A lock could not be made.
+        """
+        moved = _moved(findings)
+        stacks = {name for one in moved for name in one.stacks}
+        named = {
+            name for one in findings if one.kind != "unreachable" and one.of == "wheel" for name in one.locks
+        }
+        chosen = [one for one in self.locks if one.name in named or one.stack in stacks]
+        if not chosen:
+            raise NothingToApplyError(
+                "Nothing that was found asks for a new lock.",
+                why="A component moves when --only names it; lines that no stack has need a stack first.",
+                next_step="`invoke watch` shows what there is",
+            )
+        with scratch(prefix="aw-watch-") as place:
+            copy = _copied(self.root, place / "project")
+            for one in moved:
+                for stack in one.stacks:
+                    _move(copy / "recipes/stacks" / f"{stack}.toml", one.component, one.after)
+            made = list(self._made(copy, chosen))
+            self._keep(copy, made, stacks)
+        return [one for _, one in made]
+
+    def _made(self, copy: Path, chosen: Sequence[HeldLock]) -> Iterator[tuple[HeldLock, Applied]]:
+        folder = ProjectFolder.load(copy)
+        fetcher = Fetcher(recipes=folder.recipes, store=self.store, http=self.http, emit=self.emit)
+        with self.store.in_use(self.emit):
+            for held in chosen:
+                self.emit(Note(text=f"making {held.name} anew"))
+                yield held, self._one(folder, fetcher, held)
+
+    def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock) -> Applied:
+        request = request_of(held)
+        cell = cell_of(request, folder, fetcher.http)
+        choice = LockChoice(request=request, exclude_newer=self.until, upgrade=True, resolver=self.resolver)
+        made = lock_of(choice, folder, building_of(cell, folder, fetcher))
+        fetcher.fetch(downloads_of(made))
+        place = folder.lock_folder(cell)
+        path = place / f"pylock.{held.platform}.toml"
+        report = audit(AuditRequest(lock=path), root=folder.root, emit=self.emit, store=self.store)
+        if report.exit_code:
+            raise _not_kept(held, report, _changed(held.lock, made))
+        return Applied(
+            lock=held.name,
+            folder=place.name,
+            changes=tuple(compare(held.lock, made)),
+            pending=tuple(one.component for one in made.pending),
+        )
+
+    def _keep(self, copy: Path, made: Sequence[tuple[HeldLock, Applied]], stacks: set[str]) -> None:
+        """Put what was made into the project folder: the locks first, each whole, then the stacks that name them."""
+        for held, one in made:
+            texts = {
+                path.name: path.read_bytes()
+                for path in (copy / "lockfiles" / one.folder).iterdir()
+                if f".{held.platform}." in path.name
+            }
+            whole_file.write_set(self.root / "lockfiles" / one.folder, held.platform, texts)
+        for stack in sorted(stacks):
+            name = f"recipes/stacks/{stack}.toml"
+            whole_file.write_whole(self.root / name, (copy / name).read_bytes())
+
+
+def _moved(findings: Sequence[WatchFinding]) -> list[WatchFinding]:
+    """Return one release a component and stack: the newest that the compatibility table knows, else the newest."""
+    chosen: dict[tuple[str, str], WatchFinding] = {}
+    for one in findings:
+        if one.kind == "new" and one.of == "component":
+            for stack in one.stacks:
+                before = chosen.get((one.component, stack))
+                if before is None or not before.facts.get("table") or one.facts.get("table"):
+                    chosen[one.component, stack] = replace(one, stacks=(stack,))
+    return list(chosen.values())
+
+
+def request_of(held: HeldLock) -> Request:
+    """Return the request that a lock answers: for its stack, or for its own words where it was worked out."""
+    cell = held.cell
+    app = cell.get("app", "")
+    own = {"app": app, "extra": cell.get("extra", "")}
+    if held.stack:
+        return Request(torch="", target=held.target, stack=held.stack, extra=own["extra"])
+    sglang = "" if app else cell.get(APPLICATION, "")
+    return Request(
+        torch=cell.get("torch", ""), target=held.target, cann=cell.get("cann", ""), sglang=sglang, **own
+    )
+
+
+def _copied(root: Path, copy: Path) -> Path:
+    for name in _PARTS:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, copy / name)
+    return copy
+
+
+def _move(path: Path, component: str, version: str) -> None:
+    """Write a component's version into a stack file, and leave the rest as it is.
+
+    Raises:
+        StackUnchangedError: The file has not exactly one such line.
+    """
+    text = path.read_text("utf-8")
+    line = re.compile(rf'^("?{re.escape(component)}"?\s*=\s*)"[^"\n]*"', re.MULTILINE)
+    changed, count = line.subn(lambda found: f'{found[1]}"{version}"', text)
+    if count != 1:
+        raise StackUnchangedError(
+            f"recipes/stacks/{path.name} names {component} on {count} lines, and one was expected.",
+            why='Only a line of its own, `name = "version"`, is changed by itself.',
+            next_step=f"write {component} {version} into it, then for each of its locks: invoke lock --upgrade {CELL}",
+        )
+    path.write_text(changed, encoding="utf-8")
+
+
+def _changed(before: Lock, after: Lock) -> str:
+    return ", ".join(
+        f"{one.name} {one.before or '-'} -> {one.after or '-'}" for one in compare(before, after)
+    )
+
+
+def _not_kept(held: HeldLock, report: AuditReport, changed: str) -> NotKeptError:
+    errors = [one for one in report.findings if one.severity == "error"]
+    told = " ".join(f"{one.subject}: {one.message}" for one in errors[:_SHOWN])
+    more = f" And {len(errors) - _SHOWN} more." if len(errors) > _SHOWN else ""
+    return NotKeptError(
+        f"The new lock of {held.name} did not pass the audit, and the old locks are as they were. {told}{more}",
+        why=f"It would have moved {changed or 'nothing'}.",
+        next_step="`invoke watch --only COMPONENT` says what has to move together",
+    )

@@ -1,0 +1,176 @@
+"""Every committed lock of a project folder, whatever cell it is of, and the stacks that have none yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from ascend_wheelhouse.base.cell_words import APPLICATION, stated_words
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.cutoff import cutoff
+from ascend_wheelhouse.cells.stack import Stack
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.lock import Lock, load_platform
+from ascend_wheelhouse.locks.toolchain_lock import FOLDER
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+
+
+class NothingToWatchError(UsageError):
+    """No stack and no lock is what the options say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchChoice:
+    """Which stacks and locks are watched: those that everything given here holds for; an empty text holds for all.
+
+    Args:
+        stack: A stack by its name, or a folder of `lockfiles/`.
+        torch: Its torch.
+        platform: The machine.
+        npu: The chip.
+        cann: Its CANN.
+        app: What it is for.
+    """
+
+    stack: str = ""
+    torch: str = ""
+    platform: str = ""
+    npu: str = ""
+    cann: str = ""
+    app: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldLock:
+    """One committed lock.
+
+    Args:
+        folder: The folder's name.
+        platform: The machine.
+        lock: What it says.
+        stack: The stack file that it was made from, empty for a derived cell.
+    """
+
+    folder: str
+    platform: str
+    lock: Lock
+    stack: str
+
+    @property
+    def name(self) -> str:
+        """What findings call it."""
+        return f"{self.folder}/{self.platform}"
+
+    @property
+    def cell(self) -> Mapping[str, str]:
+        """What it says of its cell."""
+        return self.lock.cell
+
+    @cached_property
+    def target(self) -> Target:
+        """The nodes that it is for."""
+        cell = self.cell
+        return Target.named(
+            self.platform, cell.get("npu", "a3"), cell.get("glibc", ""), cell.get("python", "")
+        )
+
+    @property
+    def words(self) -> str:
+        """The options that name its cell."""
+        return stated_words(self.cell)
+
+    @property
+    def since(self) -> datetime | None:
+        """What it knows of the index: uploads before this time; None where it does not say."""
+        return cutoff(self.lock.inputs.exclude_newer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What is watched.
+
+    Args:
+        stacks: The stacks.
+        locks: Their committed locks, and those of derived cells.
+    """
+
+    stacks: tuple[Stack, ...]
+    locks: tuple[HeldLock, ...]
+
+    @property
+    def since(self) -> datetime | None:
+        """The time of the oldest lock's knowledge of the index."""
+        return min((one.since for one in self.locks if one.since), default=None)
+
+    def locks_of(self, stacks: frozenset[str]) -> tuple[str, ...]:
+        """Return the names of the locks of stacks."""
+        return tuple(one.name for one in self.locks if one.stack in stacks)
+
+
+def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
+    """Return what a choice means in a project folder.
+
+    Raises:
+        BadLockError, InvalidPylockError: A lock cannot be read.
+        NothingToWatchError: The choice means nothing.
+    """
+    locks = tuple(one for one in _locks(folder) if _chosen_lock(one, choice))
+    named = {one.stack for one in locks}
+    stacks = tuple(one for one in folder.catalogue.stacks if one.name in named or _chosen_stack(one, choice))
+    if not stacks and not locks:
+        known = ", ".join(sorted(one.name for one in folder.catalogue.stacks))
+        raise NothingToWatchError(
+            "No stack and no lock is what was asked for.",
+            why=f"The stacks are {known or 'none'}.",
+            next_step="`invoke stacks` shows what there is",
+        )
+    return Watched(stacks=stacks, locks=locks)
+
+
+def _locks(folder: ProjectFolder) -> Iterator[HeldLock]:
+    for path in sorted((folder.root / "lockfiles").glob("*/pylock.*.toml")):
+        if path.parent.name != FOLDER:
+            platform = path.name.removeprefix("pylock.").removesuffix(".toml")
+            if (lock := load_platform(path.parent, platform)) is not None:
+                stack = _stack_of(lock, folder.catalogue.stacks)
+                yield HeldLock(folder=path.parent.name, platform=platform, lock=lock, stack=stack)
+
+
+def _stack_of(lock: Lock, stacks: tuple[Stack, ...]) -> str:
+    """Return the stack whose every version a lock's cell has; empty where it was worked out by rules."""
+    application = lock.cell.get("app", APPLICATION)
+    for stack in () if lock.derived else stacks:
+        key = stack.application.replace("-", "_")
+        if (
+            application == stack.application
+            and lock.cell.get(key) == stack.release
+            and lock.cell.get("torch") == stack.torch
+            and lock.cell.get("cann") == stack.cann
+        ):
+            return stack.name
+    return ""
+
+
+def _chosen_lock(held: HeldLock, choice: WatchChoice) -> bool:
+    cell = held.cell
+    return (
+        choice.stack in {"", held.stack, held.folder, held.name}
+        and choice.torch in {"", cell.get("torch", "")}
+        and choice.platform in {"", held.platform}
+        and choice.npu in {"", cell.get("npu", "")}
+        and choice.cann.lower() in {"", cell.get("cann", "").lower()}
+        and choice.app in {"", cell.get("app", APPLICATION)}
+    )
+
+
+def _chosen_stack(stack: Stack, choice: WatchChoice) -> bool:
+    return (
+        choice.stack in {"", stack.name}
+        and choice.torch in {"", stack.torch}
+        and (not choice.platform or choice.platform in stack.platforms)
+        and (not choice.npu or choice.npu in stack.npus)
+        and choice.cann.lower() in {"", stack.cann.lower()}
+        and choice.app in {"", stack.application}
+    )

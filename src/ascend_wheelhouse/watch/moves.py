@@ -1,0 +1,111 @@
+"""What would have to move with a new release of a component, by the compatibility table and the recipes.
+
+Where nothing is stated, the text says so: a row that is not in the table is unknown, neither good nor bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from ascend_wheelhouse.cells.compatibility import Compatibility, torchvision_for
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.cells.stack import Stack
+from ascend_wheelhouse.watch.releases import Release, by_source
+
+TOGETHER = {
+    "vllm": "vllm-ascend",
+    "vllm-ascend": "vllm",
+    "deep-ep": "sgl-kernel-npu",
+    "sgl-kernel-npu": "deep-ep",
+}
+"""Components whose releases are made for each other."""
+
+
+def moves(
+    component: str,
+    release: Release,
+    *,
+    stacks: Sequence[Stack],
+    table: Compatibility,
+    recipes: Recipes,
+    torch_npus: Sequence[Release],
+) -> str:
+    """Return what a release of a component asks of the stacks that it would go into, as sentences.
+
+    Args:
+        component: Its name.
+        release: The release.
+        stacks: The stacks that it is newer for; none where it opens a line that no stack has.
+        table: The compatibility table.
+        recipes: Every recipe.
+        torch_npus: The published releases of torch_npu.
+    """
+    match component:
+        case "torch-npu":
+            told = _of_torch_npu(release, stacks, table)
+        case "triton-ascend":
+            told = _of_triton(release, stacks, table)
+        case "torch":
+            told = _of_torch(release, torch_npus)
+        case "torchvision":
+            told = _of_torchvision(release, stacks)
+        case _:
+            told = _of_others(component, release, recipes)
+    return " ".join(told)
+
+
+def _of_torch_npu(release: Release, stacks: Sequence[Stack], table: Compatibility) -> Iterator[str]:
+    row = table.row(release.text)
+    if row is None:
+        yield "recipes/compatibility.toml has no row of it: nothing says which CANN it needs."
+        return
+    yield f"By recipes/compatibility.toml it is for CANN {row.cann}."
+    for cann in sorted({one.cann for one in stacks}):
+        if table.fits(row, cann):
+            yield f"It is stated to run on CANN {cann}, too." if cann != row.cann else "CANN stays."
+        else:
+            newest = table.triton_for(row.cann)
+            triton = f", and triton-ascend to {newest}" if newest else ""
+            yield f"CANN {cann} would have to move to {row.cann}{triton}."
+
+
+def _of_triton(release: Release, stacks: Sequence[Stack], table: Compatibility) -> Iterator[str]:
+    stated = {one.cann: table.triton_fits(release.text, one.cann) for one in stacks}
+    if all(fits is None for fits in stated.values()):
+        yield "recipes/compatibility.toml has no row of it: nothing says which CANN it needs."
+        return
+    for cann, fits in sorted(stated.items()):
+        yield f"By recipes/compatibility.toml it is {'' if fits else 'not '}for CANN {cann}."
+
+
+def _of_torch(release: Release, torch_npus: Sequence[Release]) -> Iterator[str]:
+    same = [one.text for one in torch_npus if one.version.base_version == release.version.base_version]
+    yield f"torch_npu {same[-1]} is published for it." if same else "No torch_npu is published for it yet."
+    yield f"torchvision {torchvision_for(release.text)} goes with it by rule."
+
+
+def _of_torchvision(release: Release, stacks: Sequence[Stack]) -> Iterator[str]:
+    for torch in sorted({one.torch for one in stacks}, key=Version):
+        if torchvision_for(torch) != release.text:
+            yield f"torch {torch} goes with {torchvision_for(torch)} by rule: torch would have to move with it."
+
+
+def _of_others(component: str, release: Release, recipes: Recipes) -> Iterator[str]:
+    recipe = recipes[component]
+    if by_source(recipe) and not release.sdist:
+        yield "The index has no source archive of it: where its tag cannot be had,"
+        yield f"`invoke vendor {component}` takes a clone."
+    if other := TOGETHER.get(component):
+        yield f"{other} goes with it, release by release."
+    for row in recipe.companions:
+        if SpecifierSet(row.versions, prereleases=True).contains(release.version):
+            named = ", ".join(f"{name} {version}" for name, version in row.components.items())
+            yield f"By its recipe {named} goes with it." if named else ""
+            break
+    for owner in recipes.values():
+        for row in owner.companions:
+            if row.components.get(component):
+                yield f"{owner.name} {row.versions} goes with {row.components[component]} by its recipe."

@@ -1,0 +1,93 @@
+"""Which releases git hosts have of the components, by the tags that their recipes' origins name.
+
+`git ls-remote` tells names and commits, and no times: a tag says when it was made only to those who fetch it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.cells.recipe import ArchiveOrigin, GitOrigin, Recipe
+from ascend_wheelhouse.origins.git import tags_of
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.watch.asking import short
+from ascend_wheelhouse.watch.names import version_or_none
+
+_WORKERS = 8
+_RELEASES = re.compile(r"(https://github\.com/[\w.-]+/[\w.-]+)/releases/download/(?P<tag>[^/]*)/.*")
+_VERSION = "{version}"
+OFFLINE = "--offline: git hosts were not asked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagPlace:
+    """A repository, and how its tags are written: `v{version}`."""
+
+    url: str
+    template: str
+
+    def version(self, tag: str) -> str:
+        """Return the version that a tag is of, empty where it is none's."""
+        start, _, end = self.template.partition(_VERSION)
+        if not (tag.startswith(start) and tag.endswith(end) and len(tag) > len(start) + len(end)):
+            return ""
+        text = tag[len(start) : len(tag) - len(end)]
+        return text if version_or_none(text) is not None else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tags:
+    """What the git hosts said.
+
+    Args:
+        of: The versions that each place has tags of.
+        silent: Why a repository could not be asked, by its URL.
+    """
+
+    of: Mapping[TagPlace, tuple[str, ...]] = field(default_factory=dict)
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+
+def tag_place(recipe: Recipe) -> TagPlace | None:
+    """Return where the tags of a component are, None where its recipe names none: of GitHub's releases also."""
+    for origin in recipe.origins:
+        if isinstance(origin, GitOrigin) and _VERSION in origin.ref:
+            return TagPlace(url=origin.url, template=origin.ref)
+        if isinstance(origin, ArchiveOrigin) and (found := _RELEASES.fullmatch(origin.url)):
+            return TagPlace(url=f"{found[1]}.git", template=found["tag"])
+    return None
+
+
+def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offline: bool = False) -> Tags:
+    """Ask each repository once for its tags; no failure ends it."""
+    places = set(places)
+    urls = sorted({one.url for one in places})
+    if offline:
+        return Tags(silent=dict.fromkeys(urls, OFFLINE))
+    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="tags") as pool:
+        answers = dict(zip(urls, pool.map(lambda url: _asked(url, mirrors, emit), urls), strict=True))
+    return Tags(
+        of={
+            place: tuple(filter(None, map(place.version, found)))
+            for place in places
+            if isinstance(found := answers[place.url], list)
+        },
+        silent={url: found for url, found in answers.items() if isinstance(found, str)},
+    )
+
+
+def _asked(url: str, mirrors: Mirrors, emit: Emit) -> list[str] | str:
+    """Return a repository's tags, or why they are not known."""
+    emit(JobStarted(job=url, action="ask"))
+    try:
+        found = tags_of(url, mirrors)
+    except WheelhouseError as error:
+        emit(JobFinished(job=url, outcome="failed", detail=short(error)))
+        return short(error)
+    emit(JobFinished(job=url, outcome="done"))
+    return found

@@ -1,0 +1,243 @@
+"""One look at upstream: every project, git host and vulnerability database asked at once, and what came of it.
+
+It reads and asks, and writes nothing but the pages that it saw, into the store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import platformdirs
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
+from ascend_wheelhouse.cells.recipe import own_indexes
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.resolve.metadata import MetadataReader
+from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.vulnerabilities.database import read_vulnerabilities
+from ascend_wheelhouse.vulnerabilities.matching import known_of
+from ascend_wheelhouse.watch.asking import Asking, PublishedFiles, Question, short
+from ascend_wheelhouse.watch.components import Components, versions_of
+from ascend_wheelhouse.watch.exposed import Known, exposed
+from ascend_wheelhouse.watch.findings import WatchFinding, ordered
+from ascend_wheelhouse.watch.held import Watched
+from ascend_wheelhouse.watch.names import version_or_none
+from ascend_wheelhouse.watch.osv_api import ask_osv
+from ascend_wheelhouse.watch.pins import PinnedFile, newer_wheels, pinned_files, spoiled
+from ascend_wheelhouse.watch.ranges import Allowed, Ranges, read_needs
+from ascend_wheelhouse.watch.releases import on_index
+from ascend_wheelhouse.watch.tags import Tags, ask_tags, tag_place
+
+_KEPT = "watch/pages.json"
+_NO_OSV = "--offline: OSV was not asked, and no database was named"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What one look found.
+
+    Args:
+        findings: In the order in which to read them.
+        asked: When the oldest answer of the index came (RFC 3339), empty where none did.
+        since: What the oldest lock knows of the index (RFC 3339), empty where no lock says.
+        dated: Whether the index says when files were uploaded.
+        unread: How many wheels have needs that are not known, so that ranges may be too wide.
+    """
+
+    findings: tuple[WatchFinding, ...]
+    asked: str
+    since: str
+    dated: bool
+    unread: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """How to look.
+
+    Args:
+        folder: Recipes, stacks and the compatibility table.
+        watched: What is watched.
+        http: The client of every origin.
+        store: Where the last answers of the index are kept.
+        vulnerabilities: An exported database; OSV's API is asked when None.
+        offline: Ask nobody, and go by the last answers.
+        emit: Told of the progress.
+    """
+
+    folder: ProjectFolder
+    watched: Watched
+    http: Http
+    store: Store
+    vulnerabilities: Path | None = None
+    offline: bool = False
+    emit: Emit = silent
+
+    def look(self) -> Seen:
+        """Ask, and return what was found.
+
+        Raises:
+            BadVulnerabilitiesError: The database cannot be read.
+        """
+        exported = self._exported()  # a file that is none is told before anybody is asked
+        questions = list(self._questions())
+        self.emit(Stage(name="ask upstream", jobs=len(questions)))
+        with ThreadPoolExecutor(2, thread_name_prefix="upstream") as pool:
+            tagged = pool.submit(self._tags)
+            recorded = pool.submit(lambda: exported or self._records())
+            files, tags = self._files(questions), tagged.result()
+        known = recorded.result()
+        allowed = self._allowed(files)
+        locks, pins = self.watched.locks, self._pins
+        components = Components(
+            watched=self.watched,
+            stacks=self.folder.catalogue.stacks,
+            recipes=self.folder.recipes,
+            table=self.folder.table,
+            files=files,
+            tags=tags,
+        )
+        findings = [*components.findings(), *self._silent_wheels(files)]
+        findings += [*spoiled(pins, files), *newer_wheels(locks, files, allowed)]
+        findings += [_unasked(known)] if isinstance(known, str) else exposed(locks, known, allowed)
+        since = self.watched.since
+        return Seen(
+            findings=tuple(ordered(findings)),
+            asked=min((one.asked for one in files.values() if one.asked), default=""),
+            since=since.isoformat() if since else "",
+            dated=any(offer.upload_time for one in files.values() for offer in one.offers),
+            unread=len({name for one in allowed.values() for name in one.unread}),
+        )
+
+    @cached_property
+    def _pins(self) -> tuple[PinnedFile, ...]:
+        return tuple(pinned_files(self.watched.locks))
+
+    def _files(self, questions: Iterable[Question]) -> dict[str, PublishedFiles]:
+        config = self.http.config
+        asking = Asking(
+            finder=Finder(self.http),
+            places=(*config.index_urls, *config.find_links),
+            kept=self.store.root / _KEPT,
+            emit=self.emit,
+            offline=self.offline,
+        )
+        return asking.ask_all(questions)
+
+    def _questions(self) -> Iterator[Question]:
+        """Yield one question a project: of components by their stacks' versions, of other wheels by the locks'."""
+        floors: defaultdict[str, list[Version]] = defaultdict(list)
+        pinned: defaultdict[str, set[str]] = defaultdict(set)
+        for one in self._pins:
+            pinned[one.project].add(one.filename)
+            floors[one.project].append(Version(one.version))
+        watched = {name for stack in self.watched.stacks for name in versions_of(stack)}
+        for stack in self.folder.catalogue.stacks:
+            for name, text in versions_of(stack).items():
+                recipe = self.folder.recipes[name]
+                if name in watched and on_index(recipe) and recipe.distribution:
+                    version = version_or_none(text)
+                    floors[canonicalize_name(recipe.distribution)] += [version] if version else []
+        own = own_indexes(self.folder.recipes)
+        for name, versions in floors.items():
+            yield Question(
+                project=name,
+                pinned=frozenset(pinned[name]),
+                floor=min(versions, default=None),
+                own=tuple(dict.fromkeys(own.get(name, ()))),
+            )
+
+    def _tags(self) -> Tags:
+        named = {name for stack in self.watched.stacks for name in versions_of(stack)}
+        places = {place for name in named if (place := tag_place(self.folder.recipes[name]))}
+        return ask_tags(places, self.http.mirrors, self.emit, offline=self.offline)
+
+    def _allowed(self, files: Mapping[str, PublishedFiles]) -> dict[str, Allowed]:
+        urls = {
+            one.expected.sha256: one.url
+            for published in files.values()
+            for one in published.offers
+            if one.expected.sha256 and one.url
+        }
+        # where pip-tools keeps it, so that what a lock has read is not read again
+        kept = platformdirs.user_cache_path("ascend-wheelhouse") / "pip-tools/metadata"
+        reader = MetadataReader(self.http, kept)
+        wheels = [wheel for held in self.watched.locks for wheel in held.lock.wheels]
+        ranges = Ranges(read_needs(wheels, urls, reader, self.emit))
+        return {one.name: ranges.of(one) for one in self.watched.locks}
+
+    def _silent_wheels(self, files: Mapping[str, PublishedFiles]) -> Iterator[WatchFinding]:
+        """Yield a finding for each project of ordinary wheels that could not be asked."""
+        own = {
+            canonicalize_name(self.folder.recipes[name].distribution)
+            for stack in self.watched.stacks
+            for name in versions_of(stack)
+            if self.folder.recipes[name].distribution
+        }
+        held: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        for one in self._pins:
+            held[one.project][one.held.name] = one.held.stack
+        for name, published in files.items():
+            for why in published.silent.values() if name not in own else ():
+                yield WatchFinding(
+                    kind="unreachable",
+                    of="wheel",
+                    component=name,
+                    stacks=tuple(sorted({*held[name].values()} - {""})),
+                    locks=tuple(held[name]),
+                    text=f"could not be asked: {why}",
+                    facts={"place": "index"},
+                    about="index",
+                )
+
+    def _exported(self) -> Known | None:
+        if self.vulnerabilities is None:
+            return None
+        database = read_vulnerabilities(self.vulnerabilities)
+        if warning := database.warning():
+            self.emit(Note(text=warning, level="warning"))
+        return database.known
+
+    def _records(self) -> Known | str:
+        """Return what OSV's API knows of the versions that locks install, or why that is not known."""
+        if self.offline:
+            return _NO_OSV
+        pins = {
+            (one.name, Version(one.version).public)
+            for held in self.watched.locks
+            for one in held.lock.installed
+        }
+        try:
+            records = ask_osv(sorted(pins), self.http, self.emit)
+        except SourceUnreachableError as error:
+            return short(error)
+        return lambda name, version: known_of(records, name, version)
+
+
+def _unasked(why: str) -> WatchFinding:
+    return WatchFinding(
+        kind="unreachable",
+        of="source",
+        component="osv",
+        text=f"vulnerabilities are not known: {why}. An export (PyPI/all.zip of OSV) can be named with "
+        "--vulnerabilities FILE.",
+        facts={"place": "osv"},
+    )
+
+
+def only(seen: Seen, components: str) -> Seen:
+    """Return what was found of some components or projects alone, their names separated by commas."""
+    names = {canonicalize_name(one.strip()) for one in components.split(",")}
+    return replace(
+        seen, findings=tuple(one for one in seen.findings if canonicalize_name(one.component) in names)
+    )

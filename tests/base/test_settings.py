@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import platformdirs
+import pytest
+
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.settings import NAME, Settings, SettingsError, use
+from ascend_wheelhouse.cells.request import ToolchainChoice
+from ascend_wheelhouse.cells.target import MACHINES, NPUS, PYTHONS, dotted
+from ascend_wheelhouse.commands.tasks.cell import CellOptions
+from ascend_wheelhouse.resolve.resolvers import RESOLVERS
+
+
+@pytest.fixture(autouse=True)
+def user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the user's file, not there yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config/ascend-wheelhouse" / NAME
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a project folder."""
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _where(found: Settings) -> dict[str, tuple[str, str]]:
+    return {key: (one.value, one.place.name) for key, one in found.found().items()}
+
+
+def test_what_is_said_nearer_to_the_command_holds(
+    root: Path, user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(user, 'platform = "x86_64"\nnpu = "910b"\nresolver = "uv"\nglibc = "2.31"\n')
+    _write(root / NAME, 'platform = "x86_64"\nnpu = "910b"\nresolver = "uv"\n')
+    monkeypatch.setenv("WHEELHOUSE_NPU", "950")
+    monkeypatch.setenv("WHEELHOUSE_PLATFORM", "x86_64")
+    assert _where(use(root, {"platform": "aarch64"})) == {
+        "platform": ("aarch64", "command line"),
+        "npu": ("950", "environment"),
+        "resolver": ("uv", "project"),
+        "glibc": ("2.31", "user"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ({}, {"torch": "2.10.0", "cann": "9.0.0", "sglang": "0.5.20"}),
+        ({"torch": "2.8.0"}, {"torch": "2.8.0", "sglang": "0.5.20"}),
+        ({"stack": "mine"}, {"stack": "mine"}),
+        ({"app": "vllm-ascend"}, {"app": "vllm-ascend"}),
+        ({"cann": "9.1.0"}, {"torch": "2.10.0", "cann": "9.1.0", "sglang": "0.5.20"}),
+    ],
+)
+def test_another_torch_or_stack_leaves_what_belongs_to_the_former_one(
+    root: Path, given: dict[str, str], left: dict[str, str]
+) -> None:
+    """A CANN that the project names for its torch would be a wrong one for the torch of the command line."""
+    _write(root / NAME, 'torch = "2.10.0"\ncann = "9.0.0"\nsglang = "0.5.20"\n')
+    assert {key: one.value for key, one in use(root, given).found().items()} == left
+
+
+def test_every_mistake_of_both_files_is_in_one_report(root: Path, user: Path) -> None:
+    _write(user, 'platfrom = "x86_64"\n[mirrors]\n"https://a/" = 3\n')
+    _write(root / NAME, 'torch = 2.8\nnpu = "A3"\nstore = true\nresolver = "poetry"\nextra = ["a", 1]\n')
+    with pytest.raises(SettingsError) as caught:
+        use(root)
+    told = caught.value.what.splitlines()
+    assert caught.value.exit_code == 2
+    assert told == [
+        f'{root / NAME}: torch: is a number, write it as text: torch = "2.8"',
+        f"{root / NAME}: npu: is 'A3', must be one of a3, 910b, 950; a3 was meant?",
+        f'{root / NAME}: store: is a truth value, write it as text: store = "..."',
+        f"{root / NAME}: resolver: is 'poetry', must be one of pip-tools, uv",
+        f'{root / NAME}: extra: holds 1, write ["one", "two"]',
+        f"{user}: platfrom: there is no such key; platform was meant?",
+        f'{user}: mirrors.https://a/: both sides must be URLs, write "https://from/" = "https://to/"',
+    ]
+    assert "platform" in caught.value.why
+
+
+def test_a_file_that_is_no_toml_is_told(root: Path) -> None:
+    _write(root / NAME, "torch = [")
+    with pytest.raises(SettingsError, match="not TOML"):
+        use(root)
+    (root / NAME).unlink()
+    (root / NAME).mkdir()
+    with pytest.raises(SettingsError, match="Is a directory"):
+        use(root)
+
+
+def test_paths_are_below_the_file_that_names_them(root: Path, user: Path) -> None:
+    _write(root / NAME, 'store = "../store"\nsign-key = "~/key"\n')
+    _write(user, 'trusted-key = "/etc/keys/signers"\n')
+    found = use(root)
+    assert found.in_files("store") == str(root / "../store")
+    assert found.in_files("sign-key") == str(Path("~/key").expanduser())
+    assert found.in_files("trusted-key") == "/etc/keys/signers"
+
+
+def test_extras_are_a_list_or_text(root: Path) -> None:
+    _write(root / NAME, 'extra = ["diffusion", "torchaudio"]\n')
+    assert use(root).in_files("extra") == "diffusion,torchaudio"
+    _write(root / NAME, 'extra = "diffusion,torchaudio"\n')
+    assert use(root).in_files("extra") == "diffusion,torchaudio"
+
+
+def test_the_users_folder_is_that_of_the_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.user_folder() == platformdirs.user_config_path("ascend-wheelhouse")
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    assert settings.user_folder() == platformdirs.user_config_path("ascend-wheelhouse")
+
+
+def test_the_keys_and_choices_are_those_of_the_command_line() -> None:
+    assert set(settings.CELL) == set(CellOptions.__dataclass_fields__)
+    assert {
+        "platform": tuple(MACHINES),
+        "npu": tuple(NPUS),
+        "python": tuple(map(dotted, PYTHONS)),
+        "resolver": RESOLVERS,
+        "toolchain": get_args(ToolchainChoice),
+    } == settings.CHOICES

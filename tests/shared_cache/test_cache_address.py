@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cache_places import SECRET, web_server
+from invoking import invoke
+from site_run import MakeSite, push
+
+from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node.trust.signature import TrustedKeyError
+from ascend_wheelhouse.shared_cache.address import Address, CacheUrlError
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.opening import CacheRefusedError, ReadOnlyCacheError, open_sites
+
+pytest_plugins = ["cache_fixtures"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"s3://user:{SECRET}@bucket/team/?endpoint=https://s3.example", "s3://bucket/team"),
+        ("s3://bucket", "s3://bucket"),
+        ("file:///srv/cache", "file:///srv/cache"),
+        ("/srv/cache", "file:///srv/cache"),
+        (f"https://user:{SECRET}@host.example:8443/cache/", "https://host.example:8443/cache"),
+        (f"ssh://user:{SECRET}@host.example/srv/cache", "sftp://host.example/srv/cache"),
+    ],
+)
+def test_a_url_is_shown_without_its_login(url: str, shown: str) -> None:
+    address = Address.of(url)
+    assert address.shown == shown
+    assert SECRET not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        (f"ftp://user:{SECRET}@host/cache", "its scheme is 'ftp'"),
+        ("cache", "its scheme is ''"),
+        ("s3:///team", "it names no bucket"),
+        (f"s3://user:{SECRET}@bucket?endpont=x", "takes the option 'endpont'"),
+        (f"https://host/cache?token={SECRET}", "takes the option 'token'"),
+        ("file://host/cache", "three slashes"),
+        ("sftp://host", "it names no folder"),
+        (f"https://user:{SECRET}@[::1/cache", "cannot be read as a URL"),
+        ("sftp://host:port/cache", "cannot be read as a URL"),
+    ],
+)
+def test_what_is_no_cache_is_told_with_its_reason_and_without_its_login(url: str, why: str) -> None:
+    with pytest.raises(CacheUrlError) as caught:
+        Address.of(url)
+    assert why in str(caught.value)
+    assert SECRET not in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_options_come_before_the_environment() -> None:
+    environ = {"WHEELHOUSE_CACHE": "/one /two", "WHEELHOUSE_CACHE_KEY": "k", "WHEELHOUSE_CACHE_TRUST": "a:b"}
+    assert CacheChoice.of(environ=environ) == CacheChoice(
+        urls=("/one", "/two"), key=Path("k"), trust=("a", "b")
+    )
+    chosen = CacheChoice.of(["/three"], "other", ["c"], environ)
+    assert chosen == CacheChoice(urls=("/three",), key=Path("other"), trust=("c",))
+
+
+def test_a_key_for_pushing_to_a_web_server_is_bad_usage(key: Signer) -> None:
+    with pytest.raises(ReadOnlyCacheError, match="can be read alone"):
+        open_sites(CacheChoice(urls=("https://host.example/cache",), key=key.path), lambda _event: None)
+
+
+def test_a_folder_without_public_keys_is_bad_usage(tmp_path: Path) -> None:
+    with pytest.raises(TrustedKeyError, match=r"holds no \*\.pub file"):
+        open_sites(CacheChoice(urls=("/srv",), trust=(str(tmp_path),)), lambda _event: None)
+
+
+def test_a_cache_that_holds_nothing_is_told(tmp_path: Path, site: MakeSite) -> None:
+    user = site("user", f"file://{tmp_path}/mistyped")
+    with user.store():
+        pass
+    assert "holds nothing: nobody has pushed there yet, or the URL is mistyped" in user.warnings[0]
+
+
+def test_a_folder_above_the_cache_is_never_made(tmp_path: Path, site: MakeSite) -> None:
+    """A mount that is missing is no place to write to."""
+    maker = site("maker", f"file://{tmp_path}/mount/cache", pushes=True)
+    push(maker)
+    assert "cannot be written, and nothing is pushed" in maker.warnings[0]
+    assert not (tmp_path / "mount").exists()
+
+
+def test_a_cache_of_another_layout_is_not_used(tmp_path: Path, site: MakeSite) -> None:
+    push(site("maker", f"file://{tmp_path}/cache", pushes=True))
+    (tmp_path / "cache/wheelhouse-cache.json").write_text('{"schema": 2}')
+    user = site("user", f"file://{tmp_path}/cache")
+    with user.store() as store:
+        assert store.behind
+        assert not store.behind.bring_result("build-1")
+    assert "laid out by another version" in user.warnings[0]
+
+
+def test_a_host_whose_key_is_unknown_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cache_places import ssh_server  # noqa: PLC0415 - the test is skipped without one
+
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with ssh_server(tmp_path / "home") as port:
+        (tmp_path / "home/.ssh/known_hosts").unlink()
+        with pytest.raises(CacheRefusedError, match="its host key is not in known_hosts"):
+            open_sites(
+                CacheChoice(urls=(f"sftp://root@127.0.0.1:{port}{tmp_path}/cache",)), lambda _event: None
+            )
+
+
+def test_invoke_cache_shows_a_shared_cache_and_prunes_it_alone_where_it_is_named(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    capsys.readouterr()
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path / "cache"))
+    assert invoke("cache", root=tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert f"file://{tmp_path}/cache\n1 files, 8 B; 1 results" in shown
+    assert invoke("cache", "--prune", "--cache", tmp_path / "cache", "--keep", "0", root=tmp_path) == 0
+    assert "removed 0 files" in capsys.readouterr().out
+    assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
+
+
+def test_invoke_cache_counts_nothing_behind_a_web_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with web_server(tmp_path) as (url, _):
+        assert invoke("cache", "--cache", url, root=tmp_path) == 0
+    assert "a web server lists nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("--keep", "soon"), "--keep 'soon' is not a number of days"),
+        (("--max-size", "5 apples"), "--max-size '5 apples' is not a size"),
+        (("--lock", "nowhere"), "nowhere holds no lock"),
+    ],
+)
+def test_a_retention_that_says_nothing_is_bad_usage(
+    words: tuple[str, str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("cache", "--prune", *words, root=tmp_path) == 2
+    assert text in capsys.readouterr().err

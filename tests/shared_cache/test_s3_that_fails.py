@@ -1,0 +1,215 @@
+"""An S3 server that is slow, full, forgetful or strict: the run goes on, with one warning."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cache_places import SECRET, Proxy, S3Server, s3_server
+from site_run import KEY, MakeSite, SiteRun, pull, push
+
+from ascend_wheelhouse.base.artifact import Artifact
+from ascend_wheelhouse.fetch.transfer import Download
+from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.shared_cache.address import Address
+from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.opening import (
+    CacheNotWritableError,
+    CacheRefusedError,
+    open_sites,
+    reach,
+)
+from ascend_wheelhouse.shared_cache.remote import Remote
+
+pytest_plugins = ["cache_fixtures"]
+LARGE = 40 << 20
+
+
+@pytest.fixture
+def url(s3: S3Server, proxy: Proxy, request: pytest.FixtureRequest) -> str:
+    return s3.cache(request.node.name.partition("[")[0], endpoint=proxy.url)
+
+
+def told(run: SiteRun) -> str:
+    """Return the one warning of a run, which has no secret in it."""
+    (warning,) = run.warnings
+    assert SECRET not in warning
+    assert "X-Amz" not in warning
+    return warning
+
+
+def test_a_server_that_is_busy_for_a_while_is_asked_again(proxy: Proxy, url: str, site: MakeSite) -> None:
+    proxy.fail("PUT", "/results/", times=2, status=503, code="SlowDown")
+    maker, user = site("maker", url, pushes=True), site("user", url)
+    push(maker)
+    proxy.fail("GET", "/results/", times=2, status=503, code="SlowDown")
+    proxy.fail("GET", "/blobs/", times=2, status=503, code="SlowDown")
+    assert pull(user) == b"a bundle"
+    assert maker.warnings == user.warnings == []
+
+
+def test_a_server_that_stays_busy_is_given_up_with_one_warning(
+    proxy: Proxy, url: str, site: MakeSite
+) -> None:
+    push(site("maker", url, pushes=True))
+    proxy.fail("GET", "/results/", status=503, code="SlowDown")
+    user = site("user", url)
+    with user.store() as store:
+        assert store.behind
+        assert not any(store.behind.bring_result(f"build-{number}") for number in range(20))
+    assert "this run goes on without it: SlowDown" in told(user)
+    assert proxy.count("GET", "/results/") < 10
+
+
+def test_a_login_that_expires_in_the_middle_of_a_run_is_told_once(
+    proxy: Proxy, url: str, site: MakeSite
+) -> None:
+    maker = site("maker", url, pushes=True)
+    with maker.store() as store:
+        proxy.fail("GET", "", status=400, code="ExpiredToken")
+        proxy.fail("HEAD", "", status=400, code="ExpiredToken")
+        proxy.fail("PUT", "", status=400, code="ExpiredToken")
+        assert store.behind
+        assert not store.behind.bring_result(KEY)
+        assert not store.behind.bring_result(KEY)
+    assert "ExpiredToken (the login has expired, or this host's clock is wrong)" in told(maker)
+
+
+def test_a_clock_that_is_wrong_is_told(proxy: Proxy, url: str, site: MakeSite) -> None:
+    proxy.fail("GET", "", status=403, code="RequestTimeTooSkewed")
+    with pytest.raises(CacheRefusedError, match="RequestTimeTooSkewed"), site("user", url).store():
+        pass
+
+
+def test_rights_that_are_lost_while_files_come_end_the_reading(
+    proxy: Proxy, url: str, site: MakeSite
+) -> None:
+    push(site("maker", url, pushes=True))
+    user = site("user", url)
+    with user.store() as store:
+        proxy.fail("GET", "/blobs/", status=403, code="AccessDenied")
+        proxy.fail("GET", "wheelhouse-cache.json", status=403, code="AccessDenied")
+        assert store.behind
+        assert not store.behind.bring_result(KEY)
+    assert "can no longer be read" in told(user)
+
+
+def test_a_login_that_may_not_list_has_misses_and_one_warning(proxy: Proxy, url: str, site: MakeSite) -> None:
+    """S3 says 403 for what is not there to who may not list."""
+    push(site("maker", url, pushes=True))
+    user = site("user", url)
+    proxy.fail("GET", "/blobs/", status=403, code="AccessDenied")
+    with user.store() as store:
+        assert store.behind
+        for _ in range(3):
+            assert not store.behind.bring_result(KEY)
+    assert "they are taken for missing there" in told(user)
+
+
+def test_a_full_server_ends_the_pushing_and_nothing_else(proxy: Proxy, url: str, site: MakeSite) -> None:
+    push(site("maker", url, pushes=True))
+    other = site("other", url, pushes=True)
+    proxy.fail("PUT", "/blobs/", status=507, code="XMinioStorageFull")
+    with other.store() as store:
+        assert store.behind
+        for number in range(5):
+            sha256 = store.add(_file(other.root, b"%d" % number))
+            store.put_result(f"build-{number}", {"file": sha256})
+            store.behind.offer_result(f"build-{number}", [store.artifact("a", sha256)])
+        assert store.behind.bring_result(KEY)
+    assert "can no longer be written, and this run goes on without it: XMinioStorageFull" in told(other)
+
+
+def _file(root: Path, content: bytes) -> Path:
+    root.mkdir(exist_ok=True)
+    (root / "file").write_bytes(content)
+    return root / "file"
+
+
+def test_a_large_file_that_breaks_off_goes_on_where_it_was(
+    proxy: Proxy, url: str, site: MakeSite, tmp_path: Path
+) -> None:
+    content = os.urandom(6 << 20)
+    maker, user = site("maker", url, pushes=True), site("user", url)
+    with maker.store() as store:
+        sha256 = store.add(_file(tmp_path, content))
+        assert store.behind
+        store.behind.offer_files([sha256])
+    proxy.fail("GET", "/blobs/", times=2, cut=1 << 20)
+    with user.store() as store:
+        artifact = Artifact(filename="large.bin", size=len(content), sha256=sha256)
+        assert store.behind
+        assert store.behind.bring_files([Download.of(artifact)], user.events.append) == {sha256}
+        assert store.path(sha256).read_bytes() == content
+    assert user.warnings == []
+
+
+def test_an_upload_in_parts_that_fails_is_given_up_on_the_server(
+    proxy: Proxy, url: str, site: MakeSite, tmp_path: Path
+) -> None:
+    (tmp_path / "large").write_bytes(bytes(LARGE))
+    maker = site("maker", url, pushes=True)
+    proxy.fail("PUT", "partNumber=2", status=500, code="InternalError")
+    with maker.store() as store:
+        sha256 = store.add(tmp_path / "large")
+        assert store.behind
+        store.behind.offer_files([sha256])
+    assert "can no longer be written" in told(maker)
+    assert proxy.count("DELETE", "uploadId=") == 1
+    assert list(_remote(url).listing("blobs")) == []
+
+
+def _remote(url: str) -> Remote:
+    return reach(Address.of(url), Http(mirrors=Mirrors()))
+
+
+def test_a_server_that_is_not_there_is_a_warning_and_the_run_goes_on(s3: S3Server, site: MakeSite) -> None:
+    user = site("user", s3.cache("nowhere", endpoint="http://127.0.0.1:9"), pushes=True)
+    assert pull(user) is None
+    assert "does not answer, and this run goes on without it" in told(user)
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[S3Server]:
+    with s3_server(rights=True) as running:
+        yield running
+
+
+def test_a_login_without_any_right_is_an_error_before_anything_starts(strict: S3Server) -> None:
+    choice = CacheChoice(urls=(strict.cache("team", login="nobody"),))
+    with pytest.raises(CacheRefusedError, match="refuses this login: AccessDenied") as caught:
+        open_sites(choice, lambda _event: None)
+    secret = strict.logins["nobody"].partition(":")[2]
+    assert caught.value.exit_code == 4
+    assert secret not in str(caught.value)
+
+
+def test_a_login_that_may_only_read_reads_and_a_key_for_pushing_is_refused(
+    strict: S3Server, key: Signer
+) -> None:
+    url = strict.cache("team", login="reader")
+    assert len(open_sites(CacheChoice(urls=(url,)), lambda _event: None)) == 1
+    with pytest.raises(CacheNotWritableError, match="cannot be written with this login") as caught:
+        open_sites(CacheChoice(urls=(url,), key=key.path), lambda _event: None)
+    assert "leave --cache-key away" in caught.value.next_step
+
+
+def test_a_login_that_s3_does_not_know_is_an_error(strict: S3Server) -> None:
+    with pytest.raises(CacheRefusedError, match="InvalidAccessKeyId"):
+        open_sites(CacheChoice(urls=(strict.cache("team"),)), lambda _event: None)
+
+
+def test_no_login_at_all_is_an_error_that_says_so(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    url = f"s3://wheels/team?endpoint={s3.url}&region=us-east-1"
+    with pytest.raises(CacheRefusedError, match="no login for S3 was found"):
+        open_sites(CacheChoice(urls=(url,)), lambda _event: None)

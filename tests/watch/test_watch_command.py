@@ -1,0 +1,140 @@
+"""`invoke watch` as a person or a program starts it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from osv_records import osv_record, osv_zip
+from small_world import World, wheel
+from watched_world import STACK, lock_files
+
+_KEYS = {
+    *(
+        "id",
+        "kind",
+        "of",
+        "component",
+        "from",
+        "to",
+        "published",
+        "stacks",
+        "locks",
+        "text",
+        "command",
+        "facts",
+    ),
+}
+
+
+def _offer(world: World, name: str, version: str, *requires: str, extra: str = "") -> None:
+    filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
+    world.index.offer(filename, wheel(name, version, requires, extra=extra))
+
+
+def test_nothing_new_ends_with_0_and_something_with_11_where_that_is_asked_for(world: World) -> None:
+    before = lock_files(world)
+    first = world.invoke("watch", "--exit-code")
+    assert (first.status, "Nothing new." in first.out) == (0, True)
+    _offer(world, "torch-npu", "2.8.0.post4")
+    assert world.invoke("watch").status == 0
+    found = world.invoke("outdated", "--exit-code")
+    assert found.status == 11
+    assert "torch-npu  2.8.0.post2  2.8.0.post4" in found.out
+    assert all(len(line) <= 80 for line in found.out.splitlines() if "`" not in line)
+    assert lock_files(world) == before
+
+
+def test_json_is_one_document_with_an_object_a_finding(world: World) -> None:
+    _offer(world, "numpy", "2.4")
+    ended = world.invoke("watch", "--json")
+    document = json.loads(ended.out)
+    one = next(one for one in document["findings"] if one["component"] == "numpy")
+    assert set(one) == _KEYS
+    assert (one["id"], one["from"], one["to"]) == ("new/numpy/2.0/2.4", "2.0", "2.4")
+    assert document["counts"]["new"] == 1
+    assert document["applied"] is None
+
+
+def test_wheels_are_summed_until_all_are_asked_for(world: World) -> None:
+    _offer(world, "numpy", "2.4")
+    assert "1 other wheels have newer releases inside what their locks allow: --all lists them." in (
+        world.invoke("watch").out
+    )
+    assert "numpy  2.0   2.4" in world.invoke("watch", "--all").out
+
+
+@pytest.mark.parametrize(
+    "content", [b"hello", b"PK\x05\x06" + bytes(18), b"[]"], ids=["text", "empty zip", "empty list"]
+)
+def test_a_database_that_is_none_is_exit_2_and_says_what_to_name(
+    world: World, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "db").write_bytes(content)
+    ended = world.invoke("watch", "--vulnerabilities", str(tmp_path / "db"))
+    assert ended.status == 2
+    assert "is no database of vulnerabilities in the OSV format" in ended.err
+    assert "Next: " in ended.err
+
+
+def test_records_that_cannot_be_read_are_counted_in_a_warning(world: World, tmp_path: Path) -> None:
+    good = osv_record("PYSEC-1", "numpy", {"introduced": "0"})
+    path = osv_zip(tmp_path / "all.zip", [good, {**good, "id": "PYSEC-2", "affected": 7}])
+    ended = world.invoke("watch", "--vulnerabilities", str(path))
+    assert ended.status == 0
+    assert "1 records are left out" in ended.err
+    assert "PYSEC-1" in ended.out
+
+
+def test_a_silent_index_is_exit_4(world: World) -> None:
+    ended = world.invoke("watch", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    assert ended.status == 4
+    assert "The index could not be asked for any project." in ended.err
+
+
+def test_what_was_found_is_applied_and_kept_once_it_passed_the_audit(world: World) -> None:
+    _offer(world, "numpy", "2.4")
+    ended = world.invoke("watch", "--apply", "--resolver", "uv")
+    assert ended.status == 0, ended.err + ended.out
+    assert "numpy  changed  2.0     2.4" in ended.out
+    lock = (world.root / "lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3/pylock.aarch64.toml").read_text()
+    assert "numpy-2.4-py3-none-any.whl" in lock
+    assert world.invoke("watch", "--exit-code").status == 0
+
+
+def test_a_component_moves_in_its_stack_where_only_names_it(world: World) -> None:
+    _offer(world, "torch-npu", "2.8.0.post4", "torch==2.8.0")
+    assert world.invoke("watch", "--apply", "--resolver", "uv").status == 2
+    ended = world.invoke("watch", "--apply", "--only", "torch-npu", "--resolver", "uv", "--json")
+    assert ended.status == 0, ended.err + ended.out
+    changes = json.loads(ended.out)["applied"][0]["changes"]
+    assert [(one["name"], one["before"], one["after"]) for one in changes] == [
+        ("torch-npu", "2.8.0.post2", "2.8.0.post4")
+    ]
+    stack = (world.root / f"recipes/stacks/{STACK}.toml").read_text()
+    assert 'torch-npu = "2.8.0.post4"\n' in stack
+    assert world.invoke("plan", "--torch", "2.8.0", "--platform", "aarch64").status == 0
+
+
+@pytest.mark.parametrize(
+    ("requires", "extra", "code", "told"),
+    [
+        ("torch==9.9", "", 3, "torch"),
+        ("torch==2.8.0", "einops.py", 7, "did not pass the audit, and the old locks are as they were"),
+    ],
+    ids=["no resolution", "two wheels with one file"],
+)
+def test_a_lock_that_cannot_be_kept_leaves_every_file_bit_for_bit(
+    world: World, requires: str, extra: str, code: int, told: str
+) -> None:
+    _offer(world, "torch-npu", "2.8.0.post4", requires, extra=extra)
+    before = lock_files(world)
+    ended = world.invoke("watch", "--apply", "--only", "torch-npu", "--resolver", "uv")
+    assert ended.status == code, ended.err + ended.out
+    assert told in ended.err
+    assert lock_files(world) == before
+
+
+def test_apply_and_offline_do_not_go_together(world: World) -> None:
+    assert world.invoke("watch", "--apply", "--offline").status == 2
