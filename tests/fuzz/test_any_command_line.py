@@ -17,11 +17,12 @@ from spoiling import fuzzed, texts
 
 pytest_plugins = ["desk_fixtures"]
 CHANGES_THE_HOST = {"fix"}
-WRITTEN = {"out", "output", "path", "profile", "sarif"}
+WRITTEN = {"bundles", "out", "output", "page", "path", "profile", "sarif"}
 REPORTS = {"doctor"}
 TASKS = [
     *("audit", "build", "bundle", "cache", "config", "doctor", "fetch", "image", "init", "keygen", "lock"),
     *(
+        "matrix",
         "plan",
         "recipes",
         "reproduce",
@@ -106,6 +107,7 @@ def scratch(desk: Desk) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         patch.setenv("WHEELHOUSE_DEBIAN", "http://127.0.0.1:9/debian")
+        patch.setenv("WHEELHOUSE_MIRRORS", "https://api.osv.dev/=http://127.0.0.1:9/osv/")
         patch.chdir(folder)
         yield folder
     shutil.rmtree(desk.world.root / "work")

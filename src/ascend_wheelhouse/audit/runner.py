@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import select
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -39,6 +39,8 @@ from ascend_wheelhouse.store.store import Store, file_sha256
 
 _WORKERS = 2
 _WORTH_A_POOL = 16 << 20
+_READING = threading.Lock()
+"""Held by the audit that reads wheels: another at the same time, of a set with the same wheels, would read them too."""
 
 
 class ReaderKilledError(HostUnfitError):
@@ -119,18 +121,29 @@ def _facts(
     inputs: Sequence[WheelInput], policy: AuditPolicy, store: Store | None, emit: Emit
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="audit: read wheels", jobs=len(inputs)))
-    unread: list[_WheelToRead] = []
-    for task in _tasks(inputs, policy):
+    unread = yield from _kept(_tasks(inputs, policy), store, emit)
+    if unread:
+        with _READING:
+            unread = yield from _kept(unread, store, emit)
+            for task, facts in _read(unread, emit):
+                if store is not None:
+                    store.put_result(task.key, to_json(facts))
+                yield facts
+
+
+def _kept(
+    tasks: Iterable[_WheelToRead], store: Store | None, emit: Emit
+) -> Generator[WheelFacts, None, list[_WheelToRead]]:
+    """Yield the facts that are known, and return the wheels of which none are."""
+    unread = []
+    for task in tasks:
         known = _known(task, store)
         if known is None:
             unread.append(task)
         else:
             emit(JobFinished(job=task.wheel.filename, outcome="cached"))
             yield known
-    for task, facts in _read(unread, emit):
-        if store is not None:
-            store.put_result(task.key, to_json(facts))
-        yield facts
+    return unread
 
 
 def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy) -> Iterator[_WheelToRead]:

@@ -148,7 +148,7 @@ def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
     with (
         console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
-        profiled(told, options.profile, f"invoke build {options.component}") as emit,
+        profiled(told, options.profile, f"build {options.component}") as emit,
         store_with(options.cache, emit, offline=options.offline) as store,
         farm_of(options.farm, store, emit) as farm,
     ):

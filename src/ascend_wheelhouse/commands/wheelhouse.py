@@ -55,10 +55,9 @@ def main(options: WheelhouseOptions) -> None:
     if options.dry_run:
         _show_plan(options)
         return
-    state = options.make.output / ".state" / f"{freshness.request_key(options.make.asked)}.json"
-    found = _finished(options, state)
+    found = _finished(options, freshness.state_file(options.make.output, options.make.asked))
     if found is None:
-        found = _make(options, state)
+        found = _make(options)
     elif options.check:
         _check(found, json=options.json)
     else:
@@ -87,27 +86,24 @@ def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
 
 
-def _make(options: WheelhouseOptions, state: Path) -> Path:
+def _make(options: WheelhouseOptions) -> Path:
     from ascend_wheelhouse.base.timed import timed
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.make.make import make
     from ascend_wheelhouse.make.project_folder import ProjectFolder
+    from ascend_wheelhouse.make.remembered import make_and_remember
     from ascend_wheelhouse.pages.profile import profiled
     from ascend_wheelhouse.shared_cache.backed_store import store_with
 
     given = freshness.given_digest(options.root, default_root())
     with (
         console.reporter("json" if options.json else "auto") as told,
-        profiled(told, options.profile, "invoke wheelhouse") as emit,
+        profiled(told, options.profile, "wheelhouse") as emit,
         store_with(options.cache, emit, offline=options.make.offline) as store,
     ):
         times = Times(emit)
         with timed(emit, "resolve", "recipes and stacks"):
             folder = ProjectFolder.load(options.root)
-        made = make(options.make, folder, store=store, emit=times)
-    locked = folder.lock_folder(made.cell)
-    inputs = freshness.inputs_digest(given, made.pinned)
-    freshness.remember(state, folder=made.folder, lock_folder=locked, inputs=inputs, files=made.stamps)
+        made = make_and_remember(options.make, folder, store=store, emit=times, given=given)
     _close(made, folder.recipes, times, json=options.json)
     return made.folder
 

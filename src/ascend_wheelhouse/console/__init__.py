@@ -32,6 +32,7 @@ from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 __all__ = [
     "Mode",
     "be_verbose",
+    "has_board",
     "line",
     "main_guard",
     "print_error",
@@ -127,10 +128,15 @@ def be_verbose(*, wanted: bool) -> None:
     _spoken["verbose"] = wanted
 
 
+def has_board(stream: TextIO) -> bool:
+    """Tell whether a run shows its live board on a stream, and not a line a stage."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
 def _output(mode: Mode, stream: TextIO) -> _Output:
     if mode == "json":
         return lines.JsonLines(stream)
-    if mode == "auto" and stream.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+    if mode == "auto" and has_board(stream):
         return _Terminal(stream)
     return lines.PlainLines(stream, verbose=_spoken["verbose"])
 

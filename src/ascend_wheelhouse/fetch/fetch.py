@@ -190,7 +190,10 @@ class _Workers:
         return [ended[number] for number in range(len(downloads))]
 
     def _work(self, todo: RankedQueue[_FetchStep], behind: _FetchStep | None) -> None:
-        while (task := todo.take(behind=behind)) is not None and not self._http.stop.is_set():
+        while (task := todo.take(behind=behind)) is not None:
+            if self._http.stop.is_set():
+                self._ended.put((task.number, StoppedError()))
+                return
             try:
                 task.step()
             except Exception as error:  # noqa: BLE001 - handed to the caller's thread, which raises it

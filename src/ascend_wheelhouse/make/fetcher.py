@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ascend_wheelhouse.base.errors import IntegrityError
@@ -31,6 +32,8 @@ class Fetcher:
         http: The client of every origin.
         offline: Ask no origin: a file that the store lacks is an error.
         emit: Told of the progress.
+        turn: Held while files are fetched: of runs that have one in common, one fetches at a time, with the whole
+            line, and those after it find in the store what it brought.
     """
 
     recipes: Recipes
@@ -38,6 +41,7 @@ class Fetcher:
     http: Http = field(default_factory=Http)
     offline: bool = False
     emit: Emit = silent
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def fetch(self, downloads: Sequence[Download], emit: Emit | None = None) -> None:
         """Have files in the store; `emit` is the fetcher's own when None."""
@@ -48,14 +52,15 @@ class Fetcher:
             also = own.get(wanted.name, ())
             return finder.where(wanted.name, wanted.filename, str(wanted.sha256), also=also)
 
-        fetch_all(
-            downloads,
-            self.store,
-            emit or self.emit,
-            http=self.http,
-            locate=where,
-            offline=self.offline,
-        )
+        with self.turn:
+            fetch_all(
+                downloads,
+                self.store,
+                emit or self.emit,
+                http=self.http,
+                locate=where,
+                offline=self.offline,
+            )
 
     def sift(self, wanted: Sequence[Download]) -> None:
         """Hash what the store holds of the files wanted; what was changed there is removed, and fetched again.
@@ -64,7 +69,9 @@ class Fetcher:
             ChangedInStoreError: A file was changed, and this run may not fetch.
         """
         here = {str(one.sha256): one for one in wanted if one.sha256 and self.store.has(one.sha256)}
-        for error in self.store.damaged(here):
+        with self.turn:  # what two runs have in common is hashed by the first
+            damaged = self.store.damaged(here)
+        for error in damaged:
             name = here[error.sha256].filename
             if self.offline:
                 raise ChangedInStoreError(

@@ -24,7 +24,13 @@ from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.base.whole_file import reading, write_whole
 from ascend_wheelhouse.node import documents
 
-_STATE = {"folder": documents.file_name, "lock": documents.file_name, "inputs": str, "files": {...: [int]}}
+_STATE = {
+    "folder": documents.file_name,
+    "lock": documents.file_name,
+    "inputs": str,
+    "files": {...: [int]},
+    "audit?": {...: int},
+}
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
 _NODE = Path(__file__).parents[1] / "node"
@@ -109,7 +115,20 @@ def stamps(folder: Path) -> dict[str, list[int]]:
     return found
 
 
-def remember(state: Path, *, folder: Path, lock_folder: Path, inputs: str, files: Stamps) -> None:
+def state_file(output: Path, asked: Mapping[str, object]) -> Path:
+    """Return where the state of the wheelhouse is kept that answers a request; see `MakeOptions.asked`."""
+    return output / ".state" / f"{request_key(asked)}.json"
+
+
+def remember(
+    state: Path,
+    *,
+    folder: Path,
+    lock_folder: Path,
+    inputs: str,
+    files: Stamps,
+    audit: Mapping[str, int] | None = None,
+) -> None:
     """Keep what a finished wheelhouse was made from and what its files look like.
 
     Args:
@@ -118,10 +137,24 @@ def remember(state: Path, *, folder: Path, lock_folder: Path, inputs: str, files
         lock_folder: The lock that it was made by.
         inputs: `inputs_digest` of what it was made from.
         files: `stamps` of what was made.
+        audit: How many findings of each severity the audit had; None where there was none.
     """
     state.parent.mkdir(parents=True, exist_ok=True)
-    record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files}
+    audited = {} if audit is None else {"audit": dict(audit)}
+    record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files, **audited}
     write_whole(state, json.dumps(record, sort_keys=True))
+
+
+def remember_audit(state: Path, audit: Mapping[str, int]) -> None:
+    """Add what an audit found to what is kept of a finished wheelhouse."""
+    if (record := _read(state)) is not None:
+        write_whole(state, json.dumps({**record, "audit": dict(audit)}, sort_keys=True))
+
+
+def audit_of(state: Path) -> dict[str, int] | None:
+    """Return how many findings of each severity the audit of a finished wheelhouse had, None where none is known."""
+    record = _read(state)
+    return None if record is None else record.get("audit")
 
 
 def inputs_digest(given: str, lock: str) -> str:
@@ -129,13 +162,22 @@ def inputs_digest(given: str, lock: str) -> str:
     return hashlib.sha256(f"{given} {lock}".encode()).hexdigest()
 
 
-def fresh(state: Path, *, root: Path, store: Path, output: Path) -> Path | None:
-    """Return the finished wheelhouse that answers a request, or None when there is something to do."""
+def fresh(state: Path, *, root: Path, store: Path, output: Path, given: str = "") -> Path | None:
+    """Return the finished wheelhouse that answers a request, or None when there is something to do.
+
+    Args:
+        state: What is kept of it.
+        root: The project folder.
+        store: The store's root.
+        output: Folder that holds the wheelhouses.
+        given: `given_digest` where the caller has it; taken anew when empty.
+    """
     record = _read(state)
     if record is None:
         return None
     folder = output / str(record["folder"])
-    inputs = inputs_digest(given_digest(root, store), lock_digest(lockfiles_of(root).below(record["lock"])))
+    lock = lock_digest(lockfiles_of(root).below(record["lock"]))
+    inputs = inputs_digest(given or given_digest(root, store), lock)
     if inputs != record["inputs"] or stamps(folder) != record["files"]:
         return None
     return folder

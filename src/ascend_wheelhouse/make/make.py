@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.events import Emit
@@ -17,13 +19,29 @@ from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.farm.farm import Farm
 
 
-def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit) -> Made:
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """What several runs of one process have in common towards the network.
+
+    Args:
+        http: The client of every origin.
+        turn: Held by the one that fetches; see `Fetcher`.
+    """
+
+    http: Http = field(default_factory=Http)
+    turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+
+
+def make(
+    options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emit, line: Line | None = None
+) -> Made:
     """Make a wheelhouse and return it.
 
     Args:
@@ -31,16 +49,26 @@ def make(options: MakeOptions, folder: ProjectFolder, *, store: Store, emit: Emi
         folder: Recipes, stacks and lock files.
         store: Where cached bytes are.
         emit: Told of the progress.
+        line: Shared with other runs; one of its own when None.
 
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     with store.in_use(emit), farm_of(options.farm, store, emit) as farm:
-        return _make(options, folder, store, emit, farm)
+        return _make(options, folder, store, emit, line or Line(), farm)
 
 
-def _make(options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, farm: Farm | None) -> Made:
-    fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
+def _make(
+    options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line, farm: Farm | None
+) -> Made:
+    fetcher = Fetcher(
+        recipes=folder.recipes,
+        store=store,
+        offline=options.offline,
+        emit=emit,
+        http=line.http,
+        turn=line.turn,
+    )
     with timed(emit, "resolve", "cell"):
         cell = cell_of(options.lock.request, folder, fetcher.http)
         building = building_of(cell, folder, fetcher, options.build, farm)

@@ -18,12 +18,23 @@ from ascend_wheelhouse.commands.tasks import (
     farming,
     holding,
     making,
+    many,
     proving,
     showing,
     watching,
 )
 
-TOPICS: tuple[ModuleType, ...] = (making, building, holding, watching, carrying, proving, showing, farming)
+TOPICS: tuple[ModuleType, ...] = (
+    making,
+    many,
+    building,
+    holding,
+    watching,
+    carrying,
+    proving,
+    showing,
+    farming,
+)
 
 
 def collection(root: Path) -> Collection:

@@ -1,0 +1,172 @@
+"""Tasks about many cells at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from inspect import Parameter, Signature
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.cell import CellOptions
+from ascend_wheelhouse.commands.tasks.flags import FlagTask
+from ascend_wheelhouse.commands.tasks.words import (
+    JSON,
+    LOCK,
+    RESOLVER,
+    in_ci,
+    lock_choice,
+    path_of,
+    root_of,
+    toolchain_choice,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
+
+_AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
+
+
+class AxesTask(FlagTask):
+    """A task whose body takes the axes of a matrix after the context, and whose command line has each as an option.
+
+    Args:
+        body: The function.
+        help: The texts for its other options.
+        options: What any task takes.
+    """
+
+    common: ClassVar[Mapping[str, str]] = {
+        **FlagTask.common,
+        **{axis: f"`--{axis}` of its cells; may be repeated" for axis in _AXES},
+    }
+
+    def argspec(self, body: Callable[..., None]) -> Signature:
+        """Return the options of the command line: the axes before the others."""
+        _axes, *own = super().argspec(body).parameters.values()
+        axes = [Parameter(axis, Parameter.POSITIONAL_OR_KEYWORD, default=None) for axis in _AXES]
+        return Signature([*axes, *own])
+
+    def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
+        """Call the body with the context, the axes that were given and the other options."""
+        given = {axis: options.pop(axis, None) for axis in _AXES}
+        super().__call__(*args, {axis: values for axis, values in given.items() if values}, **options)
+
+
+@task(
+    klass=AxesTask,
+    help=JSON
+    | LOCK
+    | {
+        "file": "the matrix; matrix.toml when neither it nor an axis is given",
+        "bundle": "pack each cell into a signed bundle",
+        "sign-key": "OpenSSH private key (Ed25519) to sign bundles with",
+        "bundles": "folder of the bundles; bundles/ when not given",
+        "serial": "serial of the bundles; rises by itself when not given",
+        "allow-incomplete": "pack cells although components are pending",
+        "page": "the HTML page to write; matrix.html beside the wheelhouses when not given",
+        "reports": "folder with reports of verifications; verify-reports/ when not given",
+        "offline": "use the store alone",
+        "strict": "exit 8 when a component is missing (the default where CI is set)",
+        "upgrade": "make new locks although some are committed",
+        "dry-run": "show the cells and what each would do, and stop",
+        "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
+        "container": "build from source in this image; `recipe` for each recipe's own",
+        "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
+        "output": "folder that holds the wheelhouses",
+        "retry": "ask again for what is pending",
+        "audit": "--no-audit leaves out the proof that the wheels fit together",
+    },
+    iterable=list(_AXES),
+)
+def matrix(
+    c: Context,
+    axes: Mapping[str, list[str]],
+    file: str = "",
+    bundle: bool = False,
+    sign_key: str = "",
+    bundles: str = "",
+    serial: str = "",
+    allow_incomplete: bool = False,
+    page: str = "",
+    reports: str = "",
+    offline: bool = False,
+    strict: bool = False,
+    upgrade: bool = False,
+    dry_run: bool = False,
+    resolver: str = RESOLVER,
+    exclude_newer: str = "",
+    sandbox: bool = True,
+    container: str = "",
+    toolchain: str = "auto",
+    output: str = "",
+    retry: bool = False,
+    audit: bool = True,
+    json: bool = False,
+) -> None:
+    """Make the wheelhouses of many cells in one run, and show what stands of each."""
+    with console.main_guard(json=json):
+        from ascend_wheelhouse.commands import matrix as command
+        from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
+
+        root, packed = root_of(c), path_of(bundles) or root_of(c) / "bundles"
+        make = MakeOptions(
+            lock=lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade),
+            build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
+            output=path_of(output) or root / "wheelhouse",
+            offline=offline,
+            audit=audit,
+        )
+        modes = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
+        options = command.MatrixOptions(
+            root=root,
+            request_of=_request,
+            make=make,
+            page=path_of(page) or make.output / "matrix.html",
+            reports=path_of(reports) or root / "verify-reports",
+            file=_file(file, axes),
+            axes=axes,
+            bundle=_bundle(packed, sign_key, serial, allow=allow_incomplete) if bundle else None,
+            **modes,
+        )
+        raise SystemExit(command.main(options))
+
+
+def _request(values: Mapping[str, str]) -> Request:
+    return CellOptions(**values).request()
+
+
+def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
+    """Return the file of a matrix, where it is not given as axes.
+
+    Raises:
+        OptionsClashError: A file and axes are given.
+    """
+    if file and axes:
+        from ascend_wheelhouse.bundle.command import OptionsClashError
+
+        names = " ".join(f"--{axis}" for axis in axes)
+        raise OptionsClashError(
+            f"--file goes with no axis, and {names} is given.",
+            why="The cells are those of a file, or the product of what the options name.",
+            next_step=f"invoke matrix --file {file}, or the same command without --file",
+        )
+    return path_of(file)
+
+
+def _bundle(out: Path, sign_key: str, serial: str, *, allow: bool) -> BundleOrder:
+    from ascend_wheelhouse.bundle.serial import parse
+    from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
+
+    return BundleOrder(
+        out=out,
+        sign_key=path_of(sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+        allow_incomplete=allow,
+        serial=parse(serial) if serial else None,
+    )

@@ -1,0 +1,1 @@
+"""Several wheelhouses in one run: which cells, made side by side, and what became of each."""

@@ -1,0 +1,179 @@
+"""One cell of a matrix from request to bundle: the one function that every engine runs, here or elsewhere.
+
+What it takes and what it returns can be pickled: `CellOrder` says all that is asked, `CellEnd` all that became of it.
+What cells of one process have in common (`CellTools`) is made anew where none are handed in, from the order alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ascend_wheelhouse.base.errors import WheelhouseError, file_trouble, unexpected
+from ascend_wheelhouse.base.events import Emit, Stage, silent
+from ascend_wheelhouse.make import freshness
+from ascend_wheelhouse.make.make import Line
+from ascend_wheelhouse.make.options import MakeOptions
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.remembered import counts_of, make_and_remember
+from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, CellBundle, bundle_cell
+from ascend_wheelhouse.store.store import Store
+
+Step = Literal["make", "audit", "bundle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOrder:
+    """What is asked for one cell.
+
+    Args:
+        number: Its place in the matrix, counted from 1.
+        name: What it is called until its wheelhouse is known.
+        words: The options that name it.
+        root: The project folder.
+        make: How its wheelhouse is made.
+        retry: Ask again for what is pending.
+        bundle: How it is packed; None where it is not.
+    """
+
+    number: int
+    name: str
+    words: str
+    root: Path
+    make: MakeOptions
+    retry: bool = False
+    bundle: BundleOrder | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellEnd:
+    """What became of one cell.
+
+    Args:
+        order: What was asked.
+        folder: Its wheelhouse; None where there is none.
+        made: Whether this run made it, or it stood there already.
+        audit: How many findings of each severity the audit had; None where none is known.
+        bundle: Its bundle; None where none was asked for, or none was written.
+        step: Where it failed; None where it did not.
+        error: The error as `--json` prints it; None where there was none.
+    """
+
+    order: CellOrder
+    folder: Path | None = None
+    made: bool = False
+    audit: Mapping[str, int] | None = None
+    bundle: CellBundle | None = None
+    step: Step | None = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The code of its error, 0 without one."""
+        return int(self.error["exit_code"]) if self.error else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellTools:
+    """What the cells of one process have in common.
+
+    Args:
+        folder: The project folder as it was read.
+        given: The digest of what wheelhouses are made from, taken before that.
+        store: Where cached bytes are.
+        line: The client of the origins, and whose turn it is to fetch.
+    """
+
+    folder: ProjectFolder
+    given: str
+    store: Store
+    line: Line = field(default_factory=Line)
+
+    @classmethod
+    def of(cls, root: Path) -> CellTools:
+        """Read a project folder.
+
+        Raises:
+            InvalidFilesError: Anything is wrong in any file of it.
+        """
+        store = Store()
+        given = freshness.given_digest(root, store.root)
+        return cls(folder=ProjectFolder.load(root), given=given, store=store)
+
+
+def make_cell(order: CellOrder, tools: CellTools | None = None, emit: Emit = silent) -> CellEnd:
+    """Do what is asked for one cell; an error ends it and is told in its end, never raised.
+
+    Args:
+        order: What is asked.
+        tools: Shared with other cells; made here when None.
+        emit: Told of the progress.
+    """
+    end = CellEnd(order=order)
+    try:
+        tools = tools or CellTools.of(order.root)
+        end = _made(order, tools, emit)
+        return _bundled(end, emit) if order.bundle else end
+    except WheelhouseError as error:
+        return _failed(end, error)
+    except OSError as error:
+        return _failed(end, file_trouble(error))
+    except Exception as error:  # noqa: BLE001 - a fault of one cell is told in its row, and stops no other
+        return _failed(end, unexpected(error))
+
+
+def _failed(end: CellEnd, error: WheelhouseError) -> CellEnd:
+    error.for_cell(end.order.words)
+    step: Step = "make" if end.folder is None else "bundle"
+    return CellEnd(**{**vars(end), "step": step, "error": error.as_dict()})
+
+
+def _made(order: CellOrder, tools: CellTools, emit: Emit) -> CellEnd:
+    state = freshness.state_file(order.make.output, order.make.asked)
+    found = standing(order, tools)
+    if found is None:
+        made = make_and_remember(
+            order.make, tools.folder, store=tools.store, emit=emit, given=tools.given, line=tools.line
+        )
+        audit = None if made.report is None else counts_of(made.report)
+        return CellEnd(order=order, folder=made.folder, made=True, audit=audit)
+    audit = freshness.audit_of(state)
+    if audit is None and order.make.audit:
+        audit = _audited(found, order, tools, emit)
+        freshness.remember_audit(state, audit)
+    return CellEnd(order=order, folder=found, audit=audit)
+
+
+def standing(order: CellOrder, tools: CellTools) -> Path | None:
+    """Return the finished wheelhouse that answers an order, if nothing that it was made from has changed."""
+    if order.make.lock.upgrade or order.retry:
+        return None
+    return freshness.fresh(
+        freshness.state_file(order.make.output, order.make.asked),
+        root=order.root,
+        store=tools.store.root,
+        output=order.make.output,
+        given=tools.given,
+    )
+
+
+def _audited(folder: Path, order: CellOrder, tools: CellTools, emit: Emit) -> dict[str, int]:
+    """Audit a wheelhouse that was made without, before anything is said of it."""
+    from ascend_wheelhouse.audit.command import audit_folder  # noqa: PLC0415 - a finished matrix needs none of it
+
+    return counts_of(audit_folder(folder, root=order.root, store=tools.store, emit=emit))
+
+
+def _bundled(end: CellEnd, emit: Emit) -> CellEnd:
+    if end.folder is None or end.order.bundle is None:
+        return end
+    emit(Stage(name="bundle"))
+    try:
+        bundle = bundle_cell(end.folder, end.order.bundle, emit)
+    except WheelhouseError as error:
+        return _failed(end, error)
+    except OSError as error:
+        return _failed(end, file_trouble(error))
+    return CellEnd(**{**vars(end), "bundle": bundle})

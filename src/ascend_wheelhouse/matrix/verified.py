@@ -1,0 +1,81 @@
+"""The last report of a verification that is known of a wheelhouse: of these very files, or of earlier ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.verify.report import Report, read_report
+
+_NAMES = ("report.json", "*.verify.json")
+NOT_VERIFIED = "not verified"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What is known of a wheelhouse's verification.
+
+    Args:
+        state: `not verified`; or what the last report says: `verified`, `failed`, or `partial` with the reason.
+        of: Whether the report is of the files that stand there now, or of earlier ones of the same cell.
+        when: When that was, as the report says it.
+        host: Where.
+        counts: How many probes passed, failed and were skipped.
+        report: The report's file.
+    """
+
+    state: str = NOT_VERIFIED
+    of: Literal["these files", "earlier files", ""] = ""
+    when: str = ""
+    host: str = ""
+    counts: str = ""
+    report: str = ""
+
+    @property
+    def words(self) -> str:
+        """What a table shows."""
+        return f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
+
+
+def reports_below(folder: Path) -> list[tuple[Path, Report]]:
+    """Return every report below a folder; what is none is passed over, since other programs write there, too."""
+    found = []
+    for path in sorted({path for name in _NAMES for path in folder.rglob(name)}):
+        with suppress(ValueError, OSError):
+            found.append((path, read_report(path)))
+    return found
+
+
+def verification(wheelhouse: Path, reports: Iterable[tuple[Path, Report]]) -> Verification:
+    """Return the last report of a wheelhouse, one of its very files before any other.
+
+    Args:
+        wheelhouse: Its folder, with a manifest.
+        reports: Every report that is known.
+    """
+    digest = hashlib.sha256((wheelhouse / layout.MANIFEST).read_bytes()).hexdigest()
+    own = [one for one in reports if _names(one[1]) == wheelhouse.name]
+    if not own:
+        return Verification()
+    path, report = max(
+        own, key=lambda one: (one[1].wheelhouse.get("digest") == digest, str(one[1].host.get("verified", "")))
+    )
+    same = report.wheelhouse.get("digest") == digest
+    return Verification(
+        state=report.outcome,
+        of="these files" if same else "earlier files",
+        when=str(report.host.get("verified", "")),
+        host=str(report.host.get("name", "")),
+        counts=", ".join(f"{count} {word}" for word, count in report.counts.items()),
+        report=str(path),
+    )
+
+
+def _names(report: Report) -> str:
+    """Return the name of the wheelhouse that a report is of."""
+    return f"{report.wheelhouse.get('stack', '')}-{report.wheelhouse.get('platform', '')}"
