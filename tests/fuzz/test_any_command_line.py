@@ -35,6 +35,7 @@ TASKS = [
         "verify-report",
         "watch",
         "wheelhouse",
+        "worker",
     ),
 ]
 BELOW = [
@@ -64,6 +65,9 @@ GOOD = {
     "command": ["python -c 'x'"],
     "prefix": ["/opt/x"],
     "container": ["recipe", "quay.io/x"],
+    "scheduler": ["tcp://127.0.0.1:9", "tls://127.0.0.1:9"],
+    "builds": ["2", "0"],
+    "label": ["site=north"],
 }
 
 
