@@ -54,21 +54,21 @@ def make(
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
+    line = line or Line()
     with store.in_use(emit), farm_of(options.farm, store, emit) as farm:
-        return _make(options, folder, store, emit, line or Line(), farm)
+        fetcher = Fetcher(
+            recipes=folder.recipes,
+            store=store,
+            offline=options.offline,
+            emit=emit,
+            http=line.http,
+            turn=line.turn,
+        )
+        return _make(options, folder, fetcher, farm)
 
 
-def _make(
-    options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line, farm: Farm | None
-) -> Made:
-    fetcher = Fetcher(
-        recipes=folder.recipes,
-        store=store,
-        offline=options.offline,
-        emit=emit,
-        http=line.http,
-        turn=line.turn,
-    )
+def _make(options: MakeOptions, folder: ProjectFolder, fetcher: Fetcher, farm: Farm | None) -> Made:
+    store, emit = fetcher.store, fetcher.emit
     with timed(emit, "resolve", "cell"):
         cell = cell_of(options.lock.request, folder, fetcher.http)
         building = building_of(cell, folder, fetcher, options.build, farm)
