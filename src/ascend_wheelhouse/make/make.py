@@ -55,11 +55,11 @@ def make(
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     with store.in_use(emit), farm_of(options.farm, store, emit) as farm:
-        return _make(options, folder, store, emit, line or Line(), farm)
+        return _make(options, folder, store, emit, line or Line(), farm=farm)
 
 
 def _make(
-    options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line, farm: Farm | None
+    options: MakeOptions, folder: ProjectFolder, store: Store, emit: Emit, line: Line, *, farm: Farm | None
 ) -> Made:
     fetcher = Fetcher(
         recipes=folder.recipes,
