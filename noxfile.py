@@ -21,6 +21,7 @@ nox.options.reuse_venv = "yes"
 
 PYTHON = "3.11"
 DEV_LOCK = "lockfiles/dev.txt"
+TOOL_LOCK = "lockfiles/tool.txt"
 _TWICE = "test_reproduce or bit_equal"
 
 
@@ -170,9 +171,19 @@ def pairs(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def dev_lock(session: nox.Session) -> None:
     """Lock what these sessions need; `-- --upgrade` moves every pin."""
+    _lock(session, DEV_LOCK, "--extra", "dev")
+
+
+@nox.session(python=PYTHON)
+def tool_lock(session: nox.Session) -> None:
+    """Lock what `ascend-wheelhouse` itself needs where it is carried to; `-- --upgrade` moves every pin."""
+    _lock(session, TOOL_LOCK)
+
+
+def _lock(session: nox.Session, place: str, *extra: str) -> None:
     session.install("uv", env=_index_of_pip())
-    words = ["--quiet", "--universal", "--python-version", PYTHON, "--extra", "dev", "--generate-hashes"]
-    form = ["--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", DEV_LOCK]
+    words = ["--quiet", "--universal", "--python-version", PYTHON, *extra, "--generate-hashes"]
+    form = ["--no-annotate", "--no-header", "--no-emit-index-url", "--output-file", place]
     session.run(
         "uv", "pip", "compile", *words, *form, *session.posargs, "pyproject.toml", env=_index_of_pip()
     )

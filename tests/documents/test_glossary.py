@@ -117,14 +117,10 @@ def test_every_word_is_explained_once() -> None:
 
 
 def _names_in_the_code() -> set[str]:
-    """Return the words that modules and classes are named by: what the program is made of."""
-    names: set[str] = set()
-    for path in (ROOT / "src").rglob("*.py"):
-        names |= {*path.stem.split("_")}
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                names |= {part.lower() for part in re.findall(r"[A-Z][a-z]+", node.name)}
-    return names
+    """Return the words that packages, modules and commands are named by: what the program is made of."""
+    paths = (ROOT / "src/ascend_wheelhouse").rglob("*.py")
+    names = {part for path in paths for name in (path.stem, path.parent.name) for part in name.split("_")}
+    return names | {part for name in collection(ROOT).task_names for part in (name, *str(name).split("-"))}
 
 
 def _forms(word: str) -> set[str]:
@@ -139,7 +135,7 @@ def unexplained(text: str, names: set[str]) -> set[str]:
 
 def test_every_word_of_this_tool_in_a_help_text_is_explained() -> None:
     """Explain it in docs/words.md; what needs no explanation goes into plain_words.txt."""
-    names = _names_in_the_code() | {str(context.name) for context in collection(ROOT).to_contexts()}
+    names = _names_in_the_code()
     texts = [(where, text) for where, text in _helps()]
     texts += [("invoke --list", str(name)) for name in collection(ROOT).task_names]
     assert [(where, hits) for where, text in texts if (hits := unexplained(text, names))] == []

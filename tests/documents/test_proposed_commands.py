@@ -175,7 +175,7 @@ def _split(words: list[str]) -> tuple[list[str], list[str], list[str]]:
 
 def _names_its_cell(task: ParserContext) -> bool:
     if "torch" not in task.args or task.name in {"matrix", "vendor", "watch"}:
-        return True  # `vendor` is about a file, whose name tells its cell; `matrix`, `watch` name theirs themselves
+        return True  # `vendor` is about a file, whose name tells its cell; the others about many cells
     given = {name for name, argument in task.args.items() if argument.got_value or argument.raw_value}
     return {"torch", "platform"} <= given or bool(given & {"wheelhouse", "list", "verify", "rebuild"})
 

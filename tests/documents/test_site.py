@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from check import Fault, faults
+from pages import LIST, commands, exit_codes, filled, navigation
 
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.commands.tasks import collection
-from pages import LIST, commands, exit_codes, filled, navigation
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ROOT / "docs"

@@ -35,6 +35,7 @@ TASKS = [
         "verify-report",
         "watch",
         "wheelhouse",
+        "worker",
     ),
 ]
 BELOW = [
@@ -64,6 +65,9 @@ GOOD = {
     "command": ["python -c 'x'"],
     "prefix": ["/opt/x"],
     "container": ["recipe", "quay.io/x"],
+    "scheduler": ["tcp://127.0.0.1:9", "tls://127.0.0.1:9"],
+    "builds": ["2", "0"],
+    "label": ["site=north"],
 }
 
 
@@ -103,6 +107,7 @@ def scratch(desk: Desk) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
         patch.setenv("WHEELHOUSE_DEBIAN", "http://127.0.0.1:9/debian")
+        patch.setenv("WHEELHOUSE_MIRRORS", "https://api.osv.dev/=http://127.0.0.1:9/osv/")
         patch.chdir(folder)
         yield folder
     shutil.rmtree(desk.world.root / "work")

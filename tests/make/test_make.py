@@ -100,7 +100,29 @@ def test_the_times_of_a_run_show_every_kind_of_its_work(finished: World) -> None
     assert {"run", "resolve", "fetch", "read", "build", "lay out", "audit"} <= kinds
     fetched = {event["name"] for event in events if event.get("cat") == "fetch"}
     assert "torch-2.8.0-py3-none-any.whl" in fetched
-    assert "invoke wheelhouse" in (finished.root.parent / "times.html").read_text()
+    assert "<h1>wheelhouse: times of a run</h1>" in (finished.root.parent / "times.html").read_text()
+
+
+def test_a_bundle_carries_the_page_and_refuses_it_changed(finished: World, tmp_path: Path) -> None:
+    words = [
+        "--wheelhouse",
+        str(finished.folder),
+        "--allow-incomplete",
+        "--serial",
+        "1",
+        "--out",
+        str(tmp_path),
+    ]
+    assert finished.invoke("bundle", *words).status == 0
+    (bundle,) = tmp_path.glob("*.tar")
+    proof = ["bundle", "--verify", str(bundle), "--insecure-no-signature"]
+    assert finished.invoke(*proof).status == 0
+    whole = bundle.read_bytes()
+    assert whole.count(b"Skip to the content") == 1
+    bundle.write_bytes(whole.replace(b"Skip to the content", b"Skip to the CONTENT"))
+    done = finished.invoke(*proof)
+    assert done.status == 5
+    assert "Not as the manifest says: wheelhouse.html." in done.err
 
 
 def test_the_lock_is_written_beside_the_recipes_and_names_no_host(finished: World) -> None:

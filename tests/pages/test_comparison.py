@@ -40,7 +40,7 @@ def test_a_wheelhouse_does_not_differ_from_itself(tmp_path: Path) -> None:
     found = compared(old, old)
     assert (found.parts, found.cell, found.same) == ((), (), 2)
     text = Page(page(found)).text
-    assert "All 2 parts are equal, byte for byte." in text
+    assert "All 2 files are equal, byte for byte." in text
     assert "small-aarch64, lock 22222222" not in text
     assert "old-aarch64, lock 22222222 against old-aarch64, lock 22222222" in text
 

@@ -13,6 +13,8 @@ from ascend_wheelhouse.pages.recorder import TimedSpan
 
 RECORD = {
     "id": "PYSEC-1",
+    "modified": "2026-11-01T00:00:00Z",
+    "database_specific": {"severity": "HIGH"},
     "summary": "<script>alert(1)</script>",
     "affected": [
         {
@@ -73,14 +75,15 @@ def test_a_database_is_compared_with_the_wheels(
     words = ["show", "--wheelhouse", str(folder), "--vulnerabilities", str(database)]
     assert invoke(*words) == 0
     told = capsys.readouterr().out
-    assert "vulnerabilities: 1 record in 1 wheel." in told
+    assert "vulnerabilities: 1 vulnerability in 1 wheel." in told
     assert "beta 2.0  PYSEC-1  2.1" in told
     assert invoke(*words, "--json", "--out", str(tmp_path / "p.html")) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert [one["id"] for one in answer["vulnerabilities"]["found"]] == ["PYSEC-1"]
+    assert [one["known"]["id"] for one in answer["vulnerabilities"]["found"]] == ["PYSEC-1"]
     page = (tmp_path / "p.html").read_text()
     assert "https://osv.dev/vulnerability/PYSEC-1" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert '<span class="mark bad">high</span>' in page
 
 
 def test_what_is_no_wheelhouse_and_what_is_no_database_end_with_2(
@@ -89,7 +92,7 @@ def test_what_is_no_wheelhouse_and_what_is_no_database_end_with_2(
     assert invoke("show", "--wheelhouse", tmp_path) == 2
     assert invoke("show", "--wheelhouse", folder, "--against", tmp_path / "none") == 2
     assert invoke("show", "--wheelhouse", folder, "--vulnerabilities", folder / "manifest.json") == 2
-    assert "is no export of the OSV database" in capsys.readouterr().err
+    assert "no database of vulnerabilities" in capsys.readouterr().err
 
 
 def test_the_times_of_a_run_go_into_the_page_that_one_writes(
@@ -97,7 +100,7 @@ def test_the_times_of_a_run_go_into_the_page_that_one_writes(
 ) -> None:
     span = TimedSpan(kind="fetch", name="<b>alpha</b>", began=1, ended=3)
     (tmp_path / "times.json").write_text(trace.dumps("a run", [span]))
-    words: list[str | Path] = ["show", "--wheelhouse", folder, "--out", tmp_path / "p.html"]
+    words = ["show", "--wheelhouse", str(folder), "--out", str(tmp_path / "p.html")]
     assert invoke(*words, "--times", tmp_path / "times.json") == 0
     page = Page((tmp_path / "p.html").read_text())
     assert "fetch: <b>alpha</b>, 2.0 s from 1.0 s on" in page.text

@@ -19,6 +19,7 @@ from ascend_wheelhouse.commands.program import project
 from ascend_wheelhouse.locks.lock import save
 from ascend_wheelhouse.make.freshness import lock_digest, recipes_digest
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.watch.held import WatchChoice, watched
 
 pytest_plugins = ["program_fixtures"]
 
@@ -101,3 +102,14 @@ def test_what_a_wheelhouse_is_made_from_counts_in_every_layer(root: Path, tmp_pa
 def test_a_clone_stands_by_itself() -> None:
     project(ROOT)
     assert packaged.recipes_of(ROOT).folders == (ROOT / "recipes",)
+
+
+def test_the_packages_locks_are_watched_with_the_projects(root: Path) -> None:
+    folder = ProjectFolder.load(root)
+    cell = cell_of(ASKED, folder)
+    lock = folder.committed_lock(cell)
+    assert lock is not None
+    save(replace(lock, wheels=lock.wheels[:1]), cell.target, folder.lock_folder(cell))
+    held = {(one.folder, one.platform): one.lock for one in watched(folder, WatchChoice()).locks}
+    assert len(held[cell.stack_id, "aarch64"].wheels) == 1
+    assert {name for name, _ in held} >= {path.name for path in (ROOT / "lockfiles").glob("sglang*")}

@@ -9,6 +9,7 @@ from pathlib import Path
 from cache_places import S3Server, web_server
 from index_server import client, serving
 from making_builds import cell
+from making_packages import makeself
 from offering import offered
 from site_run import MakeSite, SiteRun, pull, push
 from small_world import World, found
@@ -25,6 +26,7 @@ from ascend_wheelhouse.store.git_source import bundle_of
 from ascend_wheelhouse.store.store import Store
 
 pytest_plugins = ["cache_fixtures"]
+NNAL = "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
 
 
 def built(run: SiteRun, *, upstream: Path | None = None, sealed: bool = True) -> BuiltWheel:
@@ -130,22 +132,29 @@ def test_what_the_cache_lacks_comes_from_its_origin(tmp_path: Path, site: MakeSi
     assert len(list(tmp_path.glob("cache/blobs/??/*"))) == 1
 
 
-def test_the_whole_command_at_a_second_site_needs_no_index(tmp_path: Path, key: Signer) -> None:
+def test_the_whole_command_at_a_second_site_asks_no_origin(tmp_path: Path, key: Signer) -> None:
     cache = f"file://{tmp_path}/cache"
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
     with serving() as index:
         first = found(tmp_path / "first", index)
-        made = first.make("--cache", cache, "--cache-key", str(key.path), "--json")
+        index.raw[f"/{NNAL}"] = ("application/octet-stream", makeself())
+        mirrors = f"http://127.0.0.1:9/={index.url}/"
+        words = ("--cache", cache, "--cache-key", str(key.path), "--json")
+        made = first.make(*words, WHEELHOUSE_MIRRORS=mirrors)
         assert made.status == 0, made.err
         second = World(root=tmp_path / "second", index=index)
         for name in ("recipes", "lockfiles"):
             shutil.copytree(first.root / name, second.root / name)
         (second.root / "tasks.py").symlink_to(first.root / "tasks.py")
-    taken = second.make("--cache", cache, "--cache-trust", f"{key.path}.pub", "--json")
+        asked = len(index.asked)
+        words = ("--cache", cache, "--cache-trust", f"{key.path}.pub", "--json")
+        taken = second.make(*words, WHEELHOUSE_MIRRORS=mirrors)
+        assert len(index.asked) == asked
     assert taken.status == 0, taken.err + taken.out
     events = [json.loads(line) for line in taken.out.splitlines()]
     assert not any(one.get("action") == "lock source" for one in events)
     assert not (second.store / "builds").exists()
+    assert events[-1]["complete"]
     sums = [(world.folder / "SHA256SUMS").read_bytes() for world in (first, second)]
     assert sums[0] == sums[1]

@@ -10,7 +10,7 @@ from environments import NO_ASCEND, make_environment, manifest, probe, scripted_
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE, named
 from ascend_wheelhouse.node.verify import planning, runner, settings
-from ascend_wheelhouse.node.verify.report import Report, Result, read_report, table
+from ascend_wheelhouse.node.verify.report import Report, Result, read_report, table, tally
 
 A_NODE = cann.Ascend(devices=16, toolkit="/usr/local/Ascend/ascend-toolkit/latest", scripts=())
 EVERYTHING = dict.fromkeys(
@@ -181,7 +181,28 @@ def test_the_table_holds_probe_verdict_time_and_evidence() -> None:
     ).splitlines()
     assert rows[0].split() == ["probe", "verdict", "time", "evidence"]
     assert rows[1].startswith("files  passed   1.2 s  fine and long fine")
-    assert rows[1].endswith("...")
+    assert rows[-1].endswith("...")
+
+
+def test_the_table_fits_80_columns_and_evidence_goes_on_below_itself() -> None:
+    words = "no NPU here (/dev/davinci0 is missing): run this on an Atlas node whose driver is loaded"
+    rows = table(
+        [Result(probe="sgl-kernel-npu-ops", verdict="skipped", seconds=0, evidence=words)]
+    ).splitlines()
+    assert max(map(len, rows)) <= 80
+    start = rows[0].index("evidence")
+    assert " ".join(row[start:] for row in rows[1:]) == words
+    assert {row[:start].strip() for row in rows[2:]} == {""}
+    words = "the environment holds no pip: install it, or `nox -s verify`"
+    assert "`nox -s verify`" in table(
+        [Result(probe="requirements", verdict="skipped", seconds=0, evidence=words)]
+    )
+
+
+def test_one_known_failure_is_told_as_one() -> None:
+    counts = {"passed": 1, "failed": 0, "skipped": 2}
+    assert tally(counts | {"known failures": 1}) == "1 passed, 0 failed, 2 skipped, 1 known failure"
+    assert tally(counts | {"known failures": 2}) == "1 passed, 0 failed, 2 skipped, 2 known failures"
 
 
 def imports_of(path: Path) -> set[str]:

@@ -23,6 +23,8 @@ from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.watch.names import dated, usable, version_text
 from ascend_wheelhouse.watch.tags import TagPlace, ask_tags
 
+pytest_plugins = ["watched_fixtures"]
+
 NUMPY = osv_record("PYSEC-1", "numpy", {"introduced": "0"}, {"fixed": "2.4"})
 TQDM = osv_record("PYSEC-2", "tqdm", {"introduced": "9"})
 GIT = """

@@ -13,6 +13,8 @@ from watched_world import LOCK, STACK, look, told
 from ascend_wheelhouse.vulnerabilities.database import BadVulnerabilitiesError
 from ascend_wheelhouse.watch.held import NothingToWatchError, WatchChoice
 
+pytest_plugins = ["watched_fixtures"]
+
 ARM = f"{LOCK}/aarch64"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 from osv_records import osv_record, osv_zip
-from small_world import World, wheel
+from small_world import Invoked, World, wheel
 from watched_world import STACK, lock_files
+
+pytest_plugins = ["watched_fixtures"]
 
 _KEYS = {
     *(
@@ -28,6 +30,12 @@ _KEYS = {
 }
 
 
+def _invoke(world: World, *words: str, **env: str) -> Invoked:
+    """Run `invoke` where nobody answers as OSV."""
+    said = {"WHEELHOUSE_MIRRORS": "https://api.osv.dev/=http://127.0.0.1:9/", "PIP_RETRIES": "0", **env}
+    return world.invoke(*words, **said)
+
+
 def _offer(world: World, name: str, version: str, *requires: str, extra: str = "") -> None:
     filename = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     world.index.offer(filename, wheel(name, version, requires, extra=extra))
@@ -35,11 +43,11 @@ def _offer(world: World, name: str, version: str, *requires: str, extra: str = "
 
 def test_nothing_new_ends_with_0_and_something_with_11_where_that_is_asked_for(world: World) -> None:
     before = lock_files(world)
-    first = world.invoke("watch", "--exit-code")
+    first = _invoke(world, "watch", "--exit-code")
     assert (first.status, "Nothing new." in first.out) == (0, True)
     _offer(world, "torch-npu", "2.8.0.post4")
-    assert world.invoke("watch").status == 0
-    found = world.invoke("outdated", "--exit-code")
+    assert _invoke(world, "watch").status == 0
+    found = _invoke(world, "outdated", "--exit-code")
     assert found.status == 11
     assert "torch-npu  2.8.0.post2  2.8.0.post4" in found.out
     assert all(len(line) <= 80 for line in found.out.splitlines() if "`" not in line)
@@ -48,7 +56,7 @@ def test_nothing_new_ends_with_0_and_something_with_11_where_that_is_asked_for(w
 
 def test_json_is_one_document_with_an_object_a_finding(world: World) -> None:
     _offer(world, "numpy", "2.4")
-    ended = world.invoke("watch", "--json")
+    ended = _invoke(world, "watch", "--json")
     document = json.loads(ended.out)
     one = next(one for one in document["findings"] if one["component"] == "numpy")
     assert set(one) == _KEYS
@@ -60,9 +68,9 @@ def test_json_is_one_document_with_an_object_a_finding(world: World) -> None:
 def test_wheels_are_summed_until_all_are_asked_for(world: World) -> None:
     _offer(world, "numpy", "2.4")
     assert "1 other wheels have newer releases inside what their locks allow: --all lists them." in (
-        world.invoke("watch").out
+        _invoke(world, "watch").out
     )
-    assert "numpy  2.0   2.4" in world.invoke("watch", "--all").out
+    assert "numpy  2.0   2.4" in _invoke(world, "watch", "--all").out
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_a_database_that_is_none_is_exit_2_and_says_what_to_name(
     world: World, tmp_path: Path, content: bytes
 ) -> None:
     (tmp_path / "db").write_bytes(content)
-    ended = world.invoke("watch", "--vulnerabilities", str(tmp_path / "db"))
+    ended = _invoke(world, "watch", "--vulnerabilities", str(tmp_path / "db"))
     assert ended.status == 2
     assert "is no database of vulnerabilities in the OSV format" in ended.err
     assert "Next: " in ended.err
@@ -81,32 +89,32 @@ def test_a_database_that_is_none_is_exit_2_and_says_what_to_name(
 def test_records_that_cannot_be_read_are_counted_in_a_warning(world: World, tmp_path: Path) -> None:
     good = osv_record("PYSEC-1", "numpy", {"introduced": "0"})
     path = osv_zip(tmp_path / "all.zip", [good, {**good, "id": "PYSEC-2", "affected": 7}])
-    ended = world.invoke("watch", "--vulnerabilities", str(path))
+    ended = _invoke(world, "watch", "--vulnerabilities", str(path))
     assert ended.status == 0
     assert "1 records are left out" in ended.err
     assert "PYSEC-1" in ended.out
 
 
 def test_a_silent_index_is_exit_4(world: World) -> None:
-    ended = world.invoke("watch", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
+    ended = _invoke(world, "watch", PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0")
     assert ended.status == 4
     assert "The index could not be asked for any project." in ended.err
 
 
 def test_what_was_found_is_applied_and_kept_once_it_passed_the_audit(world: World) -> None:
     _offer(world, "numpy", "2.4")
-    ended = world.invoke("watch", "--apply", "--resolver", "uv")
+    ended = _invoke(world, "watch", "--apply", "--resolver", "uv")
     assert ended.status == 0, ended.err + ended.out
     assert "numpy  changed  2.0     2.4" in ended.out
     lock = (world.root / "lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3/pylock.aarch64.toml").read_text()
     assert "numpy-2.4-py3-none-any.whl" in lock
-    assert world.invoke("watch", "--exit-code").status == 0
+    assert _invoke(world, "watch", "--exit-code").status == 0
 
 
 def test_a_component_moves_in_its_stack_where_only_names_it(world: World) -> None:
     _offer(world, "torch-npu", "2.8.0.post4", "torch==2.8.0")
-    assert world.invoke("watch", "--apply", "--resolver", "uv").status == 2
-    ended = world.invoke("watch", "--apply", "--only", "torch-npu", "--resolver", "uv", "--json")
+    assert _invoke(world, "watch", "--apply", "--resolver", "uv").status == 2
+    ended = _invoke(world, "watch", "--apply", "--only", "torch-npu", "--resolver", "uv", "--json")
     assert ended.status == 0, ended.err + ended.out
     changes = json.loads(ended.out)["applied"][0]["changes"]
     assert [(one["name"], one["before"], one["after"]) for one in changes] == [
@@ -114,7 +122,7 @@ def test_a_component_moves_in_its_stack_where_only_names_it(world: World) -> Non
     ]
     stack = (world.root / f"recipes/stacks/{STACK}.toml").read_text()
     assert 'torch-npu = "2.8.0.post4"\n' in stack
-    assert world.invoke("plan", "--torch", "2.8.0", "--platform", "aarch64").status == 0
+    assert _invoke(world, "plan", "--torch", "2.8.0", "--platform", "aarch64").status == 0
 
 
 @pytest.mark.parametrize(
@@ -130,11 +138,11 @@ def test_a_lock_that_cannot_be_kept_leaves_every_file_bit_for_bit(
 ) -> None:
     _offer(world, "torch-npu", "2.8.0.post4", requires, extra=extra)
     before = lock_files(world)
-    ended = world.invoke("watch", "--apply", "--only", "torch-npu", "--resolver", "uv")
+    ended = _invoke(world, "watch", "--apply", "--only", "torch-npu", "--resolver", "uv")
     assert ended.status == code, ended.err + ended.out
     assert told in ended.err
     assert lock_files(world) == before
 
 
 def test_apply_and_offline_do_not_go_together(world: World) -> None:
-    assert world.invoke("watch", "--apply", "--offline").status == 2
+    assert _invoke(world, "watch", "--apply", "--offline").status == 2

@@ -22,6 +22,7 @@ _prctl = ctypes.CDLL(
 ).prctl  # looked up here: between fork and exec another thread's locks may be held for ever
 _running: set[subprocess.Popen[Any]] = set()
 _stopping = threading.Event()
+_of_thread = threading.local()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,16 +172,64 @@ def resume() -> None:
     _stopping.clear()
 
 
+class Leash:
+    """Ends the commands that one thread waits for, and no others: a host that does several people's work needs it."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[Any]] = set()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._ended.is_set()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have every command that this thread starts in the block ended by `stop`."""
+        _of_thread.leash = self
+        try:
+            yield
+        finally:
+            del _of_thread.leash
+
+    def stop(self) -> None:
+        """Kill what runs, and what is started from now on."""
+        self._ended.set()
+        with self._lock:
+            for process in self._running:
+                _kill(process)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until `stop` is called, or so long; return whether it was."""
+        return self._ended.wait(seconds)
+
+    def take(self, process: subprocess.Popen[Any]) -> bool:
+        """Hold a command that was started; return whether it may run."""
+        with self._lock:
+            self._running.add(process)
+        return not self.stopped
+
+    def drop(self, process: subprocess.Popen[Any]) -> None:
+        """Let go of a command that ended."""
+        with self._lock:
+            self._running.discard(process)
+
+
 @contextmanager
 def _known(process: subprocess.Popen[Any]) -> Iterator[None]:
     """Hold a command where `stop_all` finds it, and kill it when the block is left before its end."""
+    leash: Leash | None = getattr(_of_thread, "leash", None)
     _running.add(process)
     try:
-        if _stopping.is_set():
+        if _stopping.is_set() or (leash is not None and not leash.take(process)):
             _kill(process)
         yield
     finally:
         _running.discard(process)
+        if leash is not None:
+            leash.drop(process)
         if process.poll() is None:
             _kill(process)
 

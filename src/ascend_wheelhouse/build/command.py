@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
@@ -60,6 +61,35 @@ class NoImageNamedError(HostUnfitError):
         )
 
 
+class Elsewhere(Protocol):
+    """Other hosts that build, in words that name no engine: `farm/` answers on Dask."""
+
+    @property
+    def builds(self) -> int:
+        """How many builds they do side by side."""
+        ...
+
+    def unfit(self, recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
+        """Return why none of them can build a component; None when one can."""
+        ...
+
+    def build(
+        self, recipe: Recipe, cell: Cell, sources: Sources, workshop: Workshop
+    ) -> list[BuiltWheel] | PendingBuild:
+        """Build a component on one of them; its wheels are in the workshop's store afterwards.
+
+        Args:
+            recipe: The component.
+            cell: The combination that it is built for.
+            sources: What it starts from, all of it in the workshop's store.
+            workshop: How, and where the wheels go.
+
+        Raises:
+            WheelhouseError: What the build raised there, or why it could not be done.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
     """Where and how components are built in one run.
@@ -75,6 +105,7 @@ class Workshop:
         machine: This builder's machine.
         toolchain: `auto` takes the host's tools where they fit, else one of ours; `host` and `own` take one kind alone.
         own: The toolchains of ours, if any.
+        elsewhere: Other hosts that build in place of this one, if any.
     """
 
     store: Store
@@ -87,6 +118,7 @@ class Workshop:
     machine: str = field(default_factory=lambda: os.uname().machine)
     toolchain: ToolchainChoice = "auto"
     own: OwnToolchains | None = None
+    elsewhere: Elsewhere | None = None
 
     def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
@@ -149,7 +181,7 @@ class Workshop:
         sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
         toolchain = find_toolchain(
-            spec.toolchain, requirements=spec.requirements, probe=probe, package=self._cann(spec, cell)
+            spec.toolchain, requirements=spec.requirements, probe=probe, package=self.cann(spec, cell)
         )
         interpreter = (
             sandbox.interpreter(python) if isinstance(sandbox, Container) else find_interpreter(python)
@@ -165,7 +197,7 @@ class Workshop:
                 "There is no toolchain of ours.",
                 next_step="add one to recipes/toolchains, or take the host's",
             )
-        cann = self._cann(spec, cell)
+        cann = self.cann(spec, cell)
         try:
             rooted = self.own.rooted(spec, cell.target, brought=frozenset({"cann"} if cann else ()))
         except ToolchainUnfitError as error:
@@ -178,7 +210,7 @@ class Workshop:
         toolchain = rooted.toolchain().with_cann(cann) if cann else rooted.toolchain()
         return rooted, toolchain, rooted.interpreter(python)
 
-    def _cann(self, spec: BuildSpec, cell: Cell) -> CannPackage | None:
+    def cann(self, spec: BuildSpec, cell: Cell) -> CannPackage | None:
         """Return the toolkit that was handed over for a build that needs CANN, if there is one."""
         return handed_over(self.store, cell.cann, cell.target.machine) if "cann" in spec.toolchain else None
 
@@ -244,7 +276,9 @@ def pending_on_unfit(recipe: Recipe, cell: Cell, emit: Emit) -> Iterator[list[Pe
 
 
 def unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
-    """Return why a component cannot be built on this host, in about a second; None when it can."""
+    """Return why a component cannot be built, in about a second; None when it can."""
+    if workshop.elsewhere is not None:
+        return workshop.elsewhere.unfit(recipe, cell, workshop)
     with pending_on_unfit(recipe, cell, workshop.emit) as pending:
         workshop.tools(spec_of(recipe, cell), cell)
     return pending[0] if pending else None
@@ -266,6 +300,8 @@ def build_component(
         IntegrityError: A source has other bytes than the lock says.
         SandboxUnavailableError: No sandbox works here and `--no-sandbox` was not given.
     """
+    if workshop.elsewhere is not None:
+        return workshop.elsewhere.build(recipe, cell, sources, workshop)
     job = job_for(recipe, cell, sources)
     with pending_on_unfit(recipe, cell, workshop.emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(job.spec, cell)

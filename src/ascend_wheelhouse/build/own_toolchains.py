@@ -85,6 +85,12 @@ class OwnToolchains:
         newest = max(fit, key=lambda one: Version(one.gcc), default=None)
         return ToolchainFor(recipe=newest, host=self.host, target=target) if newest else None
 
+    def locked(self, spec: BuildSpec, target: Target) -> ToolchainLock | None:
+        """Return the lock of the toolchain that a build would take on this builder, wherever its packages are."""
+        chosen = self.choose(spec, target)
+        unmet = set(spec.toolchain) - _HAS - {"cann"}
+        return read_toolchain(self.lockfiles, chosen.name) if chosen and not unmet else None
+
     def _problems(
         self, spec: BuildSpec, chosen: ToolchainFor | None, target: Target, there: frozenset[str]
     ) -> Iterator[str]:

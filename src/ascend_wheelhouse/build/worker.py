@@ -58,20 +58,21 @@ def _answer(stream: IO[bytes], emit: Emit) -> list[tuple[Path, str]]:
         if kind == "event":
             emit(content)
         elif kind == "error":
-            raise _again(*content)
+            raise again(*content)
         else:
             wheels: list[tuple[Path, str]] = content
             return wheels
 
 
-def _told(error: Exception) -> tuple[type[Exception], tuple[Any, ...], dict[str, Any]]:
+def told(error: Exception) -> tuple[type[Exception], tuple[Any, ...], dict[str, Any]]:
     """Return an error as it travels: its class may be made from other words than its text."""
     if not isinstance(error, (WheelhouseError, OSError)):
         error.add_note("".join(traceback.format_exception(error)))
     return type(error), error.args, dict(vars(error))
 
 
-def _again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+def again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    """Return an error from what `told` made of it."""
     error = kind.__new__(kind, *args)
     error.args = args
     vars(error).update(state)
@@ -92,7 +93,7 @@ def main(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     try:
         say("wheels", make(order, tell))
     except Exception as error:  # noqa: BLE001 - the parent raises it again
-        say("error", _told(error))
+        say("error", told(error))
 
 
 def _run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
@@ -16,9 +17,11 @@ from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.building import Building, building_of
+from ascend_wheelhouse.make.farming import farm_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import BuildPlace
@@ -30,6 +33,9 @@ from ascend_wheelhouse.pin.locate import Answer, ToBuild
 from ascend_wheelhouse.shared_cache.backed_store import store_with
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.farm.farm import Farm
 
 
 class NoSourceError(ResolveError):
@@ -54,6 +60,7 @@ class BuildOptions:
         cache: Shared caches.
         json: Print one JSON document.
         profile: The page for the times of the run, with a trace beside it.
+        farm: Other hosts that build.
     """
 
     root: Path
@@ -65,6 +72,7 @@ class BuildOptions:
     cache: CacheChoice = field(default_factory=CacheChoice)
     json: bool = False
     profile: Path | None = None
+    farm: FarmChoice = field(default_factory=FarmChoice)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,10 +148,11 @@ def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
     with (
         console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
-        profiled(told, options.profile, f"invoke build {options.component}") as emit,
+        profiled(told, options.profile, f"build {options.component}") as emit,
         store_with(options.cache, emit, offline=options.offline) as store,
+        farm_of(options.farm, store, emit) as farm,
     ):
-        job = component_build(options, emit, store)
+        job = component_build(options, emit, store, farm)
         workshop = job.building.workshop()
         refuse_pending(unfit(job.recipe, job.cell, workshop))
         with job.building.fetcher.store.in_use(emit):
@@ -169,7 +178,9 @@ def _placed(held: Path, filename: str, out: Path | None) -> Path:
     return out / filename
 
 
-def component_build(options: BuildOptions, emit: Emit, store: Store | None = None) -> ComponentBuild:
+def component_build(
+    options: BuildOptions, emit: Emit, store: Store | None = None, farm: Farm | None = None
+) -> ComponentBuild:
     """Return the component that was asked for, to be built in the usual store when none is given.
 
     Raises:
@@ -179,7 +190,7 @@ def component_build(options: BuildOptions, emit: Emit, store: Store | None = Non
     fetcher = Fetcher(recipes=folder.recipes, store=store or Store(), offline=options.offline, emit=emit)
     cell = cell_of(options.request, folder, fetcher.http)
     require_components(cell, [name])
-    building = building_of(cell, folder, fetcher, options.build)
+    building = building_of(cell, folder, fetcher, options.build, farm)
     return ComponentBuild(folder=folder, building=building, recipe=folder.recipes[name])
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.bundle.command import (
     BundleResult,
     bundle_command,
@@ -15,8 +16,16 @@ from ascend_wheelhouse.bundle.command import (
     verify_bundle,
 )
 from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRequest:
+    """The program itself, for a kind of host."""
+
+    target: Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +34,7 @@ class PackOptions:
 
     Args:
         root: The project folder.
-        wheelhouse: The folder to pack, or the cell whose wheelhouse stands in the project folder.
+        wheelhouse: The folder to pack, the cell whose wheelhouse stands in the project folder, or the program itself.
         out: Folder or `.tar` file to write.
         split: Size of parts in bytes; one file when None.
         oci: Write an OCI image layout.
@@ -37,7 +46,7 @@ class PackOptions:
     """
 
     root: Path
-    wheelhouse: Path | Request
+    wheelhouse: Path | Request | ToolRequest
     out: Path
     split: int | None = None
     oci: bool = False
@@ -111,8 +120,8 @@ def main(options: BundleOptions) -> None:
 
 
 def _pack(options: PackOptions) -> None:
-    folder = _folder(options)
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        folder = _folder(options, emit)
         result = bundle_command(
             folder,
             out=options.out,
@@ -135,14 +144,31 @@ def _pack(options: PackOptions) -> None:
     console.line(forms.installer(result.installer))
     if result.fingerprint and not options.oci:
         console.line(f"\nNext, on a node: {_unpack(result)}")
-        console.line(f"  echo '{result.installer}  install.py' | sha256sum --check && {_install(result)}")
+        prefix = (
+            "/opt/ascend-wheelhouse" if isinstance(options.wheelhouse, ToolRequest) else "/opt/sglang-npu"
+        )
+        line = _install(result, prefix)
+        console.line(f"  echo '{result.installer}  install.py' | sha256sum --check && {line}")
+        if isinstance(options.wheelhouse, ToolRequest):
+            console.line(f"Then: {prefix}/run ascend-wheelhouse --help")
 
 
-def _folder(options: PackOptions) -> Path:
+def _folder(options: PackOptions, emit: Emit) -> Path:
     if isinstance(options.wheelhouse, Path):
         return options.wheelhouse
+    if isinstance(options.wheelhouse, ToolRequest):
+        return _of_the_tool(options.wheelhouse, options.root, emit)
     cell = cell_of(options.wheelhouse, ProjectFolder.load(options.root))
     return options.root / "wheelhouse" / cell.name
+
+
+def _of_the_tool(asked: ToolRequest, root: Path, emit: Emit) -> Path:
+    from ascend_wheelhouse.make.tool_wheelhouse import make_tool_wheelhouse  # noqa: PLC0415 - no other bundle needs it
+    from ascend_wheelhouse.store.store import Store  # noqa: PLC0415 - likewise
+
+    store = Store()
+    with store.in_use(emit):
+        return make_tool_wheelhouse(asked.target, root / "wheelhouse/.tool", store, emit)
 
 
 def _unpack(result: BundleResult) -> str:
@@ -152,8 +178,8 @@ def _unpack(result: BundleResult) -> str:
     return f"cat {first.stem}.* | tar -xf - install.py"
 
 
-def _install(result: BundleResult) -> str:
-    where = f"--bundle {result.paths[0].name} --prefix /opt/sglang-npu"
+def _install(result: BundleResult, prefix: str) -> str:
+    where = f"--bundle {result.paths[0].name} --prefix {prefix}"
     base = " --base OLD_BUNDLE" if result.base else ""
     return f"python{result.python} -I install.py {where}{base} --trusted-key {result.fingerprint}"
 

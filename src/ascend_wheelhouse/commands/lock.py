@@ -37,7 +37,7 @@ def main(options: LockOptions) -> None:
     """Make a lock where none is committed, or when upgraded a new one; print the difference."""
     with (
         console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
-        profiled(told, options.profile, "invoke lock") as emit,
+        profiled(told, options.profile, "lock") as emit,
     ):
         folder = ProjectFolder.load(options.root)
         fetcher = Fetcher(recipes=folder.recipes, emit=emit)

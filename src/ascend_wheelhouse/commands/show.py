@@ -12,10 +12,10 @@ from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
-from ascend_wheelhouse.pages import comparison, gantt, trace, vulnerabilities, wheelhouse
+from ascend_wheelhouse.pages import comparison, gantt, known, trace, wheelhouse
 from ascend_wheelhouse.pages.comparison import SideBySide, compared, difference
+from ascend_wheelhouse.pages.known import Match, Matches
 from ascend_wheelhouse.pages.view import Part, WheelhouseView, read_view
-from ascend_wheelhouse.pages.vulnerabilities import Match, Matches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def main(options: ShowOptions) -> None:
 
     Raises:
         NotAWheelhouseError: A folder holds none.
-        BadDatabaseError: The database is none.
+        BadVulnerabilitiesError: The database is none.
         BadTraceError: The trace is none.
     """
     folder = _folder(options)
@@ -60,7 +60,7 @@ def main(options: ShowOptions) -> None:
         return
     matches = None
     if options.vulnerabilities is not None:
-        matches = vulnerabilities.compare(options.vulnerabilities, view.wheels)
+        matches = known.compare(options.vulnerabilities, view.wheels)
     page = ""
     if options.html:
         chart = gantt.figure(trace.read(options.times)) if options.times else ""
@@ -123,14 +123,17 @@ def _show_matches(matches: Matches | None) -> None:
         return
     said = wheelhouse.known(matches)
     console.line(f"vulnerabilities: {said.word} {said.counts}. {matches.told}")
+    if matches.warning:
+        console.line(f"warning: {matches.warning}")
     if matches.found:
         rows = [_match_row(one) for one in matches.found]
         console.table(["wheel", "record", "fixed in", "severity", "what"], rows)
 
 
-def _match_row(one: Match) -> list[str]:
+def _match_row(match: Match) -> list[str]:
+    one = match.known
     fixed = ", ".join(one.fixed) or "no release"
-    return [f"{one.name} {one.version}", one.id, fixed, one.severity.lower(), one.summary]
+    return [f"{match.name} {match.version}", one.id, fixed, one.severity, one.summary]
 
 
 def _compare(options: ShowOptions, found: SideBySide) -> None:

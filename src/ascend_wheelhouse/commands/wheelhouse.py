@@ -97,7 +97,7 @@ def _make(options: WheelhouseOptions) -> Path:
     given = freshness.given_digest(options.root, default_root())
     with (
         console.reporter("json" if options.json else "auto") as told,
-        profiled(told, options.profile, "invoke wheelhouse") as emit,
+        profiled(told, options.profile, "wheelhouse") as emit,
         store_with(options.cache, emit, offline=options.make.offline) as store,
     ):
         times = Times(emit)

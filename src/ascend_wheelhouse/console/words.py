@@ -68,7 +68,7 @@ def size(count: int | None) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: `1 wheel`, `2 wheels`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
 
 

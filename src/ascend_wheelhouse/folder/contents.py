@@ -56,7 +56,7 @@ def lay_out(
     written = [assemble.write(folder, name, text.encode(), "lock") for name, text in texts.items()]
     known = dict(facts or {})
     facts = known | facts_of([wheel for wheel in lock.installed if wheel.filename not in known], store)
-    written += _index(folder, lock.installed, facts)
+    written += index_entries(folder, lock.installed, facts)
     written.append(assemble.write(folder, INSTALLER, build_installer(), "installer"))
     manifest = _manifest(cell, recipes, lock, locks.digest_of(texts), [*placed, *written])
     bill = write_sbom(manifest.as_dict(), [], facts)
@@ -99,7 +99,8 @@ def _payload_entry(payload: LockedPayload, recipes: Recipes) -> ManifestEntry:
     )
 
 
-def _index(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[ManifestEntry]:
+def index_entries(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> list[ManifestEntry]:
+    """Write `simple/` over wheels, and return its entries."""
     indexed = [
         IndexedFile(
             name=wheel.name,

@@ -195,7 +195,8 @@ def _dependencies(
     manifest: Mapping[str, Any], facts: Mapping[str, SbomFacts], components: Sequence[Component]
 ) -> Iterator[Dependency]:
     """Yield what each component needs; `Bom.register_dependency` would search all of them for each one."""
-    markers = Target.named(manifest["cell"]["machine"], manifest["cell"]["npu"]).markers
+    cell = manifest["cell"]
+    markers = Target.named(cell["machine"], python=cell.get("python", "")).markers
     by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
     for made in components:
         fact = facts.get(str(made.purl.qualifiers.get("file_name"))) if made.purl else None

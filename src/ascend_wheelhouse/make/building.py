@@ -21,6 +21,7 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName, resolver_named
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.build.command import Workshop
+    from ascend_wheelhouse.farm.farm import Farm
     from ascend_wheelhouse.pin.source_builds import SourceBuilds
 
 
@@ -34,6 +35,7 @@ class Building:
         root: The project folder.
         fetcher: Its store, its client of the origins, whether they may be asked, and who is told.
         options: Sandbox and image.
+        farm: Other hosts that build in place of this one, if any.
     """
 
     cell: Cell
@@ -41,6 +43,7 @@ class Building:
     root: Path
     fetcher: Fetcher
     options: BuildPlace = field(default_factory=BuildPlace)
+    farm: Farm | None = None
 
     def source_builds(self, resolver: ResolverName = "uv") -> SourceBuilds:
         """Return what locks the components that are built from source."""
@@ -69,11 +72,16 @@ class Building:
             container=self.options.container,
             toolchain=self.options.toolchain,
             own=own_toolchains(self.root, self.fetcher),
+            elsewhere=self.farm,
         )
 
 
 def building_of(
-    cell: Cell, folder: ProjectFolder, fetcher: Fetcher, options: BuildPlace | None = None
+    cell: Cell,
+    folder: ProjectFolder,
+    fetcher: Fetcher,
+    options: BuildPlace | None = None,
+    farm: Farm | None = None,
 ) -> Building:
     """Return how a cell's components are built by the recipes and patches of a project folder."""
     return Building(
@@ -82,4 +90,5 @@ def building_of(
         root=folder.root,
         fetcher=fetcher,
         options=options or BuildPlace(),
+        farm=farm,
     )

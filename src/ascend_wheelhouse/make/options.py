@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ascend_wheelhouse.cells.request import Request, ToolchainChoice
+from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 
 
@@ -54,6 +55,7 @@ class MakeOptions:
         build: Where its sources are built.
         offline: Ask no origin.
         audit: Prove that the wheels fit together before the wheelhouse takes its place.
+        farm: Other hosts that build; which ones changes nothing of what is made.
     """
 
     lock: LockChoice
@@ -61,6 +63,7 @@ class MakeOptions:
     build: BuildPlace = field(default_factory=BuildPlace)
     offline: bool = False
     audit: bool = True
+    farm: FarmChoice = field(default_factory=FarmChoice)
 
     @property
     def asked(self) -> dict[str, object]:

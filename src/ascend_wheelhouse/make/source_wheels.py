@@ -59,7 +59,12 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
             )
 
         steps = list(map(step, lock.sources))
-        outcomes = run_all(steps, workers=_BUILDS, memory_mb=memory)
+        if building.farm is None:
+            outcomes = run_all(steps, workers=_BUILDS, memory_mb=memory)
+        else:  # its scheduler knows the memory of each worker
+            outcomes = run_all(
+                steps, workers=building.farm.builds, memory_mb=sum(step.memory_mb for step in steps)
+            )
     results: list[LockedSource | Pending] = []
     for source in lock.sources:
         outcome = outcomes[source.component]

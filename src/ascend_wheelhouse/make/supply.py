@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.fetch.transfer import Download
-from ascend_wheelhouse.locks.lock import Lock, Pending
-from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.locks.lock import Lock, LockedPayload, Pending
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
 from ascend_wheelhouse.pin.locate import Answer, Located, Locator
-from ascend_wheelhouse.pin.supply import bring_released
+from ascend_wheelhouse.pin.supply import RELEASED, bring_released
+from ascend_wheelhouse.store.store import Store
 
 
 def supplied(lock: Lock, locator: Locator) -> Lock:
@@ -36,9 +38,19 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
     )
 
 
+def _from_behind(lock: Lock, store: Store, emit: Emit) -> None:
+    """Have in the store what is behind it of those files that no index has; their servers are asked for the rest."""
+    locked: tuple[LockedFile | LockedPayload, ...] = (*lock.wheels, *lock.payloads)
+    released = {one.sha256 for one in locked if one.origin in RELEASED}
+    wanted = [one for one in downloads_of(lock) if one.sha256 in released and not store.has(str(one.sha256))]
+    if store.behind and wanted:
+        store.behind.bring_files(wanted, emit)
+
+
 def bring(lock: Lock, downloads: Sequence[Download], locator: Locator, fetcher: Fetcher, emit: Emit) -> None:
     """Have files of a lock in the store: from releases, which no index can be asked for, and from the index."""
     if not fetcher.offline:
+        _from_behind(lock, fetcher.store, emit)
         bring_released(replace(locator, build=frozenset()), fetcher.store, lock)
     if downloads:
         fetcher.fetch(downloads, emit)

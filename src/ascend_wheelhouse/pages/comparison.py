@@ -77,7 +77,7 @@ class SideBySide:
         said = [f"{len(self.of(kind))} {text}" for kind, text in MEANINGS.items() if self.of(kind)]
         before, after = self.sizes
         return (
-            f"{', '.join(said) or 'no part differs'}, {self.same} equal; in all {difference(after - before)}."
+            f"{', '.join(said) or 'no file differs'}, {self.same} equal; in all {difference(after - before)}."
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -160,4 +160,4 @@ def figure(spans: Sequence[TimedSpan]) -> Markup:
 def page(title: str, spans: Sequence[TimedSpan]) -> str:
     """Return the page of a run's times."""
     found = chart(spans)
-    return render("profile.html.j2", title=title, eyebrow="times of a run", chart=found)
+    return render("profile.html.j2", title=f"{title}: times of a run", eyebrow="profile", chart=found)

@@ -32,7 +32,7 @@ class BadTraceError(UsageError):
         super().__init__(
             f"{path} holds no times of a run: {fault}.",
             why="It is another file, or was cut short.",
-            next_step="give the .json that `invoke wheelhouse --profile` wrote",
+            next_step="give the .json that `invoke wheelhouse {cell} --profile times.html` wrote",
         )
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.console import words
+from ascend_wheelhouse.pages.known import Matches
 from ascend_wheelhouse.pages.picture import legend, picture
 from ascend_wheelhouse.pages.render import anchor, render
 from ascend_wheelhouse.pages.view import WheelhouseView
-from ascend_wheelhouse.pages.vulnerabilities import Matches
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -102,7 +102,7 @@ def known(matches: Matches | None) -> Verdict:
         )
     wheels = len({one.name for one in matches.found})
     return Verdict(
-        word=words.counted(len(matches.found), "record"),
+        word=words.counted(len(matches.found), "vulnerability"),
         counts=f"in {words.counted(wheels, 'wheel')}",
         mark="bad",
     )

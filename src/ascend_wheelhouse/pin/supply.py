@@ -17,6 +17,8 @@ from ascend_wheelhouse.pin.locate import Elsewhere, HandedOver, Located, Locator
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import list_vendored, vendored_record, vendored_source
 
+RELEASED = frozenset({"url", "archive"})
+"""Origins of files that no index has."""
 _TOLD = 2
 
 
@@ -90,7 +92,7 @@ def bring_released(locator: Locator, store: Store, lock: Lock) -> None:
     """
     locked_files: tuple[LockedFile | LockedPayload, ...] = (*lock.wheels, *lock.payloads)
     for item in locked_files:
-        if item.origin not in {"url", "archive"} or not item.component or store.has(item.sha256):
+        if item.origin not in RELEASED or not item.component or store.has(item.sha256):
             continue
         answer = locator.locate(item.component)
         if isinstance(answer, Located) and answer.file.sha256 != item.sha256:

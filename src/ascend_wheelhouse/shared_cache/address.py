@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.places import at_home
 
 _S3_OPTIONS = {"endpoint", "region", "profile", "anon"}
 _SCHEMES = ("s3", "file", "http", "https", "sftp", "ssh")
@@ -64,7 +64,7 @@ class Address:
             CacheUrlError: It is neither.
         """
         if url.startswith(("/", "~", ".")):
-            return cls(scheme="file", path=str(Path(url).expanduser().absolute()))
+            return cls(scheme="file", path=str(at_home(url).absolute()))
         try:
             parts = urlsplit(url)
             port = parts.port

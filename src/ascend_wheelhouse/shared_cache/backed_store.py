@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
@@ -35,6 +35,9 @@ def store_with(choice: CacheChoice, emit: Emit, *, offline: bool = False) -> Ite
     try:
         yield store
     except Exception:
-        caches.finish()  # what was built before the fault is of use to others
+        with suppress(
+            Exception
+        ):  # what was built before the fault is of use to others; the fault is what is told
+            caches.finish()
         raise
     caches.finish()

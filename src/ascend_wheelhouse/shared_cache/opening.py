@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
-from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.trust.signature import TrustedKeyError, trusted_fingerprints
 from ascend_wheelhouse.origins.http import Http
@@ -93,7 +93,7 @@ def trusted_keys(choice: CacheChoice) -> frozenset[str]:
     """
     found: frozenset[str] = frozenset()
     for item in choice.trust:
-        folder = Path(item).expanduser()
+        folder = at_home(item)
         if not folder.is_dir():
             found |= trusted_fingerprints(item if item.startswith("SHA256:") else folder)
             continue

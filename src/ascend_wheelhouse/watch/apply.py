@@ -20,6 +20,7 @@ from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import AuditError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
+from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change, compare
@@ -36,7 +37,6 @@ from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
 
-_PARTS = ("recipes", "lockfiles")
 _SHOWN = 3
 
 
@@ -161,6 +161,7 @@ class Applying:
             whole_file.write_set(self.root / "lockfiles" / one.folder, held.platform, texts)
         for stack in sorted(stacks):
             name = f"recipes/stacks/{stack}.toml"
+            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             whole_file.write_whole(self.root / name, (copy / name).read_bytes())
 
 
@@ -190,9 +191,13 @@ def request_of(held: HeldLock) -> Request:
 
 
 def _copied(root: Path, copy: Path) -> Path:
-    for name in _PARTS:
-        if (root / name).is_dir():
-            shutil.copytree(root / name, copy / name)
+    """Copy what counts in a project folder, its own files over the packaged ones, into a folder that stands alone."""
+    for layers in (recipes_of(root), lockfiles_of(root)):
+        for name, path in layers.named("**/*").items():
+            if path.is_file():
+                target = copy / layers.own.name / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
     return copy
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ascend_wheelhouse.base.cell_words import APPLICATION, stated_words
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.cells.target import Target
@@ -130,7 +131,7 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
 
 
 def _locks(folder: ProjectFolder) -> Iterator[HeldLock]:
-    for path in sorted((folder.root / "lockfiles").glob("*/pylock.*.toml")):
+    for path in lockfiles_of(folder.root).named("*/pylock.*.toml").values():
         if path.parent.name != FOLDER:
             platform = path.name.removeprefix("pylock.").removesuffix(".toml")
             if (lock := load_platform(path.parent, platform)) is not None:

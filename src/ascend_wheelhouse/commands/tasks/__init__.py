@@ -15,6 +15,7 @@ from invoke.tasks import Task
 from ascend_wheelhouse.commands.tasks import (
     building,
     carrying,
+    farming,
     holding,
     making,
     many,
@@ -23,7 +24,17 @@ from ascend_wheelhouse.commands.tasks import (
     watching,
 )
 
-TOPICS: tuple[ModuleType, ...] = (making, many, building, holding, watching, carrying, proving, showing)
+TOPICS: tuple[ModuleType, ...] = (
+    making,
+    many,
+    building,
+    holding,
+    watching,
+    carrying,
+    proving,
+    showing,
+    farming,
+)
 
 
 def collection(root: Path) -> Collection:

@@ -6,6 +6,7 @@ from invoke.context import Context
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     CACHE,
@@ -27,7 +28,7 @@ _BUILD = {
 _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@cell_task(
+@farm_task(
     help=JSON
     | _BUILD
     | PROFILE
@@ -55,6 +56,7 @@ def build(
     cache_trust: list[str] | None = None,
     profile: str = "",
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Build one component from its locked source, without a network."""
     with cell.guard(json=json):
@@ -72,6 +74,7 @@ def build(
                 cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
                 profile=profile_of(profile),
+                farm=farm.choice(),
             )
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.commands.tasks.cell import NPU, PLATFORM, CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
@@ -20,7 +23,13 @@ from ascend_wheelhouse.commands.tasks.words import (
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.commands.bundle import BundleOptions, PackOptions, ProveOptions, RebuildOptions
+    from ascend_wheelhouse.commands.bundle import (
+        BundleOptions,
+        PackOptions,
+        ProveOptions,
+        RebuildOptions,
+        ToolRequest,
+    )
     from ascend_wheelhouse.commands.image import AppendOptions
 
 
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     help=JSON
     | {
         "wheelhouse": "pack this folder instead of the cell's",
+        "tool": "pack this program itself, for hosts of --platform (this one's architecture when not given)",
         "out": "folder or .tar file to write; bundles/ when not given",
         "split": "size of parts, such as 4G",
         "oci": "write an OCI image layout",
@@ -57,11 +67,12 @@ def bundle(
     rebuild: str = "",
     trusted_key: str = "",
     insecure_no_signature: bool = False,
+    tool: bool = False,
     oci: bool = False,
     allow_incomplete: bool = False,
     json: bool = False,
 ) -> None:
-    """Pack a wheelhouse into one signed file; or list, prove or rebuild a bundle."""
+    """Pack a wheelhouse, or this program, into one signed file; or list, prove or rebuild a bundle."""
     with cell.guard(json=json):
         from ascend_wheelhouse.commands import bundle as command
 
@@ -73,15 +84,30 @@ def bundle(
         elif rebuild:
             options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure)
         else:
-            what = path_of(wheelhouse) or cell.request()
+            what = _asked(cell, wheelhouse, tool=tool)
             flags = {"oci": oci, "allow_incomplete": allow_incomplete, "json": json}
             options = _packing(root_of(c), what, out, split, base, sign_key, serial, **flags)
         command.main(options)
 
 
+def _asked(cell: CellOptions, wheelhouse: str, *, tool: bool) -> Path | Request | ToolRequest:
+    from ascend_wheelhouse.bundle.command import OptionsClashError
+    from ascend_wheelhouse.commands.bundle import ToolRequest
+
+    if tool and wheelhouse:
+        raise OptionsClashError(
+            "--tool and --wheelhouse exclude each other.",
+            next_step="leave out one of them; a bundle holds one",
+        )
+    if not tool:
+        return path_of(wheelhouse) or cell.request()
+    here = cell if "platform" in settings.current().found() else replace(cell, platform=os.uname().machine)
+    return ToolRequest(target=here.request().target)
+
+
 def _packing(
     root: Path,
-    wheelhouse: Path | Request,
+    wheelhouse: Path | Request | ToolRequest,
     out: str,
     split: str,
     base: str,

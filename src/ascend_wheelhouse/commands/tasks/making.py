@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoke.context import Context
 
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.words import (
     CACHE,
     CACHE_LISTS,
@@ -22,7 +23,7 @@ from ascend_wheelhouse.commands.tasks.words import (
 )
 
 
-@cell_task(
+@farm_task(
     default=True,
     help=JSON
     | LOCK
@@ -68,6 +69,7 @@ def wheelhouse(
     cache_trust: list[str] | None = None,
     profile: str = "",
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
     with cell.guard(json=json):
@@ -81,6 +83,7 @@ def wheelhouse(
             output=path_of(output) or root_of(c) / "wheelhouse",
             offline=offline,
             audit=audit,
+            farm=farm.choice(),
         )
         times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}

@@ -14,7 +14,7 @@ from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of
         "wheelhouse": "show this folder instead of the cell's",
         "against": "compare it with this wheelhouse",
         "vulnerabilities": "an export of the OSV database (zip or JSON) to compare the wheels with",
-        "times": "the .json that `invoke wheelhouse --profile` wrote, for a chart of that run in the page",
+        "times": "the .json that --profile of a run wrote, for a chart in the page",
         "html": "write a page for a browser, one file",
         "out": "the page to write; NAME.html or comparison.html when not given",
         "all": "list the wheels that no recipe names, too (--json and --html always do)",

@@ -45,7 +45,7 @@ def watch(
     exit_code: bool = False,
     json: bool = False,
 ) -> None:
-    """Tell what upstream has published since the locks were made, and what it would change."""
+    """Show what upstream has published since the locks were made, and what it would change."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import watch as command
         from ascend_wheelhouse.resolve.resolvers import resolver_name

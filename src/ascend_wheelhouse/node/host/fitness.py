@@ -90,11 +90,15 @@ def _wrapped(text: str) -> str:
 
 
 def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
-    """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip."""
+    """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip.
+
+    A cell that says what it is for, and neither a CANN nor a chip, is that of a host: nothing in it runs on an NPU.
+    """
+    system = [_machine(host, cell), _python(host, cell), _glibc(host, cell)]
+    if cell and not cell.get("cann") and not cell.get("npu"):
+        return system
     return [
-        _machine(host, cell),
-        _python(host, cell),
-        _glibc(host, cell),
+        *system,
         _toolkit(host, cell.get("cann", "")),
         _cann("nnal", host.nnal, cell.get("cann", "")),
         _driver(host),

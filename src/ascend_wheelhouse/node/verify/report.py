@@ -7,6 +7,8 @@ same environment differ in times and figures of load alone.
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,7 +22,9 @@ Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of
 SCHEMA = 1
 EXIT_DONE, EXIT_FAILED = 0, 9
 _GOOD = ("passed", "skipped", "known")
-_EVIDENCE_WIDTH = 96
+_EVIDENCE_WIDTH = 240
+_COLUMNS, _LEAST = 80, 30
+_COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
 _PARTS = ("wheelhouse", "cell", "host", "conditions")
 
 
@@ -160,8 +164,10 @@ class Report:
 
 
 def tally(counts: Mapping[str, int]) -> str:
-    """Return counts as words: `3 passed, 0 failed, 2 skipped`."""
-    return ", ".join(f"{count} {word}" for word, count in counts.items())
+    """Return counts as words: `3 passed, 0 failed, 2 skipped, 1 known failure`."""
+    return ", ".join(
+        f"{count} {word.removesuffix('s') if count == 1 else word}" for word, count in counts.items()
+    )
 
 
 def read_report(path: Path) -> Report:
@@ -182,15 +188,22 @@ def read_report(path: Path) -> Report:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the table that ends a run: probe, verdict, time, evidence."""
+    """Return the table that ends a run: probe, verdict, time, evidence; in 80 columns, evidence folded below itself."""
     rows = [("probe", "verdict", "time", "evidence")]
     rows += [(one.probe, one.verdict, f"{one.seconds:.1f} s", _short(one.evidence)) for one in results]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"{probe:<{widths[0]}}  {verdict:<{widths[1]}}  {seconds:>{widths[2]}}  {evidence}"
+    return "\n".join(
+        _folded(f"{probe:<{widths[0]}}  {verdict:<{widths[1]}}  {seconds:>{widths[2]}}  ", evidence)
         for probe, verdict, seconds, evidence in rows
-    ]
-    return "\n".join(lines)
+    )
+
+
+def _folded(lead: str, evidence: str) -> str:
+    """Fold the evidence beside its lead; a command in backquotes stays whole, to be copied."""
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _HARD_SPACE), evidence)
+    width = max(_COLUMNS - len(lead), _LEAST)
+    wrapped = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
+    return (lead + f"\n{' ' * len(lead)}".join(wrapped)).rstrip().replace(_HARD_SPACE, " ")
 
 
 def _short(text: str) -> str:

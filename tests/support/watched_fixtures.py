@@ -13,7 +13,7 @@ from watched_world import CELL
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[Index]:
+def watched_index() -> Iterator[Index]:
     """The index of every world."""
     with serving() as index:
         index.speaks_json = True
@@ -21,25 +21,24 @@ def served() -> Iterator[Index]:
 
 
 @pytest.fixture(scope="session")
-def first(served: Index, tmp_path_factory: pytest.TempPathFactory) -> World:
+def first_watched(watched_index: Index, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A world whose lock is made; tqdm bounds numpy."""
-    world = found(tmp_path_factory.mktemp("first"), served)
-    del served.files["sglang-9.9-py3-none-any.whl"]
-    served.offer("tqdm-4.0-py3-none-any.whl", wheel("tqdm", "4.0", ["numpy<2.5"]))
+    world = found(tmp_path_factory.mktemp("first"), watched_index)
+    del watched_index.files["sglang-9.9-py3-none-any.whl"]
+    watched_index.offer("tqdm-4.0-py3-none-any.whl", wheel("tqdm", "4.0", ["numpy<2.5"]))
     made = world.invoke("lock", "--resolver", "uv", *CELL)
     assert made.status == 0, made.err + made.out
     return world
 
 
 @pytest.fixture
-def world(first: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(first_watched: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A copy of that world; what a test puts on the index goes when it ends."""
     root = tmp_path / "world"
-    shutil.copytree(first.root, root, symlinks=True)
+    shutil.copytree(first_watched.root, root, symlinks=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("WHEELHOUSE_MIRRORS", "https://api.osv.dev/=http://127.0.0.1:9/")
-    files = dict(first.index.files)
-    yield World(root=root, index=first.index)
-    first.index.files.clear()
-    first.index.files.update(files)
-    first.index.behaviours.clear()
+    files = dict(first_watched.index.files)
+    yield World(root=root, index=first_watched.index)
+    first_watched.index.files.clear()
+    first_watched.index.files.update(files)
+    first_watched.index.behaviours.clear()

@@ -1,0 +1,112 @@
+"""Workers that are started for one run, and end with it: on this host, over SSH, or as jobs of Slurm.
+
+What belongs to a site (partition, account, memory of a job, names of interfaces) is read from Dask's own configuration
+files, as dask-jobqueue documents them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.farm.connection import quieten
+from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, SchedulerUnreachableError
+
+if TYPE_CHECKING:
+    from dask_jobqueue.core import JobQueueCluster
+    from distributed.deploy.cluster import Cluster
+
+PRELOAD = "ascend_wheelhouse.farm.preload"
+_BUILDS = 4
+
+
+def start(choice: FarmChoice) -> Cluster:
+    """Start the workers that a run asks for, and a scheduler for them.
+
+    Raises:
+        DaskMissingError: Dask, dask-jobqueue or asyncssh is not installed.
+        FarmSettingsError: Dask's configuration lacks something.
+        SchedulerUnreachableError: A host of `ssh` does not answer, or Dask is not installed there.
+    """
+    try:
+        import distributed  # noqa: F401 - it sets its own log levels when it is imported
+
+        quieten()
+        return {"local": _local, "ssh": _ssh, "slurm": _slurm}[choice.workers or "local"](choice)
+    except ImportError as error:
+        raise DaskMissingError(str(error.name)) from error
+    except (OSError, RuntimeError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise SchedulerUnreachableError(", ".join(choice.hosts) or f"{choice.workers}", said) from error
+
+
+def _local(choice: FarmChoice) -> Cluster:
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=choice.count,
+        threads_per_worker=_BUILDS,
+        processes=True,
+        dashboard_address=None,
+        preload=[PRELOAD],
+        memory_limit=0,
+        silence_logs=False,
+        env=_environment(),
+    )
+
+
+def _ssh(choice: FarmChoice) -> Cluster:
+    """The scheduler runs on the first host, beside its worker."""
+    import asyncssh  # noqa: F401 - SSHCluster would tell of it late
+    from distributed import SSHCluster
+
+    return SSHCluster(
+        [choice.hosts[0], *choice.hosts],
+        worker_options={"preload": [PRELOAD], "nthreads": _BUILDS, "memory_limit": 0, "env": _environment()},
+        scheduler_options={"dashboard": False},
+        remote_python=sys.executable,
+    )
+
+
+def _slurm(choice: FarmChoice) -> Cluster:
+    if shutil.which("sbatch") is None:
+        raise HostUnfitError(
+            "The command 'sbatch' is not on this host.",
+            why="--workers slurm submits jobs as SLURMCluster of dask-jobqueue does.",
+            next_step="run it on a login node, or start workers by hand: deploy/farm/worker.sbatch",
+        )
+    cluster = slurm_cluster()
+    cluster.scale(jobs=choice.count)
+    return cluster
+
+
+def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
+    """Return the cluster of Slurm jobs that Dask's configuration describes; no job is submitted yet.
+
+    Raises:
+        FarmSettingsError: The configuration does not say how many cores or how much memory a job has.
+    """
+    from dask_jobqueue.slurm import SLURMCluster
+
+    try:
+        return SLURMCluster(
+            **(settings or {}),
+            worker_extra_args=["--preload", PRELOAD],
+            scheduler_options={"dashboard": False},
+        )
+    except (ValueError, TypeError) as error:
+        raise FarmSettingsError(
+            f"Dask's configuration does not describe a job of Slurm: {error}.",
+            why="`jobqueue.slurm` needs cores, memory and, by the site, queue and account.",
+            next_step="write them to ~/.config/dask/jobqueue.yaml, as deploy/farm/jobqueue.yaml shows",
+        ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Return what a worker must know of this host: where the store is, if the user has said so."""
+    return {name: os.environ[name] for name in ("WHEELHOUSE_STORE",) if name in os.environ}

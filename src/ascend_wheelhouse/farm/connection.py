@@ -1,0 +1,151 @@
+"""The connection to a scheduler: opened within seconds or told why not, and opened again where it was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.process import stopping
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.farm.errors import (
+    DaskMissingError,
+    FarmSettingsError,
+    SchedulerLostError,
+    SchedulerUnreachableError,
+)
+from ascend_wheelhouse.farm.labels import Labels
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.security import Security
+
+CONNECT_SECONDS = 5.0
+BACK_SECONDS = 60.0
+_PAUSE = 0.5
+_TALKATIVE = {"distributed", "asyncio", "tornado", "asyncssh"}
+_CLOCK = SystemClock()
+
+
+def security_of(choice: FarmChoice) -> Security:
+    """Return how the farm is spoken to: by the files of the command line, else by Dask's own configuration.
+
+    Raises:
+        FarmSettingsError: A file cannot be read.
+    """
+    from distributed.security import Security
+
+    if choice.ca is None:
+        return Security()
+    cert, key, authority = (str(path) for path in (choice.cert, choice.key, choice.ca))
+    return Security(
+        require_encryption=True,
+        tls_ca_file=authority,
+        tls_client_cert=cert,
+        tls_client_key=key,
+        tls_worker_cert=cert,
+        tls_worker_key=key,
+        tls_scheduler_cert=cert,
+        tls_scheduler_key=key,
+    )
+
+
+def connect(address: str, choice: FarmChoice, *, seconds: float = CONNECT_SECONDS) -> Client:
+    """Open a connection.
+
+    Raises:
+        DaskMissingError: Dask is not installed.
+        SchedulerUnreachableError: Nothing that speaks its protocol answers at the address.
+        FarmSettingsError: The files for TLS cannot be used.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise DaskMissingError(str(error.name)) from error
+    quieten()
+    try:
+        security = security_of(choice)
+        asyncio.run(asyncio.wait_for(_ask_who(address, security, seconds), seconds + 1))
+        return Client(
+            address,
+            security=security,
+            timeout=seconds,
+            set_as_default=False,
+            direct_to_workers=False,
+        )
+    except (OSError, TimeoutError) as error:
+        raise SchedulerUnreachableError(address, _short(error)) from error
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise FarmSettingsError(
+            f"The connection to {address} cannot be made: {_short(error)}.",
+            why="Dask's configuration, or the files for TLS, do not fit the address.",
+            next_step="compare `dask config list` and --tls-ca, --tls-cert, --tls-key with the scheduler's own",
+        ) from error
+
+
+async def _ask_who(address: str, security: Security, seconds: float) -> None:
+    """Ask once, with an end: `Client` waits for ever for somebody who takes the call and says nothing."""
+    from distributed.comm.core import connect as call
+
+    comm = await call(address, timeout=seconds, **security.get_connection_args("client"))
+    try:
+        await comm.write({"op": "identity", "reply": True})
+        found = await comm.read()
+    finally:
+        comm.abort()
+    if not isinstance(found, dict) or found.get("type") != "Scheduler":
+        raise OSError("what answers there is no scheduler of Dask")
+
+
+def connect_again(address: str, choice: FarmChoice) -> Client:
+    """Open a connection that was lost, as soon as the scheduler is back.
+
+    Raises:
+        SchedulerLostError: It was not back in time.
+        KeyboardInterrupt: The user wants the run to end.
+    """
+    until = _CLOCK.monotonic() + BACK_SECONDS
+    while _CLOCK.monotonic() < until:
+        if stopping():
+            raise KeyboardInterrupt
+        try:
+            return connect(address, choice, seconds=_PAUSE * 4)
+        except SchedulerUnreachableError:
+            time.sleep(_PAUSE)
+    raise SchedulerLostError(address, BACK_SECONDS)
+
+
+def quieten() -> None:
+    """Keep Dask's own log lines off the terminal, once it is imported: what they tell is told by events and errors."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in _TALKATIVE]
+    for name in {*names, *_TALKATIVE}:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def workers_of(client: Client) -> dict[str, tuple[str, Labels, int]]:
+    """Return each worker by its address: its name, its labels, and how many builds it does side by side."""
+    found = client.scheduler_info(n_workers=-1)["workers"]
+    return {
+        address: (str(row["name"]), Labels.of_resources(row["resources"]), int(row["nthreads"]))
+        for address, row in found.items()
+    }
+
+
+def is_open_to_others(address: str) -> bool:
+    """Tell whether an address is without TLS and not of this host alone."""
+    protocol, _, place = address.partition("://")
+    host = place.rpartition(":")[0].strip("[]")
+    if protocol == "tls" or host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:300].rstrip(".")

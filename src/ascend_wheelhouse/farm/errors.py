@@ -1,0 +1,116 @@
+"""What can go wrong between this host and a farm."""
+
+from __future__ import annotations
+
+from ascend_wheelhouse.base.errors import BuildError, HostUnfitError, SourceUnreachableError, UsageError
+
+_AGAIN = "the same command again: what was built is kept"
+
+
+class FarmChoiceError(UsageError):
+    """The options that name a farm contradict each other, or lack something."""
+
+
+class FarmSettingsError(UsageError):
+    """Dask's own configuration lacks what starting workers needs, or cannot be read."""
+
+
+class DaskMissingError(HostUnfitError):
+    """A farm was asked for, and Dask is not installed."""
+
+    def __init__(self, module: str) -> None:
+        super().__init__(
+            f"A farm needs the Python package {module}, which is not installed.",
+            why="Who builds on this host alone does without it.",
+            next_step="pip install 'ascend-wheelhouse[farm]', or pip install -e '.[farm]' in a checkout",
+        )
+
+
+class SchedulerUnreachableError(SourceUnreachableError):
+    """The scheduler of a farm does not answer."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"The scheduler at {address} does not answer: {reason}.",
+            why="It is not running, a firewall is between, or one side speaks TLS and the other does not.",
+            next_step="start it (`dask scheduler`), correct --scheduler, or leave it out to build on this host",
+        )
+
+
+class SchedulerLostError(SourceUnreachableError):
+    """The scheduler went away in the middle of a run, and did not come back."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(
+            f"The scheduler at {address} went away and was not back within {seconds:.0f} s.",
+            why="It was stopped, or the network to it is down.",
+            next_step=f"start it, then {_AGAIN}",
+        )
+
+
+class WorkerVersionError(HostUnfitError):
+    """No worker of a farm is of this tool's version."""
+
+    def __init__(self, own: str, others: dict[str, str]) -> None:
+        found = "; ".join(f"{name} has {version or 'none of this tool'}" for name, version in others.items())
+        super().__init__(
+            f"No worker of the farm has this version of the tool, {own}: {found}.",
+            why="A build of another version could give other bytes. Nothing was sent to them.",
+            next_step="install the same version there and start the workers again: invoke worker --scheduler ADDRESS",
+        )
+
+
+class NoWorkersError(HostUnfitError):
+    """A farm has no workers."""
+
+    def __init__(self, address: str, seconds: float) -> None:
+        super().__init__(
+            f"The scheduler at {address} had no worker within {seconds:.0f} s.",
+            why="None was started, they cannot reach the scheduler, or their batch job is still in its queue.",
+            next_step="invoke worker --scheduler ADDRESS  # on each host that builds",
+        )
+
+
+class WorkersGoneError(HostUnfitError):
+    """Every worker that could do a build has left."""
+
+    def __init__(self, component: str, labels: str, seconds: float) -> None:
+        super().__init__(
+            f"No worker is left for {component}: none with {labels} for {seconds:.0f} s.",
+            why="They were stopped, or lost the scheduler.",
+            next_step=f"start one, then {_AGAIN}",
+        )
+
+
+class NoWorkerCouldError(HostUnfitError):
+    """Every worker that fits handed a build back."""
+
+    def __init__(self, component: str, reasons: dict[str, str]) -> None:
+        told = "; ".join(f"{worker}: {reason}" for worker, reason in reasons.items())
+        super().__init__(
+            f"No worker could build {component}: {told}",
+            why="Each that has the labels handed the build back.",
+            next_step=f"free space there, or start another worker, then {_AGAIN}",
+        )
+
+
+class BuildLostError(BuildError):
+    """A build ended with its worker, again and again."""
+
+    def __init__(self, component: str, worker: str, reason: str) -> None:
+        super().__init__(
+            f"The build of {component} was lost with its worker, the last time on {worker}: {reason}.",
+            why="It may need more memory than these hosts have: the kernel then kills the largest process.",
+            next_step="look at that host's kernel log; raise memory_mb in the recipe, or use a larger host",
+        )
+
+
+class CarryError(HostUnfitError):
+    """Files did not get to a worker, or a wheel not back."""
+
+    def __init__(self, what: str, worker: str, reason: str) -> None:
+        super().__init__(
+            f"{what} did not pass between this host and the worker {worker}: {reason}.",
+            why="The connection broke, or its disk is full.",
+            next_step=_AGAIN,
+        )

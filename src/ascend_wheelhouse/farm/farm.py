@@ -1,0 +1,171 @@
+"""A farm as a workshop sees it: builds go to a worker whose labels fit, their wheels come back into this host's store.
+
+Dask hands the builds out, and out again where a worker dies. What it cannot know is decided here: that a worker with a
+full disk is left out, that a scheduler which went away may come back, and when nobody is left to wait for.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note
+from ascend_wheelhouse.base.process import stopping
+from ascend_wheelhouse.build.command import Workshop
+from ascend_wheelhouse.build.job import Sources
+from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.recipe import Recipe, supply_of
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.farm.connection import is_open_to_others, workers_of
+from ascend_wheelhouse.farm.demand import Unmet, demand_of
+from ascend_wheelhouse.farm.errors import NoWorkersError, WorkerVersionError
+from ascend_wheelhouse.farm.identity import own_version
+from ascend_wheelhouse.farm.labels import Labels
+from ascend_wheelhouse.farm.link import Link
+from ascend_wheelhouse.farm.order import dispatch_of
+from ascend_wheelhouse.farm.submitted import Submitted
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from distributed.deploy.cluster import Cluster
+
+FIRST_WORKER_SECONDS = 10.0
+QUEUED_WORKER_SECONDS = 600.0
+_PAUSE = 0.2
+_CLOCK = SystemClock()
+
+
+class Farm:
+    """Builds components on the workers of a scheduler; meets `build.command.Elsewhere`.
+
+    Args:
+        link: The connection.
+        emit: Told of the progress.
+    """
+
+    def __init__(self, link: Link, emit: Emit) -> None:
+        self._link, self._emit = link, emit
+
+    @property
+    def workers(self) -> dict[str, Labels]:
+        """The labels of each worker of this tool's version, by its address."""
+        own = own_version()
+        return {
+            address: labels
+            for address, (_, labels, _) in workers_of(self._link.client).items()
+            if labels.version == own
+        }
+
+    @property
+    def builds(self) -> int:
+        """How many builds they do side by side."""
+        own, rows = own_version(), workers_of(self._link.client).values()
+        return max(1, sum(builds for _, labels, builds in rows if labels.version == own))
+
+    def unfit(self, recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
+        """Return why no worker can build a component; None when one can."""
+        demand = demand_of(recipe, cell, workshop, self.workers)
+        return self._pending(demand, recipe, cell) if isinstance(demand, Unmet) else None
+
+    def unmet(self, recipes: Mapping[str, Recipe], cell: Cell, workshop: Workshop) -> list[Unmet]:
+        """Return every build of some components that no worker can do, and tell of them in one note."""
+        workers = self.workers
+        demands = [demand_of(recipe, cell, workshop, workers) for recipe in recipes.values()]
+        unmet = [one for one in demands if isinstance(one, Unmet)]
+        if unmet:
+            text = f"no worker can build {len(unmet)} of {len(demands)}: {'; '.join(map(str, unmet))}. {self._there()}"
+            self._emit(Note(text=text, level="warning"))
+        return unmet
+
+    def build(
+        self, recipe: Recipe, cell: Cell, sources: Sources, workshop: Workshop
+    ) -> list[BuiltWheel] | PendingBuild:
+        """Build a component on a worker; its wheels are in the workshop's store afterwards.
+
+        Raises:
+            WheelhouseError: What the build raised there, or why no worker could finish it.
+        """
+        demand = demand_of(recipe, cell, workshop, self.workers)
+        if isinstance(demand, Unmet):
+            return self._pending(demand, recipe, cell)
+        dispatch = dispatch_of(recipe, cell, sources, workshop, demand)
+        with self._link.listening(dispatch.order.topic, recipe.name):
+            return Submitted(self._link, dispatch, workshop.store, self._emit).outcome()
+
+    def _pending(self, unmet: Unmet, recipe: Recipe, cell: Cell) -> PendingBuild:
+        reason = f"no worker of the farm has {' or '.join(unmet.lacks)}. {self._there()}"
+        supply = supply_of(recipe, cell, "start a worker that has it: invoke worker --scheduler ADDRESS")
+        self._emit(JobStarted(job=recipe.name, action="build"))
+        self._emit(JobFinished(job=recipe.name, outcome="pending", detail=reason))
+        return PendingBuild(component=recipe.name, reason=reason, supply=supply)
+
+    def _there(self) -> str:
+        rows = [f"{name}: {labels}" for name, labels, _ in workers_of(self._link.client).values()]
+        return f"Workers: {'; '.join(rows) or 'none'}"
+
+
+@contextmanager
+def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
+    """Give the farm that a run asked for, or None; what was started for it ends with the block.
+
+    Raises:
+        SchedulerUnreachableError: The scheduler does not answer.
+        NoWorkersError: It has no worker.
+        WorkerVersionError: None of its workers has this version of the tool.
+    """
+    if not choice:
+        yield None
+        return
+    with _cluster(choice) as (address, patience):
+        if choice.scheduler and is_open_to_others(address):
+            text = f"{address} is without TLS: whoever reaches it runs programs there; for a closed network alone"
+            emit(Note(text=text, level="warning"))
+        link = Link(address, choice, store, emit)
+        try:
+            _await_worker(link, address, patience)
+            _refuse_versions(link, emit)
+            yield Farm(link, emit)
+        finally:
+            link.close()
+
+
+@contextmanager
+def _cluster(choice: FarmChoice) -> Iterator[tuple[str, float]]:
+    """Give the scheduler's address and how long its first worker may take."""
+    if choice.scheduler:
+        yield choice.scheduler, FIRST_WORKER_SECONDS
+        return
+    from ascend_wheelhouse.farm.clusters import start
+
+    cluster: Cluster = start(choice)
+    try:
+        yield cluster.scheduler_address, QUEUED_WORKER_SECONDS
+    finally:
+        cluster.close(timeout=10)
+
+
+def _await_worker(link: Link, address: str, seconds: float) -> None:
+    until, pause = _CLOCK.monotonic() + seconds, threading.Event()
+    while not any(labels.version for _, labels, _ in workers_of(link.client).values()):
+        if stopping():
+            raise KeyboardInterrupt
+        if _CLOCK.monotonic() > until:
+            if others := workers_of(link.client):
+                raise WorkerVersionError(own_version(), {name: "" for name, _, _ in others.values()})
+            raise NoWorkersError(address, seconds)
+        pause.wait(_PAUSE)
+
+
+def _refuse_versions(link: Link, emit: Emit) -> None:
+    """Leave out workers of another version; nothing is sent to them."""
+    own, rows = own_version(), workers_of(link.client).values()
+    others = {name: labels.version for name, labels, _ in rows if labels.version != own}
+    if len(others) == len(rows):
+        raise WorkerVersionError(own, others)
+    for name, version in others.items():
+        text = f"worker {name} is left out: it has version {version or 'none of this tool'}, this is {own}"
+        emit(Note(text=text, level="warning"))

@@ -1,0 +1,98 @@
+"""A worker's life: it joins, builds what it is given, and joins again when the scheduler was away."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.base.process import stop_all
+from ascend_wheelhouse.base.scratch import scratch
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.farm.connection import is_open_to_others, quieten, security_of
+from ascend_wheelhouse.farm.errors import DaskMissingError, SchedulerUnreachableError
+from ascend_wheelhouse.farm.labels import Labels
+
+_FIRST_SECONDS = 30
+_PAUSES = (1.0, 2.0, 5.0, 10.0)
+_LASTED = 30.0
+_CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joining:
+    """How a worker joins.
+
+    Args:
+        choice: The scheduler.
+        labels: The worker's labels.
+        name: What it is called.
+        builds: How many builds run side by side.
+    """
+
+    choice: FarmChoice
+    labels: Labels
+    name: str
+    builds: int = 1
+
+
+async def join(joining: Joining, emit: Emit) -> None:
+    """Build for a scheduler until this process is stopped.
+
+    Raises:
+        DaskMissingError: Dask is not installed.
+        SchedulerUnreachableError: The scheduler did not answer the first time.
+    """
+    address, tries, joined = joining.choice.scheduler, 0, False
+    if is_open_to_others(address):
+        text = f"{address} is without TLS: whoever reaches it runs programs here; for a closed network alone"
+        emit(Note(text=text, level="warning"))
+    while True:
+        began = _CLOCK.monotonic()
+        try:
+            await _serve(joining, emit)
+            joined = True
+            emit(Note(text=f"the scheduler at {address} went away; joining again", level="warning"))
+        except (OSError, TimeoutError) as error:
+            if not joined:
+                raise SchedulerUnreachableError(
+                    address, " ".join(str(error).split()) or "no answer"
+                ) from error
+        tries = 0 if _CLOCK.monotonic() - began > _LASTED else tries + 1
+        await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+
+
+async def _serve(joining: Joining, emit: Emit) -> None:
+    """Be a worker until the scheduler is gone."""
+    try:
+        from distributed import Worker
+    except ImportError as error:
+        raise DaskMissingError(str(error.name)) from error
+    quieten()
+    from ascend_wheelhouse.farm.plugin import BuildPlugin
+
+    with scratch() as folder:
+        worker = Worker(
+            joining.choice.scheduler,
+            name=joining.name,
+            nthreads=joining.builds,
+            resources=joining.labels.as_resources(),
+            plugins=(BuildPlugin(joining.labels),),
+            security=security_of(joining.choice),
+            local_directory=str(folder),
+            death_timeout=_FIRST_SECONDS,
+            memory_limit=0,
+            dashboard=False,
+        )
+        try:
+            async with worker:
+                text = f"{joining.name} builds for {joining.choice.scheduler}: {joining.labels}"
+                emit(Note(text=text))
+                await worker.finished()
+        except asyncio.CancelledError:
+            stop_all()
+            with suppress(OSError, TimeoutError):
+                await worker.close(timeout=5)
+            raise

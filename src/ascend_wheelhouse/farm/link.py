@@ -1,0 +1,126 @@
+"""One run's connection to a scheduler, shared by all its builds: events come in, files that workers lack go out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note
+from ascend_wheelhouse.farm.carrying import Sender
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.farm.connection import connect, connect_again
+from ascend_wheelhouse.farm.telling import unpacked
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CLOSE_SECONDS = 5
+
+
+class Link:
+    """Holds the connection and opens it again where it was lost.
+
+    Args:
+        address: The scheduler's.
+        choice: How it is spoken to.
+        store: This host's store, from which workers are sent what they lack.
+        emit: Told what workers tell.
+
+    Raises:
+        SchedulerUnreachableError: The scheduler does not answer.
+    """
+
+    def __init__(self, address: str, choice: FarmChoice, store: Store, emit: Emit) -> None:
+        self.address = address
+        self._choice, self._store, self._emit = choice, store, emit
+        self._lock = threading.Lock()
+        self._topics: dict[str, Callable[[tuple[float, Mapping[str, Any]]], None]] = {}
+        self._client = connect(address, choice)
+        self._sender = Sender(self._client, store)
+
+    @property
+    def client(self) -> Client:
+        """The connection as it is."""
+        return self._client
+
+    @contextmanager
+    def listening(self, topic: str, job: str) -> Iterator[None]:
+        """Pass on what is told of a build while the block runs."""
+        handler = _Listener(self, job).hear
+        with self._lock:
+            self._topics[topic] = handler
+            self._client.subscribe_topic(topic, handler)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._topics.pop(topic, None)
+                with suppress(ValueError, OSError):
+                    self._client.unsubscribe_topic(topic)
+
+    def tell(self, event: Any) -> None:  # noqa: ANN401 - any event
+        """Tell this host's board."""
+        self._emit(event)
+
+    def send(self, worker: str, sha256: str) -> None:
+        """Send a worker a file of this host's store."""
+        self._sender.send(worker, sha256)
+
+    def restore(self, lost: Client) -> None:
+        """Open the connection again, unless another build has done so since `lost` was in use.
+
+        Raises:
+            SchedulerLostError: The scheduler did not come back in time.
+        """
+        with self._lock:
+            if self._client is not lost:
+                return
+            self._emit(
+                Note(text=f"the scheduler at {self.address} went away; waiting for it", level="warning")
+            )
+            self._shut()
+            self._client = connect_again(self.address, self._choice)
+            self._sender = Sender(self._client, self._store)
+            for topic, handler in self._topics.items():
+                self._client.subscribe_topic(topic, handler)
+            self._emit(Note(text=f"the scheduler at {self.address} is back"))
+
+    def close(self) -> None:
+        """Close the connection: the scheduler drops what this run still wanted, and the workers end it."""
+        with self._lock:
+            self._shut()
+
+    def _shut(self) -> None:
+        self._sender.close()
+        with suppress(Exception):
+            self._client.close(timeout=_CLOSE_SECONDS)
+
+
+class _Listener:
+    """Passes on the events of one build, and tells when it began anew on another worker."""
+
+    def __init__(self, link: Link, job: str) -> None:
+        self._link, self._job = link, job
+        self._worker = ""
+
+    def hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
+        """Take a message."""
+        message = event[1]
+        if message.get("kind") == "wanted":
+            for sha256 in message["fields"]["files"]:
+                self._link.send(message["from"], sha256)
+            return
+        told = unpacked(message)
+        if isinstance(told, JobStarted):
+            worker = str(message["from"])
+            if self._worker not in {"", worker}:
+                text = f"{self._job} was begun on {self._worker}, which did not finish it; {worker} builds it now"
+                self._link.tell(Note(text=text, level="warning"))
+            self._worker = worker
+        if isinstance(told, JobFinished):
+            self._worker = ""
+        if told is not None:
+            self._link.tell(told)

@@ -1,0 +1,180 @@
+"""One build that was handed to Dask: waited for, taken elsewhere where that helps, its wheels brought home."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.base.process import stopping
+from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.build.worker import again
+from ascend_wheelhouse.farm.carrying import bring
+from ascend_wheelhouse.farm.connection import workers_of
+from ascend_wheelhouse.farm.errors import BuildLostError, CarryError, NoWorkerCouldError, WorkersGoneError
+from ascend_wheelhouse.farm.identity import own_version
+from ascend_wheelhouse.farm.link import Link
+from ascend_wheelhouse.farm.order import BuildAnswer, Dispatch
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_GLANCE = 0.5
+_LOOK_FOR_WORKERS = 5.0
+_GONE_SECONDS = 60.0
+_CLOCK = SystemClock()
+
+
+class _LostConnectionError(Exception):
+    """The scheduler went away."""
+
+
+class Submitted:
+    """A build until its outcome.
+
+    Args:
+        link: The connection.
+        dispatch: The build.
+        store: Where its wheels go.
+        emit: Told of what goes elsewhere.
+    """
+
+    def __init__(self, link: Link, dispatch: Dispatch, store: Store, emit: Emit) -> None:
+        self._link, self._dispatch, self._store, self._emit = link, dispatch, store, emit
+        self._left_out: dict[str, str] = {}
+        self._tries = 0
+
+    def outcome(self) -> list[BuiltWheel] | PendingBuild:
+        """Wait for the build and return it; its wheels are in the store.
+
+        Raises:
+            WheelhouseError: What it raised, or why no worker finished it.
+            KeyboardInterrupt: The user wants the run to end; the worker is told to stop.
+        """
+        while True:
+            client = self._link.client
+            try:
+                answer = self._answer(client)
+            except _LostConnectionError:
+                self._link.restore(client)
+                continue
+            if answer.stopped:
+                continue
+            if answer.elsewhere:
+                self._leave_out(answer)
+                continue
+            if answer.error is not None:
+                raise again(*answer.error)
+            if answer.pending is not None:
+                return answer.pending
+            if self._brought(client, answer):
+                return list(answer.wheels)
+
+    def _answer(self, client: Client) -> BuildAnswer:
+        """Hand the build to Dask and wait.
+
+        Raises:
+            BuildLostError: Several workers died over it.
+            _LostConnectionError: The scheduler went away.
+        """
+        future = self._submit(client)
+        done = threading.Event()
+        future.add_done_callback(lambda _future: done.set())
+        try:
+            self._wait(client, done)
+            return self._result(future)
+        finally:
+            if client.status == "running" and not done.is_set():
+                future.cancel()  # ends it where it still runs and nobody else wants it
+            future.release()
+
+    def _submit(self, client: Client) -> Future[BuildAnswer]:
+        from ascend_wheelhouse.farm.building import build_here
+
+        self._tries += 1
+        key = self._dispatch.key if self._tries == 1 else f"{self._dispatch.key}-{client.id}-{self._tries}"
+        version = own_version()
+        fitting = [
+            address
+            for address, (_, labels, _) in workers_of(client).items()
+            if labels.version == version and self._dispatch.demand.fits(labels)
+        ]
+        allowed = [address for address in fitting if address not in self._left_out]
+        return client.submit(
+            build_here,
+            self._dispatch.order,
+            key=key,
+            resources=self._dispatch.demand.resources(version),
+            priority=self._dispatch.demand.memory_mb,
+            workers=allowed if self._left_out else None,
+            pure=False,
+        )
+
+    def _wait(self, client: Client, done: threading.Event) -> None:
+        looked = there = _CLOCK.monotonic()
+        while not done.wait(_GLANCE):
+            if stopping():
+                raise KeyboardInterrupt
+            now = _CLOCK.monotonic()
+            if client.status != "running":
+                raise _LostConnectionError
+            if now - looked < _LOOK_FOR_WORKERS:
+                continue
+            looked = now
+            there = now if self._anybody(client) else there
+            if now - there > _GONE_SECONDS:
+                raise WorkersGoneError(
+                    self._dispatch.order.recipe.name, str(self._dispatch.demand), now - there
+                )
+
+    def _anybody(self, client: Client) -> bool:
+        """Tell whether a worker is there that may do it."""
+        try:
+            rows = workers_of(client)
+        except OSError as error:
+            raise _LostConnectionError from error
+        return any(
+            labels.version == own_version()
+            and self._dispatch.demand.fits(labels)
+            and address not in self._left_out
+            for address, (_, labels, _) in rows.items()
+        )
+
+    def _result(self, future: Future[BuildAnswer]) -> BuildAnswer:
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            answer: BuildAnswer = future.result(timeout=_LOOK_FOR_WORKERS)
+        except KilledWorker as error:
+            name = self._dispatch.order.recipe.name
+            raise BuildLostError(name, str(error.last_worker.name), "it ended without a word") from error
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise _LostConnectionError from error
+        return answer
+
+    def _leave_out(self, answer: BuildAnswer) -> None:
+        """Let another worker do it, or raise where there is none."""
+        self._left_out[answer.worker] = answer.elsewhere
+        name = self._dispatch.order.recipe.name
+        if not self._anybody(self._link.client):
+            raise NoWorkerCouldError(name, self._left_out)
+        text = f"{name} is not built on {answer.name}: {answer.elsewhere} Another worker takes it."
+        self._emit(Note(text=text, level="warning"))
+
+    def _brought(self, client: Client, answer: BuildAnswer) -> bool:
+        """Bring the wheels home; False where their worker is gone, so that they are built again."""
+        try:
+            for wheel in answer.wheels:
+                bring(client, answer.worker, self._store, wheel.sha256, wheel.size)
+                self._store.put_result(f"build-{wheel.key}", _record(answer.wheels))
+        except CarryError as error:
+            text = f"{error.what} {self._dispatch.order.recipe.name} is asked for again."
+            self._emit(Note(text=text, level="warning"))
+            return False
+        return True
+
+
+def _record(wheels: tuple[BuiltWheel, ...]) -> dict[str, object]:
+    return {"wheels": [wheel.as_record() for wheel in wheels]}

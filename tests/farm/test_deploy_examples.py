@@ -1,0 +1,92 @@
+"""The examples of deploy/farm, as far as they can be held to something without Slurm, GitLab or GitHub."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from invoke.parser import Parser
+
+from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.commands.tasks import collection
+from ascend_wheelhouse.farm.clusters import PRELOAD, slurm_cluster
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "deploy/farm"
+GITLAB, GITHUB = FOLDER / "gitlab-ci.yml", FOLDER / "github-workflow.yml"
+
+
+def loaded(path: Path) -> Any:  # noqa: ANN401 - whatever the file holds
+    return yaml.safe_load(path.read_text())
+
+
+def scripts() -> dict[str, str]:
+    """Return every shell script of the examples, those inside CI files too."""
+    found = {path.name: path.read_text() for path in FOLDER.iterdir() if path.suffix in {".sh", ".sbatch"}}
+    found["gitlab"] = "\n".join(loaded(GITLAB)["wheelhouses"]["script"])
+    steps = loaded(GITHUB)["jobs"]["wheelhouse"]["steps"]
+    found["github"] = "\n".join(step["run"] for step in steps if "run" in step)
+    return found
+
+
+@pytest.mark.parametrize("name", scripts())
+def test_every_script_is_one(name: str) -> None:
+    done = subprocess.run(["bash", "-n"], input=scripts()[name], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("shellcheck"), reason="shellcheck is not installed")
+@pytest.mark.parametrize("name", ["worker.sbatch", "ssh-workers.sh"])
+def test_shellcheck_finds_nothing(name: str) -> None:
+    done = subprocess.run(
+        ["shellcheck", "--exclude=SC2016", FOLDER / name], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("name", scripts())
+def test_every_command_of_ours_has_the_options_it_is_given(name: str) -> None:
+    """Variables stand for words; the array of TLS options is left out."""
+    text = scripts()[name].replace("\\\n", " ")
+    commands = re.findall(r"^\s*(?:exec |nohup )?(?:\.venv/bin/)?invoke ([^|>\n]+)", text, re.MULTILINE)
+    commands = [line for line in commands if not line.startswith("wheelhouse --workers")]
+    assert commands
+    parser = Parser(contexts=collection(ROOT).to_contexts())
+    for line in commands:
+        words = [word for word in shlex.split(line) if "[@]" not in word and word != "$@"]
+        assert parser.parse_argv(words)[0].name == words[0]
+
+
+def test_the_ci_files_keep_the_same_matrix_of_known_stacks() -> None:
+    (lab,) = loaded(GITLAB)["wheelhouses"]["parallel"]["matrix"]
+    hub = loaded(GITHUB)["jobs"]["wheelhouse"]["strategy"]["matrix"]
+    assert {key.lower(): values for key, values in lab.items()} == hub
+    assert set(hub["stack"]) <= {stack.name for stack in load_catalogue(ROOT / "recipes").stacks}
+
+
+def test_a_fork_does_not_reach_the_farm() -> None:
+    job = loaded(GITHUB)["jobs"]["wheelhouse"]
+    assert "head.repo.full_name == github.repository" in job["if"]
+    assert loaded(GITHUB)["permissions"] == {"contents": "read"}
+
+
+def test_the_settings_for_slurm_give_a_job_with_workers_that_build(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """dask-jobqueue writes the job's script; there is no Slurm here to take it."""
+    monkeypatch.chdir(tmp_path)
+    settings = loaded(FOLDER / "jobqueue.yaml")["jobqueue"]["slurm"]
+    given = {key.replace("-", "_"): value for key, value in settings.items()}
+    with slurm_cluster(given | {"local_directory": str(tmp_path)}) as cluster:
+        text = cluster.job_script()
+    assert f"--preload {PRELOAD}" in text
+    assert "#SBATCH -p cpu" in text
+    assert "WHEELHOUSE_STORE" in text
+    done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
