@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ascend_wheelhouse.base.toml_lines import lines_of
@@ -58,6 +58,7 @@ def test_a_line_is_the_one_where_the_key_or_the_value_begins(path: tuple[str | i
     assert lines_of(TEXT)[path] == line
 
 
+@example("'\n'")
 @given(st.text(alphabet="[]{}=,.#\"'a1 \n\\", max_size=60))
 def test_any_text_ends(text: str) -> None:
     """What is no TOML gives the lines up to there; what is gives a line for everything."""

@@ -25,7 +25,7 @@ _SCALAR = re.compile(r"[^,\]}#\n]+")
 def lines_of(text: str) -> Lines:
     """Return the line of every key path of a TOML text; of one that is no TOML, those up to where it is none."""
     reader = _Reader(text)
-    with suppress(_EndedError):
+    with suppress(_EndedError, tomllib.TOMLDecodeError):
         reader.document()
     return reader.lines
 

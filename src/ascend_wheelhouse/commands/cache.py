@@ -11,9 +11,9 @@ from typing import Any
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.packaged import lockfiles_of
-from ascend_wheelhouse.commands.in_use import in_use, named, require_locks
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.in_use import in_use, named, require_locks
 from ascend_wheelhouse.shared_cache.retention import Retention
 from ascend_wheelhouse.store.store import Store
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import SourceUnreachableError, UpstreamMovedError, UsageError
 from ascend_wheelhouse.commands.lock import show_changes
-from ascend_wheelhouse.commands.watch_view import show
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.apply import Applied, Applying
 from ascend_wheelhouse.watch.held import WatchChoice, watched
+from ascend_wheelhouse.watch.view import show
 from ascend_wheelhouse.watch.watch import Seen, Watch, only
 
 
