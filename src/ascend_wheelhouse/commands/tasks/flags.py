@@ -67,7 +67,7 @@ class FlagTask(Task[Any]):
         """Call the body with what is its own."""
         console.be_verbose(wanted=options.pop("verbose", False))
         settled = [name for name in self.settled if name in options]
-        given = {_key(name): str(options[name]) for name in settled if options[name]}
+        given = {_key(name): str(options[name]) for name in settled if options[name] is not None}
         with console.main_guard(json=bool(options.get("json"))):
             holding = settings.use(Path(args[0].config.project.root), given).found()
         for name in settled:
@@ -83,7 +83,7 @@ class FlagTask(Task[Any]):
         """Return parameters of which it shows whether they were given; what holds where nothing is said is kept."""
         asked = list(parameters)
         self.built_in |= {one.name: one.default for one in asked if one.name in self.settled}
-        return [one.replace(default="") if one.name in self.settled and one.default else one for one in asked]
+        return [one.replace(default=None) if one.name in self.settled else one for one in asked]
 
 
 def _key(name: str) -> str:
