@@ -128,10 +128,12 @@ class Rig:
         for name in [*self.running]:
             self.kill(name)
 
-    def master(self, name: str, store: Path, *archives: Path) -> subprocess.Popen[bytes]:
+    def master(
+        self, name: str, store: Path, *archives: Path, on: str = "", **env: str
+    ) -> subprocess.Popen[bytes]:
         """Start a master that builds these archives; its events are JSON lines in its log."""
         script = ROOT / "tests/support/farm_master.py"
-        self.start(name, sys.executable, script, self.address, store, *archives)
+        self.start(name, sys.executable, script, on or self.address, store, *archives, env=env)
         return self.running[name]
 
     def ended(self, name: str, seconds: float = 90.0) -> int:

@@ -40,6 +40,8 @@ def security_of(choice: FarmChoice) -> Security:
     """
     from distributed.security import Security
 
+    if choice.own is not None:
+        return choice.own
     if choice.ca is None:
         return Security()
     cert, key, authority = (str(path) for path in (choice.cert, choice.key, choice.ca))
