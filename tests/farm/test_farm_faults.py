@@ -83,6 +83,7 @@ def test_a_worker_that_is_killed_in_a_build_is_followed_by_another(site: Rig, tm
     until(lambda: not programs("3.0101"), "no program of the dead worker is left")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_comes_back_finds_the_run_still_there(site: Rig, tmp_path: Path) -> None:
     """What was built before is not built again: the worker knows it."""
     quick, long = slow(tmp_path, "0.0102"), slow(tmp_path, "4.0102", "1.1")
@@ -110,6 +111,7 @@ def small_disk(at: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", at], check=True)
 
 
+@pytest.mark.slow
 def test_a_worker_whose_disk_is_full_is_left_out_and_told(site: Rig, tmp_path: Path) -> None:
     path = sdist(tmp_path, {"pyproject.toml": PUBLISHED, "server/data": os.urandom(1 << 20).hex()})
     with small_disk(tmp_path / "disk") as disk:
@@ -131,6 +133,7 @@ def test_a_worker_whose_disk_is_full_is_left_out_and_told(site: Rig, tmp_path: P
     assert Store(site.store_of("bert")).has(wheels(site, "filling")["1.0"])
 
 
+@pytest.mark.slow
 def test_a_worker_of_another_version_gets_nothing(site: Rig, tmp_path: Path) -> None:
     """It is refused by both versions, and left out where there is another worker."""
     source = tmp_path / "src"

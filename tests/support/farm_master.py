@@ -1,4 +1,7 @@
-"""A master in a process of its own: `farm_master.py ADDRESS STORE SDIST...`, events and wheels as JSON lines."""
+"""A master in a process of its own: `farm_master.py FARM STORE SDIST...`, events and wheels as JSON lines.
+
+FARM is a scheduler's address, or `local`.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,15 @@ def _build(of: Recipe, where_to: Cell, starts: Sources, workshop: Workshop, _res
     return build_component(of, where_to, starts, workshop)
 
 
-def main(address: str, store: Path, archives: list[Path]) -> None:
+def _choice(text: str) -> FarmChoice:
+    return FarmChoice(workers="local", count=2) if text == "local" else FarmChoice(scheduler=text)
+
+
+def main(where_built: str, store: Path, archives: list[Path]) -> None:
     """Build every archive on the farm, as many at once as it does side by side."""
     with console.main_guard(json=True), console.reporter("json") as emit:
         bench = Bench(root=store)
-        with farm(FarmChoice(scheduler=address), bench.store, emit) as found:
+        with farm(_choice(where_built), bench.store, emit) as found:
             assert found is not None
             workshop = replace(bench.workshop, elsewhere=found, emit=emit)
             steps = []

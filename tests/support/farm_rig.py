@@ -51,12 +51,13 @@ class Rig:
     port: int = field(default_factory=free_port)
     around: Mapping[str, Sequence[str]] = field(default_factory=dict)
     otherwise: Sequence[str] = ()
+    protocol: str = "tcp"
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
         """The scheduler's address."""
-        return f"tcp://{self.host}:{self.port}"
+        return f"{self.protocol}://{self.host}:{self.port}"
 
     def log(self, name: str) -> str:
         """Return what a process has printed."""
@@ -80,7 +81,8 @@ class Rig:
 
     def scheduler(self, *more: str) -> None:
         """Start the scheduler and wait for it."""
-        words = ("--host", self.host, "--port", str(self.port), "--no-dashboard", *more)
+        at = ("--protocol", self.protocol, "--host", self.host, "--port", str(self.port))
+        words = (*at, "--no-dashboard", *more)
         self.start("scheduler", sys.executable, "-m", "distributed.cli.dask_scheduler", *words)
         until(lambda: "Scheduler at:" in self.log("scheduler"), "the scheduler runs")
 
@@ -89,12 +91,17 @@ class Rig:
         before = self.log(name).count("builds for") if (self.folder / f"{name}.log").exists() else 0
         place = store or self.store_of(name)
         place.mkdir(exist_ok=True)
-        self.start(
-            name,
-            *(sys.executable, "-m", "invoke", "worker", "--scheduler", self.address, "--name", name, *more),
-            env={"WHEELHOUSE_STORE": str(place), **env},
-        )
+        self._start_worker(name, *more, env={"WHEELHOUSE_STORE": str(place), **env})
         until(lambda: self.log(name).count("builds for") > before, f"{name} joined")
+
+    def refused(self, name: str, *more: str) -> int:
+        """Start a worker that will not get in, and return its exit status."""
+        self._start_worker(name, *more)
+        return self.ended(name, 20)
+
+    def _start_worker(self, name: str, *more: str, env: Mapping[str, str] | None = None) -> None:
+        words = ("worker", "--scheduler", self.address, "--name", name, *more)
+        self.start(name, sys.executable, "-m", "invoke", *words, env=env)
 
     def present(self, *names: str) -> None:
         """Have these workers there, and no others."""
@@ -121,10 +128,12 @@ class Rig:
         for name in [*self.running]:
             self.kill(name)
 
-    def master(self, name: str, store: Path, *archives: Path) -> subprocess.Popen[bytes]:
+    def master(
+        self, name: str, store: Path, *archives: Path, on: str = "", **env: str
+    ) -> subprocess.Popen[bytes]:
         """Start a master that builds these archives; its events are JSON lines in its log."""
         script = ROOT / "tests/support/farm_master.py"
-        self.start(name, sys.executable, script, self.address, store, *archives)
+        self.start(name, sys.executable, script, on or self.address, store, *archives, env=env)
         return self.running[name]
 
     def ended(self, name: str, seconds: float = 90.0) -> int:
@@ -169,9 +178,11 @@ def rig(folder: Path, **facts: object) -> Iterator[Rig]:
 
 
 @contextmanager
-def joined(made: Rig, bench: Bench, emit: Emit | None = None) -> Iterator[tuple[Farm, Workshop]]:
+def joined(
+    made: Rig, bench: Bench, emit: Emit | None = None, choice: FarmChoice | None = None
+) -> Iterator[tuple[Farm, Workshop]]:
     """Give the farm as a master sees it, and the workshop that builds on it."""
     telling = emit or bench.events.append
-    with farm(FarmChoice(scheduler=made.address), bench.store, telling) as found:
+    with farm(choice or FarmChoice(scheduler=made.address), bench.store, telling) as found:
         assert found is not None
         yield found, replace(bench.workshop, elsewhere=found)

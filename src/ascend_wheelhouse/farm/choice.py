@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ascend_wheelhouse.farm.errors import FarmChoiceError
+
+if TYPE_CHECKING:
+    from distributed.security import Security
 
 WorkersKind = Literal["slurm", "ssh", "local"]
 _KINDS: tuple[WorkersKind, ...] = get_args(WorkersKind)
@@ -24,6 +27,7 @@ class FarmChoice:
         ca: A file with the authority that the farm's certificates are held to (TLS).
         cert: This host's certificate.
         key: Its key.
+        own: The certificates of workers that this run has started, made for it alone.
     """
 
     scheduler: str = ""
@@ -33,6 +37,7 @@ class FarmChoice:
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    own: Security | None = None
 
     def __bool__(self) -> bool:
         return bool(self.scheduler or self.workers)

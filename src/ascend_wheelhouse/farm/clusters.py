@@ -6,6 +6,7 @@ files, as dask-jobqueue documents them.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sys
@@ -19,13 +20,13 @@ from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, S
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
-    from distributed.deploy.cluster import Cluster
+    from distributed import SpecCluster
 
 PRELOAD = "ascend_wheelhouse.farm.preload"
 _BUILDS = 4
 
 
-def start(choice: FarmChoice) -> Cluster:
+def start(choice: FarmChoice) -> SpecCluster:
     """Start the workers that a run asks for, and a scheduler for them.
 
     Raises:
@@ -45,7 +46,8 @@ def start(choice: FarmChoice) -> Cluster:
         raise SchedulerUnreachableError(", ".join(choice.hosts) or f"{choice.workers}", said) from error
 
 
-def _local(choice: FarmChoice) -> Cluster:
+def _local(choice: FarmChoice) -> SpecCluster:
+    """Its processes speak TLS, by certificates of this run alone: other users of the host reach the loopback too."""
     from distributed import LocalCluster
 
     return LocalCluster(
@@ -55,12 +57,13 @@ def _local(choice: FarmChoice) -> Cluster:
         dashboard_address=None,
         preload=[PRELOAD],
         memory_limit=0,
-        silence_logs=False,
+        silence_logs=logging.CRITICAL,
+        security=True,
         env=_environment(),
     )
 
 
-def _ssh(choice: FarmChoice) -> Cluster:
+def _ssh(choice: FarmChoice) -> SpecCluster:
     """The scheduler runs on the first host, beside its worker."""
     import asyncssh  # noqa: F401 - SSHCluster would tell of it late
     from distributed import SSHCluster
@@ -73,7 +76,7 @@ def _ssh(choice: FarmChoice) -> Cluster:
     )
 
 
-def _slurm(choice: FarmChoice) -> Cluster:
+def _slurm(choice: FarmChoice) -> SpecCluster:
     if shutil.which("sbatch") is None:
         raise HostUnfitError(
             "The command 'sbatch' is not on this host.",

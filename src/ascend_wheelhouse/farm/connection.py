@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.process import stopping
@@ -16,6 +16,7 @@ from ascend_wheelhouse.farm.errors import (
     FarmSettingsError,
     SchedulerLostError,
     SchedulerUnreachableError,
+    SchedulerUntrustedError,
 )
 from ascend_wheelhouse.farm.labels import Labels
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from distributed.security import Security
 
+Role = Literal["client", "worker"]
 CONNECT_SECONDS = 5.0
 BACK_SECONDS = 60.0
 _PAUSE = 0.5
@@ -38,6 +40,8 @@ def security_of(choice: FarmChoice) -> Security:
     """
     from distributed.security import Security
 
+    if choice.own is not None:
+        return choice.own
     if choice.ca is None:
         return Security()
     cert, key, authority = (str(path) for path in (choice.cert, choice.key, choice.ca))
@@ -58,7 +62,7 @@ def connect(address: str, choice: FarmChoice, *, seconds: float = CONNECT_SECOND
 
     Raises:
         DaskMissingError: Dask is not installed.
-        SchedulerUnreachableError: Nothing that speaks its protocol answers at the address.
+        SchedulerUnreachableError: Nothing that speaks its protocol answers at the address, or nothing that is trusted.
         FarmSettingsError: The files for TLS cannot be used.
     """
     try:
@@ -66,12 +70,11 @@ def connect(address: str, choice: FarmChoice, *, seconds: float = CONNECT_SECOND
     except ImportError as error:
         raise DaskMissingError(str(error.name)) from error
     quieten()
+    asyncio.run(reach(address, choice, seconds))
     try:
-        security = security_of(choice)
-        asyncio.run(asyncio.wait_for(_ask_who(address, security, seconds), seconds + 1))
         return Client(
             address,
-            security=security,
+            security=security_of(choice),
             timeout=seconds,
             set_as_default=False,
             direct_to_workers=False,
@@ -79,18 +82,69 @@ def connect(address: str, choice: FarmChoice, *, seconds: float = CONNECT_SECOND
     except (OSError, TimeoutError) as error:
         raise SchedulerUnreachableError(address, _short(error)) from error
     except (ValueError, TypeError, RuntimeError) as error:
-        raise FarmSettingsError(
-            f"The connection to {address} cannot be made: {_short(error)}.",
-            why="Dask's configuration, or the files for TLS, do not fit the address.",
-            next_step="compare `dask config list` and --tls-ca, --tls-cert, --tls-key with the scheduler's own",
-        ) from error
+        raise _unfit(address, error) from error
 
 
-async def _ask_who(address: str, security: Security, seconds: float) -> None:
+async def reach(address: str, choice: FarmChoice, seconds: float, role: Role = "client") -> None:
+    """See that a scheduler answers at an address, and that it and this host trust each other.
+
+    Args:
+        address: The scheduler's.
+        choice: The files for TLS.
+        seconds: How long it may take.
+        role: For whom Dask's own configuration is read.
+
+    Raises:
+        SchedulerUnreachableError: Nothing that speaks Dask's protocol answers.
+        SchedulerUntrustedError: One side's certificate is not of an authority that the other trusts.
+        FarmSettingsError: The files for TLS cannot be used, or there are none.
+    """
+    from distributed.comm.core import CommClosedError
+
+    secure = address.startswith("tls://")
+    try:
+        security = security_of(choice)
+        if secure:
+            _need_certificates(security, role)
+    except (OSError, ValueError) as error:  # an `SSLError` is an `OSError`
+        raise _unfit(address, error) from error
+    try:
+        await asyncio.wait_for(_ask_who(address, security, seconds, role), seconds + 1)
+    except CommClosedError as error:
+        if secure:  # the connection was there, and one side ended it when it saw the other's certificate
+            raise SchedulerUntrustedError(address, _short(error.__cause__ or error)) from error
+        raise SchedulerUnreachableError(address, _short(error)) from error
+    except (OSError, TimeoutError) as error:
+        raise SchedulerUnreachableError(address, _short(error)) from error
+    except ValueError as error:  # what does not speak TLS has said something first
+        raise SchedulerUnreachableError(address, f"TLS does not begin: {_short(error)}") from error
+
+
+def _need_certificates(security: Security, role: Role) -> None:
+    """Read the files for TLS.
+
+    Raises:
+        OSError: One cannot be read, or is of another kind.
+        ValueError: There are none.
+    """
+    if security.get_connection_args(role)["ssl_context"] is None:
+        msg = "neither the options nor Dask's configuration name an authority, a certificate and its key"
+        raise ValueError(msg)
+
+
+def _unfit(address: str, error: Exception) -> FarmSettingsError:
+    return FarmSettingsError(
+        f"The connection to {address} cannot be made: {_short(error)}.",
+        why="Dask's configuration, or the files for TLS, do not fit the address.",
+        next_step="give --tls-ca, --tls-cert and --tls-key files in PEM: `openssl x509 -noout -in FILE` reads one",
+    )
+
+
+async def _ask_who(address: str, security: Security, seconds: float, role: Role) -> None:
     """Ask once, with an end: `Client` waits for ever for somebody who takes the call and says nothing."""
     from distributed.comm.core import connect as call
 
-    comm = await call(address, timeout=seconds, **security.get_connection_args("client"))
+    comm = await call(address, timeout=seconds, **security.get_connection_args(role))
     try:
         await comm.write({"op": "identity", "reply": True})
         found = await comm.read()

@@ -37,6 +37,18 @@ class SchedulerUnreachableError(SourceUnreachableError):
         )
 
 
+class SchedulerUntrustedError(SchedulerUnreachableError):
+    """The scheduler is there, but one side refuses the other's certificate."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        SourceUnreachableError.__init__(
+            self,
+            f"The scheduler at {address} and this host do not trust each other: {reason}.",
+            why="One side's certificate is out of date, or of another authority than the other side was given.",
+            next_step="openssl x509 -noout -issuer -enddate -in FILE  # once for each side's certificate",
+        )
+
+
 class SchedulerLostError(SourceUnreachableError):
     """The scheduler went away in the middle of a run, and did not come back."""
 

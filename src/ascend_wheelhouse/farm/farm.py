@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.clock import SystemClock
@@ -31,7 +32,7 @@ from ascend_wheelhouse.farm.submitted import Submitted
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
-    from distributed.deploy.cluster import Cluster
+    from distributed import SpecCluster
 
 FIRST_WORKER_SECONDS = 10.0
 QUEUED_WORKER_SECONDS = 600.0
@@ -120,11 +121,12 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
     if not choice:
         yield None
         return
-    with _cluster(choice) as (address, patience):
-        if choice.scheduler and is_open_to_others(address):
+    with _cluster(choice) as (reached, patience):
+        address = reached.scheduler
+        if is_open_to_others(address):
             text = f"{address} is without TLS: whoever reaches it runs programs there; for a closed network alone"
             emit(Note(text=text, level="warning"))
-        link = Link(address, choice, store, emit)
+        link = Link(address, reached, store, emit)
         try:
             _await_worker(link, address, patience)
             _refuse_versions(link, emit)
@@ -134,16 +136,19 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
 
 
 @contextmanager
-def _cluster(choice: FarmChoice) -> Iterator[tuple[str, float]]:
-    """Give the scheduler's address and how long its first worker may take."""
+def _cluster(choice: FarmChoice) -> Iterator[tuple[FarmChoice, float]]:
+    """Give the scheduler that there is then, and how long its first worker may take."""
     if choice.scheduler:
-        yield choice.scheduler, FIRST_WORKER_SECONDS
+        yield choice, FIRST_WORKER_SECONDS
         return
     from ascend_wheelhouse.farm.clusters import start
 
-    cluster: Cluster = start(choice)
+    cluster: SpecCluster = start(choice)
     try:
-        yield cluster.scheduler_address, QUEUED_WORKER_SECONDS
+        yield (
+            replace(choice, scheduler=cluster.scheduler_address, own=cluster.security),
+            QUEUED_WORKER_SECONDS,
+        )
     finally:
         cluster.close(timeout=10)
 

@@ -11,7 +11,7 @@ from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.process import stop_all
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import is_open_to_others, quieten, security_of
+from ascend_wheelhouse.farm.connection import is_open_to_others, quieten, reach, security_of
 from ascend_wheelhouse.farm.errors import DaskMissingError, SchedulerUnreachableError
 from ascend_wheelhouse.farm.labels import Labels
 
@@ -43,12 +43,14 @@ async def join(joining: Joining, emit: Emit) -> None:
 
     Raises:
         DaskMissingError: Dask is not installed.
-        SchedulerUnreachableError: The scheduler did not answer the first time.
+        SchedulerUnreachableError: The scheduler did not answer the first time, or there is no trust.
+        FarmSettingsError: The files for TLS cannot be used.
     """
     address, tries, joined = joining.choice.scheduler, 0, False
     if is_open_to_others(address):
         text = f"{address} is without TLS: whoever reaches it runs programs here; for a closed network alone"
         emit(Note(text=text, level="warning"))
+    await _reach(joining.choice)
     while True:
         began = _CLOCK.monotonic()
         try:
@@ -64,13 +66,20 @@ async def join(joining: Joining, emit: Emit) -> None:
         await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
 
 
-async def _serve(joining: Joining, emit: Emit) -> None:
-    """Be a worker until the scheduler is gone."""
+async def _reach(choice: FarmChoice) -> None:
+    """Wait for the scheduler once: whom it does not trust is told at once, by class."""
     try:
-        from distributed import Worker
+        import distributed  # noqa: F401 - it sets its own log levels when it is imported
     except ImportError as error:
         raise DaskMissingError(str(error.name)) from error
     quieten()
+    await reach(choice.scheduler, choice, _FIRST_SECONDS, "worker")
+
+
+async def _serve(joining: Joining, emit: Emit) -> None:
+    """Be a worker until the scheduler is gone."""
+    from distributed import Worker
+
     from ascend_wheelhouse.farm.plugin import BuildPlugin
 
     with scratch() as folder:

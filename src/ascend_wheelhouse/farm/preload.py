@@ -20,4 +20,6 @@ async def dask_setup(worker: Worker | Any) -> None:  # noqa: ANN401 - a nanny or
         return
     labels = await asyncio.to_thread(host_labels)
     await worker.plugin_add(BuildPlugin(labels), catch_errors=False)
-    await worker.set_resources(**labels.as_resources())
+    # The worker has not joined yet, and tells its resources when it does; `set_resources` would tell them too early.
+    worker.state.total_resources.update(labels.as_resources())
+    worker.state.available_resources.update(labels.as_resources())
