@@ -12,11 +12,14 @@ from invoke.tasks import task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
-from ascend_wheelhouse.commands.tasks.flags import FlagTask
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, WithFarm
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
     LOCK,
     RESOLVER,
+    cache_choice,
     in_ci,
     lock_choice,
     path_of,
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 _AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
 
 
-class AxesTask(FlagTask):
+class AxesTask(WithFarm):
     """A task whose body takes the axes of a matrix after the context, and whose command line has each as an option.
 
     Args:
@@ -43,7 +46,7 @@ class AxesTask(FlagTask):
     """
 
     common: ClassVar[Mapping[str, str]] = {
-        **FlagTask.common,
+        **WithFarm.common,
         **{axis: f"`--{axis}` of its cells; may be repeated" for axis in _AXES},
     }
 
@@ -63,6 +66,7 @@ class AxesTask(FlagTask):
     klass=AxesTask,
     help=JSON
     | LOCK
+    | CACHE
     | {
         "file": "the matrix; matrix.toml when neither it nor an axis is given",
         "bundle": "pack each cell into a signed bundle",
@@ -83,7 +87,7 @@ class AxesTask(FlagTask):
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
-    iterable=list(_AXES),
+    iterable=[*_AXES, *CACHE_LISTS],
 )
 def matrix(
     c: Context,
@@ -108,7 +112,11 @@ def matrix(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Make the wheelhouses of many cells in one run, and show what stands of each."""
     with console.main_guard(json=json):
@@ -122,6 +130,7 @@ def matrix(
             output=path_of(output) or root / "wheelhouse",
             offline=offline,
             audit=audit,
+            farm=farm.choice(),
         )
         modes = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
         options = command.MatrixOptions(
@@ -132,6 +141,7 @@ def matrix(
             reports=path_of(reports) or root / "verify-reports",
             file=_file(file, axes),
             axes=axes,
+            cache=cache_choice(cache, cache_key, cache_trust),
             bundle=_bundle(packed, sign_key, serial, allow=allow_incomplete) if bundle else None,
             **modes,
         )
