@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.make.options import LockChoice, MakeOptions
     from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
 _AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
@@ -121,31 +123,57 @@ def matrix(
     """Make the wheelhouses of many cells in one run, and show what stands of each."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import matrix as command
-        from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
 
-        root, packed = root_of(c), path_of(bundles) or root_of(c) / "bundles"
-        make = MakeOptions(
-            lock=lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade),
-            build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
-            output=path_of(output) or root / "wheelhouse",
-            offline=offline,
-            audit=audit,
-            farm=farm.choice(),
-        )
-        modes = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
-        options = command.MatrixOptions(
+        root = root_of(c)
+        lock = lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade)
+        out = path_of(output) or root / "wheelhouse"
+        make = _make(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
+        packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
+        modes: dict[str, Any] = {
+            "strict": strict or in_ci(),
+            "dry_run": dry_run,
+            "retry": retry,
+            "json": json,
+        }
+        places = {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
+        shared = cache_choice(cache, cache_key, cache_trust)
+        cells = command.MatrixOptions(
             root=root,
             request_of=_request,
             make=make,
-            page=path_of(page) or make.output / "matrix.html",
-            reports=path_of(reports) or root / "verify-reports",
             file=_file(file, axes),
             axes=axes,
-            cache=cache_choice(cache, cache_key, cache_trust),
-            bundle=_bundle(packed, sign_key, serial, allow=allow_incomplete) if bundle else None,
-            **modes,
+            cache=shared,
+            **places,
         )
-        raise SystemExit(command.main(options))
+        raise SystemExit(command.main(replace(cells, bundle=_bundle(*packing) if bundle else None, **modes)))
+
+
+def _make(
+    out: Path,
+    lock: LockChoice,
+    build: tuple[bool, str, str],
+    farm: FarmWords,
+    *,
+    offline: bool,
+    audit: bool,
+) -> MakeOptions:
+    """Return how each wheelhouse is made; `build` is the sandbox, the container and the toolchain."""
+    from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
+
+    sandbox, container, toolchain = build
+    return MakeOptions(
+        lock=lock,
+        build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
+        output=out,
+        offline=offline,
+        audit=audit,
+        farm=farm.choice(),
+    )
+
+
+def _reports(reports: str, root: Path) -> Path:
+    return path_of(reports) or root / "verify-reports"
 
 
 def _request(values: Mapping[str, str]) -> Request:
@@ -170,7 +198,7 @@ def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
     return path_of(file)
 
 
-def _bundle(out: Path, sign_key: str, serial: str, *, allow: bool) -> BundleOrder:
+def _bundle(out: Path, sign_key: str, serial: str, allow: bool) -> BundleOrder:
     from ascend_wheelhouse.bundle.serial import parse
     from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
