@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from io import BytesIO
 from pathlib import Path
 
 from cache_places import S3Server, web_server
@@ -22,6 +23,7 @@ from ascend_wheelhouse.build.sandbox import Unsealed, find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.shared_cache.transport import WantedFile
 from ascend_wheelhouse.store.git_source import bundle_of
 from ascend_wheelhouse.store.store import Store
 
@@ -62,6 +64,21 @@ def test_a_second_site_takes_a_compiled_wheel_and_compiles_nothing(s3: S3Server,
     assert first.warnings == second.warnings == []
     assert "1 results were pushed" in first.notes
     assert "1 results came from there" in second.notes
+
+
+def test_a_file_that_another_thread_brought_meanwhile_is_pushed_all_the_same(
+    tmp_path: Path, site: MakeSite
+) -> None:
+    """Two cells of one matrix want a file that the cache lacks: it is in the store when the second asks the cache."""
+    run = site("first", f"file://{tmp_path}/cache", pushes=True)
+    with run.store() as store:
+        sha256 = store.add(BytesIO(b"a wheel"))
+        wanted = WantedFile.of(store.artifact("a.whl.txt", sha256))
+        assert store.behind
+        assert store.behind.bring_files([wanted], run.events.append) == {sha256}
+        store.behind.offer_files([sha256])
+    assert [path.read_bytes() for path in tmp_path.glob("cache/blobs/??/*")] == [b"a wheel"]
+    assert "came from there" not in run.notes
 
 
 def test_a_mirror_behind_a_web_server_is_as_good(tmp_path: Path, site: MakeSite) -> None:

@@ -191,6 +191,30 @@ def furnish(index: Index) -> None:
     index.offer("sglang-1.0.tar.gz", sdist())
 
 
+_COUNTED = """
+    import os, time
+    process, line = os.getpid(), []
+    while process > 1:
+        line.append(str(process))
+        with open(f"/proc/{process}/stat") as stat:
+            process = int(stat.read().rpartition(")")[2].split()[1])
+    with open({runs!r}, "a") as file:
+        file.write(" ".join(line) + chr(10))
+    time.sleep(1)
+"""
+
+
+def count_builds(index: Index, runs: Path) -> None:
+    """Have the backend write a line to a file at each run: its process, and those that it descends from.
+
+    It then waits a second, so that a run beside it would begin meanwhile.
+    """
+    begin = "    import tomllib\n"
+    counted = _COUNTED.replace("{runs!r}", repr(str(runs)))
+    module = _BACKEND.replace(begin, f"{counted}{begin}")
+    index.offer("tinybuild-1.0-py3-none-any.whl", wheel("tinybuild", "1.0", module=module))
+
+
 def recipes_into(folder: Path) -> None:
     """Write the recipes, the stack and the table."""
     for name in ("stacks", "serving"):

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.farm.choice import FarmChoice
+from ascend_wheelhouse.make.farming import farm_of
+from ascend_wheelhouse.make.make import Line
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.matrix import page, plan, tell
 from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 from ascend_wheelhouse.matrix.cells import MatrixCell, RequestOf, matrix_cells
-from ascend_wheelhouse.matrix.make_cell import CellOrder, CellTools
+from ascend_wheelhouse.matrix.make_cell import CellOrder, CellTools, standing
 from ascend_wheelhouse.matrix.run import run_cells
 from ascend_wheelhouse.matrix.standing import Standing, standing_of
 from ascend_wheelhouse.shared_cache.backed_store import store_with
@@ -34,6 +37,7 @@ class MatrixOptions:
         reports: Folder with the reports of verifications.
         file: The matrix; `matrix.toml` of the project folder when neither it nor axes are given.
         axes: The values of each axis.
+        cache: Shared caches.
         bundle: How each cell is packed; None where it is not.
         strict: A pending component is an error.
         retry: Ask again for what is pending.
@@ -48,6 +52,7 @@ class MatrixOptions:
     reports: Path
     file: Path | None = None
     axes: Mapping[str, list[str]] = field(default_factory=dict)
+    cache: CacheChoice = field(default_factory=CacheChoice)
     bundle: BundleOrder | None = None
     strict: bool = False
     retry: bool = False
@@ -64,11 +69,13 @@ def main(options: MatrixOptions) -> int:
     if options.dry_run:
         _show_plan(cells, orders, tools, options)
         return 0
+    due = not all(standing(order, tools) for order in orders)
     with (
         console.reporter("auto", stream=sys.stderr) as emit,
-        store_with(CacheChoice.of(), emit, offline=options.make.offline) as store,
+        store_with(options.cache if due else CacheChoice(), emit, offline=options.make.offline) as store,
+        farm_of(options.make.farm if due else FarmChoice(), store, emit) as farm,
     ):
-        own = replace(tools, store=store)
+        own = replace(tools, store=store, line=Line(farm=farm))
         ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
     found = standing_of(ends, options.reports, strict=options.strict)
     _tell(found, options)

@@ -51,6 +51,10 @@ class Farm:
     def __init__(self, link: Link, emit: Emit) -> None:
         self._link, self._emit = link, emit
 
+    def telling(self, emit: Emit) -> Farm:
+        """Return the same farm that tells another of the builds that it is given."""
+        return Farm(self._link, emit)
+
     @property
     def workers(self) -> dict[str, Labels]:
         """The labels of each worker of this tool's version, by its address."""
@@ -94,7 +98,7 @@ class Farm:
         if isinstance(demand, Unmet):
             return self._pending(demand, recipe, cell)
         dispatch = dispatch_of(recipe, cell, sources, workshop, demand)
-        with self._link.listening(dispatch.order.topic, recipe.name):
+        with self._link.listening(dispatch.order.topic, recipe.name, self._emit):
             return Submitted(self._link, dispatch, workshop.store, self._emit).outcome()
 
     def _pending(self, unmet: Unmet, recipe: Recipe, cell: Cell) -> PendingBuild:

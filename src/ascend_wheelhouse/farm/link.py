@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note
+from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobStarted, Note
 from ascend_wheelhouse.farm.carrying import Sender
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import connect, connect_again
@@ -37,7 +37,7 @@ class Link:
         self.address = address
         self._choice, self._store, self._emit = choice, store, emit
         self._lock = threading.Lock()
-        self._topics: dict[str, Callable[[tuple[float, Mapping[str, Any]]], None]] = {}
+        self._topics: dict[str, _Listener] = {}
         self._client = connect(address, choice)
         self._sender = Sender(self._client, store)
 
@@ -47,23 +47,37 @@ class Link:
         return self._client
 
     @contextmanager
-    def listening(self, topic: str, job: str) -> Iterator[None]:
-        """Pass on what is told of a build while the block runs."""
-        handler = _Listener(self, job).hear
+    def listening(self, topic: str, job: str, emit: Emit) -> Iterator[None]:
+        """Pass on what is told of a build while the block runs.
+
+        Several threads may listen to one topic, where they wait for one build: each is told, and what the worker lacks
+        is sent once. The topic is given up with the last of them.
+
+        Args:
+            topic: The build's.
+            job: What it is called.
+            emit: Told of it.
+        """
         with self._lock:
-            self._topics[topic] = handler
-            self._client.subscribe_topic(topic, handler)
+            listener = self._topics.get(topic)
+            if listener is None:
+                listener = self._topics[topic] = _Listener(self, job)
+                self._client.subscribe_topic(topic, listener.hear)
+            listener.told = (*listener.told, emit)
         try:
             yield
         finally:
             with self._lock:
-                self._topics.pop(topic, None)
-                with suppress(ValueError, OSError):
-                    self._client.unsubscribe_topic(topic)
+                left = list(listener.told)
+                left.remove(emit)
+                listener.told = tuple(left)
+                if not left:
+                    self._give_up(topic)
 
-    def tell(self, event: Any) -> None:  # noqa: ANN401 - any event
-        """Tell this host's board."""
-        self._emit(event)
+    def _give_up(self, topic: str) -> None:
+        self._topics.pop(topic, None)
+        with suppress(ValueError, OSError):
+            self._client.unsubscribe_topic(topic)
 
     def send(self, worker: str, sha256: str) -> None:
         """Send a worker a file of this host's store."""
@@ -84,8 +98,8 @@ class Link:
             self._shut()
             self._client = connect_again(self.address, self._choice)
             self._sender = Sender(self._client, self._store)
-            for topic, handler in self._topics.items():
-                self._client.subscribe_topic(topic, handler)
+            for topic, listener in self._topics.items():
+                self._client.subscribe_topic(topic, listener.hear)
             self._emit(Note(text=f"the scheduler at {self.address} is back"))
 
     def close(self) -> None:
@@ -100,11 +114,12 @@ class Link:
 
 
 class _Listener:
-    """Passes on the events of one build, and tells when it began anew on another worker."""
+    """Passes on the events of one build to all who wait for it, and tells when it began anew on another worker."""
 
     def __init__(self, link: Link, job: str) -> None:
         self._link, self._job = link, job
         self._worker = ""
+        self.told: tuple[Emit, ...] = ()
 
     def hear(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """Take a message."""
@@ -118,9 +133,13 @@ class _Listener:
             worker = str(message["from"])
             if self._worker not in {"", worker}:
                 text = f"{self._job} was begun on {self._worker}, which did not finish it; {worker} builds it now"
-                self._link.tell(Note(text=text, level="warning"))
+                self._tell(Note(text=text, level="warning"))
             self._worker = worker
         if isinstance(told, JobFinished):
             self._worker = ""
         if told is not None:
-            self._link.tell(told)
+            self._tell(told)
+
+    def _tell(self, event: Event) -> None:
+        for emit in self.told:
+            emit(event)

@@ -18,12 +18,23 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def farm_of(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
+def farm_of(
+    choice: FarmChoice, store: Store, emit: Emit, shared: Farm | None = None
+) -> Iterator[Farm | None]:
     """Give the farm that was asked for, or None.
+
+    Args:
+        choice: Which one.
+        store: From which its workers are sent what they lack.
+        emit: Told of the progress.
+        shared: The farm that several runs have in common, open already: this one is told of its own builds alone.
 
     Raises:
         WheelhouseError: It cannot be reached, has no worker, or none of this version.
     """
+    if shared is not None:
+        yield shared.telling(emit)
+        return
     if not choice:
         yield None
         return

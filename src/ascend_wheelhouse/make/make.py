@@ -28,15 +28,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """What several runs of one process have in common towards the network.
+    """What several runs of one process have in common towards other hosts.
 
     Args:
         http: The client of every origin.
         turn: Held by the one that fetches; see `Fetcher`.
+        farm: The farm that was asked for; each run opens its own when None.
     """
 
     http: Http = field(default_factory=Http)
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
+    farm: Farm | None = None
 
 
 def make(
@@ -55,7 +57,7 @@ def make(
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     line = line or Line()
-    with store.in_use(emit), farm_of(options.farm, store, emit) as farm:
+    with store.in_use(emit), farm_of(options.farm, store, emit, line.farm) as farm:
         fetcher = Fetcher(
             recipes=folder.recipes,
             store=store,

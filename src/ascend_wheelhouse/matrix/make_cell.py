@@ -83,7 +83,7 @@ class CellTools:
         folder: The project folder as it was read.
         given: The digest of what wheelhouses are made from, taken before that.
         store: Where cached bytes are.
-        line: The client of the origins, and whose turn it is to fetch.
+        line: The client of the origins, whose turn it is to fetch, and the farm.
     """
 
     folder: ProjectFolder

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.events import Emit, Event, Outcome, Stage
-from ascend_wheelhouse.make.make import Line
 from ascend_wheelhouse.matrix.make_cell import CellEnd, CellOrder, CellTools, make_cell
 from ascend_wheelhouse.matrix.voice import CellVoice
 from ascend_wheelhouse.origins.shared_http import SharedHttp
@@ -99,7 +98,7 @@ class _CellRun:
 
     def _one(self, order: CellOrder) -> CellEnd:
         voice = CellVoice(order.name, self._heard, lines=self.lines)
-        line = Line(http=self.shared.client(), turn=self.turn)
+        line = replace(self.tools.line, http=self.shared.client(), turn=self.turn)
         end = make_cell(order, replace(self.tools, line=line), voice)
         voice.end(*_outcome(end))
         return end

@@ -94,8 +94,8 @@ class Site:
             self._asking("read", self._look_again)
         if found.broken:
             self._switch_off("read", found.broken)
-        self._held |= found.came
-        self.counts.files_pulled += len(found.came)
+        self._held |= found.moved
+        self.counts.files_pulled += len(found.moved)
         return found.came
 
     def _look_again(self) -> None:

@@ -44,12 +44,14 @@ class Pulled:
 
     Args:
         came: Digests that are in the store now.
+        moved: Of these, those whose bytes came from the place: another run may have brought a file meanwhile.
         wrong: Digests whose bytes were others, and the fault.
         refused: Whether the place refused some.
         broken: Why the place could not be read any more, if so.
     """
 
     came: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     wrong: dict[str, IntegrityError] = field(default_factory=dict)
     refused: bool = False
     broken: RemoteError | None = None
@@ -84,9 +86,26 @@ def pull(
         )
         for one in known
     ]
+    heard = _Heard(emit)
     if all(one.urls[0] for one in downloads):
-        return _sorted(fetch_each(list(dict.fromkeys(downloads)), store, _told(emit), http=http))
-    return _copied(remote, store, downloads, emit, place)
+        pulled = _sorted(fetch_each(list(dict.fromkeys(downloads)), store, _told(heard), http=http))
+    else:
+        pulled = _copied(remote, store, downloads, heard, place)
+    pulled.moved = pulled.came & {str(one.sha256) for one in downloads if one.filename in heard.moved}
+    return pulled
+
+
+class _Heard:
+    """Passes events on, and keeps of which files bytes came."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self.moved: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, JobProgress) and event.moved:
+            self.moved.add(event.job)
+        self._emit(event)
 
 
 def _told(emit: Emit) -> Emit:

@@ -9,7 +9,7 @@ from inspect import Parameter, Signature, signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ascend_wheelhouse.commands.tasks.cell import CellTask
-from ascend_wheelhouse.commands.tasks.flags import task
+from ascend_wheelhouse.commands.tasks.flags import FlagTask, task
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.farm.choice import FarmChoice
@@ -19,7 +19,7 @@ TLS_HELP = {
     "tls-cert": "this host's certificate",
     "tls-key": "its key",
 }
-_HELP = {
+FARM_HELP = {
     "scheduler": "build on the workers of this Dask scheduler, such as tls://farm:8786",
     "workers": "build on workers that this run starts: slurm, ssh or local (Dask's configuration has their settings)",
     "worker-hosts": "the hosts of --workers ssh, separated by commas",
@@ -61,8 +61,8 @@ class FarmWords:
 NO_FARM = FarmWords()
 
 
-class FarmTask(CellTask):
-    """A task about one cell whose body takes `farm`, and whose command line has the options of `FarmWords`.
+class WithFarm(FlagTask):
+    """A task whose body takes `farm`, and whose command line has the options of `FarmWords`.
 
     Args:
         body: The function.
@@ -70,7 +70,7 @@ class FarmTask(CellTask):
         options: What any task takes.
     """
 
-    common: ClassVar[Mapping[str, str]] = {**CellTask.common, **_HELP}
+    common: ClassVar[Mapping[str, str]] = {**FlagTask.common, **FARM_HELP}
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line: the farm's stand last."""
@@ -80,9 +80,21 @@ class FarmTask(CellTask):
 
     def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Put the farm among the other options."""
-        names = [name.replace("-", "_") for name in _HELP]
+        names = [name.replace("-", "_") for name in FARM_HELP]
         words = FarmWords(**{name: options.pop(name) for name in names if name in options})
         super().run_body(*args, **options, **{_FARM: words})
+
+
+class FarmTask(WithFarm, CellTask):
+    """A task about one cell whose builds can go to a farm.
+
+    Args:
+        body: The function.
+        help: The texts for its other options.
+        options: What any task takes.
+    """
+
+    common: ClassVar[Mapping[str, str]] = {**CellTask.common, **FARM_HELP}
 
 
 farm_task = functools.partial(task, klass=FarmTask)

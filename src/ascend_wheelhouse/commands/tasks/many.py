@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,11 +13,14 @@ from invoke.tasks import task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
-from ascend_wheelhouse.commands.tasks.flags import FlagTask
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, WithFarm
 from ascend_wheelhouse.commands.tasks.words import (
+    CACHE,
+    CACHE_LISTS,
     JSON,
     LOCK,
     RESOLVER,
+    cache_choice,
     in_ci,
     lock_choice,
     path_of,
@@ -28,12 +32,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.make.options import LockChoice, MakeOptions
     from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
 _AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
 
 
-class AxesTask(FlagTask):
+class AxesTask(WithFarm):
     """A task whose body takes the axes of a matrix after the context, and whose command line has each as an option.
 
     Args:
@@ -43,7 +48,7 @@ class AxesTask(FlagTask):
     """
 
     common: ClassVar[Mapping[str, str]] = {
-        **FlagTask.common,
+        **WithFarm.common,
         **{axis: f"`--{axis}` of its cells; may be repeated" for axis in _AXES},
     }
 
@@ -63,6 +68,7 @@ class AxesTask(FlagTask):
     klass=AxesTask,
     help=JSON
     | LOCK
+    | CACHE
     | {
         "file": "the matrix; matrix.toml when neither it nor an axis is given",
         "bundle": "pack each cell into a signed bundle",
@@ -83,7 +89,7 @@ class AxesTask(FlagTask):
         "retry": "ask again for what is pending",
         "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
-    iterable=list(_AXES),
+    iterable=[*_AXES, *CACHE_LISTS],
 )
 def matrix(
     c: Context,
@@ -108,34 +114,66 @@ def matrix(
     output: str = "",
     retry: bool = False,
     audit: bool = True,
+    cache: list[str] | None = None,
+    cache_key: str = "",
+    cache_trust: list[str] | None = None,
     json: bool = False,
+    farm: FarmWords = NO_FARM,
 ) -> None:
     """Make the wheelhouses of many cells in one run, and show what stands of each."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import matrix as command
-        from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
 
-        root, packed = root_of(c), path_of(bundles) or root_of(c) / "bundles"
-        make = MakeOptions(
-            lock=lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade),
-            build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
-            output=path_of(output) or root / "wheelhouse",
-            offline=offline,
-            audit=audit,
-        )
-        modes = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
-        options = command.MatrixOptions(
+        root = root_of(c)
+        lock = lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade)
+        out = path_of(output) or root / "wheelhouse"
+        make = _make(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
+        packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
+        modes: dict[str, Any] = {
+            "strict": strict or in_ci(),
+            "dry_run": dry_run,
+            "retry": retry,
+            "json": json,
+        }
+        places = {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
+        shared = cache_choice(cache, cache_key, cache_trust)
+        cells = command.MatrixOptions(
             root=root,
             request_of=_request,
             make=make,
-            page=path_of(page) or make.output / "matrix.html",
-            reports=path_of(reports) or root / "verify-reports",
             file=_file(file, axes),
             axes=axes,
-            bundle=_bundle(packed, sign_key, serial, allow=allow_incomplete) if bundle else None,
-            **modes,
+            cache=shared,
+            **places,
         )
-        raise SystemExit(command.main(options))
+        raise SystemExit(command.main(replace(cells, bundle=_bundle(*packing) if bundle else None, **modes)))
+
+
+def _make(
+    out: Path,
+    lock: LockChoice,
+    build: tuple[bool, str, str],
+    farm: FarmWords,
+    *,
+    offline: bool,
+    audit: bool,
+) -> MakeOptions:
+    """Return how each wheelhouse is made; `build` is the sandbox, the container and the toolchain."""
+    from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
+
+    sandbox, container, toolchain = build
+    return MakeOptions(
+        lock=lock,
+        build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
+        output=out,
+        offline=offline,
+        audit=audit,
+        farm=farm.choice(),
+    )
+
+
+def _reports(reports: str, root: Path) -> Path:
+    return path_of(reports) or root / "verify-reports"
 
 
 def _request(values: Mapping[str, str]) -> Request:
@@ -160,7 +198,7 @@ def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
     return path_of(file)
 
 
-def _bundle(out: Path, sign_key: str, serial: str, *, allow: bool) -> BundleOrder:
+def _bundle(out: Path, sign_key: str, serial: str, allow: bool) -> BundleOrder:
     from ascend_wheelhouse.bundle.serial import parse
     from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
