@@ -1,6 +1,6 @@
 """A master in a process of its own: `farm_master.py FARM STORE SDIST...`, events and wheels as JSON lines.
 
-FARM is a scheduler's address, or `local`.
+FARM is a scheduler's address, `local`, or `ssh` (workers on the hosts `one` and `two`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ def _build(of: Recipe, where_to: Cell, starts: Sources, workshop: Workshop, _res
 
 
 def _choice(text: str) -> FarmChoice:
-    return FarmChoice(workers="local", count=2) if text == "local" else FarmChoice(scheduler=text)
+    started = {
+        "local": FarmChoice(workers="local", count=2),
+        "ssh": FarmChoice(workers="ssh", hosts=("one", "two")),
+    }
+    return started.get(text) or FarmChoice(scheduler=text)
 
 
 def main(where_built: str, store: Path, archives: list[Path]) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import quieten
-from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, SchedulerUnreachableError
+from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, WorkersNotStartedError
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
@@ -32,7 +32,7 @@ def start(choice: FarmChoice) -> SpecCluster:
     Raises:
         DaskMissingError: Dask, dask-jobqueue or asyncssh is not installed.
         FarmSettingsError: Dask's configuration lacks something.
-        SchedulerUnreachableError: A host of `ssh` does not answer, or Dask is not installed there.
+        WorkersNotStartedError: A host of `ssh` does not answer, or Dask is not installed there.
     """
     try:
         import distributed  # noqa: F401 - it sets its own log levels when it is imported
@@ -42,8 +42,14 @@ def start(choice: FarmChoice) -> SpecCluster:
     except ImportError as error:
         raise DaskMissingError(str(error.name)) from error
     except (OSError, RuntimeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise SchedulerUnreachableError(", ".join(choice.hosts) or f"{choice.workers}", said) from error
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        raise WorkersNotStartedError(choice.workers or "local", said, _try_first(choice)) from error
+
+
+def _try_first(choice: FarmChoice) -> str:
+    if choice.hosts:
+        return f"ssh {choice.hosts[0]} {sys.executable} -c 'import distributed'  # must work for each host"
+    return "dask config list  # what Dask was told of this host and of its queue"
 
 
 def _local(choice: FarmChoice) -> SpecCluster:

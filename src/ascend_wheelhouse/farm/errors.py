@@ -37,6 +37,17 @@ class SchedulerUnreachableError(SourceUnreachableError):
         )
 
 
+class WorkersNotStartedError(SourceUnreachableError):
+    """The workers that a run asked for did not start."""
+
+    def __init__(self, kind: str, reason: str, try_first: str) -> None:
+        super().__init__(
+            f"The workers of --workers {kind} did not start: {reason}.",
+            why="A host does not answer or lets nobody in, or Dask is not installed there under the same path as here.",
+            next_step=try_first,
+        )
+
+
 class SchedulerUntrustedError(SchedulerUnreachableError):
     """The scheduler is there, but one side refuses the other's certificate."""
 
