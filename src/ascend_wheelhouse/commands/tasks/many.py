@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -129,24 +128,14 @@ def matrix(
         out = path_of(output) or root / "wheelhouse"
         make = _make(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
         packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
-        modes: dict[str, Any] = {
-            "strict": strict or in_ci(),
-            "dry_run": dry_run,
-            "retry": retry,
-            "json": json,
-        }
-        places = {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
-        shared = cache_choice(cache, cache_key, cache_trust)
+        how: dict[str, Any] = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
+        how |= {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
+        how |= {"cache": cache_choice(cache, cache_key, cache_trust)}
+        how |= {"bundle": _bundle(*packing) if bundle else None}
         cells = command.MatrixOptions(
-            root=root,
-            request_of=_request,
-            make=make,
-            file=_file(file, axes),
-            axes=axes,
-            cache=shared,
-            **places,
+            root=root, request_of=_request, make=make, file=_file(file, axes), axes=axes, **how
         )
-        raise SystemExit(command.main(replace(cells, bundle=_bundle(*packing) if bundle else None, **modes)))
+        raise SystemExit(command.main(cells))
 
 
 def _make(
