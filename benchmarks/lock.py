@@ -20,7 +20,8 @@ from pathlib import Path
 
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.resolve.request import ResolveRequest
 from ascend_wheelhouse.resolve.uv import compile_command
 
@@ -35,7 +36,8 @@ from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.new_lock import locking_of
 from ascend_wheelhouse.make.options import LockChoice
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.store.store import Store
 folder = ProjectFolder.load(Path(sys.argv[1]))
 fetcher = Fetcher(recipes=folder.recipes, store=Store(Path(sys.argv[2])))

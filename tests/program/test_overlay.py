@@ -17,8 +17,9 @@ from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.commands.program import project
 from ascend_wheelhouse.locks.lock import save
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.freshness import lock_digest, recipes_digest
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.watch.held import WatchChoice, watched
 
 pytest_plugins = ["program_fixtures"]

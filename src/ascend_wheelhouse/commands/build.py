@@ -20,12 +20,13 @@ from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import Building, building_of
 from ascend_wheelhouse.make.farming import farm_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import BuildPlace
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.make.source_files import files_of
 from ascend_wheelhouse.make.source_wheels import build_one, hold_to_lock, is_pure
 from ascend_wheelhouse.pages.profile import profiled

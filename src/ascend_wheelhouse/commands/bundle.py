@@ -18,7 +18,8 @@ from ascend_wheelhouse.bundle.command import (
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.console import words as forms
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,13 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.make.source_files import source_downloads
 from ascend_wheelhouse.shared_cache.backed_store import store_with
 from ascend_wheelhouse.shared_cache.choice import CacheChoice

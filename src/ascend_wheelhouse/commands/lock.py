@@ -8,11 +8,12 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pages.profile import profiled
 
 

@@ -11,7 +11,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.make.farming import farm_of
-from ascend_wheelhouse.make.make import Line
+from ascend_wheelhouse.make.line import Line
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.matrix import page, plan, tell
 from ascend_wheelhouse.matrix.cell_bundle import BundleOrder

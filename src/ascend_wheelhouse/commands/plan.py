@@ -10,8 +10,9 @@ from pathlib import Path
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.plan import plan
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
 

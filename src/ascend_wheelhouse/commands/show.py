@@ -11,7 +11,8 @@ from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pages import comparison, gantt, known, trace, wheelhouse
 from ascend_wheelhouse.pages.comparison import SideBySide, compared, difference
 from ascend_wheelhouse.pages.known import Match, Matches

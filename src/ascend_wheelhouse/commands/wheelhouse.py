@@ -20,7 +20,7 @@ from ascend_wheelhouse.store.root import default_root
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.recipe import Recipes
     from ascend_wheelhouse.console.times import Times
-    from ascend_wheelhouse.make.finish import Made
+    from ascend_wheelhouse.make.made import Made
 
 
 @dataclass(frozen=True, kw_only=True)

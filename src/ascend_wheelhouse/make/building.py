@@ -7,12 +7,10 @@ for: a run with a committed lock has its downloads on their way by then.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -31,16 +29,14 @@ class Building:
 
     Args:
         cell: The cell.
-        recipes: Every recipe.
-        root: The project folder.
+        folder: Every recipe, and the patches beside them.
         fetcher: Its store, its client of the origins, whether they may be asked, and who is told.
         options: Sandbox and image.
         farm: Other hosts that build in place of this one, if any.
     """
 
     cell: Cell
-    recipes: Recipes
-    root: Path
+    folder: ProjectFolder
     fetcher: Fetcher
     options: BuildPlace = field(default_factory=BuildPlace)
     farm: Farm | None = None
@@ -56,7 +52,7 @@ class Building:
             http=self.fetcher.http,
             mirrors=Mirrors.read(),
             resolver=resolver_named(resolver),
-            patches=recipes_of(self.root).below("patches"),
+            patches=recipes_of(self.folder.root).below("patches"),
         )
         return SourceBuilds(cell=self.cell, locker=locker, offline=self.fetcher.offline)
 
@@ -71,7 +67,7 @@ class Building:
             sandbox=self.options.sandbox,
             container=self.options.container,
             toolchain=self.options.toolchain,
-            own=own_toolchains(self.root, self.fetcher),
+            own=own_toolchains(self.folder.root, self.fetcher),
             elsewhere=self.farm,
         )
 
@@ -86,8 +82,7 @@ def building_of(
     """Return how a cell's components are built by the recipes and patches of a project folder."""
     return Building(
         cell=cell,
-        recipes=folder.recipes,
-        root=folder.root,
+        folder=folder,
         fetcher=fetcher,
         options=options or BuildPlace(),
         farm=farm,

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Note, silent
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.source_files import source_downloads
@@ -14,9 +15,14 @@ from ascend_wheelhouse.make.source_files import source_downloads
 
 def bring_sources(lock: Lock, building: Building) -> None:
     """Have in the store what `sources/` carries, and tell what stays away."""
+    with timed(building.fetcher.emit, "fetch", "sources that are carried along"):
+        _bring_lacking(lock, building)
+
+
+def _bring_lacking(lock: Lock, building: Building) -> None:
     from ascend_wheelhouse.folder import carried
 
-    cell, recipes, fetcher = building.cell, building.recipes, building.fetcher
+    cell, recipes, fetcher = building.cell, building.folder.recipes, building.fetcher
     wanted = carried.lacking(lock, cell, recipes, fetcher.store)
     if wanted and not fetcher.offline:
         _bring(lock, replace(building, fetcher=replace(fetcher, emit=silent)))
@@ -33,4 +39,4 @@ def _bring(lock: Lock, quiet: Building) -> None:
     for source in lock.sources:
         with suppress(SourceUnreachableError, ResolveError):
             if source.build:
-                quiet.source_builds().bring(source, quiet.recipes[source.component])
+                quiet.source_builds().bring(source, quiet.folder.recipes[source.component])

@@ -49,5 +49,5 @@ def tell_unmet(building: Building, lock: Lock) -> None:
     if building.farm is None:
         return
     due = [source.component for source in lock.sources if not is_built(building.fetcher.store, source)]
-    wanted = {name: building.recipes[name] for name in due if building.recipes[name].build}
+    wanted = {name: building.folder.recipes[name] for name in due if building.folder.recipes[name].build}
     building.farm.unmet(wanted, building.cell, building.workshop())

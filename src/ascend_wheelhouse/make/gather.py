@@ -9,21 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.collector import paused
-from ascend_wheelhouse.base.events import Emit
-from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
+from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import downloads_of
+from ascend_wheelhouse.make.reading import read_wheels
 from ascend_wheelhouse.make.source_files import downloads_for
 from ascend_wheelhouse.make.source_wheels import build_sources, with_built
 from ascend_wheelhouse.make.supply import bring, supplied
 from ascend_wheelhouse.pin.locate import Locator
-from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.folder.contents import Facts
-    from ascend_wheelhouse.folder.sbom import SbomFacts
 
 
 @paused()
@@ -46,13 +44,15 @@ def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Fact
     with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
         supplying = pool.submit(_supplied, lock, locator, arrivals)
         building_all = pool.submit(_built, lock, building, arrivals)
-        reading = pool.submit(_read, lock, fetcher.store, arrivals, fetcher.emit)
+        reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit)
         with arrivals:
             bring(lock, list(wanted.values()), locator, fetcher, arrivals)
         more = supplying.result()
         found = [one for one in downloads_of(more) if one.sha256 not in wanted]
         bring(more, found, locator, fetcher, fetcher.emit)
-    return with_built(more, building_all.result()), reading.result()
+    whole = with_built(more, building_all.result())
+    bring_sources(whole, building)
+    return whole, reading.result()
 
 
 def _supplied(lock: Lock, locator: Locator, arrivals: Arrivals) -> Lock:
@@ -62,18 +62,3 @@ def _supplied(lock: Lock, locator: Locator, arrivals: Arrivals) -> Lock:
 def _built(lock: Lock, building: Building, arrivals: Arrivals) -> list[LockedSource | Pending]:
     """Build as soon as what that needs is here."""
     return build_sources(building, lock) if arrivals.wait() else []
-
-
-def _read(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Facts:
-    """Read the wheels as they come."""
-    arrivals.wait_for_first()
-    with timed(emit, "read", "what reads wheels"):
-        from ascend_wheelhouse.folder.contents import facts_of
-
-    wheels = {wheel.filename: wheel for wheel in lock.wheels}
-    found: dict[str, SbomFacts] = {}
-    for name in arrivals.names():
-        if name in wheels:
-            with timed(emit, "read", name):
-                found.update(facts_of([wheels[name]], store))
-    return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Note
+from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
+from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.late_sources import come_by_now, with_sources
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
@@ -40,6 +42,13 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     more = options.build - {source.component for source in committed.sources}
     more |= come_by_now(committed, folder, building)
     return with_sources(committed, more, folder, building) if more else committed
+
+
+def pinned_lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> tuple[Lock, str]:
+    """Return what `lock_of` returns, and the digest of the lock's files as they were then."""
+    with timed(building.fetcher.emit, "resolve", "lock"):
+        lock = lock_of(options, folder, building)
+    return lock, lock_digest(folder.lock_layers(building.cell))
 
 
 def _check_fits(lock: Lock, cell: Cell) -> None:

@@ -1,23 +1,18 @@
-"""The project folder, its recipes and its lock files read once, and the cell that a request means by them."""
+"""The project folder, its recipes and its lock files read once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.base.errors import ResolveError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
-from ascend_wheelhouse.cells.derive import cell_for
 from ascend_wheelhouse.cells.recipe import Recipes
-from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.locks.lock import Lock, load
 from ascend_wheelhouse.locks.lock_recipes import require_recipes
-from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,21 +61,3 @@ class ProjectFolder:
         """
         lock = load(self.lock_layers(cell), cell)
         return None if lock is None else require_recipes(lock, self.recipes)
-
-
-def cell_of(request: Request, folder: ProjectFolder, http: Http | None = None) -> Cell:
-    """Return the cell of a request; see `derive.cell_for` for what it raises.
-
-    Args:
-        request: What was asked.
-        folder: Its stacks come first.
-        http: Asked for versions when no stack fits; one of its own when None.
-    """
-
-    def versions(name: str) -> list[str]:
-        try:
-            return Finder(http or Http()).versions(name, request.target)
-        except ResolveError:
-            return []
-
-    return cell_for(request, folder.catalogue, folder.table, versions)

@@ -7,8 +7,9 @@ from collections import Counter
 from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.make import freshness
-from ascend_wheelhouse.make.finish import Made
-from ascend_wheelhouse.make.make import Line, make
+from ascend_wheelhouse.make.line import Line
+from ascend_wheelhouse.make.made import Made
+from ascend_wheelhouse.make.make import make
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.store.store import Store

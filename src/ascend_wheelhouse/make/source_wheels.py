@@ -40,7 +40,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
     from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver, share
     from ascend_wheelhouse.build.scheduler import Step, run_all
 
-    recipes, memory = building.recipes, host_memory_mb()
+    recipes, memory = building.folder.recipes, host_memory_mb()
     tables = (recipes[source.component].build for source in lock.sources)
     hungriest = max((table.memory_mb for table in tables if table and not table.pure), default=0)
     slots = share(len(os.sched_getaffinity(0)), builds=1, memory_mb=memory, per_job_mb=hungriest)
@@ -122,7 +122,7 @@ def _built(
 ) -> LockedSource | Pending:
     if is_built(building.fetcher.store, source):
         return source
-    recipe = building.recipes[source.component]
+    recipe = building.folder.recipes[source.component]
     wheel = build_one(building.source_builds(), recipe, source, workshop, beside)
     if isinstance(wheel, Pending):
         return wheel

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ascend_wheelhouse.base.errors import WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Stage, silent
 from ascend_wheelhouse.make import freshness
-from ascend_wheelhouse.make.make import Line
+from ascend_wheelhouse.make.line import Line
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.make.remembered import counts_of, make_and_remember

@@ -24,11 +24,12 @@ from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
-from ascend_wheelhouse.make.project_folder import ProjectFolder, cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http

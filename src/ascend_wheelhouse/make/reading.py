@@ -1,0 +1,33 @@
+"""What ready-made wheels say of themselves, read while others are still on their way.
+
+What reads them is imported while the first bytes come.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.timed import timed
+from ascend_wheelhouse.fetch.arrivals import Arrivals
+from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.store.store import Store
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.folder.contents import Facts
+    from ascend_wheelhouse.folder.sbom import SbomFacts
+
+
+def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Facts:
+    """Read the wheels as they come."""
+    arrivals.wait_for_first()
+    with timed(emit, "read", "what reads wheels"):
+        from ascend_wheelhouse.folder.contents import facts_of
+
+    wheels = {wheel.filename: wheel for wheel in lock.wheels}
+    found: dict[str, SbomFacts] = {}
+    for name in arrivals.names():
+        if name in wheels:
+            with timed(emit, "read", name):
+                found.update(facts_of([wheels[name]], store))
+    return found
