@@ -12,9 +12,9 @@ from invoking import ROOT, invoke
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
 from ascend_wheelhouse.commands.tasks.many import _AXES
 from ascend_wheelhouse.make.project_folder import ProjectFolder
-from ascend_wheelhouse.matrix.axes import AXES
 from ascend_wheelhouse.matrix.cells import matrix_cells
 from ascend_wheelhouse.matrix.faults import InvalidMatrixError
+from ascend_wheelhouse.matrix.names import AXES
 from ascend_wheelhouse.matrix.product import MOST
 
 MISTAKES = """\

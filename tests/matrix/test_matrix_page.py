@@ -15,7 +15,7 @@ from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.make.options import LockChoice, MakeOptions
 from ascend_wheelhouse.matrix import page
-from ascend_wheelhouse.matrix.make_cell import CellEnd, CellOrder
+from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
 from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Share, Standing, standing_of
 from ascend_wheelhouse.matrix.verified import NOT_VERIFIED, Verification
 from ascend_wheelhouse.node.verify.report import Report, Result

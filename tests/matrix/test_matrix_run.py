@@ -21,7 +21,8 @@ from small_world import ROOT, Invoked, World, found, recipes_into
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.make.options import LockChoice, MakeOptions
-from ascend_wheelhouse.matrix.make_cell import CellOrder, make_cell
+from ascend_wheelhouse.matrix.make_cell import make_cell
+from ascend_wheelhouse.matrix.orders import CellOrder
 
 A3 = "sglang1.0-torch2.8.0-cann8.5.0-a3-aarch64"
 B = "sglang1.0-torch2.8.0-cann8.5.0-910b-aarch64"
@@ -156,6 +157,36 @@ def test_a_finished_matrix_asks_nothing_and_says_the_same(both: tuple[World, dic
     assert [cell.pop("made") for cell in json.loads(json.dumps(said))["cells"]] == [True, True]
     kept = [{key: value for key, value in cell.items() if key != "made"} for cell in said["cells"]]
     assert told["cells"] == kept
+
+
+@pytest.mark.parametrize("changed", ["recipes/torch.toml", "matrix.toml", "lockfiles", "wheelhouse"])
+def test_a_finished_matrix_reads_no_recipe_until_something_has_changed(world: World, changed: str) -> None:
+    recipes = "ascend_wheelhouse.cells.recipe\n"
+    (world.root / "matrix.toml").write_text('[axes]\nnpu = "a3"\n')
+    first = run(world, "--json", PYTHONPROFILEIMPORTTIME="1")
+    assert first.status == 0
+    assert recipes in first.err
+    second = run(world, "--json", PYTHONPROFILEIMPORTTIME="1")
+    assert second.status == 0
+    assert recipes not in second.err
+    _change(world, changed)
+    again = run(world, "--json")
+    assert again.status == (2 if changed == "matrix.toml" else 0), again.err
+    if changed in {"recipes/torch.toml", "lockfiles", "wheelhouse"}:
+        assert document(again)["cells"][0]["made"]
+
+
+def _change(world: World, what: str) -> None:
+    if what == "wheelhouse":
+        (world.root / what / A3 / "manifest.json").unlink()
+    elif what == "lockfiles":
+        (lock,) = world.root.glob("lockfiles/*-a3/pylock.aarch64.toml")
+        lock.write_text(f"# seen\n{lock.read_text()}")
+    elif what == "matrix.toml":
+        (world.root / what).write_text('[axes]\nnpu = "nothing"\n')
+    else:
+        with (world.root / what).open("a") as file:
+            file.write("# seen\n")
 
 
 def test_a_table_and_a_line_a_stage_are_for_people(both: tuple[World, dict[str, Any], Asked]) -> None:

@@ -6,21 +6,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.make.farming import farm_of
-from ascend_wheelhouse.make.line import Line
+from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
-from ascend_wheelhouse.matrix import page, plan, tell
+from ascend_wheelhouse.matrix import kept, page, tell
 from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
-from ascend_wheelhouse.matrix.cells import MatrixCell, RequestOf, matrix_cells
-from ascend_wheelhouse.matrix.make_cell import CellOrder, CellTools, standing
-from ascend_wheelhouse.matrix.run import run_cells
+from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder, finished_end
 from ascend_wheelhouse.matrix.standing import Standing, standing_of
-from ascend_wheelhouse.shared_cache.backed_store import store_with
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.store.root import default_root
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.request import Request
+    from ascend_wheelhouse.matrix.cells import MatrixCell, RequestOf
+    from ascend_wheelhouse.matrix.make_cell import CellTools
 
 FILE = "matrix.toml"
 
@@ -62,13 +66,49 @@ class MatrixOptions:
 
 def main(options: MatrixOptions) -> int:
     """Make every cell of a matrix, tell what stands, and return the exit code of the whole."""
-    tools = CellTools.of(options.root)
     file = options.file or (None if options.axes else options.root / FILE)
-    cells = matrix_cells(tools.folder, options.request_of, file=file, axes=options.axes)
-    orders = [_order(options, number, one) for number, one in enumerate(cells, 1)]
-    if options.dry_run:
-        _show_plan(cells, orders, tools, options)
-        return 0
+    given = freshness.given_digest(options.root, default_root())
+    state, inputs = kept.state_file(options.make.output, file, options.axes), kept.inputs_of(given, file)
+    ends = None if options.dry_run else _finished(options, kept.kept(state, inputs), given)
+    if ends is None:
+        from ascend_wheelhouse.matrix.cells import matrix_cells
+        from ascend_wheelhouse.matrix.make_cell import CellTools
+
+        tools = CellTools.of(options.root)
+        cells = matrix_cells(tools.folder, options.request_of, file=file, axes=options.axes)
+        orders = [_order(options, number, one.name, one.request) for number, one in enumerate(cells, 1)]
+        if options.dry_run:
+            _show_plan(cells, orders, tools, options)
+            return 0
+        ends = _run(orders, tools, options)
+        kept.keep(state, inputs, [kept.KeptCell(name=one.name, values=one.values) for one in cells])
+    found = standing_of(ends, options.reports, strict=options.strict)
+    _tell(found, options)
+    sys.stdout.flush()
+    return found.exit_code
+
+
+def _finished(options: MatrixOptions, cells: list[kept.KeptCell] | None, given: str) -> list[CellEnd] | None:
+    """Return how the cells end where nothing is left to do for any of them; no recipe is read for that."""
+    if cells is None:
+        return None
+    ends = []
+    for number, one in enumerate(cells, 1):
+        order = _order(options, number, one.name, options.request_of(one.values))
+        end = finished_end(order, default_root(), given)
+        if end is None:
+            return None
+        ends.append(end)
+    return ends
+
+
+def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) -> list[CellEnd]:
+    from ascend_wheelhouse.make.farming import farm_of
+    from ascend_wheelhouse.make.line import Line
+    from ascend_wheelhouse.matrix.make_cell import standing
+    from ascend_wheelhouse.matrix.run import run_cells
+    from ascend_wheelhouse.shared_cache.backed_store import store_with
+
     due = not all(standing(order, tools) for order in orders)
     with (
         console.reporter("auto", stream=sys.stderr) as emit,
@@ -76,20 +116,16 @@ def main(options: MatrixOptions) -> int:
         farm_of(options.make.farm if due else FarmChoice(), store, emit) as farm,
     ):
         own = replace(tools, store=store, line=Line(farm=farm))
-        ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
-    found = standing_of(ends, options.reports, strict=options.strict)
-    _tell(found, options)
-    sys.stdout.flush()
-    return found.exit_code
+        return run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
 
 
-def _order(options: MatrixOptions, number: int, cell: MatrixCell) -> CellOrder:
+def _order(options: MatrixOptions, number: int, name: str, request: Request) -> CellOrder:
     return CellOrder(
         number=number,
-        name=cell.name,
-        words=cell.words,
+        name=name,
+        words=own_words(request.asked),
         root=options.root,
-        make=replace(options.make, lock=replace(options.make.lock, request=cell.request)),
+        make=replace(options.make, lock=replace(options.make.lock, request=request)),
         retry=options.retry,
         bundle=options.bundle,
     )
@@ -98,6 +134,8 @@ def _order(options: MatrixOptions, number: int, cell: MatrixCell) -> CellOrder:
 def _show_plan(
     cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions
 ) -> None:
+    from ascend_wheelhouse.matrix import plan
+
     rows = plan.plans_of(cells, orders, tools)
     if options.json:
         console.print_json({"cells": [row.as_dict() for row in rows]})

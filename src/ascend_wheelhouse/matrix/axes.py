@@ -10,8 +10,6 @@ from ascend_wheelhouse.cells.file_values import check_cann, check_version
 from ascend_wheelhouse.cells.stack import Catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 
-AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
-"""The options that name a cell, `--platform` for `platform` and so on, in the order in which a cell's are told."""
 OF_STACK = ("torch", "cann", "sglang", "app")
 """Axes that a stack decides."""
 
@@ -20,7 +18,7 @@ def fault_of(axis: str, value: str, catalogue: Catalogue) -> str:
     """Return what is wrong with one value of an axis, or nothing.
 
     Args:
-        axis: One of `AXES`.
+        axis: One of `names.AXES`.
         value: What stands there.
         catalogue: The stacks that there are.
     """

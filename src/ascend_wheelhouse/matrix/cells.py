@@ -31,10 +31,12 @@ class MatrixCell:
     Args:
         request: What it means on the command line.
         cell: What that is; None where an index must be asked first.
+        values: What the matrix says of it, by the axis.
     """
 
     request: Request
     cell: Cell | None
+    values: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -79,7 +81,7 @@ def _cells(
         if spec.unsound & one.values.items():
             continue
         try:
-            made = _cell(request_of(one.values), folder)
+            made = _cell(one.values, request_of(one.values), folder)
         except WheelhouseError as error:
             faults.append(MatrixFault(one.path, f"{one.words}: {error.what} {_leave_out(one)}"))
             continue
@@ -95,12 +97,12 @@ def _leave_out(one: Combination) -> str:
     return "Leave it out with an [[exclude]]." if one.path == ("axes",) else ""
 
 
-def _cell(request: Request, folder: ProjectFolder) -> MatrixCell:
+def _cell(values: Mapping[str, str], request: Request, folder: ProjectFolder) -> MatrixCell:
     def versions(_name: str) -> list[str]:
         raise _AsksOriginsError
 
     try:
-        cell = cell_for(request, folder.catalogue, folder.table, versions)
+        cell: Cell | None = cell_for(request, folder.catalogue, folder.table, versions)
     except _AsksOriginsError:
-        return MatrixCell(request=request, cell=None)
-    return MatrixCell(request=request, cell=cell)
+        cell = None
+    return MatrixCell(request=request, cell=cell, values=values)

@@ -6,73 +6,18 @@ What cells of one process have in common (`CellTools`) is made anew where none a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from ascend_wheelhouse.base.errors import WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Stage, silent
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.line import Line
-from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.make.remembered import counts_of, make_and_remember
-from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, CellBundle, bundle_cell
+from ascend_wheelhouse.matrix.cell_bundle import bundle_cell
+from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder, Step, finished
 from ascend_wheelhouse.store.store import Store
-
-Step = Literal["make", "bundle"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellOrder:
-    """What is asked for one cell.
-
-    Args:
-        number: Its place in the matrix, counted from 1.
-        name: What it is called until its wheelhouse is known.
-        words: The options that name it.
-        root: The project folder.
-        make: How its wheelhouse is made.
-        retry: Ask again for what is pending.
-        bundle: How it is packed; None where it is not.
-    """
-
-    number: int
-    name: str
-    words: str
-    root: Path
-    make: MakeOptions
-    retry: bool = False
-    bundle: BundleOrder | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellEnd:
-    """What became of one cell.
-
-    Args:
-        order: What was asked.
-        folder: Its wheelhouse; None where there is none.
-        made: Whether this run made it, or it stood there already.
-        audit: How many findings of each severity the audit had; None where none is known.
-        bundle: Its bundle; None where none was asked for, or none was written.
-        step: Where it failed; None where it did not.
-        error: The error as `--json` prints it; None where there was none.
-    """
-
-    order: CellOrder
-    folder: Path | None = None
-    made: bool = False
-    audit: Mapping[str, int] | None = None
-    bundle: CellBundle | None = None
-    step: Step | None = None
-    error: Mapping[str, Any] | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """The code of its error, 0 without one."""
-        return int(self.error["exit_code"]) if self.error else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +93,7 @@ def _made(order: CellOrder, tools: CellTools, emit: Emit) -> CellEnd:
 
 def standing(order: CellOrder, tools: CellTools) -> Path | None:
     """Return the finished wheelhouse that answers an order, if nothing that it was made from has changed."""
-    if order.make.lock.upgrade or order.retry:
-        return None
-    return freshness.fresh(
-        freshness.state_file(order.make.output, order.make.asked),
-        root=order.root,
-        store=tools.store.root,
-        output=order.make.output,
-        given=tools.given,
-    )
+    return finished(order, tools.store.root, tools.given)
 
 
 def _audited(folder: Path, order: CellOrder, tools: CellTools, emit: Emit) -> dict[str, int]:

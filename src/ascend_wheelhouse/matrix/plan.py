@@ -13,7 +13,8 @@ from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.fetcher import downloads_of
 from ascend_wheelhouse.make.source_files import downloads_for, is_built
 from ascend_wheelhouse.matrix.cells import MatrixCell
-from ascend_wheelhouse.matrix.make_cell import CellOrder, CellTools, standing
+from ascend_wheelhouse.matrix.make_cell import CellTools, standing
+from ascend_wheelhouse.matrix.orders import CellOrder
 from ascend_wheelhouse.pin.supply import imported
 
 

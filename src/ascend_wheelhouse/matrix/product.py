@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ascend_wheelhouse.base.toml_fault import shown
-from ascend_wheelhouse.matrix.axes import AXES, OF_STACK
+from ascend_wheelhouse.matrix.axes import OF_STACK
 from ascend_wheelhouse.matrix.faults import MatrixFault
+from ascend_wheelhouse.matrix.names import AXES
 from ascend_wheelhouse.matrix.spec import MatrixEntry, Spec
 
 MOST = 256

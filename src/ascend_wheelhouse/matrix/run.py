@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.events import Emit, Event, Outcome, Stage
-from ascend_wheelhouse.matrix.make_cell import CellEnd, CellOrder, CellTools, make_cell
+from ascend_wheelhouse.matrix.make_cell import CellTools, make_cell
+from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
 from ascend_wheelhouse.matrix.voice import CellVoice
 from ascend_wheelhouse.origins.shared_http import SharedHttp
 

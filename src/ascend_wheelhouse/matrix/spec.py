@@ -15,8 +15,9 @@ from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import meant, of_type, shown
 from ascend_wheelhouse.cells.stack import Catalogue
-from ascend_wheelhouse.matrix.axes import AXES, fault_of
+from ascend_wheelhouse.matrix.axes import fault_of
 from ascend_wheelhouse.matrix.faults import MatrixFault, Source
+from ascend_wheelhouse.matrix.names import AXES
 
 _KEYS = ("axes", "exclude", "include")
 _AT = re.compile(r"\(at line (\d+), column \d+\)")

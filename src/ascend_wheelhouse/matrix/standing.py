@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ascend_wheelhouse.base.errors import IncompleteError, IntegrityError
 from ascend_wheelhouse.matrix.cell_bundle import CellBundle
-from ascend_wheelhouse.matrix.make_cell import CellEnd
+from ascend_wheelhouse.matrix.orders import CellEnd
 from ascend_wheelhouse.matrix.verified import Verification, reports_below, verification
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.reading import contents

@@ -1,0 +1,94 @@
+"""What is asked for one cell and what becomes of it, as values that can be pickled; light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ascend_wheelhouse.make import freshness
+from ascend_wheelhouse.make.options import MakeOptions
+from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, CellBundle
+
+Step = Literal["make", "bundle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOrder:
+    """What is asked for one cell.
+
+    Args:
+        number: Its place in the matrix, counted from 1.
+        name: What it is called until its wheelhouse is known.
+        words: The options that name it.
+        root: The project folder.
+        make: How its wheelhouse is made.
+        retry: Ask again for what is pending.
+        bundle: How it is packed; None where it is not.
+    """
+
+    number: int
+    name: str
+    words: str
+    root: Path
+    make: MakeOptions
+    retry: bool = False
+    bundle: BundleOrder | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellEnd:
+    """What became of one cell.
+
+    Args:
+        order: What was asked.
+        folder: Its wheelhouse; None where there is none.
+        made: Whether this run made it, or it stood there already.
+        audit: How many findings of each severity the audit had; None where none is known.
+        bundle: Its bundle; None where none was asked for, or none was written.
+        step: Where it failed; None where it did not.
+        error: The error as `--json` prints it; None where there was none.
+    """
+
+    order: CellOrder
+    folder: Path | None = None
+    made: bool = False
+    audit: Mapping[str, int] | None = None
+    bundle: CellBundle | None = None
+    step: Step | None = None
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The code of its error, 0 without one."""
+        return int(self.error["exit_code"]) if self.error else 0
+
+
+def finished(order: CellOrder, store: Path, given: str) -> Path | None:
+    """Return the wheelhouse that answers an order, if nothing that it was made from has changed.
+
+    Args:
+        order: What is asked.
+        store: The store's root.
+        given: `freshness.given_digest` of now.
+    """
+    if order.make.lock.upgrade or order.retry:
+        return None
+    return freshness.fresh(
+        freshness.state_file(order.make.output, order.make.asked),
+        root=order.root,
+        store=store,
+        output=order.make.output,
+        given=given,
+    )
+
+
+def finished_end(order: CellOrder, store: Path, given: str) -> CellEnd | None:
+    """Return how a cell ends for which nothing is left to do; None where something is. See `finished`."""
+    if order.bundle is not None or (folder := finished(order, store, given)) is None:
+        return None
+    audit = freshness.audit_of(freshness.state_file(order.make.output, order.make.asked))
+    if audit is None and order.make.audit:
+        return None
+    return CellEnd(order=order, folder=folder, audit=audit)
