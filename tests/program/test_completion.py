@@ -37,17 +37,25 @@ SHELLS: dict[str, Callable[[str, list[str]], list[str]]] = {"bash": _bash, "zsh"
 
 
 @pytest.fixture(params=SHELLS)
-def complete(request: pytest.FixtureRequest, installed: Installed, tmp_path: Path) -> Callable[..., set[str]]:
+def complete(
+    request: pytest.FixtureRequest, installed_program: Installed, tmp_path: Path
+) -> Callable[..., set[str]]:
     """Return what completes a line in one shell."""
     shell = str(request.param)
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    script = installed.run("--print-completion-script", shell, cwd=tmp_path).stdout
+    script = installed_program.run("--print-completion-script", shell, cwd=tmp_path).stdout
 
     def completed(*words: str) -> set[str]:
         line = SHELLS[shell](script, ["ascend-wheelhouse", *words])
         done = subprocess.run(
-            line, cwd=tmp_path, env=installed.environ, capture_output=True, text=True, check=False, timeout=60
+            line,
+            cwd=tmp_path,
+            env=installed_program.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
         assert done.stderr == ""
         return {one.split("\t")[0] for one in done.stdout.split("\n") if one}
@@ -64,7 +72,9 @@ def test_a_shell_completes_the_options_of_a_task(complete: Callable[..., set[str
     assert {"--torch", "--platform", "--dot"} <= complete("plan", "--")
 
 
-def test_a_shell_that_is_not_known_is_told_with_those_that_are(installed: Installed, tmp_path: Path) -> None:
-    done = installed.run("--print-completion-script", "ksh", cwd=tmp_path)
+def test_a_shell_that_is_not_known_is_told_with_those_that_are(
+    installed_program: Installed, tmp_path: Path
+) -> None:
+    done = installed_program.run("--print-completion-script", "ksh", cwd=tmp_path)
     assert done.returncode == 2
     assert "bash, fish, zsh" in done.stderr

@@ -21,8 +21,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
     """Return what runs a command line in a project folder: a clone's for `invoke`."""
     if request.param == "ascend-wheelhouse":
-        installed: Installed = request.getfixturevalue("installed")
-        return lambda *words, **environ: installed.run(*words, cwd=tmp_path, environ=environ)
+        installed_program: Installed = request.getfixturevalue("installed_program")
+        return lambda *words, **environ: installed_program.run(*words, cwd=tmp_path, environ=environ)
     (tmp_path / "recipes").symlink_to(ROOT / "recipes")
     (tmp_path / "lockfiles").symlink_to(ROOT / "lockfiles")
     (tmp_path / "tasks.py").symlink_to(ROOT / "tasks.py")

@@ -42,9 +42,11 @@ def _own_recipe(root: Path, old: str, new: str) -> None:
     (root / "recipes/torch.toml").write_text(text.replace(old, new), "utf-8")
 
 
-def test_an_own_recipe_stands_in_place_of_the_packaged_one(installed: Installed, tmp_path: Path) -> None:
+def test_an_own_recipe_stands_in_place_of_the_packaged_one(
+    installed_program: Installed, tmp_path: Path
+) -> None:
     _own_recipe(tmp_path, 'licence = "', 'licence = "Own-')
-    done = installed.run("recipes", "--json", cwd=tmp_path)
+    done = installed_program.run("recipes", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["recipes"]["torch"]["licence"].startswith("Own-")
@@ -53,9 +55,11 @@ def test_an_own_recipe_stands_in_place_of_the_packaged_one(installed: Installed,
     assert "stacks/torch2.8.0-cann8.3.rc2.toml" in answer["from"]
 
 
-def test_the_list_of_recipes_says_which_are_the_projects(installed: Installed, tmp_path: Path) -> None:
+def test_the_list_of_recipes_says_which_are_the_projects(
+    installed_program: Installed, tmp_path: Path
+) -> None:
     _own_recipe(tmp_path, 'licence = "', 'licence = "Own-')
-    rows = installed.run("recipes", cwd=tmp_path).stdout
+    rows = installed_program.run("recipes", cwd=tmp_path).stdout
     _, _, after = rows.partition("\ntorch\n")
     own = re.search(r"^  from +(\w+)$", after, re.MULTILINE)
     assert own
@@ -63,9 +67,9 @@ def test_the_list_of_recipes_says_which_are_the_projects(installed: Installed, t
     assert len(re.findall(r"^  from +project$", rows, re.MULTILINE)) == 1
 
 
-def test_a_fault_of_an_own_recipe_is_told_with_its_file(installed: Installed, tmp_path: Path) -> None:
+def test_a_fault_of_an_own_recipe_is_told_with_its_file(installed_program: Installed, tmp_path: Path) -> None:
     _own_recipe(tmp_path, 'licence = "', 'licens = "')
-    done = installed.run("recipes", cwd=tmp_path)
+    done = installed_program.run("recipes", cwd=tmp_path)
     assert done.returncode == 2
     assert "recipes/torch.toml: licens" in done.stderr
     assert "ascend-wheelhouse recipes" in done.stderr

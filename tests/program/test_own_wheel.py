@@ -58,8 +58,8 @@ def test_the_wheel_carries_the_recipes_and_locks_of_the_repository(wheel: Path) 
     assert carried == {name: (ROOT / name).read_bytes() for name in {*listed} - OF_THE_CLONE}
 
 
-def test_the_installed_program_reads_its_own_recipes(installed: Installed, tmp_path: Path) -> None:
-    done = installed.run("stacks", "--json", cwd=tmp_path)
+def test_the_installed_program_reads_its_own_recipes(installed_program: Installed, tmp_path: Path) -> None:
+    done = installed_program.run("stacks", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     there = subprocess.run(
         [sys.executable, "-m", "invoke", "stacks", "--json"],
@@ -72,6 +72,6 @@ def test_the_installed_program_reads_its_own_recipes(installed: Installed, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_program_tells_its_version(installed: Installed, tmp_path: Path) -> None:
-    done = installed.run("--version", cwd=tmp_path)
+def test_the_program_tells_its_version(installed_program: Installed, tmp_path: Path) -> None:
+    done = installed_program.run("--version", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "ascend-wheelhouse 0.1.0\n")

@@ -27,9 +27,9 @@ def spoiled(tmp_path: Path) -> Path:
 
 
 def test_an_error_of_the_installed_program_proposes_its_own_command(
-    installed: Installed, spoiled: Path
+    installed_program: Installed, spoiled: Path
 ) -> None:
-    done = installed.run("plan", "--json", *CELL, cwd=spoiled)
+    done = installed_program.run("plan", "--json", *CELL, cwd=spoiled)
     assert done.returncode == 2
     right = f"`ascend-wheelhouse lock --upgrade {' '.join(CELL)}`"
     assert right in done.stderr
@@ -38,9 +38,9 @@ def test_an_error_of_the_installed_program_proposes_its_own_command(
 
 
 def test_a_table_of_the_installed_program_proposes_its_own_commands(
-    installed: Installed, tmp_path: Path
+    installed_program: Installed, tmp_path: Path
 ) -> None:
-    done = installed.run("plan", *CELL, cwd=tmp_path)
+    done = installed_program.run("plan", *CELL, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "`ascend-wheelhouse vendor FILE`" in done.stdout
     assert not ALSO_IN_PROSE.search(done.stdout)
@@ -57,16 +57,16 @@ def test_a_table_of_the_installed_program_proposes_its_own_commands(
     ],
 )
 def test_a_mistyped_command_is_corrected_in_the_words_that_started_it(
-    installed: Installed, tmp_path: Path, words: list[str], said: str
+    installed_program: Installed, tmp_path: Path, words: list[str], said: str
 ) -> None:
-    done = installed.run(*words, cwd=tmp_path)
+    done = installed_program.run(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert said in done.stderr.splitlines()
 
 
-def test_help_speaks_of_the_program_that_was_started(installed: Installed, tmp_path: Path) -> None:
+def test_help_speaks_of_the_program_that_was_started(installed_program: Installed, tmp_path: Path) -> None:
     for words in (["--help"], ["--help", "plan"], ["toolchain", "-h"], ["--list"]):
-        done = installed.run(*words, cwd=tmp_path)
+        done = installed_program.run(*words, cwd=tmp_path)
         assert done.returncode == 0
         assert not ALSO_IN_PROSE.search(done.stdout), words
 
@@ -78,9 +78,9 @@ def test_a_clone_goes_on_saying_invoke() -> None:
     assert "Next: invoke plan" in done.stderr
 
 
-def test_verification_is_proposed_as_it_can_be_started(installed: Installed, tmp_path: Path) -> None:
-    done = installed.run("verify-report", "nothing", cwd=tmp_path)
+def test_verification_is_proposed_as_it_can_be_started(installed_program: Installed, tmp_path: Path) -> None:
+    done = installed_program.run("verify-report", "nothing", cwd=tmp_path)
     assert "`python -m ascend_wheelhouse.verify`" in done.stderr
     (tmp_path / "noxfile.py").touch()
-    done = installed.run("verify-report", "nothing", cwd=tmp_path)
+    done = installed_program.run("verify-report", "nothing", cwd=tmp_path)
     assert "`nox -s verify`" in done.stderr

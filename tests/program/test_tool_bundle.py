@@ -27,12 +27,14 @@ def _contents(wheel: Path) -> dict[str, bytes]:
         }
 
 
-def test_the_carried_wheel_is_the_built_one(installed: Installed, wheel: Path, tmp_path: Path) -> None:
+def test_the_carried_wheel_is_the_built_one(
+    installed_program: Installed, wheel: Path, tmp_path: Path
+) -> None:
     written = [
         subprocess.run(
             [sys.executable, "-c", _WRITE],
             cwd=tmp_path,
-            env=installed.environ,
+            env=installed_program.environ,
             capture_output=True,
             check=True,
         ).stdout
@@ -43,9 +45,9 @@ def test_the_carried_wheel_is_the_built_one(installed: Installed, wheel: Path, t
     assert _contents(tmp_path / "own.whl") == _contents(wheel)
 
 
-def test_a_file_that_the_lock_does_not_name_is_refused(installed: Installed, tmp_path: Path) -> None:
+def test_a_file_that_the_lock_does_not_name_is_refused(installed_program: Installed, tmp_path: Path) -> None:
     other = Installed(place=tmp_path / "place", home=tmp_path / "home")
-    shutil.copytree(installed.place, other.place)
+    shutil.copytree(installed_program.place, other.place)
     (other.place / "ascend_wheelhouse/data/lockfiles/tool.txt").write_text(
         f"tqdm==4.0 \\\n    --hash=sha256:{'0' * 64}\n"
     )
@@ -59,7 +61,7 @@ def test_a_file_that_the_lock_does_not_name_is_refused(installed: Installed, tmp
     assert not list(tmp_path.rglob("*.tar"))
 
 
-def test_a_bundle_holds_the_program_or_a_wheelhouse(installed: Installed, tmp_path: Path) -> None:
-    done = installed.run("bundle", "--tool", "--wheelhouse", "folder", cwd=tmp_path)
+def test_a_bundle_holds_the_program_or_a_wheelhouse(installed_program: Installed, tmp_path: Path) -> None:
+    done = installed_program.run("bundle", "--tool", "--wheelhouse", "folder", cwd=tmp_path)
     assert done.returncode == 2
     assert "--tool and --wheelhouse exclude each other" in done.stderr

@@ -27,7 +27,7 @@ def wheel(distributions: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+def installed_program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
     """Return the program, installed from its wheel into a folder of its own."""
     place = tmp_path_factory.mktemp("installed")
     words = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(place), str(wheel)]

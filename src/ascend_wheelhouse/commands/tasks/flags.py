@@ -67,7 +67,7 @@ class FlagTask(Task[Any]):
         """Call the body with what is its own."""
         console.be_verbose(wanted=options.pop("verbose", False))
         settled = [name for name in self.settled if name in options]
-        given = {_key(name): str(options[name]) for name in settled if options[name] is not None}
+        given = {_key(name): str(options[name]) for name in settled if self._is_given(name, options[name])}
         with console.main_guard(json=bool(options.get("json"))):
             holding = settings.use(Path(args[0].config.project.root), given).found()
         for name in settled:
@@ -78,6 +78,10 @@ class FlagTask(Task[Any]):
     def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Call the function itself."""
         super().__call__(*args, **options)
+
+    def _is_given(self, name: str, value: object) -> bool:
+        """Tell whether the command line says something; empty does where that is no way to leave the choice open."""
+        return value is not None and (value != "" or self.built_in[name] != "")
 
     def _unsettled(self, parameters: Iterable[Parameter]) -> list[Parameter]:
         """Return parameters of which it shows whether they were given; what holds where nothing is said is kept."""
