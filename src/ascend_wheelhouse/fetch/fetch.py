@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
@@ -99,11 +99,7 @@ def fetch_all(
     wanted = list(dict.fromkeys(each for each in missing if each.sha256 not in came))
     ended = fetch_each(wanted, store, emit, http=http, locate=locate, jobs=jobs)
     digests = {each: outcome for each, outcome in ended.items() if isinstance(outcome, str)}
-    if store.behind:
-        here = (
-            digests.get(each) or each.sha256 for each in downloads if each not in ended or each in digests
-        )
-        store.behind.offer_files([sha256 for sha256 in here if sha256])
+    _offer([each for each in downloads if each not in ended or each in digests], digests, store)
     if failed := [outcome for outcome in ended.values() if isinstance(outcome, WheelhouseError)]:
         raise _combined(failed)
     return [
@@ -113,6 +109,13 @@ def fetch_all(
         )
         for each in downloads
     ]
+
+
+def _offer(here: Sequence[Download], digests: Mapping[Download, str], store: Store) -> None:
+    """Let what is behind the store have the files that are in it now."""
+    if store.behind:
+        found = (digests.get(each) or each.sha256 for each in here)
+        store.behind.offer_files([sha256 for sha256 in found if sha256])
 
 
 def fetch_each(
