@@ -29,6 +29,7 @@ CONNECT_SECONDS = 5.0
 BACK_SECONDS = 60.0
 _PAUSE = 0.5
 _TALKATIVE = {"distributed", "asyncio", "tornado", "asyncssh"}
+_AWAY = "the scheduler is away"
 _CLOCK = SystemClock()
 
 
@@ -179,9 +180,28 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+def lost_errors() -> tuple[type[Exception], ...]:
+    """Return what Dask raises where the scheduler is away, or where it closed a connection for that reason."""
+    from distributed.client import ClosedClientError
+
+    return OSError, ClosedClientError
+
+
 def workers_of(client: Client) -> dict[str, tuple[str, Labels, int]]:
-    """Return each worker by its address: its name, its labels, and how many builds it does side by side."""
-    found = client.scheduler_info(n_workers=-1)["workers"]
+    """Return each worker by its address: its name, its labels, and how many builds it does side by side.
+
+    The scheduler is asked anew: what `Client.scheduler_info` tells while it is away is old, or has no workers at all.
+
+    Raises:
+        OSError: The scheduler is away.
+    """
+    scheduler = client.scheduler
+    if client.status != "running" or scheduler is None:
+        raise ConnectionError(_AWAY)
+    try:
+        found = client.sync(scheduler.identity, n_workers=-1)["workers"]
+    except RuntimeError as error:  # the loop of a client that was closed meanwhile
+        raise ConnectionError(_AWAY) from error
     return {
         address: (str(row["name"]), Labels.of_resources(row["resources"]), int(row["nthreads"]))
         for address, row in found.items()

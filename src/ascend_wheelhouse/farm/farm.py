@@ -21,7 +21,7 @@ from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import is_open_to_others, workers_of
+from ascend_wheelhouse.farm.connection import is_open_to_others
 from ascend_wheelhouse.farm.demand import Unmet, demand_of
 from ascend_wheelhouse.farm.errors import NoWorkersError, WorkerVersionError
 from ascend_wheelhouse.farm.identity import own_version
@@ -61,14 +61,14 @@ class Farm:
         own = own_version()
         return {
             address: labels
-            for address, (_, labels, _) in workers_of(self._link.client).items()
+            for address, (_, labels, _) in self._link.workers().items()
             if labels.version == own
         }
 
     @property
     def builds(self) -> int:
         """How many builds they do side by side."""
-        own, rows = own_version(), workers_of(self._link.client).values()
+        own, rows = own_version(), self._link.workers().values()
         return max(1, sum(builds for _, labels, builds in rows if labels.version == own))
 
     def unfit(self, recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
@@ -109,7 +109,7 @@ class Farm:
         return PendingBuild(component=recipe.name, reason=reason, supply=supply)
 
     def _there(self) -> str:
-        rows = [f"{name}: {labels}" for name, labels, _ in workers_of(self._link.client).values()]
+        rows = [f"{name}: {labels}" for name, labels, _ in self._link.workers().values()]
         return f"Workers: {'; '.join(rows) or 'none'}"
 
 
@@ -159,11 +159,11 @@ def _cluster(choice: FarmChoice) -> Iterator[tuple[FarmChoice, float]]:
 
 def _await_worker(link: Link, address: str, seconds: float) -> None:
     until, pause = _CLOCK.monotonic() + seconds, threading.Event()
-    while not any(labels.version for _, labels, _ in workers_of(link.client).values()):
+    while not any(labels.version for _, labels, _ in link.workers().values()):
         if stopping():
             raise KeyboardInterrupt
         if _CLOCK.monotonic() > until:
-            if others := workers_of(link.client):
+            if others := link.workers():
                 raise WorkerVersionError(own_version(), {name: "" for name, _, _ in others.values()})
             raise NoWorkersError(address, seconds)
         pause.wait(_PAUSE)
@@ -171,7 +171,7 @@ def _await_worker(link: Link, address: str, seconds: float) -> None:
 
 def _refuse_versions(link: Link, emit: Emit) -> None:
     """Leave out workers of another version; nothing is sent to them."""
-    own, rows = own_version(), workers_of(link.client).values()
+    own, rows = own_version(), link.workers().values()
     others = {name: labels.version for name, labels, _ in rows if labels.version != own}
     if len(others) == len(rows):
         raise WorkerVersionError(own, others)

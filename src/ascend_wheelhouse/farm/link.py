@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobStarted, Note
 from ascend_wheelhouse.farm.carrying import Sender
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import connect, connect_again
+from ascend_wheelhouse.farm.connection import connect, connect_again, lost_errors, workers_of
+from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.telling import unpacked
 from ascend_wheelhouse.store.store import Store
 
@@ -46,6 +47,20 @@ class Link:
         """The connection as it is."""
         return self._client
 
+    def workers(self) -> dict[str, tuple[str, Labels, int]]:
+        """Return each worker by its address, as `workers_of` does; waits for a scheduler that went away.
+
+        Raises:
+            SchedulerLostError: The scheduler did not come back in time.
+            KeyboardInterrupt: The user wants the run to end.
+        """
+        while True:
+            client = self._client
+            try:
+                return workers_of(client)
+            except OSError:
+                self.restore(client)
+
     @contextmanager
     def listening(self, topic: str, job: str, emit: Emit) -> Iterator[None]:
         """Pass on what is told of a build while the block runs.
@@ -62,7 +77,7 @@ class Link:
             listener = self._topics.get(topic)
             if listener is None:
                 listener = self._topics[topic] = _Listener(self, job)
-                self._client.subscribe_topic(topic, listener.hear)
+                self._subscribe(topic, listener)
             listener.told = (*listener.told, emit)
         try:
             yield
@@ -74,9 +89,13 @@ class Link:
                 if not left:
                     self._give_up(topic)
 
+    def _subscribe(self, topic: str, listener: _Listener) -> None:
+        with suppress(*lost_errors()):  # whoever opens the connection again subscribes to every topic
+            self._client.subscribe_topic(topic, listener.hear)
+
     def _give_up(self, topic: str) -> None:
         self._topics.pop(topic, None)
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, *lost_errors()):
             self._client.unsubscribe_topic(topic)
 
     def send(self, worker: str, sha256: str) -> None:
@@ -99,7 +118,7 @@ class Link:
             self._client = connect_again(self.address, self._choice)
             self._sender = Sender(self._client, self._store)
             for topic, listener in self._topics.items():
-                self._client.subscribe_topic(topic, listener.hear)
+                self._subscribe(topic, listener)
             self._emit(Note(text=f"the scheduler at {self.address} is back"))
 
     def close(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.clock import SystemClock
@@ -11,9 +13,10 @@ from ascend_wheelhouse.base.process import stopping
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.worker import again
 from ascend_wheelhouse.farm.carrying import bring
-from ascend_wheelhouse.farm.connection import workers_of
+from ascend_wheelhouse.farm.connection import lost_errors, workers_of
 from ascend_wheelhouse.farm.errors import BuildLostError, CarryError, NoWorkerCouldError, WorkersGoneError
 from ascend_wheelhouse.farm.identity import own_version
+from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.order import BuildAnswer, Dispatch
 from ascend_wheelhouse.store.store import Store
@@ -79,7 +82,10 @@ class Submitted:
             BuildLostError: Several workers died over it.
             _LostConnectionError: The scheduler went away.
         """
-        future = self._submit(client)
+        try:
+            future = self._submit(client)
+        except lost_errors() as error:
+            raise _LostConnectionError from error
         done = threading.Event()
         future.add_done_callback(lambda _future: done.set())
         try:
@@ -87,7 +93,8 @@ class Submitted:
             return self._result(future)
         finally:
             if client.status == "running" and not done.is_set():
-                future.cancel()  # ends it where it still runs and nobody else wants it
+                with suppress(*lost_errors()):
+                    future.cancel()  # ends it where it still runs and nobody else wants it
             future.release()
 
     def _submit(self, client: Client) -> Future[BuildAnswer]:
@@ -95,18 +102,12 @@ class Submitted:
 
         self._tries += 1
         key = self._dispatch.key if self._tries == 1 else f"{self._dispatch.key}-{client.id}-{self._tries}"
-        version = own_version()
-        fitting = [
-            address
-            for address, (_, labels, _) in workers_of(client).items()
-            if labels.version == version and self._dispatch.demand.fits(labels)
-        ]
-        allowed = [address for address in fitting if address not in self._left_out]
+        allowed = self._allowed(workers_of(client))
         return client.submit(
             build_here,
             self._dispatch.order,
             key=key,
-            resources=self._dispatch.demand.resources(version),
+            resources=self._dispatch.demand.resources(own_version()),
             priority=self._dispatch.demand.memory_mb,
             workers=allowed if self._left_out else None,
             pure=False,
@@ -130,27 +131,36 @@ class Submitted:
                 )
 
     def _anybody(self, client: Client) -> bool:
-        """Tell whether a worker is there that may do it."""
+        """Tell whether a worker is there that may do it.
+
+        Raises:
+            _LostConnectionError: The scheduler went away.
+        """
         try:
-            rows = workers_of(client)
+            return bool(self._allowed(workers_of(client)))
         except OSError as error:
             raise _LostConnectionError from error
-        return any(
-            labels.version == own_version()
+
+    def _allowed(self, rows: Mapping[str, tuple[str, Labels, int]]) -> list[str]:
+        """Return the addresses of those that may do it."""
+        return [
+            address
+            for address, (_, labels, _) in rows.items()
+            if labels.version == own_version()
             and self._dispatch.demand.fits(labels)
             and address not in self._left_out
-            for address, (_, labels, _) in rows.items()
-        )
+        ]
 
     def _result(self, future: Future[BuildAnswer]) -> BuildAnswer:
         from distributed import CancelledError, KilledWorker
 
+        lost: tuple[type[BaseException], ...] = (CancelledError, TimeoutError, *lost_errors())
         try:
             answer: BuildAnswer = future.result(timeout=_LOOK_FOR_WORKERS)
         except KilledWorker as error:
             name = self._dispatch.order.recipe.name
             raise BuildLostError(name, str(error.last_worker.name), "it ended without a word") from error
-        except (CancelledError, OSError, TimeoutError) as error:
+        except lost as error:
             raise _LostConnectionError from error
         return answer
 
@@ -158,7 +168,7 @@ class Submitted:
         """Let another worker do it, or raise where there is none."""
         self._left_out[answer.worker] = answer.elsewhere
         name = self._dispatch.order.recipe.name
-        if not self._anybody(self._link.client):
+        if not self._allowed(self._link.workers()):
             raise NoWorkerCouldError(name, self._left_out)
         text = f"{name} is not built on {answer.name}: {answer.elsewhere} Another worker takes it."
         self._emit(Note(text=text, level="warning"))
