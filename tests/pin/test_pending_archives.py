@@ -96,6 +96,16 @@ def test_a_release_without_archives_says_so_and_names_no_file_that_is_not_there(
     assert "{" not in told.supply
 
 
+def test_a_source_that_nobody_asked_to_build_is_named_with_its_place_and_the_command_that_builds_it(
+    store: Store,
+) -> None:
+    told = pending(store, "sgl-kernel-npu", cell("20251206", "8.3.RC2"))
+    assert (
+        "https://github.com/sgl-project/sgl-kernel-npu.git at 20251206 holds source, no wheel" in told.reason
+    )
+    assert "`invoke build sgl-kernel-npu --torch " in told.reason
+
+
 def test_an_archive_that_was_imported_for_another_cell_is_named_with_both_cells(
     store: Store, tmp_path: Path
 ) -> None:

@@ -47,6 +47,17 @@ def test_the_sdist_and_the_clone_build_the_same_wheel(wheel: Path, tmp_path: Pat
     assert _contents(of_the_clone) == _contents(wheel)
 
 
+def test_the_wheel_carries_every_file_of_the_package(wheel: Path) -> None:
+    """Templates, styles, lists and what a new project begins with: a page or a task would miss one far away."""
+    listed = subprocess.run(
+        ["git", "ls-files", "src/ascend_wheelhouse"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert any(name.endswith(".html.j2") for name in listed)
+    contents = _contents(wheel)
+    missing = [name for name in listed if name.removeprefix("src/") not in contents]
+    assert missing == []
+
+
 def test_the_wheel_carries_the_recipes_and_locks_of_the_repository(wheel: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "recipes", "lockfiles"], cwd=ROOT, capture_output=True, text=True, check=True

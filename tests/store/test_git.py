@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ascend_wheelhouse.store.git_source import (
     TreeChangedError,
     lay_out,
 )
+from ascend_wheelhouse.store.git_source import git as asked
 from ascend_wheelhouse.store.store import Store
 
 TOP = "https://github.test/Ascend/pytorch.git"
@@ -176,3 +178,17 @@ def test_without_a_bundle_an_offline_builder_says_which_commit_it_lacks(
     source = pinned(upstream, store)
     with pytest.raises(GitBundleMissingError, match=source.top.commit):
         lay_out(source, Store(tmp_path / "other"), tmp_path / "out")
+
+
+def test_a_server_that_takes_the_call_and_says_nothing_is_given_up() -> None:
+    """And what git started for the call ends with it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/silent.git"
+        with pytest.raises(GitFailedError, match=r"ls-remote failed: no answer within 0\.5 s"):
+            asked("ls-remote", url, seconds=0.5)
+        server.settimeout(5)
+        call, _ = server.accept()
+        with call:
+            call.settimeout(5)
+            while call.recv(4096):
+                pass

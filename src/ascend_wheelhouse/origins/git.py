@@ -19,6 +19,7 @@ from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.git_source import (
+    ASK_SECONDS,
     GitFailedError,
     GitModule,
     GitSource,
@@ -72,7 +73,7 @@ def find_ref(url: str, name: str, mirrors: Mirrors) -> Ref:
 
 
 def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
-    lines = git("ls-remote", mirrors.redirect(url), *patterns).splitlines()
+    lines = git("ls-remote", mirrors.redirect(url), *patterns, seconds=ASK_SECONDS).splitlines()
     return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
 
 

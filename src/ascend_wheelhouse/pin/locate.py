@@ -200,9 +200,17 @@ class Locator:
                     self._require_source(recipe, origin)
                 return ToBuild(recipe=recipe, version=self.cell.components[recipe.name], origin=origin)
             case GitOrigin() if recipe.build is not None:
-                command = f"invoke build {recipe.name} {self.cell.words}"
-                raise SourceUnreachableError(f"builds from source on request: `{command}`")
+                raise SourceUnreachableError(self._source_alone(recipe, origin))
         return None
+
+    def _source_alone(self, recipe: Recipe, origin: GitOrigin) -> str:
+        """Return why a source gives no file by itself, where the source is, and what makes a wheel of it."""
+        fields = self.fields(recipe)
+        try:
+            there = f"{origin.url.format_map(fields)} at {origin.ref.format_map(fields)}"
+        except KeyError:  # the table has no row for that version
+            there = origin.url
+        return f"{there} holds source, no wheel; `invoke build {recipe.name} {self.cell.words}` builds one"
 
     def _from_person(self, recipe: Recipe) -> ToBuild | None:
         """Return what builds from an imported source, if the recipe builds and there is one."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,9 @@ from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
 BUNDLE_REF = "refs/wheelhouse/source"
+ASK_SECONDS = 60.0
+"""How long a server may take to name its tags and branches."""
+_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60")
 
 
 class GitFailedError(SourceUnreachableError):
@@ -97,16 +101,33 @@ class GitSource:
         return cls(ref=table["ref"], kind=table["kind"], epoch=int(table["epoch"]), modules=tuple(modules))
 
 
-def git(*words: str | Path, at: Path | None = None, stdin: str | None = None) -> str:
+def git(
+    *words: str | Path, at: Path | None = None, stdin: str | None = None, seconds: float | None = None
+) -> str:
     """Run git, with no prompt and no advice, and return what it prints.
 
+    A server over HTTP that sends less than 1 byte a second for a minute is given up, as git has it.
+
+    Args:
+        words: The command and its arguments.
+        at: The repository.
+        stdin: What it reads.
+        seconds: How long it may take; for questions that a server answers at once.
+
     Raises:
-        GitFailedError: It ended with a status other than 0.
+        GitFailedError: It ended with a status other than 0, or not in time.
     """
     env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_ADVICE": "0"}
     place = ("-C", str(at)) if at else ()
+    options = [part for option in _OPTIONS for part in ("-c", option)]
+    command = ["git", *place, *options, *words]
     try:
-        return run(["git", *place, "-c", "protocol.version=2", *words], env=env, stdin=stdin).stdout
+        return run(command, env=env, stdin=stdin, timeout=seconds, own_group=seconds is not None).stdout
+    except subprocess.TimeoutExpired as error:
+        raise GitFailedError(
+            f"git {words[0]} failed: no answer within {seconds:g} s",
+            next_step="check the URL, or redirect it in mirrors.toml",
+        ) from error
     except CommandFailedError as error:
         raise GitFailedError(
             f"git {words[0]} failed: {_last_line(error)}",
