@@ -81,6 +81,13 @@ def test_of_several_compilers_within_the_bound_that_of_most_cores_is_asked_for(w
     assert found.resources("1")["memory"] == 2000
 
 
+def test_the_cores_of_workers_of_one_kind_count_together(workshop: Workshop) -> None:
+    one, few = labels(gcc="12.3.0", cores=16), labels(gcc="13.2.0", cores=6)
+    found = demand(compiled(gcc=">=12,<14"), workshop, one, few, few, few)
+    assert isinstance(found, Demand)
+    assert found.labels["gcc"] == "13.2.0"
+
+
 def test_what_no_worker_has_is_told_for_each_way(workshop: Workshop) -> None:
     found = demand(compiled(gcc=">=99"), workshop, labels(), emulating(memory_mb=10))
     assert isinstance(found, Unmet)

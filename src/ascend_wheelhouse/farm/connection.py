@@ -29,7 +29,7 @@ CONNECT_SECONDS = 5.0
 BACK_SECONDS = 60.0
 _PAUSE = 0.5
 _TALKATIVE = {"distributed", "asyncio", "tornado", "asyncssh"}
-_AWAY = "the scheduler is away"
+AWAY = "the scheduler is away"
 _CLOCK = SystemClock()
 
 
@@ -190,20 +190,23 @@ def lost_errors() -> tuple[type[Exception], ...]:
 def workers_of(client: Client) -> dict[str, tuple[str, Labels, int]]:
     """Return each worker by its address: its name, its labels, and how many builds it does side by side.
 
-    The scheduler is asked anew: what `Client.scheduler_info` tells while it is away is old, or has no workers at all.
+    Workers with the same labels share one `Labels`: a farm has many workers of few kinds. The scheduler is asked anew:
+    what `Client.scheduler_info` tells while it is away is old, or has no workers at all.
 
     Raises:
         OSError: The scheduler is away.
     """
     scheduler = client.scheduler
     if client.status != "running" or scheduler is None:
-        raise ConnectionError(_AWAY)
+        raise ConnectionError(AWAY)
     try:
         found = client.sync(scheduler.identity, n_workers=-1)["workers"]
     except RuntimeError as error:  # the loop of a client that was closed meanwhile
-        raise ConnectionError(_AWAY) from error
+        raise ConnectionError(AWAY) from error
+    kinds = {frozenset(row["resources"].items()): row["resources"] for row in found.values()}
+    labels = {kind: Labels.of_resources(resources) for kind, resources in kinds.items()}
     return {
-        address: (str(row["name"]), Labels.of_resources(row["resources"]), int(row["nthreads"]))
+        address: (str(row["name"]), labels[frozenset(row["resources"].items())], int(row["nthreads"]))
         for address, row in found.items()
     }
 

@@ -7,7 +7,7 @@ to the same compiler then, and to workers that join later with the same labels.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -113,11 +113,15 @@ def demand_of(
         workers: The labels of each worker, by its address.
     """
     lacks = []
+    kinds = {
+        id(labels): labels for labels in workers.values()
+    }  # many workers share what a few kinds of them have
+    count = Counter(id(labels) for labels in workers.values())
     for way in ways(recipe, cell, workshop):
         groups: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
-        for labels in workers.values():
+        for kind, labels in kinds.items():
             if not any(way.problems(labels)):
-                groups[tuple(sorted(way.chosen(labels).items()))] += labels.cores
+                groups[tuple(sorted(way.chosen(labels).items()))] += labels.cores * count[kind]
         if groups:
             best = max(groups, key=lambda group: (groups[group], group))
             return Demand(labels=dict(best), memory_mb=way.memory_mb, toolchain=way.toolchain)

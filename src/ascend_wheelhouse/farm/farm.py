@@ -58,12 +58,11 @@ class Farm:
     @property
     def workers(self) -> dict[str, Labels]:
         """The labels of each worker of this tool's version, by its address."""
-        own = own_version()
-        return {
-            address: labels
-            for address, (_, labels, _) in self._link.workers().items()
-            if labels.version == own
-        }
+        return self._workers(recent=False)
+
+    def _workers(self, *, recent: bool) -> dict[str, Labels]:
+        own, rows = own_version(), self._link.workers(recent=recent)
+        return {address: labels for address, (_, labels, _) in rows.items() if labels.version == own}
 
     @property
     def builds(self) -> int:
@@ -94,7 +93,9 @@ class Farm:
         Raises:
             WheelhouseError: What the build raised there, or why no worker could finish it.
         """
-        demand = demand_of(recipe, cell, workshop, self.workers)
+        demand = demand_of(recipe, cell, workshop, self._workers(recent=True))
+        if isinstance(demand, Unmet):  # a worker that joined since the last look may have it
+            demand = demand_of(recipe, cell, workshop, self.workers)
         if isinstance(demand, Unmet):
             return self._pending(demand, recipe, cell)
         dispatch = dispatch_of(recipe, cell, sources, workshop, demand)

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobStarted, Note
 from ascend_wheelhouse.farm.carrying import Sender
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import connect, connect_again, lost_errors, workers_of
+from ascend_wheelhouse.farm.connection import AWAY, connect, connect_again, lost_errors, workers_of
 from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.telling import unpacked
 from ascend_wheelhouse.store.store import Store
@@ -18,7 +19,9 @@ from ascend_wheelhouse.store.store import Store
 if TYPE_CHECKING:
     from distributed import Client
 
+RECENT_SECONDS = 5.0
 _CLOSE_SECONDS = 5
+_CLOCK = SystemClock()
 
 
 class Link:
@@ -39,6 +42,8 @@ class Link:
         self._choice, self._store, self._emit = choice, store, emit
         self._lock = threading.Lock()
         self._topics: dict[str, _Listener] = {}
+        self._looking = threading.Lock()
+        self._seen: tuple[Client, float, dict[str, tuple[str, Labels, int]]] | None = None
         self._client = connect(address, choice)
         self._sender = Sender(self._client, store)
 
@@ -47,8 +52,11 @@ class Link:
         """The connection as it is."""
         return self._client
 
-    def workers(self) -> dict[str, tuple[str, Labels, int]]:
+    def workers(self, *, recent: bool = False) -> dict[str, tuple[str, Labels, int]]:
         """Return each worker by its address, as `workers_of` does; waits for a scheduler that went away.
+
+        Args:
+            recent: The look that builds share will do, see `recent_workers`.
 
         Raises:
             SchedulerLostError: The scheduler did not come back in time.
@@ -57,9 +65,29 @@ class Link:
         while True:
             client = self._client
             try:
-                return workers_of(client)
+                return self.recent_workers(client) if recent else workers_of(client)
             except OSError:
                 self.restore(client)
+
+    def recent_workers(self, client: Client) -> dict[str, tuple[str, Labels, int]]:
+        """Return the workers as they were at most `RECENT_SECONDS` ago.
+
+        All builds of a run share one look: if each asked for itself, the cost would grow with the square of the farm.
+
+        Args:
+            client: The connection that must still be there.
+
+        Raises:
+            OSError: The scheduler is away.
+        """
+        if client.status != "running":
+            raise ConnectionError(AWAY)
+        with self._looking:  # who comes while another asks has that answer
+            seen = self._seen
+            if seen is None or seen[0] is not client or _CLOCK.monotonic() - seen[1] >= RECENT_SECONDS:
+                rows = workers_of(client)
+                seen = self._seen = (client, _CLOCK.monotonic(), rows)
+            return seen[2]
 
     @contextmanager
     def listening(self, topic: str, job: str, emit: Emit) -> Iterator[None]:

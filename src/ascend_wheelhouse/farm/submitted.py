@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -102,14 +102,14 @@ class Submitted:
 
         self._tries += 1
         key = self._dispatch.key if self._tries == 1 else f"{self._dispatch.key}-{client.id}-{self._tries}"
-        allowed = self._allowed(workers_of(client))
+        rows = workers_of(client) if self._left_out else self._link.recent_workers(client)
         return client.submit(
             build_here,
             self._dispatch.order,
             key=key,
             resources=self._dispatch.demand.resources(own_version()),
             priority=self._dispatch.demand.memory_mb,
-            workers=allowed if self._left_out else None,
+            workers=list(self._allowed(rows)) if self._left_out else None,
             pure=False,
         )
 
@@ -137,19 +137,17 @@ class Submitted:
             _LostConnectionError: The scheduler went away.
         """
         try:
-            return bool(self._allowed(workers_of(client)))
+            return any(self._allowed(self._link.recent_workers(client)))
         except OSError as error:
             raise _LostConnectionError from error
 
-    def _allowed(self, rows: Mapping[str, tuple[str, Labels, int]]) -> list[str]:
-        """Return the addresses of those that may do it."""
-        return [
-            address
-            for address, (_, labels, _) in rows.items()
-            if labels.version == own_version()
-            and self._dispatch.demand.fits(labels)
-            and address not in self._left_out
-        ]
+    def _allowed(self, rows: Mapping[str, tuple[str, Labels, int]]) -> Iterator[str]:
+        """Yield the addresses of those that may do it."""
+        own = own_version()
+        for address, (_, labels, _) in rows.items():
+            fits = labels.version == own and self._dispatch.demand.fits(labels)
+            if fits and address not in self._left_out:
+                yield address
 
     def _result(self, future: Future[BuildAnswer]) -> BuildAnswer:
         from distributed import CancelledError, KilledWorker
@@ -168,7 +166,7 @@ class Submitted:
         """Let another worker do it, or raise where there is none."""
         self._left_out[answer.worker] = answer.elsewhere
         name = self._dispatch.order.recipe.name
-        if not self._allowed(self._link.workers()):
+        if not any(self._allowed(self._link.workers())):
             raise NoWorkerCouldError(name, self._left_out)
         text = f"{name} is not built on {answer.name}: {answer.elsewhere} Another worker takes it."
         self._emit(Note(text=text, level="warning"))
