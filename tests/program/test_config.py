@@ -60,6 +60,21 @@ def test_each_value_is_told_with_the_place_that_it_comes_from(run: Run, tmp_path
     assert f"{file}: read" in table
 
 
+def test_a_command_shows_what_holds_with_its_own_options_and_does_nothing(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "ascend-wheelhouse.toml").write_text('npu = "910b"\nplatform = "x86_64"\n')
+    store = tmp_path / "store"
+    words = ("wheelhouse", "--torch", "2.10.0", "-p", "aarch64", "--resolver", "uv", "--show-config")
+    done = run(*words, "--json", WHEELHOUSE_STORE=str(store))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["settings"]
+    for key, value in {"torch": "2.10.0", "platform": "aarch64", "resolver": "uv"}.items():
+        assert rows[key] == {"value": value, "from": "command line", "file": ""}
+    assert (rows["npu"]["value"], rows["npu"]["from"]) == ("910b", "project")
+    assert not store.exists()
+    assert not (tmp_path / "wheelhouse").exists()
+    assert "910b" in run("run-args", "--npu", "910b", "--show-config").stdout
+
+
 def test_a_project_plans_its_own_cell_without_being_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "ascend-wheelhouse.toml").write_text('torch = "2.10.0"\ncann = "9.1.0"\nnpu = "910b"\n')
     plan = run("plan", "--json")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from invoke.context import Context
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.cell import PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.built_in import PLATFORM
+from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (

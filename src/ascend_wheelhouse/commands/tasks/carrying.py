@@ -11,7 +11,8 @@ from invoke.context import Context
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import settings
-from ascend_wheelhouse.commands.tasks.cell import NPU, PLATFORM, CellOptions, cell_task
+from ascend_wheelhouse.commands.tasks.built_in import NPU, PLATFORM
+from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
     JSON,

@@ -12,25 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from invoke.tasks import task
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.commands.tasks.built_in import NPU, PLATFORM, TORCH
 from ascend_wheelhouse.commands.tasks.flags import FlagTask
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
 
-TORCH = "2.8.0"
-PLATFORM = "aarch64"
-NPU = "a3"
-BUILT_IN = {
-    "torch": TORCH,
-    "platform": PLATFORM,
-    "npu": NPU,
-    "glibc": "2.28",
-    "python": "3.11",
-    "app": "sglang",
-    "resolver": "pip-tools",
-    "toolchain": "auto",
-}
-"""What holds where neither the command line nor a setting says anything."""
 _HELP = {
     "torch": "torch version; 2.8.0 when not given, or the stack's of --app",
     "platform": "aarch64 or x86_64",

@@ -14,13 +14,19 @@ from invoke.tasks import task as invoke_task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.commands.tasks.built_in import BUILT_IN
 
 SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
 
 
+_SHOW = {"show-config": "show the value of each option and where it comes from, and do nothing else"}
+
+
 class FlagTask(Task[Any]):
     """A task whose options have the letters of `SHORT` and no others, and `--verbose`; `-h` stays Invoke's help.
+
+    One whose options have defaults in `ascend-wheelhouse.toml` has `--show-config` too.
 
     Args:
         body: The function.
@@ -41,13 +47,15 @@ class FlagTask(Task[Any]):
     ) -> None:
         self.settled = tuple(settled)
         self.built_in: dict[str, Any] = {}
-        super().__init__(body, help={**self.common, **(help or {})}, **options)
+        texts = {**self.common, **(_SHOW if self.settled else {}), **(help or {})}
+        super().__init__(body, help=texts, **options)
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line."""
         own = super().argspec(body)
-        verbose = Parameter("verbose", Parameter.POSITIONAL_OR_KEYWORD, default=False)
-        return own.replace(parameters=[*self._unsettled(own.parameters.values()), verbose])
+        names = ["show_config", "verbose"] if self.settled else ["verbose"]
+        more = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=False) for name in names]
+        return own.replace(parameters=[*self._unsettled(own.parameters.values()), *more])
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments of the command line, as often as asked: Invoke takes each text out of `help`."""
@@ -66,10 +74,14 @@ class FlagTask(Task[Any]):
     def __call__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Call the body with what is its own."""
         console.be_verbose(wanted=options.pop("verbose", False))
+        showing = options.pop("show_config", False)
         settled = [name for name in self.settled if name in options]
         given = {_key(name): str(options[name]) for name in settled if self._is_given(name, options[name])}
         with console.main_guard(json=bool(options.get("json"))):
             holding = settings.use(Path(args[0].config.project.root), given).found()
+            if showing:
+                self._show(json=bool(options.get("json")))
+                return
         for name in settled:
             found = holding.get(_key(name))
             options[name] = found.value if found else self.built_in[name]
@@ -78,6 +90,13 @@ class FlagTask(Task[Any]):
     def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Call the function itself."""
         super().__call__(*args, **options)
+
+    def _show(self, *, json: bool) -> None:
+        """Show what holds with this command line, and where each value comes from."""
+        from ascend_wheelhouse.commands import config
+
+        own = {_key(name): str(value or "") for name, value in self.built_in.items()}
+        config.main(config.ConfigOptions(built_in={**own, **BUILT_IN}, json=json))
 
     def _is_given(self, name: str, value: object) -> bool:
         """Tell whether the command line says something; empty does where that is no way to leave the choice open."""

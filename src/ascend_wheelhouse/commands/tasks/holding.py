@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.cell import BUILT_IN
+from ascend_wheelhouse.commands.tasks.built_in import BUILT_IN
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import JSON, cache_choice, root_of
 

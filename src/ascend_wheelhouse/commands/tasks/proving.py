@@ -7,7 +7,7 @@ from pathlib import Path
 from invoke.context import Context
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.commands.tasks.cell import NPU
+from ascend_wheelhouse.commands.tasks.built_in import NPU
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of, split_words
 
