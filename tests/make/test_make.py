@@ -283,6 +283,17 @@ def test_offline_lists_what_the_store_lacks(world: World) -> None:
     assert "torch-2.8.0-py3-none-any.whl" in done.err
 
 
+def test_a_second_identical_lock_asks_nobody_anything(world: World) -> None:
+    assert world.invoke("lock", "--resolver", "uv").status == 0
+    before, asked = snapshot(world.root / "lockfiles"), len(world.index.asked)
+    done = world.invoke("lock", "--resolver", "uv")
+    assert (done.status, "Nothing changed." in done.out) == (0, True)
+    assert len(world.index.asked) == asked
+    assert snapshot(world.root / "lockfiles") == before
+    assert world.invoke("lock", "--resolver", "uv", "--upgrade").status == 0
+    assert len(world.index.asked) > asked
+
+
 def test_an_upgraded_lock_says_what_changed_and_why(world: World) -> None:
     assert world.invoke("lock", "--resolver", "uv").status == 0
     world.index.offer("numpy-2.1-py3-none-any.whl", wheel("numpy", "2.1"))
