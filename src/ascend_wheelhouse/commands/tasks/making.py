@@ -11,15 +11,16 @@ from ascend_wheelhouse.commands.tasks.words import (
     CACHE_LISTS,
     JSON,
     LOCK,
+    MAKING,
     PROFILE,
     RESOLVER,
     cache_choice,
     in_ci,
     lock_choice,
+    make_options,
     path_of,
     profile_of,
     root_of,
-    toolchain_choice,
 )
 
 
@@ -28,20 +29,13 @@ from ascend_wheelhouse.commands.tasks.words import (
     help=JSON
     | LOCK
     | CACHE
+    | MAKING
     | PROFILE
     | {
-        "offline": "use the store alone",
-        "strict": "exit 8 when a component is missing (the default where CI is set)",
         "upgrade": "make a new lock although one is committed",
         "check": "re-hash a finished wheelhouse instead of trusting its time stamps",
         "dry-run": "show the plan and stop",
         "build": "build this component from source (may be repeated)",
-        "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
-        "container": "build from source in this image; `recipe` for each recipe's own",
-        "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
-        "output": "folder that holds the wheelhouses",
-        "retry": "ask again for what is pending",
-        "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=["build", *CACHE_LISTS],
     settled=["resolver", "toolchain"],
@@ -74,17 +68,12 @@ def wheelhouse(
     """Make a wheelhouse: every wheel, lock, index, manifest and checksum for one kind of node."""
     with cell.guard(json=json):
         from ascend_wheelhouse.commands import wheelhouse as command
-        from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
 
         request = cell.request()
-        make = MakeOptions(
-            lock=lock_choice(request, exclude_newer, resolver, build, upgrade=upgrade),
-            build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
-            output=path_of(output) or root_of(c) / "wheelhouse",
-            offline=offline,
-            audit=audit,
-            farm=farm.choice(),
-        )
+        out = path_of(output) or root_of(c) / "wheelhouse"
+        chosen = lock_choice(request, exclude_newer, resolver, build, upgrade=upgrade)
+        place = (sandbox, container, toolchain)
+        make = make_options(out, chosen, place, farm, offline=offline, audit=audit)
         times = profile_of(profile)
         modes = {"strict": strict or in_ci(), "check": check, "dry_run": dry_run, "retry": retry}
         shared = cache_choice(cache, cache_key, cache_trust)

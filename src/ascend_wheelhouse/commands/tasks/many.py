@@ -18,20 +18,20 @@ from ascend_wheelhouse.commands.tasks.words import (
     CACHE_LISTS,
     JSON,
     LOCK,
+    MAKING,
     RESOLVER,
     cache_choice,
     in_ci,
     lock_choice,
+    make_options,
     path_of,
     root_of,
-    toolchain_choice,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ascend_wheelhouse.cells.request import Request
-    from ascend_wheelhouse.make.options import LockChoice, MakeOptions
     from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
 _AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
@@ -68,6 +68,7 @@ class AxesTask(WithFarm):
     help=JSON
     | LOCK
     | CACHE
+    | MAKING
     | {
         "file": "the matrix; matrix.toml when neither it nor an axis is given",
         "bundle": "pack each cell into a signed bundle",
@@ -77,16 +78,8 @@ class AxesTask(WithFarm):
         "allow-incomplete": "pack cells although components are pending",
         "page": "the HTML page to write; matrix.html beside the wheelhouses when not given",
         "reports": "folder with reports of verifications; verify-reports/ when not given",
-        "offline": "use the store alone",
-        "strict": "exit 8 when a component is missing (the default where CI is set)",
         "upgrade": "make new locks although some are committed",
         "dry-run": "show the cells and what each would do, and stop",
-        "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
-        "container": "build from source in this image; `recipe` for each recipe's own",
-        "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
-        "output": "folder that holds the wheelhouses",
-        "retry": "ask again for what is pending",
-        "audit": "--no-audit leaves out the proof that the wheels fit together",
     },
     iterable=[*_AXES, *CACHE_LISTS],
 )
@@ -126,7 +119,7 @@ def matrix(
         root = root_of(c)
         lock = lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade)
         out = path_of(output) or root / "wheelhouse"
-        make = _make(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
+        make = make_options(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
         packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
         how: dict[str, Any] = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
         how |= {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
@@ -136,29 +129,6 @@ def matrix(
             root=root, request_of=_request, make=make, file=_file(file, axes), axes=axes, **how
         )
         raise SystemExit(command.main(cells))
-
-
-def _make(
-    out: Path,
-    lock: LockChoice,
-    build: tuple[bool, str, str],
-    farm: FarmWords,
-    *,
-    offline: bool,
-    audit: bool,
-) -> MakeOptions:
-    """Return how each wheelhouse is made; `build` is the sandbox, the container and the toolchain."""
-    from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
-
-    sandbox, container, toolchain = build
-    return MakeOptions(
-        lock=lock,
-        build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
-        output=out,
-        offline=offline,
-        audit=audit,
-        farm=farm.choice(),
-    )
 
 
 def _reports(reports: str, root: Path) -> Path:

@@ -13,7 +13,8 @@ from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request, ToolchainChoice
-    from ascend_wheelhouse.make.options import LockChoice
+    from ascend_wheelhouse.commands.tasks.farm_words import FarmWords
+    from ascend_wheelhouse.make.options import LockChoice, MakeOptions
     from ascend_wheelhouse.shared_cache.choice import CacheChoice
 
 RESOLVER = "pip-tools"
@@ -30,6 +31,16 @@ CACHE = {
 CACHE_LISTS = ["cache", "cache_trust"]
 PROFILE = {
     "profile": "write the times of the run to this page, and a trace beside it; profile.html without a name"
+}
+MAKING = {
+    "offline": "use the store alone",
+    "strict": "exit 8 when a component is missing (the default where CI is set)",
+    "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
+    "container": "build from source in this image; `recipe` for each recipe's own",
+    "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
+    "output": "folder that holds the wheelhouses",
+    "retry": "ask again for what is pending",
+    "audit": "--no-audit leaves out the proof that the wheels fit together",
 }
 _CI_OFF = {"", "0", "false"}
 
@@ -137,3 +148,26 @@ def split_words(text: str) -> list[str]:
 def in_ci() -> bool:
     """Tell whether `CI` is set, where what is missing is an error."""
     return os.environ.get("CI", "").lower() not in _CI_OFF
+
+
+def make_options(
+    out: Path,
+    lock: LockChoice,
+    build: tuple[bool, str, str],
+    farm: FarmWords,
+    *,
+    offline: bool,
+    audit: bool,
+) -> MakeOptions:
+    """Return how a wheelhouse is made; `build` is the sandbox, the container and the toolchain."""
+    from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
+
+    sandbox, container, toolchain = build
+    return MakeOptions(
+        lock=lock,
+        build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
+        output=out,
+        offline=offline,
+        audit=audit,
+        farm=farm.choice(),
+    )
