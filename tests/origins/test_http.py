@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import urllib3
@@ -162,9 +164,22 @@ def test_a_dead_host_is_waited_for_once_only(clock: FakeClock) -> None:
     assert len(clock.waits) == 2
 
 
-def test_a_host_without_an_address_is_told(http: Http) -> None:
-    with pytest.raises(faults.UnreachableHostError, match=r"^http://no-such-host\.invalid/page"):
+@pytest.mark.parametrize(("answer", "waits"), [(socket.EAI_NONAME, 0), (socket.EAI_AGAIN, 2)])
+def test_a_host_without_an_address_is_told(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch, answer: int, waits: int
+) -> None:
+    """At once where the name server knows that there is none; one that does not answer is asked again."""
+
+    def ask(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(answer, "as the name server said")
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+    with (
+        client(clock=clock) as http,
+        pytest.raises(faults.UnreachableHostError, match=r"^http://no-such-host\.invalid/page"),
+    ):
         http.page("http://no-such-host.invalid/page")
+    assert len(clock.waits) == waits
 
 
 def test_a_stalled_body_is_told(index: Index) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     LocationParseError,
+    NameResolutionError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
@@ -24,6 +26,7 @@ from ascend_wheelhouse.origins import faults
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CHEAP_TO_DRAIN = 1 << 16
+_NO_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +123,8 @@ def fault_of(url: str, error: Exception) -> faults.OriginError:
     """Return the fault that an error of urllib3 or the operating system stands for."""
     if isinstance(error, SSLError) and not _is_verification(error):
         return faults.ConnectionBrokenError(url, str(error))
+    if isinstance(error, NameResolutionError) and _is_no_name(error):
+        return faults.UnknownHostError(url, str(error))
     kinds: tuple[tuple[type[Exception], type[faults.OriginError]], ...] = (
         (ProxyError, faults.ProxyFailedError),
         (SSLError, faults.CertificateError),
@@ -135,3 +140,8 @@ def fault_of(url: str, error: Exception) -> faults.OriginError:
 
 def _is_verification(error: SSLError) -> bool:
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in (*error.args, error.__cause__))
+
+
+def _is_no_name(error: NameResolutionError) -> bool:
+    """Tell whether the name server answered that there is none, where a name server that is away gives `EAI_AGAIN`."""
+    return isinstance(error.__cause__, socket.gaierror) and error.__cause__.errno in _NO_NAME

@@ -99,6 +99,12 @@ class UnreachableHostError(OriginError):
     advice = "check the network and pip's index and proxy settings, or set a mirror in mirrors.toml"
 
 
+class UnknownHostError(UnreachableHostError):
+    """The name server says that there is no such name: asking it again gives the same answer."""
+
+    transient = False
+
+
 class ProxyFailedError(OriginError):
     """The proxy could not be used."""
 
