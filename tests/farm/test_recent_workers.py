@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from farm_rig import Rig, rig
+from farm_rig import Rig
 from making_builds import Bench
 from sdists import PUBLISHED, recipe, sdist, sources, where
 
@@ -17,12 +17,7 @@ from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.farm import Farm
 from ascend_wheelhouse.farm.link import Link
 
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path / "farm") as made:
-        made.scheduler()
-        yield made
+pytest_plugins = ["farm_fixtures"]
 
 
 @pytest.fixture
@@ -31,10 +26,10 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.fixture
-def link(there: Rig, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+def link(one_scheduler: Rig, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
     """Give a connection whose looks stay recent for an hour, so that no test hangs on a clock."""
     monkeypatch.setattr(linking, "RECENT_SECONDS", 3600.0)
-    made = Link(there.address, FarmChoice(scheduler=there.address), bench.store, silent)
+    made = Link(one_scheduler.address, FarmChoice(scheduler=one_scheduler.address), bench.store, silent)
     yield made
     made.close()
 
@@ -62,10 +57,10 @@ def test_a_recent_look_does_not_hide_that_the_connection_is_gone(link: Link) -> 
 
 
 def test_a_worker_that_joined_since_the_last_look_is_given_a_build(
-    there: Rig, link: Link, bench: Bench, tmp_path: Path
+    one_scheduler: Rig, link: Link, bench: Bench, tmp_path: Path
 ) -> None:
     assert link.workers(recent=True) == {}
-    there.worker("anna")
+    one_scheduler.worker("anna")
     tree = sources(bench, sdist(tmp_path, {"pyproject.toml": PUBLISHED}))
     built = Farm(link, silent).build(recipe(), where(), tree, bench.workshop)
     assert isinstance(built, list), built

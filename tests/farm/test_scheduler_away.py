@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from farm_rig import Rig, rig, until
+from farm_rig import Rig, until
 
 from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.farm.choice import FarmChoice
@@ -16,12 +16,7 @@ from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.telling import packed
 from ascend_wheelhouse.store.store import Store
 
-
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[Rig]:
-    with rig(tmp_path / "farm") as made:
-        made.scheduler()
-        yield made
+pytest_plugins = ["farm_fixtures"]
 
 
 @pytest.fixture
@@ -30,19 +25,21 @@ def told() -> list[str]:
 
 
 @pytest.fixture
-def link(there: Rig, tmp_path: Path, told: list[str]) -> Iterator[Link]:
+def link(one_scheduler: Rig, tmp_path: Path, told: list[str]) -> Iterator[Link]:
     def emit(event: Event) -> None:
         if isinstance(event, Note):
             told.append(event.text)
 
-    made = Link(there.address, FarmChoice(scheduler=there.address), Store(tmp_path / "store"), emit)
+    made = Link(
+        one_scheduler.address, FarmChoice(scheduler=one_scheduler.address), Store(tmp_path / "store"), emit
+    )
     yield made
     made.close()
 
 
-def test_workers_are_not_told_from_memory_while_the_scheduler_is_away(there: Rig, link: Link) -> None:
+def test_workers_are_not_told_from_memory_while_the_scheduler_is_away(one_scheduler: Rig, link: Link) -> None:
     assert workers_of(link.client) == {}
-    there.kill("scheduler")
+    one_scheduler.kill("scheduler")
     with pytest.raises(OSError, match=r".+"):
         workers_of(link.client)
 
@@ -54,15 +51,15 @@ def test_workers_of_a_closed_connection_are_those_of_a_scheduler_that_is_away(li
 
 
 def test_who_asks_for_workers_waits_for_a_scheduler_that_comes_back(
-    there: Rig, link: Link, told: list[str]
+    one_scheduler: Rig, link: Link, told: list[str]
 ) -> None:
-    there.worker("anna")
+    one_scheduler.worker("anna")
     assert [name for name, _, _ in link.workers().values()] == ["anna"]
-    there.kill("scheduler")
+    one_scheduler.kill("scheduler")
     found: list[dict[str, object]] = []
     asking = threading.Thread(target=lambda: found.append(dict(link.workers())))
     asking.start()
-    there.scheduler()
+    one_scheduler.scheduler()
     asking.join(60)
     assert len(found) == 1
     assert any("went away; waiting for it" in text for text in told)
