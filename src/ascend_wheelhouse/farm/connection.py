@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 from ascend_wheelhouse.base.clock import SystemClock
@@ -31,6 +32,8 @@ _PAUSE = 0.5
 _TALKATIVE = {"distributed", "asyncio", "tornado", "asyncssh"}
 AWAY = "the scheduler is away"
 _CLOCK = SystemClock()
+Workers = Mapping[str, tuple[str, Labels, int]]
+"""By a worker's address its name, its labels, and how many builds it does side by side."""
 
 
 def security_of(choice: FarmChoice) -> Security:
@@ -187,8 +190,8 @@ def lost_errors() -> tuple[type[Exception], ...]:
     return OSError, ClosedClientError
 
 
-def workers_of(client: Client) -> dict[str, tuple[str, Labels, int]]:
-    """Return each worker by its address: its name, its labels, and how many builds it does side by side.
+def workers_of(client: Client) -> Workers:
+    """Return each worker.
 
     Workers with the same labels share one `Labels`: a farm has many workers of few kinds. The scheduler is asked anew:
     what `Client.scheduler_info` tells while it is away is old, or has no workers at all.

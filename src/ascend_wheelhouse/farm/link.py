@@ -11,8 +11,7 @@ from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobStarted, Note
 from ascend_wheelhouse.farm.carrying import Sender
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import AWAY, connect, connect_again, lost_errors, workers_of
-from ascend_wheelhouse.farm.labels import Labels
+from ascend_wheelhouse.farm.connection import AWAY, Workers, connect, connect_again, lost_errors, workers_of
 from ascend_wheelhouse.farm.telling import unpacked
 from ascend_wheelhouse.store.store import Store
 
@@ -43,7 +42,7 @@ class Link:
         self._lock = threading.Lock()
         self._topics: dict[str, _Listener] = {}
         self._looking = threading.Lock()
-        self._seen: tuple[Client, float, dict[str, tuple[str, Labels, int]]] | None = None
+        self._seen: tuple[Client, float, Workers] | None = None
         self._client = connect(address, choice)
         self._sender = Sender(self._client, store)
 
@@ -52,7 +51,7 @@ class Link:
         """The connection as it is."""
         return self._client
 
-    def workers(self, *, recent: bool = False) -> dict[str, tuple[str, Labels, int]]:
+    def workers(self, *, recent: bool = False) -> Workers:
         """Return each worker by its address, as `workers_of` does; waits for a scheduler that went away.
 
         Args:
@@ -69,7 +68,7 @@ class Link:
             except OSError:
                 self.restore(client)
 
-    def recent_workers(self, client: Client) -> dict[str, tuple[str, Labels, int]]:
+    def recent_workers(self, client: Client) -> Workers:
         """Return the workers as they were at most `RECENT_SECONDS` ago.
 
         All builds of a run share one look: if each asked for itself, the cost would grow with the square of the farm.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,9 @@ from ascend_wheelhouse.base.process import stopping
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.worker import again
 from ascend_wheelhouse.farm.carrying import bring
-from ascend_wheelhouse.farm.connection import lost_errors, workers_of
+from ascend_wheelhouse.farm.connection import Workers, lost_errors, workers_of
 from ascend_wheelhouse.farm.errors import BuildLostError, CarryError, NoWorkerCouldError, WorkersGoneError
 from ascend_wheelhouse.farm.identity import own_version
-from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.order import BuildAnswer, Dispatch
 from ascend_wheelhouse.store.store import Store
@@ -141,7 +140,7 @@ class Submitted:
         except OSError as error:
             raise _LostConnectionError from error
 
-    def _allowed(self, rows: Mapping[str, tuple[str, Labels, int]]) -> Iterator[str]:
+    def _allowed(self, rows: Workers) -> Iterator[str]:
         """Yield the addresses of those that may do it."""
         own = own_version()
         for address, (_, labels, _) in rows.items():

@@ -18,8 +18,6 @@ from ascend_wheelhouse.commands.tasks.built_in import BUILT_IN
 
 SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
-
-
 _SHOW = {"show-config": "show the value of each option and where it comes from, and do nothing else"}
 
 
