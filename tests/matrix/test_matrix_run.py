@@ -115,6 +115,16 @@ def test_cells_are_what_they_are_when_made_alone(
     assert all((alone / B / name).read_bytes() == (together / name).read_bytes() for name in names)
 
 
+def test_a_cell_that_lacks_a_component_is_not_verified_and_says_so(
+    both: tuple[World, dict[str, Any], Asked],
+) -> None:
+    world, _, _ = both
+    done = run(world, *CHIPS, "--verify", "--json")
+    assert done.status == 0, done.err
+    found = [cell["verify"] for cell in document(done)["cells"]]
+    assert [(one["state"], one["why"]) for one in found] == [("not verified", "it lacks nnal")] * 2
+
+
 def test_the_document_says_what_each_cell_lacks_and_what_supplies_it(
     both: tuple[World, dict[str, Any], Asked],
 ) -> None:

@@ -43,6 +43,7 @@ class MatrixOptions:
         axes: The values of each axis.
         cache: Shared caches.
         bundle: How each cell is packed; None where it is not.
+        verify: Verify each complete cell.
         strict: A pending component is an error.
         retry: Ask again for what is pending.
         dry_run: Show the cells and what each would do.
@@ -58,6 +59,7 @@ class MatrixOptions:
     axes: Mapping[str, list[str]] = field(default_factory=dict)
     cache: CacheChoice = field(default_factory=CacheChoice)
     bundle: BundleOrder | None = None
+    verify: bool = False
     strict: bool = False
     retry: bool = False
     dry_run: bool = False
@@ -109,7 +111,7 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
     from ascend_wheelhouse.matrix.run import run_cells
     from ascend_wheelhouse.shared_cache.backed_store import store_with
 
-    due = not all(standing(order, tools) for order in orders)
+    due = options.verify or not all(standing(order, tools) for order in orders)
     with (
         console.reporter("auto", stream=sys.stderr) as emit,
         store_with(options.cache if due else CacheChoice(), emit, offline=options.make.offline) as store,
@@ -128,6 +130,7 @@ def _order(options: MatrixOptions, number: int, name: str, request: Request) -> 
         make=replace(options.make, lock=replace(options.make.lock, request=request)),
         retry=options.retry,
         bundle=options.bundle,
+        verify=options.reports if options.verify else None,
     )
 
 

@@ -20,7 +20,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.cells.target import MACHINES, dotted
-from ascend_wheelhouse.farm.labels import MEMORY, VERSION, Labels
+from ascend_wheelhouse.farm.labels import MEMORY, VERIFICATION, VERSION, Labels
 
 _PYTHON_TOOLS = frozenset({"cmake", "ninja"})
 
@@ -59,23 +59,26 @@ class BuildWay:
 
 @dataclass(frozen=True, kw_only=True)
 class Demand:
-    """What one build is submitted with.
+    """What one step is submitted with.
 
     Args:
         labels: Labels by name.
         memory_mb: What it takes, in MiB.
         toolchain: As in `BuildWay`.
+        verification: Whether it is a verification, of which a worker does one at a time.
     """
 
     labels: Mapping[str, str]
     memory_mb: int = 0
     toolchain: str = ""
+    verification: bool = False
 
     def resources(self, version: str) -> dict[str, float]:
         """Return what Dask is asked for; `version` is the tool's."""
         named = {f"{name}:{value}": 1.0 for name, value in self.labels.items()}
         memory = {MEMORY: float(self.memory_mb)} if self.memory_mb else {}
-        return {f"{VERSION}:{version}": 1.0, **named, **memory}
+        alone = {VERIFICATION: 1.0} if self.verification else {}
+        return {f"{VERSION}:{version}": 1.0, **named, **memory, **alone}
 
     def fits(self, labels: Labels) -> bool:
         """Tell whether a worker has it all."""

@@ -106,13 +106,13 @@ class WorkersGoneError(HostUnfitError):
 
 
 class NoWorkerCouldError(HostUnfitError):
-    """Every worker that fits handed a build back."""
+    """Every worker that fits handed a step back."""
 
     def __init__(self, component: str, reasons: dict[str, str]) -> None:
         told = "; ".join(f"{worker}: {reason}" for worker, reason in reasons.items())
         super().__init__(
-            f"No worker could build {component}: {told}",
-            why="Each that has the labels handed the build back.",
+            f"No worker could take {component}: {told}",
+            why="Each that has the labels handed it back.",
             next_step=f"free space there, or start another worker, then {_AGAIN}",
         )
 

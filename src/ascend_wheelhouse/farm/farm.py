@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.clock import SystemClock
@@ -20,6 +21,7 @@ from ascend_wheelhouse.build.job import Sources
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
+from ascend_wheelhouse.farm.building import BuildStep
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import is_open_to_others
 from ascend_wheelhouse.farm.demand import Unmet, demand_of
@@ -29,6 +31,8 @@ from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.order import dispatch_of
 from ascend_wheelhouse.farm.submitted import Submitted
+from ascend_wheelhouse.farm.verifying import verify_step
+from ascend_wheelhouse.node.verify.report import Report
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
@@ -100,7 +104,26 @@ class Farm:
             return self._pending(demand, recipe, cell)
         dispatch = dispatch_of(recipe, cell, sources, workshop, demand)
         with self._link.listening(dispatch.order.topic, recipe.name, self._emit):
-            return Submitted(self._link, dispatch, workshop.store, self._emit).outcome()
+            step = BuildStep(dispatch=dispatch, store=workshop.store)
+            return Submitted(self._link, step, self._emit).outcome()
+
+    def verify(self, wheelhouse: Path, reports: Path, store: Store) -> Report | Unmet:
+        """Verify a wheelhouse on a worker of its machine and chip; the report is in `reports` afterwards.
+
+        Args:
+            wheelhouse: Its folder.
+            reports: Where its report goes.
+            store: This host's store.
+
+        Raises:
+            WheelhouseError: What the verification raised there, or why no worker could finish it.
+        """
+        with store.in_use():
+            step = verify_step(wheelhouse, reports, store)
+            if not any(step.demand.fits(labels) for labels in self.workers.values()):
+                return Unmet(component=step.name, lacks=(str(step.demand),))
+            with self._link.listening(step.order.topic, step.name, self._emit):
+                return Submitted(self._link, step, self._emit).outcome()
 
     def _pending(self, unmet: Unmet, recipe: Recipe, cell: Cell) -> PendingBuild:
         reason = f"no worker of the farm has {' or '.join(unmet.lacks)}. {self._there()}"

@@ -22,12 +22,16 @@ from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import candidates
 from ascend_wheelhouse.cells.target import MACHINES, PYTHONS, dotted
 from ascend_wheelhouse.farm.identity import own_version
+from ascend_wheelhouse.node.host.host import npu_chip, npu_devices
 
 PLENTY = 1e6
 MEMORY = "memory"
 CORES = "cores"
 VERSION = "wheelhouse"
-_DEVICES = Path("/dev")
+NPU = "npu"
+DEVICES = "npus"
+VERIFICATION = "verification"
+"""How many verifications a worker does at once: one, since each wants every NPU of the host."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +57,7 @@ class Labels:
     def as_resources(self) -> dict[str, float]:
         """Return them as Dask takes them."""
         found = {f"{name}:{value}": PLENTY for name, values in self.named.items() for value in values}
-        quantities = {MEMORY: float(self.memory_mb), CORES: float(self.cores)}
+        quantities = {MEMORY: float(self.memory_mb), CORES: float(self.cores), VERIFICATION: 1.0}
         return {f"{VERSION}:{self.version}": PLENTY, **found, **quantities}
 
     @classmethod
@@ -94,7 +98,8 @@ def host_labels(extra: Iterable[str] = (), *, memory_mb: int = 0, cores: int = 0
     named["python"] += [dotted(python) for python in PYTHONS if _has_python(dotted(python))]
     named["runs"] += [one for one in MACHINES if one == machine or _emulates(one)]
     named["sandbox"] += _sandboxes()
-    named["npu"] += _chips()
+    for name, value in npu_labels().items():
+        named[name].append(value)
     for text in extra:
         name, _, value = text.partition("=")
         named[name].append(value)
@@ -125,10 +130,16 @@ def _sandboxes() -> list[str]:
         return []
 
 
-def _chips(devices: Path = _DEVICES) -> list[str]:
-    """Return how many NPUs the driver shows, as `/dev/davinci<number>`."""
-    count = sum(path.name[7:].isdigit() for path in devices.glob("davinci*"))
-    return [str(count)] if count else []
+def npu_labels(root: Path = Path("/")) -> dict[str, str]:
+    """Return the kind of a host's NPUs and how many of them it may use; empty where it has none.
+
+    Args:
+        root: The folder that stands for `/`.
+    """
+    count, chip = npu_devices(root), npu_chip(root)
+    if not count:
+        return {}
+    return ({NPU: chip} if chip else {}) | {DEVICES: str(count)}
 
 
 def _newest(value: str) -> tuple[int, Version, str]:

@@ -178,7 +178,9 @@ class _Listener:
         if isinstance(told, JobStarted):
             worker = str(message["from"])
             if self._worker not in {"", worker}:
-                text = f"{self._job} was begun on {self._worker}, which did not finish it; {worker} builds it now"
+                text = (
+                    f"{self._job} was begun on {self._worker}, which did not finish it; {worker} does it now"
+                )
                 self._tell(Note(text=text, level="warning"))
             self._worker = worker
         if isinstance(told, JobFinished):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from ascend_wheelhouse.build.cann_tree import COMPONENT as TOOLKIT
 from ascend_wheelhouse.build.command import Workshop, job_for
@@ -19,6 +18,7 @@ from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.request import ToolchainChoice
 from ascend_wheelhouse.cells.toolchains import ToolchainRecipe
 from ascend_wheelhouse.farm.demand import Demand
+from ascend_wheelhouse.farm.step import StepAnswer
 from ascend_wheelhouse.locks.toolchain_lock import ToolchainLock, read_toolchain, write_toolchain
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.git_source import GitSource
@@ -87,26 +87,16 @@ class BuildOrder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuildAnswer:
-    """How a build ended on a worker.
+class BuildAnswer(StepAnswer):
+    """How a build ended on a worker; its wheels are in the worker's store.
 
     Args:
-        worker: The worker's address, where its wheels are.
-        name: The worker's name.
         wheels: What it built.
         pending: Why it cannot be built there.
-        error: The error, as `told` takes it apart.
-        elsewhere: Why another worker should do it instead: a full disk, files that did not arrive.
-        stopped: It was ended because nobody wanted it; who wants it by now asks again.
     """
 
-    worker: str
-    name: str
     wheels: tuple[BuiltWheel, ...] = ()
     pending: PendingBuild | None = None
-    error: tuple[type[Exception], tuple[Any, ...], dict[str, Any]] | None = None
-    elsewhere: str = ""
-    stopped: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

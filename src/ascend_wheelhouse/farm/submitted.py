@@ -1,24 +1,21 @@
-"""One build that was handed to Dask: waited for, taken elsewhere where that helps, its wheels brought home."""
+"""One step that was handed to Dask: waited for, taken elsewhere where that helps, what it made brought home."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.process import stopping
-from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.worker import again
-from ascend_wheelhouse.farm.carrying import bring
 from ascend_wheelhouse.farm.connection import Workers, lost_errors, workers_of
-from ascend_wheelhouse.farm.errors import BuildLostError, CarryError, NoWorkerCouldError, WorkersGoneError
+from ascend_wheelhouse.farm.errors import CarryError, NoWorkerCouldError, WorkersGoneError
 from ascend_wheelhouse.farm.identity import own_version
 from ascend_wheelhouse.farm.link import Link
-from ascend_wheelhouse.farm.order import BuildAnswer, Dispatch
-from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.farm.step import AnswerT, FarmStep, HomeT_co
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -33,23 +30,22 @@ class _LostConnectionError(Exception):
     """The scheduler went away."""
 
 
-class Submitted:
-    """A build until its outcome.
+class Submitted(Generic[AnswerT, HomeT_co]):
+    """A step until its outcome.
 
     Args:
         link: The connection.
-        dispatch: The build.
-        store: Where its wheels go.
+        step: The step.
         emit: Told of what goes elsewhere.
     """
 
-    def __init__(self, link: Link, dispatch: Dispatch, store: Store, emit: Emit) -> None:
-        self._link, self._dispatch, self._store, self._emit = link, dispatch, store, emit
+    def __init__(self, link: Link, step: FarmStep[AnswerT, HomeT_co], emit: Emit) -> None:
+        self._link, self._step, self._emit = link, step, emit
         self._left_out: dict[str, str] = {}
         self._tries = 0
 
-    def outcome(self) -> list[BuiltWheel] | PendingBuild:
-        """Wait for the build and return it; its wheels are in the store.
+    def outcome(self) -> HomeT_co:
+        """Wait for the step and return what it made, brought home.
 
         Raises:
             WheelhouseError: What it raised, or why no worker finished it.
@@ -69,16 +65,17 @@ class Submitted:
                 continue
             if answer.error is not None:
                 raise again(*answer.error)
-            if answer.pending is not None:
-                return answer.pending
-            if self._brought(client, answer):
-                return list(answer.wheels)
+            try:
+                return self._step.home(client, answer)
+            except CarryError as error:
+                text = f"{error.what} {self._step.name} is asked for again."
+                self._emit(Note(text=text, level="warning"))
 
-    def _answer(self, client: Client) -> BuildAnswer:
-        """Hand the build to Dask and wait.
+    def _answer(self, client: Client) -> AnswerT:
+        """Hand the step to Dask and wait.
 
         Raises:
-            BuildLostError: Several workers died over it.
+            WheelhouseError: Several workers died over it.
             _LostConnectionError: The scheduler went away.
         """
         try:
@@ -96,18 +93,16 @@ class Submitted:
                     future.cancel()  # ends it where it still runs and nobody else wants it
             future.release()
 
-    def _submit(self, client: Client) -> Future[BuildAnswer]:
-        from ascend_wheelhouse.farm.building import build_here
-
+    def _submit(self, client: Client) -> Future[AnswerT]:
         self._tries += 1
-        key = self._dispatch.key if self._tries == 1 else f"{self._dispatch.key}-{client.id}-{self._tries}"
+        key = self._step.key if self._tries == 1 else f"{self._step.key}-{client.id}-{self._tries}"
         rows = workers_of(client) if self._left_out else self._link.recent_workers(client)
         return client.submit(
-            build_here,
-            self._dispatch.order,
+            self._step.function(),
+            self._step.order,
             key=key,
-            resources=self._dispatch.demand.resources(own_version()),
-            priority=self._dispatch.demand.memory_mb,
+            resources=self._step.demand.resources(own_version()),
+            priority=self._step.demand.memory_mb,
             workers=list(self._allowed(rows)) if self._left_out else None,
             pure=False,
         )
@@ -125,9 +120,7 @@ class Submitted:
             looked = now
             there = now if self._anybody(client) else there
             if now - there > _GONE_SECONDS:
-                raise WorkersGoneError(
-                    self._dispatch.order.recipe.name, str(self._dispatch.demand), now - there
-                )
+                raise WorkersGoneError(self._step.name, str(self._step.demand), now - there)
 
     def _anybody(self, client: Client) -> bool:
         """Tell whether a worker is there that may do it.
@@ -144,44 +137,29 @@ class Submitted:
         """Yield the addresses of those that may do it."""
         own = own_version()
         for address, (_, labels, _) in rows.items():
-            fits = labels.version == own and self._dispatch.demand.fits(labels)
+            fits = labels.version == own and self._step.demand.fits(labels)
             if fits and address not in self._left_out:
                 yield address
 
-    def _result(self, future: Future[BuildAnswer]) -> BuildAnswer:
+    def _result(self, future: Future[AnswerT]) -> AnswerT:
         from distributed import CancelledError, KilledWorker
 
         lost: tuple[type[BaseException], ...] = (CancelledError, TimeoutError, *lost_errors())
         try:
-            answer: BuildAnswer = future.result(timeout=_LOOK_FOR_WORKERS)
+            answer: AnswerT = future.result(timeout=_LOOK_FOR_WORKERS)
         except KilledWorker as error:
-            name = self._dispatch.order.recipe.name
-            raise BuildLostError(name, str(error.last_worker.name), "it ended without a word") from error
+            raise self._step.lost(str(error.last_worker.name)) from error
         except lost as error:
             raise _LostConnectionError from error
         return answer
 
-    def _leave_out(self, answer: BuildAnswer) -> None:
+    def _leave_out(self, answer: AnswerT) -> None:
         """Let another worker do it, or raise where there is none."""
         self._left_out[answer.worker] = answer.elsewhere
-        name = self._dispatch.order.recipe.name
+        name = self._step.name
         if not any(self._allowed(self._link.workers())):
             raise NoWorkerCouldError(name, self._left_out)
-        text = f"{name} is not built on {answer.name}: {answer.elsewhere} Another worker takes it."
+        text = (
+            f"{name} is not {self._step.past} on {answer.name}: {answer.elsewhere} Another worker takes it."
+        )
         self._emit(Note(text=text, level="warning"))
-
-    def _brought(self, client: Client, answer: BuildAnswer) -> bool:
-        """Bring the wheels home; False where their worker is gone, so that they are built again."""
-        try:
-            for wheel in answer.wheels:
-                bring(client, answer.worker, self._store, wheel.sha256, wheel.size)
-                self._store.put_result(f"build-{wheel.key}", _record(answer.wheels))
-        except CarryError as error:
-            text = f"{error.what} {self._dispatch.order.recipe.name} is asked for again."
-            self._emit(Note(text=text, level="warning"))
-            return False
-        return True
-
-
-def _record(wheels: tuple[BuiltWheel, ...]) -> dict[str, object]:
-    return {"wheels": [wheel.as_record() for wheel in wheels]}

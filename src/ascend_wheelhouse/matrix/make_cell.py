@@ -60,7 +60,8 @@ def make_cell(order: CellOrder, tools: CellTools | None = None, emit: Emit = sil
     try:
         tools = tools or CellTools.of(order.root)
         end = _made(order, tools, emit)
-        return _bundled(end, emit) if order.bundle else end
+        end = _verified(end, tools, emit)
+        return _bundled(end, emit) if order.bundle and end.error is None else end
     except WheelhouseError as error:
         return _failed(end, error)
     except OSError as error:
@@ -69,9 +70,9 @@ def make_cell(order: CellOrder, tools: CellTools | None = None, emit: Emit = sil
         return _failed(end, unexpected(error))
 
 
-def _failed(end: CellEnd, error: WheelhouseError) -> CellEnd:
+def _failed(end: CellEnd, error: WheelhouseError, at: Step = "bundle") -> CellEnd:
     error.for_cell(end.order.words)
-    step: Step = "make" if end.folder is None else "bundle"
+    step: Step = "make" if end.folder is None else at
     return CellEnd(**{**vars(end), "step": step, "error": error.as_dict()})
 
 
@@ -101,6 +102,23 @@ def _audited(folder: Path, order: CellOrder, tools: CellTools, emit: Emit) -> di
     from ascend_wheelhouse.audit.command import audit_folder  # noqa: PLC0415 - a finished matrix needs none of it
 
     return counts_of(audit_folder(folder, root=order.root, store=tools.store, emit=emit))
+
+
+def _verified(end: CellEnd, tools: CellTools, emit: Emit) -> CellEnd:
+    """Verify the wheelhouse where that was asked for; one that fails is not packed."""
+    if end.folder is None or end.order.verify is None:
+        return end
+    from ascend_wheelhouse.matrix.verify_cell import verify_cell  # noqa: PLC0415 - a finished matrix needs none of it
+
+    try:
+        why = verify_cell(end.folder, end.order.verify, tools.line.farm, tools.store, emit)
+    except WheelhouseError as error:
+        return _failed(end, error, "verify")
+    except OSError as error:
+        return _failed(end, file_trouble(error), "verify")
+    except Exception as error:  # noqa: BLE001 - as in `make_cell`
+        return _failed(end, unexpected(error), "verify")
+    return CellEnd(**{**vars(end), "unverified": why})
 
 
 def _bundled(end: CellEnd, emit: Emit) -> CellEnd:

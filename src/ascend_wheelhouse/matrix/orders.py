@@ -11,7 +11,7 @@ from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, CellBundle
 
-Step = Literal["make", "bundle"]
+Step = Literal["make", "verify", "bundle"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,7 @@ class CellOrder:
         make: How its wheelhouse is made.
         retry: Ask again for what is pending.
         bundle: How it is packed; None where it is not.
+        verify: Folder where the report of its verification goes; None where it is not verified.
     """
 
     number: int
@@ -35,6 +36,7 @@ class CellOrder:
     make: MakeOptions
     retry: bool = False
     bundle: BundleOrder | None = None
+    verify: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class CellEnd:
         made: Whether this run made it, or it stood there already.
         audit: How many findings of each severity the audit had; None where none is known.
         bundle: Its bundle; None where none was asked for, or none was written.
+        unverified: Why nobody verified it although that was asked for; empty where that is not so.
         step: Where it failed; None where it did not.
         error: The error as `--json` prints it; None where there was none.
     """
@@ -56,6 +59,7 @@ class CellEnd:
     made: bool = False
     audit: Mapping[str, int] | None = None
     bundle: CellBundle | None = None
+    unverified: str = ""
     step: Step | None = None
     error: Mapping[str, Any] | None = None
 
@@ -86,7 +90,9 @@ def finished(order: CellOrder, store: Path, given: str) -> Path | None:
 
 def finished_end(order: CellOrder, store: Path, given: str) -> CellEnd | None:
     """Return how a cell ends for which nothing is left to do; None where something is. See `finished`."""
-    if order.bundle is not None or (folder := finished(order, store, given)) is None:
+    if order.bundle is not None or order.verify is not None:
+        return None
+    if (folder := finished(order, store, given)) is None:
         return None
     audit = freshness.audit_of(freshness.state_file(order.make.output, order.make.asked))
     if audit is None and order.make.audit:

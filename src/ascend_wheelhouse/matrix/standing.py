@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +15,12 @@ from ascend_wheelhouse.matrix.orders import CellEnd
 from ascend_wheelhouse.matrix.verified import Verification, reports_below, verification
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.reading import contents
+from ascend_wheelhouse.node.verify.report import Report
 
 State = Literal["complete", "incomplete", "failed"]
-GRAVITY = (70, 5, 7, 6, 10, 3, 2, 4, 8)
-"""Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a build, this host, versions, usage, an
-origin, something pending."""
+GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
+"""Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
+versions, usage, an origin, something pending."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,11 +137,15 @@ def standing_of(ends: Sequence[CellEnd], reports: Path, *, strict: bool) -> Stan
         row = _without_wheelhouse(end)
         if isinstance(document, Mapping) and end.folder:
             share = _share(end.order.number, document, holders)
-            row = _row(end, document, share, verification(end.folder, known), strict=strict)
+            row = _row(end, document, share, _verification(end, end.folder, known), strict=strict)
         elif isinstance(document, IntegrityError):
             row = CellRow(**{**vars(row), "error": document.as_dict(), "step": "make"})
         rows.append(row)
     return Standing(rows=tuple(rows), size=sum(row.share.size for row in rows), distinct=sum(sizes.values()))
+
+
+def _verification(end: CellEnd, folder: Path, known: list[tuple[Path, Report]]) -> Verification:
+    return replace(verification(folder, known), why=end.unverified)
 
 
 def _without_wheelhouse(end: CellEnd) -> CellRow:

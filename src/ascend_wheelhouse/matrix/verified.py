@@ -27,6 +27,7 @@ class Verification:
         host: Where.
         counts: How many probes passed, failed and were skipped.
         report: The report's file.
+        why: Why this run verified nothing although it was asked to; empty where that is not so.
     """
 
     state: str = NOT_VERIFIED
@@ -35,11 +36,13 @@ class Verification:
     host: str = ""
     counts: str = ""
     report: str = ""
+    why: str = ""
 
     @property
     def words(self) -> str:
         """What a table shows."""
-        return f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
+        state = f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
+        return f"{state} ({self.why})" if self.why else state
 
 
 def reports_below(folder: Path) -> list[tuple[Path, Report]]:

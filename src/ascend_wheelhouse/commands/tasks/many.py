@@ -77,6 +77,7 @@ class AxesTask(WithFarm):
         "serial": "serial of the bundles; rises by itself when not given",
         "allow-incomplete": "pack cells although components are pending",
         "page": "the HTML page to write; matrix.html beside the wheelhouses when not given",
+        "verify": "do a verification of each complete cell: on a worker with its NPU, or here",
         "reports": "folder with reports of verifications; verify-reports/ when not given",
         "upgrade": "make new locks although some are committed",
         "dry-run": "show the cells and what each would do, and stop",
@@ -93,6 +94,7 @@ def matrix(
     serial: str = "",
     allow_incomplete: bool = False,
     page: str = "",
+    verify: bool = False,
     reports: str = "",
     offline: bool = False,
     strict: bool = False,
@@ -122,6 +124,7 @@ def matrix(
         make = make_options(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
         packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
         how: dict[str, Any] = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
+        how["verify"] = verify
         how |= {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
         how |= {"cache": cache_choice(cache, cache_key, cache_trust)}
         how |= {"bundle": _bundle(*packing) if bundle else None}

@@ -98,8 +98,8 @@ def read_host(root: Path = Path("/"), ascend: str = "", *, wanted: str = "", rec
         nnal=_first_version(place.root, _NNAL, "Ascend-cann-atb"),
         driver=_first_version(root / "usr/local/Ascend", ("driver/version.info",), "Version"),
         firmware=_first_version(root / "usr/local/Ascend", ("firmware/version.info",), "Version"),
-        chip=_chip(root),
-        devices=sum(1 for path in (root / "dev").glob("davinci*") if path.name[7:].isdigit()),
+        chip=npu_chip(root),
+        devices=npu_devices(root),
         managers=tuple(name for name in ("davinci_manager", "hisi_hdc") if (root / "dev" / name).exists()),
         governors=_governors(root),
         numa_nodes=len(list((root / "sys/devices/system/node").glob("node[0-9]*"))),
@@ -153,9 +153,15 @@ def _glibc() -> tuple[int, int] | None:
     return (int(major), int(minor.partition(".")[0])) if name == "glibc" else None
 
 
-def _chip(root: Path) -> str | None:
+def npu_chip(root: Path = Path("/")) -> str | None:
+    """Return the kind of the NPUs below `root`, `a3` or `910b`, by their PCI device numbers; None without any."""
     ids = {_text(path) for path in (root / "sys/bus/pci/devices").glob("*/device")}
     return next((chip for device, chip in _CHIPS.items() if device in ids), None)
+
+
+def npu_devices(root: Path = Path("/")) -> int:
+    """Return how many `/dev/davinciN` there are below `root`."""
+    return sum(1 for path in (root / "dev").glob("davinci*") if path.name[7:].isdigit())
 
 
 def _governors(root: Path) -> tuple[str, ...]:
