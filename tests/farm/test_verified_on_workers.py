@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,9 +16,16 @@ from farm_rig import Rig, joined, rig, until
 from making_builds import Bench
 from small_wheelhouse import CELL, SmallWheelhouse, seal
 
+from ascend_wheelhouse.base.errors import BuildError, IntegrityError, WheelhouseError
 from ascend_wheelhouse.base.events import JobFinished, JobProgress, JobStarted
+from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.farm.errors import NoWorkerCouldError
 from ascend_wheelhouse.farm.farm import Farm
 from ascend_wheelhouse.farm.labels import npu_labels
+from ascend_wheelhouse.make.options import LockChoice, MakeOptions
+from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
+from ascend_wheelhouse.matrix.standing import standing_of
 from ascend_wheelhouse.matrix.verified import reports_below, verification
 from ascend_wheelhouse.matrix.verify_cell import CellFailedError, verify_cell
 from ascend_wheelhouse.node.verify.report import Report, read_report
@@ -120,6 +129,27 @@ def test_a_wheelhouse_that_fails_there_fails_here_and_its_report_is_kept(
         verify_cell(folder, tmp_path / "reports", found, bench.store, bench.events.append)
     assert raised.value.exit_code == 9
     assert read_report(tmp_path / "reports" / folder.name / "report.json").outcome == "failed"
+
+
+@pytest.mark.parametrize(
+    ("other", "code"), [(IntegrityError("Bytes changed."), 5), (BuildError("It failed."), 9)]
+)
+def test_a_failed_verification_is_graver_than_a_build_and_less_than_changed_bytes(
+    tmp_path: Path, other: WheelhouseError, code: int
+) -> None:
+    ends = [
+        CellEnd(order=order(tmp_path, number), step="verify", error=error.as_dict())
+        for number, error in enumerate((CellFailedError("A probe failed."), other), 1)
+    ]
+    assert standing_of(ends, tmp_path, strict=False).exit_code == code
+
+
+def order(tmp_path: Path, number: int) -> CellOrder:
+    """Return what is asked for a cell."""
+    lock = LockChoice(request=Request(torch="2.8.0", target=Target.named("x86_64")))
+    return CellOrder(
+        number=number, name="a", words="", root=tmp_path, make=MakeOptions(lock=lock, output=tmp_path)
+    )
 
 
 def test_without_a_farm_a_host_without_the_chip_verifies_nothing(bench: Bench, tmp_path: Path) -> None:
@@ -229,3 +259,30 @@ def test_ctrl_c_leaves_no_process_and_no_folder_behind(two: Rig, tmp_path: Path)
     until(lambda: not alive(seen), "no probe is left")
     until(lambda: not busy(tmp_path), "nothing stays laid out")
     assert not (tmp_path / "reports/report.json").exists()
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Iterator[Rig]:
+    """A farm of one worker that is labelled as a node, with 2 MiB for temporary files."""
+    place = tmp_path / "narrow"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", place], check=True)
+    try:
+        with rig(tmp_path / "farm") as made:
+            made.scheduler()
+            made.worker("narrow", *CHIP, TMPDIR=str(place))
+            yield made
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_a_worker_without_space_for_what_is_installed_hands_it_back(
+    narrow: Rig, bench: Bench, tmp_path: Path
+) -> None:
+    large = {"alpha/__init__.py": "", "alpha/data.txt": "0" * (4 << 20)}
+    folder = wheelhouse(tmp_path, wheels=[("alpha", "1.0", large)])
+    with joined(narrow, bench) as (found, _), pytest.raises(NoWorkerCouldError, match="MiB free, and small-"):
+        found.verify(folder, tmp_path / "reports", bench.store)
+    assert not (tmp_path / "reports").exists()
