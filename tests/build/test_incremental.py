@@ -19,10 +19,11 @@ from upstreams import commit, git
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, Note
-from ascend_wheelhouse.build import kept_tree
+from ascend_wheelhouse.build import trees
 from ascend_wheelhouse.build.command import Workshop, build_component, job_for, spec_of
 from ascend_wheelhouse.build.incremental import IncrementalBuilder, NotIncrementalError, refuse_unfit
 from ascend_wheelhouse.build.job import Sources
+from ascend_wheelhouse.build.kept_tree import mark
 from ascend_wheelhouse.build.object_cache import Objects, objects
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.script import StepFailedError
@@ -86,7 +87,7 @@ class Desk:
     @property
     def tree(self) -> Path:
         """The one kept tree."""
-        (place,) = (self.bench.store.root / kept_tree.FOLDER).iterdir()
+        (place,) = (self.bench.store.root / trees.FOLDER).iterdir()
         return place
 
     @property
@@ -188,7 +189,7 @@ def test_the_incremental_wheel_and_the_clean_one_hold_the_same_and_are_never_mix
 
 def test_a_tree_left_half_synchronised_is_thrown_away(desk: Desk) -> None:
     revision = commit(desk.source.top, {"torch_npu/more.py": "x = 'after a power cut'\n"})
-    kept_tree.mark(desk.tree / "half-synchronised")
+    mark(desk.tree / "half-synchronised")
     desk.build(revision)
     assert desk.by_ninja == UNITS
     assert "thrown away: the last run was stopped amid a change of its files" in desk.notes()
@@ -212,7 +213,7 @@ def test_a_second_build_in_the_tree_waits_and_says_so(desk: Desk) -> None:
             waiting.set()
 
     thread = threading.Thread(target=lambda: made.append(desk.build(revision, emit=tell)))
-    with kept_tree.alone(desk.bench.store, desk.tree, desk.events.append):
+    with trees.alone(desk.bench.store, desk.tree, desk.events.append):
         thread.start()
         assert waiting.wait(60)
         assert not made

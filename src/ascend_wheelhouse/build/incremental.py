@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import JobStarted
-from ascend_wheelhouse.build import kept_tree
+from ascend_wheelhouse.build import trees
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.job import BuildJob
+from ascend_wheelhouse.build.kept_tree import digest_of_tree
 from ascend_wheelhouse.build.keys import build_facts, digest_of
 from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.toolchain import Toolchain
@@ -70,8 +71,8 @@ class IncrementalBuilder(Builder):
         """Return the kept tree that a job is built in."""
         facts = build_facts(job, self.identity(job, toolchain), sealed=self.sandbox.sealed)
         sandbox = {"sandbox": self.sandbox.identity, "ccache": self.ccache and toolchain.ccache}
-        digest = kept_tree.digest_of_tree(facts | sandbox, self.interpreter(job.python).prefix)
-        return kept_tree.place_of(self.store, job.component, digest)
+        digest = digest_of_tree(facts | sandbox, self.interpreter(job.python).prefix)
+        return trees.place_of(self.store, job.component, digest)
 
     def brought(self, key: str) -> list[BuiltWheel]:  # noqa: ARG002 - a shared cache has none of these
         """Return nothing: no shared cache has such wheels."""
@@ -83,7 +84,7 @@ class IncrementalBuilder(Builder):
     def new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
         """Build in the kept tree, alone there."""
         place = self.tree(job, toolchain)
-        with kept_tree.alone(self.store, place, self.emit):
+        with trees.alone(self.store, place, self.emit):
             made = self.make(job, toolchain, place, ccache=self.ccache, incremental=True)
             wheels = self.kept_wheels(job, toolchain, key, made)
         self.store.put_result(f"build-{key}", {"wheels": [wheel.as_record() for wheel in wheels]})

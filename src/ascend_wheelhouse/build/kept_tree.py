@@ -8,14 +8,11 @@ far as that is sound: ninja notes what it finished, so that its objects can be t
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.build import shims
@@ -31,17 +28,16 @@ from ascend_wheelhouse.build.synchronise import (
     remove,
     synchronise,
 )
-from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.build.trees import HALF, USED
 from ascend_wheelhouse.store.store_files import flush_to_disk, read_json
 
-FOLDER = "trees"
 SCHEMA = 1
 """Counts on whenever a tree that an earlier edition of this module kept must not be gone on with."""
 SETTLED = "settled.json"
 BYTECODE = "bytecode"
 """Where Python keeps bytecode of the environment: it would compile setuptools and torch anew in each process."""
-_LIST, _HALF, _RUNNING, _USED = "source.json", "half-synchronised", "unfinished", "used"
-_STAY = {_LIST, _HALF, _RUNNING, _USED, "work"}
+_LIST, _RUNNING = "source.json", "unfinished"
+_STAY = {_LIST, HALF, _RUNNING, USED, "work"}
 _SHAPE = {"files": [str], "shims": str}
 
 
@@ -81,10 +77,10 @@ class KeptTree:
 
     def begin(self, emit: Emit) -> None:
         """Throw away what the last synchronisation left half done, and all that a build has beside its source."""
-        if (self.place / _HALF).exists():
+        if (self.place / HALF).exists():
             self._discard("the last run was stopped amid a change of its files", emit)
         self.place.mkdir(parents=True, exist_ok=True)
-        (self.place / _USED).touch()
+        (self.place / USED).touch()
         work = self.place / "work"
         for path in (*self.place.iterdir(), *work.glob("*")):
             if path not in {self.source, self.record, work / BYTECODE} and path.name not in _STAY:
@@ -109,7 +105,7 @@ class KeptTree:
         """
         known = read_json(self.place / _LIST, _SHAPE) or {"files": [], "shims": ""}
         commands = self._shims()
-        mark(self.place / _HALF)
+        mark(self.place / HALF)
         if self.source.exists() and known["shims"] != commands:
             self._clear("other compiler wrappers", emit)
         try:
@@ -120,7 +116,7 @@ class KeptTree:
         text = json.dumps({"files": sorted(changes.listed), "shims": commands})
         (self.place / _LIST).write_text(text, "utf-8")
         mark(self.place / _RUNNING)
-        (self.place / _HALF).unlink()
+        (self.place / HALF).unlink()
 
     def _synchronise(self, fresh: Path, seen: str, before: frozenset[str]) -> Changes:
         self.source.mkdir(parents=True, exist_ok=True)
@@ -182,31 +178,3 @@ def write_gates(workspace: Workspace) -> None:
             f"{workspace.root}/source {workspace.root}/{SETTLED}"
         ),
     )
-
-
-def place_of(store: Store, component: str, digest: str) -> Path:
-    """Return where a kept tree lies."""
-    return store.root / FOLDER / f"{component}-{digest[:12]}"
-
-
-@contextmanager
-def alone(store: Store, place: Path, emit: Emit) -> Iterator[None]:
-    """Hold a kept tree; waits, and says so, while another run builds in it."""
-
-    def tell() -> None:
-        emit(Note(text=f"waiting: another run builds in the kept tree {place.name}", level="warning"))
-
-    with _lock_file(store, place) as number:
-        flocks.take(number, flocks.ALONE, tell)
-        yield
-
-
-@contextmanager
-def _lock_file(store: Store, place: Path) -> Iterator[int]:
-    folder = store.root / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    number = os.open(folder / f"tree-{place.name}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-    try:
-        yield number
-    finally:
-        os.close(number)
