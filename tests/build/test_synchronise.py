@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,13 +44,10 @@ class Bed:
 
     def bring(self, files: dict[str, str], *, finish: bool = True) -> None:
         """Bring the tree to a source, as one build does that ends well."""
-        fresh = self.root / "fresh"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        write(fresh, files | {".git/HEAD": str(len(files))})
         self.tree.begin(self.told.append)
+        write(self.tree.fresh, files | {".git/HEAD": str(len(files))})
         write(self.tree.place / "work/shims", {"gcc": "#!/bin/sh\n"})
-        self.tree.take(fresh, seen=SEEN, emit=self.told.append)
+        self.tree.take(seen=SEEN, emit=self.told.append)
         if finish:
             self.tree.finished()
 

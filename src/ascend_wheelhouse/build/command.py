@@ -229,9 +229,8 @@ class Workshop:
         )
         kind = IncrementalBuilder if self.incremental else Builder
         # alone, it has no other's downloads beside it: a process of its own would only cost its start
-        here = self.incremental and sandbox.sealed
         return kind(
-            worker=make if here else make_beside,
+            worker=make if self.incremental else make_beside,
             store=self.store,
             sandbox=sandbox,
             emit=self.emit,
@@ -286,9 +285,12 @@ def pending_on_unfit(recipe: Recipe, cell: Cell, emit: Emit) -> Iterator[list[Pe
 
 def _refuse_unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> None:
     if workshop.incremental:
-        elsewhere = workshop.elsewhere is not None
         refuse_unfit(
-            recipe.name, spec_of(recipe, cell), container=bool(workshop.container), elsewhere=elsewhere
+            recipe.name,
+            spec_of(recipe, cell),
+            sandbox=workshop.sandbox,
+            container=bool(workshop.container),
+            elsewhere=workshop.elsewhere is not None,
         )
 
 

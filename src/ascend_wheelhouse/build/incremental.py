@@ -35,10 +35,14 @@ class NotIncrementalError(UsageError):
         )
 
 
-def refuse_unfit(component: str, spec: BuildSpec, *, container: bool, elsewhere: bool) -> None:
+def refuse_unfit(component: str, spec: BuildSpec, *, sandbox: bool, container: bool, elsewhere: bool) -> None:
     """Raise NotIncrementalError where a component has no incremental build, or not there."""
     if spec.pure:
         raise NotIncrementalError(component, "Nothing of it is compiled.")
+    if not sandbox:
+        raise NotIncrementalError(
+            component, "Without a sandbox a build that was killed may go on in the tree."
+        )
     if container:
         raise NotIncrementalError(component, "A container keeps no tree between builds.")
     if elsewhere:

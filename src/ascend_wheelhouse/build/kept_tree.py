@@ -71,6 +71,11 @@ class KeptTree:
         return self.place / "work" / "source"
 
     @property
+    def fresh(self) -> Path:
+        """Where the new source is laid out, out of a build's sight."""
+        return self.place / "fresh"
+
+    @property
     def record(self) -> Path:
         """What `settle.py` notes."""
         return self.place / "work" / SETTLED
@@ -95,11 +100,10 @@ class KeptTree:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()  # a file where Python would make a folder
 
-    def take(self, fresh: Path, *, seen: str, emit: Emit) -> None:
-        """Bring the source folder to a fresh source; the shims have been written.
+    def take(self, *, seen: str, emit: Emit) -> None:
+        """Bring the source folder to the fresh source; the shims have been written.
 
         Args:
-            fresh: The new source, laid out; it is used up.
             seen: Where a build sees the source folder.
             emit: Told where a tree is thrown away.
         """
@@ -109,24 +113,25 @@ class KeptTree:
         if self.source.exists() and known["shims"] != commands:
             self._clear("other compiler wrappers", emit)
         try:
-            changes = self._synchronise(fresh, seen, frozenset(known["files"]))
+            changes = self._synchronise(seen, frozenset(known["files"]))
         except UnsyncableError as error:
             self._clear(str(error), emit)
-            changes = self._synchronise(fresh, seen, frozenset())
+            changes = self._synchronise(seen, frozenset())
         text = json.dumps({"files": sorted(changes.listed), "shims": commands})
         (self.place / _LIST).write_text(text, "utf-8")
         mark(self.place / _RUNNING)
         (self.place / HALF).unlink()
+        shutil.rmtree(self.fresh)
 
-    def _synchronise(self, fresh: Path, seen: str, before: frozenset[str]) -> Changes:
+    def _synchronise(self, seen: str, before: frozenset[str]) -> Changes:
         self.source.mkdir(parents=True, exist_ok=True)
-        changes = compare(fresh, self.source, before)
+        changes = compare(self.fresh, self.source, before)
         trees = object_trees(self.source, changes.listed | before)
         unfinished = (self.place / _RUNNING).exists()
         if unfinished:
             trees = [tree for tree in trees if (tree / LOG).exists()]
         synchronise(
-            fresh,
+            self.fresh,
             Keeping(top=self.source, seen=seen, trees=tuple(trees)),
             changes,
             code=changes.only_code(before) and not unfinished,

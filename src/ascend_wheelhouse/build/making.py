@@ -6,9 +6,8 @@ A `WorkOrder` is plain data, since the work is done in a process of its own (`wo
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit, JobProgress
-from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.cann_tree import lay_cann
 from ascend_wheelhouse.build.clock_shim import write_clock
@@ -97,10 +95,8 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
     else:
         shutil.rmtree(order.place, ignore_errors=True)
     workspace = _workspace(order, store)
-    with (
-        ThreadPoolExecutor(1, thread_name_prefix="environment") as pool,
-        _fresh(workspace, beside=tree is not None) as source,
-    ):
+    with ThreadPoolExecutor(1, thread_name_prefix="environment") as pool:
+        source = tree.fresh if tree else workspace.work / "source"
         installing = pool.submit(_install, order, workspace, store)
         lay_source(job, store, source, values=values(job, workspace), order=order.conditions.order)
         write_shims(workspace, _downloads(job, store, workspace.work), debug_info=job.spec.debug_info)
@@ -111,22 +107,12 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
             write_gates(workspace)
             seen = f"{workspace.root}/source"
             tree.keep_bytecode(seen)
-            tree.take(source, seen=seen, emit=emit)
+            tree.take(seen=seen, emit=emit)
     run_steps(job, workspace, emit)
     if tree:
         tree.finished()
     mark = INCREMENTAL if tree else ""
     return [_finished(job, workspace, wheel, mark) for wheel in collect(job, workspace)]
-
-
-@contextmanager
-def _fresh(workspace: Workspace, *, beside: bool) -> Iterator[Path]:
-    """Give where the source is laid out: its own place, or one beside, from which a kept tree takes what changed."""
-    if not beside:
-        yield workspace.work / "source"
-        return
-    with scratch() as folder:
-        yield folder / "source"
 
 
 def _workspace(order: WorkOrder, store: Store) -> Workspace:

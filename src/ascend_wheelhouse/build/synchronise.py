@@ -112,9 +112,8 @@ class Keeping:
 
     def elsewhere(self) -> set[Path]:
         """Return what ninja made outside its own folders."""
-        logs = [log for tree in self.trees for log in tree.rglob(LOG)]
         found: set[Path] = set()
-        for log in logs:
+        for log in (Path(entry.path) for tree in self.trees for entry in _below(tree) if entry.name == LOG):
             for made in made_by_ninja(log):
                 with suppress(ValueError):
                     made = self.top / made.relative_to(self.seen)  # noqa: PLW2901 - as the host has it
@@ -124,11 +123,18 @@ class Keeping:
 
     def newest(self) -> int:
         """Return the time of the newest object, nanoseconds since 1970."""
-        times = [0]
-        for tree in self.trees:
-            for parent, _, files in os.walk(tree):
-                times += [Path(parent, name).lstat().st_mtime_ns for name in files]
-        return max(times)
+        entries = (entry for tree in self.trees for entry in _below(tree))
+        return max((entry.stat(follow_symlinks=False).st_mtime_ns for entry in entries), default=0)
+
+
+def _below(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Yield every file below a folder."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry.path)
+            else:
+                yield entry
 
 
 def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, stamp: int) -> None:
