@@ -42,12 +42,12 @@ class Bed:
     tree: KeptTree
     told: list[Event]
 
-    def bring(self, files: dict[str, str], *, finish: bool = True) -> None:
+    def bring(self, files: dict[str, str], *, finish: bool = True, variables: str = "") -> None:
         """Bring the tree to a source, as one build does that ends well."""
         self.tree.begin(self.told.append)
         write(self.tree.fresh, files | {".git/HEAD": str(len(files))})
         write(self.tree.place / "work/shims", {"gcc": "#!/bin/sh\n"})
-        self.tree.take(seen=SEEN, emit=self.told.append)
+        self.tree.take(seen=SEEN, variables={"FLAGS": variables}, emit=self.told.append)
         if finish:
             self.tree.finished()
 
@@ -143,6 +143,20 @@ def test_cmake_asks_again_after_more_than_a_change_of_code(bed: Bed, source: dic
     bed.made({"build/Release/CMakeCache.txt": "OPTION=old", "build/Release/a.o": ""})
     bed.bring(source)
     assert bed.files == {*source, "build/Release/a.o"}
+
+
+def test_cmake_asks_again_after_a_change_of_the_recipes_variables(bed: Bed) -> None:
+    """A variable may name the commit, which is no part of what a tree is known by."""
+    bed.made({"build/Release/CMakeCache.txt": "FLAGS=old", "build/Release/a.o": ""})
+    bed.bring({"setup.py": "1", "a.cpp": "a", "b.cpp": "b"}, variables="new")
+    assert bed.files == {"setup.py", "a.cpp", "b.cpp", "build/Release/a.o"}
+
+
+def test_where_ninja_writes_over_the_source_nothing_of_it_is_gone_on_with(bed: Bed) -> None:
+    """The file of the source would be the newer one, and ninja would leave it there."""
+    bed.made({"build/Release/.ninja_log": f"{LOG}1\t2\t3\t../../b.cpp\tcafe\n", "b.cpp": "made"})
+    bed.bring({"setup.py": "1", "a.cpp": "a", "b.cpp": "b"})
+    assert bed.files == {"setup.py", "a.cpp", "b.cpp"}
 
 
 def test_a_project_that_configures_cmake_amid_its_own_files_keeps_no_objects(bed: Bed) -> None:

@@ -38,7 +38,7 @@ BYTECODE = "bytecode"
 """Where Python keeps bytecode of the environment: it would compile setuptools and torch anew in each process."""
 _LIST, _RUNNING = "source.json", "unfinished"
 _STAY = {_LIST, HALF, _RUNNING, USED, "work"}
-_SHAPE = {"files": [str], "shims": str}
+_SHAPE = {"files": [str], "shims": str, "variables": str}
 
 
 def digest_of_tree(facts: Mapping[str, object], interpreter: Path) -> str:
@@ -100,30 +100,32 @@ class KeptTree:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()  # a file where Python would make a folder
 
-    def take(self, *, seen: str, emit: Emit) -> None:
+    def take(self, *, seen: str, variables: Mapping[str, str], emit: Emit) -> None:
         """Bring the source folder to the fresh source; the shims have been written.
 
         Args:
             seen: Where a build sees the source folder.
+            variables: Those of the recipe, with what it says of the commit in them; cmake remembers the first it sees.
             emit: Told where a tree is thrown away.
         """
-        known = read_json(self.place / _LIST, _SHAPE) or {"files": [], "shims": ""}
+        known = read_json(self.place / _LIST, _SHAPE) or {"files": [], "shims": "", "variables": ""}
+        asked = digest_of(variables)
         commands = self._shims()
         mark(self.place / HALF)
         if self.source.exists() and known["shims"] != commands:
             self._clear("other compiler wrappers", emit)
         try:
-            changes = self._synchronise(seen, frozenset(known["files"]))
+            changes = self._synchronise(seen, frozenset(known["files"]), same=known["variables"] == asked)
         except UnsyncableError as error:
             self._clear(str(error), emit)
-            changes = self._synchronise(seen, frozenset())
-        text = json.dumps({"files": sorted(changes.listed), "shims": commands})
+            changes = self._synchronise(seen, frozenset(), same=False)
+        text = json.dumps({"files": sorted(changes.listed), "shims": commands, "variables": asked})
         (self.place / _LIST).write_text(text, "utf-8")
         mark(self.place / _RUNNING)
         (self.place / HALF).unlink()
         shutil.rmtree(self.fresh)
 
-    def _synchronise(self, seen: str, before: frozenset[str]) -> Changes:
+    def _synchronise(self, seen: str, before: frozenset[str], *, same: bool) -> Changes:
         self.source.mkdir(parents=True, exist_ok=True)
         changes = compare(self.fresh, self.source, before)
         trees = object_trees(self.source, changes.listed | before)
@@ -134,7 +136,7 @@ class KeptTree:
             self.fresh,
             Keeping(top=self.source, seen=seen, trees=tuple(trees)),
             changes,
-            code=changes.only_code(before) and not unfinished,
+            code=same and not unfinished and changes.only_code(before),
             stamp=int(self.clock.wall() * 1e9),
         )
         return changes

@@ -104,15 +104,21 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
             write_clock(workspace.work / shims.FOLDER, order.conditions.clock)
         installing.result()
         if tree:
-            write_gates(workspace)
-            seen = f"{workspace.root}/source"
-            tree.keep_bytecode(seen)
-            tree.take(seen=seen, emit=emit)
+            _go_on(tree, job, workspace, emit)
     run_steps(job, workspace, emit)
     if tree:
         tree.finished()
     mark = INCREMENTAL if tree else ""
     return [_finished(job, workspace, wheel, mark) for wheel in collect(job, workspace)]
+
+
+def _go_on(tree: KeptTree, job: BuildJob, workspace: Workspace, emit: Emit) -> None:
+    """Bring a kept tree to the fresh source."""
+    write_gates(workspace)
+    seen, late = f"{workspace.root}/source", values(job, workspace) | {"jobs": ""}
+    tree.keep_bytecode(seen)
+    variables = {name: fill(text, late) for name, text in job.spec.env.items()}
+    tree.take(seen=seen, variables=variables, emit=emit)
 
 
 def _workspace(order: WorkOrder, store: Store) -> Workspace:

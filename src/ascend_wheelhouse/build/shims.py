@@ -20,11 +20,14 @@ DOWNLOADS = "downloads"
 REFUSED = "refused.log"
 SETTLE = "settle.py"
 NONSHARED = "libstdc++_nonshared.a"
+# looked for first: to take the words one by one takes seconds where a library is linked of thousands of objects
 _WRAPPER = """#!{runner}
-for word do
-  shift
-  case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
-done
+case " $*" in *" -Wl,-rpath,{python}/"*)
+  for word do
+    shift
+    case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
+  done ;;
+esac
 exec {command} "$@"{last}
 """
 

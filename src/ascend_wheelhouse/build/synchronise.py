@@ -149,10 +149,13 @@ def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, 
         stamp: The time of what is written, nanoseconds since 1970.
 
     Raises:
-        UnsyncableError: `stamp` is not later than what stays, by the clock or by what the file system keeps of it.
+        UnsyncableError: `stamp` is not later than what stays, by the clock or by what the file system keeps of it; or
+            ninja writes over the source, and would take the file of the source for its own.
     """
-    top = keeping.top
-    stays = keeping.elsewhere() if code else set()
+    top, made = keeping.top, keeping.elsewhere()
+    if clash := [name for name in changes.written if top / name in made]:
+        raise UnsyncableError(f"ninja makes files of the source anew, such as {clash[0]}")
+    stays = made if code else set()
     if not code:
         for tree in keeping.trees:
             (tree / _CACHE).unlink(missing_ok=True)
