@@ -13,6 +13,7 @@ from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.carried_sources import bring_sources
+from ascend_wheelhouse.make.early_reading import EarlyReading
 from ascend_wheelhouse.make.fetcher import downloads_of
 from ascend_wheelhouse.make.reading import read_wheels
 from ascend_wheelhouse.make.source_files import downloads_for
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 
 
 @paused()
-def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Facts]:
+def gather(lock: Lock, locator: Locator, building: Building, early: EarlyReading) -> tuple[Lock, Facts]:
     """Have every file of a lock in the store: pending ones are looked for, wheels fetched and built, all at once.
 
     Args:
         lock: The lock.
         locator: Asks the origins of what is pending.
         building: Builds what the lock makes from source; its fetcher brings the rest.
+        early: Has wheels read for the audit.
 
     Returns:
         The lock with what was found and built, and what the ready-made wheels say of themselves.
@@ -44,7 +46,7 @@ def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Fact
     with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
         supplying = pool.submit(_supplied, lock, locator, arrivals)
         building_all = pool.submit(_built, lock, building, arrivals)
-        reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit)
+        reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit, early)
         with arrivals:
             bring(lock, list(wanted.values()), locator, fetcher, arrivals)
         more = supplying.result()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.make.begin import begin
+from ascend_wheelhouse.make.early_reading import EarlyReading
 from ascend_wheelhouse.make.farming import farm_of, tell_unmet
 from ascend_wheelhouse.make.finish import finish
 from ascend_wheelhouse.make.gather import gather
@@ -39,15 +40,18 @@ def make(
             building.cell, folder, building.fetcher, build=options.lock.build, offline=options.offline
         )
         tell_unmet(building, lock)
-        lock, facts = gather(lock, locator, building)
-        return finish(
-            options.output / building.cell.name,
-            lock,
-            building.cell,
-            facts,
-            folder=folder,
-            store=store,
-            emit=emit,
-            audit=options.audit,
-            pinned=pinned,
-        )
+        cell = building.cell
+        reading = EarlyReading(folder.recipes.values(), cell.target.python, store, emit, wanted=options.audit)
+        with reading as early:
+            lock, facts = gather(lock, locator, building, early)
+            return finish(
+                options.output / cell.name,
+                lock,
+                cell,
+                facts,
+                folder=folder,
+                store=store,
+                emit=emit,
+                audit=options.audit,
+                pinned=pinned,
+            )

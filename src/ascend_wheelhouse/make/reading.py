@@ -11,6 +11,7 @@ from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.make.early_reading import EarlyReading
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from ascend_wheelhouse.folder.sbom import SbomFacts
 
 
-def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Facts:
-    """Read the wheels as they come."""
+def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit, early: EarlyReading) -> Facts:
+    """Read the wheels as they come, and have them read for the audit."""
     arrivals.wait_for_first()
     with timed(emit, "read", "what reads wheels"):
         from ascend_wheelhouse.folder.contents import facts_of
@@ -28,6 +29,7 @@ def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Fac
     found: dict[str, SbomFacts] = {}
     for name in arrivals.names():
         if name in wheels:
+            early.take(wheels[name])
             with timed(emit, "read", name):
                 found.update(facts_of([wheels[name]], store))
     return found
