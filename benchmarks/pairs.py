@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.audit.policy import policy_from_recipes
+from ascend_wheelhouse.audit.readers import WheelInput
 from ascend_wheelhouse.audit.report import AuditReport, counted
-from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target

@@ -2,11 +2,18 @@
 
     python benchmarks/rebuild.py [--units 2000] [--rounds 3]
 
-The stand-in of the tests, with the host's own gcc, cmake, ninja and ccache. Ours is a new commit through the builder: a
-fresh source, cmake, the generator, every object that had been compiled before out of the store, one compiled, the
-library linked, the wheel packed, repaired and normalised. Beside it stands the least that could be done by hand in a
-folder that was built before: the file changed, `ninja`, and the same packing, repairing and normalising. The best of
-the rounds counts.
+The stand-in of the tests, with the host's own gcc, cmake, ninja and ccache. Three ways take turns in each round:
+
+- *clean*: a new commit through the builder. A fresh source, cmake, the generator, every object that had been compiled
+  before out of the store, one compiled, the library linked, the wheel packed, repaired and normalised;
+- *incremental*: the same commit with `--incremental`;
+- *ninja*: the least that could be done by hand in a folder that was built before. The file changed, `ninja`, and the
+  same packing, repairing and normalising.
+
+A fourth comes once, *setup.py*: what a developer types there. The file changed, `setup.py build bdist_wheel`, and the
+same repairing and normalising. The generator writes every file anew, so that ninja compiles all of them.
+Of the seconds the best counts, and of the ratios to *ninja*, each within one round, the median. The last ratio is the
+incremental build beside those parts of it that are the project's own command, repairing and normalising.
 """
 
 from __future__ import annotations
@@ -20,11 +27,14 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.build import making
 from ascend_wheelhouse.build.command import Workshop, job_for
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.normalise import normalise_wheel
@@ -76,6 +86,9 @@ class Bench:
             prefixes={"https://github.com/Ascend/": servers, "https://code.test/Ascend/": servers}
         )
         self.workshop = Workshop(store=self.store, emit=silent)
+        self.incremental = replace(self.workshop, incremental=True)
+        self.of_the_project: list[float] = []
+        """Of each build in this process: the seconds of its steps, of repairing and of normalising."""
 
     def job(self, commit: str) -> BuildJob:
         """Return the build of a commit, its sources in the store."""
@@ -100,13 +113,14 @@ class Bench:
         )
         return job_for(recipe, CELL, sources)
 
-    def ours(self, commit: str) -> float:
-        """Return the seconds of a build of a commit."""
-        job = self.job(commit)
-        sandbox, toolchain, interpreter = self.workshop.tools(job.spec, CELL)
-        builder = self.workshop.builder(sandbox, interpreter, job.spec)
-        with took() as seconds:
+    def ours(self, commit: str, workshop: Workshop | None = None) -> float:
+        """Return what a build of a commit takes, a clean one unless said otherwise."""
+        shop, job = workshop or self.workshop, self.job(commit)
+        sandbox, toolchain, interpreter = shop.tools(job.spec, CELL)
+        builder = shop.builder(sandbox, interpreter, job.spec)
+        with took() as seconds, timed_inside() as inside:
             builder.build(job, toolchain)
+        self.of_the_project.append(sum(inside))
         return seconds[0]
 
 
@@ -117,6 +131,31 @@ def took() -> Iterator[list[float]]:
     began = time.perf_counter()
     yield seconds
     seconds.append(time.perf_counter() - began)
+
+
+@contextmanager
+def timed_inside() -> Iterator[list[float]]:
+    """Give a list that gets the seconds of the steps, of repairing and of normalising, where they are done here."""
+    seconds: list[float] = []
+    names = ("run_steps", "repair_wheel", "normalise_wheel")
+    before = {name: getattr(making, name) for name in names}
+
+    def timing(name: str) -> Callable[..., object]:
+        def call(*words: object, **options: object) -> object:
+            with took() as one:
+                made = before[name](*words, **options)
+            seconds.extend(one)
+            return made
+
+        return call
+
+    try:
+        for name in names:
+            setattr(making, name, timing(name))
+        yield seconds
+    finally:
+        for name in names:
+            setattr(making, name, before[name])
 
 
 class ByHand:
@@ -152,32 +191,43 @@ class ByHand:
     def _run(self, *words: str, at: Path) -> None:
         subprocess.run(words, cwd=at, env=self.env, check=True, stdout=subprocess.DEVNULL)
 
-    def again(self, edition: int) -> tuple[float, float]:
-        """Change the file, and return the seconds of ninja and those of packaging."""
-        core = self.place / "torch_npu/csrc/core.cpp"
-        core.write_text(
-            core.read_text("utf-8").replace("{ return HcclGetRankId", f"{{ return {edition} + HcclGetRankId")
-        )
-        with took() as ninja:
+    def by_ninja(self, edition: int) -> float:
+        """Change the file, and return what ninja and packaging take."""
+        self._change(edition)
+        with took() as seconds:
             self._run("ninja", at=self.place / "build/Release")
-        with took() as packing:
             shutil.rmtree(self.place / "dist")
             shutil.copytree(
                 self.place / "torch_npu/lib", self.place / self._lib() / "lib", dirs_exist_ok=True
             )
             self._run(self.python, "-c", _PACK, at=self.place)
-            (wheel,) = (self.place / "dist").glob("*.whl")
-            recipe = recipe_at("main")
-            spec = job_for(recipe, CELL, None).spec  # type: ignore[arg-type]
-            for name in ("repaired", "finished"):
-                shutil.rmtree(self.place / name, ignore_errors=True)
-                (self.place / name).mkdir()
-            libraries = tuple(recipe.host_libraries)
-            repaired = repair_wheel(
-                wheel, self.place / "repaired", rules=spec.repair, host_libraries=libraries
-            )
-            normalise_wheel(repaired.wheel, self.place / "finished", local_version=None, epoch=1767225600)
-        return ninja[0], packing[0]
+            self._finish()
+        return seconds[0]
+
+    def by_setup(self, edition: int) -> float:
+        """Change the file, and return what the project's own command and the same finish take."""
+        self._change(edition)
+        with took() as seconds:
+            shutil.rmtree(self.place / "dist")
+            self._run(self.python, "setup.py", "build", "bdist_wheel", at=self.place)
+            self._finish()
+        return seconds[0]
+
+    def _change(self, edition: int) -> None:
+        core = self.place / "torch_npu/csrc/core.cpp"
+        core.write_text(f"{core.read_text('utf-8')}int edition_{edition}() {{ return {edition}; }}\n")
+
+    def _finish(self) -> None:
+        """Repair and normalise the wheel."""
+        (wheel,) = (self.place / "dist").glob("*.whl")
+        recipe = recipe_at("main")
+        spec = job_for(recipe, CELL, None).spec  # type: ignore[arg-type]
+        for name in ("repaired", "finished"):
+            shutil.rmtree(self.place / name, ignore_errors=True)
+            (self.place / name).mkdir()
+        libraries = tuple(recipe.host_libraries)
+        repaired = repair_wheel(wheel, self.place / "repaired", rules=spec.repair, host_libraries=libraries)
+        normalise_wheel(repaired.wheel, self.place / "finished", local_version=None, epoch=1767225600)
 
     def _lib(self) -> str:
         (found,) = (self.place / "build").glob("lib.*")
@@ -207,18 +257,28 @@ def main() -> None:
         bench = Bench(Path(folder), given.units)
         first = bench.ours(bench.source.commit)
         print(f"all of {given.units} units: {first:.1f} s", flush=True)
+        seeded = bench.ours(bench.source.changed(1000), bench.incremental)
+        print(f"all of them into a new kept tree, out of ccache: {seeded:.1f} s", flush=True)
         by_hand = ByHand(bench)
-        ours, theirs = [], []
+        shares: list[float] = []
+        rounds: dict[str, list[float]] = {"clean": [], "incremental": [], "ninja": [], "setup.py": []}
         for edition in range(2, 2 + given.rounds):
-            theirs.append(by_hand.again(edition))
-            ours.append(bench.ours(bench.source.changed(edition)))
-        known = bench.ours(bench.source.top_commit())
-    ninja, packing = min(theirs, key=sum)
-    print(f"one file changed: ours {min(ours):.1f} s; ninja {ninja:.1f} s and packaging {packing:.1f} s")
-    print(
-        f"ours / (ninja + packaging): {min(ours) / (ninja + packing):.2f}; ours / all: {min(ours) / first:.2f}"
-    )
-    print(f"nothing changed: {known:.2f} s")
+            rounds["ninja"].append(by_hand.by_ninja(edition))
+            rounds["incremental"].append(bench.ours(bench.source.changed(edition), bench.incremental))
+            shares.append(rounds["incremental"][-1] / bench.of_the_project[-1])
+            rounds["clean"].append(bench.ours(bench.source.top_commit()))
+        rounds["setup.py"].append(by_hand.by_setup(1001))
+        known = bench.ours(bench.source.top_commit(), bench.incremental)
+    tell(rounds)
+    print(f"incremental: {median(shares):.2f} of the project's own steps, repairing and normalising in it")
+    print(f"nothing changed: {known:.2f} s; load {os.getloadavg()[0]:.1f}")
+
+
+def tell(rounds: Mapping[str, Sequence[float]]) -> None:
+    """Print the best of each way, and the median of its ratios to ninja and packaging of the same round."""
+    for name, seconds in rounds.items():
+        ratio = median(one / least for one, least in zip(seconds, rounds["ninja"], strict=False))
+        print(f"one file changed, {name}: {min(seconds):.2f} s, {ratio:.2f} of ninja and packaging")
 
 
 if __name__ == "__main__":

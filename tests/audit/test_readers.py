@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from ascend_wheelhouse.audit.runner import end_with
+from ascend_wheelhouse.audit.readers import end_with
 
 READER = """
 import sys, time

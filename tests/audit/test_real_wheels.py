@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from shop import policy_for
 
+from ascend_wheelhouse.audit.readers import WheelInput
 from ascend_wheelhouse.audit.report import AuditReport
-from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download

@@ -19,8 +19,9 @@ from packaging.version import Version
 from upstreams import commit
 
 from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.readers import WheelInput
 from ascend_wheelhouse.audit.report import Finding
-from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.builder import Builder

@@ -220,3 +220,15 @@ def test_after_a_change_of_one_file_one_object_is_compiled(clone: Clone) -> None
     clone.hand_over()
     _, err = clone.build()
     assert clone.compiled() - before == 1, err
+
+
+def test_an_incremental_build_is_marked_in_what_the_command_prints(clone: Clone) -> None:
+    clone.names(clone.source.changed(3))
+    clone.hand_over()
+    told = json.loads(clone.build("--incremental", "--json")[0])
+    assert told["incremental"] is True
+    assert told["filename"].startswith("torch_npu-2.8.0.post2-0incremental-")
+    assert "; incremental: " in told["note"]
+    out, _ = clone.build("--incremental")
+    assert out.startswith(f"{told['filename']}  (incremental: ")
+    assert json.loads(clone.build("--json")[0])["incremental"] is False

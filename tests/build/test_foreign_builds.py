@@ -162,6 +162,28 @@ def test_torch_npu_at_its_size_is_built_for_the_other_architecture_and_again_aft
     assert (found, objects > FOREIGN_UNITS) == (objects - 1, True)
 
 
+def test_an_incremental_build_for_the_other_architecture_compiles_the_changed_file_alone(
+    tmp_path: Path,
+) -> None:
+    source = big_torch_npu(tmp_path / "servers", 8)
+    servers = f"file://{tmp_path}/servers/"
+    mirrors = Mirrors(prefixes={"https://github.com/Ascend/": servers, "https://code.test/Ascend/": servers})
+    bench = Bench(root=tmp_path / "store", mirrors=mirrors)
+    where = for_the_other({"torch": "2.8.0", "torch-npu": "2.8.0.post2"})
+    by_ninja = []
+    for revision in (source.commit, source.changed(2)):
+        recipe = big_recipe(revision)
+        built = build_component(
+            recipe, where, bench.lock(recipe, where), replace(workshop(bench), incremental=True)
+        )
+        assert isinstance(built, list)
+        assert built[0].filename.startswith("torch_npu-2.8.0.post2-0incremental-")
+        assert built[0].filename.endswith(f"_{OTHER}.whl")
+        (log,) = (bench.store.root / "trees").glob("*/build.log")
+        by_ninja.append(log.read_text("utf-8").count("Building CXX object"))
+    assert by_ninja == [8, 1]
+
+
 def big_recipe(commit: str) -> Recipe:
     """Return torch_npu's recipe for the stand-in's small needs, at a commit."""
     recipe = recipe_of(

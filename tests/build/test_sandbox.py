@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,6 +92,19 @@ def test_each_of_the_nine_conditions_can_be_varied_alone() -> None:
 
 def test_the_exit_status_of_the_command_comes_through(work: Path) -> None:
     assert inside(Bubblewrap(), Cage(work=work, env={"PATH": "/usr/bin"}), "sh", "-c", "exit 3").status == 3
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_what_runs_in_it_dies_with_the_one_that_started_it(kind: Sandbox, work: Path) -> None:
+    """`kill -9` of a builder kills its child, by the kernel; no build may go on in a tree that the next one takes."""
+    held = work / "held"
+    script = "exec flock /build/held /bin/sh -c 'echo begun; exec sleep 60'"
+    command = kind.command(Cage(work=work, env={"PATH": "/usr/bin:/bin"}), ["/bin/sh", "-c", script])
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.kill()
+    assert run(["flock", "--timeout", "20", held, "true"], check=False).status == 0
 
 
 def test_without_any_sandbox_the_refusal_says_how_to_go_on() -> None:

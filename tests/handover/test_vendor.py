@@ -17,6 +17,7 @@ from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.handover.vendor import (
     ClosedWheelNameError,
     DamagedArtefactError,
+    IncrementalWheelError,
     OtherCellError,
     UnknownArtefactError,
     UntoldFactError,
@@ -320,3 +321,14 @@ def test_a_package_of_the_real_makeself_is_taken(tmp_path: Path, store: Store, r
     ]
     subprocess.run(words, check=True, capture_output=True)
     assert vendor_file(tmp_path / TOOLKIT, store=store, recipes=recipes)
+
+
+def test_the_wheel_of_an_incremental_build_is_refused_alone_and_in_an_archive(
+    tmp_path: Path, store: Store, recipes: Recipes
+) -> None:
+    name = DEEP_EP_WHEEL.replace("-cp311-cp311", "-0incremental-cp311-cp311")
+    for path in (write_wheel(tmp_path, name), _release(tmp_path, ZIP, KERNEL_WHEEL, name)):
+        with pytest.raises(IncrementalWheelError, match="is the wheel of an incremental build") as caught:
+            vendor_file(path, store=store, recipes=recipes)
+        assert "without --incremental" in caught.value.next_step
+    assert list_vendored(store) == []

@@ -13,8 +13,9 @@ from typing import Any
 from ascend_wheelhouse.audit import host_symbols
 from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
+from ascend_wheelhouse.audit.readers import WheelInput
 from ascend_wheelhouse.audit.report import AuditReport
-from ascend_wheelhouse.audit.runner import WheelInput, audit_wheels
+from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError

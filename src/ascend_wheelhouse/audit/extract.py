@@ -26,6 +26,7 @@ from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
 from ascend_wheelhouse.wheels.wheel import BadWheelError, Member, WheelFile
 
 _LARGEST_OBJECT = 1 << 30
+_MOST_SOURCES = 128 << 20
 _SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}
 _EXTENSION = (".so", ".abi3.so", ".pyd")
 
@@ -63,6 +64,8 @@ class _Reading:
     findings: list[Finding] = field(default_factory=list)
     digests: dict[str, Digested] = field(default_factory=dict)
     objects: list[ObjectFacts] = field(default_factory=list)
+    sources: dict[str, bytes] = field(default_factory=dict)
+    kept_sources: int = 0
 
     def facts(self, sha256: str) -> WheelFacts:
         members = self.wheel.members
@@ -96,6 +99,8 @@ class _Reading:
         )
 
     def _source(self, member: str) -> bytes:
+        if (known := self.sources.get(member)) is not None:
+            return known
         try:
             return self.wheel.read(member)
         except BadWheelError:
@@ -117,28 +122,30 @@ class _Reading:
     def _member(self, member: Member, algorithm: str) -> None:
         place = Place(wheel=self.wheel.filename, member=member.name)
         hashes = [hashlib.new(name) for name in {"sha256", algorithm} & record.ALGORITHMS]
-        kept: bytearray | None = None
+        kept: list[bytes] = []
         size = 0
         try:
             for piece in self.wheel.chunks(member):
                 for one in hashes:
                     one.update(piece)
-                if not size and (piece[:4] == MAGIC or member.size <= len(piece)):
-                    kept = bytearray()
+                is_kept = kept or (not size and (piece[:4] == MAGIC or member.size <= len(piece)))
                 size += len(piece)
-                if kept is not None and size <= _LARGEST_OBJECT:
-                    kept += piece
+                if is_kept and size <= _LARGEST_OBJECT:
+                    kept.append(piece)
         except BadWheelError as error:
             self.findings.append(_unreadable(self.wheel.filename, error, member.name))
             return
         made = {one.name: one.hexdigest() for one in hashes}
         self.digests[member.name] = Digested(size, made["sha256"], made.get(algorithm, ""))
-        if kept is not None:
-            self._content(place, kept)
+        if kept or not size:
+            self._content(place, kept[0] if len(kept) == 1 else b"".join(kept))
 
-    def _content(self, place: Place, data: bytearray) -> None:
+    def _content(self, place: Place, data: bytes) -> None:
         if data[:4] != MAGIC:
-            self.findings += hygiene.text_findings(place, bytes(data))
+            if place.member.endswith(".py") and self.kept_sources <= _MOST_SOURCES:
+                self.kept_sources += len(data)
+                self.sources[place.member] = data
+            self.findings += hygiene.text_findings(place, data)
             return
         try:
             facts = read_elf(data)

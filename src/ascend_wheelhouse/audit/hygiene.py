@@ -46,6 +46,7 @@ _BUILDER = re.compile(
     rb"[-\w]*/[\w.+@/-]{3,160}"
 )
 _HOMES = (b"/home/", b"/root/", b"/Users/")
+_HOME = re.compile(rb"/(?:home|root|Users)/")
 _HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
 _FOLDED = frozenset({"rpath", "builder-path", "writable", "bytecode", "credentials"})
 _INSIDE = ("$ORIGIN", "${ORIGIN}")
@@ -156,7 +157,7 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
         )
 
 
-def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> Iterator[Finding]:
+def object_findings(place: Place, facts: ElfFacts, data: bytes) -> Iterator[Finding]:
     """Yield what an object's segments, search paths and strings show."""
     if facts.exec_stack:
         yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
@@ -196,12 +197,16 @@ def _search_path_fault(member: str, path: str) -> str:
     return ""
 
 
-def _home_paths(data: bytes | bytearray) -> str:
-    for start in _HOMES:
-        place = data.find(start)
-        if place >= 0 and (found := _HOME_PATH.match(data, place)):
-            return found.group().decode("ascii", errors="replace")
-    return ""
+def _home_paths(data: bytes) -> str:
+    """Return the first path below the first of `_HOMES` whose first place holds one; one pass finds all places."""
+    first: dict[bytes, re.Match[bytes] | None] = {}
+    for home in _HOME.finditer(data):
+        if home.group() not in first:
+            first[home.group()] = _HOME_PATH.match(data, home.start())
+        if len(first) == len(_HOMES) or first.get(_HOMES[0]):
+            break
+    found = next(filter(None, map(first.get, _HOMES)), None)
+    return found.group().decode("ascii", errors="replace") if found else ""
 
 
 def folded(findings: Iterable[Finding]) -> list[Finding]:

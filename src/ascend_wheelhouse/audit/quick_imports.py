@@ -1,46 +1,72 @@
 """The imports of a plain module without its syntax tree, which costs most of the time of reading a set of wheels.
 
-A module is plain when every import stands at the left margin or inside a function. Only the statements at the margin
-are then parsed. Anything else, and anything that does not parse alone (prose in a docstring), gets no answer here.
+Only the statements at the left margin that import, or that hold an import outside of any function, are parsed. What
+does not parse alone (prose in a docstring, a text over several lines inside such a statement) gets no answer here.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
-_LINE = re.compile(rb"^([ \t]*)(from[ \t]|import[ \t]|def |async |class |@|[A-Za-z_])", re.MULTILINE)
-_IMPORTS = (b"from", b"impo")
+_LINE = re.compile(
+    rb"\n(?:[ \t]+((?:from|import)[ \t])|(from[ \t]|import[ \t]|def |async |class |@|[A-Za-z_]))"
+)
+_CLASS_LINE = re.compile(rb"\n([ \t]*)((?:from|import)[ \t]|(?:def |async |@)|[A-Za-z_])")
+_IMPORTS = (b"from", b"import")
+_CLASS = b"class "
 _FUNCTION = (b"def ", b"async ", b"@")
+_CONTINUES = (b"else", b"elif", b"except", b"finally")
 _INNER = 4
 
 
 def margin_imports(data: bytes) -> list[ast.stmt] | None:
-    """Return the import statements that a module runs when it is loaded, or None where its tree is needed."""
-    top, inner = b"", b""
-    statements: list[bytes] = []
-    for line in _LINE.finditer(data):
-        indent, word = len(line[1].expandtabs(_INNER)), line[2]
-        if word[:4] in _IMPORTS and len(word) > 1:
-            if not indent:
-                statements.append(_statement(data, line.start()))
-                top = word
-            elif not _inside_function(top, inner, indent):
-                return None
-        elif not indent:
-            top, inner = word, b""
-        elif indent <= _INNER:
-            inner = word
+    """Return statements with the imports that a module runs when it is loaded, or None where its tree is needed."""
     try:
-        return ast.parse(b"\n".join(statements)).body
+        return ast.parse(b"\n".join(_statements(b"\n" + data))).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def _inside_function(top: bytes, inner: bytes, indent: int) -> bool:
-    if top in _FUNCTION:
-        return True
-    return top == b"class " and inner in _FUNCTION and indent > _INNER
+def _statements(data: bytes) -> Iterator[bytes]:
+    """Yield the statements at the margin that are imports, and those that hold one outside of functions.
+
+    Args:
+        data: The module after an empty line, so that every line of it follows an end of line.
+    """
+    start, word, holds_import = 0, b"", False
+    for line in _LINE.finditer(data):
+        if line[1]:
+            holds_import = True
+        elif not data.startswith(_CONTINUES, line.start() + 1):
+            if holds_import and _runs_import(word, data[start : line.start()]):
+                yield data[start : line.start()]
+            start, word, holds_import = line.start() + 1, line[2], False
+            if word.rstrip() in _IMPORTS:
+                yield _statement(data, start)
+    if holds_import and _runs_import(word, data[start:]):
+        yield data[start:]
+
+
+def _runs_import(word: bytes, statement: bytes) -> bool:
+    """Tell whether a statement at the margin with an import somewhere in it may run one when it is loaded."""
+    if word in _FUNCTION:
+        return False
+    return word != _CLASS or _class_runs_import(statement)
+
+
+def _class_runs_import(statement: bytes) -> bool:
+    """Tell whether an import of a class stands outside of its methods."""
+    method = False
+    for line in _CLASS_LINE.finditer(statement):
+        indent, word = len(line[1].expandtabs(_INNER)), line[2]
+        if word.rstrip() in _IMPORTS:
+            if not method or indent <= _INNER:
+                return True
+        elif indent <= _INNER:
+            method = word in _FUNCTION
+    return False
 
 
 def _statement(data: bytes, start: int) -> bytes:

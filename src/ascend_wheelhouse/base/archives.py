@@ -11,7 +11,6 @@ import io
 import lzma
 import os
 import re
-import shutil
 import stat
 import struct
 import tarfile
@@ -23,6 +22,7 @@ from posixpath import normpath
 from typing import IO, Self
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from ascend_wheelhouse.base import zip_member
 from ascend_wheelhouse.node import documents
 
 FAULTS = (
@@ -97,6 +97,10 @@ class ZipArchive(ZipFile):
         with telling(error_of), cls(source) as archive:
             yield archive
 
+    def pieces(self, info: ZipInfo, size: int = _CHUNK) -> Iterator[bytes]:
+        """Yield a member's bytes in pieces of at most `size` bytes; see `zip_member.pieces`."""
+        return zip_member.pieces(self, info, size)
+
     def unzip(self, folder: Path) -> None:
         """Write the files and folders, with modes 0644 and 0755.
 
@@ -126,8 +130,8 @@ def _write(archive: ZipFile, member: ZipInfo, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     mode = 0o755 if member.external_attr >> 16 & 0o100 else 0o644
     number = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
-    with os.fdopen(number, "wb") as out, archive.open(member) as stream:
-        shutil.copyfileobj(stream, out, _CHUNK)
+    with os.fdopen(number, "wb") as out:
+        out.writelines(zip_member.pieces(archive, member, _CHUNK))
 
 
 def _refuse(member: ZipInfo) -> None:

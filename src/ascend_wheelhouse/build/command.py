@@ -20,8 +20,10 @@ from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.cann_tree import CannPackage, handed_over
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError, find_interpreter
+from ascend_wheelhouse.build.incremental import IncrementalBuilder, refuse_unfit
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
+from ascend_wheelhouse.build.making import make
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_best, find_sandbox
@@ -32,6 +34,7 @@ from ascend_wheelhouse.build.toolchain import (
     find_toolchain,
     host_probe,
 )
+from ascend_wheelhouse.build.worker import make_beside
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.cells.request import ToolchainChoice
@@ -106,6 +109,7 @@ class Workshop:
         toolchain: `auto` takes the host's tools where they fit, else one of ours; `host` and `own` take one kind alone.
         own: The toolchains of ours, if any.
         elsewhere: Other hosts that build in place of this one, if any.
+        incremental: Go on in kept trees.
     """
 
     store: Store
@@ -119,6 +123,7 @@ class Workshop:
     toolchain: ToolchainChoice = "auto"
     own: OwnToolchains | None = None
     elsewhere: Elsewhere | None = None
+    incremental: bool = False
 
     def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
@@ -222,7 +227,10 @@ class Workshop:
             memory_mb=host_memory_mb(),
             per_job_mb=spec.memory_mb,
         )
-        return Builder(
+        kind = IncrementalBuilder if self.incremental else Builder
+        # alone, it has no other's downloads beside it: a process of its own would only cost its start
+        return kind(
+            worker=make if self.incremental else make_beside,
             store=self.store,
             sandbox=sandbox,
             emit=self.emit,
@@ -275,8 +283,20 @@ def pending_on_unfit(recipe: Recipe, cell: Cell, emit: Emit) -> Iterator[list[Pe
         pending.append(PendingBuild(component=recipe.name, reason=error.what, supply=supply))
 
 
+def _refuse_unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> None:
+    if workshop.incremental:
+        refuse_unfit(
+            recipe.name,
+            spec_of(recipe, cell),
+            sandbox=workshop.sandbox,
+            container=bool(workshop.container),
+            elsewhere=workshop.elsewhere is not None,
+        )
+
+
 def unfit(recipe: Recipe, cell: Cell, workshop: Workshop) -> PendingBuild | None:
     """Return why a component cannot be built, in about a second; None when it can."""
+    _refuse_unfit(recipe, cell, workshop)
     if workshop.elsewhere is not None:
         return workshop.elsewhere.unfit(recipe, cell, workshop)
     with pending_on_unfit(recipe, cell, workshop.emit) as pending:
@@ -300,6 +320,7 @@ def build_component(
         IntegrityError: A source has other bytes than the lock says.
         SandboxUnavailableError: No sandbox works here and `--no-sandbox` was not given.
     """
+    _refuse_unfit(recipe, cell, workshop)
     if workshop.elsewhere is not None:
         return workshop.elsewhere.build(recipe, cell, sources, workshop)
     job = job_for(recipe, cell, sources)

@@ -23,7 +23,9 @@ from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Interpreter, install, planned
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Slots
+from ascend_wheelhouse.build.kept_tree import BYTECODE, KeptTree, write_gates
 from ascend_wheelhouse.build.normalise import normalise_wheel
+from ascend_wheelhouse.build.outcome import INCREMENTAL, INCREMENTAL_NOTE
 from ascend_wheelhouse.build.repair import check_traces, platform_of, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Workspace, run_steps, values, write_shims
@@ -60,6 +62,7 @@ class WorkOrder:
         server: The slots that it shares with other builds, if any.
         ccache: Go through ccache.
         conditions: What the build sees of the builder.
+        incremental: The place is a kept tree: gone on with, not emptied.
     """
 
     job: BuildJob
@@ -73,6 +76,7 @@ class WorkOrder:
     server: Slots | None = None
     ccache: bool = False
     conditions: Conditions = NORMAL
+    incremental: bool = False
 
 
 def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
@@ -85,25 +89,42 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
     job, store = order.job, Store(order.store)
     if cann := order.toolchain.cann:
         emit(JobProgress(job=job.component, line=f"unpacking {cann.filename}, unless it is in the store"))
+    tree = KeptTree(place=order.place) if order.incremental else None
+    if tree:
+        tree.begin(emit)
+    else:
+        shutil.rmtree(order.place, ignore_errors=True)
     workspace = _workspace(order, store)
     with ThreadPoolExecutor(1, thread_name_prefix="environment") as pool:
+        source = tree.fresh if tree else workspace.work / "source"
         installing = pool.submit(_install, order, workspace, store)
-        lay_source(
-            job, store, workspace.work / "source", values=values(job, workspace), order=order.conditions.order
-        )
+        lay_source(job, store, source, values=values(job, workspace), order=order.conditions.order)
         write_shims(workspace, _downloads(job, store, workspace.work), debug_info=job.spec.debug_info)
         if order.conditions.clock:
             write_clock(workspace.work / shims.FOLDER, order.conditions.clock)
         installing.result()
+        if tree:
+            _go_on(tree, job, workspace, emit)
     run_steps(job, workspace, emit)
-    return [_finished(job, workspace, wheel) for wheel in collect(job, workspace)]
+    if tree:
+        tree.finished()
+    mark = INCREMENTAL if tree else ""
+    return [_finished(job, workspace, wheel, mark) for wheel in collect(job, workspace)]
+
+
+def _go_on(tree: KeptTree, job: BuildJob, workspace: Workspace, emit: Emit) -> None:
+    """Bring a kept tree to the fresh source."""
+    write_gates(workspace)
+    seen, late = f"{workspace.root}/source", values(job, workspace) | {"jobs": ""}
+    tree.keep_bytecode(seen)
+    variables = {name: fill(text, late) for name, text in job.spec.env.items()}
+    tree.take(seen=seen, variables=variables, emit=emit)
 
 
 def _workspace(order: WorkOrder, store: Store) -> Workspace:
     place = order.place
-    shutil.rmtree(place, ignore_errors=True)
     for name in _FOLDERS:
-        (place / "work" / name).mkdir(parents=True)
+        (place / "work" / name).mkdir(parents=True, exist_ok=True)
     if order.server:
         (place / "work" / "jobserver").touch()
     cache = order.store / "ccache"
@@ -129,6 +150,7 @@ def _workspace(order: WorkOrder, store: Store) -> Workspace:
         ccache=cache if order.ccache else None,
         ascend=lay_cann(order.toolchain.cann, store) if order.toolchain.cann else None,
         conditions=order.conditions,
+        bytecode=BYTECODE if order.incremental else "",
     )
 
 
@@ -152,15 +174,17 @@ def _downloads(job: BuildJob, store: Store, work: Path) -> dict[str, str]:
     return urls
 
 
-def _finished(job: BuildJob, workspace: Workspace, wheel: Path) -> tuple[Path, str]:
+def _finished(job: BuildJob, workspace: Workspace, wheel: Path, mark: str) -> tuple[Path, str]:
     folders = [workspace.place / name for name in ("repaired", "finished")]
     for folder in folders:
         folder.mkdir(exist_ok=True)
     repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
     _check_traces(job, workspace, repaired.wheel)
     local = fill(job.spec.local_version, values(job, workspace)) or None
-    done = normalise_wheel(repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch)
-    return done, repaired.note
+    done = normalise_wheel(
+        repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch, build_tag=mark
+    )
+    return done, "; ".join(note for note in (INCREMENTAL_NOTE if mark else "", repaired.note) if note)
 
 
 def _check_traces(job: BuildJob, workspace: Workspace, wheel: Path) -> None:

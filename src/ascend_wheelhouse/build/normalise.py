@@ -18,7 +18,7 @@ import io
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -46,6 +46,7 @@ class _Change:
     stem: str
     new_stem: str
     new_version: str | None
+    build_tag: str = ""
 
     def path(self, member: str) -> str:
         """Return where a member belongs."""
@@ -60,11 +61,14 @@ class _Change:
         if file == "METADATA" and self.new_version is not None:
             return _headers(data, "Version", [self.new_version])
         if file == "WHEEL":
-            return _headers(data, "Tag", sorted(_values(data, "Tag")))
+            tagged = _headers(data, "Build", [self.build_tag]) if self.build_tag else data
+            return _headers(tagged, "Tag", sorted(_values(data, "Tag")))
         return data
 
 
-def normalise_wheel(source: Path, destination_dir: Path, *, local_version: str | None, epoch: int) -> Path:
+def normalise_wheel(
+    source: Path, destination_dir: Path, *, local_version: str | None, epoch: int, build_tag: str = ""
+) -> Path:
     """Write the normal form of a wheel and return its path.
 
     Args:
@@ -72,6 +76,7 @@ def normalise_wheel(source: Path, destination_dir: Path, *, local_version: str |
         destination_dir: An existing folder, not the one of `source` unless the name changes.
         local_version: Replaces the local part of the version; empty takes it away, None leaves it.
         epoch: Time of every member, seconds since 1970; raised to 1980, where zip begins.
+        build_tag: The wheel's build tag from now on; empty leaves it.
 
     Raises:
         BadWheelError: The archive is damaged, or not a wheel.
@@ -82,7 +87,7 @@ def normalise_wheel(source: Path, destination_dir: Path, *, local_version: str |
         WheelFile.open(source) as wheel,
         TemporaryDirectory(dir=destination_dir, prefix=".normalise-") as folder,
     ):
-        change = _change(wheel, local_version)
+        change = replace(_change(wheel, local_version), build_tag=build_tag)
         made = Path(folder, _filename(wheel, change))
         _write(wheel, _ordered(wheel, change), change, made, epoch)
         _prove(wheel, made)
@@ -116,6 +121,8 @@ def _change(wheel: WheelFile, local_version: str | None) -> _Change:
 
 def _filename(wheel: WheelFile, change: _Change) -> str:
     name, version, *rest = wheel.filename.removesuffix(".whl").split("-")
+    if change.build_tag:
+        rest = [change.build_tag, *rest[-3:]]
     return "-".join([name, change.new_version or version, *rest]) + ".whl"
 
 

@@ -64,7 +64,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--cores", type=int, default=0)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args(arguments)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl = ctypes.CDLL(None).prctl
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    die_with_parent()
     raise_loopback()
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
@@ -72,7 +77,8 @@ def main(arguments: list[str]) -> int:
     os.umask(options.umask)
     if options.cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
-    status = subprocess.call(options.command)
+    # between fork and exec it takes no lock, so that the thread does not matter
+    status = subprocess.call(options.command, preexec_fn=die_with_parent)
     return status if status >= 0 else 128 - status
 
 

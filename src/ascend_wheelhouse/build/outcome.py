@@ -24,6 +24,9 @@ RECORD = {
     ]
 }
 """What the store keeps of a build."""
+INCREMENTAL = "0incremental"
+"""The build tag of a wheel that an incremental build gave: it stands in its name and in its WHEEL."""
+INCREMENTAL_NOTE = "incremental: built on in a kept tree, no clean build"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +51,21 @@ class BuiltWheel(HasArtifact):
     note: str = ""
     cached: bool = False
 
+    @property
+    def incremental(self) -> bool:
+        """Whether an incremental build gave it."""
+        return is_incremental(self.filename)
+
     def as_record(self) -> dict[str, Any]:
         """Return what the store keeps under the key."""
         record = as_row(self)
         del record["cached"]
         return record
+
+
+def is_incremental(filename: str) -> bool:
+    """Tell whether a wheel's name says that an incremental build gave it."""
+    return filename.split("-")[2:3] == [INCREMENTAL]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,7 @@ class Sandbox(ABC):
         cage.network_log.unlink(missing_ok=True)
         return [
             *("unshare", "--user", "--map-root-user", "--net", "--"),
-            *(sys.executable, "-I", nxdomain.__file__, "--log", str(cage.network_log)),
+            *(sys.executable, "-I", "-S", nxdomain.__file__, "--log", str(cage.network_log)),
             *(f"--umask={conditions.umask:o}", f"--cores={conditions.cores}", "--"),
             *self._inner(cage, argv),
         ]

@@ -57,6 +57,7 @@ class Workspace:
         ccache: Folder of the compiler cache; None for none.
         ascend: The Ascend folder of a CANN that was handed over; None for the builder's own.
         conditions: What it sees of the builder.
+        bytecode: The folder at its root in which Python keeps bytecode for the next build; empty for none.
     """
 
     place: Path
@@ -70,6 +71,7 @@ class Workspace:
     ccache: Path | None = None
     ascend: Path | None = None
     conditions: Conditions = NORMAL
+    bytecode: str = ""
 
     @property
     def work(self) -> Path:
@@ -130,7 +132,6 @@ def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
         "TERM": "dumb",
         "SOURCE_DATE_EPOCH": str(job.sources.epoch),
         "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1",
         "PIP_NO_INDEX": "1",
         "PIP_RETRIES": "0",
@@ -142,6 +143,11 @@ def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
+    env |= (
+        {"PYTHONPYCACHEPREFIX": f"{root}/{workspace.bytecode}"}
+        if workspace.bytecode
+        else {"PYTHONDONTWRITEBYTECODE": "1"}
+    )
     env |= object_cache.variables(workspace.toolchain, root) if workspace.ccache else {"CCACHE_DISABLE": "1"}
     if workspace.ccache:
         env["CCACHE_DIR"] = f"{root}/ccache" if workspace.sandbox.sealed else str(workspace.ccache)

@@ -12,20 +12,33 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from ascend_wheelhouse.build import fetcher
+from ascend_wheelhouse.build import fetcher, settle
 from ascend_wheelhouse.build.toolchain import Toolchain
 
 FOLDER = "shims"
 DOWNLOADS = "downloads"
 REFUSED = "refused.log"
+SETTLE = "settle.py"
 NONSHARED = "libstdc++_nonshared.a"
+# looked for first: to take the words one by one takes seconds where a library is linked of thousands of objects
 _WRAPPER = """#!{runner}
-for word do
-  shift
-  case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
-done
+case " $*" in *" -Wl,-rpath,{python}/"*)
+  for word do
+    shift
+    case $word in -Wl,-rpath,{python}/*) ;; *) set -- "$@" "$word" ;; esac
+  done ;;
+esac
 exec {command} "$@"{last}
 """
+
+_GATE = """#!{runner}
+case " $* " in
+*" -t "* | *" --version "*) ;;
+*) {settling} || exit 1 ;;
+esac
+exec {program} "$@"
+"""
+_ALIASES = {"make": ("make", "gmake"), "ninja": ("ninja", "ninja-build")}
 
 
 def write_compilers(
@@ -94,6 +107,27 @@ def write_downloaders(folder: Path, python: str, root: str, urls: Mapping[str, s
 def write_plain_make(folder: Path, make: str, jobs: int) -> None:
     """Write a `make` for a version that stops at a jobserver of a FIFO: it runs a share of its own."""
     _write(folder / "make", f'#!/bin/sh\nunset MAKEFLAGS\nexec {make} -j{jobs} "$@"\n')
+
+
+def write_gates(folder: Path, programs: Mapping[str, str], *, runner: str, settling: str) -> None:
+    """Write commands for make and ninja that have the files' times settled first, and `settle.py` beside them.
+
+    Args:
+        folder: Where to, on the host; a command of that name that is there goes on being what is started.
+        programs: Where the build sees `make` and `ninja`, as far as there are such.
+        runner: What runs the commands.
+        settling: The command that settles.
+    """
+    (folder / SETTLE).write_text(Path(settle.__file__).read_text("utf-8"), "utf-8")
+    for name, program in programs.items():
+        behind = folder / name
+        if behind.is_symlink():
+            behind.unlink()
+        elif behind.exists():
+            behind.rename(folder / f"plain-{name}")
+        plain = f'"${{0%/*}}/plain-{name}"' if (folder / f"plain-{name}").exists() else program
+        for alias in _ALIASES[name]:
+            _write(folder / alias, _GATE.format(runner=runner, settling=settling, program=plain))
 
 
 def refused_urls(work: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from ascend_wheelhouse.base.errors import IncompleteError, ResolveError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.build.command import unfit
-from ascend_wheelhouse.build.outcome import PendingBuild
+from ascend_wheelhouse.build.incremental import NotIncrementalError
+from ascend_wheelhouse.build.outcome import INCREMENTAL_NOTE, PendingBuild, is_incremental
 from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import Recipe
 from ascend_wheelhouse.cells.request import Request
@@ -62,6 +63,7 @@ class BuildOptions:
         json: Print one JSON document.
         profile: The page for the times of the run, with a trace beside it.
         farm: Other hosts that build.
+        incremental: Go on in the tree that the last such build kept.
     """
 
     root: Path
@@ -74,6 +76,7 @@ class BuildOptions:
     json: bool = False
     profile: Path | None = None
     farm: FarmChoice = field(default_factory=FarmChoice)
+    incremental: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +157,12 @@ def main(options: BuildOptions) -> None:
         farm_of(options.farm, store, emit) as farm,
     ):
         job = component_build(options, emit, store, farm)
-        workshop = job.building.workshop()
+        workshop = replace(job.building.workshop(), incremental=options.incremental)
         refuse_pending(unfit(job.recipe, job.cell, workshop))
         with job.building.fetcher.store.in_use(emit):
             source, builds = job.locked(), job.building.source_builds()
+            if options.incremental:
+                refuse_locked(source)
             built = build_one(builds, job.recipe, source, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))
@@ -165,10 +170,19 @@ def main(options: BuildOptions) -> None:
     hold_to_lock(source, built)
     path = str(_placed(job.building.fetcher.store.path(built.sha256), built.filename, options.out))
     if options.json:
-        console.print_json(as_row(built) | {"path": path})
+        console.print_json(as_row(built) | {"path": path, "incremental": is_incremental(built.filename)})
         return
-    for text in (built.filename, f"sha256 {built.sha256}", path):
+    mark = f"  ({INCREMENTAL_NOTE})" if is_incremental(built.filename) else ""
+    for text in (f"{built.filename}{mark}", f"sha256 {built.sha256}", path):
         console.line(text)
+
+
+def refuse_locked(source: LockedSource) -> None:
+    """Raise NotIncrementalError where the lock holds a digest that the clean build alone reaches."""
+    if source.wheel is not None:
+        raise NotIncrementalError(
+            source.component, f"The lock has the digest of its clean build: {source.wheel.filename}."
+        )
 
 
 def _placed(held: Path, filename: str, out: Path | None) -> Path:

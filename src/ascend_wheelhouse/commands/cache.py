@@ -1,4 +1,7 @@
-"""`invoke cache`: what the store and the shared caches hold, and what of it nothing names any more."""
+"""`invoke cache`: what the store and the shared caches hold, and what of it nothing names any more.
+
+A kept tree is named by nothing; pruning leaves the one of each component that was used last.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.packaged import lockfiles_of
+from ascend_wheelhouse.build.trees import held_trees, prune_trees
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.shared_cache.in_use import in_use, named, require_locks
@@ -31,7 +35,7 @@ class CacheOptions:
 
     Args:
         root: The project folder, whose locks say what is still needed.
-        prune: Remove what no lock names and nobody imported.
+        prune: Remove what no lock names and nobody imported, and all but the newest kept tree of each component.
         shared: The shared caches.
         prune_shared: Prune these in place of the store: they were named by an option.
         retention: What stays on them beside what locks name.
@@ -72,14 +76,17 @@ def main(options: CacheOptions) -> None:
     garbage = sum(blob.size for blob in store.garbage(named(folders, store)))
     shared = _shared(options, folders, store)
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        freed = store.prune(lambda: named(folders, store), emit) if local else 0
-    usage = store.usage()
+        freed = store.prune(lambda: named(folders, store), emit) + prune_trees(store) if local else 0
+    usage, trees = store.usage(), held_trees(store)
+    tree_bytes = sum(tree.held for tree in trees)
     if options.json:
         facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed, "shared": shared}
-        console.print_json(facts | asdict(usage))
+        console.print_json(facts | asdict(usage) | {"trees": len(trees), "tree_bytes": tree_bytes})
         return
     console.line(f"{store.root}")
     console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
+    if trees:
+        console.line(f"{len(trees)} kept trees, {forms.size(tree_bytes)}")
     console.line(f"freed {forms.size(freed)}" if local else f"unnamed by any lock: {forms.size(garbage)}")
     for row in shared:
         _tell(row, pruned=options.prune_shared)

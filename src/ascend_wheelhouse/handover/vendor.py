@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
+from ascend_wheelhouse.build.outcome import is_incremental
 from ascend_wheelhouse.cells.artefact_name import (
     NameFacts,
     facts_of,
@@ -48,6 +49,10 @@ class UnknownArtefactError(UsageError):
 
 class ClosedWheelNameError(UsageError):
     """The wheel carries a name that one recipe alone supplies, and is not that recipe's."""
+
+
+class IncrementalWheelError(UsageError):
+    """The wheel is that of an incremental build, which no wheelhouse takes."""
 
 
 class UntoldFactError(UsageError):
@@ -102,6 +107,7 @@ def vendor_file(
         IntegrityError: The bytes are not what the name or the stated digest says.
     """
     _check_bytes(path, sha256)
+    _check_clean(path.name)
     recipe = _owner(path.name, recipes, component)
     stated = stated or NameFacts()
     told = _joined(path.name, stated, facts_of(path.name, recipe))
@@ -156,6 +162,15 @@ def _check_bytes(path: Path, sha256: str) -> None:
             f"{path.name} has sha256 {found}, and {sha256.lower()} was stated.",
             why="The download was cut short, or the file is another one.",
             next_step="download it again, or correct --sha256",
+        )
+
+
+def _check_clean(filename: str) -> None:
+    if is_incremental(filename):
+        raise IncrementalWheelError(
+            f"{filename} is the wheel of an incremental build.",
+            why="Such wheels are for trying a change: no build from a fresh source has proven them.",
+            next_step="build it without --incremental, and import that wheel",
         )
 
 
@@ -280,6 +295,7 @@ def _member(path: Path, member: str, told: NameFacts, recipes: Recipes) -> _Foun
     owner = next((recipe for recipe in recipes.values() if fits(name, recipe)), None)
     if owner is None or name.endswith(".zip"):
         return None
+    _check_clean(name)
     own = facts_of(name, owner)
     if differing := own.differing(told):
         raise OtherCellError(

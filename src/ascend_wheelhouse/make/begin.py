@@ -1,4 +1,4 @@
-"""The begin of a run: the cell that is meant, and what builds for it."""
+"""The begin of a run: the cell that is meant, what builds for it and what finds its files."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import Building, building_of
 from ascend_wheelhouse.make.fetcher import Fetcher
+from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.farm.farm import Farm
+    from ascend_wheelhouse.pin.locate import Locator
 
 
-def begin(options: MakeOptions, folder: ProjectFolder, fetcher: Fetcher, farm: Farm | None) -> Building:
-    """Return how the cell that is asked for is built; see `cell_of` for what it raises."""
+def begin(
+    options: MakeOptions, folder: ProjectFolder, fetcher: Fetcher, farm: Farm | None
+) -> tuple[Building, Locator]:
+    """Return how the cell that is asked for is built, and what finds its files; see `cell_of` for what it raises."""
     with timed(fetcher.emit, "resolve", "cell"):
         cell = cell_of(options.lock.request, folder, fetcher.http)
-        return building_of(cell, folder, fetcher, options.build, farm)
+        building = building_of(cell, folder, fetcher, options.build, farm)
+        return building, locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)

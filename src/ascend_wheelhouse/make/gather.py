@@ -14,7 +14,7 @@ from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.carried_sources import bring_sources
 from ascend_wheelhouse.make.fetcher import downloads_of
-from ascend_wheelhouse.make.reading import read_wheels
+from ascend_wheelhouse.make.reading import Take, read_wheels
 from ascend_wheelhouse.make.source_files import downloads_for
 from ascend_wheelhouse.make.source_wheels import build_sources, with_built
 from ascend_wheelhouse.make.supply import bring, supplied
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 @paused()
-def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Facts]:
+def gather(lock: Lock, locator: Locator, building: Building, take: Take) -> tuple[Lock, Facts]:
     """Have every file of a lock in the store: pending ones are looked for, wheels fetched and built, all at once.
 
     Args:
         lock: The lock.
         locator: Asks the origins of what is pending.
         building: Builds what the lock makes from source; its fetcher brings the rest.
+        take: Told of each wheel as it comes.
 
     Returns:
         The lock with what was found and built, and what the ready-made wheels say of themselves.
@@ -44,7 +45,7 @@ def gather(lock: Lock, locator: Locator, building: Building) -> tuple[Lock, Fact
     with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
         supplying = pool.submit(_supplied, lock, locator, arrivals)
         building_all = pool.submit(_built, lock, building, arrivals)
-        reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit)
+        reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit, take)
         with arrivals:
             bring(lock, list(wanted.values()), locator, fetcher, arrivals)
         more = supplying.result()

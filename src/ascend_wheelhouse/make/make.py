@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.make.begin import begin
+from ascend_wheelhouse.make.early_reading import EarlyReading
 from ascend_wheelhouse.make.farming import farm_of, tell_unmet
 from ascend_wheelhouse.make.finish import finish
 from ascend_wheelhouse.make.gather import gather
 from ascend_wheelhouse.make.line import Line
-from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.lock import pinned_lock_of
 from ascend_wheelhouse.make.made import Made
 from ascend_wheelhouse.make.options import MakeOptions
@@ -33,21 +33,21 @@ def make(
     """
     line = line or Line()
     with store.in_use(emit), farm_of(options.farm, store, emit, line.farm) as farm:
-        building = begin(options, folder, line.fetcher(options, folder, store, emit), farm)
+        building, locator = begin(options, folder, line.fetcher(options, folder, store, emit), farm)
         lock, pinned = pinned_lock_of(options.lock, folder, building)
-        locator = locator_of(
-            building.cell, folder, building.fetcher, build=options.lock.build, offline=options.offline
-        )
         tell_unmet(building, lock)
-        lock, facts = gather(lock, locator, building)
-        return finish(
-            options.output / building.cell.name,
-            lock,
-            building.cell,
-            facts,
-            folder=folder,
-            store=store,
-            emit=emit,
-            audit=options.audit,
-            pinned=pinned,
-        )
+        cell = building.cell
+        reading = EarlyReading(folder.recipes.values(), cell.target.python, store, emit, wanted=options.audit)
+        with reading as early:
+            lock, facts = gather(lock, locator, building, early.take)
+            return finish(
+                options.output / cell.name,
+                lock,
+                cell,
+                facts,
+                folder=folder,
+                store=store,
+                emit=emit,
+                audit=options.audit,
+                pinned=pinned,
+            )

@@ -5,21 +5,26 @@ What reads them is imported while the first bytes come.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.folder.contents import Facts
     from ascend_wheelhouse.folder.sbom import SbomFacts
 
+Take = Callable[[LockedFile], None]
+"""Told of each wheel that came."""
 
-def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Facts:
-    """Read the wheels as they come."""
+
+def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit, take: Take) -> Facts:
+    """Read the wheels as they come, and tell of each that came."""
     arrivals.wait_for_first()
     with timed(emit, "read", "what reads wheels"):
         from ascend_wheelhouse.folder.contents import facts_of
@@ -28,6 +33,7 @@ def read_wheels(lock: Lock, store: Store, arrivals: Arrivals, emit: Emit) -> Fac
     found: dict[str, SbomFacts] = {}
     for name in arrivals.names():
         if name in wheels:
+            take(wheels[name])
             with timed(emit, "read", name):
                 found.update(facts_of([wheels[name]], store))
     return found

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from ascend_wheelhouse.store.store import Store
 BUNDLE_REF = "refs/wheelhouse/source"
 ASK_SECONDS = 60.0
 """How long a server may take to name its tags and branches."""
+_AT_ONCE = 4
 _OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60")
 
 
@@ -143,7 +146,7 @@ def _last_line(error: CommandFailedError) -> str:
 
 def new_repository(path: Path) -> Path:
     """Make an empty repository that takes a shallow commit without asking for its parents."""
-    git("init", "--quiet", "--initial-branch=wheelhouse", str(path))
+    git("init", "--quiet", "--template=", "--initial-branch=wheelhouse", str(path))
     return path
 
 
@@ -235,6 +238,18 @@ def unbundle(store: Store, commit: str, place: Path) -> Path:
     return place
 
 
+def _checked(module: GitModule, store: Store, place: Path) -> None:
+    """Make a repository that holds a module's commit, with the files of the lock."""
+    unbundle(store, module.commit, place)
+    if (found := tree_digest(place, module.commit)) != module.digest:
+        raise TreeChangedError(
+            f"{module.url} at {module.commit[:12]}: the digest of its files is {found[:12]}, "
+            f"the lock says {module.digest[:12]}.",
+            why="The lock or the bundle was altered, or the commit's id was forged.",
+            next_step="run `invoke lock --upgrade {cell}` and review what changed",
+        )
+
+
 def lay_out(source: GitSource, store: Store, destination: Path) -> None:
     """Check a source out, submodules and their `.git` included, every file dated to the commit.
 
@@ -242,18 +257,18 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
         GitBundleMissingError: A bundle is missing.
         TreeChangedError: A module's files are not those of the lock.
     """
-    for module in source.modules:
-        place = destination / module.path
-        place.mkdir(parents=True, exist_ok=True)
-        unbundle(store, module.commit, place)
-        if (found := tree_digest(place, module.commit)) != module.digest:
-            raise TreeChangedError(
-                f"{module.url} at {module.commit[:12]}: the digest of its files is {found[:12]}, "
-                f"the lock says {module.digest[:12]}.",
-                why="The lock or the bundle was altered, or the commit's id was forged.",
-                next_step="run `invoke lock --upgrade {cell}` and review what changed",
-            )
-        git("checkout", "--quiet", "--detach", module.commit, at=place)
+    beside = destination.with_name(f"{destination.name}.repositories")
+    places = [beside / str(number) for number in range(len(source.modules))]
+    try:
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="git") as pool:
+            list(pool.map(lambda module, place: _checked(module, store, place), source.modules, places))
+        for module, repository in zip(source.modules, places, strict=True):
+            place = destination / module.path
+            place.mkdir(parents=True, exist_ok=True)
+            (repository / ".git").rename(place / ".git")
+            git("checkout", "--quiet", "--detach", module.commit, at=place)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
     date_files(destination, source.epoch)
 
 

@@ -268,6 +268,10 @@ class Store:
         """
         return read_json(self._result_path(key), shape)
 
+    def has_result(self, key: str) -> bool:
+        """Tell whether a record is kept under `key`, whatever it says."""
+        return self._result_path(key).is_file()
+
     def put_result(self, key: str, record: dict[str, Any]) -> None:
         """Keep a small record under `key`, in place of any earlier one."""
         place = self._result_path(key)

@@ -162,9 +162,7 @@ class WheelFile:
             BadWheelError: The data are damaged, encrypted or packed in an unknown way.
         """
         try:
-            with self._archive.open(member.info) as stream:
-                while piece := stream.read(CHUNK):
-                    yield piece
+            yield from self._archive.pieces(member.info, CHUNK)
         except FAULTS as error:
             raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 

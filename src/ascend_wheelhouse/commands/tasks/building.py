@@ -38,6 +38,7 @@ _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host'
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
+        "incremental": "go on with the kept tree of the last such build, and mark the wheel",
     },
     iterable=CACHE_LISTS,
     settled=["toolchain"],
@@ -52,6 +53,7 @@ def build(
     toolchain: str = "auto",
     out: str = "",
     offline: bool = False,
+    incremental: bool = False,
     cache: list[str] | None = None,
     cache_key: str = "",
     cache_trust: list[str] | None = None,
@@ -72,6 +74,7 @@ def build(
                 out=path_of(out),
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
+                incremental=incremental,
                 cache=cache_choice(cache, cache_key, cache_trust),
                 json=json,
                 profile=profile_of(profile),
