@@ -1,6 +1,9 @@
 """Locking the 2.8.0 aarch64 stack, beside a bare `uv pip compile` of the same question.
 
-    python benchmarks/lock.py [--rounds 3] [--cold]
+    python benchmarks/lock.py [--rounds 3] [--resolver uv] [--cold]
+
+uv takes the answer that stands in its output file for preferences, and then asks for less. So the bare question has two
+rows: with no earlier answer there, which is what a lock asks, and with its own.
 
 Every figure is the best of the rounds, taken in turn so that a busy machine slows all sides, each in a process of its
 own: wall time, its ratio, and processor time. Caches are warm; `--cold` gives each run empty ones.
@@ -23,8 +26,11 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.resolve.request import ResolveRequest
+from ascend_wheelhouse.resolve.resolvers import RESOLVERS
+from ascend_wheelhouse.resolve.tool import ANSWER
 from ascend_wheelhouse.resolve.uv import compile_command
 
+ALONE, AGAIN = "bare uv pip compile", "bare uv pip compile, over its own answer"
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = Target(machine="aarch64")
 _LOCK = """
@@ -94,14 +100,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--resolver", choices=RESOLVERS, action="append", help="all when left out")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         ours = [sys.executable, "-c", _LOCK, str(ROOT), str(folder / "store")]
         commands = {
-            "bare uv pip compile": bare(question(), folder),
-            "whole lock with uv": [*ours, "uv"],
-            "whole lock with pip-tools": [*ours, "pip-tools"],
+            ALONE: bare(question(), folder),
+            AGAIN: bare(question(), folder),
+            **{f"whole lock with {name}": [*ours, name] for name in options.resolver or RESOLVERS},
         }
         if not options.cold:
             for command in commands.values():
@@ -109,9 +116,11 @@ def main() -> None:
         best = dict.fromkeys(commands, (float("inf"), float("inf")))
         for _ in range(options.rounds):
             for name, command in commands.items():
+                if name == ALONE:
+                    (folder / ANSWER).unlink(missing_ok=True)
                 wall, cpu = measured(command, folder, cold=options.cold)
                 best[name] = (min(best[name][0], wall), min(best[name][1], cpu))
-    base = best["bare uv pip compile"][0]
+    base = best[ALONE][0]
     for name, (wall, cpu) in best.items():
         print(f"| {name} | {wall:.1f} s | {wall / base:.2f} | {cpu:.1f} s |")
 

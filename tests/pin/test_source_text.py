@@ -9,6 +9,7 @@ import pytest
 from ascend_wheelhouse.base.pyproject import BadProjectFileError
 from ascend_wheelhouse.build.job import Archive
 from ascend_wheelhouse.cells.project import ProjectFile, runtime_requirements
+from ascend_wheelhouse.pin.archive_facts import epoch_of
 from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.store.store import Store
 
@@ -66,3 +67,24 @@ def test_a_source_archive_that_is_cut_short_is_exit_5(tmp_path: Path) -> None:
     with pytest.raises(BadProjectFileError) as caught:
         requirements(tmp_path, sdist(b"[project]\ndependencies = ['a']\n" * 99)[:60])
     assert caught.value.exit_code == 5
+
+
+def test_what_was_read_of_an_archive_is_kept_by_its_digest_and_by_what_was_asked(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    packed = sdist(b"[project]\n")
+    tree = Archive(filename="sglang-1.0.tar.gz", sha256=store.add(io.BytesIO(packed)))
+    held, epoch = project_files(tree, store, ".", TABLE.files), epoch_of(store, tree.sha256)
+    store.path(tree.sha256).unlink()
+    assert project_files(tree, store, ".", TABLE.files) == held == {"pyproject_npu.toml": b"[project]\n"}
+    assert epoch_of(store, tree.sha256) == epoch
+    with pytest.raises(FileNotFoundError):
+        project_files(tree, store, ".", ("setup.py",))
+
+
+def test_kept_words_of_an_archive_that_were_altered_are_read_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    tree = Archive(filename="sglang-1.0.tar.gz", sha256=store.add(io.BytesIO(sdist(b"[project]\n"))))
+    held = project_files(tree, store, ".", TABLE.files)
+    (kept,) = (store.root / "results").rglob("*.json")
+    kept.write_text('{"texts": {"pyproject_npu.toml": "no base64!"}}', encoding="utf-8")
+    assert project_files(tree, store, ".", TABLE.files) == held

@@ -17,12 +17,12 @@ from ascend_wheelhouse.build.command import spec_of
 from ascend_wheelhouse.build.job import Archive, Sources
 from ascend_wheelhouse.build.locked import sources_of
 from ascend_wheelhouse.build.patches import patches_for
-from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.project import ProjectFile
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.pin.archive_facts import epoch_of
 from ascend_wheelhouse.pin.locate import ToBuild
 from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_locker import SourceLocker
@@ -137,7 +137,7 @@ class SourceBuilds:
         """Return the archive that a person handed over, which the store has."""
         if (file := answer.archive) is None:
             return None
-        epoch = archive_epoch(self.locker.store.path(file.sha256))
+        epoch = epoch_of(self.locker.store, file.sha256)
         return Archive(filename=file.filename, sha256=file.sha256, epoch=epoch)
 
     def _locked(self, answer: ToBuild, sources: Sources) -> LockedSource:

@@ -13,7 +13,6 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.build.job import Archive, PlacedRepository, Sources
 from ascend_wheelhouse.build.patches import patches_for
-from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.cells.recipe import GitOrigin, SdistOrigin
 from ascend_wheelhouse.cells.spec import BuildSpec, Repository
 from ascend_wheelhouse.cells.target import Target
@@ -23,6 +22,7 @@ from ascend_wheelhouse.origins.git import newest_branch, pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.pin.archive_facts import epoch_of
 from ascend_wheelhouse.pin.build_environment import lock_environment
 from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.resolve.request import Resolver
@@ -139,7 +139,7 @@ class SourceLocker:
         found = Finder(self.http).find_file(distribution, version, target, sdist=True)
         download = Download.of(found.artifact, urls=(found.url,))
         (fetched,) = fetch_all([download], self.store, self.emit, http=self.http)
-        epoch = archive_epoch(self.store.path(fetched.sha256))
+        epoch = epoch_of(self.store, fetched.sha256)
         return Archive(filename=found.filename, sha256=fetched.sha256, epoch=epoch)
 
     def downloads(self, spec: BuildSpec) -> None:

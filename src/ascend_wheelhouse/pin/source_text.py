@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from ascend_wheelhouse.base import pyproject
-from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.job import Archive
+from ascend_wheelhouse.pin.archive_facts import members
 from ascend_wheelhouse.store.git_source import GitFailedError, GitSource, git, unbundle
 from ascend_wheelhouse.store.store import Store
-
-_LARGEST = 4 << 20
 
 
 def project_files(
@@ -37,7 +33,7 @@ def project_files(
 
 
 def _texts(tree: GitSource | Archive, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
-    return _git_texts(tree, store, paths) if isinstance(tree, GitSource) else _members(tree, store, paths)
+    return _git_texts(tree, store, paths) if isinstance(tree, GitSource) else members(tree, store, paths)
 
 
 def _git_texts(tree: GitSource, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
@@ -49,17 +45,4 @@ def _git_texts(tree: GitSource, store: Store, paths: Sequence[str]) -> dict[str,
                 texts[path] = git("show", f"{tree.top.commit}:{path}", at=place).encode()
             except GitFailedError:
                 continue
-    return texts
-
-
-def _members(tree: Archive, store: Store, paths: Sequence[str]) -> dict[str, bytes]:
-    texts = {}
-    told = telling(lambda fault: pyproject.bad(tree.filename, fault))
-    with told, tarfile.open(store.path(tree.sha256)) as opened:
-        for member in opened:
-            path = member.name.partition("/")[2]
-            if path in paths and member.isfile() and (stream := opened.extractfile(member)):
-                if member.size > _LARGEST:
-                    raise pyproject.bad(tree.filename, f"{path} has {member.size} bytes")
-                texts[path] = stream.read()
     return texts
