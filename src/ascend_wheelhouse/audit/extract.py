@@ -26,7 +26,7 @@ from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
 from ascend_wheelhouse.wheels.wheel import BadWheelError, Member, WheelFile
 
 _LARGEST_OBJECT = 1 << 30
-_MOST_SOURCES = 128 << 20
+_MOST_SOURCES = 64 << 20
 _SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}
 _EXTENSION = (".so", ".abi3.so", ".pyd")
 
@@ -122,30 +122,34 @@ class _Reading:
     def _member(self, member: Member, algorithm: str) -> None:
         place = Place(wheel=self.wheel.filename, member=member.name)
         hashes = [hashlib.new(name) for name in {"sha256", algorithm} & record.ALGORITHMS]
-        kept: list[bytes] = []
+        kept: bytes | bytearray | None = None
         size = 0
         try:
             for piece in self.wheel.chunks(member):
                 for one in hashes:
                     one.update(piece)
-                is_kept = kept or (not size and (piece[:4] == MAGIC or member.size <= len(piece)))
+                if not size and member.size <= len(piece):
+                    kept = piece
+                elif not size and piece[:4] == MAGIC:
+                    kept = bytearray(min(member.size, _LARGEST_OBJECT))
+                if isinstance(kept, bytearray) and size + len(piece) <= len(kept):
+                    kept[size : size + len(piece)] = piece
                 size += len(piece)
-                if is_kept and size <= _LARGEST_OBJECT:
-                    kept.append(piece)
         except BadWheelError as error:
             self.findings.append(_unreadable(self.wheel.filename, error, member.name))
             return
         made = {one.name: one.hexdigest() for one in hashes}
         self.digests[member.name] = Digested(size, made["sha256"], made.get(algorithm, ""))
-        if kept or not size:
-            self._content(place, kept[0] if len(kept) == 1 else b"".join(kept))
+        if kept is not None:
+            self._content(place, kept)
 
-    def _content(self, place: Place, data: bytes) -> None:
+    def _content(self, place: Place, data: bytes | bytearray) -> None:
         if data[:4] != MAGIC:
+            source = bytes(data)
             if place.member.endswith(".py") and self.kept_sources <= _MOST_SOURCES:
-                self.kept_sources += len(data)
-                self.sources[place.member] = data
-            self.findings += hygiene.text_findings(place, data)
+                self.kept_sources += len(source)
+                self.sources[place.member] = source
+            self.findings += hygiene.text_findings(place, source)
             return
         try:
             facts = read_elf(data)

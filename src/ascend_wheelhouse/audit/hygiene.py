@@ -157,7 +157,7 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
         )
 
 
-def object_findings(place: Place, facts: ElfFacts, data: bytes) -> Iterator[Finding]:
+def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> Iterator[Finding]:
     """Yield what an object's segments, search paths and strings show."""
     if facts.exec_stack:
         yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
@@ -197,7 +197,7 @@ def _search_path_fault(member: str, path: str) -> str:
     return ""
 
 
-def _home_paths(data: bytes) -> str:
+def _home_paths(data: bytes | bytearray) -> str:
     """Return the first path below the first of `_HOMES` whose first place holds one; one pass finds all places."""
     first: dict[bytes, re.Match[bytes] | None] = {}
     for home in _HOME.finditer(data):
