@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -76,20 +77,14 @@ class EarlyReading:
         if before < WORTH_A_PROCESS:
             self._processes.enter_context(READERS.joined())
         for one in self._waiting:
-            READERS.read(one, self._store, prove=True).add_done_callback(self._tell(one.wheel.filename))
+            READERS.read(one, self._store, prove=True).add_done_callback(
+                partial(_tell, one.wheel.filename, self._emit)
+            )
         self._waiting = []
 
-    def _tell(self, name: str) -> _Told:
-        return _Told(name, self._emit)
 
-
-class _Told:
-    """Tells of a wheel that was read, from the thread that hears of it."""
-
-    def __init__(self, name: str, emit: Emit) -> None:
-        self._name, self._emit = name, emit
-
-    def __call__(self, done: Future[ReadWheel]) -> None:
-        if not done.cancelled() and done.exception() is None:
-            read = done.result()
-            self._emit(Worked(kind="audit", name=self._name, began=read.began, ended=read.ended))
+def _tell(name: str, emit: Emit, done: Future[ReadWheel]) -> None:
+    """Tell of a wheel that was read, in the thread that hears of it."""
+    if not done.cancelled() and done.exception() is None:
+        read = done.result()
+        emit(Worked(kind="audit", name=name, began=read.began, ended=read.ended))

@@ -124,9 +124,8 @@ def matrix(
         make = make_options(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
         packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
         how: dict[str, Any] = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
-        how["verify"] = verify
         how |= {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
-        how |= {"cache": cache_choice(cache, cache_key, cache_trust)}
+        how |= {"cache": cache_choice(cache, cache_key, cache_trust), "verify": verify}
         how |= {"bundle": _bundle(*packing) if bundle else None}
         cells = command.MatrixOptions(
             root=root, request_of=_request, make=make, file=_file(file, axes), axes=axes, **how
