@@ -255,6 +255,23 @@ def test_a_worker_that_is_killed_is_followed_by_another(two: Rig, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_a_scheduler_that_goes_away_and_comes_back_has_the_verification_done_all_the_same(
+    two: Rig, tmp_path: Path
+) -> None:
+    folder, hold, seen = held(tmp_path)
+    start(two, tmp_path, folder)
+    until(lambda: seen.exists() and alive(seen), "a probe runs")
+    first = [*alive(seen)]
+    two.kill("scheduler")
+    until(lambda: not {*first} & {*alive(seen)}, "the worker ends what nobody can be told of")
+    hold.unlink()
+    two.scheduler()
+    assert two.ended("master") == 0, two.log("master")
+    assert read_report(tmp_path / "reports/report.json").outcome == "partial (no NPU)"
+    until(lambda: not busy(tmp_path), "nothing stays laid out")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["worker", "master"])
 def test_what_got_away_from_its_session_ends_too(two: Rig, tmp_path: Path, end: str) -> None:
     seen = tmp_path / "seen"
