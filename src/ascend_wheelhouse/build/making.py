@@ -178,11 +178,22 @@ def _finished(job: BuildJob, workspace: Workspace, wheel: Path, mark: str) -> tu
     folders = [workspace.place / name for name in ("repaired", "finished")]
     for folder in folders:
         folder.mkdir(exist_ok=True)
-    repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
+    repaired = repair_wheel(
+        wheel,
+        folders[0],
+        rules=job.spec.repair,
+        host_libraries=job.host_libraries,
+        libraries=workspace.sandbox.libraries,
+    )
     _check_traces(job, workspace, repaired.wheel)
     local = fill(job.spec.local_version, values(job, workspace)) or None
     done = normalise_wheel(
-        repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch, build_tag=mark
+        repaired.wheel,
+        folders[1],
+        local_version=local,
+        epoch=job.sources.epoch,
+        build_tag=mark,
+        additions=repaired.additions,
     )
     return done, "; ".join(note for note in (INCREMENTAL_NOTE if mark else "", repaired.note) if note)
 

@@ -20,6 +20,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build import nxdomain
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.build.grafts import Libraries
 from ascend_wheelhouse.node.scratch import scratch
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
@@ -123,6 +124,11 @@ class Sandbox(ABC):
     def identity(self) -> str:
         """What the manifest says of it."""
         return self.name
+
+    @property
+    def libraries(self) -> Libraries | None:
+        """What a wheel that is built here may take along; None where that is what the builder itself has."""
+        return None
 
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         """Return the argument list that runs `argv` in the cage; its environment is the cage's alone."""
