@@ -162,18 +162,17 @@ def _write(
     rows = []
     with ZipFile(place, "w", ZIP_DEFLATED, allowZip64=True) as archive:
         for path, member in members:
-            if isinstance(member, bytes):
-                entry, pieces = _entry(path, stamp, size=len(member), mode=0), [member]
-            else:
-                pieces, size = _content(wheel, member, change)
-                entry = _entry(path, stamp, size=size, mode=member.mode)
-            rows.append(_copy(archive, entry, pieces))
+            pieces, size = _content(wheel, member, change)
+            mode = 0 if isinstance(member, bytes) else member.mode
+            rows.append(_copy(archive, _entry(path, stamp, size=size, mode=mode), pieces))
         record = change.path(f"{wheel.dist_info}/RECORD")
         data = _record([*rows, (record, "", "")])
         _copy(archive, _entry(record, stamp, size=len(data), mode=0), [data])
 
 
-def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterable[bytes], int]:
+def _content(wheel: WheelFile, member: Member | bytes, change: _Change) -> tuple[Iterable[bytes], int]:
+    if isinstance(member, bytes):
+        return [member], len(member)
     folder, _, file = member.name.rpartition("/")
     if folder == wheel.dist_info and file in {"METADATA", "WHEEL"}:
         try:
