@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -18,7 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.base.process import Finished, run
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel
 from ascend_wheelhouse.build.grafts import Libraries, Library, additions
 from ascend_wheelhouse.cells.spec import Repair
 from ascend_wheelhouse.node.verify.sealed import SYSTEM_PATH
@@ -73,6 +73,7 @@ def repair_wheel(
     rules: Repair,
     host_libraries: Sequence[str],
     libraries: Libraries | None = None,
+    audit: Auditwheel = auditwheel,
 ) -> Repaired:
     """Graft what the wheel needs, tag it, and return the result in `destination`.
 
@@ -82,6 +83,7 @@ def repair_wheel(
         rules: The recipe's repair table for this cell.
         host_libraries: sonames or patterns of what the host provides (CANN, NNAL, the driver).
         libraries: The only ones that may be grafted; None for those of this host.
+        audit: Runs auditwheel.
 
     Raises:
         LibraryMissingError, FloorError, BuilderTraceError, GraftedFromHostError, RepairFailedError: See each class.
@@ -93,12 +95,12 @@ def repair_wheel(
     with TemporaryDirectory(prefix="wheelhouse-repair-", dir=destination) as folder:
         where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
         excludes = _excludes(rules, host_libraries)
-        done = _auditwheel("repair", "--plat", "auto", "--only-plat", "-w", folder, *where, *excludes, wheel)
+        said = audit("repair", "--plat", "auto", "--only-plat", "-w", folder, *where, *excludes, wheel)
         made = sorted(Path(folder).glob("*.whl"))
         if not made or floor_of(platform_of(made[0])) is None:
             _refuse_missing(wheel, (*rules.needs, *host_libraries), libraries)
         if not made:
-            raise _failure(wheel, done)
+            raise _failure(wheel, said)
         chosen, note = _held_against_floor(wheel, made[0], rules, libraries)
         target = destination / chosen.name
         target.write_bytes(chosen.read_bytes())
@@ -122,17 +124,10 @@ def _excludes(rules: Repair, host_libraries: Iterable[str]) -> Iterator[str]:
         yield from ("--exclude", pattern)
 
 
-def _auditwheel(*arguments: str | Path) -> Finished:
-    own = Path(sys.executable).parent
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AUDITWHEEL_")}
-    env |= {"PATH": f"{own}:{env.get('PATH', os.defpath)}", "SOURCE_DATE_EPOCH": "315532800"}
-    return run([sys.executable, "-m", "auditwheel", *arguments], env=env, check=False)
-
-
-def _failure(wheel: Path, done: Finished) -> RepairFailedError:
+def _failure(wheel: Path, said: str) -> RepairFailedError:
     return RepairFailedError(
         f"auditwheel could not repair {wheel.name}.",
-        why=(done.stderr.strip() or done.stdout.strip())[-800:],
+        why=said[-800:],
         next_step=f"auditwheel show {wheel.name}",
     )
 
@@ -219,7 +214,7 @@ def _held_against_floor(
     if rules.linux_tag:
         return original, f"keeps {platform_of(original)}: {rules.linux_tag}"
     where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
-    shown = _auditwheel("show", *where, original).stdout
+    shown = auditwheel("show", *where, original)
     raise FloorError(
         f"{original.name} reaches {platform_of(repaired)}, the target's floor is {rules.platform}.",
         why=" ".join(shown.split())[-600:],

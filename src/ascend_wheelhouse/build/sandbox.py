@@ -136,8 +136,8 @@ class Sandbox(ABC):
         cage.network_log.unlink(missing_ok=True)
         return [
             *("unshare", "--user", "--map-root-user", "--net", "--"),
-            *(sys.executable, "-I", "-S", nxdomain.__file__, "--log", str(cage.network_log)),
-            *(f"--umask={conditions.umask:o}", f"--cores={conditions.cores}", "--"),
+            *(sys.executable, "-I", "-S", nxdomain.__file__, str(cage.network_log)),
+            *(f"{conditions.umask:o}", str(conditions.cores)),
             *self._inner(cage, argv),
         ]
 
