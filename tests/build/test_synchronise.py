@@ -221,12 +221,13 @@ def test_a_folder_where_a_file_was_and_a_file_where_a_folder_was(bed: Bed) -> No
     assert bed.files == {"setup.py", "a.cpp", "b.cpp"}
 
 
-def test_a_file_written_again_with_equal_bytes_gets_its_earlier_time_back(bed: Bed) -> None:
-    bed.made({"generated/a.h": "same", "generated/b.h": "before"})
+@pytest.mark.parametrize("length", [4, 1 << 20])
+def test_a_file_written_again_with_equal_bytes_gets_its_earlier_time_back(bed: Bed, length: int) -> None:
+    bed.made({"generated/a.h": "s" * length, "generated/b.h": "b" * length})
     settle(str(bed.tree.source), str(bed.tree.record))
     first = bed.time("generated/a.h")
     (bed.tree.source / "generated/a.h").unlink()
-    bed.made({"generated/a.h": "same", "generated/b.h": "after!"})
+    bed.made({"generated/a.h": "s" * length, "generated/b.h": "a" * length})
     then = first + 10**9
     for name in ("a.h", "b.h"):
         os.utime(bed.tree.source / "generated" / name, ns=(then, then))
