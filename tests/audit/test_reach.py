@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import tokenize
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from making_wheels import WheelDraft
 from shop import policy_for
 
 from ascend_wheelhouse.audit.conditions import holds
-from ascend_wheelhouse.audit.quick_imports import margin_imports
+from ascend_wheelhouse.audit.quick_imports import is_code, margin_imports
 from ascend_wheelhouse.audit.runner import audit_wheels
 
 GUARDED = [
@@ -171,9 +172,68 @@ def test_imports_of_the_standard_library_are_those_of_its_trees() -> None:
             answered += 1
             whole = ast.parse(data).body
             unlike += sorted(set(imported(whole, FUNCTIONS)) ^ set(imported(quick, FUNCTIONS)))
+            unlike += sorted({*lines_of(quick)} - {*lines_of(whole)})
     assert len(modules) > 100
     assert answered > 0.9 * len(modules)
     assert unlike == []
+
+
+def lines_of(body: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield the import statements with their lines."""
+    for node in (inner for one in body for inner in ast.walk(one)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield f"{node.lineno} {ast.unparse(node)}"
+
+
+def test_texts_over_several_lines_end_where_the_tokenizer_ends_them() -> None:
+    texts, wrong = 0, []
+    for path in sorted(Path(os.__file__).parent.glob("*.py"))[::4]:
+        data = path.read_bytes()
+        with path.open("rb") as file:
+            tokens = list(tokenize.tokenize(file.readline))
+        long = [one for one in tokens if one.type == tokenize.STRING]
+        within = {line for one in long for line in range(one.start[0] + 1, one.end[0] + 1)}
+        begins = {one.start[0] for one in tokens if one.type == tokenize.NAME} - within
+        texts += len(within)
+        wrong += [f"{path.name}:{line}" for line in sorted(within)[::7] if is_code(data, {line})]
+        wrong += [] if is_code(data, begins or {1}) else [path.name]
+    assert texts > 1000
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        '"""',
+        'r"""\\"""\n',
+        "x = '''\n\"\"\"\n",
+        'x = "a\\',
+        '\'\' \'\'\'\n# """  """',
+        '"" """',
+        "# it's\n'''it''",
+    ],
+)
+def test_what_stands_in_a_text_is_no_code(before: str) -> None:
+    data = f'{before}\nimport a"\n'.encode()
+    assert not is_code(data, {data.count(b"\n")})
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "x = 1",
+        '"""a"""',
+        '# it\'s """ one',
+        'x = \'"""\'',
+        '"""\\\\"""',
+        "''",
+        'x = "\\\\"',
+        "'''\n# ''' # '''",
+    ],
+)
+def test_what_follows_a_text_is_code(before: str) -> None:
+    data = f"{before}\nimport a\n".encode()
+    assert is_code(data, {data.count(b"\n")})
 
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

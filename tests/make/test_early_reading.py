@@ -14,7 +14,14 @@ import pytest
 from local_index import write_wheel
 
 from ascend_wheelhouse.audit.policy import AuditPolicy
-from ascend_wheelhouse.audit.readers import READERS, WheelInput, WheelToRead, extracted, known_facts
+from ascend_wheelhouse.audit.readers import (
+    READERS,
+    READERS_AT_ONCE,
+    WheelInput,
+    WheelToRead,
+    extracted,
+    known_facts,
+)
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, JobFinished, silent
@@ -47,8 +54,8 @@ def task_of(store: Store, wheel: LockedFile) -> WheelToRead:
     return WheelToRead(wheel=where, sha256=wheel.sha256, python=PYTHON, roots=())
 
 
-def reading(store: Store, *, wanted: bool = True) -> EarlyReading:
-    return EarlyReading([], PYTHON, store, silent, wanted=wanted)
+def reading(store: Store, *wheels: LockedFile, wanted: bool = True) -> EarlyReading:
+    return EarlyReading(wheels, [], PYTHON, store, silent, wanted=wanted)
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -73,9 +80,10 @@ def outcomes(store: Store, folder: Path) -> list[str]:
 def test_the_audit_finds_what_was_read_while_wheels_came(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "wheels"
     wheels = [held(store, folder, "small", 100), held(store, folder, "big", BIG)]
-    with reading(store) as early:
+    with reading(store, *wheels) as early:
         for wheel in wheels:
             early.take(wheel)
+        until(lambda: all(store.has_result(task_of(store, wheel).key) for wheel in wheels))
     assert multiprocessing.active_children() == []
     for wheel in wheels:
         task = task_of(store, wheel)
@@ -85,15 +93,38 @@ def test_the_audit_finds_what_was_read_while_wheels_came(store: Store, tmp_path:
 
 def test_little_is_left_to_the_audit(store: Store, tmp_path: Path) -> None:
     wheel = held(store, tmp_path / "wheels", "small", 100)
-    with reading(store) as early:
+    with reading(store, wheel) as early:
         early.take(wheel)
         assert multiprocessing.active_children() == []
     assert not store.has_result(task_of(store, wheel).key)
 
 
+def test_processes_are_ready_before_anything_big_is_here(store: Store, tmp_path: Path) -> None:
+    small, big = (
+        held(store, tmp_path / "wheels", name, size) for name, size in (("small", 100), ("big", BIG))
+    )
+    with reading(store, small, big) as early:
+        early.take(small)
+        until(lambda: len(multiprocessing.active_children()) == min(READERS_AT_ONCE, os.cpu_count() or 1))
+        until(lambda: store.has_result(task_of(store, small).key))
+
+
+def test_no_process_is_started_for_what_was_read_before(store: Store, tmp_path: Path) -> None:
+    wheels = [held(store, tmp_path / "wheels", name, size) for name, size in (("small", 100), ("big", BIG))]
+    audit_wheels(
+        sorted((tmp_path / "wheels").glob("*.whl")),
+        AuditPolicy(target=Target(machine="aarch64")),
+        store,
+        silent,
+    )
+    with reading(store, *wheels) as early:
+        early.take(wheels[1])
+        assert multiprocessing.active_children() == []
+
+
 def test_nothing_is_read_where_no_audit_is_wanted(store: Store, tmp_path: Path) -> None:
     wheel = held(store, tmp_path / "wheels", "big", BIG)
-    with reading(store, wanted=False) as early:
+    with reading(store, wheel, wanted=False) as early:
         early.take(wheel)
     assert not store.has_result(task_of(store, wheel).key)
 
@@ -111,7 +142,7 @@ def test_readers_end_at_once_where_the_run_fails(store: Store, tmp_path: Path) -
     wheel = held(store, tmp_path / "wheels", "big", 6 * BIG)
 
     def run() -> None:
-        with reading(store) as early:
+        with reading(store, wheel) as early:
             early.take(wheel)
             until(multiprocessing.active_children)
             raise KeyboardInterrupt
@@ -125,7 +156,7 @@ def test_readers_end_at_once_where_the_run_fails(store: Store, tmp_path: Path) -
 def test_what_a_killed_reader_left_is_read_by_the_audit(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "wheels"
     wheel = held(store, folder, "big", 6 * BIG)
-    with reading(store) as early:
+    with reading(store, wheel) as early:
         early.take(wheel)
         until(multiprocessing.active_children)
         for process in multiprocessing.active_children():
@@ -157,6 +188,6 @@ def test_nothing_is_known_by_a_wheel_that_was_damaged_in_the_store(store: Store,
     with path.open("r+b") as file:
         file.seek(BIG // 2)
         file.write(b"damage")
-    with reading(store) as early:
+    with reading(store, wheel) as early:
         early.take(wheel)
     assert not store.has_result(task_of(store, wheel).key)

@@ -14,12 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from posixpath import normpath
+from typing import TYPE_CHECKING
 
-from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.base.archives import leaves, swells
 from ascend_wheelhouse.wheels.elf import ElfFacts
 from ascend_wheelhouse.wheels.wheel import Member
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.audit.policy import AuditPolicy
 
 _MOST_BYTES = 32 << 30
 _MOST_MEMBERS = 200_000

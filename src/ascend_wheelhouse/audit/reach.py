@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ascend_wheelhouse.audit.conditions import holds
 from ascend_wheelhouse.audit.facts import Import
-from ascend_wheelhouse.audit.quick_imports import margin_imports
+from ascend_wheelhouse.audit.quick_imports import is_code, margin_imports
 from ascend_wheelhouse.audit.standard_library import standard_library
 
 _LONGEST_SOURCE = 4 << 20
@@ -77,7 +77,7 @@ class _Walk:
         parent = module if member.endswith("/__init__.py") else module.rpartition(".")[0]
         by_path = _BY_PATH in data
         quick = None if by_path else margin_imports(data)
-        if quick is not None and not any(map(self._is_news, _imports(quick, parent, self.package.python))):
+        if quick is not None and self._is_sure(data, quick, parent):
             body = quick
         elif (tree := parse(data)) is not None:
             body = tree.body
@@ -88,8 +88,13 @@ class _Walk:
             following += self._one(found, member)
         return following
 
+    def _is_sure(self, data: bytes, quick: list[ast.stmt], parent: str) -> bool:
+        """Tell whether the imports that would be told of are no words in a text, such as an example."""
+        news = {one.line for one in _imports(quick, parent, self.package.python) if self._is_news(one)}
+        return not news or is_code(data, news)
+
     def _is_news(self, found: _Import) -> bool:
-        """Tell whether an import would be told of: then the syntax tree must confirm that it is one."""
+        """Tell whether an import would be told of."""
         return self._is_foreign(found) and _short(found.name) not in self.external
 
     def _is_foreign(self, found: _Import) -> bool:

@@ -28,6 +28,7 @@ from ascend_wheelhouse.base.timed import now
 from ascend_wheelhouse.store.store import Store, file_sha256
 
 READERS_AT_ONCE = 2
+_WORKERS = min(READERS_AT_ONCE, os.cpu_count() or 1)
 WORTH_A_PROCESS = 16 << 20
 """Wheels that have fewer bytes together are read by who wants them."""
 
@@ -115,15 +116,21 @@ class Readers:
                 running.add_done_callback(lambda _: self._done((task.key, place)))
             return running
 
+    def start(self) -> None:
+        """Start the processes before there is anything to read; for who has joined."""
+        with self._guard:
+            if self._pool is None:
+                self._pool = _new_pool()
+                for _ in range(_WORKERS):
+                    self._pool.submit(now)
+
     def _submitted(self, task: WheelToRead, place: Path | None, *, prove: bool) -> Future[ReadWheel]:
         if self._pool is not None:
             try:
                 return self._pool.submit(_read_here, task, place, prove)
             except BrokenProcessPool:
                 self._pool.shutdown(wait=False)
-        workers = min(READERS_AT_ONCE, os.cpu_count() or 1)
-        context = multiprocessing.get_context("spawn")  # a fork server leaves its socket when it is killed
-        self._pool = ProcessPoolExecutor(workers, context, end_with, (os.getpid(),))
+        self._pool = _new_pool()
         return self._pool.submit(_read_here, task, place, prove)
 
     def _done(self, key: tuple[str, Path | None]) -> None:
@@ -140,6 +147,11 @@ class Readers:
             for process in [*(pool._processes or {}).values()]:  # noqa: SLF001 - Python 3.14 has `kill_workers` for it
                 process.kill()
         pool.shutdown(wait=not at_once, cancel_futures=True)
+
+
+def _new_pool() -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")  # a fork server leaves its socket when it is killed
+    return ProcessPoolExecutor(_WORKERS, context, end_with, (os.getpid(),))
 
 
 READERS = Readers()

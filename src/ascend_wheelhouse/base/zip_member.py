@@ -20,6 +20,8 @@ _UTF_8 = 0x800
 _BEYOND_US = 0x1 | 0x20 | 0x40
 """Encrypted, patched, strongly encrypted: the standard library says which."""
 _PACKED = 1 << 18
+_EXTRA = 64
+"""Bytes of extra fields before a member that are read with it; more are rare."""
 _RAW_DEFLATE = -15
 _DAMAGED = cast("type[Exception]", isal_zlib.error)
 """Its stubs call the class an exception."""
@@ -39,6 +41,9 @@ def pieces(archive: ZipFile, info: ZipInfo, size: int) -> Iterator[bytes]:
     source = archive.fp
     if source is None:
         raise ValueError("the archive is closed")
+    if 0 < info.file_size <= size and (whole := _at_once(source, info)):
+        yield whole
+        return
     _to_data(source, info)
     made = _stored if info.compress_type == ZIP_STORED else _inflated
     checksum, left = 0, info.file_size
@@ -56,6 +61,30 @@ def _by_standard_library(archive: ZipFile, info: ZipInfo, size: int) -> Iterator
     with archive.open(info) as stream:
         while piece := stream.read(size):
             yield piece
+
+
+def _at_once(source: IO[bytes], info: ZipInfo) -> bytes | None:
+    """Return a short member by one reading and one inflating, or None where anything is not as it should be."""
+    source.seek(info.header_offset)
+    name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF_8 else "cp437")
+    data = source.read(_HEADER.size + len(name) + _EXTRA + info.compress_size)
+    if len(data) < _HEADER.size:
+        return None
+    signature, flags, name_length, extra_length = _HEADER.unpack_from(data)
+    start = _HEADER.size + name_length
+    named = signature == _SIGNATURE and data[_HEADER.size : start] == name
+    packed = data[start + extra_length : start + extra_length + info.compress_size]
+    if not named or (flags ^ info.flag_bits) & _UTF_8 or len(packed) < info.compress_size:
+        return None
+    if info.compress_type == ZIP_DEFLATED:
+        stream = isal_zlib.decompressobj(wbits=_RAW_DEFLATE)
+        try:
+            packed = stream.decompress(packed, max_length=info.file_size + 1)
+        except _DAMAGED:
+            return None
+        if not stream.eof:
+            return None
+    return packed if len(packed) == info.file_size and isal_zlib.crc32(packed) == info.CRC else None
 
 
 def _to_data(source: IO[bytes], info: ZipInfo) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 class EarlyReading:
     """Has wheels read as they come, by the processes of the audit, which end with this block at the latest.
 
-    Nothing is begun for what `WORTH_A_PROCESS` says is little. What fails here is read again by the audit, which tells
-    of it.
+    They are started with the first wheel, while the line is slow and the processors are idle, unless `WORTH_A_PROCESS`
+    says that all that is to be read is little. What fails here is read again by the audit, which tells of it.
 
     Args:
+        wheels: Those that will come.
         recipes: They name modules of some wheels that are imported beside their packages.
         python: The target's `major, minor`.
         store: Where the wheels and their facts are.
@@ -36,13 +37,19 @@ class EarlyReading:
     """
 
     def __init__(
-        self, recipes: Iterable[Recipe], python: tuple[int, int], store: Store, emit: Emit, *, wanted: bool
+        self,
+        wheels: Iterable[LockedFile],
+        recipes: Iterable[Recipe],
+        python: tuple[int, int],
+        store: Store,
+        emit: Emit,
+        *,
+        wanted: bool,
     ) -> None:
         named = {canonicalize_name(one.distribution): one for one in recipes if one.distribution}
         self._roots = {name: tuple(recipe.roots) for name, recipe in named.items()}
+        self._coming = wheels
         self._python, self._store, self._emit, self._wanted = python, store, emit, wanted
-        self._waiting: list[WheelToRead] = []
-        self._size = 0
         self._processes = ExitStack()
 
     def __enter__(self) -> Self:
@@ -58,29 +65,39 @@ class EarlyReading:
 
     def take(self, wheel: LockedFile) -> None:
         """Have a wheel read that is in the store, unless its facts are known; for one thread."""
-        if not self._wanted:
+        if not self._is_wanted:
             return
-        from ascend_wheelhouse.audit.readers import READERS, WORTH_A_PROCESS, WheelInput, WheelToRead
+        from ascend_wheelhouse.audit.readers import READERS
 
-        task = WheelToRead(
+        task = self._task(wheel)
+        if not self._store.has_result(task.key):
+            READERS.read(task, self._store, prove=True).add_done_callback(
+                partial(_tell, wheel.filename, self._emit)
+            )
+
+    @cached_property
+    def _is_wanted(self) -> bool:
+        """Whether there is enough to read; then the processes were started."""
+        if not self._wanted:
+            return False
+        from ascend_wheelhouse.audit.readers import READERS, WORTH_A_PROCESS
+
+        unread = [one for one in self._coming if not self._store.has_result(self._task(one).key)]
+        if sum(one.artifact.size or 0 for one in unread) < WORTH_A_PROCESS:
+            return False
+        self._processes.enter_context(READERS.joined())
+        READERS.start()
+        return True
+
+    def _task(self, wheel: LockedFile) -> WheelToRead:
+        from ascend_wheelhouse.audit.readers import WheelInput, WheelToRead
+
+        return WheelToRead(
             wheel=WheelInput(path=self._store.path(wheel.sha256), filename=wheel.filename),
             sha256=wheel.sha256,
             python=self._python,
             roots=self._roots.get(canonicalize_name(wheel.filename.partition("-")[0]), ()),
         )
-        if self._store.has_result(task.key):
-            return
-        before, self._size = self._size, self._size + self._store.size_of(wheel.sha256)
-        self._waiting.append(task)
-        if self._size < WORTH_A_PROCESS:
-            return
-        if before < WORTH_A_PROCESS:
-            self._processes.enter_context(READERS.joined())
-        for one in self._waiting:
-            READERS.read(one, self._store, prove=True).add_done_callback(
-                partial(_tell, one.wheel.filename, self._emit)
-            )
-        self._waiting = []
 
 
 def _tell(name: str, emit: Emit, done: Future[ReadWheel]) -> None:

@@ -37,7 +37,9 @@ def make(
         lock, pinned = pinned_lock_of(options.lock, folder, building)
         tell_unmet(building, lock)
         cell = building.cell
-        reading = EarlyReading(folder.recipes.values(), cell.target.python, store, emit, wanted=options.audit)
+        reading = EarlyReading(
+            lock.wheels, folder.recipes.values(), cell.target.python, store, emit, wanted=options.audit
+        )
         with reading as early:
             lock, facts = gather(lock, locator, building, early.take)
             return finish(

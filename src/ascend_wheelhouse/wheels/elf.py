@@ -35,6 +35,9 @@ _BIND_NOW, _RUNPATH, _FLAGS = 24, 29, 30
 _GNU_HASH, _VERSYM, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _LOCAL, _WEAK = 0, 2
+_VISIBLE = (0, 3)
+"""`STV_DEFAULT` and `STV_PROTECTED`."""
+_NO_VERSION = ("", "")
 _HIDDEN_VERSION = 0x8000
 
 
@@ -230,15 +233,13 @@ class _Image:
         table = struct.iter_unpack("<IBBHQQ", self.view[start : start + 24 * count])
         for index, (name, info, other, section, _value, _size) in enumerate(table):
             bind = info >> 4
-            if not name or bind == _LOCAL:
+            if not name or bind == _LOCAL or (section and other & 3 not in _VISIBLE):
                 continue
-            version, library = versions.get(index, ("", ""))
-            symbol = Symbol(self.text(name), version, library if section == 0 else "")
+            version, library = versions.get(index, _NO_VERSION)
             if section:
-                if other & 3 in {0, 3}:
-                    defined.append(symbol)
+                defined.append(Symbol(self.text(name), version, ""))
             else:
-                (weak if bind == _WEAK else undefined).append(symbol)
+                (weak if bind == _WEAK else undefined).append(Symbol(self.text(name), version, library))
         return tuple(undefined), tuple(weak), tuple(defined)
 
     def _versions(self, count: int) -> dict[int, tuple[str, str]]:
