@@ -274,7 +274,7 @@ def piped(
             yield process.stdin, process.stdout
 
 
-class Standing:
+class StandingCommand:
     """A command that answers one question after another, and stands in between: of the thread that started it.
 
     The kernel kills it when that thread ends; it leads a process group, which is killed as a whole.

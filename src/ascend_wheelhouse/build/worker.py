@@ -25,7 +25,7 @@ from typing import IO, Any
 
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Event
-from ascend_wheelhouse.base.process import Standing
+from ascend_wheelhouse.base.process import StandingCommand
 from ascend_wheelhouse.build.making import WorkOrder, make
 
 _PR_SET_PDEATHSIG = 1
@@ -43,7 +43,7 @@ class _Beside:
         self.around = around
         self.errors = TemporaryFile()  # noqa: SIM115 - as long as the process
         weakref.finalize(self, self.errors.close)
-        self.process = Standing([sys.executable, "-P", "-m", __name__], errors=self.errors)
+        self.process = StandingCommand([sys.executable, "-P", "-m", __name__], errors=self.errors)
 
     def forget(self) -> None:
         """Have nothing left of what it printed of the last build; the process writes on from there."""
