@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import uv
@@ -68,8 +69,14 @@ def find_interpreter(python: str) -> Interpreter:
     """
     own = f"{sys.version_info[0]}.{sys.version_info[1]}"
     program = Path(sys.base_prefix, "bin", f"python{own}") if own == python else _elsewhere(python)
-    facts = run([program, "-I", "-c", _FACTS]).stdout.splitlines()
-    return Interpreter(program=program, prefix=Path(facts[0]), identity=digest_of({"facts": facts[1:]}))
+    prefix, *facts = _facts(program, program.stat().st_mtime_ns)
+    return Interpreter(program=program, prefix=Path(prefix), identity=digest_of({"facts": facts}))
+
+
+@cache
+def _facts(program: Path, _changed: int) -> tuple[str, ...]:
+    """Ask a Python for its folder, version and flags; once while its file stays as it is."""
+    return tuple(run([program, "-I", "-c", _FACTS]).stdout.splitlines())
 
 
 def _elsewhere(python: str) -> Path:

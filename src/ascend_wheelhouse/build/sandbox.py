@@ -8,6 +8,7 @@ and `--no-sandbox` to go on all the same.
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from abc import ABC, abstractmethod
@@ -197,6 +198,9 @@ class Namespaces(Sandbox):
         yield 'chroot $R "$@"; exit $?'
 
 
+_WORKED: set[tuple[type[Sandbox], str]] = set()
+
+
 def find_sandbox(kinds: Sequence[Sandbox] = (Bubblewrap(), Namespaces())) -> Sandbox:
     """Return the first kind of sandbox that works here; each is tried by running `true` in it.
 
@@ -218,6 +222,17 @@ def find_sandbox(kinds: Sequence[Sandbox] = (Bubblewrap(), Namespaces())) -> San
 
 
 def _trial(kind: Sandbox) -> str | None:
+    """Return why a kind of sandbox does not work here; what has worked is not tried again by this process."""
+    tried = (type(kind), os.environ.get("PATH", ""))
+    if tried in _WORKED:
+        return None
+    reason = _tried(kind)
+    if reason is None:
+        _WORKED.add(tried)
+    return reason
+
+
+def _tried(kind: Sandbox) -> str | None:
     with scratch() as folder:
         work = folder / "work"
         work.mkdir()
