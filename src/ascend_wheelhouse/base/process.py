@@ -247,16 +247,26 @@ def _kill(process: subprocess.Popen[Any]) -> None:
 
 @contextmanager
 def piped(
-    args: Sequence[str | Path], *, own_group: bool = False, errors: IO[bytes] | None = None
+    args: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    own_group: bool = False,
+    errors: IO[bytes] | None = None,
 ) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Talk with a command that answers on its output what it is told on its input; killed at the end.
 
     Args:
         args: The command and its arguments.
+        env: Its whole environment; the current one when None.
         own_group: Lead a process group, which is killed as a whole.
         errors: Where its standard error goes; to the caller's when None.
     """
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": errors,
+        "env": env,
+    }
     process = _started(tuple(map(str, args)), process_group=0 if own_group else None, **pipes)
     with process, _known(process):
         if process.stdin is not None and process.stdout is not None:

@@ -114,9 +114,10 @@ class Keeping:
         """Return what ninja made outside its own folders."""
         found: set[Path] = set()
         for log in (Path(entry.path) for tree in self.trees for entry in _below(tree) if entry.name == LOG):
-            for made in made_by_ninja(log):
+            for path in made_by_ninja(str(log)):
+                made = Path(path)
                 with suppress(ValueError):
-                    made = self.top / made.relative_to(self.seen)  # noqa: PLW2901 - as the host has it
+                    made = self.top / made.relative_to(self.seen)  # as the host has it
                 if made.is_relative_to(self.top):
                     found.add(made)
         return found

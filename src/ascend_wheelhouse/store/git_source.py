@@ -26,7 +26,8 @@ BUNDLE_REF = "refs/wheelhouse/source"
 ASK_SECONDS = 60.0
 """How long a server may take to name its tags and branches."""
 _AT_ONCE = 4
-_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60")
+_UNTIDIED = ("maintenance.auto=false", "gc.auto=0")  # ours are gone at once: nothing in them is worth tidying
+_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", *_UNTIDIED)
 
 
 class GitFailedError(SourceUnreachableError):
