@@ -1,7 +1,7 @@
 """Run a program on a node by its command line alone.
 
-`ansible.builtin.command` sends itself along with each task, 130 kB to 150 kB a node; a run of ten tasks on eight
-nodes is as many bytes as a quarter of a small bundle. This sends the words, and what the program reads from its
+`ansible.builtin.command` sends itself along with each task: a run of this role took 1.9 MB a node, for eight nodes as
+much as a fifth of a bundle of 80 MB. This sends the words, and what the program reads from its
 standard input, if that was given.
 """
 
