@@ -7,6 +7,7 @@ standard input, if that was given.
 
 from __future__ import annotations
 
+import json
 import shlex
 from typing import Any
 
@@ -27,7 +28,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars or {})
         if self._task.check_mode:
             return result | {"skipped": True, "changed": False}
-        words = [str(word) for word in self._task.args["argv"]]
+        words = [_word(word) for word in self._task.args["argv"]]
         done = self._low_level_execute_command(self._line(words), in_data=self._input())
         for stream in ("stdout", "stderr"):
             done[stream] = _own(done[stream])
@@ -43,6 +44,11 @@ class ActionModule(ActionBase):
         """Return the input, a line where there is none: without any, ssh makes a terminal, which joins the streams."""
         text = str(self._task.args.get("stdin", ""))
         return (text or "\n").encode() if text or self._connection.has_pipelining else None
+
+
+def _word(word: object) -> str:
+    """Return a word as text: ansible-core before 2.19 has made a list of one that is JSON."""
+    return json.dumps(word) if isinstance(word, list | dict) else str(word)
 
 
 def _own(text: str) -> str:
