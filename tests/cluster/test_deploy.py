@@ -43,6 +43,27 @@ def free_port() -> str:
         return str(listener.getsockname()[1])
 
 
+def place(target: Path, text: bytes) -> dict[str, bool]:
+    script = RELAY.with_name("place.py").read_text()
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, target], input=text, capture_output=True, check=True
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_the_relay_is_placed_for_all_to_read_and_only_a_change_counts(tmp_path: Path) -> None:
+    target = tmp_path / "var/cache/relay.py"
+    assert place(target, b"one\n") == {"changed": True}
+    assert place(target, b"one\n") == {"changed": False}
+    assert (target.parent.stat().st_mode & 0o7777, target.stat().st_mode & 0o7777) == (0o755, 0o755)
+    assert place(target, b"two\n") == {"changed": True}
+    assert target.read_bytes() == b"two\n"
+    target.parent.chmod(0o700)
+    assert place(target, b"two\n") == {"changed": True}
+    assert target.parent.stat().st_mode & 0o7777 == 0o755
+    assert [path.name for path in target.parent.iterdir()] == ["relay.py"]
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str, str]]:
     """A folder that is served: the folder, its items and the port."""

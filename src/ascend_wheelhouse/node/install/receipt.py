@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import csv
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,6 +23,7 @@ from typing import Any
 from ..errors import IntegrityError
 from .receipt_file import RECEIPT, BadReceiptError, read
 
+_SHA256 = "sha256="
 __all__ = ["BadReceiptError", "read"]  # of the file alone
 
 
@@ -86,17 +88,25 @@ def claims(env: Path, only: str = "") -> Iterator[tuple[str, str, str]]:
         owner = canonical(record.parent.name.partition("-")[0])
         if only not in ("", owner):
             continue
-        with record.open(newline="") as stream:
-            for path, digest, *_ in csv.reader(stream):
-                plain = f"{base}/{path}"
-                yield os.path.normpath(plain) if "../" in path else plain, _hexadecimal(digest), owner
+        for path, digest, *_ in _rows(record):
+            plain = f"{base}/{path}"
+            yield os.path.normpath(plain) if "../" in path else plain, _hexadecimal(digest), owner
+
+
+def _rows(record: Path) -> Iterator[list[str]]:
+    """Yield the rows of a RECORD; most hold no quotes, and are split in half the time that `csv` takes."""
+    with record.open(newline="") as stream:
+        text = stream.read()
+    if '"' in text or "\r" in text:
+        return (row for row in csv.reader(io.StringIO(text, newline="")) if row)
+    return (line.split(",") for line in text.split("\n") if line)
 
 
 def _hexadecimal(recorded: str) -> str:
-    algorithm, _, text = recorded.partition("=")
-    if algorithm != "sha256":
+    if not recorded.startswith(_SHA256):
         return ""
-    return binascii.a2b_base64(text.replace("-", "+").replace("_", "/") + "==").hex()
+    text = recorded[len(_SHA256) :].replace("-", "+").replace("_", "/")
+    return binascii.a2b_base64(text + "==").hex()
 
 
 def files_of(env: Path) -> dict[str, bool]:
@@ -118,10 +128,16 @@ def inventory(env: Path) -> dict[str, str]:
     """Return the digest of every file of a new environment."""
     recorded: dict[str, str] = {}
     for path, digest, _owner in claims(env):
-        recorded[path] = digest if recorded.get(path, digest) == digest else ""
-    present = files_of(env)
-    unknown = [path for path, is_link in present.items() if is_link or not recorded.get(path)]
-    return {path: recorded.get(path, "") for path in present} | digests(env, unknown)
+        if recorded.setdefault(path, digest) != digest:
+            recorded[path] = ""
+    found: dict[str, str] = {}
+    unknown = []
+    for path, is_link in files_of(env).items():
+        found[path] = digest = recorded.get(path, "")
+        if is_link or not digest:
+            unknown.append(path)
+    found.update(digests(env, unknown))
+    return found
 
 
 def digests(env: Path, paths: Sequence[str]) -> dict[str, str]:

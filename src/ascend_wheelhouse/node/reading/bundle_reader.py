@@ -230,9 +230,11 @@ class Bundle:
         handle, partial = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                for chunk in self.region(path).chunks():
-                    stream.write(chunk)
-                    if hashed:
+                if not hashed:
+                    self.region(path).copy_to(stream)
+                else:
+                    for chunk in self.region(path).chunks():
+                        stream.write(chunk)
                         digest.update(chunk)
             if hashed and digest.hexdigest() != expected["sha256"]:
                 raise _changed([path])

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.node.install import receipt
+
+SITE = "lib/python3.11/site-packages"
+DIGEST = hashlib.sha256(b"text").digest()
+ENCODED = base64.urlsafe_b64encode(DIGEST).decode().rstrip("=")
+
+
+def environment(folder: Path, records: dict[str, str]) -> Path:
+    """Make an environment whose distributions have these RECORDs."""
+    for name, text in records.items():
+        info = folder / SITE / f"{name}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "RECORD").write_bytes(text.encode())
+    return folder
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", ["a.py", "b,c.py", 'd"e.py', "f\u2028g.py", "h\x0bi.py"])
+def test_a_record_is_read_whatever_its_names_and_line_ends_are(tmp_path: Path, name: str, end: str) -> None:
+    quoted = '"{}"'.format(name.replace('"', '""')) if set(name) & set('",') else name
+    lines = [f"alpha/{quoted}" if quoted == name else f'"alpha/{quoted[1:]}', "../../../bin/alpha"]
+    text = end.join(
+        [*(f"{line},sha256={ENCODED},4" for line in lines), "", "alpha-1.0.dist-info/RECORD,,", ""]
+    )
+    env = environment(tmp_path, {"alpha": text})
+    assert list(receipt.claims(env)) == [
+        (f"{SITE}/alpha/{name}", DIGEST.hex(), "alpha"),
+        ("bin/alpha", DIGEST.hex(), "alpha"),
+        (f"{SITE}/alpha-1.0.dist-info/RECORD", "", "alpha"),
+    ]
+
+
+def test_what_two_distributions_claim_or_none_is_hashed_where_it_stands(tmp_path: Path) -> None:
+    other = base64.urlsafe_b64encode(hashlib.sha256(b"other").digest()).decode().rstrip("=")
+    records = {
+        "alpha": f"one.py,sha256={ENCODED},4\ntwo.py,sha256={ENCODED},4\n",
+        "beta": f"two.py,sha256={other},5\n",
+    }
+    env = environment(tmp_path, records)
+    for name in ("one.py", "two.py", "three.py"):
+        (env / SITE / name).write_text("here")
+    here = hashlib.sha256(b"here").hexdigest()
+    found = receipt.inventory(env)
+    assert {name: found[f"{SITE}/{name}"] for name in ("one.py", "two.py", "three.py")} == {
+        "one.py": DIGEST.hex(),
+        "two.py": here,
+        "three.py": here,
+    }
