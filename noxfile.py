@@ -7,7 +7,9 @@ not slow'`.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +24,7 @@ nox.options.reuse_venv = "yes"
 PYTHON = "3.11"
 DEV_LOCK = "lockfiles/dev.txt"
 TOOL_LOCK = "lockfiles/tool.txt"
+_PR_SET_PDEATHSIG = 1
 _TWICE = "test_reproduce or bit_equal"
 
 
@@ -91,9 +94,21 @@ def verify(session: nox.Session) -> None:
     """Install the newest wheelhouse into an empty, sealed environment and prove that it serves."""
     _install(session)
     words = ["-m", "ascend_wheelhouse.verify", "--standins", "tests/standins", *session.posargs]
-    done = subprocess.run([f"{session.bin}/python", *words], check=False)
-    if done.returncode:  # a failed session ends nox with 1, which would hide what kind of failure it was
-        raise SystemExit(done.returncode)
+    status = _ending_with_nox([f"{session.bin}/python", *words])
+    if status:  # a failed session ends nox with 1, which would hide what kind of failure it was
+        raise SystemExit(status)
+
+
+def _ending_with_nox(words: list[str]) -> int:
+    """Run a command that the kernel kills when nox dies, by `kill -9` too; return its status."""
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before that was asked
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return subprocess.run(words, preexec_fn=ask, check=False).returncode
 
 
 @nox.session(python=PYTHON)

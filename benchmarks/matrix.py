@@ -133,6 +133,9 @@ def main() -> None:
     print(f"{len(found)} cells, biggest {' '.join(biggest)}; {len(more)} more files, {size:.0f} MB")
     print(f"biggest alone {alone:.1f} s, bytes of the others {line:.1f} s, all {together:.1f} s")
     print(f"ratio {together / (alone + line):.2f} (aim {AIM})")
+    print(
+        f"the bytes of the others set aside: {(together - line) / alone:.2f} of the biggest alone (aim {AIM})"
+    )
     shutil.rmtree(given.work)
 
 

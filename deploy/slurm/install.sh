@@ -4,8 +4,9 @@
 #   salloc -N 8 ./install.sh BUNDLE.tar /opt/sglang-npu SHA256:... DIGEST
 #
 # sbcast hands the file on in a tree; srun runs the bundle's own installer once on each node, if its sha256 is DIGEST:
-# what `invoke bundle` printed and somebody wrote down. The answers, one JSON object a node, go to the folder
-# ./receipts. A second run changes nothing. ASCEND_ROOT names the folder of CANN where it is not the usual one.
+# what `invoke bundle` printed and somebody wrote down. The answers go to the folder ./receipts: NODE.json has one JSON
+# object, NODE.log what else was said. A second run changes nothing. ASCEND_ROOT names the folder of CANN where it is not
+# the usual one.
 #
 # Afterwards a job starts its commands with the environment's own variables: srun /opt/sglang-npu/run python -m ...
 set -eu
@@ -14,10 +15,10 @@ bundle=$1 prefix=$2 key=$3 installer=${4:?the sha256 of install.py, as invoke bu
 node_file=${TMPDIR:-/tmp}/${bundle##*/}
 mkdir -p receipts
 sbcast --force "$bundle" "$node_file"
-srun --ntasks-per-node=1 --kill-on-bad-exit=0 --output="$PWD/receipts/%N.json" sh -c '
+srun --ntasks-per-node=1 --kill-on-bad-exit=0 --output="$PWD/receipts/%N.json" --error="$PWD/receipts/%N.log" sh -c '
 set -eu
 home=$(mktemp -d) && trap "rm -rf \"$home\"" EXIT
 tar -xf "$1" -C "$home" install.py
-echo "$4  $home/install.py" | sha256sum --check --quiet
+echo "$4  $home/install.py" | sha256sum --check --quiet >&2
 "${SGLANG_NPU_PYTHON:-python3.11}" -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
 ' install "$node_file" "$prefix" "$key" "$installer"

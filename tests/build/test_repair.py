@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from small_wheels import shared_object, wheel
 
+from ascend_wheelhouse.build.auditing import auditwheel, started_early
 from ascend_wheelhouse.build.repair import (
     BuilderTraceError,
     FloorError,
@@ -43,6 +44,28 @@ def test_a_library_that_the_recipe_leaves_to_the_host_stays_outside(tmp_path: Pa
     assert done.wheel.parent == out
     assert floor_of(done.platform) is not None
     assert "linux_" + MACHINE not in done.platform.split(".")
+
+
+def test_an_auditwheel_that_waited_gives_the_same_wheels_as_one_that_is_started_then(
+    tmp_path: Path, out: Path
+) -> None:
+    made, bytes_of = extension(tmp_path), []
+    with started_early() as waiting:
+        for number, audit in enumerate((auditwheel, waiting, waiting)):
+            (out / str(number)).mkdir()
+            done = repair_wheel(
+                made, out / str(number), rules=MODERN, host_libraries=["libhccl.so"], audit=audit
+            )
+            bytes_of.append(done.wheel.read_bytes())
+    assert bytes_of[0] == bytes_of[1] == bytes_of[2]
+
+
+def test_what_auditwheel_complains_of_is_told_by_one_that_waited(tmp_path: Path, out: Path) -> None:
+    broken = wheel(tmp_path / "dist", {"thing/_C.so": b"\x7fELF but cut short"})
+    with started_early() as waiting:
+        told = [audit("repair", "-w", out, broken).splitlines()[-1] for audit in (auditwheel, waiting)]
+    assert told[0] == told[1]
+    assert told[0]
 
 
 def test_a_library_that_nobody_has_is_named_with_who_needs_it(tmp_path: Path, out: Path) -> None:

@@ -221,16 +221,17 @@ def test_a_folder_where_a_file_was_and_a_file_where_a_folder_was(bed: Bed) -> No
     assert bed.files == {"setup.py", "a.cpp", "b.cpp"}
 
 
-def test_a_file_written_again_with_equal_bytes_gets_its_earlier_time_back(bed: Bed) -> None:
-    bed.made({"generated/a.h": "same", "generated/b.h": "before"})
-    settle(bed.tree.source, bed.tree.record)
+@pytest.mark.parametrize("length", [4, 1 << 20])
+def test_a_file_written_again_with_equal_bytes_gets_its_earlier_time_back(bed: Bed, length: int) -> None:
+    bed.made({"generated/a.h": "s" * length, "generated/b.h": "b" * length})
+    settle(str(bed.tree.source), str(bed.tree.record))
     first = bed.time("generated/a.h")
     (bed.tree.source / "generated/a.h").unlink()
-    bed.made({"generated/a.h": "same", "generated/b.h": "after!"})
+    bed.made({"generated/a.h": "s" * length, "generated/b.h": "a" * length})
     then = first + 10**9
     for name in ("a.h", "b.h"):
         os.utime(bed.tree.source / "generated" / name, ns=(then, then))
-    settle(bed.tree.source, bed.tree.record)
+    settle(str(bed.tree.source), str(bed.tree.record))
     assert bed.time("generated/a.h") == first
     assert bed.time("generated/b.h") == then
 
@@ -241,7 +242,7 @@ def test_bytes_that_stood_there_two_builds_ago_are_a_change(bed: Bed) -> None:
         bed.made({"a.h": text})
         then = (1_700_000_000 + number) * 10**9
         os.utime(bed.tree.source / "a.h", ns=(then, then))
-        settle(bed.tree.source, bed.tree.record)
+        settle(str(bed.tree.source), str(bed.tree.record))
         times.append(bed.time("a.h"))
     assert times == sorted(set(times))
 
@@ -249,8 +250,8 @@ def test_bytes_that_stood_there_two_builds_ago_are_a_change(bed: Bed) -> None:
 def test_what_ninja_makes_keeps_the_time_that_ninja_gave_it(bed: Bed) -> None:
     log = f"{LOG}1\t2\t3\t../../p/one.so\tcafe\n"
     bed.made({"build/Release/.ninja_log": log, "build/Release/a.o": "o", "p/one.so": "same"})
-    settle(bed.tree.source, bed.tree.record)
+    settle(str(bed.tree.source), str(bed.tree.record))
     for name in ("build/Release/a.o", "p/one.so"):
         os.utime(bed.tree.source / name, ns=(4 * 10**18, 4 * 10**18))
-    settle(bed.tree.source, bed.tree.record)
+    settle(str(bed.tree.source), str(bed.tree.record))
     assert bed.time("build/Release/a.o") == bed.time("p/one.so") == 4 * 10**18

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,11 @@ def test_invoke_cache_tells_what_they_take_and_prunes_them(
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_STORE", str(store.root))
     assert invoke("cache", root=tmp_path) == 0
-    assert "3 kept trees, 25 kB" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "3 kept trees, 25 kB" in shown
+    assert re.search(r"^sgl-kernel-npu-c +8 kB +\d+ days ago$", shown, re.MULTILINE)
     assert invoke("cache", "--prune", "--json", root=tmp_path) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["trees"], facts["tree_bytes"], facts["freed_bytes"]) == (2, 16384, 8192)
+    row = {"name": "torch-npu-b", "component": "torch-npu", "size": 8192, "used": 172800}
+    assert facts["kept_trees"][0] == row

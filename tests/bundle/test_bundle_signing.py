@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ascend_wheelhouse.folder import signing
+from ascend_wheelhouse.folder.provenance import statement
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import errors
 from ascend_wheelhouse.node.trust import dsse, ed25519, signature, sshsig
@@ -231,3 +232,18 @@ def test_provenance_names_what_came_from_outside_and_no_time(draft: Draft) -> No
     assert build["externalParameters"]["cell"]["cann"] == "8.3.RC2"
     assert b"startedOn" not in payload
     assert os.uname().nodename.encode() not in payload
+
+
+def test_provenance_says_what_a_built_wheel_took_along() -> None:
+    note = "grafted libnuma.so.1 of libnuma1_2.0.12-1_arm64.deb (sha256 00)"
+    wheel = {
+        "path": "wheels/x-1-py3-none-any.whl",
+        "sha256": "0" * 64,
+        "kind": "wheel",
+        "name": "x",
+        "version": "1",
+    }
+    named = dict.fromkeys(("stack", "platform", "cell", "complete", "derived", "tool"), "x")
+    manifest = {**named, "files": [wheel | {"origin": "git", "note": note}]}
+    (told,) = json.loads(statement(manifest, b""))["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert told["annotations"] == {"origin": "git", "note": note}

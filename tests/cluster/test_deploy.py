@@ -155,8 +155,9 @@ def _slurm(folder: Path, *command: str | Path) -> subprocess.CompletedProcess[st
     tools.mkdir(exist_ok=True)
     scripts = {
         "sbcast": 'shift; exec cp "$1" "$2"',
-        "srun": 'for word; do case "$word" in --output=*) out="${word#--output=}" ;; --*) ;; *) break ;; esac; '
-        'shift; done; out=$(echo "$out" | sed "s/%N/n1/"); "$@" > "$out"',
+        "srun": 'for word; do case "$word" in --output=*) out="${word#--output=}" ;; '
+        '--error=*) err="${word#--error=}" ;; --*) ;; *) break ;; esac; shift; done; '
+        'out=$(echo "$out" | sed "s/%N/n1/"); err=$(echo "$err" | sed "s/%N/n1/"); "$@" > "$out" 2> "$err"',
         "python3.11": f'exec {sys.executable} "$@"',
     }
     for name, text in scripts.items():
@@ -207,7 +208,7 @@ def test_the_slurm_script_runs_no_installer_with_another_digest(
     words: list[str | Path] = [DEPLOY / "slurm/install.sh", bundle, tmp_path / "npu", key.fingerprint]
     done = _slurm(tmp_path, *words, "0" * 64)
     assert done.returncode == 1
-    assert "install.py: FAILED" in (tmp_path / "receipts/n1.json").read_text()
+    assert "install.py: FAILED" in (tmp_path / "receipts/n1.log").read_text()
     without = _slurm(tmp_path, *words)
     assert without.returncode != 0
     assert "the sha256 of install.py, as invoke bundle printed it" in without.stderr

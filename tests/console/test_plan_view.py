@@ -80,7 +80,10 @@ def test_the_document_holds_every_step_and_every_state(capsys: pytest.CaptureFix
     plan_view.show(ROWS, "json")
     document = json.loads(capsys.readouterr().out)
     assert document["states"] == {"cached": 1, "fetch": 1, "build": 1, "pending": 1, "missing": 0}
-    assert [PlanRow(**row | {"depends_on": tuple(row["depends_on"])}) for row in document["steps"]] == ROWS
+    assert [
+        PlanRow(**row | {"depends_on": tuple(row["depends_on"]), "trees": tuple(row["trees"])})
+        for row in document["steps"]
+    ] == ROWS
 
 
 def test_the_graph_is_one_statement_a_line_with_every_step_and_arrow() -> None:

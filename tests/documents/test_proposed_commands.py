@@ -24,7 +24,7 @@ from invoke.program import Program
 
 from ascend_wheelhouse.base.cell_words import own_words, stated_words
 from ascend_wheelhouse.node.errors import CELL, UNKNOWN_CELL
-from ascend_wheelhouse.verify.__main__ import main as verify_main
+from ascend_wheelhouse.verify.program import main as verify_main
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [*(ROOT / "src").rglob("*.py"), ROOT / "tasks.py", ROOT / "noxfile.py"]

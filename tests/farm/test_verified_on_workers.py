@@ -35,6 +35,14 @@ _HOLD = (
     "import os, time; open({seen!r}, 'a').write(f'{{os.getpid()}}\\n'); "
     "exec('while os.path.exists(\"{hold}\"): time.sleep(0.05)')"
 )
+_ESCAPE = """
+import os, subprocess, time
+told = open({seen!r}, "a")
+other = subprocess.Popen(["/usr/bin/env", "sleep", "600"], env={{}}, start_new_session=True)
+told.write(f"{{os.getpid()}}\\n{{other.pid}}\\n")
+told.close()
+time.sleep(600)
+"""
 _MASTER = """
 import sys
 from pathlib import Path
@@ -244,6 +252,40 @@ def test_a_worker_that_is_killed_is_followed_by_another(two: Rig, tmp_path: Path
     hold.unlink()
     assert two.ended("master") == 0, two.log("master")
     assert read_report(tmp_path / "reports/report.json").results
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_and_comes_back_has_the_verification_done_all_the_same(
+    two: Rig, tmp_path: Path
+) -> None:
+    folder, hold, seen = held(tmp_path)
+    start(two, tmp_path, folder)
+    until(lambda: seen.exists() and alive(seen), "a probe runs")
+    first = [*alive(seen)]
+    two.kill("scheduler")
+    until(lambda: not {*first} & {*alive(seen)}, "the worker ends what nobody can be told of")
+    hold.unlink()
+    two.scheduler()
+    assert two.ended("master") == 0, two.log("master")
+    assert read_report(tmp_path / "reports/report.json").outcome == "partial (no NPU)"
+    until(lambda: not busy(tmp_path), "nothing stays laid out")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["worker", "master"])
+def test_what_got_away_from_its_session_ends_too(two: Rig, tmp_path: Path, end: str) -> None:
+    seen = tmp_path / "seen"
+    code = f"import os; exec({_ESCAPE.format(seen=str(seen))!r})\n"
+    start(two, tmp_path, wheelhouse(tmp_path, wheels=[with_pth(code)]))
+    until(
+        lambda: seen.exists() and len(alive(seen)) == 2, "a process of the environment, and one away from it"
+    )
+    first = [*alive(seen)]
+    if end == "worker":
+        two.kill(*busy(tmp_path))
+    else:
+        assert two.stop("master") != 0
+    until(lambda: not {*first} & {*alive(seen)}, "both are gone")
 
 
 @pytest.mark.slow

@@ -18,6 +18,8 @@ _MODULES = {
     f"run_logged({_FOR_EVER}, log=Path('log'), on_line=print)",
     "piped": "from ascend_wheelhouse.base.process import piped\n"
     f"with piped({_FOR_EVER}) as (_, answer):\n    answer.read()",
+    "standing": "import sys\nfrom ascend_wheelhouse.base.process import StandingCommand\n"
+    f"with StandingCommand({_FOR_EVER}, errors=sys.stderr.buffer).asked() as (_, answer):\n    answer.read()",
     "on a node": "from pathlib import Path\nfrom ascend_wheelhouse.node.install.command import run\n"
     f"run({_FOR_EVER}, log=Path('log'))",
 }

@@ -1,3 +1,5 @@
+import json
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,8 @@ from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.console.plan_view import as_document, show
+from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.locks.lock import (
     UNLOCKED,
     BadLockError,
@@ -213,6 +217,23 @@ def test_a_plan_tells_what_is_there_and_what_is_not(cell: Cell, lock: Lock) -> N
     assert rows["supply nnal"].state == "pending"
     assert "invoke vendor FILE" in rows["supply nnal"].reason
     assert rows["assemble"].state == "build"
+
+
+def test_a_plan_tells_of_the_kept_trees_of_what_it_builds(
+    cell: Cell, lock: Lock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = TreeRow(name="sglang-0123", component="sglang", size=8192, used=1000)
+    rows = plan(cell, lock, {A}.__contains__, kept={"sglang": (tree,)}.__getitem__)
+    show(rows, now=1000 + 3 * 3600)
+    assert re.search(r"^sglang-0123 +8 kB +3 hours ago$", capsys.readouterr().out, re.MULTILINE)
+    document = json.loads(json.dumps(as_document(rows)))
+    (told,) = [row for row in document["steps"] if row["trees"]]
+    assert (told["step"], told["trees"][0]["size"]) == ("build sglang", 8192)
+
+
+def test_a_plan_that_builds_nothing_tells_of_no_kept_trees(cell: Cell, lock: Lock) -> None:
+    tree = TreeRow(name="sglang-0123", component="sglang", size=8192, used=1000)
+    assert not any(row.trees for row in plan(cell, lock, lambda _: True, kept=lambda _: (tree,)))
 
 
 def test_a_plan_sees_what_was_imported(cell: Cell, lock: Lock) -> None:

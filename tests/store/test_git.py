@@ -192,3 +192,32 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_given_up() -> None:
             call.settimeout(5)
             while call.recv(4096):
                 pass
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put an `ssh` before all others that writes down its words and ends; give the file."""
+    script = tmp_path / "bin/ssh"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/told\nexit 255\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    for name in ("GIT_SSH", "GIT_SSH_COMMAND"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "told"
+
+
+def test_a_server_over_ssh_that_falls_silent_is_given_up_by_ssh_itself(told: Path) -> None:
+    with pytest.raises(GitFailedError):
+        asked("ls-remote", "git@host.test:Ascend/pytorch.git")
+    words = told.read_text()
+    assert "-o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=4" in words
+    assert "git@host.test git-upload-pack" in words
+
+
+def test_an_ssh_that_the_user_has_named_is_left_as_it_is(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -p 2222")
+    with pytest.raises(GitFailedError):
+        asked("ls-remote", "git@host.test:Ascend/pytorch.git")
+    assert "-p 2222" in told.read_text()
+    assert "ConnectTimeout" not in told.read_text()

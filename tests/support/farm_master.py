@@ -1,6 +1,6 @@
 """A master in a process of its own: `farm_master.py FARM STORE SDIST...`, events and wheels as JSON lines.
 
-FARM is a scheduler's address, `local`, or `ssh` (workers on the hosts `one` and `two`).
+FARM is a scheduler's address, `local`, `ssh` (workers on the hosts `one` and `two`), or `slurm` (two jobs).
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def _choice(text: str) -> FarmChoice:
     started = {
         "local": FarmChoice(workers="local", count=2),
         "ssh": FarmChoice(workers="ssh", hosts=("one", "two")),
+        "slurm": FarmChoice(workers="slurm", count=2),
     }
     return started.get(text) or FarmChoice(scheduler=text)
 

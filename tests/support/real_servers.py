@@ -12,7 +12,7 @@ from typing import Any
 
 from ascend_wheelhouse.cells.serving import PLACEHOLDERS
 from ascend_wheelhouse.node.serving.topologies import ROUTER, program_of
-from ascend_wheelhouse.verify.__main__ import main
+from ascend_wheelhouse.verify.program import main
 
 ROOT = Path(__file__).parents[2]
 PARSING = """

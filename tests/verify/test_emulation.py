@@ -11,8 +11,8 @@ from environments import tiny_wheelhouse
 
 from ascend_wheelhouse.node.verify.report import read_report
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.__main__ import main
 from ascend_wheelhouse.verify.prepare import default_store
+from ascend_wheelhouse.verify.program import main
 from ascend_wheelhouse.verify.system_root import NoSystemPythonError, system_root
 
 OTHER = "aarch64" if platform.machine() == "x86_64" else "x86_64"

@@ -8,7 +8,7 @@ import pytest
 from environments import tiny_wheelhouse
 
 from ascend_wheelhouse.node.verify import program
-from ascend_wheelhouse.verify.__main__ import main
+from ascend_wheelhouse.verify.program import main
 
 ODD = {
     "a link to itself": ("loop", {2, 5, 10}),

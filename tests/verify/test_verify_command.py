@@ -16,7 +16,7 @@ from ascend_wheelhouse.node.verify import program as node_verify
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.node.verify.report import read_report
 from ascend_wheelhouse.verify import environment, found
-from ascend_wheelhouse.verify.__main__ import main
+from ascend_wheelhouse.verify.program import main
 
 HERE = platform.machine()
 PACKAGES = {"alpha": {"alpha/__init__.py": "import beta\n"}, "beta": {"beta.py": "VALUE = 1\n"}}

@@ -7,10 +7,11 @@ loaded when a package is imported are read a second time, as text.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from ascend_wheelhouse.audit.hygiene import Place
 from ascend_wheelhouse.audit.record import Digested
 from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
-from ascend_wheelhouse.wheels.wheel import BadWheelError, Member, WheelFile
+from ascend_wheelhouse.wheels.wheel import CHUNK, BadWheelError, Member, WheelFile
 
 _LARGEST_OBJECT = 1 << 30
+_OBJECT = ".so"
+"""What is so named is most likely an object, and inflated in one go: it is to be whole in memory anyway."""
 _MOST_SOURCES = 64 << 20
 _SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}
 _EXTENSION = (".so", ".abi3.so", ".pyd")
@@ -121,11 +124,11 @@ class _Reading:
 
     def _member(self, member: Member, algorithm: str) -> None:
         place = Place(wheel=self.wheel.filename, member=member.name)
-        hashes = [hashlib.new(name) for name in {"sha256", algorithm} & record.ALGORITHMS]
+        hashes = [begin() for begin in _hashes(algorithm)]
         kept: bytes | bytearray | None = None
         size = 0
         try:
-            for piece in self.wheel.chunks(member):
+            for piece in self.wheel.chunks(member, _LARGEST_OBJECT if _OBJECT in member.name else CHUNK):
                 for one in hashes:
                     one.update(piece)
                 if not size and member.size <= len(piece):
@@ -194,6 +197,11 @@ class _Reading:
             }
         except (BadWheelError, InvalidMetadata):
             return {}
+
+
+@cache
+def _hashes(algorithm: str) -> tuple[Callable[[], Any], ...]:
+    return tuple(getattr(hashlib, name) for name in {"sha256", algorithm} & record.ALGORITHMS)
 
 
 def installed_path(member: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from types import NoneType
 from typing import Any
 
 from ascend_wheelhouse.base.errors import IntegrityError
@@ -84,11 +85,22 @@ class HasArtifact:
         return self.artifact.sha256
 
 
+_FLAT = (str, int, float, NoneType, Artifact)
+"""What needs no copy, which `asdict` makes of all."""
+
+
 def as_row(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     """Return a record as one flat table: the columns of its artifact stand where the artifact does."""
+    values = {one.name: getattr(record, one.name) for one in fields(record)}
+    if not all(isinstance(value, _FLAT) for value in values.values()):
+        values = asdict(record)
     row: dict[str, Any] = {}
-    for key, value in asdict(record).items():
-        row |= value if isinstance(getattr(record, key), Artifact) else {key: value}
+    for key, value in values.items():
+        artifact = getattr(record, key)
+        if isinstance(artifact, Artifact):
+            row |= {column: getattr(artifact, column) for column in _COLUMNS}
+        else:
+            row[key] = value
     return row
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -218,8 +219,8 @@ class Leash:
 
 
 @contextmanager
-def _known(process: subprocess.Popen[Any]) -> Iterator[None]:
-    """Hold a command where `stop_all` finds it, and kill it when the block is left before its end."""
+def _known(process: subprocess.Popen[Any], *, kept: bool = False) -> Iterator[None]:
+    """Hold a command where `stop_all` finds it, and kill it when the block is left before its end, unless `kept`."""
     leash: Leash | None = getattr(_of_thread, "leash", None)
     _running.add(process)
     try:
@@ -230,7 +231,7 @@ def _known(process: subprocess.Popen[Any]) -> Iterator[None]:
         _running.discard(process)
         if leash is not None:
             leash.drop(process)
-        if process.poll() is None:
+        if not kept and process.poll() is None:
             _kill(process)
 
 
@@ -247,17 +248,66 @@ def _kill(process: subprocess.Popen[Any]) -> None:
 
 @contextmanager
 def piped(
-    args: Sequence[str | Path], *, own_group: bool = False, errors: IO[bytes] | None = None
+    args: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    own_group: bool = False,
+    errors: IO[bytes] | None = None,
 ) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
     """Talk with a command that answers on its output what it is told on its input; killed at the end.
 
     Args:
         args: The command and its arguments.
+        env: Its whole environment; the current one when None.
         own_group: Lead a process group, which is killed as a whole.
         errors: Where its standard error goes; to the caller's when None.
     """
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+    pipes: dict[str, Any] = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": errors,
+        "env": env,
+    }
     process = _started(tuple(map(str, args)), process_group=0 if own_group else None, **pipes)
     with process, _known(process):
         if process.stdin is not None and process.stdout is not None:
             yield process.stdin, process.stdout
+
+
+class StandingCommand:
+    """A command that answers one question after another, and stands in between: of the thread that started it.
+
+    The kernel kills it when that thread ends; it leads a process group, which is killed as a whole.
+
+    Args:
+        args: The command and its arguments.
+        errors: Where its standard error goes.
+    """
+
+    def __init__(self, args: Sequence[str | Path], *, errors: IO[bytes]) -> None:
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
+        self._process = _started(tuple(map(str, args)), process_group=0, **pipes)
+        self.end = weakref.finalize(self, _ended, self._process)
+
+    @property
+    def stands(self) -> bool:
+        """Whether it can be asked."""
+        return self.end.alive and self._process.poll() is None
+
+    @contextmanager
+    def asked(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Give its input and its output; it is ended when the block is left by an error, as by `stop_all`."""
+        try:
+            with _known(self._process, kept=True):
+                if self._process.stdin is not None and self._process.stdout is not None:
+                    yield self._process.stdin, self._process.stdout
+        except BaseException:
+            self.end()
+            raise
+
+
+def _ended(process: subprocess.Popen[Any]) -> None:
+    """Kill a command and take its status; what was not yet written to it is lost."""
+    _kill(process)
+    with suppress(BrokenPipeError), process:
+        pass

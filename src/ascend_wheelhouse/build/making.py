@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from packaging.version import Version
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit, JobProgress
 from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel, started_early
 from ascend_wheelhouse.build.cann_tree import lay_cann
 from ascend_wheelhouse.build.clock_shim import write_clock
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
@@ -105,11 +107,12 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         installing.result()
         if tree:
             _go_on(tree, job, workspace, emit)
-    run_steps(job, workspace, emit)
-    if tree:
-        tree.finished()
-    mark = INCREMENTAL if tree else ""
-    return [_finished(job, workspace, wheel, mark) for wheel in collect(job, workspace)]
+    with started_early() if tree else nullcontext(auditwheel) as audit:
+        run_steps(job, workspace, emit)
+        if tree:
+            tree.finished()
+        mark = INCREMENTAL if tree else ""
+        return [_finished(job, workspace, wheel, mark, audit) for wheel in collect(job, workspace)]
 
 
 def _go_on(tree: KeptTree, job: BuildJob, workspace: Workspace, emit: Emit) -> None:
@@ -174,15 +177,29 @@ def _downloads(job: BuildJob, store: Store, work: Path) -> dict[str, str]:
     return urls
 
 
-def _finished(job: BuildJob, workspace: Workspace, wheel: Path, mark: str) -> tuple[Path, str]:
+def _finished(
+    job: BuildJob, workspace: Workspace, wheel: Path, mark: str, audit: Auditwheel
+) -> tuple[Path, str]:
     folders = [workspace.place / name for name in ("repaired", "finished")]
     for folder in folders:
         folder.mkdir(exist_ok=True)
-    repaired = repair_wheel(wheel, folders[0], rules=job.spec.repair, host_libraries=job.host_libraries)
+    repaired = repair_wheel(
+        wheel,
+        folders[0],
+        rules=job.spec.repair,
+        host_libraries=job.host_libraries,
+        libraries=workspace.sandbox.libraries,
+        audit=audit,
+    )
     _check_traces(job, workspace, repaired.wheel)
     local = fill(job.spec.local_version, values(job, workspace)) or None
     done = normalise_wheel(
-        repaired.wheel, folders[1], local_version=local, epoch=job.sources.epoch, build_tag=mark
+        repaired.wheel,
+        folders[1],
+        local_version=local,
+        epoch=job.sources.epoch,
+        build_tag=mark,
+        additions=repaired.additions,
     )
     return done, "; ".join(note for note in (INCREMENTAL_NOTE if mark else "", repaired.note) if note)
 

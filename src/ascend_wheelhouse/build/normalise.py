@@ -17,7 +17,7 @@ import hashlib
 import io
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,7 +67,13 @@ class _Change:
 
 
 def normalise_wheel(
-    source: Path, destination_dir: Path, *, local_version: str | None, epoch: int, build_tag: str = ""
+    source: Path,
+    destination_dir: Path,
+    *,
+    local_version: str | None,
+    epoch: int,
+    build_tag: str = "",
+    additions: Mapping[str, bytes] | None = None,
 ) -> Path:
     """Write the normal form of a wheel and return its path.
 
@@ -77,6 +83,7 @@ def normalise_wheel(
         local_version: Replaces the local part of the version; empty takes it away, None leaves it.
         epoch: Time of every member, seconds since 1970; raised to 1980, where zip begins.
         build_tag: The wheel's build tag from now on; empty leaves it.
+        additions: Further files of its `.dist-info`.
 
     Raises:
         BadWheelError: The archive is damaged, or not a wheel.
@@ -89,7 +96,7 @@ def normalise_wheel(
     ):
         change = replace(_change(wheel, local_version), build_tag=build_tag)
         made = Path(folder, _filename(wheel, change))
-        _write(wheel, _ordered(wheel, change), change, made, epoch)
+        _write(wheel, _ordered(wheel, change, additions or {}), change, made, epoch)
         _prove(wheel, made)
         made.chmod(0o644)
         return made.replace(destination_dir / made.name)
@@ -126,17 +133,22 @@ def _filename(wheel: WheelFile, change: _Change) -> str:
     return "-".join([name, change.new_version or version, *rest]) + ".whl"
 
 
-def _ordered(wheel: WheelFile, change: _Change) -> list[tuple[str, Member]]:
-    """Return new path and member in their final order, without folders, RECORD and signatures."""
+def _ordered(
+    wheel: WheelFile, change: _Change, additions: Mapping[str, bytes]
+) -> list[tuple[str, Member | bytes]]:
+    """Return new path and member, or bytes, in their final order, without folders, RECORD and signatures."""
     dropped = {f"{wheel.dist_info}/{name}" for name in ("RECORD", *_SIGNATURES)}
     kept = [member for member in wheel.members if not member.is_dir and member.name not in dropped]
-    names = [member.name for member in kept]
+    added = {f"{wheel.dist_info}/{name}": data for name, data in additions.items()}
+    names = [*(member.name for member in kept), *added]
     bad = {member.name for member in kept if member.is_link or _unsafe(member.name)}
     bad |= {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
     if bad:
         raise _unfit(wheel, f"holds links, or repeated or unsafe names: {', '.join(sorted(bad)[:5])}")
-    placed = [(change.path(member.name), member) for member in kept]
-    return sorted(placed, key=lambda item: (item[1].name.startswith(f"{wheel.dist_info}/"), item[0]))
+    placed: dict[str, Member | bytes] = {change.path(member.name): member for member in kept}
+    placed |= {change.path(name): data for name, data in added.items()}
+    last = change.path(f"{wheel.dist_info}/")
+    return sorted(placed.items(), key=lambda item: (item[0].startswith(last), item[0]))
 
 
 def _unsafe(name: str) -> bool:
@@ -144,20 +156,23 @@ def _unsafe(name: str) -> bool:
 
 
 def _write(
-    wheel: WheelFile, members: list[tuple[str, Member]], change: _Change, place: Path, epoch: int
+    wheel: WheelFile, members: list[tuple[str, Member | bytes]], change: _Change, place: Path, epoch: int
 ) -> None:
     stamp = time.gmtime(max(epoch, _EARLIEST))[:6]
     rows = []
     with ZipFile(place, "w", ZIP_DEFLATED, allowZip64=True) as archive:
         for path, member in members:
             pieces, size = _content(wheel, member, change)
-            rows.append(_copy(archive, _entry(path, stamp, size=size, mode=member.mode), pieces))
+            mode = 0 if isinstance(member, bytes) else member.mode
+            rows.append(_copy(archive, _entry(path, stamp, size=size, mode=mode), pieces))
         record = change.path(f"{wheel.dist_info}/RECORD")
         data = _record([*rows, (record, "", "")])
         _copy(archive, _entry(record, stamp, size=len(data), mode=0), [data])
 
 
-def _content(wheel: WheelFile, member: Member, change: _Change) -> tuple[Iterable[bytes], int]:
+def _content(wheel: WheelFile, member: Member | bytes, change: _Change) -> tuple[Iterable[bytes], int]:
+    if isinstance(member, bytes):
+        return [member], len(member)
     folder, _, file = member.name.rpartition("/")
     if folder == wheel.dist_info and file in {"METADATA", "WHEEL"}:
         try:

@@ -8,17 +8,14 @@ usable cores.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import fcntl
 import os
+import select
 import signal
 import socket
 import struct
-import subprocess
 import sys
-import threading
-from pathlib import Path
 
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP_RUNNING = 0x1 | 0x40
@@ -43,44 +40,59 @@ def question(packet: bytes) -> tuple[str, int]:
     return ".".join(labels), at + 5
 
 
-def refuse_names(server: socket.socket, log: Path) -> None:
-    """Answer queries for ever; each name is appended to `log`, one a line."""
-    while True:
-        packet, client = server.recvfrom(4096)
-        try:
-            name, end = question(packet)
-        except IndexError:
-            continue
-        with log.open("a", encoding="utf-8") as out:
-            out.write(f"{name}\n")
-        server.sendto(packet[:2] + _NXDOMAIN + packet[4:6] + bytes(6) + packet[_HEADER:end], client)
+def refuse_name(server: socket.socket, log: str) -> None:
+    """Answer the query that has come; its name is appended to `log`, one a line."""
+    packet, client = server.recvfrom(4096)
+    try:
+        name, end = question(packet)
+    except IndexError:
+        return
+    with open(log, "a", encoding="utf-8") as out:  # noqa: PTH123 - pathlib takes longer to read than all of this
+        out.write(f"{name}\n")
+    server.sendto(packet[:2] + _NXDOMAIN + packet[4:6] + bytes(6) + packet[_HEADER:end], client)
 
 
-def main(arguments: list[str]) -> int:
-    """Guard one command and return its exit status."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--log", type=Path, required=True)
-    parser.add_argument("--umask", type=lambda text: int(text, 8), default=0o022)
-    parser.add_argument("--cores", type=int, default=0)
-    parser.add_argument("command", nargs="+")
-    options = parser.parse_args(arguments)
+def start(command: list[str]) -> int:
+    """Start a command that dies with this process, and return its number."""
     prctl = ctypes.CDLL(None).prctl
-
-    def die_with_parent() -> None:
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if child := os.fork():
+        return child
+    try:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores these two, and what it starts would
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        os.execvp(command[0], command)  # noqa: S606 - the sandbox, as an argument list
+    except OSError as error:
+        sys.stderr.write(f"{command[0]}: {error.strerror}\n")
+    os._exit(127)
 
-    die_with_parent()
+
+def main(log: str, umask: str, cores: str, command: list[str]) -> int:
+    """Guard one command and return its exit status.
+
+    Args:
+        log: Where the names that it asks for are written down.
+        umask: What it inherits, octal.
+        cores: How many it may use; 0 for all.
+        command: The command.
+    """
     raise_loopback()
-    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    server.bind(("127.0.0.1", 53))
-    threading.Thread(target=refuse_names, args=(server, options.log), daemon=True).start()
-    os.umask(options.umask)
-    if options.cores:
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
-    # between fork and exec it takes no lock, so that the thread does not matter
-    status = subprocess.call(options.command, preexec_fn=die_with_parent)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 53))
+        os.umask(int(umask, 8))
+        if int(cores):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(cores)])
+        child = start(command)
+        ended = os.pidfd_open(child)
+        waiting = select.poll()
+        for one in (server.fileno(), ended):
+            waiting.register(one, select.POLLIN)
+        while ended not in dict(waiting.poll()):
+            refuse_name(server, log)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]))

@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ascend_wheelhouse.base.errors import BuildError
-from ascend_wheelhouse.base.process import Finished, run
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel
+from ascend_wheelhouse.build.grafts import Libraries, Library, additions
 from ascend_wheelhouse.cells.spec import Repair
 from ascend_wheelhouse.node.verify.sealed import SYSTEM_PATH
 from ascend_wheelhouse.wheels.elf import MAGIC, ElfFacts, read_elf
@@ -46,14 +47,34 @@ class RepairFailedError(BuildError):
 
 @dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """A wheel that may leave the builder, and what repair did to it."""
+    """A wheel that may leave the builder, and what repair did to it.
+
+    Args:
+        wheel: The file.
+        platform: Its platform tags.
+        note: What the manifest shall say of it.
+        additions: Files that its `.dist-info` shall get, which tell of what was grafted.
+    """
 
     wheel: Path
     platform: str
     note: str = ""
+    additions: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def repair_wheel(wheel: Path, destination: Path, *, rules: Repair, host_libraries: Sequence[str]) -> Repaired:
+class GraftedFromHostError(BuildError):
+    """A library of this host was grafted where only those of the toolchain may be."""
+
+
+def repair_wheel(
+    wheel: Path,
+    destination: Path,
+    *,
+    rules: Repair,
+    host_libraries: Sequence[str],
+    libraries: Libraries | None = None,
+    audit: Auditwheel = auditwheel,
+) -> Repaired:
     """Graft what the wheel needs, tag it, and return the result in `destination`.
 
     Args:
@@ -61,28 +82,37 @@ def repair_wheel(wheel: Path, destination: Path, *, rules: Repair, host_librarie
         destination: An existing folder.
         rules: The recipe's repair table for this cell.
         host_libraries: sonames or patterns of what the host provides (CANN, NNAL, the driver).
+        libraries: The only ones that may be grafted; None for those of this host.
+        audit: Runs auditwheel.
 
     Raises:
-        LibraryMissingError, FloorError, BuilderTraceError, RepairFailedError: See each class.
+        LibraryMissingError, FloorError, BuilderTraceError, GraftedFromHostError, RepairFailedError: See each class.
     """
     if _is_pure(wheel):
         target = destination / wheel.name
         target.write_bytes(wheel.read_bytes())
         return Repaired(wheel=target, platform="any")
     with TemporaryDirectory(prefix="wheelhouse-repair-", dir=destination) as folder:
-        done = _auditwheel(
-            "repair", "--plat", "auto", "--only-plat", "-w", folder, *_excludes(rules, host_libraries), wheel
-        )
+        where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
+        excludes = _excludes(rules, host_libraries)
+        said = audit("repair", "--plat", "auto", "--only-plat", "-w", folder, *where, *excludes, wheel)
         made = sorted(Path(folder).glob("*.whl"))
         if not made or floor_of(platform_of(made[0])) is None:
-            _refuse_missing(wheel, (*rules.needs, *host_libraries))
+            _refuse_missing(wheel, (*rules.needs, *host_libraries), libraries)
         if not made:
-            raise _failure(wheel, done)
-        chosen, note = _held_against_floor(wheel, made[0], rules)
+            raise _failure(wheel, said)
+        chosen, note = _held_against_floor(wheel, made[0], rules, libraries)
         target = destination / chosen.name
         target.write_bytes(chosen.read_bytes())
     check_rpaths(target)
-    return Repaired(wheel=target, platform=platform_of(target), note=note)
+    grafted = _grafted(wheel, target, libraries) if libraries else {}
+    told = ", ".join(sorted({library.told for library, _ in grafted.values()}))
+    return Repaired(
+        wheel=target,
+        platform=platform_of(target),
+        note="; ".join(filter(None, (note, told and f"grafted {told}"))),
+        additions=dict(additions(grafted)),
+    )
 
 
 def _is_pure(wheel: Path) -> bool:
@@ -94,39 +124,57 @@ def _excludes(rules: Repair, host_libraries: Iterable[str]) -> Iterator[str]:
         yield from ("--exclude", pattern)
 
 
-def _auditwheel(*arguments: str | Path) -> Finished:
-    own = Path(sys.executable).parent
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AUDITWHEEL_")}
-    env |= {"PATH": f"{own}:{env.get('PATH', os.defpath)}", "SOURCE_DATE_EPOCH": "315532800"}
-    return run([sys.executable, "-m", "auditwheel", *arguments], env=env, check=False)
-
-
-def _failure(wheel: Path, done: Finished) -> RepairFailedError:
+def _failure(wheel: Path, said: str) -> RepairFailedError:
     return RepairFailedError(
         f"auditwheel could not repair {wheel.name}.",
-        why=(done.stderr.strip() or done.stdout.strip())[-800:],
+        why=said[-800:],
         next_step=f"auditwheel show {wheel.name}",
     )
 
 
-def _refuse_missing(wheel: Path, left: Sequence[str]) -> None:
-    """Raise when a library is neither in the wheel nor on this builder nor left to the host."""
+def _refuse_missing(wheel: Path, left: Sequence[str], libraries: Libraries | None) -> None:
+    """Raise when libraries are neither in the wheel nor to be grafted nor left to the node; the text names all."""
     objects = dict(_shared_objects(wheel))
     inside = {Path(name).name for name in objects} | {facts.soname for facts in objects.values()}
-    here = _libraries_here()
-    missing = {
-        library: name
-        for name, facts in objects.items()
-        for library in facts.needed
-        if library not in inside | here and not any(fnmatchcase(library, pattern) for pattern in left)
-    }
+    here = inside | (libraries.of_nodes | set(libraries.known) if libraries else _libraries_here())
+    missing: dict[str, str] = {}
+    wanted = [(library, name) for name, facts in objects.items() for library in facts.needed]
+    seen: set[str] = set()
+    while wanted:
+        library, name = wanted.pop()
+        if library in seen or any(fnmatchcase(library, pattern) for pattern in left):
+            continue
+        seen.add(library)
+        if library not in here:
+            missing[library] = name
+        elif libraries and library not in libraries.of_nodes | inside:
+            wanted += [(further, library) for further in libraries.needed(library)]
     if missing:
         needs = "; ".join(f"{library} (needed by {name})" for library, name in sorted(missing.items()))
+        by = "the toolchain's sysroot" if libraries else "this builder"
+        remedy = libraries.remedy if libraries else "install them here"
         raise LibraryMissingError(
             f"{wheel.name} needs libraries that are nowhere: {needs}.",
-            why="Neither the wheel, nor this builder, nor the recipe's `host_libraries` has them.",
-            next_step="list it under `host_libraries` of the recipe if every node has it, or install it here",
+            why=f"Neither the wheel, nor {by}, nor the recipe's `host_libraries` has them.",
+            next_step=f"list those under `host_libraries` of the recipe that every node has; for the others {remedy}",
         )
+
+
+def _grafted(original: Path, repaired: Path, libraries: Libraries) -> dict[str, tuple[Library, bytes]]:
+    """Return what repair put into a wheel, each with where it is from; refuse what is of this host."""
+    with WheelFile.open(original) as wheel:
+        before = {member.name for member in wheel.members}
+    with WheelFile.open(repaired) as wheel:
+        new = [member for member in wheel.members if member.name not in before and not member.is_dir]
+        data = {one.name: b"".join(wheel.chunks(one)) for one in new if ".libs/" in one.name}
+    sources = {name: libraries.source_of(name) for name in sorted(data)}
+    if strangers := [name for name, library in sources.items() if library is None]:
+        raise GraftedFromHostError(
+            f"{original.name} would take libraries along that are not of its toolchain: {', '.join(strangers)}.",
+            why="An RPATH of a member led auditwheel to a folder of this host.",
+            next_step="drop the -rpath from the recipe's link flags",
+        )
+    return {name: (library, data[name]) for name, library in sources.items() if library}
 
 
 def _libraries_here() -> set[str]:
@@ -157,17 +205,22 @@ def floor_of(platform: str) -> tuple[int, int] | None:
     return min(found) if found else None
 
 
-def _held_against_floor(original: Path, repaired: Path, rules: Repair) -> tuple[Path, str]:
+def _held_against_floor(
+    original: Path, repaired: Path, rules: Repair, libraries: Libraries | None
+) -> tuple[Path, str]:
     reached, wanted = floor_of(platform_of(repaired)), floor_of(rules.platform)
     if wanted is None or (reached is not None and reached <= wanted):
         return repaired, ""
     if rules.linux_tag:
         return original, f"keeps {platform_of(original)}: {rules.linux_tag}"
-    shown = _auditwheel("show", original).stdout
+    where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
+    shown = auditwheel("show", *where, original)
     raise FloorError(
         f"{original.name} reaches {platform_of(repaired)}, the target's floor is {rules.platform}.",
         why=" ".join(shown.split())[-600:],
-        next_step="build in an older system: --container with the recipe's manylinux image",
+        next_step="name newer nodes with --glibc, or take the library along from an older suite"
+        if libraries
+        else "build in an older system: --container with the recipe's manylinux image",
     )
 
 

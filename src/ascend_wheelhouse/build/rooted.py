@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from ascend_wheelhouse.base import qemu
 from ascend_wheelhouse.build.environment import Interpreter
+from ascend_wheelhouse.build.grafts import Libraries
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Bubblewrap, Cage, Mount
 from ascend_wheelhouse.build.target_root import SYSROOT, TargetRoot
@@ -65,6 +66,11 @@ class Rooted(Bubblewrap):
     def identity(self) -> str:
         """What the manifest says of it."""
         return f"toolchain {self.root.lock.name}"
+
+    @property
+    def libraries(self) -> Libraries:
+        """The untouched libraries of the sysroot."""
+        return self.root.libraries
 
     def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         rooted = RootedCage(

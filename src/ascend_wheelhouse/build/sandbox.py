@@ -20,6 +20,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build import nxdomain
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
+from ascend_wheelhouse.build.grafts import Libraries
 from ascend_wheelhouse.node.scratch import scratch
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
@@ -124,14 +125,19 @@ class Sandbox(ABC):
         """What the manifest says of it."""
         return self.name
 
+    @property
+    def libraries(self) -> Libraries | None:
+        """What a wheel that is built here may take along; None where that is what the builder itself has."""
+        return None
+
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         """Return the argument list that runs `argv` in the cage; its environment is the cage's alone."""
         conditions = cage.conditions
         cage.network_log.unlink(missing_ok=True)
         return [
             *("unshare", "--user", "--map-root-user", "--net", "--"),
-            *(sys.executable, "-I", "-S", nxdomain.__file__, "--log", str(cage.network_log)),
-            *(f"--umask={conditions.umask:o}", f"--cores={conditions.cores}", "--"),
+            *(sys.executable, "-I", "-S", nxdomain.__file__, str(cage.network_log)),
+            *(f"{conditions.umask:o}", str(conditions.cores)),
             *self._inner(cage, argv),
         ]
 

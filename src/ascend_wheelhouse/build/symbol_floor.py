@@ -16,6 +16,7 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection
@@ -43,19 +44,34 @@ def allowed_versions(machine: str, glibc: tuple[int, int]) -> dict[str, frozense
     Raises:
         NoPolicyError: It lists none.
     """
+    versions = _policy(machine, glibc)["symbol_versions"][machine]
+    return {name: frozenset(known) for name, known in versions.items()}
+
+
+def libraries_of_nodes(machine: str, glibc: tuple[int, int]) -> frozenset[str]:
+    """Return the libraries that every node of a tag has, by the same policy as `allowed_versions`.
+
+    Raises:
+        NoPolicyError: auditwheel lists none.
+    """
+    return frozenset(_policy(machine, glibc)["lib_whitelist"])
+
+
+def _policy(machine: str, glibc: tuple[int, int]) -> dict[str, Any]:
     text = files("auditwheel.policy").joinpath("manylinux-policy.json").read_text("utf-8")
     known = {}
     for policy in json.loads(text):
         match = re.fullmatch(r"manylinux_(\d+)_(\d+)", policy["name"])
         if match and machine in policy["symbol_versions"]:
-            known[int(match[1]), int(match[2])] = policy["symbol_versions"][machine]
+            known[int(match[1]), int(match[2])] = policy
     fit = [version for version in known if version <= glibc]
     if not fit:
         raise NoPolicyError(
             f"No list of symbols is known for glibc {glibc[0]}.{glibc[1]} on {machine}.",
             next_step="name a newer one with --glibc",
         )
-    return {name: frozenset(versions) for name, versions in known[max(fit)].items()}
+    newest: dict[str, Any] = known[max(fit)]
+    return newest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import filecmp
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -114,9 +114,10 @@ class Keeping:
         """Return what ninja made outside its own folders."""
         found: set[Path] = set()
         for log in (Path(entry.path) for tree in self.trees for entry in _below(tree) if entry.name == LOG):
-            for made in made_by_ninja(log):
+            for path in made_by_ninja(str(log)):
+                made = Path(path)
                 with suppress(ValueError):
-                    made = self.top / made.relative_to(self.seen)  # noqa: PLW2901 - as the host has it
+                    made = self.top / made.relative_to(self.seen)  # as the host has it
                 if made.is_relative_to(self.top):
                     found.add(made)
         return found
@@ -159,7 +160,8 @@ def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, 
     if not code:
         for tree in keeping.trees:
             (tree / _CACHE).unlink(missing_ok=True)
-    _clear(top, keeping.trees, stays | {top / name for name in changes.listed})
+    kept = {str(path) for path in stays} | {f"{top}/{name}" for name in changes.listed}
+    _clear(str(top), {str(tree) for tree in keeping.trees}, kept)
     for name in changes.removed:
         (top / name).unlink(missing_ok=True)
     newest = keeping.newest()
@@ -177,17 +179,27 @@ def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, 
     _move_git(fresh, top)
 
 
-def _clear(folder: Path, trees: Sequence[Path], stays: AbstractSet[Path]) -> None:
-    """Remove everything below a folder but the folders of objects and what stays."""
-    for path in list(folder.iterdir()):
-        if path in trees:
-            _clear_collected(path)
-        elif path.is_dir() and not path.is_symlink() and path.name != _GIT:
-            _clear(path, trees, stays)
-            with suppress(OSError):  # it holds something
-                path.rmdir()
-        elif path not in stays:
-            remove(path)
+def _clear(folder: str, trees: AbstractSet[str], stays: AbstractSet[str]) -> bool:
+    """Remove everything below a folder but the folders of objects and what stays; tell whether it is empty then."""
+    empty = True
+    with os.scandir(folder) as entries:
+        inside = list(entries)
+    for entry in inside:
+        if entry.path in trees:
+            _clear_collected(Path(entry.path))
+            empty = False
+        elif entry.is_dir(follow_symlinks=False) and entry.name != _GIT:
+            if _clear(entry.path, trees, stays):
+                Path(entry.path).rmdir()
+            else:
+                empty = False
+        elif entry.path in stays:
+            empty = False
+        elif entry.name == _GIT:
+            remove(Path(entry.path))
+        else:
+            os.unlink(entry.path)  # noqa: PTH108 - thousands of files, and a Path of each takes as long again
+    return empty
 
 
 def _clear_collected(tree: Path) -> None:

@@ -4,6 +4,8 @@
     /native     the compiler, the linker and ninja, in the builder's instructions (foreign builds; else in /usr as well)
     /sysroot    what is compiled and linked against: headers, and libraries with the symbols of the node's glibc alone
 
+and, seen by no build, `libraries`: the same libraries untouched, for wheels to take along (`grafts.py`).
+
 libstdc++ is linked as Red Hat's toolsets do it: from the old shared library what that has; the rest, which came with
 the newer compiler, from the compiler's own static one, hidden. So a wheel needs no newer libstdc++ than its nodes have.
 """
@@ -20,16 +22,19 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.build.grafts import Libraries, lay_libraries
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.shims import NONSHARED
 from ascend_wheelhouse.build.symbol_floor import allowed_versions, lower
+from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, dotted
 from ascend_wheelhouse.locks.toolchain_lock import LockedPackage, ToolchainLock
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.store.store import Store
 
 SYSROOT = "/sysroot"
+_LIBRARIES = "libraries"
 _NATIVE = "native"
-_LAYOUT = 1
+_LAYOUT = 2
 _MERGED = ("bin", "sbin", "lib")
 _LEFT_OUT = ("./usr/share/doc", "./usr/share/man", "./usr/share/locale", "./usr/share/info")
 _INITIALISES = "#define _GLIBCXX_USE_INIT_PRIORITY_ATTRIBUTE"
@@ -62,6 +67,23 @@ class TargetRoot:
     def tools(self) -> str:
         """The folder of the compiler, as a build sees it."""
         return f"/{_NATIVE}/usr/bin" if self.lock.foreign else "/usr/bin"
+
+    @property
+    def libraries(self) -> Libraries:
+        """What wheels that are built here may take along."""
+        lock, floor = self.lock, dotted(self.glibc)
+        name, _, _ = lock.name.partition("-glibc")
+        glibc = "" if self.glibc == FLOOR else f" --glibc {floor}"
+        python = "" if lock.python == dotted(PYTHONS[0]) else f" --python {lock.python}"
+        command = f"invoke toolchain --name {name} --platform {lock.machine}{glibc}{python} --lock"
+        return Libraries(
+            folder=self.folder / _LIBRARIES,
+            machine=lock.machine,
+            glibc=self.glibc,
+            packages=tuple(lock.of("sysroot")),
+            remedy=f"add the Debian packages that hold them to [[sysroots]] of recipes/toolchains/{name}.toml, then: "
+            f"{command}",
+        )
 
     @property
     def identity(self) -> str:
@@ -100,6 +122,8 @@ def _lay(root: Path, lock: ToolchainLock, glibc: tuple[int, int], store: Store) 
         _unpack(root, lock.of("system"), store)
         _unpack(native, lock.of("compiler"), store)
     _unpack(sysroot, lock.of("sysroot"), store)
+    (root / _LIBRARIES).mkdir()
+    lay_libraries(root / _LIBRARIES, lock.of("sysroot"), lock.machine, store)
     if lock.foreign:
         _join(root, lock.host)
     _fill_in(root, lock)

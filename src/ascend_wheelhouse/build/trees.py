@@ -5,13 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.store_files import held_by, status
 
@@ -56,16 +57,36 @@ def alone(store: Store, place: Path, emit: Emit) -> Iterator[None]:
         yield
 
 
-def held_trees(store: Store) -> list[HeldTree]:
-    """Return the kept trees, the one that was used last first."""
+def held_trees(store: Store, components: Container[str] | None = None) -> list[HeldTree]:
+    """Return the kept trees, the one that was used last first.
+
+    Args:
+        store: Where they lie.
+        components: Those of other components are not looked at; None for all.
+    """
     found = []
     for place in (store.root / FOLDER).glob("*"):
+        component = place.name.rpartition("-")[0]
+        if components is not None and component not in components:
+            continue
         last = status(place / USED)
         held = sum(held_by(Path(parent, name)) for parent, _, files in os.walk(place) for name in files)
-        component = place.name.rpartition("-")[0]
         used = last.st_mtime_ns if last else 0
         found.append(HeldTree(place=place, component=component, held=held, used=used))
     return sorted(found, key=lambda tree: (-tree.used, tree.place.name))
+
+
+def tree_rows(trees: Iterable[HeldTree]) -> tuple[TreeRow, ...]:
+    """Return kept trees as they are shown."""
+    return tuple(
+        TreeRow(
+            name=tree.place.name,
+            component=tree.component,
+            size=tree.held,
+            used=tree.used // 10**9 if tree.used else None,
+        )
+        for tree in trees
+    )
 
 
 def prune_trees(store: Store) -> int:

@@ -3,6 +3,9 @@
 The order goes in on standard input, events and at last the wheels or the error come back on standard output, pickled:
 both ends are this program. The process leads a group, so that one kill ends the build's commands with it, and it is
 killed when its parent dies.
+
+To start it costs as much as a small build. So a thread keeps the process of its last build for its next one; what a
+build runs of its project are processes of their own, in the sandbox, and none of theirs is left in this one.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
+import weakref
+from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Event
-from ascend_wheelhouse.base.process import piped
-from ascend_wheelhouse.base.scratch import scratch
+from ascend_wheelhouse.base.process import StandingCommand
 from ascend_wheelhouse.build.making import WorkOrder, make
 
 _PR_SET_PDEATHSIG = 1
@@ -30,35 +36,75 @@ class WorkerFailedError(BuildError):
     """The process of a build ended without an answer."""
 
 
+class _Beside:
+    """The process that the builds of one thread are done in, and what it was started with."""
+
+    def __init__(self, around: object) -> None:
+        self.around = around
+        self.errors = TemporaryFile()  # noqa: SIM115 - as long as the process
+        weakref.finalize(self, self.errors.close)
+        self.process = StandingCommand([sys.executable, "-P", "-m", __name__], errors=self.errors)
+
+    def forget(self) -> None:
+        """Have nothing left of what it printed of the last build; the process writes on from there."""
+        self.errors.seek(0)
+        self.errors.truncate()
+
+    def tail(self) -> str:
+        """Return the last that it printed of this build."""
+        self.errors.seek(0)
+        return self.errors.read().decode(errors="replace")[-_TAIL:]
+
+
+_of_thread = threading.local()
+
+
+def _beside() -> _Beside:
+    """Return the process of this thread; a new one where there is none, or where it has other variables."""
+    around = (dict(os.environ), os.getcwd())  # noqa: PTH109 - a word to compare
+    kept: _Beside | None = getattr(_of_thread, "beside", None)
+    if kept is not None and not (kept.process.stands and kept.around == around):
+        kept.process.end()
+        kept = None
+    if kept is None:
+        _of_thread.beside = kept = _Beside(around)
+    kept.forget()
+    return kept
+
+
 def make_beside(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
     """Do what `make` does, in another process, and raise what it raises.
 
     Raises:
         WorkerFailedError: The process was killed.
     """
-    command = [sys.executable, "-P", "-m", __name__]
-    with scratch() as folder, (folder / "errors").open("w+b") as errors:
-        try:
-            with piped(command, own_group=True, errors=errors) as (stdin, stdout):
-                pickle.dump(order, stdin)
-                stdin.close()
-                return _answer(stdout, emit)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
-            errors.seek(0)
-            raise WorkerFailedError(
-                f"The process that built {order.job.component} ended without an answer.",
-                why=errors.read().decode(errors="replace")[-_TAIL:],
-                next_step="run the same command again; where it was killed, free memory before",
-            ) from error
+    beside = _beside()
+    try:
+        with beside.process.asked() as (stdin, stdout):
+            pickle.dump(order, stdin)
+            stdin.flush()
+            answer = _answer(stdout, emit)
+        if not order.sandbox.sealed:  # what such a build left running goes with it
+            beside.process.end()
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError) as error:
+        raise WorkerFailedError(
+            f"The process that built {order.job.component} ended without an answer.",
+            why=beside.tail(),
+            next_step="run the same command again; where it was killed, free memory before",
+        ) from error
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
-def _answer(stream: IO[bytes], emit: Emit) -> list[tuple[Path, str]]:
+def _answer(stream: IO[bytes], emit: Emit) -> list[tuple[Path, str]] | Exception:
+    """Return the wheels or the error; either leaves the process fit for another build."""
     while True:
         kind, content = pickle.load(stream)  # noqa: S301 - written by `main` below
         if kind == "event":
             emit(content)
         elif kind == "error":
-            raise again(*content)
+            return again(*content)
         else:
             wheels: list[tuple[Path, str]] = content
             return wheels
@@ -79,9 +125,8 @@ def again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -
     return error
 
 
-def main(stdin: IO[bytes], stdout: IO[bytes]) -> None:
-    """Do what the order says and answer."""
-    order: WorkOrder = pickle.load(stdin)  # noqa: S301 - written by `make_beside`
+def main(stdin: BufferedReader, stdout: IO[bytes]) -> None:
+    """Do what each order says and answer, until there are no more."""
 
     def say(kind: str, content: object) -> None:
         pickle.dump((kind, content), stdout)
@@ -90,17 +135,20 @@ def main(stdin: IO[bytes], stdout: IO[bytes]) -> None:
     def tell(event: Event) -> None:
         say("event", event)
 
-    try:
-        say("wheels", make(order, tell))
-    except Exception as error:  # noqa: BLE001 - the parent raises it again
-        say("error", told(error))
+    while stdin.peek(1):
+        order: WorkOrder = pickle.load(stdin)  # noqa: S301 - written by `make_beside`
+        try:
+            say("wheels", make(order, tell))
+        except Exception as error:  # noqa: BLE001 - the parent raises it again
+            say("error", told(error))
 
 
 def _run() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything else prints must not come between
-    main(sys.stdin.buffer, answers)
+    with os.fdopen(os.dup(0), "rb") as orders:
+        main(orders, answers)
 
 
 if __name__ == "__main__":

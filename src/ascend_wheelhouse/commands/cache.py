@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.packaged import lockfiles_of
-from ascend_wheelhouse.build.trees import held_trees, prune_trees
+from ascend_wheelhouse.build.trees import held_trees, prune_trees, tree_rows
 from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.console.tree_view import show_trees
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.shared_cache.in_use import in_use, named, require_locks
 from ascend_wheelhouse.shared_cache.retention import Retention
@@ -81,12 +83,16 @@ def main(options: CacheOptions) -> None:
     tree_bytes = sum(tree.held for tree in trees)
     if options.json:
         facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed, "shared": shared}
-        console.print_json(facts | asdict(usage) | {"trees": len(trees), "tree_bytes": tree_bytes})
+        rows = [asdict(row) for row in tree_rows(trees)]
+        facts |= asdict(usage) | {"trees": len(trees), "tree_bytes": tree_bytes, "kept_trees": rows}
+        console.print_json(facts)
         return
     console.line(f"{store.root}")
     console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
     if trees:
-        console.line(f"{len(trees)} kept trees, {forms.size(tree_bytes)}")
+        console.line(f"{forms.counted(len(trees), 'kept tree')}, {forms.size(tree_bytes)}\n")
+        show_trees(tree_rows(trees), SystemClock().wall())
+        console.line()
     console.line(f"freed {forms.size(freed)}" if local else f"unnamed by any lock: {forms.size(garbage)}")
     for row in shared:
         _tell(row, pruned=options.prune_shared)

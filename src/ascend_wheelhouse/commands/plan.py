@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.build.trees import held_trees, tree_rows
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
+from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -45,8 +48,12 @@ def main(options: PlanOptions) -> None:
     if cell.derived:
         sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
     store = Store()
-    rows = plan(cell, lock, store.has, _given(store, cell), finished=finished)
-    show(rows, options.form, whole=options.whole)
+
+    def kept(component: str) -> tuple[TreeRow, ...]:
+        return tree_rows(held_trees(store, {component}))
+
+    rows = plan(cell, lock, store.has, _given(store, cell), kept=kept, finished=finished)
+    show(rows, options.form, whole=options.whole, now=SystemClock().wall())
 
 
 def _given(store: Store, cell: Cell) -> Callable[[str], str]:

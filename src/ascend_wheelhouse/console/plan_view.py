@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words
+from ascend_wheelhouse.console.tree_view import TreeRow, show_trees
 
 State = Literal["cached", "fetch", "build", "pending", "missing"]
 STATES: tuple[State, ...] = get_args(State)
@@ -37,6 +38,7 @@ class PlanRow:
         reason: Why that is so, one sentence.
         depends_on: The steps that come before it.
         size: Bytes that it moves, None where not known.
+        trees: Kept trees that an incremental build of its component may go on in.
     """
 
     step: str
@@ -45,26 +47,28 @@ class PlanRow:
     reason: str
     depends_on: tuple[str, ...] = ()
     size: int | None = None
+    trees: tuple[TreeRow, ...] = ()
 
 
-def show(rows: Sequence[PlanRow], form: Form = "table", *, whole: bool = False) -> None:
+def show(rows: Sequence[PlanRow], form: Form = "table", *, whole: bool = False, now: float = 0) -> None:
     """Print a plan to standard output in one of its three forms.
 
     Args:
         rows: The plan.
         form: Which form.
         whole: In the table, list what is in the store already, too.
+        now: Seconds since 1970, for the age of kept trees.
     """
     match form:
         case "table":
-            _show_table(rows, whole=whole)
+            _show_table(rows, whole=whole, now=now)
         case "json":
             console.print_json(as_document(rows))
         case "dot":
             console.line(as_dot(rows))
 
 
-def _show_table(rows: Sequence[PlanRow], *, whole: bool) -> None:
+def _show_table(rows: Sequence[PlanRow], *, whole: bool, now: float) -> None:
     cached = [row for row in rows if row.state == "cached"]
     waiting = [row for row in rows if row.state == "pending"]
     shown = [row for row in rows if row not in waiting and (whole or row not in cached)]
@@ -77,6 +81,9 @@ def _show_table(rows: Sequence[PlanRow], *, whole: bool) -> None:
     if waiting:
         console.line("\nPending, the wheelhouse will be incomplete without them:")
         console.records(["component", "how"], [[row.component, row.reason] for row in waiting])
+    if trees := [tree for row in rows for tree in row.trees]:
+        console.line("\nKept by incremental builds, which go on in them:")
+        show_trees(trees, now)
     if shown or waiting:
         console.line()
     console.line(sums(rows))

@@ -15,6 +15,8 @@ _ESCAPES = re.compile(
 )
 _MINUTE = 60
 _HOUR = 3600
+_DAY, _DAYS_FROM = 24, 48
+"""Hours of a day, and from how many on a time is told in days."""
 _TENTHS_BELOW = 10
 
 
@@ -105,6 +107,15 @@ def seconds(value: float) -> str:
     if whole < _HOUR:
         return f"{minutes}:{rest:02}"
     return f"{minutes // _MINUTE}:{minutes % _MINUTE:02}:{rest:02}"
+
+
+def age(value: float) -> str:
+    """Return how long ago something was, in whole units: `5 minutes`, `3 hours`, `12 days`."""
+    minutes = max(round(value / _MINUTE), 1)
+    if minutes < _MINUTE:
+        return counted(minutes, "minute")
+    hours = round(value / _HOUR)
+    return counted(hours, "hour") if hours < _DAYS_FROM else counted(round(hours / _DAY), "day")
 
 
 def clean(text: str, stream: TextIO) -> str:

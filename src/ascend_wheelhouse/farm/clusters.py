@@ -9,8 +9,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -21,6 +24,7 @@ from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, W
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
     from distributed import SpecCluster
+    from distributed.security import Security
 
 PRELOAD = "ascend_wheelhouse.farm.preload"
 _BUILDS = 4
@@ -97,23 +101,58 @@ def _slurm(choice: FarmChoice) -> SpecCluster:
 def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
     """Return the cluster of Slurm jobs that Dask's configuration describes; no job is submitted yet.
 
+    It speaks TLS: by the certificates that Dask's configuration names, else by some that are made for this run alone
+    and put where jobs read them (`jobqueue.slurm.shared-temp-directory`, else the home folder).
+
     Raises:
         FarmSettingsError: The configuration does not say how many cores or how much memory a job has.
+        RuntimeError: The scheduler cannot start here.
     """
-    from dask_jobqueue.slurm import SLURMCluster
+    import dask.config
 
+    with _interrupt_kept():
+        from dask_jobqueue.slurm import SLURMCluster
+
+    given = dict(settings or {})
+    shared = given.pop("shared_temp_directory", None) or dask.config.get(
+        "jobqueue.slurm.shared-temp-directory"
+    )
     try:
         return SLURMCluster(
-            **(settings or {}),
-            worker_extra_args=["--preload", PRELOAD],
+            **given,
+            shared_temp_directory=shared or str(Path.home()),
+            security=_certificates(),
+            worker_extra_args=["--preload", PRELOAD, "--no-dashboard"],
             scheduler_options={"dashboard": False},
         )
     except (ValueError, TypeError) as error:
+        if isinstance(
+            error.__context__, RuntimeError
+        ):  # closing what did not start fails as well, and hides it
+            raise error.__context__ from error
         raise FarmSettingsError(
             f"Dask's configuration does not describe a job of Slurm: {error}.",
             why="`jobqueue.slurm` needs cores, memory and, by the site, queue and account.",
             next_step="write them to ~/.config/dask/jobqueue.yaml, as deploy/farm/jobqueue.yaml shows",
         ) from error
+
+
+@contextmanager
+def _interrupt_kept() -> Iterator[None]:
+    """Keep what Ctrl-C does: dask-jobqueue takes that for itself when it is imported (0.9, `runner.py`)."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _certificates() -> Security:
+    """Return those of Dask's configuration, or new ones where it has none."""
+    from distributed.security import Security
+
+    named = Security(require_encryption=True)
+    return named if named.get_tls_config_for_role("worker")["cert"] else Security.temporary()
 
 
 def _environment() -> dict[str, str]:

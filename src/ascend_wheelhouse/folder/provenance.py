@@ -82,13 +82,19 @@ def _dependencies(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
     inputs = [
         _resource(
-            {"uri": _uri(file), "name": file["path"], "annotations": {"origin": file["origin"]}},
+            {"uri": _uri(file), "name": file["path"], "annotations": _annotations(file)},
             file["sha256"],
         )
         for file in _sorted(manifest)
         if file["kind"] in _INPUTS and file.get("origin") in _FROM_OUTSIDE
     ]
     return [*decided, *inputs]
+
+
+def _annotations(file: Mapping[str, Any]) -> dict[str, str]:
+    """Say where a file is from and, of a wheel that was built, with what, and which packages' libraries are in it."""
+    note = {"note": file["note"]} if file.get("note") and file["kind"] == "wheel" else {}
+    return {"origin": file["origin"], **note}
 
 
 def _uri(file: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -22,7 +22,7 @@ from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgori
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.dependency import Dependency
-from cyclonedx.model.license import License
+from cyclonedx.model.license import DisjunctiveLicense, License
 from cyclonedx.model.tool import ToolRepository
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
@@ -34,6 +34,7 @@ from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.wheels import licences
+from ascend_wheelhouse.wheels.grafted import BILL, GraftedLibrary, read_bill
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _NAMESPACE = "ascend-wheelhouse"
@@ -57,11 +58,13 @@ class SbomFacts:
         metadata: Its METADATA.
         licences: What that declares.
         grafted: The libraries grafted into it with their sha256.
+        origins: What the wheel itself says of those that came from locked packages.
     """
 
     metadata: RawMetadata
     licences: Sequence[License]
     grafted: Mapping[str, str]
+    origins: Mapping[str, GraftedLibrary] = field(default_factory=dict)
 
 
 def write_sbom(
@@ -142,7 +145,8 @@ def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
         external_references=list(_links(metadata)),
         components=[
-            _grafted(name, path, digest) for path, digest in (facts.grafted if facts else {}).items()
+            _grafted(name, path, digest, facts.origins.get(path) if facts else None)
+            for path, digest in (facts.grafted if facts else {}).items()
         ],
         properties=list(_properties(file, licensed=bool(found))),
     )
@@ -172,13 +176,19 @@ def _properties(file: Mapping[str, Any], *, licensed: bool) -> Iterator[Property
         yield _property("licence", "not declared")
 
 
-def _grafted(owner: str, path: str, digest: str) -> Component:
-    return Component(
+def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) -> Component:
+    made = Component(
         name=Path(path).name,
         type=ComponentType.LIBRARY,
         bom_ref=f"{owner}:{path}",
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=digest)],
     )
+    if origin:
+        made.version = origin.version
+        made.purl = PackageURL.from_string(origin.purl)
+        made.licenses = [DisjunctiveLicense(name=licence) for licence in origin.licences]
+        made.properties = [_property(name, value) for name, value in origin.facts.items()]
+    return made
 
 
 def _links(metadata: RawMetadata) -> Iterator[ExternalReference]:
@@ -222,7 +232,7 @@ def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Containe
 
 
 class UnreadableWheelError(IntegrityError):
-    """A wheel whose RECORD cannot be read."""
+    """A wheel whose RECORD, or whose bill of grafted libraries, cannot be read."""
 
 
 def read_facts(path: Path, filename: str = "") -> SbomFacts:
@@ -234,7 +244,7 @@ def read_facts(path: Path, filename: str = "") -> SbomFacts:
 
     Raises:
         BadWheelError: It is no wheel.
-        UnreadableWheelError: Its RECORD cannot be read.
+        UnreadableWheelError: Its RECORD, or its bill of grafted libraries, cannot be read.
     """
     with (
         telling(lambda fault: _unreadable(filename or path.name, fault)),
@@ -242,12 +252,17 @@ def read_facts(path: Path, filename: str = "") -> SbomFacts:
     ):
         metadata = wheel.raw_metadata
         grafted = dict(_grafts(wheel.read(f"{wheel.dist_info}/RECORD").decode()))
-    return SbomFacts(metadata=metadata, licences=licences.declared(metadata), grafted=grafted)
+        bill = f"{wheel.dist_info}/{BILL}"
+        told = list(read_bill(wheel.read(bill))) if bill in wheel else []
+    origins = {one.path: one for one in told if one.sha256 == grafted.get(one.path)}
+    return SbomFacts(
+        metadata=metadata, licences=licences.declared(metadata), grafted=grafted, origins=origins
+    )
 
 
 def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     return UnreadableWheelError(
-        f"{filename}: its RECORD cannot be read: {fault}.",
+        f"{filename}: its RECORD, or its bill of grafted libraries, cannot be read: {fault}.",
         why="It was built wrongly, or is damaged.",
         next_step=f"take another version than {filename}, or tell the project",
     )

@@ -8,6 +8,13 @@ from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.folder.manifest import Manifest
 
 
+def prepare_page() -> None:
+    """Have at hand what the page is made with, while there is nothing else to do."""
+    from ascend_wheelhouse.pages import wheelhouse
+
+    wheelhouse.prepare()
+
+
 def with_page(part: Path, manifest: Manifest, report: AuditReport | None) -> Manifest:
     """Write what the audit found, and the page that shows the wheelhouse, into the folder."""
     from ascend_wheelhouse.folder.contents import added

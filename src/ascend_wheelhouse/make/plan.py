@@ -10,19 +10,31 @@ from graphlib import TopologicalSorter
 
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.console.plan_view import PlanRow
+from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 
 Has = Callable[[str], bool]
 Given = Callable[[str], str]
+Kept = Callable[[str], tuple[TreeRow, ...]]
 
 
 def _nothing(_component: str) -> str:
     return ""
 
 
+def _no_tree(_component: str) -> tuple[TreeRow, ...]:
+    return ()
+
+
 def plan(
-    cell: Cell, lock: Lock | None, has: Has, given: Given = _nothing, *, finished: bool = False
+    cell: Cell,
+    lock: Lock | None,
+    has: Has,
+    given: Given = _nothing,
+    *,
+    kept: Kept = _no_tree,
+    finished: bool = False,
 ) -> list[PlanRow]:
     """Return the steps in an order in which they can be done.
 
@@ -31,6 +43,7 @@ def plan(
         lock: The committed lock, or None.
         has: Tells whether the store holds a digest.
         given: Returns the name of the file that was imported for a pending component, or an empty text.
+        kept: Returns the kept trees of a component that has to be built.
         finished: Whether the finished wheelhouse is there already.
     """
     if lock is None:
@@ -38,7 +51,7 @@ def plan(
     steps = [_fetch(wheel, has) for wheel in lock.wheels]
     steps += [_fetch_payload(payload, has) for payload in lock.payloads]
     for source in lock.sources:
-        steps += _build(source, has)
+        steps += _build(source, has, kept)
     steps += [_supply(item, given(item.component)) for item in lock.pending]
     steps.append(_assemble(cell, steps, finished=finished))
     return _ordered(steps)
@@ -95,7 +108,7 @@ def _supply(item: Pending, imported: str) -> PlanRow:
     )
 
 
-def _build(source: LockedSource, has: Has) -> list[PlanRow]:
+def _build(source: LockedSource, has: Has, kept: Kept) -> list[PlanRow]:
     done = source.wheel is not None and has(source.wheel.sha256)
     files = [source.archive] if source.archive else []
     files += [file.artifact for file in source.environment]
@@ -117,6 +130,7 @@ def _build(source: LockedSource, has: Has) -> list[PlanRow]:
         if done
         else f"from {source.archive.filename if source.archive else source.commit[:12]}",
         depends_on=tuple(row.step for row in fetches),
+        trees=() if done else kept(source.component),
     )
     return [*fetches, build]
 

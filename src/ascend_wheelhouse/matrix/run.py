@@ -50,15 +50,15 @@ def run_cells(orders: Sequence[CellOrder], tools: CellTools, emit: Emit, *, line
     ]
     for order in [*orders, *(None for _ in workers)]:
         todo.put(order)
-    for worker in workers:
-        worker.start()
     try:
+        for worker in workers:
+            worker.start()
         ends = dict(_ended(ended) for _ in orders)
     except BaseException:
         process.stop_all()
         run.stop.set()
         run.shared.close()
-        for worker in workers:
+        for worker in filter(threading.Thread.is_alive, workers):
             worker.join(_SECONDS_TO_END / len(workers))
         raise
     return [ends[order.number] for order in orders]

@@ -1,9 +1,9 @@
 """Runs a command in a session of its own, watches its clock and its memory, and leaves nothing of it behind.
 
 Memory is the proportional set size of all its processes: `RLIMIT_AS` would stop torch, which maps far more
-than it uses. Descendants are followed by session and by parent, so that a process that starts a session of
-its own is still found; the caller becomes the reaper of orphans for the time of the run, and tells those of a run
-by a mark in the environment: one that is orphaned between two looks was seen below no other process.
+than it uses. Each command has a guardian (`guarded`), to which its orphans are handed: whatever is below that one is of
+the command, and ends when this process does, by `kill -9` too. Where somebody killed the guardian, orphans come to this
+process, and are told by a mark in the environment.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import ctypes
 import os
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
+
+from .guarded import Guarded
 
 Cut = Literal["", "time", "memory"]
 
@@ -81,15 +82,16 @@ def _read(pid: int) -> Process:
 
 
 class Family:
-    """The processes that descend from one leader, zombies left out.
+    """The processes of one command, zombies and its guardian left out.
 
     Args:
-        leader: Its pid.
+        leader: The command.
         environment: What it was started with; `marked` made it.
     """
 
-    def __init__(self, leader: int, environment: Mapping[str, str]) -> None:
-        self.leader = leader
+    def __init__(self, leader: Guarded, environment: Mapping[str, str]) -> None:
+        self.leader = leader.pid
+        self._keeper = leader.keeper
         self._mark = os.fsencode(environment[_MARK])
         self._known: dict[int, int] = {}
 
@@ -104,16 +106,15 @@ class Family:
         while grown:
             grown = False
             for one in seen:
-                ours = {self.leader, *self._known}
-                if one.pid not in self._known and (
-                    one.pid in ours or one.parent in ours or one.session in ours or self._is_orphan(one)
-                ):
+                known = one.pid in self._known or one.pid == self._keeper
+                ours = {self._keeper, *self._known}
+                if not known and (one.parent in ours or one.session in ours or self._is_orphan(one)):
                     self._known[one.pid] = one.started
                     grown = True
         return [now[pid] for pid in self._known if now[pid].state not in "ZX"]
 
     def _is_orphan(self, one: Process) -> bool:
-        """Tell whether a process that was handed to this one is of the family."""
+        """Tell whether a process that was handed to this one, its guardian dead, is of the family."""
         if one.parent != os.getpid():
             return False
         with contextlib.suppress(OSError):
@@ -139,7 +140,7 @@ class Family:
 
 
 def reap(family: Sequence[Process]) -> None:
-    """Collect the exit of orphans that were handed to this process; the leader is left to its `Popen`."""
+    """Collect the exit of orphans that were handed to this process; a guardian is left to its `Popen`."""
     for one in family:
         if one.parent == os.getpid() and one.session != one.pid:
             with contextlib.suppress(ChildProcessError):
@@ -199,22 +200,15 @@ def run(
     environment = marked(environment)
     began = time.monotonic()
     with log.open("wb") as stream:
-        leader = subprocess.Popen(
-            list(words),
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    family = Family(leader.pid, environment)
+        leader = Guarded(words, environment=environment, folder=folder, output=stream)
+    family = Family(leader, environment)
     try:
         cut, peak = _watch(leader, family, began + seconds, memory)
         left = () if cut else _survivors(family)
     finally:
         family.kill()
         status = leader.wait()
+        leader.end()
         family.kill()
     return Ended(
         status=status,
@@ -226,7 +220,7 @@ def run(
     )
 
 
-def _watch(leader: subprocess.Popen[bytes], family: Family, deadline: float, memory: int) -> tuple[Cut, int]:
+def _watch(leader: Guarded, family: Family, deadline: float, memory: int) -> tuple[Cut, int]:
     peak, weighed = 0, 0.0
     while leader.poll() is None:
         now = time.monotonic()

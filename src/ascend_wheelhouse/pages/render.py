@@ -43,6 +43,11 @@ def render(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def compile_template(template: str) -> None:
+    """Have a template ready for `render`."""
+    _environment().get_template(template)
+
+
 def fragment(template: str, **values: object) -> Markup:
     """Return a part of a page, which other templates take as it is; see `render`."""
     from markupsafe import Markup  # noqa: PLC0415 - as Jinja2, whose own it is

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.pages.known import Matches
 from ascend_wheelhouse.pages.picture import legend, picture
-from ascend_wheelhouse.pages.render import anchor, render
+from ascend_wheelhouse.pages.render import anchor, compile_template, render
 from ascend_wheelhouse.pages.view import WheelhouseView
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 NAME = "wheelhouse.html"
+_TEMPLATE = "wheelhouse.html.j2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class PipelineStep:
     state: str = "ok"
 
 
+def prepare() -> None:
+    """Compile the template ahead, so that the first page waits for less."""
+    compile_template(_TEMPLATE)
+
+
 def page(view: WheelhouseView, *, matches: Matches | None = None, chart: Markup | str = "") -> str:
     """Return the page.
 
@@ -48,7 +54,7 @@ def page(view: WheelhouseView, *, matches: Matches | None = None, chart: Markup 
     drawn = picture(view)
     findings = view.audit["findings"] if view.audit else []
     return render(
-        "wheelhouse.html.j2",
+        _TEMPLATE,
         title=view.title,
         eyebrow="wheelhouse",
         lead=lead(view),

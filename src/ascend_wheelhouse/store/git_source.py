@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ BUNDLE_REF = "refs/wheelhouse/source"
 ASK_SECONDS = 60.0
 """How long a server may take to name its tags and branches."""
 _AT_ONCE = 4
-_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60")
+_UNTIDIED = ("maintenance.auto=false", "gc.auto=0")  # ours are gone at once: nothing in them is worth tidying
+_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", *_UNTIDIED)
+_SSH = "ssh -o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 
 
 class GitFailedError(SourceUnreachableError):
@@ -109,7 +112,8 @@ def git(
 ) -> str:
     """Run git, with no prompt and no advice, and return what it prints.
 
-    A server over HTTP that sends less than 1 byte a second for a minute is given up, as git has it.
+    A server over HTTP that sends less than 1 byte a second for a minute is given up, as git has it, and one over SSH
+    that does not answer for a minute, as OpenSSH has it (ssh_config(5)), unless the user has named another ssh.
 
     Args:
         words: The command and its arguments.
@@ -121,6 +125,8 @@ def git(
         GitFailedError: It ended with a status other than 0, or not in time.
     """
     env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_ADVICE": "0"}
+    if not env.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and not _named_ssh():
+        env["GIT_SSH_COMMAND"] = _SSH
     place = ("-C", str(at)) if at else ()
     options = [part for option in _OPTIONS for part in ("-c", option)]
     command = ["git", *place, *options, *words]
@@ -136,6 +142,12 @@ def git(
             f"git {words[0]} failed: {_last_line(error)}",
             next_step="check the URL, or redirect it in mirrors.toml",
         ) from error
+
+
+@cache
+def _named_ssh() -> str:
+    """Return the ssh that the user has told git to use, in git's own configuration."""
+    return run(["git", "config", "--get", "core.sshCommand"], check=False).stdout.strip()
 
 
 def _last_line(error: CommandFailedError) -> str:

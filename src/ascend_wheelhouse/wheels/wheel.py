@@ -155,14 +155,14 @@ class WheelFile:
             raise _bad(self.filename, f"has {len(found)} .dist-info folders at its top, and a wheel has one")
         return found[0]
 
-    def chunks(self, member: Member) -> Iterator[bytes]:
-        """Yield the member's bytes in pieces of at most `CHUNK`, its checksum proven at the end.
+    def chunks(self, member: Member, size: int = CHUNK) -> Iterator[bytes]:
+        """Yield the member's bytes in pieces of at most `size`, its checksum proven at the end.
 
         Raises:
             BadWheelError: The data are damaged, encrypted or packed in an unknown way.
         """
         try:
-            yield from self._archive.pieces(member.info, CHUNK)
+            yield from self._archive.pieces(member.info, size)
         except FAULTS as error:
             raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from .. import supervise
+from ..guarded import Guarded
 from . import http_client
 
 _T = TypeVar("_T")
@@ -131,16 +132,8 @@ class Server:
         environment = supervise.marked(plan.environment)
         self._began = time.monotonic()
         with plan.log.open("wb") as stream:
-            self._leader = subprocess.Popen(
-                list(plan.words),
-                env=environment,
-                cwd=plan.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.family = supervise.Family(self._leader.pid, environment)
+            self._leader = Guarded(plan.words, environment=environment, folder=plan.folder, output=stream)
+        self.family = supervise.Family(self._leader, environment)
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +141,7 @@ class Server:
     def __exit__(self, *_exception: object) -> None:
         self.family.kill()
         self._leader.wait()
+        self._leader.end()
         self.family.kill()
 
     def wait_healthy(self) -> float:
