@@ -115,11 +115,16 @@ def _ending_with_nox(words: list[str]) -> int:
 def foreign(session: nox.Session) -> None:
     """Build for the other architecture with toolchains of ours: an extension for five torches, torch_npu's stand-in.
 
-    And torch_npu's stand-in of 2,000 translation units for this one, killed on its way and gone on with.
+    And torch_npu's stand-in of 2,000 translation units for this one, killed on its way and gone on with; and this
+    program, carried to the other architecture and used there.
     """
     _install(session)
     files = ("test_any_torch.py", "test_foreign_builds.py", "test_big_builds.py")
-    words = [*(f"tests/build/{name}" for name in files), *session.posargs]
+    words = [
+        *(f"tests/build/{name}" for name in files),
+        "tests/program/test_far_side_emulated.py",
+        *session.posargs,
+    ]
     session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 

@@ -78,6 +78,15 @@ def test_run_starts_a_command_with_its_arguments_and_hands_on_its_status(env: Pa
     assert (done.returncode, done.stdout) == (3, b"a b c\n")
 
 
+def test_run_needs_no_shell_but_sh(env: Path, tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing"
+    nothing.mkdir()
+    done = subprocess.run(
+        [env / "run", "/bin/echo", "here"], capture_output=True, check=False, env={"PATH": str(nothing)}
+    )
+    assert (done.returncode, done.stdout) == (0, b"here\n"), done.stderr
+
+
 def test_an_environment_that_lost_its_manifest_is_not_entered_by_half(env: Path) -> None:
     (env / "manifest.json").unlink()
     done = subprocess.run(["bash", "-c", f'. "{env}/activate"'], capture_output=True, text=True, check=False)

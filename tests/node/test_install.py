@@ -52,6 +52,21 @@ def test_the_end_tells_what_the_node_and_the_wheelhouse_still_lack(tmp_path: Pat
     assert said.endswith(f"- cann-toolkit: not in this wheelhouse\n\nNext: source {prefix}/activate\n")
 
 
+def test_a_uv_that_lies_among_the_wheels_installs_them(house: Path, prefix: Path) -> None:
+    head = {
+        key: value
+        for key, value in json.loads((house / "manifest.json").read_text()).items()
+        if key != "files"
+    }
+    (uv,) = (house / "tools").glob("uv-*.whl")
+    uv.rename(house / "wheels" / uv.name)
+    (house / "tools").rmdir()
+    seal(house, head)
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    receipt = json.loads((prefix / "current/receipt.json").read_text())
+    assert receipt["installer"] == f"uv of {uv.name}"
+
+
 def test_a_second_run_changes_nothing(house: Path, prefix: Path) -> None:
     first = run_installer(house, "--prefix", prefix, UNSIGNED)
     second = run_installer(house, "--prefix", prefix, UNSIGNED)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -15,23 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from emulated_rig import MACHINE, emulated, run_inside
 
-from ascend_wheelhouse.node.verify.sealed import base_environment
-from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
-from ascend_wheelhouse.verify.system_root import system_root
+from ascend_wheelhouse.verify.emulation import WORK
 
 ROOT = Path(__file__).parents[2]
-MACHINE = "aarch64"
-PREFIX = f"{emulation.WORK}/npu"
-MISSING = [need.name for need in emulation.needs(MACHINE) if need.required and not need.present]
+PREFIX = f"{WORK}/npu"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.network,
-    pytest.mark.skipif(platform.machine() == MACHINE, reason="this machine needs no emulation"),
-    pytest.mark.skipif(bool(MISSING), reason=f"invoke doctor --emulation: {', '.join(MISSING)} missing"),
-]
+pytestmark = emulated
 
 
 @pytest.fixture
@@ -59,22 +49,11 @@ def house(work: Path) -> Path:
     return next(work.glob(f"*-{MACHINE}"))
 
 
-def run_inside(work: Path, *words: str) -> str:
-    """Run a command in the root, cut off from the network, and return what it printed."""
-    root = system_root(MACHINE, "3.11", default_store())
-    launcher = emulation.EmulatedLauncher(machine=MACHINE, root=root, work=work)
-    environment = base_environment(Path("/tmp"), Path("/tmp"))  # noqa: S108 - the private one inside
-    command = launcher.command(words, environment, network=False)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_aarch64_wheelhouse_is_installed_checked_and_used_on_its_own_machine(
     work: Path, house: Path
 ) -> None:
     wheels = sum(1 for _ in (house / "wheels").glob("*.whl"))
-    installer = ("/usr/bin/python3.11", f"{emulation.WORK}/{house.name}/install.py", "--json")
+    installer = ("/usr/bin/python3.11", f"{WORK}/{house.name}/install.py", "--json")
 
     installed = json.loads(run_inside(work, *installer, "--prefix", PREFIX, "--insecure-no-signature"))
     assert (installed["changed"], installed["cell"]["machine"]) == (True, MACHINE)

@@ -91,7 +91,8 @@ def test_records_that_cannot_be_read_are_counted_in_a_warning(world: World, tmp_
     path = osv_zip(tmp_path / "all.zip", [good, {**good, "id": "PYSEC-2", "affected": 7}])
     ended = _invoke(world, "watch", "--vulnerabilities", str(path))
     assert ended.status == 0
-    assert "1 records are left out" in ended.err
+    assert "1 record is left out" in ended.err
+    assert "all.zip: the newest of its 1 records is of 2026-11-20T10:00:00Z" in ended.err + ended.out
     assert "PYSEC-1" in ended.out
 
 

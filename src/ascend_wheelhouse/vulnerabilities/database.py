@@ -6,6 +6,7 @@ A record that cannot be read is left out and counted, never the end: the others 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from zipfile import BadZipFile, is_zipfile
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.base.archives import ZipArchive, swells
+from ascend_wheelhouse.base.archives import ZipArchive, swells, telling
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.vulnerabilities.matching import KnownVulnerability, known_of
@@ -21,6 +22,17 @@ from ascend_wheelhouse.vulnerabilities.record import ECOSYSTEM, OsvRecord, recor
 
 _LARGEST = 64 << 20
 _SHOWN = 5
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OTHER_FORMS = (
+    ({"dependencies", "fixes"}, "it is a report of pip-audit, on the versions that were audited there"),
+    ({"info", "vulnerabilities"}, "it is PyPI's own JSON on one release, which states no ranges"),
+    (
+        {"results"},
+        "it is an answer of OSV's querybatch or a report of a scanner, without the records themselves",
+    ),
+)
+"""Keys of JSON that tells of vulnerabilities and is no record of OSV: pip_audit/_format/json.py@0f0d5d4 of
+pypa/pip-audit, /pypi/NAME/VERSION/json of PyPI, docs/api/post-v1-querybatch.md@0635c7c of google/osv.dev."""
 
 
 class BadVulnerabilitiesError(UsageError):
@@ -73,7 +85,8 @@ class VulnerabilityDatabase:
             return ""
         told = "; ".join(f"{one.name}: {one.why}" for one in self.skipped[:_SHOWN])
         more = f"; and {len(self.skipped) - _SHOWN} more" if len(self.skipped) > _SHOWN else ""
-        return f"{self.source}: {len(self.skipped)} records are left out, in whole or in part: {told}{more}"
+        many = f"{len(self.skipped)} records are" if len(self.skipped) > 1 else "1 record is"
+        return f"{self.source}: {many} left out, in whole or in part: {told}{more}"
 
 
 def read_vulnerabilities(path: Path) -> VulnerabilityDatabase:
@@ -112,7 +125,9 @@ def _database(source: str, records: list[OsvRecord], skipped: list[SkippedRecord
         source=source,
         records=len(records),
         withdrawn=sum(one.withdrawn for one in records),
-        newest=max(one.modified for one in records),
+        newest=max(
+            (one.modified for one in records if _DATE.match(one.modified)), default="a day that none states"
+        ),
         by_project={name: tuple(found) for name, found in by_project.items()},
         skipped=tuple(skipped),
     )
@@ -122,10 +137,13 @@ def _records(path: Path, skipped: list[SkippedRecord]) -> Iterator[OsvRecord]:
     """Yield every record that can be read, and note those that cannot."""
     for name, data in _files(path, skipped):
         try:
-            rows = _rows(documents.parse(data))
+            document = documents.parse(data)
+            rows = _rows(document)
         except documents.UnsoundError as error:
             skipped.append(SkippedRecord(name=name, why=str(error)))
             continue
+        if isinstance(document, dict) and document.get("next_page_token"):
+            skipped.append(SkippedRecord(name=name, why="it is one page of an answer, and others follow it"))
         for row in rows:
             try:
                 yield record_of(row)
@@ -134,9 +152,17 @@ def _records(path: Path, skipped: list[SkippedRecord]) -> Iterator[OsvRecord]:
 
 
 def _rows(document: object) -> Iterable[object]:
-    """Return the records of one JSON file: a list of them, an answer of OSV's API (`vulns`), or one alone."""
-    if isinstance(document, dict) and isinstance(document.get("vulns"), list):
-        document = document["vulns"]
+    """Return the records of one JSON file: a list of them, an answer of OSV's API (`vulns`), or one alone.
+
+    Raises:
+        UnsoundError: It tells of vulnerabilities in another form; the text says which.
+    """
+    if isinstance(document, dict):
+        for keys, form in _OTHER_FORMS:
+            if keys <= document.keys() and "id" not in document:
+                raise documents.UnsoundError(form)
+        if isinstance(document.get("vulns"), list):
+            document = document["vulns"]
     return document if isinstance(document, list) else [document]
 
 
@@ -159,15 +185,25 @@ def _files(path: Path, skipped: list[SkippedRecord]) -> Iterator[tuple[str, byte
 
 
 def _members(archive: ZipArchive, size: int, skipped: list[SkippedRecord]) -> Iterator[tuple[str, bytes]]:
-    members = [one for one in archive.infolist() if one.filename.endswith(".json")]
+    members = []
+    for member in archive.infolist():
+        if not member.filename.endswith(".json"):
+            continue
+        if member.file_size > _LARGEST or swells(member.file_size, member.compress_size):
+            skipped.append(_too_large(member.filename))
+        else:
+            members.append(member)
     packed, whole = sum(one.compress_size for one in members), sum(one.file_size for one in members)
     if packed > size or swells(whole, packed):
         raise BadZipFile("it is a decompression bomb")
     for member in members:
-        if member.file_size > _LARGEST or swells(member.file_size, member.compress_size):
-            skipped.append(_too_large(member.filename))
+        try:
+            with telling(documents.UnsoundError):
+                data = archive.read(member)
+        except documents.UnsoundError as error:
+            skipped.append(SkippedRecord(name=member.filename, why=str(error)))
         else:
-            yield member.filename, archive.read(member)
+            yield member.filename, data
 
 
 def _too_large(name: str) -> SkippedRecord:

@@ -1,7 +1,8 @@
 """Whether a record of OSV touches a version, by the schema's own evaluation, and what that means for a person.
 
 A local version (`2.13.0+cpu`) counts as its public one: databases name what upstream published, and by PEP 440 it would
-lie above `last_affected: 2.13.0`.
+lie above `last_affected: 2.13.0`. Only where a record itself names a local version (`fixed: 2.13.0+fix1`) it counts as
+written.
 """
 
 from __future__ import annotations
@@ -48,18 +49,21 @@ def touches(affected: Affected, version: str) -> bool:
     parsed = version_of(version)
     if parsed is None:
         return False
-    public = Version(parsed.public)
-    named = (version_of(one) for one in affected.versions)
-    return any(one == public for one in named) or any(_within(one, public) for one in affected.ranges)
+    named = {version_of(one) for one in affected.versions}
+    return not named.isdisjoint({parsed, Version(parsed.public)}) or any(
+        _within(one, parsed) for one in affected.ranges
+    )
 
 
 def _within(events: Sequence[Event], version: Version) -> bool:
+    public = Version(version.public)
     limits = [one.version for one in events if one.kind == "limit"]
-    if limits and not any(one is None or version < one for one in limits):
+    if limits and not any(one is None or public < one for one in limits):
         return False
-    inside = False
+    inside, whole = False, version
     for event in events:
         at = event.version
+        version = whole if at is not None and at.local else public
         if event.kind == "introduced" and (at is None or version >= at):
             inside = True
         elif at is not None and (
@@ -117,19 +121,16 @@ def _rank(name: str) -> tuple[int, str]:
 def _merged(records: Sequence[OsvRecord], project: str, version: str) -> KnownVulnerability:
     ordered = sorted(records, key=lambda one: _rank(one.id))
     names = {name for one in ordered for name in (one.id, *one.aliases)}
-    public = Version(Version(version).public)
-    fixed = {
-        fix
-        for one in ordered
-        for each in one.affected
-        if each.project == project and touches(each, version)
-        for fix in _fixes(each, public)
-    }
+    touched = [
+        each for one in ordered for each in one.affected if each.project == project and touches(each, version)
+    ]
+    fixed = {fix for each in touched for fix in _fixes(each, Version(version))}
+    severities = [*(one.severity for one in ordered), *(each.severity for each in touched)]
     return KnownVulnerability(
         id=ordered[0].id,
         aliases=tuple(sorted(names - {ordered[0].id}, key=_rank)),
         summary=next((one.summary for one in ordered if one.summary), ""),
-        severity=next((one.severity for one in ordered if one.severity), ""),
+        severity=next(iter(sorted(filter(None, severities), key=lambda one: not one.isalpha())), ""),
         published=min((one.published for one in ordered if one.published), default=""),
         fixed=tuple(map(str, sorted(fixed))),
         malicious=any(name.startswith("MAL-") for name in names),

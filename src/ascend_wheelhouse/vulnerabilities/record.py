@@ -6,7 +6,7 @@ and so are ranges of git commits, which no version can be compared with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any
@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.vulnerabilities.cvss import word_of
 
 ECOSYSTEM = "PyPI"
 _LONGEST = 200
@@ -29,7 +30,9 @@ def texts(value: object) -> bool:
 
 
 _RANGE = {"type": str, "events": [{f"{name}?": str for name in _EVENTS}]}
+_SEVERITY = ([{"type": str, "score": str}], NoneType)
 _AFFECTED = {
+    "severity?": _SEVERITY,
     "package?": ({"ecosystem": str, "name": documents.name}, NoneType),
     "ranges?": ([_RANGE], NoneType),
     "versions?": (texts, NoneType),
@@ -43,7 +46,7 @@ _SHAPE = {
     "details?": _TEXT,
     "aliases?": ([documents.name], NoneType),
     "affected?": ([_AFFECTED], NoneType),
-    "severity?": ([{"type": str, "score": str}], NoneType),
+    "severity?": _SEVERITY,
     "database_specific?": (dict, NoneType),
 }
 
@@ -70,12 +73,14 @@ class Affected:
         versions: Versions that are named one by one.
         ranges: The events of each range.
         faults: Why a range is not read.
+        severity: Its own severity, where the record has one for each project, else empty.
     """
 
     project: str
     versions: tuple[str, ...]
     ranges: tuple[tuple[Event, ...], ...]
     faults: tuple[str, ...] = ()
+    severity: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +91,7 @@ class OsvRecord:
         id: Its identifier there, such as `GHSA-...` or `PYSEC-...`.
         aliases: The same vulnerability elsewhere.
         summary: One line, may be empty.
-        severity: The word that its database gives (`high`), else its CVSS vector, else empty.
+        severity: The word that its database gives (`high`), else that of a CVSS vector, else a vector, else empty.
         published: When, as the record writes it; may be empty.
         modified: When it was changed last.
         withdrawn: Whether it was taken back.
@@ -134,8 +139,17 @@ def _severity(table: Mapping[str, Any]) -> str:
     word = (table.get("database_specific") or {}).get("severity")
     if isinstance(word, str) and word.isalpha():
         return word.lower()
-    scores = table.get("severity") or ()
-    return str(scores[-1]["score"]) if scores else ""
+    return _graded(table.get("severity") or ())
+
+
+def _graded(scores: Sequence[Mapping[str, str]]) -> str:
+    """Return the word of a vector that has one, else the newest vector: the schema lists them in no order."""
+    if words := [word for one in scores if (word := word_of(one["score"]))]:
+        return words[0]
+    newest = max(
+        scores, key=lambda one: one["type"] if one["type"].startswith("CVSS_V") else "", default=None
+    )
+    return newest["score"] if newest else ""
 
 
 def _affected(rows: Iterable[Mapping[str, Any]]) -> Iterator[Affected]:
@@ -156,6 +170,7 @@ def _affected(rows: Iterable[Mapping[str, Any]]) -> Iterator[Affected]:
             versions=tuple(row.get("versions") or ()),
             ranges=tuple(ranges),
             faults=tuple(faults),
+            severity=_graded(row.get("severity") or ()),
         )
 
 

@@ -204,6 +204,11 @@ class Watch:
         if self.vulnerabilities is None:
             return None
         database = read_vulnerabilities(self.vulnerabilities)
+        self.emit(
+            Note(
+                text=f"{database.source}: the newest of its {database.records} records is of {database.newest}"
+            )
+        )
         if warning := database.warning():
             self.emit(Note(text=warning, level="warning"))
         return database.known

@@ -30,7 +30,7 @@ fi
 """
 
 _RUN = """\
-#!/usr/bin/env bash
+#!/bin/sh
 # Runs one command inside the environment: run python -m sglang.launch_server ...
 . {env}/activate || exit
 exec "$@"

@@ -232,8 +232,9 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     env = prefix.begin()
     talk.say(f"building {env}")
     with ThreadPoolExecutor() as pool:
-        tools = supply.unpack(prefix.work, ["tools"]) / "tools"
-        chosen = pool.submit(wheels.choose, tools, prefix.work, prefix.log, prefer=options.installer)
+        chosen = pool.submit(
+            wheels.choose, supply.tools(prefix.work), prefix.work, prefix.log, prefer=options.installer
+        )
         folder = supply.unpack(prefix.work, _folders(options))
         wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
     tool = chosen.result()

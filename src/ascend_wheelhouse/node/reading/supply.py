@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..errors import UsageError
 from ..layout import MANIFEST
@@ -15,6 +15,9 @@ from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
 
 _WHEELS = "wheels"
+_TOOLS = "tools"
+_UV_TOOL = f"{_TOOLS}/uv-"
+_UV_WHEEL = f"{_WHEELS}/uv-"
 
 
 class NoWheelhouseError(UsageError):
@@ -63,6 +66,18 @@ class Supply:
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             list(pool.map(extract, files))
         return target
+
+    def tools(self, work: Path) -> Path:
+        """Return a folder below `work` with the wheels that install the others, each checked on its way.
+
+        A wheelhouse that has uv among its wheels, as that of the tool itself, need not carry it a second time.
+        """
+        folder = self.unpack(work, [_TOOLS]) / _TOOLS
+        uv = [one.path for one in self.bundle.iter_files() if one.path.startswith((_UV_TOOL, _UV_WHEEL))]
+        if uv and not any(path.startswith(_UV_TOOL) for path in uv):
+            folder.mkdir(exist_ok=True)
+            self.bundle.extract(uv[0], folder / PurePosixPath(uv[0]).name)
+        return folder
 
 
 def _top(path: str) -> str:
