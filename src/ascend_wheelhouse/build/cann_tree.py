@@ -24,6 +24,7 @@ from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.build.file_list import links_out, put, put_package
 from ascend_wheelhouse.build.keys import digest_of
+from ascend_wheelhouse.build.laid_out import mark_used
 from ascend_wheelhouse.build.run_package import unpack_run, unsafe
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.node.scratch import scratch
@@ -116,6 +117,7 @@ def lay_cann(package: CannPackage, store: Store) -> Path:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with scratch(folder.parent) as work:
                 _lay(package, store.path(package.sha256), work).rename(folder)
+        mark_used(folder)
     return folder
 
 

@@ -24,6 +24,7 @@ from ascend_wheelhouse.base.interpreters import INSTALL, find_python
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.keys import digest_of
+from ascend_wheelhouse.build.laid_out import mark_used
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.store.store import Store
 
@@ -149,6 +150,7 @@ def install(
         if not (place / "complete").exists():
             _install(files, interpreter, place, seen, store=store, sandbox=sandbox, conditions=conditions)
             (place / "complete").touch()
+        mark_used(place)
 
 
 def _install(

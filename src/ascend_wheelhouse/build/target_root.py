@@ -24,6 +24,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.build.grafts import Libraries, lay_libraries
 from ascend_wheelhouse.build.keys import digest_of
+from ascend_wheelhouse.build.laid_out import mark_used
 from ascend_wheelhouse.build.shims import NONSHARED
 from ascend_wheelhouse.build.symbol_floor import allowed_versions, lower
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, dotted
@@ -109,6 +110,7 @@ def lay_root(lock: ToolchainLock, glibc: tuple[int, int], store: Store) -> Targe
             folder.parent.mkdir(parents=True, exist_ok=True)
             with scratch(folder.parent) as work:
                 _lay(work / "root", lock, glibc, store).rename(folder)
+        mark_used(folder)
     return TargetRoot(folder=folder, lock=lock, glibc=glibc)
 
 

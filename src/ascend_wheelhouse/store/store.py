@@ -244,6 +244,10 @@ class Store:
         """Keep `prune` away: what this run brings in is named by nothing yet. Other runs may do so, too."""
         return self._locked(_USE, flocks.SHARED, emit)
 
+    def alone(self, emit: Emit = silent) -> AbstractContextManager[None]:
+        """Wait until no run is at work on the store, and keep others away."""
+        return self._locked(_USE, flocks.ALONE, emit)
+
     @contextmanager
     def _locked(self, name: str, kind: int, emit: Emit) -> Iterator[None]:
         with self.telling():
@@ -316,7 +320,7 @@ class Store:
             emit: Told of the waiting.
         """
         freed = 0
-        with self._locked(_USE, flocks.ALONE, emit), self.telling():
+        with self.alone(emit), self.telling():
             for blob in self.garbage(keep()):
                 self.path(blob.sha256).unlink(missing_ok=True)
                 freed += blob.size
