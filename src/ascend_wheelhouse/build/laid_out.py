@@ -15,12 +15,12 @@ from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.node.scratch import PREFIX, scratch
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.store_files import held_by
 
 FOLDERS = ("toolchains", "environments")
 UNUSED_DAYS = 30
 """After so many days without a use `--prune` removes one."""
 _DAY = 86400.0
+_BLOCK = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class LaidOut:
 
     Args:
         place: The folder.
-        held: Bytes that it takes on the disk.
+        held: Bytes that it takes on the disk; a file that several share counts for the first alone.
         used: When it was last used, in seconds since 1970.
     """
 
@@ -62,9 +62,25 @@ def prune_laid_out(store: Store, emit: Emit) -> int:
 
 
 def _found(store: Store) -> Iterator[LaidOut]:
+    seen: set[tuple[int, int]] = set()
     for folder in FOLDERS:
         for place in sorted((store.root / folder).glob("*")):
             if place.is_dir() and not place.name.startswith(PREFIX):
-                files = (Path(above, name) for above, _, names in os.walk(place) for name in names)
-                held = sum(map(held_by, files))
-                yield LaidOut(place=place, held=held, used=place.stat().st_mtime)
+                yield LaidOut(place=place, held=_held(place, seen), used=place.stat().st_mtime)
+
+
+def _held(place: Path, seen: set[tuple[int, int]]) -> int:
+    held, waiting = 0, [os.fspath(place)]
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                    continue
+                found = entry.stat(follow_symlinks=False)
+                if found.st_nlink > 1:
+                    if (found.st_dev, found.st_ino) in seen:
+                        continue
+                    seen.add((found.st_dev, found.st_ino))
+                held += min(found.st_size, found.st_blocks * _BLOCK)
+    return held
