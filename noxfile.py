@@ -189,6 +189,15 @@ def pairs(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def locks(session: nox.Session) -> None:
+    """Ask both resolvers again what every committed lock was asked; the test suite asks pip-tools a third of it."""
+    _install(session)
+    session.run(
+        "pytest", "tests/pin/test_committed_locks.py", *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"}
+    )
+
+
+@nox.session(python=PYTHON)
 def dev_lock(session: nox.Session) -> None:
     """Lock what these sessions need; `-- --upgrade` moves every pin."""
     _lock(session, DEV_LOCK, "--extra", "dev")
