@@ -94,18 +94,22 @@ def repair_wheel(
         return Repaired(wheel=target, platform="any")
     with TemporaryDirectory(prefix="wheelhouse-repair-", dir=destination) as folder:
         where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
-        excludes = _excludes(rules, host_libraries)
-        said = audit("repair", "--plat", "auto", "--only-plat", "-w", folder, *where, *excludes, wheel)
-        made = sorted(Path(folder).glob("*.whl"))
-        if not made or floor_of(platform_of(made[0])) is None:
+        words = ("--plat", "auto", "--only-plat", "-w", folder, *where, *_excludes(rules, host_libraries))
+        said = audit("repair", *words, wheel)
+        made = next(iter(sorted(Path(folder).glob("*.whl"))), None)
+        if made is None or floor_of(platform_of(made)) is None:
             _refuse_missing(wheel, (*rules.needs, *host_libraries), libraries)
-        if not made:
+        if made is None:
             raise _failure(wheel, said)
-        chosen, note = _held_against_floor(wheel, made[0], rules, libraries)
+        chosen, note = _held_against_floor(wheel, made, rules, libraries)
         target = destination / chosen.name
         target.write_bytes(chosen.read_bytes())
     check_rpaths(target)
-    grafted = _grafted(wheel, target, libraries) if libraries else {}
+    return _told(target, note, _grafted(wheel, target, libraries) if libraries else {})
+
+
+def _told(target: Path, note: str, grafted: Mapping[str, tuple[Library, bytes]]) -> Repaired:
+    """Return a repaired wheel with what is said of the libraries in it."""
     told = ", ".join(sorted({library.told for library, _ in grafted.values()}))
     return Repaired(
         wheel=target,
