@@ -74,6 +74,21 @@ def test_a_member_that_is_longer_than_its_directory_says_is_given_up_before_it_s
     assert given == []
 
 
+def test_a_member_that_states_few_bytes_and_holds_many_is_not_read_at_once() -> None:
+    asked: list[int] = []
+
+    class Heard(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            asked.append(size or 0)
+            return super().read(size)
+
+    archive = zipped(bytes(8 << 20), zipfile.ZIP_STORED)
+    struct.pack_into("<I", archive, archive.index(b"PK\1\2") + 24, 10)
+    with ZipArchive(Heard(archive)) as opened, pytest.raises(zipfile.BadZipFile):
+        list(opened.pieces(opened.infolist()[0], 1 << 16))
+    assert max(asked) < 1 << 20
+
+
 @pytest.mark.parametrize(
     ("place", "byte", "said"),
     [(0, 0, "magic number"), (30, ord("q"), "File name in directory")],

@@ -41,7 +41,8 @@ def pieces(archive: ZipFile, info: ZipInfo, size: int) -> Iterator[bytes]:
     source = archive.fp
     if source is None:
         raise ValueError("the archive is closed")
-    if 0 < info.file_size <= size and (whole := _at_once(source, info)):
+    short = 0 < info.file_size <= size and info.compress_size <= size + _PACKED  # either may be a lie
+    if short and (whole := _at_once(source, info)):
         yield whole
         return
     _to_data(source, info)

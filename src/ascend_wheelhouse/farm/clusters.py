@@ -126,9 +126,8 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
             scheduler_options={"dashboard": False},
         )
     except (ValueError, TypeError) as error:
-        if isinstance(
-            error.__context__, RuntimeError
-        ):  # closing what did not start fails as well, and hides it
+        # closing what did not start fails as well, and hides why
+        if isinstance(error.__context__, RuntimeError):
             raise error.__context__ from error
         raise FarmSettingsError(
             f"Dask's configuration does not describe a job of Slurm: {error}.",

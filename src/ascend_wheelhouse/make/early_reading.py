@@ -83,7 +83,7 @@ class EarlyReading:
         from ascend_wheelhouse.audit.readers import READERS, WORTH_A_PROCESS
 
         unread = [one for one in self._coming if not self._store.has_result(self._task(one).key)]
-        if sum(one.artifact.size or 0 for one in unread) < WORTH_A_PROCESS:
+        if sum(one.artifact.size for one in unread) < WORTH_A_PROCESS:
             return False
         self._processes.enter_context(READERS.joined())
         READERS.start()
