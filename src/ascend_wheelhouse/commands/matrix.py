@@ -117,6 +117,10 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
         store_with(options.cache if due else CacheChoice(), emit, offline=options.make.offline) as store,
         farm_of(options.make.farm if due else FarmChoice(), store, emit) as farm,
     ):
+        if options.verify:
+            from ascend_wheelhouse.matrix.verify_cell import tell_unfit
+
+            tell_unfit(orders, farm, emit)
         own = replace(tools, store=store, line=Line(farm=farm))
         return run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
 

@@ -82,15 +82,21 @@ class Demand:
 
     def fits(self, labels: Labels) -> bool:
         """Tell whether a worker has it all."""
-        return self.memory_mb <= labels.memory_mb and all(
-            labels.has(name, value) for name, value in self.labels.items()
-        )
+        return not self.lacking(labels)
+
+    def lacking(self, labels: Labels) -> tuple[str, ...]:
+        """Return what a worker has not."""
+        named = sorted(self.labels.items())
+        lacks = tuple(f"{name} {value}" for name, value in named if not labels.has(name, value))
+        return (*lacks, self._memory) if self.memory_mb > labels.memory_mb else lacks
+
+    @property
+    def _memory(self) -> str:
+        return f"memory {self.memory_mb} MiB"
 
     def __str__(self) -> str:
         named = [f"{name} {value}" for name, value in sorted(self.labels.items())]
-        return (
-            ", ".join([*named, *([f"memory {self.memory_mb} MiB"] if self.memory_mb else [])]) or "anything"
-        )
+        return ", ".join([*named, *([self._memory] if self.memory_mb else [])]) or "anything"
 
 
 @dataclass(frozen=True, kw_only=True)

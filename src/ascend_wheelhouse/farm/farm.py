@@ -7,7 +7,7 @@ full disk is left out, that a scheduler which went away may come back, and when 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.farm.building import BuildStep
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import is_open_to_others
-from ascend_wheelhouse.farm.demand import Unmet, demand_of
+from ascend_wheelhouse.farm.demand import Demand, Unmet, demand_of
 from ascend_wheelhouse.farm.errors import NoWorkersError, WorkerVersionError
 from ascend_wheelhouse.farm.identity import own_version
 from ascend_wheelhouse.farm.labels import Labels
@@ -125,6 +125,23 @@ class Farm:
             with self._link.listening(step.order.topic, step.name, self._emit):
                 return Submitted(self._link, step, self._emit).outcome()
 
+    def unverified(self, demands: Mapping[str, Demand]) -> list[str]:
+        """Return the wheelhouses that no worker can verify as yet, and tell of them in one note.
+
+        Args:
+            demands: What each verification asks of a worker, by the wheelhouse.
+        """
+        workers = self.workers.values()
+        names = [name for name, demand in demands.items() if not any(map(demand.fits, workers))]
+        if names:
+            wanted = "; ".join(f"{name} wants {demands[name]}" for name in names)
+            text = (
+                f"no worker can verify {len(names)} of {len(demands)} as yet: {wanted}. "
+                f"{self._there(Labels.of_node)}. One that joins before a wheelhouse is finished verifies it"
+            )
+            self._emit(Note(text=text, level="warning"))
+        return names
+
     def _pending(self, unmet: Unmet, recipe: Recipe, cell: Cell) -> PendingBuild:
         reason = f"no worker of the farm has {' or '.join(unmet.lacks)}. {self._there()}"
         supply = supply_of(recipe, cell, "start a worker that has it: invoke worker --scheduler ADDRESS")
@@ -132,8 +149,8 @@ class Farm:
         self._emit(JobFinished(job=recipe.name, outcome="pending", detail=reason))
         return PendingBuild(component=recipe.name, reason=reason, supply=supply)
 
-    def _there(self) -> str:
-        rows = [f"{name}: {labels}" for name, labels, _ in self._link.workers().values()]
+    def _there(self, tell: Callable[[Labels], str] = str) -> str:
+        rows = sorted(f"{name}: {tell(labels)}" for name, labels, _ in self._link.workers().values())
         return f"Workers: {'; '.join(rows) or 'none'}"
 
 

@@ -76,6 +76,12 @@ class Labels:
             cores=int(resources.get(CORES, 1)),
         )
 
+    def of_node(self) -> str:
+        """Return those that decide where a wheelhouse is verified."""
+        return ", ".join(
+            f"{name} {'/'.join(self.named[name])}" for name in ("machine", NPU) if name in self.named
+        )
+
     def __str__(self) -> str:
         named = [f"{name} {'/'.join(values)}" for name, values in sorted(self.named.items())]
         return ", ".join([*named, f"memory {self.memory_mb} MiB"])

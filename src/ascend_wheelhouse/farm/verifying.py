@@ -69,8 +69,12 @@ class VerifyAnswer(StepAnswer):
 
 def demand_for(wheelhouse: FoundWheelhouse) -> Demand:
     """Return what a verification asks of a worker: the machine, and the kind of NPU where the cell has one."""
-    chip = str(wheelhouse.manifest["cell"].get("npu", ""))
-    labels = {"machine": wheelhouse.machine} | ({NPU: chip} if chip else {})
+    return demand_on(wheelhouse.machine, str(wheelhouse.manifest["cell"].get("npu", "")))
+
+
+def demand_on(machine: str, chip: str) -> Demand:
+    """Return what the verification of a cell asks of a worker, before there is a wheelhouse; `chip` may be empty."""
+    labels = {"machine": machine} | ({NPU: chip} if chip else {})
     return Demand(labels=labels, verification=True)
 
 

@@ -38,6 +38,12 @@ class CellOrder:
     bundle: BundleOrder | None = None
     verify: Path | None = None
 
+    @property
+    def then(self) -> tuple[Step, ...]:
+        """What is done with the finished wheelhouse, in this order."""
+        asked: tuple[tuple[Step, object], ...] = (("verify", self.verify), ("bundle", self.bundle))
+        return tuple(step for step, wanted in asked if wanted is not None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class CellEnd:
@@ -90,7 +96,7 @@ def finished(order: CellOrder, store: Path, given: str) -> Path | None:
 
 def finished_end(order: CellOrder, store: Path, given: str) -> CellEnd | None:
     """Return how a cell ends for which nothing is left to do; None where something is. See `finished`."""
-    if order.bundle is not None or order.verify is not None:
+    if order.then:
         return None
     if (folder := finished(order, store, given)) is None:
         return None

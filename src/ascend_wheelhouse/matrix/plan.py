@@ -34,6 +34,7 @@ class CellPlan:
         shared_size: Their bytes.
         build: Components to build that no cell before it builds.
         pending: Components that no origin had when the lock was made, and that nobody imported since.
+        then: What is done with the finished wheelhouse: `verify`, `bundle`.
         note: Why nothing more is known, where that is so.
     """
 
@@ -48,6 +49,7 @@ class CellPlan:
     shared_size: int = 0
     build: tuple[str, ...] = ()
     pending: tuple[str, ...] = ()
+    then: tuple[str, ...] = ()
     note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def plans_of(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: Ce
 def _plans(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: CellTools) -> Iterator[CellPlan]:
     before = _Before()
     for one, order in zip(cells, orders, strict=True):
-        plan = CellPlan(number=order.number, name=one.name, words=one.words)
+        plan = CellPlan(number=order.number, name=one.name, words=one.words, then=order.then)
         if standing(order, tools):
             yield CellPlan(**{**vars(plan), "finished": True, "lock": "committed"})
             continue
@@ -113,6 +115,7 @@ def _planned(plan: CellPlan, one: MatrixCell, lock: Lock, tools: CellTools, befo
         number=plan.number,
         name=plan.name,
         words=plan.words,
+        then=plan.then,
         lock="committed",
         fetch_files=len(new),
         fetch_size=sum(new.values()),
@@ -126,7 +129,7 @@ def _planned(plan: CellPlan, one: MatrixCell, lock: Lock, tools: CellTools, befo
 def show(rows: Sequence[CellPlan]) -> None:
     """Print what each cell would do, and what all of them would fetch."""
     console.records(
-        ["cell", "name", "lock", "fetch", "build", "pending", "note"],
+        ["cell", "name", "lock", "fetch", "build", "pending", "then", "note"],
         [
             [
                 str(row.number),
@@ -135,7 +138,8 @@ def show(rows: Sequence[CellPlan]) -> None:
                 _fetch(row),
                 ", ".join(row.build),
                 ", ".join(row.pending),
-                "finished, nothing to do" if row.finished else row.note,
+                ", ".join(row.then),
+                _note(row),
             ]
             for row in rows
         ],
@@ -143,6 +147,12 @@ def show(rows: Sequence[CellPlan]) -> None:
     files = sum(row.fetch_files for row in rows)
     size = forms.size(sum(row.fetch_size for row in rows))
     console.line(f"\n{forms.counted(len(rows), 'cell')}; to fetch: {forms.counted(files, 'file')}, {size}")
+
+
+def _note(row: CellPlan) -> str:
+    if not row.finished:
+        return row.note
+    return "its wheelhouse is finished" if row.then else "finished, nothing to do"
 
 
 def _fetch(row: CellPlan) -> str:

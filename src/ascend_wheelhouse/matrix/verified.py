@@ -42,7 +42,13 @@ class Verification:
     def words(self) -> str:
         """What a table shows."""
         state = f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
-        return f"{state} ({self.why})" if self.why else state
+        if not self.why:
+            return state
+        return (
+            f"{state} ({self.why})"
+            if self.state == NOT_VERIFIED
+            else f"{state}; {NOT_VERIFIED} now: {self.why}"
+        )
 
 
 def reports_below(folder: Path) -> list[tuple[Path, Report]]:

@@ -14,7 +14,7 @@ from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.base.process import run_logged
 from ascend_wheelhouse.node.scratch import scratch
-from ascend_wheelhouse.node.verify.report import Report, read_report
+from ascend_wheelhouse.node.verify.report import Report, read_report, tally
 
 JOB = "verify"
 REPORT = "report.json"
@@ -54,9 +54,12 @@ def verify_apart(wheelhouse: Path, reports: Path, store: Path, emit: Emit) -> Re
         raise EndedWithoutReportError(
             f"The verification of {wheelhouse.name} ended with status {status} and without a report.",
             why=said.strip() or "It said nothing: it may have been killed.",
-            next_step=f"nox -s verify -- --wheelhouse {wheelhouse.name}  # on that host, to see all of it",
+            next_step=f"nox -s verify -- --wheelhouse wheelhouse/{wheelhouse.name}  # with a copy of it on that host",
         ) from error
-    emit(JobFinished(job=JOB, outcome="failed" if report.exit_code else "done", detail=report.headline))
+    if report.exit_code:
+        emit(JobFinished(job=JOB, outcome="failed", detail=tally(report.counts)))
+    else:
+        emit(JobFinished(job=JOB, outcome="done", detail=report.headline))
     return report
 
 
