@@ -67,7 +67,7 @@ def test_json_is_one_document_with_an_object_a_finding(world: World) -> None:
 
 def test_wheels_are_summed_until_all_are_asked_for(world: World) -> None:
     _offer(world, "numpy", "2.4")
-    assert "1 other wheels have newer releases inside what their locks allow: --all lists them." in (
+    assert "1 other wheel has a newer release inside what the locks allow: --all lists it." in (
         _invoke(world, "watch").out
     )
     assert "numpy  2.0   2.4" in _invoke(world, "watch", "--all").out
@@ -107,14 +107,23 @@ def test_what_was_found_is_applied_and_kept_once_it_passed_the_audit(world: Worl
     ended = _invoke(world, "watch", "--apply", "--resolver", "uv")
     assert ended.status == 0, ended.err + ended.out
     assert "numpy  changed  2.0     2.4" in ended.out
+    assert "1 lock made anew; each passed the audit." in ended.out
     lock = (world.root / "lockfiles/sglang1.0-torch2.8.0-cann8.5.0-a3/pylock.aarch64.toml").read_text()
     assert "numpy-2.4-py3-none-any.whl" in lock
     assert _invoke(world, "watch", "--exit-code").status == 0
+    kept = lock_files(world)
+    again = _invoke(world, "watch", "--apply", "--resolver", "uv", "--exit-code", "--json")
+    assert (again.status, json.loads(again.out)["applied"], lock_files(world)) == (0, [], kept)
+    assert "Nothing to do" in _invoke(world, "watch", "--apply", "--only", "numpy").out
 
 
 def test_a_component_moves_in_its_stack_where_only_names_it(world: World) -> None:
     _offer(world, "torch-npu", "2.8.0.post4", "torch==2.8.0")
-    assert _invoke(world, "watch", "--apply", "--resolver", "uv").status == 2
+    before = lock_files(world)
+    left = _invoke(world, "watch", "--apply", "--resolver", "uv")
+    assert (left.status, lock_files(world)) == (0, before)
+    assert "Nothing to do: nothing that was found asks for a new lock." in left.out
+    assert "Of torch-npu there are new releases; a component moves when --only names it." in left.out
     ended = _invoke(world, "watch", "--apply", "--only", "torch-npu", "--resolver", "uv", "--json")
     assert ended.status == 0, ended.err + ended.out
     changes = json.loads(ended.out)["applied"][0]["changes"]
@@ -143,6 +152,37 @@ def test_a_lock_that_cannot_be_kept_leaves_every_file_bit_for_bit(
     assert ended.status == code, ended.err + ended.out
     assert told in ended.err
     assert lock_files(world) == before
+
+
+def test_a_vulnerability_that_no_lock_can_leave_behind_makes_none_anew(world: World, tmp_path: Path) -> None:
+    """A job that runs every night would else write another time into the lock, every night."""
+    path = osv_zip(tmp_path / "all.zip", [osv_record("PYSEC-1", "numpy", {"introduced": "0"})])
+    before = lock_files(world)
+    ended = _invoke(world, "watch", "--apply", "--vulnerabilities", str(path), "--exit-code")
+    assert (ended.status, lock_files(world)) == (11, before), ended.err
+    assert "Nothing to do: nothing that was found asks for a new lock." in ended.out
+
+
+def test_a_line_that_no_stack_has_is_not_applied_by_its_name(world: World) -> None:
+    _offer(world, "torch", "2.9.0")
+    ended = _invoke(world, "watch", "--apply", "--only", "torch")
+    assert ended.status == 2
+    assert "No lock is there for torch 2.9.0." in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("torhc", "nothing that is watched is called torhc.\n\nDid you mean torch?"),
+        ("numpy,zzz", "nothing that is watched is called zzz.\n\nIt is no component of a recipe"),
+        (",", "nothing that is watched is called nothing."),
+    ],
+)
+def test_a_name_that_nothing_has_is_told_before_anybody_is_asked(world: World, name: str, told: str) -> None:
+    world.index.asked.clear()
+    ended = _invoke(world, "watch", "--only", name)
+    assert (ended.status, world.index.asked) == (2, [])
+    assert told in ended.err
 
 
 def test_apply_and_offline_do_not_go_together(world: World) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import SourceUnreachableError, UpstreamMovedError, UsageError
 from ascend_wheelhouse.commands.lock import show_changes
+from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.resolvers import ResolverName
@@ -18,7 +19,7 @@ from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.apply import Applied, Applying
 from ascend_wheelhouse.watch.held import WatchChoice, watched
 from ascend_wheelhouse.watch.view import show
-from ascend_wheelhouse.watch.watch import Seen, Watch, only
+from ascend_wheelhouse.watch.watch import Seen, Watch, named, only
 
 
 class ApplyOfflineError(UsageError):
@@ -64,6 +65,7 @@ def main(options: WatchOptions) -> int:
     Raises:
         IndexSilentError: The index did not answer for any project.
         ApplyOfflineError: New locks were asked for without a network.
+        UnknownNameError: Nothing that is watched is called what `only` says.
     """
     if options.apply and options.offline:
         raise ApplyOfflineError(
@@ -82,15 +84,16 @@ def main(options: WatchOptions) -> int:
             offline=options.offline,
             emit=emit,
         )
+        names = named(options.only, watch.names) if options.only else None
         seen = watch.look()
         if not (seen.asked or options.offline):
             raise _silent(seen)
-        seen = only(seen, options.only) if options.only else seen
+        seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
     if options.json:
         console.print_json(document(seen, made))
     elif made is not None:
-        _show_applied(made)
+        _show_applied(made, seen)
     else:
         show(seen, whole=options.whole or bool(options.only))
     found = any(one.kind != "unreachable" for one in seen.findings)
@@ -112,14 +115,22 @@ def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> list[Applied]:
     return applying.apply(findings)
 
 
-def _show_applied(made: list[Applied]) -> None:
+def _show_applied(made: list[Applied], seen: Seen) -> None:
     for one in made:
         console.line(f"lockfiles/{one.folder} ({one.lock.rpartition('/')[2]}):")
         show_changes(list(one.changes))
         if one.pending:
             console.line(f"pending: {', '.join(one.pending)}")
         console.line()
-    console.line(f"{len(made)} locks made anew; each passed the audit.")
+    if made:
+        console.line(f"{counted(len(made), 'lock')} made anew; each passed the audit.")
+    else:
+        console.line("Nothing to do: nothing that was found asks for a new lock.")
+    moved = {name for one in made for name in (change.name for change in one.changes)}
+    news = (one for one in seen.findings if one.kind == "new" and one.of == "component" and one.locks)
+    left = dict.fromkeys(one.component for one in news if one.component not in moved)
+    if left:
+        console.line(f"Of {', '.join(left)} there are new releases; a component moves when --only names it.")
 
 
 def document(seen: Seen, made: list[Applied] | None = None) -> dict[str, object]:

@@ -15,14 +15,12 @@ from datetime import datetime
 from pathlib import Path
 
 from ascend_wheelhouse.audit.command import AuditRequest, audit
-from ascend_wheelhouse.audit.report import AuditReport
 from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import APPLICATION
-from ascend_wheelhouse.base.errors import AuditError, UsageError
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
-from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change, compare
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
@@ -37,20 +35,15 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
-
-_SHOWN = 3
+from ascend_wheelhouse.watch.refused import not_kept
 
 
 class NothingToApplyError(UsageError):
-    """No finding asks for a new lock."""
+    """What was named has news, and no lock that they are for."""
 
 
 class StackUnchangedError(UsageError):
     """A component's version in a stack file is written in a way that is not changed by itself."""
-
-
-class NotKeptError(AuditError):
-    """A new lock did not pass the audit; the old ones are as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,25 +90,28 @@ class Applying:
         """Make and audit the locks that findings touch, and put them in the place of the old ones.
 
         New releases of components are written into the stacks that they touch, and all locks of those stacks are made.
+        Where nothing that was found asks for a new lock, nothing is made.
 
         Raises:
-            NothingToApplyError: No finding touches a lock.
+            NothingToApplyError: The findings are of components, and touch no lock.
             StackUnchangedError: A stack file cannot be changed.
             NotKeptError: The audit found a defect.
             WheelhouseError: A lock could not be made.
         """
         moved = _moved(findings)
         stacks = {name for one in moved for name in one.stacks}
-        named = {
-            name for one in findings if one.kind != "unreachable" and one.of == "wheel" for name in one.locks
-        }
-        chosen = [one for one in self.locks if one.name in named or one.stack in stacks]
-        if not chosen:
+        touched = {name for one in findings for name in _touched(one)}
+        chosen = [one for one in self.locks if one.name in touched or one.stack in stacks]
+        news = [one for one in findings if one.kind == "new" and one.of == "component"]
+        if news and not chosen:
+            named = ", ".join(dict.fromkeys(f"{one.component} {one.after}" for one in news))
             raise NothingToApplyError(
-                "Nothing that was found asks for a new lock.",
-                why="A component moves when --only names it; lines that no stack has need a stack first.",
+                f"No lock is there for {named}.",
+                why="A line that no stack has needs a stack of its own first, and a stack a lock.",
                 next_step="`invoke watch` shows what there is",
             )
+        if not chosen:
+            return []
         with scratch(prefix="aw-watch-") as place:
             copy = _copied(self.root, place / "project")
             for one in moved:
@@ -143,7 +139,7 @@ class Applying:
         path = place / f"pylock.{held.platform}.toml"
         report = audit(AuditRequest(lock=path), root=folder.root, emit=self.emit, store=self.store)
         if report.exit_code:
-            raise _not_kept(held, report, _changed(held.lock, made))
+            raise not_kept(held, report, compare(held.lock, made))
         return Applied(
             lock=held.name,
             folder=place.name,
@@ -164,6 +160,14 @@ class Applying:
             name = f"recipes/stacks/{stack}.toml"
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             whole_file.write_whole(self.root / name, (copy / name).read_bytes())
+
+
+def _touched(finding: WatchFinding) -> Sequence[str]:
+    """Return the locks that a finding of a wheel asks to be made anew; none for a vulnerability without a way out."""
+    if finding.kind == "unreachable" or finding.of != "wheel":
+        return ()
+    inside = finding.facts.get("inside")
+    return inside if isinstance(inside, list) else finding.locks
 
 
 def _moved(findings: Sequence[WatchFinding]) -> list[WatchFinding]:
@@ -218,20 +222,3 @@ def _move(path: Path, component: str, version: str) -> None:
             next_step=f"write {component} {version} into it, then for each of its locks: invoke lock --upgrade {CELL}",
         )
     path.write_text(changed, encoding="utf-8")
-
-
-def _changed(before: Lock, after: Lock) -> str:
-    return ", ".join(
-        f"{one.name} {one.before or '-'} -> {one.after or '-'}" for one in compare(before, after)
-    )
-
-
-def _not_kept(held: HeldLock, report: AuditReport, changed: str) -> NotKeptError:
-    errors = [one for one in report.findings if one.severity == "error"]
-    told = " ".join(f"{one.subject}: {one.message}" for one in errors[:_SHOWN])
-    more = f" And {len(errors) - _SHOWN} more." if len(errors) > _SHOWN else ""
-    return NotKeptError(
-        f"The new lock of {held.name} did not pass the audit, and the old locks are as they were. {told}{more}",
-        why=f"It would have moved {changed or 'nothing'}.",
-        next_step="`invoke watch --only COMPONENT` says what has to move together",
-    )

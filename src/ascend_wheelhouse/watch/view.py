@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.watch.findings import Kind, WatchFinding
 from ascend_wheelhouse.watch.watch import Seen
 
@@ -34,9 +35,10 @@ def show(seen: Seen, *, whole: bool) -> None:
             _details(told)
             console.line()
         if left := len(found) - len(told):
-            console.line(
-                f"{left} other wheels have newer releases inside what their locks allow: --all lists them."
-            )
+            have, them = ("has a", "it") if left == 1 else ("have", "them")
+            release = "newer release" if left == 1 else "newer releases"
+            count = forms.counted(left, "other wheel")
+            console.line(f"{count} {have} {release} inside what the locks allow: --all lists {them}.")
             console.line()
     _silent([one for one in seen.findings if one.kind == "unreachable"])
     if not any(one.kind != "unreachable" for one in seen.findings):

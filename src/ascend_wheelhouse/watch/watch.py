@@ -16,8 +16,9 @@ import platformdirs
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
+from ascend_wheelhouse.base.toml_fault import meant
 from ascend_wheelhouse.cells.recipe import own_indexes
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.http import Http
@@ -40,6 +41,10 @@ from ascend_wheelhouse.watch.tags import Tags, ask_tags, tag_place
 
 _KEPT = "watch/pages.json"
 _NO_OSV = "--offline: OSV was not asked, and no database was named"
+
+
+class UnknownNameError(UsageError):
+    """Nothing that is watched has this name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +123,13 @@ class Watch:
             dated=any(offer.upload_time for one in files.values() for offer in one.offers),
             unread=len({name for one in allowed.values() for name in one.unread}),
         )
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What findings can be of: components of recipes by their names and their wheels', and every locked wheel."""
+        recipes = self.folder.recipes.values()
+        own = {name for one in recipes for name in (one.name, one.distribution) if name}
+        return frozenset(map(canonicalize_name, {*own, *(one.project for one in self._pins)}))
 
     @cached_property
     def _pins(self) -> tuple[PinnedFile, ...]:
@@ -240,9 +252,29 @@ def _unasked(why: str) -> WatchFinding:
     )
 
 
-def only(seen: Seen, components: str) -> Seen:
-    """Return what was found of some components or projects alone, their names separated by commas."""
-    names = {canonicalize_name(one.strip()) for one in components.split(",")}
+def named(components: str, known: frozenset[str]) -> frozenset[str]:
+    """Return the components and projects of a text, their names separated by commas.
+
+    Args:
+        components: The text.
+        known: What there is to be named, see `Watch.names`.
+
+    Raises:
+        UnknownNameError: Nothing that is watched has one of the names.
+    """
+    names = frozenset(canonicalize_name(one.strip()) for one in components.split(",") if one.strip())
+    for name in [*sorted(names - known), *([] if names else [""])]:
+        near = meant(name, known)
+        raise UnknownNameError(
+            f"--only: nothing that is watched is called {name or 'nothing'}.",
+            why=f"Did you mean {near}?" if near else "It is no component of a recipe, and no locked wheel.",
+            next_step=f"`invoke watch --only {near}`" if near else "`invoke watch --all` shows what there is",
+        )
+    return names
+
+
+def only(seen: Seen, names: frozenset[str]) -> Seen:
+    """Return what was found of some components or projects alone."""
     return replace(
         seen, findings=tuple(one for one in seen.findings if canonicalize_name(one.component) in names)
     )

@@ -1,0 +1,55 @@
+"""What is told of a new lock that the audit refused: its defects, what it would have moved, and what keeps them out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name
+
+from ascend_wheelhouse.audit.report import AuditReport, Finding
+from ascend_wheelhouse.base.errors import AuditError
+from ascend_wheelhouse.locks.lock_diff import Change
+from ascend_wheelhouse.watch.held import HeldLock
+
+_SHOWN = 3
+
+
+class NotKeptError(AuditError):
+    """A new lock did not pass the audit; the old ones are as they were."""
+
+
+def not_kept(held: HeldLock, report: AuditReport, changes: Sequence[Change]) -> NotKeptError:
+    """Return the error of a lock that the audit refused, with what is at fault and what keeps it out.
+
+    Args:
+        held: The lock as it was.
+        report: The audit of the new one.
+        changes: What the new one would have moved.
+    """
+    errors = [one for one in report.findings if one.severity == "error"]
+    told = " ".join(f"{_told(one)}." for one in errors[:_SHOWN])
+    more = f" And {len(errors) - _SHOWN} more." if len(errors) > _SHOWN else ""
+    changed = ", ".join(f"{one.name} {one.before or '-'} -> {one.after or '-'}" for one in changes)
+    return NotKeptError(
+        f"The new lock of {held.name} did not pass the audit, and the old locks are as they were. {told}{more}",
+        why=f"It would have moved {changed or 'nothing'}.",
+        next_step=_way_out(held, errors, changes),
+    )
+
+
+def _told(defect: Finding) -> str:
+    named = ", ".join(defect.details[:_SHOWN])
+    more = f" and {len(defect.details) - _SHOWN} more" if len(defect.details) > _SHOWN else ""
+    return f"{defect.subject}: {defect.message}{f' ({named}{more})' if named else ''}"
+
+
+def _way_out(held: HeldLock, defects: Sequence[Finding], changes: Sequence[Change]) -> str:
+    """Return what keeps a release out that the audit names, or how to see what has to move together."""
+    files = {canonicalize_name(one.wheel.partition("-")[0]) for one in defects if one.wheel}
+    own = {canonicalize_name(name) for name in held.cell}
+    faulty = [one for one in changes if one.after and one.name in files - own]
+    if not (faulty and held.stack):
+        return "`invoke watch --only COMPONENT` says what has to move together"
+    bounds = ", ".join(f'"{one.name}!={one.after}"' for one in faulty)
+    keep = "keeps it" if len(faulty) == 1 else "keep them"
+    return f"{bounds} in `constraints` of recipes/stacks/{held.stack}.toml {keep} out, then the same command again"
