@@ -44,6 +44,7 @@ class Run:
     farm: Rig
     ended: Invoked
     words: tuple[str, ...]
+    page: str
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
@@ -68,7 +69,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         farm.worker("node", *CHIP)
         packed = ("--bundle", "--serial", "7", "--sign-key", str(key))
         words = ("matrix", "--resolver", "uv", "--verify", *packed, "--scheduler", farm.address)
-        yield Run(world=world, farm=farm, ended=world.invoke(*words, "--json"), words=words)
+        ended = world.invoke(*words, "--json")
+        page = Page((world.root / "wheelhouse/matrix.html").read_text()).text
+        yield Run(world=world, farm=farm, ended=ended, words=words, page=page)
 
 
 def test_a_whole_cell_is_made_verified_on_the_worker_of_its_chip_and_packed(run: Run) -> None:
@@ -115,11 +118,11 @@ def test_that_no_worker_is_for_a_cell_is_told_before_the_first_begins(run: Run) 
 
 
 def test_the_page_says_the_same(run: Run) -> None:
-    page = Page((run.world.root / "wheelhouse/matrix.html").read_text()).text
-    assert "partial (no NPU), 5 passed, 0 failed" in page
-    assert "complete, verify failed (exit 9)" in page
-    assert "CellFailedError, exit 9, in the step verify" in page
-    assert f"not verified (no worker has machine {MACHINE}, npu 910b)" in page
+    assert "3 of 3 cells complete, 1 failed in the step verify, " in run.page
+    assert "partial (no NPU), 5 passed, 0 failed" in run.page
+    assert "complete, verify failed (exit 9)" in run.page
+    assert "CellFailedError, exit 9, in the step verify" in run.page
+    assert f"not verified (no worker has machine {MACHINE}, npu 910b)" in run.page
 
 
 def test_a_dry_run_says_what_follows_a_finished_wheelhouse(run: Run) -> None:
@@ -143,6 +146,8 @@ def test_a_cell_that_failed_is_not_packed_because_nobody_could_verify_it_again(r
     )
     assert (passed["verify"]["state"], passed["exit_code"]) == ("partial (no NPU)", 0)
     shown = " ".join(run.world.invoke(*words).out.split())
+    page = Page((run.world.root / "wheelhouse/matrix.html").read_text()).text
+    assert "Z; not verified now: this host has no npu a3" in page
     assert "verify partial (no NPU); not verified now: this host has no npu a3; --scheduler" in shown
 
 

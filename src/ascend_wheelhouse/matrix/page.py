@@ -15,7 +15,7 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.matrix import words
 from ascend_wheelhouse.matrix.page_style import STYLE
 from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Standing
-from ascend_wheelhouse.matrix.verified import NOT_VERIFIED, Verification
+from ascend_wheelhouse.matrix.verified import NOT_VERIFIED
 
 _COMMAND = re.compile("`([^`]*)`")
 _COLUMNS = ("no.", "cell", "state", "audit", "verify", "size", "of that, only here")
@@ -158,7 +158,7 @@ def _facts(row: CellRow) -> str:
             "only in this cell": _text(f"{share.own_files}, {forms.size(share.own_size)}"),
             "in other cells, too": _text(f"{share.shared_files}, {forms.size(share.shared_size)}"),
             "audit": _text(words.audit(row.audit)),
-            "verify": _text(_verified(row.verify)),
+            "verify": _text(row.verify.whole),
         }
     if row.bundle:
         signer = row.bundle.fingerprint or "nobody"
@@ -167,10 +167,6 @@ def _facts(row: CellRow) -> str:
         )
         pairs["install.py, sha256"] = _text(row.bundle.installer)
     return "<dl>" + "".join(f"<div><dt>{_text(k)}</dt><dd>{v}</dd></div>" for k, v in pairs.items()) + "</dl>"
-
-
-def _verified(one: Verification) -> str:
-    return ", ".join(filter(None, (one.words, one.counts, one.host, one.when)))
 
 
 def _pending(items: tuple[PendingComponent, ...]) -> str:

@@ -41,14 +41,22 @@ class Verification:
     @property
     def words(self) -> str:
         """What a table shows."""
-        state = f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
+        return f"{self._state}{self._reason}"
+
+    @property
+    def whole(self) -> str:
+        """The same with the report's counts, host and time."""
+        return f"{', '.join(filter(None, (self._state, self.counts, self.host, self.when)))}{self._reason}"
+
+    @property
+    def _state(self) -> str:
+        return f"{self.state}, but of earlier files" if self.of == "earlier files" else self.state
+
+    @property
+    def _reason(self) -> str:
         if not self.why:
-            return state
-        return (
-            f"{state} ({self.why})"
-            if self.state == NOT_VERIFIED
-            else f"{state}; {NOT_VERIFIED} now: {self.why}"
-        )
+            return ""
+        return f" ({self.why})" if self.state == NOT_VERIFIED else f"; {NOT_VERIFIED} now: {self.why}"
 
 
 def reports_below(folder: Path) -> list[tuple[Path, Report]]:

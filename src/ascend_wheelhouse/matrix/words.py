@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from ascend_wheelhouse.console import words as forms
@@ -42,6 +43,8 @@ def verdict(found: Standing) -> str:
     count = len(found.rows)
     parts = [f"{found.count('complete')} of {forms.counted(count, 'cell')} complete"]
     parts += [f"{found.count(one)} {one}" for one in ("incomplete", "failed") if found.count(one)]
+    late = Counter(str(row.step) for row in found.rows if row.error and row.state != "failed")
+    parts += [f"{number} failed in the step {step}" for step, number in sorted(late.items())]
     if found.distinct:
         parts.append(
             f"{forms.size(found.size)} in all, {forms.size(found.distinct)} with what is shared once"
