@@ -1,6 +1,6 @@
 """A build of torch_npu's size again after a change of one file, beside what ninja and packaging take by themselves.
 
-    python benchmarks/rebuild.py [--units 2000] [--rounds 3]
+    python benchmarks/rebuild.py [--units 2000] [--rounds 3] [--torch 2.13.0]
 
 The stand-in of the tests, with the host's own gcc, cmake, ninja and ccache. Three ways take turns in each round:
 
@@ -12,6 +12,8 @@ The stand-in of the tests, with the host's own gcc, cmake, ninja and ccache. Thr
 
 A fourth comes once, *setup.py*: what a developer types there. The file changed, `setup.py build bdist_wheel`, and the
 same repairing and normalising. The generator writes every file anew, so that ninja compiles all of them.
+With `--torch` the changed file includes torch's headers, as every unit of torch_npu does, and torch is in the build
+environment. Without, it compiles in no time, and what each way does besides is nearly all.
 Of the seconds the best counts, and of the ratios to *ninja*, each within one round, the median. The last ratio is the
 incremental build beside those parts of it that are the project's own command, repairing and normalising.
 """
@@ -61,11 +63,11 @@ CELL = Cell(
 )
 
 
-def recipe_at(commit: str) -> Recipe:
+def recipe_at(commit: str, needs: Sequence[str]) -> Recipe:
     """Return torch_npu's recipe for the stand-in's small needs, at a commit."""
     table = tomllib.loads((PROJECT / "recipes/torch-npu.toml").read_text("utf-8"))
     table["build"] |= {
-        "requirements": ["pip", "setuptools<80", "wheel==0.45.1"],
+        "requirements": ["pip", *needs],
         "toolchain": {},
         "variants": [],
     }
@@ -77,10 +79,11 @@ def recipe_at(commit: str) -> Recipe:
 class Bench:
     """A store, the repositories, and the folder in which things are done by hand."""
 
-    def __init__(self, root: Path, units: int) -> None:
+    def __init__(self, root: Path, units: int, torch: str) -> None:
         self.root = root
         self.store = Store(root / "store")
-        self.source: BigStandIn = big_torch_npu(root / "servers", units)
+        self.needs = ["setuptools<80", "wheel==0.45.1", *([f"torch=={torch}"] if torch else [])]
+        self.source: BigStandIn = big_torch_npu(root / "servers", units, torch=bool(torch))
         servers = f"file://{root}/servers/"
         self.mirrors = Mirrors(
             prefixes={"https://github.com/Ascend/": servers, "https://code.test/Ascend/": servers}
@@ -92,13 +95,13 @@ class Bench:
 
     def job(self, commit: str) -> BuildJob:
         """Return the build of a commit, its sources in the store."""
-        recipe = recipe_at(commit)
+        recipe = recipe_at(commit, self.needs)
         locker = SourceLocker(
             store=self.store,
             emit=silent,
             http=Http(mirrors=self.mirrors),
             mirrors=self.mirrors,
-            resolver=resolver_named("uv"),
+            resolver=resolver_named("pip-tools"),
             patches=PROJECT / "recipes/patches",
         )
         origin = next(one for one in recipe.origins if isinstance(one, GitOrigin))
@@ -184,8 +187,8 @@ class ByHand:
         made = bench.root / "env"
         self._run(sys.executable, "-m", "venv", str(made), at=bench.root)
         self.python = str(made / "bin/python")
-        needs = ("setuptools<80", "wheel==0.45.1")
-        self._run(self.python, "-m", "pip", "-q", "install", *needs, at=bench.root)
+        self.needs = bench.needs
+        self._run(self.python, "-m", "pip", "-q", "install", *bench.needs, at=bench.root)
         self._run(self.python, "setup.py", "build", "bdist_wheel", at=self.place)
 
     def _run(self, *words: str, at: Path) -> None:
@@ -220,7 +223,7 @@ class ByHand:
     def _finish(self) -> None:
         """Repair and normalise the wheel."""
         (wheel,) = (self.place / "dist").glob("*.whl")
-        recipe = recipe_at("main")
+        recipe = recipe_at("main", self.needs)
         spec = job_for(recipe, CELL, None).spec  # type: ignore[arg-type]
         for name in ("repaired", "finished"):
             shutil.rmtree(self.place / name, ignore_errors=True)
@@ -252,9 +255,10 @@ def main() -> None:
     )
     parser.add_argument("--units", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torch", default="", help="have the changed file include the headers of this torch")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-rebuild-") as folder:
-        bench = Bench(Path(folder), given.units)
+        bench = Bench(Path(folder), given.units, given.torch)
         first = bench.ours(bench.source.commit)
         print(f"all of {given.units} units: {first:.1f} s", flush=True)
         seeded = bench.ours(bench.source.changed(1000), bench.incremental)

@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 python"${PY_VERSION}" setup.py build bdist_wheel
 """
 _SETUP = """
-import os, subprocess, sys, sysconfig
+import importlib.util, os, subprocess, sys, sysconfig
 from setuptools import Extension, setup
 from setuptools.command.build_clib import build_clib
 from setuptools.command.build_ext import build_ext
@@ -38,6 +38,8 @@ class Library(build_clib):
         os.makedirs(place, exist_ok=True)
         os.makedirs(LIB, exist_ok=True)
         words = ["cmake", BASE, "-GNinja", "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={LIB}"]
+        if torch := importlib.util.find_spec("torch"):
+            words.append(f"-DTORCH_HEADERS={os.path.dirname(torch.origin)}/include")
         subprocess.check_call(words, cwd=place)
         print("compiling with", JOBS, "jobs", flush=True)
         subprocess.check_call(["cmake", "--build", ".", "-j", JOBS], cwd=place)
@@ -74,6 +76,10 @@ set(CMAKE_SKIP_RPATH ON)
 file(GLOB UNITS ${CMAKE_SOURCE_DIR}/generated/*.cpp)
 add_library(torch_npu SHARED torch_npu/csrc/core.cpp ${UNITS})
 target_include_directories(torch_npu PRIVATE generated)
+if(TORCH_HEADERS)
+  set_target_properties(torch_npu PROPERTIES CXX_STANDARD 20)
+  target_include_directories(torch_npu SYSTEM PRIVATE ${TORCH_HEADERS} ${TORCH_HEADERS}/torch/csrc/api/include)
+endif()
 target_link_directories(torch_npu PRIVATE third_party/acl/libs)
 target_link_libraries(torch_npu PRIVATE hccl)
 """
@@ -112,6 +118,11 @@ extern "C" int npu_operators(void) { return operators(); }
 extern "C" int npu_rank(void) { return HcclGetRankId(); }
 extern "C" int npu_edition(void) { return EDITION; }
 """
+_TORCH = """
+#include <ATen/ATen.h>
+#include <torch/library.h>
+static_assert(sizeof(at::Tensor) == sizeof(void *), "a tensor is a pointer");
+"""
 _INIT = """
 #include <Python.h>
 extern "C" int npu_operators(void);
@@ -137,6 +148,7 @@ class BigStandIn:
     top: Path
     repositories: tuple[Path, ...]
     commit: str
+    core: str = _CORE
 
     def bundles(self, folder: Path) -> list[Path]:
         """Write a git bundle of each repository."""
@@ -153,11 +165,22 @@ class BigStandIn:
 
     def changed(self, edition: int) -> str:
         """Change one file of the library, and return the commit."""
-        return commit(self.top, {"torch_npu/csrc/core.cpp": _CORE.replace("EDITION", str(edition))})
+        return commit(self.top, {"torch_npu/csrc/core.cpp": self.core.replace("EDITION", str(edition))})
 
 
-def big_torch_npu(servers: Path, units: int, *, version: str = "2.8.0.post2") -> BigStandIn:
-    """Make the repositories, the library of which has so many generated translation units."""
+def big_torch_npu(
+    servers: Path, units: int, *, version: str = "2.8.0.post2", torch: bool = False
+) -> BigStandIn:
+    """Make the repositories.
+
+    Args:
+        servers: Where to.
+        units: How many generated translation units the library has.
+        version: The version of the project.
+        torch: Have the file that `changed` changes include torch's headers, as every unit of torch_npu does; torch
+            must be in the build environment.
+    """
+    core = f"{_TORCH}{_CORE}" if torch else _CORE
     operators, plugin, top = (servers / f"{name}.git" for name in ("operators", "op-plugin", "pytorch"))
     commit(operators, {"operators.yaml": "".join(f"op_{number:04}\n" for number in range(units - 2))})
     commit(plugin, {"codegen/gen.py": _GENERATOR, "codegen/unit.tmpl": _UNIT})
@@ -173,12 +196,15 @@ def big_torch_npu(servers: Path, units: int, *, version: str = "2.8.0.post2") ->
             "generate_code.sh": _GENERATE,
             "torch_npu/__init__.py": "from torch_npu.version import __version__\n",
             "torch_npu/csrc/init.cpp": _INIT,
-            "torch_npu/csrc/core.cpp": _CORE.replace("EDITION", "1"),
+            "torch_npu/csrc/core.cpp": core.replace("EDITION", "1"),
             "third_party/acl/libs/build_stub.sh": _STUB,
             "third_party/acl/libs/hccl.c": "int HcclGetRankId(void) { return 500000; }\n",
         },
     )
     add_submodule(top, "https://code.test/Ascend/op-plugin.git", "third_party/op-plugin", plugin)
     return BigStandIn(
-        top=top, repositories=(top, plugin, operators), commit=commit(top, {"README.md": "stand-in\n"})
+        top=top,
+        repositories=(top, plugin, operators),
+        commit=commit(top, {"README.md": "stand-in\n"}),
+        core=core,
     )

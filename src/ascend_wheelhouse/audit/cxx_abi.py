@@ -21,14 +21,10 @@ def check(universe: Universe) -> Iterator[Finding]:
     if not universe.torch_abi:
         return
     for placed in universe.objects:
-        if universe.cuda_libraries(placed):
+        if placed.wheel.name == "torch" or universe.cuda_libraries(placed):
             continue
-        foreign = sorted(
-            name
-            for name in (text.partition("@")[0] for text in placed.object.undefined)
-            if universe.abi_differs(placed, name)
-        )
-        if foreign:
+        asked = placed.object.asked_by_abi.items()
+        if foreign := sorted(name for abi, names in asked if abi != universe.torch_abi for name in names):
             yield _finding(placed, universe.torch_abi, foreign)
 
 

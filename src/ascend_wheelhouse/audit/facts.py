@@ -7,6 +7,7 @@ Long columns (symbols, files) are joined into one string there: decoding them is
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -16,11 +17,14 @@ from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from ascend_wheelhouse.audit import mangled
 from ascend_wheelhouse.audit.report import CHECKS, Finding, Severity
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.wheels.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_OF_A_LIBRARY = 2
+"""The signs `@` of a symbol that is asked of a certain library."""
 SCHEMA = 4
 """Raised with every change of what is read or how it is judged, so that old facts are not used."""
 
@@ -125,6 +129,32 @@ class ObjectFacts:
         """The symbols that it defines with a version, as `name@version`."""
         return frozenset(text for text in self.defined if "@" in text)
 
+    @cached_property
+    def asked(self) -> Mapping[str, Sequence[tuple[str, str]]]:
+        """The symbols that it asks of a certain library: their names and versions, by library."""
+        found: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for text in self.undefined:
+            name, _, rest = text.partition("@")
+            version, stated, library = rest.partition("@")
+            if stated:
+                found[library].append((name, version))
+        return found
+
+    @cached_property
+    def plain_names(self) -> frozenset[str]:
+        """The names of the symbols that it takes from whatever library has them."""
+        return frozenset(text.partition("@")[0] for text in self.undefined if text.count("@") < _OF_A_LIBRARY)
+
+    @cached_property
+    def asked_by_abi(self) -> Mapping[str, Sequence[str]]:
+        """What it asks of the namespaces of wheels, by the C++11 ABI that it was compiled with: `new` or `old`."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for text in self.undefined:
+            name = text.partition("@")[0]
+            if (abi := mangled.string_abi(name)) and mangled.is_closed(name):
+                found[abi].append(name)
+        return found
+
     @property
     def file_name(self) -> str:
         """The object's file name."""
@@ -164,6 +194,16 @@ class WheelFacts:
     objects: tuple[ObjectFacts, ...] = ()
     imports: tuple[Import, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        """Where its files go."""
+        return frozenset(item.path for item in self.files)
+
+    @cached_property
+    def folded_paths(self) -> frozenset[str]:
+        """The same for who does not tell capitals from small letters."""
+        return frozenset(path.casefold() for path in self.paths)
 
     @cached_property
     def required_names(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ the symbols.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from posixpath import dirname, relpath
 
@@ -20,7 +20,7 @@ from ascend_wheelhouse.audit.advice import MUSL, cpu_build, fitting, host_packag
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.audit.system import System
-from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Placed, Universe
+from ascend_wheelhouse.audit.universe import HOST, SYSTEM, Found, Placed, Universe
 from ascend_wheelhouse.console.words import be, counted
 
 
@@ -124,12 +124,9 @@ def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
 
 def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPolicy) -> _Tally:
     tally = _Tally()
-    plain: set[str] = set()
-    for text in placed.object.undefined:
-        if text.count("@") > 1:
-            _versioned(placed, universe, system, text, tally)
-        else:
-            plain.add(text.partition("@")[0])
+    for library, symbols in placed.object.asked.items():
+        _versioned(universe.resolve(placed, library), symbols, system, tally)
+    plain = placed.object.plain_names
     for one in universe.scope(placed):
         plain = plain.difference(one.object.defined_names)
     for name in sorted(plain):
@@ -142,17 +139,20 @@ def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPo
     return tally
 
 
-def _versioned(placed: Placed, universe: Universe, system: System, text: str, tally: _Tally) -> None:
-    name, version, library = _split(text)
-    found = universe.resolve(placed, library)
+def _versioned(found: Found, symbols: Sequence[tuple[str, str]], system: System, tally: _Tally) -> None:
+    """Look for the symbols that an object asks of one library, by name and version, in what that library is."""
     if found is HOST:
-        tally.host.add(name)
+        tally.host.update(name for name, _ in symbols)
     elif isinstance(found, Placed):
         versions = found.object.defined_versions
-        if f"{name}@{version}" not in versions and (versions or name not in found.object.defined_names):
-            tally.missing.append(f"{name}@{version}")
-    elif found is SYSTEM and not system.has_version(version):
-        tally.too_new.setdefault(version, name)
+        for name, version in symbols:
+            if f"{name}@{version}" not in versions and (versions or name not in found.object.defined_names):
+                tally.missing.append(f"{name}@{version}")
+    elif found is SYSTEM:
+        unknown = {version for version in {one[1] for one in symbols} if not system.has_version(version)}
+        for name, version in symbols if unknown else ():
+            if version in unknown:
+                tally.too_new.setdefault(version, name)
 
 
 def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
@@ -248,9 +248,3 @@ def _finding(
         details=details,
         item=item,
     )
-
-
-def _split(text: str) -> tuple[str, str, str]:
-    name, _, rest = text.partition("@")
-    version, _, library = rest.partition("@")
-    return name, version, library

@@ -8,7 +8,7 @@ files to, and names that every project would take (`tests`) are told as well.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from ascend_wheelhouse.audit.facts import InstalledFile, WheelFacts
@@ -35,16 +35,31 @@ _Owners = Mapping[str, list[tuple[WheelFacts, InstalledFile]]]
 
 def check(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
     """Yield every path that two wheels install, and every top-level name that no wheel should."""
-    owners: defaultdict[str, list[tuple[WheelFacts, InstalledFile]]] = defaultdict(list)
-    for wheel in wheels:
-        for path in {item.path: item for item in wheel.files}.values():
-            owners[path.path].append((wheel, path))
-    shared = {path: both for path, both in owners.items() if len(both) > 1}
+    shared = _owners(wheels, _repeated(wheel.paths for wheel in wheels))
     yield from _shared(shared)
-    yield from _case(owners)
+    yield from _case(wheels)
     yield from _intruders(wheels, shared)
     for wheel in wheels:
         yield from _stray(wheel)
+
+
+def _repeated(sets: Iterable[frozenset[str]]) -> set[str]:
+    """Return what more than one of the sets has."""
+    seen: set[str] = set()
+    repeated: set[str] = set()
+    for one in sets:
+        repeated |= seen & one
+        seen |= one
+    return repeated
+
+
+def _owners(wheels: Sequence[WheelFacts], paths: Container[str]) -> _Owners:
+    """Return who installs each of some paths, in the order of the wheels."""
+    owners: defaultdict[str, list[tuple[WheelFacts, InstalledFile]]] = defaultdict(list)
+    for wheel in wheels:
+        for path in {item.path: item for item in wheel.files if item.path in paths}.values():
+            owners[path.path].append((wheel, path))
+    return owners
 
 
 def _shared(shared: _Owners) -> Iterator[Finding]:
@@ -69,13 +84,22 @@ def _shared(shared: _Owners) -> Iterator[Finding]:
         )
 
 
-def _case(owners: _Owners) -> Iterator[Finding]:
+def _case(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
+    repeated = _repeated(wheel.folded_paths for wheel in wheels)
+    alike = {
+        path
+        for wheel in wheels
+        if not repeated.isdisjoint(wheel.folded_paths)
+        for path in wheel.paths
+        if path.casefold() in repeated
+    }
+    owners = _owners(wheels, alike)
     folded: defaultdict[str, list[str]] = defaultdict(list)
     for path in owners:
         folded[path.casefold()].append(path)
     for paths in folded.values():
-        files = {wheel.file for path in paths for wheel, _ in owners[path]}
-        if len(paths) > 1 and len(files) > 1:
+        if len(paths) > 1:
+            files = {wheel.file for path in paths for wheel, _ in owners[path]}
             first, second = sorted(paths)[:2]
             text = f"installs a path that differs from another wheel's in case only: {second}"
             yield _finding(

@@ -24,6 +24,7 @@ from ascend_wheelhouse.audit.extract import extract
 from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
 from ascend_wheelhouse.base.errors import HostUnfitError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Worked
+from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.base.timed import now
 from ascend_wheelhouse.store.store import Store, file_sha256
 
@@ -160,11 +161,25 @@ READERS = Readers()
 
 def known_facts(task: WheelToRead, store: Store | None) -> WheelFacts | None:
     """Return the facts of a wheel that the store has; a record that cannot be read counts as none."""
-    record = store.result(task.key) if store is not None else None
+    if store is None:
+        return None
     try:
-        return from_json(record) if record is not None else None
+        return _decoded(store.root, task.key)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+@shared
+def _decoded(root: Path, key: str) -> WheelFacts:
+    """Return the facts that a store keeps under a key.
+
+    Raises:
+        KeyError, TypeError, ValueError: There are none, or they cannot be read.
+    """
+    record = Store(root).result(key)
+    if record is None:
+        raise KeyError(key)
+    return from_json(record)
 
 
 def read_all(tasks: Sequence[WheelToRead], store: Store | None, emit: Emit) -> Iterator[WheelFacts]:

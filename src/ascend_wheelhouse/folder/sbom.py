@@ -32,6 +32,7 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.wheels import licences
 from ascend_wheelhouse.wheels.grafted import BILL, GraftedLibrary, read_bill
@@ -235,6 +236,7 @@ class UnreadableWheelError(IntegrityError):
     """A wheel whose RECORD, or whose bill of grafted libraries, cannot be read."""
 
 
+@shared
 def read_facts(path: Path, filename: str = "") -> SbomFacts:
     """Return what the bill says of a wheel.
 

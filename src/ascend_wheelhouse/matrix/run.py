@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.events import Emit, Event, Outcome, Stage
+from ascend_wheelhouse.base.shared import sharing
 from ascend_wheelhouse.matrix.make_cell import CellTools, make_cell
 from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
 from ascend_wheelhouse.matrix.voice import CellVoice
@@ -51,9 +52,10 @@ def run_cells(orders: Sequence[CellOrder], tools: CellTools, emit: Emit, *, line
     for order in [*orders, *(None for _ in workers)]:
         todo.put(order)
     try:
-        for worker in workers:
-            worker.start()
-        ends = dict(_ended(ended) for _ in orders)
+        with sharing():
+            for worker in workers:
+                worker.start()
+            ends = dict(_ended(ended) for _ in orders)
     except BaseException:
         process.stop_all()
         run.stop.set()
