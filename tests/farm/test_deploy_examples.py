@@ -53,14 +53,14 @@ def test_shellcheck_finds_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", scripts())
 def test_every_command_of_ours_has_the_options_it_is_given(name: str) -> None:
-    """Variables stand for words; the array of TLS options is left out."""
+    """Variables stand for words; the options of TLS are left out."""
     text = scripts()[name].replace("\\\n", " ")
     commands = re.findall(r"^\s*(?:exec |nohup )?(?:\.venv/bin/)?invoke ([^|>\n]+)", text, re.MULTILINE)
     commands = [line for line in commands if not line.startswith("wheelhouse --workers")]
     assert commands
     parser = Parser(contexts=collection(ROOT).to_contexts())
     for line in commands:
-        words = [word for word in shlex.split(line) if "[@]" not in word and word != "$@"]
+        words = [word for word in shlex.split(line) if word != "$@"]
         assert parser.parse_argv(words)[0].name == words[0]
 
 
@@ -68,15 +68,22 @@ def test_every_command_of_ours_has_the_options_it_is_given(name: str) -> None:
 def test_the_ci_files_keep_the_matrix_whose_cells_have_committed_locks(name: str) -> None:
     """In one run, whose status is that of `invoke matrix` and not of what reads its output."""
     text = scripts()[name]
-    (line,) = re.findall(r"^\s*(?:\.venv/bin/)?invoke ([^|\n]+) \| tee matrix\.jsonl$", text, re.MULTILINE)
-    words = [word for word in shlex.split(line) if "[@]" not in word]
+    (line,) = re.findall(r"^\s*(?:\.venv/bin/)?invoke ([^|\n]+) \|\s+tee matrix\.json\b", text, re.MULTILINE)
+    words = [word for word in shlex.split(line) if word != "$@"]
     (call,) = Parser(contexts=collection(ROOT).to_contexts()).parse_argv(words)
     assert call.args["file"].value == "deploy/matrix.toml"
     matrix = tomllib.loads((ROOT / call.args["file"].value).read_text())
     known = {stack.name for stack in load_catalogue(ROOT / "recipes").stacks}
     assert set(matrix["axes"]["stack"]) <= known
     assert "pipefail" in text
-    assert {"matrix.jsonl", "matrix.html"} <= set(artifacts(name))
+    assert {"matrix.json", "matrix.html"} <= set(artifacts(name))
+
+
+def test_a_change_of_the_matrix_itself_starts_a_run_as_one_of_its_recipes_does() -> None:
+    of_gitlab = loaded(GITLAB)["wheelhouses"]["rules"][1]["changes"]
+    of_github = loaded(GITHUB)[True]["pull_request"]["paths"]  # YAML 1.1 reads the key "on" as true
+    assert [path.removesuffix("/*") for path in of_gitlab] == of_github
+    assert "deploy/matrix.toml" in of_github
 
 
 def artifacts(name: str) -> list[str]:
