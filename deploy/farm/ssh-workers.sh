@@ -4,22 +4,46 @@
 #   ./ssh-workers.sh start tls://farm:8786 /opt/ascend-wheelhouse host1 host2 ...
 #   ./ssh-workers.sh stop /opt/ascend-wheelhouse host1 host2 ...
 #
-# They stay when this shell ends, and join again whenever the scheduler was away. For one run alone it is simpler to let
-# the run start them: invoke wheelhouse --workers ssh --worker-hosts host1,host2
+# Ends with 1 where it failed on a host; the others are done all the same. With tls:// the certificates are those that
+# Dask's configuration on each host names. The workers stay when this shell ends, and join again whenever the scheduler
+# was away. For one run alone it is simpler to let the run start them: invoke wheelhouse --workers ssh --worker-hosts host1,host2
 set -eu
 
-action=${1:?start or stop}
+# Runs the script that it reads on a host. The far shell splits what ssh hands on again, hence the quotes.
+there() {
+  host=$1 words=
+  shift
+  for word in "$@"; do
+    words="$words '$(printf '%s' "$word" | sed "s/'/'\\\\''/g")'"
+  done
+  ssh -o BatchMode=yes -o ConnectTimeout=10 "$host" "sh -s -- $words"
+}
+
+action=${1:?start or stop} status=0
 shift
 case $action in
 start)
   scheduler=${1:?the address of the scheduler} folder=${2:?the folder of the project}
   shift 2
   for host in "$@"; do
-    ssh -o BatchMode=yes "$host" sh -s -- "$folder" "$scheduler" <<'REMOTE' || echo "$host: not started" >&2
+    there "$host" "$folder" "$scheduler" <<'REMOTE' || { echo "$host: not started" >&2 && status=1; }
 set -eu
 cd "$1"
-nohup .venv/bin/invoke worker --scheduler "$2" >worker.log 2>&1 </dev/null &
-echo $! >worker.pid
+name=worker-$(uname -n) # hosts may share the folder
+if [ -s "$name.pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$(cat "$name.pid")/cmdline" | grep -q 'invoke worker '; then
+  echo "$name runs already"
+  exit
+fi
+nohup .venv/bin/invoke worker --scheduler "$2" >"$name.log" 2>&1 </dev/null &
+echo $! >"$name.pid"
+until grep -qs ' builds for ' "$name.log"; do
+  if ! kill -0 $! 2>/dev/null; then
+    [ "$(cat "$name.pid" 2>&1)" != $! ] || rm -f "$name.pid" # else it was stopped, perhaps started again
+    cat "$name.log" >&2
+    exit 1
+  fi
+  sleep 1
+done
 REMOTE
   done
   ;;
@@ -27,9 +51,22 @@ stop)
   folder=${1:?the folder of the project}
   shift
   for host in "$@"; do
-    # shellcheck disable=SC2029 # the folder's name is meant to be filled in here
-    ssh -o BatchMode=yes "$host" "kill \"\$(cat '$folder/worker.pid')\" && rm '$folder/worker.pid'" ||
-      echo "$host: not stopped" >&2
+    there "$host" "$folder" <<'REMOTE' || { echo "$host: not stopped" >&2 && status=1; }
+set -eu
+cd "$1"
+name=worker-$(uname -n)
+[ -s "$name.pid" ] || exit 0
+pid=$(cat "$name.pid") left=30
+runs() { tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q 'invoke worker '; }
+if runs; then
+  kill "$pid"
+  while runs; do
+    [ "$((left -= 1))" -gt 0 ] || { echo "$name still runs after 30 s" >&2 && exit 1; }
+    sleep 1
+  done
+fi
+rm -f "$name.pid"
+REMOTE
   done
   ;;
 *)
@@ -37,3 +74,4 @@ stop)
   exit 2
   ;;
 esac
+exit "$status"
