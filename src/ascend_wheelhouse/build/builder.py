@@ -37,6 +37,10 @@ class DiskFullError(HostUnfitError):
     """The disk of the store filled up during a build."""
 
 
+def _nothing() -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Builder:
     """What builds of one run share.
@@ -48,6 +52,7 @@ class Builder:
         jobs: How many compilers one build may run by itself.
         server: Slots shared with other builds, if any.
         ccache: Go through ccache where the toolchain has it.
+        uncached: Called where a build starts without ccache, since the toolchain has none.
         interpreter: Finds the CPython of a version; a container has its own.
         worker: Does the work of an order, in a process of its own or in this one.
     """
@@ -58,6 +63,7 @@ class Builder:
     jobs: int = 1
     server: Jobserver | None = None
     ccache: bool = False
+    uncached: Callable[[], None] = field(default=_nothing)
     interpreter: Callable[[str], Interpreter] = field(default=find_interpreter)
     worker: Worker = field(default=make_beside)
 
@@ -191,6 +197,8 @@ class Builder:
             incremental: `place` is a kept tree, to be gone on with.
         """
         server = self.server if not job.spec.pure else None
+        if ccache and not toolchain.ccache:
+            self.uncached()
         order = WorkOrder(
             job=job,
             toolchain=toolchain,

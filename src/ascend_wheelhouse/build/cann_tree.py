@@ -24,7 +24,7 @@ from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.build.file_list import links_out, put, put_package
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import mark_used
+from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
 from ascend_wheelhouse.build.run_package import unpack_run, unsafe
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.node.scratch import scratch
@@ -110,7 +110,7 @@ def lay_cann(package: CannPackage, store: Store) -> Path:
         IntegrityError: It has other bytes than its record says, is not safe to unpack, or holds no toolkit.
     """
     name = digest_of({"sha256": package.sha256, "version": package.version, "layout": _LAYOUT})[:20]
-    folder = store.root / "toolchains" / f"cann-{name}"
+    folder = store.root / TOOLCHAINS / f"cann-{name}"
     with store.lock(f"toolchain-cann-{name}"):
         if not folder.is_dir():
             store.check(package.sha256)

@@ -23,6 +23,7 @@ from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingE
 from ascend_wheelhouse.build.incremental import IncrementalBuilder, refuse_unfit
 from ascend_wheelhouse.build.job import BuildJob, Sources
 from ascend_wheelhouse.build.jobserver import Jobserver, host_memory_mb, share
+from ascend_wheelhouse.build.lent_ccache import with_lent
 from ascend_wheelhouse.build.making import make
 from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
@@ -110,6 +111,7 @@ class Workshop:
         own: The toolchains of ours, if any.
         elsewhere: Other hosts that build in place of this one, if any.
         incremental: Go on in kept trees.
+        told: Digests of images of which something was said already in this run.
     """
 
     store: Store
@@ -124,6 +126,7 @@ class Workshop:
     own: OwnToolchains | None = None
     elsewhere: Elsewhere | None = None
     incremental: bool = False
+    told: dict[str, object] = field(default_factory=dict, compare=False, repr=False)
 
     def sandbox_for(self, spec: BuildSpec) -> tuple[Sandbox, Probe]:
         """Return the sandbox for a recipe, and what probes its tools.
@@ -186,12 +189,17 @@ class Workshop:
         sandbox, probe = self.sandbox_for(spec)
         python = f"{cell.target.python[0]}.{cell.target.python[1]}"
         toolchain = find_toolchain(
-            spec.toolchain, requirements=spec.requirements, probe=probe, package=self.cann(spec, cell)
+            spec.toolchain,
+            requirements=spec.requirements,
+            probe=probe,
+            package=self.cann(spec, cell),
+            shown="/" if self.container else "/usr/",
         )
-        interpreter = (
-            sandbox.interpreter(python) if isinstance(sandbox, Container) else find_interpreter(python)
-        )
-        return sandbox, toolchain, interpreter
+        if not isinstance(sandbox, Container):
+            return sandbox, toolchain, find_interpreter(python)
+        if self.ccache and not toolchain.ccache and self.own:
+            toolchain = with_lent(toolchain, self.own)
+        return sandbox, toolchain, sandbox.interpreter(python)
 
     def _own_tools(
         self, spec: BuildSpec, cell: Cell, otherwise: HostUnfitError | None = None
@@ -236,9 +244,21 @@ class Workshop:
             emit=self.emit,
             jobs=jobs,
             server=self.server,
-            ccache=self.ccache and not spec.pure and not isinstance(sandbox, Container),
+            ccache=self.ccache and not spec.pure,
+            uncached=lambda: self._tell_uncached(sandbox),
             interpreter=lambda _python: interpreter,
         )
+
+    def _tell_uncached(self, sandbox: Sandbox) -> None:
+        """Say once in a run that nothing of what is compiled in an image is kept."""
+        if not isinstance(sandbox, Container):
+            return
+        mine = object()
+        if self.told.setdefault(sandbox.digest, mine) is not mine:
+            return
+        text = f"{sandbox.image} has no ccache: a build in it that is killed compiles everything again"
+        more = f"; to have one lent to it: invoke toolchain --platform {self.machine}" if self.has_own else ""
+        self.emit(Note(text=text + more, level="warning"))
 
 
 def spec_of(recipe: Recipe, cell: Cell) -> BuildSpec:

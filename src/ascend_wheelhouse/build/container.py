@@ -84,6 +84,11 @@ class Container(Sandbox):
         """What goes into the key and the manifest."""
         return f"container:{self.image}@{self.digest}"
 
+    @property
+    def image_digest(self) -> str:
+        """The image's own id, which covers every file of its compilers and headers."""
+        return self.digest
+
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
         """Return the engine's argument list; the container is gone when the command ends, or is killed."""
         name = f"wheelhouse-{secrets.token_hex(8)}"

@@ -1,4 +1,4 @@
-"""What is laid out from files of the store for many builds: toolchains, CANN's packages and build environments.
+"""What many builds use and the store can do without: toolchains, CANN's packages, build environments, images' objects.
 
 All of it can be made again. A folder's own time is that of its last use.
 """
@@ -16,7 +16,10 @@ from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.node.scratch import PREFIX, scratch
 from ascend_wheelhouse.store.store import Store
 
-FOLDERS = ("toolchains", "environments")
+TOOLCHAINS = "toolchains"
+OBJECTS_OF_IMAGES = "objects"
+"""Where the compiler caches of images are, one each for an image and a compiler."""
+FOLDERS = (TOOLCHAINS, "environments", OBJECTS_OF_IMAGES)
 UNUSED_DAYS = 30
 """After so many days without a use `--prune` removes one."""
 _DAY = 86400.0

@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit, JobProgress
-from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build import object_cache, shims
 from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel, started_early
 from ascend_wheelhouse.build.cann_tree import lay_cann
 from ascend_wheelhouse.build.clock_shim import write_clock
@@ -130,9 +130,8 @@ def _workspace(order: WorkOrder, store: Store) -> Workspace:
         (place / "work" / name).mkdir(parents=True, exist_ok=True)
     if order.server:
         (place / "work" / "jobserver").touch()
-    cache = order.store / "ccache"
-    if order.ccache:
-        cache.mkdir(exist_ok=True)
+    image = order.sandbox.image_digest
+    cache = object_cache.made_folder(order.store, order.toolchain, image) if order.ccache else None
     environment = planned(
         order.job.sources.environment,
         order.interpreter,
@@ -150,7 +149,7 @@ def _workspace(order: WorkOrder, store: Store) -> Workspace:
         environment=environment,
         jobs=order.conditions.cores or order.jobs,
         server=order.server,
-        ccache=cache if order.ccache else None,
+        ccache=cache,
         ascend=lay_cann(order.toolchain.cann, store) if order.toolchain.cann else None,
         conditions=order.conditions,
         bytecode=BYTECODE if order.incremental else "",

@@ -2,7 +2,7 @@
 
 A build that was killed starts from a fresh source and finds what the other had compiled: nothing half-written is ever
 gone on with, whatever tool the upstream's build uses. ccache puts an object into its cache in one step once it is
-whole.
+whole. Each image has a cache of its own for each compiler in it: what runs in one image reaches no other's objects.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.build.keys import digest_of
+from ascend_wheelhouse.build.laid_out import OBJECTS_OF_IMAGES, mark_used
 from ascend_wheelhouse.build.toolchain import Toolchain
 
 LOG = "ccache.log"
@@ -31,15 +33,40 @@ class Objects:
     compiled: int
 
 
-def variables(toolchain: Toolchain, root: str) -> dict[str, str]:
-    """Return what tells ccache which compiler this is, and where to note what it did.
+def made_folder(store: Path, toolchain: Toolchain, image: str) -> Path:
+    """Return the cache's folder, made where it is missing.
+
+    Args:
+        store: The store's folder.
+        toolchain: The tools.
+        image: The digest of the image that they are in; empty for this host's or ours.
+    """
+    folder = store / "ccache"
+    if image:
+        gcc = toolchain.get("gcc")
+        facts = {"image": image, "gcc": [gcc.path, gcc.identity] if gcc else []}
+        folder = store / OBJECTS_OF_IMAGES / digest_of(facts)[:20]
+    folder.mkdir(parents=True, exist_ok=True)
+    mark_used(folder)
+    return folder
+
+
+def variables(toolchain: Toolchain, *, image: str, root: str, folder: str) -> dict[str, str]:
+    """Return what tells ccache which compiler this is, where its cache is, and where to note what it did.
 
     Args:
         toolchain: The tools; one of ours is known by the digest of its lock, which covers more than gcc's driver.
+        image: The digest of the image that they are in, which covers as much; empty for this host's or ours.
         root: Where the build sees its folder.
+        folder: Where it sees the cache; the settings there count, and no others of the host or the image.
     """
-    known = f"string:{toolchain.identity['gcc']}" if toolchain.sysroot else "content"
-    return {"CCACHE_COMPILERCHECK": known, "CCACHE_STATSLOG": f"{root}/{LOG}"}
+    known = " ".join(word for word in (image, toolchain.identity.get("gcc", "")) if word)
+    return {
+        "CCACHE_COMPILERCHECK": f"string:{known}" if image or toolchain.sysroot else "content",
+        "CCACHE_CONFIGPATH": f"{folder}/ccache.conf",
+        "CCACHE_DIR": folder,
+        "CCACHE_STATSLOG": f"{root}/{LOG}",
+    }
 
 
 def objects(work: Path) -> Objects:

@@ -127,6 +127,11 @@ class Sandbox(ABC):
         return self.name
 
     @property
+    def image_digest(self) -> str:
+        """The digest of the image that its system is; empty where it is this host's, or one of ours."""
+        return ""
+
+    @property
     def libraries(self) -> Libraries | None:
         """What a wheel that is built here may take along; None where that is what the builder itself has."""
         return None

@@ -22,7 +22,7 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.time_left import TimeLeft
-from ascend_wheelhouse.build.toolchain import Toolchain, set_env_script
+from ascend_wheelhouse.build.toolchain import LENT_AT, Toolchain, set_env_script
 from ascend_wheelhouse.cells.placeholders import fill
 
 _TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
@@ -148,15 +148,21 @@ def variables(job: BuildJob, workspace: Workspace) -> dict[str, str]:
         if workspace.bytecode
         else {"PYTHONDONTWRITEBYTECODE": "1"}
     )
-    env |= object_cache.variables(workspace.toolchain, root) if workspace.ccache else {"CCACHE_DISABLE": "1"}
-    if workspace.ccache:
-        env["CCACHE_DIR"] = f"{root}/ccache" if workspace.sandbox.sealed else str(workspace.ccache)
+    env |= _ccache(workspace)
     if conditions.clock:
         env["LD_PRELOAD"] = f"{root}/{shims.FOLDER}/libclock.so"
     late = values(job, workspace)
     return (
         env | _parallelism(job, workspace) | {name: fill(text, late) for name, text in job.spec.env.items()}
     )
+
+
+def _ccache(workspace: Workspace) -> dict[str, str]:
+    if workspace.ccache is None:
+        return {"CCACHE_DISABLE": "1"}
+    root, sandbox = workspace.root, workspace.sandbox
+    folder = f"{root}/ccache" if sandbox.sealed else str(workspace.ccache)
+    return object_cache.variables(workspace.toolchain, image=sandbox.image_digest, root=root, folder=folder)
 
 
 def _parallelism(job: BuildJob, workspace: Workspace) -> dict[str, str]:
@@ -180,6 +186,8 @@ def cage(job: BuildJob, workspace: Workspace) -> Cage:
     mounts.append(Mount(source=workspace.environment.folder, target=workspace.environment.seen))
     if workspace.ccache:
         mounts.append(Mount(source=workspace.ccache, target=f"{root}/ccache", writable=True))
+        if workspace.toolchain.lent:
+            mounts.append(Mount(source=workspace.toolchain.lent, target=LENT_AT))
     if workspace.ascend:
         mounts.append(Mount(source=workspace.ascend, target=workspace.ascend_seen))
     if workspace.server:

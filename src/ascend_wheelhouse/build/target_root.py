@@ -24,7 +24,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.build.grafts import Libraries, lay_libraries
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import mark_used
+from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
 from ascend_wheelhouse.build.shims import NONSHARED
 from ascend_wheelhouse.build.symbol_floor import allowed_versions, lower
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, dotted
@@ -104,7 +104,7 @@ def lay_root(lock: ToolchainLock, glibc: tuple[int, int], store: Store) -> Targe
     """
     facts = {"files": sorted(f"{file.part} {file.sha256}" for file in lock.files)}
     name = digest_of(facts | {"glibc": list(glibc), "layout": _LAYOUT})[:20]
-    folder = store.root / "toolchains" / name
+    folder = store.root / TOOLCHAINS / name
     with store.lock(f"toolchain-{name}"):
         if not folder.is_dir():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -118,12 +118,12 @@ def _lay(root: Path, lock: ToolchainLock, glibc: tuple[int, int], store: Store) 
     native = root / _NATIVE if lock.foreign else root
     sysroot = root / SYSROOT[1:]
     if _older_compiler(lock):
-        _unpack(native, lock.of("compiler"), store)
-        _unpack(root, lock.of("system"), store)
+        unpack(native, lock.of("compiler"), store)
+        unpack(root, lock.of("system"), store)
     else:
-        _unpack(root, lock.of("system"), store)
-        _unpack(native, lock.of("compiler"), store)
-    _unpack(sysroot, lock.of("sysroot"), store)
+        unpack(root, lock.of("system"), store)
+        unpack(native, lock.of("compiler"), store)
+    unpack(sysroot, lock.of("sysroot"), store)
     (root / _LIBRARIES).mkdir()
     lay_libraries(root / _LIBRARIES, lock.of("sysroot"), lock.machine, store)
     if lock.foreign:
@@ -140,7 +140,14 @@ def _older_compiler(lock: ToolchainLock) -> bool:
     return all(versions) and Version(versions[0]) < Version(versions[1])
 
 
-def _unpack(root: Path, packages: Iterable[LockedPackage], store: Store) -> None:
+def unpack(root: Path, packages: Iterable[LockedPackage], store: Store) -> None:
+    """Unpack packages of the store below a folder, all of it in `/usr`.
+
+    Raises:
+        BlobMissingError: A package is not in the store.
+        IntegrityError: One has other bytes than its lock says.
+        UnpackerMissingError: This host cannot unpack a package.
+    """
     for name in _MERGED:
         (root / "usr" / name).mkdir(parents=True, exist_ok=True)
         if not (root / name).is_symlink():

@@ -23,6 +23,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.cann_tree import SEEN_AT, CannPackage
 
+LENT_AT = "/opt/wheelhouse-ccache"
 ALWAYS = ("gcc", "binutils", "glibc")
 _PROBE = r"""
 say() { [ -n "$3" ] && echo "$1|$2|$3|$4"; }
@@ -76,7 +77,8 @@ class Toolchain:
         runner: What runs the wrappers of the compilers.
         beside: Further commands by the names that builds use, each as the program that stands for it.
         cann: The toolkit's package that stands for CANN where the builder has none.
-        ccache: The compiler's cache; empty where there is none.
+        ccache: The command that runs the compiler's cache; empty where there is none.
+        lent: The folder of a ccache that the system of the build lacks, seen at `LENT_AT`.
     """
 
     tools: tuple[Tool, ...]
@@ -85,6 +87,7 @@ class Toolchain:
     beside: Mapping[str, str] = field(default_factory=dict)
     cann: CannPackage | None = None
     ccache: str = ""
+    lent: Path | None = None
 
     def get(self, name: str) -> Tool | None:
         """Return the tool of that name, if there is one."""
@@ -138,6 +141,7 @@ def find_toolchain(
     requirements: Iterable[str] = (),
     probe: Probe = host_probe,
     package: CannPackage | None = None,
+    shown: str = "/usr/",
 ) -> Toolchain:
     """Return the tools for a build, each within its bound.
 
@@ -146,6 +150,7 @@ def find_toolchain(
         requirements: The build environment's; a cmake or ninja that it brings is not asked of the host.
         probe: What runs the probe script: this host or a container.
         package: A toolkit's package, for where there is no CANN that fits.
+        shown: Below this a build sees every program: a sandbox shows the system's own, not those of a home.
 
     Raises:
         ToolchainUnfitError: A tool is missing or outside its bound; the text names each, found and wanted.
@@ -169,8 +174,7 @@ def find_toolchain(
             next_step="build on a host that has it, or in the recipe's image with --container",
         )
     used = package if package and _tool_of(package) in chosen else None
-    # a sandbox shows the system's own programs, not those of a home
-    ccache = next((one.path for one in found if one.name == "ccache" and one.path.startswith("/usr/")), "")
+    ccache = next((one.path for one in found if one.name == "ccache" and one.path.startswith(shown)), "")
     return Toolchain(tools=tuple(chosen), cann=used, ccache=ccache)
 
 

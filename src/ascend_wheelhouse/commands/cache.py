@@ -95,7 +95,9 @@ def main(options: CacheOptions) -> None:
     console.line(f"{store.root}")
     console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
     if made:
-        console.line(f"toolchains and build environments: {len(made)}, {forms.size(made_bytes)}")
+        console.line(
+            f"toolchains, build environments and objects of images: {len(made)}, {forms.size(made_bytes)}"
+        )
     if trees:
         console.line(f"{forms.counted(len(trees), 'kept tree')}, {forms.size(tree_bytes)}\n")
         show_trees(tree_rows(trees), SystemClock().wall())
