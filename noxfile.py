@@ -119,7 +119,7 @@ def foreign(session: nox.Session) -> None:
     program, carried to the other architecture and used there.
     """
     _install(session)
-    files = ("test_any_torch.py", "test_foreign_builds.py", "test_big_builds.py")
+    files = ("test_any_torch.py", "test_arm_builder.py", "test_foreign_builds.py", "test_big_builds.py")
     words = [
         *(f"tests/build/{name}" for name in files),
         "tests/program/test_far_side_emulated.py",
