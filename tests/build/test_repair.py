@@ -73,6 +73,45 @@ def test_a_library_that_nobody_has_is_named_with_who_needs_it(tmp_path: Path, ou
         repair_wheel(extension(tmp_path), out, rules=MODERN, host_libraries=[])
 
 
+FULL_NAME = f"_fast.cpython-311-{MACHINE}-linux-gnu.so"
+_FAST = "void *PyInit__fast(void) { return 0; }\n"
+_NEW = "double pow(double, double); void *PyInit__new(void) { static double x; x = pow(x, x); return &x; }\n"
+
+
+def without_libc(folder: Path, name: str, *, beside: bool = False) -> Path:
+    """Return a wheel whose extension links no C library; `beside` puts one there that needs pow of glibc 2.29."""
+    members = {f"thing/{name}": shared_object(folder, "_fast.so", code=_FAST).read_bytes()}
+    if beside:
+        made = shared_object(folder, "_new.so", code=_NEW, link=["-lm", "-lc"])
+        members["thing/_new.so"] = made.read_bytes()
+    return wheel(folder / "dist" / name, members)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_an_extension_without_a_c_library_gets_the_tag_of_one_whose_name_tells_its_machine(
+    tmp_path: Path, out: Path, *, beside: bool
+) -> None:
+    platforms = []
+    for name in ("_fast.so", FULL_NAME):
+        (out / name).mkdir()
+        made = without_libc(tmp_path, name, beside=beside)
+        done = repair_wheel(made, out / name, rules=MODERN, host_libraries=[])
+        platforms.append(done.platform)
+        assert done.wheel.parent == out / name
+    assert platforms[0] == platforms[1]
+    assert (floor_of(platforms[0]) or (9, 9)) <= ((2, 36) if beside else (2, 17))
+
+
+def test_an_extension_that_needs_newer_nodes_is_told_beside_one_without_a_c_library(
+    tmp_path: Path, out: Path
+) -> None:
+    made = without_libc(tmp_path, "_fast.so", beside=True)
+    with pytest.raises(FloorError, match=r"the target's floor is manylinux_2_17") as caught:
+        repair_wheel(made, out, rules=Repair(platform=f"manylinux_2_17_{MACHINE}"), host_libraries=[])
+    assert "GLIBC_2.29" in caught.value.why or "manylinux_2_29" in caught.value.why
+    assert "detect libc" not in caught.value.why
+
+
 def test_libraries_of_another_wheel_are_left_outside_by_pattern(tmp_path: Path, out: Path) -> None:
     rules = MODERN.model_copy(update={"needs": ("libhc*.so",)})
     assert repair_wheel(extension(tmp_path), out, rules=rules, host_libraries=[]).wheel.exists()

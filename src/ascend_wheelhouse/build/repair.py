@@ -20,12 +20,15 @@ from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel
 from ascend_wheelhouse.build.grafts import Libraries, Library, additions
+from ascend_wheelhouse.build.symbol_floor import newest_tag
 from ascend_wheelhouse.cells.spec import Repair
 from ascend_wheelhouse.node.verify.sealed import SYSTEM_PATH
 from ascend_wheelhouse.wheels.elf import MAGIC, ElfFacts, read_elf
 from ascend_wheelhouse.wheels.wheel import Member, WheelFile
 
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
+_LIBC_UNKNOWN = "couldn't detect libc"
+"""What auditwheel says of an extension that links none and is not called `*-linux-gnu.so` (its `wheel_abi.py`)."""
 _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
@@ -94,8 +97,10 @@ def repair_wheel(
         return Repaired(wheel=target, platform="any")
     with TemporaryDirectory(prefix="wheelhouse-repair-", dir=destination) as folder:
         where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
-        words = ("--plat", "auto", "--only-plat", "-w", folder, *where, *_excludes(rules, host_libraries))
-        said = audit("repair", *words, wheel)
+        words = (*where, *_excludes(rules, host_libraries), wheel)
+        said = audit("repair", "--plat", "auto", "--only-plat", "-w", folder, *words)
+        if _LIBC_UNKNOWN in said:
+            said = _repair_for_glibc(Path(folder), words, platform_of(wheel), audit)
         made = next(iter(sorted(Path(folder).glob("*.whl"))), None)
         if made is None or floor_of(platform_of(made)) is None:
             _refuse_missing(wheel, (*rules.needs, *host_libraries), libraries)
@@ -106,6 +111,22 @@ def repair_wheel(
         target.write_bytes(chosen.read_bytes())
     check_rpaths(target)
     return _told(target, note, _grafted(wheel, target, libraries) if libraries else {})
+
+
+def _repair_for_glibc(folder: Path, words: Sequence[str | Path], platform: str, audit: Auditwheel) -> str:
+    """Repair a wheel with an extension that links no C library and whose name does not say which one it is for.
+
+    auditwheel takes the C library from a platform that is asked for by name. It measures all the same, and puts what it
+    measured beside that: the tag that fits is asked for then.
+    """
+    machine = platform.removeprefix("linux_")
+    said = audit("repair", "--plat", newest_tag(machine), "-w", folder, *words)
+    for measured in folder.glob("*.whl"):
+        if floor := floor_of(platform_of(measured)):
+            measured.unlink()
+            plat = f"manylinux_{floor[0]}_{floor[1]}_{machine}"
+            said = audit("repair", "--plat", plat, "--only-plat", "-w", folder, *words)
+    return said
 
 
 def _told(target: Path, note: str, grafted: Mapping[str, tuple[Library, bytes]]) -> Repaired:
@@ -219,6 +240,8 @@ def _held_against_floor(
         return original, f"keeps {platform_of(original)}: {rules.linux_tag}"
     where = ("--ldpaths", ":".join(map(str, libraries.folders))) if libraries else ()
     shown = auditwheel("show", *where, original)
+    if _LIBC_UNKNOWN in shown:
+        shown = auditwheel("show", *where, repaired)
     raise FloorError(
         f"{original.name} reaches {platform_of(repaired)}, the target's floor is {rules.platform}.",
         why=" ".join(shown.split())[-600:],

@@ -57,13 +57,24 @@ def libraries_of_nodes(machine: str, glibc: tuple[int, int]) -> frozenset[str]:
     return frozenset(_policy(machine, glibc)["lib_whitelist"])
 
 
-def _policy(machine: str, glibc: tuple[int, int]) -> dict[str, Any]:
+def newest_tag(machine: str) -> str:
+    """Return the platform tag of the newest glibc that auditwheel knows, which the fewest nodes have."""
+    major, minor = max(_policies(machine))
+    return f"manylinux_{major}_{minor}_{machine}"
+
+
+def _policies(machine: str) -> dict[tuple[int, int], dict[str, Any]]:
     text = files("auditwheel.policy").joinpath("manylinux-policy.json").read_text("utf-8")
     known = {}
     for policy in json.loads(text):
         match = re.fullmatch(r"manylinux_(\d+)_(\d+)", policy["name"])
         if match and machine in policy["symbol_versions"]:
             known[int(match[1]), int(match[2])] = policy
+    return known
+
+
+def _policy(machine: str, glibc: tuple[int, int]) -> dict[str, Any]:
+    known = _policies(machine)
     fit = [version for version in known if version <= glibc]
     if not fit:
         raise NoPolicyError(
