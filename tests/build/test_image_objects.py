@@ -17,7 +17,7 @@ from making_builds import Bench, cell, sdist_recipe
 from podman_rig import IMAGE as PLAIN
 from podman_rig import PACKAGES, podman_with
 
-from ascend_wheelhouse.base.events import Note
+from ascend_wheelhouse.base.events import JobFinished, Note
 from ascend_wheelhouse.build.command import build_component
 from ascend_wheelhouse.build.container import Container
 from ascend_wheelhouse.build.outcome import BuiltWheel
@@ -76,6 +76,18 @@ def built(
     done = build_component(recipe, CELL, bench.lock(recipe, CELL), workshop)
     assert isinstance(done, list), done
     return done[0]
+
+
+def toolchains(bench: Bench, *, offline: bool = False) -> OwnToolchains:
+    """Return the project's toolchains, their packages in a bench's store."""
+    fetcher = ToolchainFetcher(store=bench.store, http=Http(), emit=bench.events.append, offline=offline)
+    return OwnToolchains(
+        recipes=read_toolchains(PROJECT / "recipes"),
+        lockfiles=PROJECT / "lockfiles",
+        store=bench.store,
+        host=os.uname().machine,
+        bring=fetcher.bring,
+    )
 
 
 def forget(store: Path) -> None:
@@ -169,15 +181,19 @@ def test_a_run_says_so_once_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("plain")
+def test_offline_nothing_is_fetched_to_lend_and_the_run_says_how_to_have_it(tmp_path: Path) -> None:
+    bench = Bench(root=tmp_path)
+    built(bench, PLAIN, ccache=True, own=toolchains(bench, offline=True))
+    ended = [event.outcome for event in bench.events if isinstance(event, JobFinished)]
+    (text,) = told(bench)
+    assert text.endswith(f"; to have one lent to it: invoke toolchain --platform {os.uname().machine}")
+    assert ended == ["done"]
+
+
+@pytest.mark.usefixtures("plain")
 def test_a_toolchain_of_ours_lends_its_own(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)
-    own = OwnToolchains(
-        recipes=read_toolchains(PROJECT / "recipes"),
-        lockfiles=PROJECT / "lockfiles",
-        store=bench.store,
-        host=os.uname().machine,
-        bring=ToolchainFetcher(store=bench.store, http=Http()).bring,
-    )
+    own = toolchains(bench)
     first = built(bench, PLAIN, ccache=True, own=own)
     assert told(bench) == []
     forget(tmp_path)

@@ -6,6 +6,7 @@ same when its own loader starts it, and the compilers that it starts know nothin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,13 +14,14 @@ from pathlib import Path
 from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError
+from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.target_root import unpack
 from ascend_wheelhouse.build.toolchain import LENT_AT, Toolchain
-from ascend_wheelhouse.locks.toolchain_lock import LockedPackage, ToolchainLock, every_toolchain
+from ascend_wheelhouse.locks.toolchain_lock import FOLDER, LockedPackage, ToolchainLock, read_toolchain
 from ascend_wheelhouse.node.scratch import scratch
 
 # ccache and what its releases of Debian 11, 12 and 13 depend on
@@ -39,23 +41,23 @@ def with_lent(toolchain: Toolchain, own: OwnToolchains) -> Toolchain:
     Raises:
         IntegrityError: A package has other bytes than its lock says.
     """
-    for lock in _locks(own):
-        try:
-            folder = _laid(lock, own)
-        except (CommandFailedError, HostUnfitError, SourceUnreachableError):
-            continue  # an aid, not a need: the build goes on without it, and its run says so
-        return replace(toolchain, ccache=_command(folder, LENT_AT), lent=folder)
-    return toolchain
+    lock = max(_locks(own), key=lambda one: (_there(one, own), Version(one.gcc)), default=None)
+    if lock is None:
+        return toolchain
+    try:
+        folder = _laid(lock, own)
+    except (CommandFailedError, HostUnfitError, SourceUnreachableError):
+        return toolchain  # an aid, not a need: the build goes on without it, and its run says so
+    return replace(toolchain, ccache=_command(folder, LENT_AT), lent=folder)
 
 
-def _locks(own: OwnToolchains) -> list[ToolchainLock]:
-    """Return the locks for this builder, cut down to what ccache needs: those in the store first, then the newest."""
-    found = []
-    for lock in every_toolchain(own.lockfiles):
-        files = tuple(file for file in lock.of("compiler") if _needed(file))
-        if lock.host == own.host and any(file.package == "ccache" for file in files):
-            found.append(replace(lock, files=files))
-    return sorted(found, key=lambda lock: (_there(lock, own), Version(lock.gcc)), reverse=True)
+def _locks(own: OwnToolchains) -> Iterator[ToolchainLock]:
+    """Yield the locks for this builder that have a ccache, cut down to what it needs."""
+    names = Layered.of(own.lockfiles).below(FOLDER).named(f"*.{own.host}-for-*.toml")
+    for lock in (read_toolchain(own.lockfiles, path.stem) for path in names.values()):
+        files = tuple(file for file in lock.of("compiler") if _needed(file)) if lock else ()
+        if lock and any(file.package == "ccache" for file in files):
+            yield replace(lock, files=files)
 
 
 def _there(lock: ToolchainLock, own: OwnToolchains) -> bool:
