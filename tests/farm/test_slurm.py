@@ -103,4 +103,4 @@ def test_the_batch_script_gives_a_worker_a_node_and_a_cancelled_job_s_build_to_a
     assert wheel.endswith(("(n1)", "(n2)"))
     queue("scancel", second)
     until(lambda: not queue.jobs(), "the jobs are gone")
-    assert not programs("worker")
+    assert not programs(masters.address)

@@ -19,17 +19,17 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 _SECONDS = 60.0
-_CONFIGURATION = """\
+CONFIGURATION = """\
 ClusterName=here
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={munge}/munge.socket
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/%n
+SlurmdSpoolDir={spool}/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/%n.pid
+SlurmdPidFile={spool}/%n.pid
 SlurmctldPort={port}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -66,11 +66,13 @@ class Slurm:
     Args:
         folder: Its files; short, since a socket's path has at most 107 bytes.
         own: A folder whose contents each node has for itself.
+        around: What goes before a command of the host that submits.
         running: Its daemons.
     """
 
     folder: Path
     own: Path
+    around: Sequence[str] = ()
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -83,7 +85,7 @@ class Slurm:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command of Slurm."""
         return subprocess.run(
-            [*map(str, words)],
+            [*self.around, *map(str, words)],
             cwd=cwd or self.folder,
             env={**os.environ, **self.environ, **(env or {})},
             capture_output=True,
@@ -100,13 +102,14 @@ class Slurm:
         """Return the last lines of each daemon."""
         return "\n".join(path.read_text(errors="replace")[-800:] for path in self.folder.glob("*.log"))
 
-    def start(self, name: str, *words: str | Path) -> None:
+    def start(self, name: str, *words: str | Path) -> subprocess.Popen[bytes]:
         """Start a daemon in the foreground."""
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [*map(str, words)], env={**os.environ, **self.environ}, stdout=log, stderr=log
             )
         self.running.append(process)
+        return process
 
     def until_ready(self, nodes: Sequence[str]) -> None:
         """Wait until every node is idle."""
@@ -143,11 +146,17 @@ def slurm(nodes: Sequence[str] = ("n1", "n2")) -> Iterator[Slurm]:
             for node in nodes
         ]
         (folder / "slurm.conf").write_text(
-            _CONFIGURATION.format(
-                host=socket.gethostname(), folder=folder, port=_free_port(), nodes="\n".join(rows)
+            CONFIGURATION.format(
+                host=socket.gethostname(),
+                address="127.0.0.1",
+                folder=folder,
+                munge=folder,
+                spool=folder,
+                port=_free_port(),
+                nodes="\n".join(rows),
             )
         )
-        _secret(folder / "munge.key")
+        secret(folder / "munge.key")
         try:
             files = [f"--{kind}-file={folder}/munge.{kind}" for kind in ("key", "pid", "seed", "log")]
             made.start(
@@ -164,6 +173,7 @@ def slurm(nodes: Sequence[str] = ("n1", "n2")) -> Iterator[Slurm]:
             made.close()
 
 
-def _secret(path: Path) -> None:
+def secret(path: Path) -> None:
+    """Write a key for munge."""
     path.touch(0o600)
     path.write_bytes(os.urandom(64))
