@@ -147,10 +147,14 @@ def reproduce(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def cluster(session: nox.Session) -> None:
-    """Install a bundle on eight nodes made of network namespaces; needs root, sshd and iproute2."""
+    """Install a bundle on eight nodes made of network namespaces; needs root, sshd and iproute2.
+
+    And have jobs of a Slurm of several such hosts build, where Slurm is installed.
+    """
     _install(session)
     session.install("ansible-core>=2.19", env=_index_of_pip())
-    session.run("pytest", "tests/cluster", *session.posargs)
+    words = ["tests/cluster", "tests/farm/test_slurm_hosts.py", *session.posargs]
+    session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 
 @nox.session(python=PYTHON)

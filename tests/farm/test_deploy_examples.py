@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 import yaml
 from invoke.parser import Parser
@@ -119,3 +120,24 @@ def test_the_settings_for_slurm_give_a_job_with_workers_that_build(
     assert "WHEELHOUSE_STORE" in text
     done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0
+
+
+def test_what_a_site_gives_a_scheduler_and_workers_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And the scheduler answers HTTP on the loopback alone."""
+    monkeypatch.chdir(tmp_path)
+    site = {
+        "jobqueue.slurm.worker-extra-args": ["--lifetime", "7h"],
+        "jobqueue.slurm.scheduler-options": {"host": "127.0.0.1", "idle_timeout": "3h"},
+        "jobqueue.slurm.job-script-prologue": ["module load gcc"],
+    }
+    given = {"cores": 1, "memory": "1GiB", "shared_temp_directory": str(tmp_path)}
+    with dask.config.set(site), slurm_cluster(given) as cluster:
+        text, scheduler = cluster.job_script(), cluster.scheduler
+        assert scheduler.idle_timeout == 3 * 3600
+        assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
+        assert scheduler.http_server.address == "127.0.0.1"
+    assert "--lifetime 7h" in text
+    assert "--protocol tls " in text
+    assert text.index("module load gcc") < text.index("exit 172") < text.index("distributed.cli.dask_worker")

@@ -12,14 +12,20 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import quieten
-from ascend_wheelhouse.farm.errors import DaskMissingError, FarmSettingsError, WorkersNotStartedError
+from ascend_wheelhouse.farm.errors import (
+    DaskMissingError,
+    FarmSettingsError,
+    JobsRefusedError,
+    WorkersNotStartedError,
+)
+from ascend_wheelhouse.farm.queued import Jobs, address_for_nodes, certificates, checks
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
@@ -28,6 +34,9 @@ if TYPE_CHECKING:
 
 PRELOAD = "ascend_wheelhouse.farm.preload"
 _BUILDS = 4
+_OF_THE_SITE = ("interface", "queue", "job-script-prologue", "scheduler-options", "worker-extra-args")
+# without it the scheduler would answer HTTP on every network of its host
+_UNSEEN = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 def start(choice: FarmChoice) -> SpecCluster:
@@ -94,8 +103,54 @@ def _slurm(choice: FarmChoice) -> SpecCluster:
             next_step="run it on a login node, or start workers by hand: deploy/farm/worker.sbatch",
         )
     cluster = slurm_cluster()
-    cluster.scale(jobs=choice.count)
+    try:
+        _submit(cluster, choice.count)
+    except BaseException:
+        with suppress(Exception):  # those jobs that were taken are cancelled
+            cluster.close(timeout=10)
+        raise
     return cluster
+
+
+def _submit(cluster: JobQueueCluster, count: int) -> None:
+    """Submit the jobs; dask-jobqueue does that in the background, and tells nobody of one that Slurm refuses.
+
+    Raises:
+        JobsRefusedError: One was refused.
+    """
+    from distributed.core import Status
+
+    async def through() -> None:
+        with suppress(RuntimeError):
+            await cluster
+
+    cluster.scale(jobs=count)
+    cluster.sync(through)
+    for job in [*cluster.workers.values()]:
+        if not job.job_id:
+            try:
+                cluster.sync(job.start)  # again, to hear why
+            except RuntimeError as error:
+                job.status = Status.failed  # else closing the cluster waits for it
+                said = " ".join(str(error).partition("stderr:")[2].split()) or str(error)
+                raise JobsRefusedError(said[:300].rstrip(".")) from error
+
+
+def jobs_of(cluster: SpecCluster) -> Jobs | None:
+    """Return the jobs that a cluster has submitted; None where its workers are no jobs."""
+    numbers = [str(job.job_id) for job in cluster.workers.values() if hasattr(job, "job_id")]
+    if not numbers:
+        return None
+    named = certificates(cluster.new_spec["options"]["security"])
+    facts = {"python": _python(), "certificates": named[0], "address": cluster.scheduler_address}
+    return Jobs(numbers, facts)
+
+
+def _python() -> str:
+    """Return the Python that jobs start."""
+    import dask.config
+
+    return str(dask.config.get("jobqueue.slurm.python", None) or sys.executable)
 
 
 def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
@@ -114,16 +169,18 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
         from dask_jobqueue.slurm import SLURMCluster
 
     given = dict(settings or {})
+    own = {name: dask.config.get(f"jobqueue.slurm.{name}", None) for name in _OF_THE_SITE}
     shared = given.pop("shared_temp_directory", None) or dask.config.get(
         "jobqueue.slurm.shared-temp-directory"
     )
     try:
-        return SLURMCluster(
+        cluster = SLURMCluster(
             **given,
             shared_temp_directory=shared or str(Path.home()),
             security=_certificates(),
-            worker_extra_args=["--preload", PRELOAD, "--no-dashboard"],
-            scheduler_options={"dashboard": False},
+            protocol="tls",  # with `tls://`, its own, a worker takes its address from the default route
+            worker_extra_args=[*(own["worker-extra-args"] or ()), "--preload", PRELOAD, "--no-dashboard"],
+            scheduler_options=_reached_by(own) | (own["scheduler-options"] or {}) | _UNSEEN,
         )
     except (ValueError, TypeError) as error:
         # closing what did not start fails as well, and hides why
@@ -134,6 +191,17 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
             why="`jobqueue.slurm` needs cores, memory and, by the site, queue and account.",
             next_step="write them to ~/.config/dask/jobqueue.yaml, as deploy/farm/jobqueue.yaml shows",
         ) from error
+    options = cluster.new_spec["options"]
+    before = given.get("job_script_prologue") or own["job-script-prologue"] or ()
+    looks = checks(_python(), options["security"], cluster.scheduler_address)
+    options["job_script_prologue"] = [*before, *looks]
+    return cluster
+
+
+def _reached_by(own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the address of this host on the nodes' network, unless the site names an interface."""
+    address = None if own["interface"] else address_for_nodes(own["queue"])
+    return {"host": address} if address else {}
 
 
 @contextmanager

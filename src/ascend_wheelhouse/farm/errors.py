@@ -48,6 +48,34 @@ class WorkersNotStartedError(SourceUnreachableError):
         )
 
 
+class JobsRefusedError(HostUnfitError):
+    """The queue of a cluster does not take a job."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"Slurm does not take a job of --workers slurm: {reason}.",
+            why="`jobqueue.slurm` of Dask's configuration asks for what this cluster does not have, or not for you.",
+            next_step="sinfo  # its partitions; then correct queue, account, cores, memory or walltime there",
+        )
+
+
+class JobsEndedError(HostUnfitError):
+    """Every job that a run had submitted ended before a worker joined.
+
+    Args:
+        count: How many there were.
+        said: What is known of the first.
+        next_step: What helps.
+    """
+
+    def __init__(self, count: int, said: str, next_step: str) -> None:
+        super().__init__(
+            f"The jobs of Slurm ended before a worker joined, {count} of {count}: {said}.",
+            why="A node needs this tool, the run's certificates and a way to this host, under the same names as here.",
+            next_step=next_step,
+        )
+
+
 class SchedulerUntrustedError(SchedulerUnreachableError):
     """The scheduler is there, but one side refuses the other's certificate."""
 

@@ -30,6 +30,7 @@ from ascend_wheelhouse.farm.identity import own_version
 from ascend_wheelhouse.farm.labels import Labels
 from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.order import dispatch_of
+from ascend_wheelhouse.farm.queued import Jobs
 from ascend_wheelhouse.farm.submitted import Submitted
 from ascend_wheelhouse.farm.verifying import verify_step
 from ascend_wheelhouse.node.verify.report import Report
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 FIRST_WORKER_SECONDS = 10.0
 QUEUED_WORKER_SECONDS = 600.0
+_TOGETHER_SECONDS = 15.0
+_TOGETHER_PAUSE = 1.0
 _PAUSE = 0.2
 _CLOCK = SystemClock()
 
@@ -162,18 +165,19 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
         SchedulerUnreachableError: The scheduler does not answer.
         NoWorkersError: It has no worker.
         WorkerVersionError: None of its workers has this version of the tool.
+        JobsEndedError: The jobs that were to be its workers have ended.
     """
     if not choice:
         yield None
         return
-    with _cluster(choice) as (reached, patience):
+    with _cluster(choice) as (reached, patience, jobs):
         address = reached.scheduler
         if is_open_to_others(address):
             text = f"{address} is without TLS: whoever reaches it runs programs there; for a closed network alone"
             emit(Note(text=text, level="warning"))
         link = Link(address, reached, store, emit)
         try:
-            _await_worker(link, address, patience)
+            _await_worker(link, address, patience, jobs, emit)
             _refuse_versions(link, emit)
             yield Farm(link, emit)
         finally:
@@ -181,33 +185,45 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
 
 
 @contextmanager
-def _cluster(choice: FarmChoice) -> Iterator[tuple[FarmChoice, float]]:
-    """Give the scheduler that there is then, and how long its first worker may take."""
+def _cluster(choice: FarmChoice) -> Iterator[tuple[FarmChoice, float, Jobs | None]]:
+    """Give the scheduler that there is then, how long its first worker may take, and the jobs that will be workers."""
     if choice.scheduler:
-        yield choice, FIRST_WORKER_SECONDS
+        yield choice, FIRST_WORKER_SECONDS, None
         return
-    from ascend_wheelhouse.farm.clusters import start
+    from ascend_wheelhouse.farm.clusters import jobs_of, start
 
     cluster: SpecCluster = start(choice)
     try:
-        yield (
-            replace(choice, scheduler=cluster.scheduler_address, own=cluster.security),
-            QUEUED_WORKER_SECONDS,
-        )
+        reached = replace(choice, scheduler=cluster.scheduler_address, own=cluster.security)
+        yield reached, QUEUED_WORKER_SECONDS, jobs_of(cluster)
     finally:
         cluster.close(timeout=10)
 
 
-def _await_worker(link: Link, address: str, seconds: float) -> None:
+def _await_worker(link: Link, address: str, seconds: float, jobs: Jobs | None, emit: Emit) -> None:
+    """Wait for the first worker; a job that still waits in its queue may take as long as it likes."""
     until, pause = _CLOCK.monotonic() + seconds, threading.Event()
     while not any(labels.version for _, labels, _ in link.workers().values()):
         if stopping():
             raise KeyboardInterrupt
+        if jobs is not None and jobs.waiting(emit):
+            until = _CLOCK.monotonic() + seconds
         if _CLOCK.monotonic() > until:
             if others := link.workers():
                 raise WorkerVersionError(own_version(), {name: "" for name, _, _ in others.values()})
             raise NoWorkersError(address, seconds)
         pause.wait(_PAUSE)
+    if jobs is not None:
+        await_started(link, jobs)
+
+
+def await_started(link: Link, jobs: Jobs) -> None:
+    """Wait a little for the workers of jobs that have started too: the first would be given every build."""
+    until, pause = _CLOCK.monotonic() + _TOGETHER_SECONDS, threading.Event()
+    while len(link.workers()) < jobs.started() and _CLOCK.monotonic() < until:
+        if stopping():
+            raise KeyboardInterrupt
+        pause.wait(_TOGETHER_PAUSE)
 
 
 def _refuse_versions(link: Link, emit: Emit) -> None:
