@@ -3,6 +3,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -110,6 +111,7 @@ def test_the_libraries_say_what_they_are_and_refuse_by_name_what_they_lack(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(shutil.which("makeself") is None, reason="makeself is not installed")
 @pytest.mark.parametrize(
     ("version", "script"), [("8.3.RC2", "ascend-toolkit/set_env.sh"), ("8.5.0", "cann/set_env.sh")]
 )
