@@ -97,6 +97,14 @@ class Clone:
         rows = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
         return next(int(row.split("\t")[1]) for row in rows if row.startswith("cache_miss\t"))
 
+    def compiled_after_a_change(self, edition: int) -> int:
+        """Change one file, build, and return for how many objects the compiler was started."""
+        before = self.compiled()
+        self.names(self.source.changed(edition))
+        self.hand_over()
+        self.build()
+        return self.compiled() - before
+
     def log(self) -> str:
         """Return what the steps of the build that runs, or was killed, have printed."""
         (log,) = (self.store / "builds").glob("torch-npu-*/build.log")
