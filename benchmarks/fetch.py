@@ -1,10 +1,12 @@
 """How fast a locked set of wheels comes over a link of 1 Gbit/s and 30 ms, beside pip and a bare download.
 
     python benchmarks/fetch.py FOLDER [--command 'invoke wheelhouse ...'] [--turns 3] [--pip 'python -m pip']
+        [--megabits 1000]
 
 FOLDER holds the wheels; the benchmark makes a lock of them, serves them as an index from a second network namespace,
 and lets each contestant start from nothing, in turn, which takes as much disk as all of them fetch. `--real-index`
-uses the index of pip's configuration instead, without a link of its own.
+uses the index of pip's configuration instead, without a link of its own. A command with
+`--profile=PLACE/profile.html` is also asked how long it worked after its last file had come.
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ from link import THERE, enter, neighbour
 from static_index import digests, project
 
 PORT = 8503
-_GIGABIT = 1e9
 _ROUND_TRIP_MS = 30.0
+_TRACE = "profile.json"
 
 
 @dataclass(kw_only=True)
@@ -40,6 +42,7 @@ class Contestant:
     seconds: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    afterwards: list[float] = field(default_factory=list)
 
     def run(self, place: Path) -> None:
         """Run once in a new folder, which stays: ext4 is slow to make files where others were just removed."""
@@ -60,6 +63,18 @@ class Contestant:
             raise SystemExit(f"{self.name} ended with status {process.returncode}")
         self.cpu.append(usage.ru_utime + usage.ru_stime)
         self.memory.append(usage.ru_maxrss / 1024)
+        if (place / _TRACE).is_file():
+            self.afterwards.append(after_last_file(place / _TRACE))
+
+
+def after_last_file(trace: Path) -> float:
+    """Return the seconds from the end of the last download to the end of a run, out of the trace of `--profile`."""
+    timed = [one for one in json.loads(trace.read_text())["traceEvents"] if "dur" in one]
+    ends = [one["ts"] + one["dur"] for one in timed]
+    files = [
+        end for one, end in zip(timed, ends, strict=True) if one["cat"] == "fetch" and "." in one["name"]
+    ]
+    return float(max(ends) - max(files)) / 1e6
 
 
 def contestants(options: argparse.Namespace, work: Path, index: str) -> list[Contestant]:
@@ -142,6 +157,10 @@ def compare(runners: Sequence[Contestant], work: Path, turns: int) -> None:
         middle = statistics.median(runner.seconds)
         row = f"{runner.name:14}{middle:10.2f}{min(runner.seconds):9.2f}{statistics.median(runner.cpu):8.2f}"
         print(f"{row}{max(runner.memory):7.0f}{ours / middle:11.2f}")
+    for runner in runners:
+        if runner.afterwards:
+            left = statistics.median(runner.afterwards)
+            print(f"{runner.name}: {left:.1f} s after its last file (least {min(runner.afterwards):.1f} s)")
 
 
 def main() -> None:
@@ -154,6 +173,7 @@ def main() -> None:
     parser.add_argument("--pip", default=f"{sys.executable} -m pip")
     parser.add_argument("--machine", default="aarch64")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--megabits", type=float, default=1000, help="the rate of the link, in Mbit/s")
     parser.add_argument("--real-index", action="store_true")
     options = parser.parse_args()
     if not options.real_index:
@@ -173,8 +193,8 @@ def main() -> None:
             THERE,
             str(PORT),
         ]
-        with neighbour(words, bits_per_second=_GIGABIT, round_trip_ms=_ROUND_TRIP_MS) as kind:
-            print(f"1 Gbit/s, 30 ms round trip, by {kind}", flush=True)
+        with neighbour(words, bits_per_second=options.megabits * 1e6, round_trip_ms=_ROUND_TRIP_MS) as kind:
+            print(f"{options.megabits:g} Mbit/s, {_ROUND_TRIP_MS:g} ms round trip, by {kind}", flush=True)
             compare(contestants(options, work, f"http://{THERE}:{PORT}/simple/"), work, options.turns)
 
 

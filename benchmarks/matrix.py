@@ -1,10 +1,11 @@
 """Eight cells in one run, beside the one biggest cell alone and the bytes that only the others need.
 
-    python benchmarks/matrix.py --cells 8 --work FOLDER
+    python benchmarks/matrix.py --cells 8 --work FOLDER [--megabits 200]
 
 An index on the loopback serves the files of committed locks out of the user's store, so that nothing is downloaded;
-both sides begin with an empty store of their own. The aim: at most 1.5 times what the biggest cell takes alone and what
-the bytes that it lacks take in a bare download, all in one run. Origins of pending components do not answer.
+both sides begin with an empty store of their own. With `--megabits` the index is in a second network namespace, behind
+a line of that rate and 30 ms. The aim: at most 1.5 times what the biggest cell takes alone and what the bytes that it
+lacks take in a bare download, all in one run. Origins of pending components do not answer.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
+from link import THERE, enter, neighbour
 from lock_folder import named
 
 from ascend_wheelhouse.store.store import Store
 
 ROOT = Path(__file__).parents[1]
-ADDRESS, PORT = "127.0.0.1", 8766
+LOOPBACK, PORT = "127.0.0.1", 8766
+ROUND_TRIP_MS = 30.0
 INVOKE = Path(sys.executable).parent / "invoke"
 AIM = 1.5
 
@@ -51,19 +55,36 @@ def whole_cells() -> dict[Cell, Files]:
     return found
 
 
-def serve(cells: Mapping[Cell, Files], work: Path) -> subprocess.Popen[str]:
-    """Serve the files of the cells."""
+@contextmanager
+def served(cells: Mapping[Cell, Files], work: Path, megabits: float) -> Iterator[str]:
+    """Serve the files of the cells until the block ends, and give the address and port of the server."""
     store, folder = Store(), work / "files"
     (folder / "build").mkdir(parents=True)
     for files in cells.values():
         for name, (digest, _size) in files.items():
             if not (folder / name).is_symlink():
                 (folder / name).symlink_to(store.path(digest))
-    words = [sys.executable, Path(__file__).with_name("static_index.py"), folder, ADDRESS, str(PORT)]
+    address = THERE if megabits else LOOPBACK
+    words = [
+        sys.executable,
+        str(Path(__file__).with_name("static_index.py")),
+        str(folder),
+        address,
+        str(PORT),
+    ]
+    if megabits:
+        with neighbour(words, bits_per_second=megabits * 1e6, round_trip_ms=ROUND_TRIP_MS) as kind:
+            print(f"{megabits:g} Mbit/s, {ROUND_TRIP_MS:g} ms round trip, by {kind}", flush=True)
+            yield f"{address}:{PORT}"
+        return
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    if server.stdout is None or server.stdout.readline() != "ready\n":
-        raise SystemExit("the index did not start")
-    return server
+    try:
+        if server.stdout is None or server.stdout.readline() != "ready\n":
+            raise SystemExit("the index did not start")
+        yield f"{address}:{PORT}"
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def options(cell: Cell) -> dict[str, str]:
@@ -75,7 +96,7 @@ def options(cell: Cell) -> dict[str, str]:
     return {"platform": platform, **{axis: str(stated[axis]) for axis in axes if stated.get(axis)}}
 
 
-def matrix(cells: list[dict[str, str]], place: Path) -> float:
+def matrix(cells: list[dict[str, str]], place: Path, server: str) -> float:
     """Make cells from an empty store and return the seconds."""
     place.mkdir()
     tables = (
@@ -85,7 +106,8 @@ def matrix(cells: list[dict[str, str]], place: Path) -> float:
     environment = {
         **os.environ,
         "WHEELHOUSE_STORE": str(place / "store"),
-        "PIP_INDEX_URL": f"http://{ADDRESS}:{PORT}/simple",
+        "PIP_INDEX_URL": f"http://{server}/simple",
+        "PIP_TRUSTED_HOST": THERE,
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_RETRIES": "0",
     }
@@ -99,11 +121,11 @@ def matrix(cells: list[dict[str, str]], place: Path) -> float:
     return took
 
 
-def bare(names: list[str]) -> float:
+def bare(names: list[str], server: str) -> float:
     """Download files one after the other, nothing hashed or kept, and return the seconds."""
     began = time.monotonic()
     for name in names:
-        with urlopen(f"http://{ADDRESS}:{PORT}/files/{Path(name).name}") as answer:
+        with urlopen(f"http://{server}/files/{Path(name).name}") as answer:
             while answer.read(1 << 20):
                 pass
     return time.monotonic() - began
@@ -114,21 +136,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", type=int, default=8)
     parser.add_argument("--work", type=Path, required=True, help="an empty folder for both sides")
+    parser.add_argument(
+        "--megabits", type=float, default=0, help="the rate of a line, in Mbit/s; none without it"
+    )
     given = parser.parse_args()
+    if given.megabits:
+        enter()
     given.work.mkdir(parents=True)
     found = dict(list(whole_cells().items())[-given.cells :])
     biggest = max(found, key=lambda cell: sum(size for _, size in found[cell].values()))
     others = {name: size for files in found.values() for name, (_, size) in files.items()}
     more = sorted(others.keys() - found[biggest].keys())
-    server = serve(found, given.work)
-    try:
+    with served(found, given.work, given.megabits) as server:
         chosen = [options(cell) for cell in found]
-        alone = matrix([options(biggest)], given.work / "alone")
-        line = bare(more)
-        together = matrix(chosen, given.work / "together")
-    finally:
-        server.terminate()
-        server.wait()
+        alone = matrix([options(biggest)], given.work / "alone", server)
+        line = bare(more, server)
+        together = matrix(chosen, given.work / "together", server)
     size = sum(others[one] for one in more) / 1e6
     print(f"{len(found)} cells, biggest {' '.join(biggest)}; {len(more)} more files, {size:.0f} MB")
     print(f"biggest alone {alone:.1f} s, bytes of the others {line:.1f} s, all {together:.1f} s")
