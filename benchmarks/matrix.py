@@ -43,7 +43,8 @@ Files = Mapping[str, tuple[str, int]]
 
 def whole_cells() -> dict[Cell, Files]:
     """Return the committed locks all of whose files the user's store holds."""
-    store, found = Store(), {}
+    store = Store()
+    found: dict[Cell, Files] = {}
     for path in sorted((ROOT / "lockfiles").glob("*/pylock.*.toml")):
         platform = path.name.split(".")[1]
         if not (path.parent / f"sources.{platform}.toml").is_file():
@@ -111,7 +112,15 @@ def matrix(cells: list[dict[str, str]], place: Path, server: str) -> float:
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_RETRIES": "0",
     }
-    words = [INVOKE, "matrix", "--file", place / "matrix.toml", "--output", place / "out", "--json"]
+    words: list[str | Path] = [
+        INVOKE,
+        "matrix",
+        "--file",
+        place / "matrix.toml",
+        "--output",
+        place / "out",
+        "--json",
+    ]
     began = time.monotonic()
     done = subprocess.run(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     took = time.monotonic() - began
