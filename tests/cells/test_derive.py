@@ -68,6 +68,22 @@ def test_a_release_outside_the_table_is_taken_and_its_cann_called_unknown() -> N
     assert any("does not say which CANN torch_npu 2.9.1" in note for note in cell.notes)
 
 
+def test_a_line_of_torch_is_answered_with_the_release_that_has_a_torch_npu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PUBLISHED, "torch", [*PUBLISHED["torch"], "2.12.1", "2.15.0", "2.15.1"])
+    with pytest.raises(UnknownTorchError, match=r"did you mean 2\.12\.0\?"):
+        derive("2.12")
+    with pytest.raises(UnknownTorchError, match=r"did you mean 2\.15\.1\?"):
+        derive("2.15")
+
+
+def test_a_pre_release_of_torch_npu_is_taken_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PUBLISHED, "torch-npu", ["2.14.0", "2.14.0.post1.dev1", "2.9.1rc1"])
+    assert derive("2.14.0").components["torch-npu"] == "2.14.0"
+    assert derive("2.9.1").components["torch-npu"] == "2.9.1rc1"
+
+
 def test_a_torch_without_any_torch_npu_release_is_built_from_source() -> None:
     cell = derive("2.7.0")
     assert any("built from source" in note for note in cell.notes)

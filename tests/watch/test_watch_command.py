@@ -163,6 +163,34 @@ def test_a_vulnerability_that_no_lock_can_leave_behind_makes_none_anew(world: Wo
     assert "Nothing to do: nothing that was found asks for a new lock." in ended.out
 
 
+def test_a_yanked_release_that_nothing_replaces_leaves_its_lock_as_it_was(world: World) -> None:
+    """Made anew, the lock would name the same files, and another time, every night."""
+    old = world.index.files["torch_npu-2.8.0.post2-py3-none-any.whl"]
+    world.index.offer(old.filename, old.content, yanked="wrong results")
+    before = lock_files(world)
+    ended = _invoke(world, "watch", "--apply", "--resolver", "uv")
+    assert (ended.status, lock_files(world)) == (0, before), ended.err + ended.out
+    assert "Nothing to do: the locks that were made anew name the same files" in ended.out
+    as_json = _invoke(world, "watch", "--apply", "--resolver", "uv", "--json", "--exit-code")
+    assert (as_json.status, json.loads(as_json.out)["applied"]) == (11, [])
+    assert lock_files(world) == before
+
+
+@pytest.mark.parametrize(("kind", "after"), [("changed", "1.9"), ("replaced", "2.0")])
+def test_what_takes_the_place_of_a_spoiled_file_is_locked(world: World, kind: str, after: str) -> None:
+    """An older release is taken for a yanked one, and other bytes under the same name are locked."""
+    old = world.index.files["numpy-2.0-py3-none-any.whl"]
+    if kind == "replaced":
+        world.index.offer(old.filename, wheel("numpy", "2.0", extra="other.py"))
+    else:
+        world.index.offer(old.filename, old.content, yanked="wrong results")
+        _offer(world, "numpy", "1.9")
+    ended = _invoke(world, "watch", "--apply", "--resolver", "uv")
+    assert ended.status == 0, ended.err + ended.out
+    assert "1 lock made anew; each passed the audit." in ended.out
+    assert f"numpy {kind} 2.0 {after}" in " ".join(ended.out.split())
+
+
 def test_a_line_that_no_stack_has_is_not_applied_by_its_name(world: World) -> None:
     _offer(world, "torch", "2.9.0")
     ended = _invoke(world, "watch", "--apply", "--only", "torch")

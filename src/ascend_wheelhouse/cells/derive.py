@@ -95,7 +95,7 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
         return _other_release(near, request, catalogue)
     _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
-    _check_torch(request, versions("torch"))
+    _check_torch(request, versions)
     torch_npu, cann, notes = _torch_npu(request, table, versions)
     cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
     _check_chip(cell, catalogue)
@@ -207,14 +207,15 @@ def _check_cann(request: Request, table: Compatibility) -> None:
         )
 
 
-def _check_torch(request: Request, published: list[str]) -> None:
-    known = {Version(version).public for version in published}
+def _check_torch(request: Request, versions: Versions) -> None:
+    known = {Version(version).public for version in versions("torch")}
     if Version(request.torch).public in known:
         return
     names = ", ".join(sorted(known, key=Version, reverse=True)) or "none"
     meant = [version for version in known if version.startswith(f"{request.torch}.")]
     if meant:
-        best = max(meant, key=Version)
+        served = {Version(version).base_version for version in versions("torch-npu")}
+        best = max(meant, key=lambda version: (version in served, Version(version)))
         raise UnknownTorchError(
             f"torch {request.torch} is a line and not a version; did you mean {best}?",
             why=f"A wheelhouse is for one version exactly, and these are of that line: {', '.join(sorted(meant))}.",
@@ -240,8 +241,9 @@ def _torch_npu(request: Request, table: Compatibility, versions: Versions) -> tu
         )
     cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, table))
     if released:
-        note = f"the compatibility table does not say which CANN torch_npu {max(released)} belongs to"
-        return str(max(released)), cann, [note]
+        newest = max(released, key=lambda version: (not version.is_prerelease, version))
+        note = f"the compatibility table does not say which CANN torch_npu {newest} belongs to"
+        return str(newest), cann, [note]
     note = f"no torch_npu release for torch {request.torch} and CANN {cann} on the index: built from source"
     return (rows[0].version if rows else request.torch), cann, [note]
 

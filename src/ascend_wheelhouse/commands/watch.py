@@ -125,7 +125,11 @@ def _show_applied(made: list[Applied], seen: Seen) -> None:
     if made:
         console.line(f"{counted(len(made), 'lock')} made anew; each passed the audit.")
     else:
-        console.line("Nothing to do: nothing that was found asks for a new lock.")
+        spoiled = dict.fromkeys(one.component for one in seen.findings if one.kind in {"yanked", "vanished"})
+        same = (
+            f"the locks that were made anew name the same files; nothing replaces {', '.join(spoiled)} there"
+        )
+        console.line(f"Nothing to do: {same if spoiled else 'nothing that was found asks for a new lock'}.")
     moved = {name for one in made for name in (change.name for change in one.changes)}
     news = (one for one in seen.findings if one.kind == "new" and one.of == "component" and one.locks)
     left = dict.fromkeys(one.component for one in news if one.component not in moved)

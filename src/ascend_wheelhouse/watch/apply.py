@@ -21,6 +21,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.locks.lock import Lock, files
 from ascend_wheelhouse.locks.lock_diff import Change, compare
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
@@ -90,7 +91,8 @@ class Applying:
         """Make and audit the locks that findings touch, and put them in the place of the old ones.
 
         New releases of components are written into the stacks that they touch, and all locks of those stacks are made.
-        Where nothing that was found asks for a new lock, nothing is made.
+        Where nothing that was found asks for a new lock, nothing is made. A lock of a stack that stays, and that would
+        name the same files again, is left as it is: what was yanked there has no release in its place.
 
         Raises:
             NothingToApplyError: The findings are of components, and touch no lock.
@@ -117,23 +119,32 @@ class Applying:
             for one in moved:
                 for stack in one.stacks:
                     _move(copy / "recipes/stacks" / f"{stack}.toml", one.component, one.after)
-            made = list(self._made(copy, chosen))
+            made = list(self._made(copy, chosen, stacks))
             self._keep(copy, made, stacks)
         return [one for _, one in made]
 
-    def _made(self, copy: Path, chosen: Sequence[HeldLock]) -> Iterator[tuple[HeldLock, Applied]]:
+    def _made(
+        self, copy: Path, chosen: Sequence[HeldLock], moved: set[str]
+    ) -> Iterator[tuple[HeldLock, Applied]]:
         folder = ProjectFolder.load(copy)
         fetcher = Fetcher(recipes=folder.recipes, store=self.store, http=self.http, emit=self.emit)
         with self.store.in_use(self.emit):
             for held in chosen:
                 self.emit(Note(text=f"making {held.name} anew"))
-                yield held, self._one(folder, fetcher, held)
+                one = self._one(folder, fetcher, held, moved=held.stack in moved)
+                if one is None:
+                    self.emit(Note(text=f"{held.name} stays as it is: no other release fits"))
+                else:
+                    yield held, one
 
-    def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock) -> Applied:
+    def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock, *, moved: bool) -> Applied | None:
+        """Return a lock that was made and audited; None where it names the files that it named, in no new stack."""
         request = request_of(held)
         cell = cell_of(request, folder, fetcher.http)
         choice = LockChoice(request=request, exclude_newer=self.until, upgrade=True, resolver=self.resolver)
         made = lock_of(choice, folder, building_of(cell, folder, fetcher))
+        if not moved and _locked(made, held) == _locked(held.lock, held):
+            return None
         fetcher.fetch(downloads_of(made))
         place = folder.lock_folder(cell)
         path = place / f"pylock.{held.platform}.toml"
@@ -160,6 +171,12 @@ class Applying:
             name = f"recipes/stacks/{stack}.toml"
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             whole_file.write_whole(self.root / name, (copy / name).read_bytes())
+
+
+def _locked(lock: Lock, held: HeldLock) -> dict[str, str]:
+    """Return what the files of a lock would be, were it made when `held` was, and from its recipes."""
+    same = replace(lock, inputs=held.lock.inputs, recipes_digest=held.lock.recipes_digest)
+    return files(same, held.target)
 
 
 def _touched(finding: WatchFinding) -> Sequence[str]:
