@@ -70,6 +70,20 @@ def test_proving_and_listing_have_json(
     assert {file["path"] for file in listed["files"]} == set(FILES)
 
 
+def test_a_listing_has_a_line_for_each_file_and_its_name_last_since_it_may_be_long(
+    wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _pack(wheelhouse, tmp_path / "b.tar", signer)
+    capsys.readouterr()
+
+    assert invoke("bundle", "--list", tmp_path / "b.tar") == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[-1] for line in lines[:-1]} == set(FILES)
+    assert max(map(len, lines)) > 80
+    assert all(line.split()[1] in {"B", "kB"} for line in lines[:-1])
+
+
 def test_a_changed_bundle_ends_with_code_5_and_says_what_why_and_next(
     wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
 ) -> None:

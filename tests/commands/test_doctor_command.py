@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ def test_json_has_each_finding_its_purpose_and_the_answer(capsys: pytest.Capture
     assert {"python", "git", "sandbox", "gcc", "container engine"} <= {
         row["name"] for row in told["findings"]
     }
+
+
+def test_a_build_host_without_ccache_is_told_so_and_can_build_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *rest: None if name == "ccache" else which(name, *rest))
+    assert main(DoctorOptions()) == 0
+    text = capsys.readouterr().out
+    assert "WARN   ccache: found none, wanted on the path" in text
+    assert "build from source" in text.splitlines()[-1]
 
 
 def test_the_same_machine_may_be_examined_as_a_node(capsys: pytest.CaptureFixture[str]) -> None:

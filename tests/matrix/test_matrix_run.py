@@ -221,6 +221,20 @@ def test_a_dry_run_says_what_each_would_do_and_does_nothing(world: World) -> Non
     assert not (world.root / "wheelhouse").exists()
 
 
+def test_a_dry_run_names_no_step_that_pending_components_forbid(world: World) -> None:
+    """None verifies a cell that lacks something, and it is packed with --allow-incomplete alone; finished ones too."""
+    steps = ("--verify", "--bundle", "--serial", "7")
+    lists = ("--npu", "a3", *steps, "--dry-run", "--json")
+    assert document(run(world, *lists))["cells"][0]["pending"]
+    assert document(run(world, *lists))["cells"][0]["then"] == []
+    assert document(run(world, *lists, "--allow-incomplete"))["cells"][0]["then"] == ["bundle"]
+    assert run(world, "--npu", "a3").status == 0
+    finished = document(run(world, *lists))["cells"][0]
+    assert finished["finished"]
+    assert finished["pending"]
+    assert finished["then"] == []
+
+
 def test_what_fails_in_one_cell_stops_no_other(world: World) -> None:
     """No index has torch 2.9.9: its cell has its error in its row, the other is made, the code is that error's."""
     (world.root / "matrix.toml").write_text(

@@ -49,7 +49,7 @@ def test_the_end_tells_what_the_node_and_the_wheelhouse_still_lack(tmp_path: Pat
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert "\nIt still takes, to serve on NPUs:\n" in said
     assert "- cann: found none, wanted >= 8.3.RC2\n" in said
-    assert said.endswith(f"- cann-toolkit: not in this wheelhouse\n\nNext: source {prefix}/activate\n")
+    assert said.endswith(f"- cann-toolkit: not in this wheelhouse\n\nNext: . {prefix}/activate\n")
 
 
 def test_a_uv_that_lies_among_the_wheels_installs_them(house: Path, prefix: Path) -> None:
@@ -275,7 +275,22 @@ def test_settings_of_the_user_do_not_steer_the_install(house: Path, prefix: Path
 
 
 def test_the_installer_says_that_it_needs_a_prefix(house: Path) -> None:
-    assert run_installer(house).facts["next"] == "install.py --prefix /opt/sglang-npu"
+    program = f"python{sys.version_info.major}.{sys.version_info.minor} -I install.py"
+    assert run_installer(house).facts["next"] == f"{program} --prefix /opt/sglang-npu"
+
+
+def test_an_installer_without_its_wheelhouse_names_the_bundle_beside_it(house: Path, tmp_path: Path) -> None:
+    """So it is after `tar -xf BUNDLE.tar install.py`: the command to type has the bundle's own name."""
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copyfile(house / "install.py", alone / "install.py")
+    words = (sys.executable, "-I", "install.py", "--prefix", tmp_path / "npu")
+    said = subprocess.run(words, cwd=alone, capture_output=True, text=True, check=False)
+    assert "-I install.py --bundle BUNDLE.tar --prefix" in said.stderr
+    (alone / "sglang one.tar").write_bytes(b"")
+    said = subprocess.run(words, cwd=alone, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert "-I install.py --bundle 'sglang one.tar' --prefix" in said.stderr
 
 
 def test_a_disk_that_fails_is_told_without_a_traceback(house: Path, tmp_path: Path) -> None:

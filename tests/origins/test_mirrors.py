@@ -100,3 +100,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_of_the_variable_is_named() -> None:
     with pytest.raises(MirrorsError, match=r"/nothing/mirrors\.toml cannot be read"):
         Mirrors.read({"WHEELHOUSE_MIRRORS": "/nothing/mirrors.toml"})
+
+
+def test_the_file_of_the_project_holds_in_folders_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, below = tmp_path / "project", tmp_path / "project/below"
+    below.mkdir(parents=True)
+    (project / "mirrors.toml").write_text(_TEXT)
+    monkeypatch.chdir(below)
+    monkeypatch.setattr(settings, "_NOW", [settings.Settings()])
+    settings.use(project)
+    assert Mirrors.read({}).redirect("https://files.example/a") == "https://mirror.example/files/a"

@@ -167,6 +167,13 @@ def test_a_page_of_times_shows_every_kind_what_took_longest_and_markup_as_text()
     assert len(page.all("rect")) == len(some)
 
 
+def test_the_kind_of_work_is_not_cut_beside_long_file_names() -> None:
+    """`resolve` stood on two lines, as `resolv` and `e`."""
+    page = gantt.page("a run", in_lanes([TimedSpan(kind="resolve", name="w" * 200, began=0, ended=1)]))
+    assert '<td role="cell" class="whole" data-label="kind">resolve</td>' in page
+    assert "td.whole { white-space: nowrap }" in page
+
+
 def test_a_run_without_any_work_has_a_page_too() -> None:
     assert "0.0 s in all." in Page(gantt.page("a run", ())).text
 

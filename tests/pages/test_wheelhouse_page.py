@@ -58,6 +58,11 @@ def test_a_page_without_an_audit_says_so_and_names_the_command(tmp_path: Path) -
     assert "invoke audit --wheelhouse FOLDER" in text
 
 
+def test_commands_in_the_reason_of_what_is_pending_are_shown_as_commands(tmp_path: Path) -> None:
+    page = shown(tmp_path, reason="it holds source; `invoke build alpha` builds one")
+    assert "it holds source; <code>invoke build alpha</code> builds one" in page
+
+
 def test_markup_in_any_data_is_text(tmp_path: Path) -> None:
     page = Page(
         shown(

@@ -55,9 +55,11 @@ def test_each_value_is_told_with_the_place_that_it_comes_from(run: Run, tmp_path
     assert rows["cann"] == {"value": "9.1.0", "from": "project", "file": str(file)}
     assert rows["python"] == {"value": "3.11", "from": "built in", "file": ""}
     assert rows["mirrors.https://a/"] == {"value": "https://b/", "from": "project", "file": str(file)}
-    table = run("config").stdout
-    assert f"project ({file})" in " ".join(table.split())
-    assert f"{file}: read" in table
+    table = run("config", WHEELHOUSE_STORE="/store").stdout
+    assert f"\nproject: {file}, read\n" in table
+    lines = table.splitlines()
+    assert lines[0].split() == ["setting", "value", "from"]
+    assert ["torch", "2.10.0", "project"] in [line.split() for line in lines]
 
 
 def test_a_command_shows_what_holds_with_its_own_options_and_does_nothing(run: Run, tmp_path: Path) -> None:

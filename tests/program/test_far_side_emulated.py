@@ -64,7 +64,7 @@ def _bundled(program: Installed, folder: Path) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    at = next(at for at, line in enumerate(lines) if line.startswith("Next, on a node: "))
+    at = next(at for at, line in enumerate(lines) if line.startswith("Next, on the other host: "))
     return [line.partition(": ")[2] or line.strip() for line in lines[at : at + 3]]
 
 

@@ -129,6 +129,13 @@ def use(root: Path, given: Values | None = None) -> Settings:
     return _NOW[0]
 
 
+def project_folder() -> Path:
+    """Return the project folder of this run; the current one where none was said yet."""
+    return next(
+        (place.path.parent for place in current().places if place.name == "project" and place.path), Path()
+    )
+
+
 def user_folder() -> Path:
     """Return the user's folder of settings, as the XDG base directory specification has it."""
     chosen = os.environ.get("XDG_CONFIG_HOME", "").strip()

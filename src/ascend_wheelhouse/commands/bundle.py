@@ -144,7 +144,8 @@ def _pack(options: PackOptions) -> None:
     console.line(f"{told}, signed by {signer}")
     console.line(forms.installer(result.installer))
     if result.fingerprint and not options.oci:
-        console.line(f"\nNext, on a node: {_unpack(result)}")
+        where = "on the other host" if isinstance(options.wheelhouse, ToolRequest) else "on a node"
+        console.line(f"\nNext, {where}: {_unpack(result)}")
         prefix = (
             "/opt/ascend-wheelhouse" if isinstance(options.wheelhouse, ToolRequest) else "/opt/sglang-npu"
         )
@@ -190,7 +191,10 @@ def _list(options: ListOptions) -> None:
     if options.json:
         console.print_json(listing.as_dict())
         return
-    console.table(["file", "size"], [[file.path, forms.size(file.size)] for file in listing.files])
+    sizes = [forms.size(file.size) for file in listing.files]
+    width = max(map(len, sizes), default=0)
+    for size, file in zip(sizes, listing.files, strict=True):  # no table: the names of wheels are long
+        console.line(f"{size:>{width}}  {file.path}")
     console.line(
         f"{listing.stack} {listing.platform}, serial {listing.serial}, signer {listing.signer or 'nobody'}"
     )

@@ -43,8 +43,9 @@ def main(options: ConfigOptions) -> None:
     ]
     console.table(["setting", "value", "from"], shown)
     console.line()
-    for path, there in _files(now).items():
-        console.line(f"{path}: {'read' if there else 'not there'}")
+    for place in now.places:
+        if place.path:
+            console.line(f"{place.name}: {place.path}, {'read' if place.path.is_file() else 'not there'}")
 
 
 def _rows(now: Settings, built_in: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -69,7 +70,8 @@ def _row(key: str, found: Found | None, built_in: Mapping[str, str]) -> dict[str
 
 
 def _where(row: Mapping[str, str]) -> str:
-    return f"{row['from']} ({row['file']})" if row["file"] else row["from"]
+    """The place; of the environment with its variable, since the files stand below the table."""
+    return f"{row['from']} ({row['file']})" if row["from"] == "environment" else row["from"]
 
 
 def _files(now: Settings) -> dict[str, bool]:

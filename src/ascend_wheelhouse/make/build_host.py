@@ -118,6 +118,15 @@ def _compilers() -> Iterator[HostFinding]:
             why=why,
             command=install_command(_ROOT, apt=apt, dnf=dnf),
         )
+    ccache = shutil.which("ccache")
+    yield HostFinding(
+        name="ccache",
+        found=ccache or "none",
+        wanted="on the path, or a toolchain of ours",
+        level="ok" if ccache else "warn",
+        why="Without it a build that is killed, or whose source changed, compiles everything again.",
+        command=install_command(_ROOT, apt="ccache", dnf="ccache"),
+    )
     engine = next((path for name in _ENGINES if (path := shutil.which(name)) and _answers(path)), "")
     yield HostFinding(
         name="container engine",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,13 @@ class CellOrder:
         """What is done with the finished wheelhouse, in this order."""
         asked: tuple[tuple[Step, object], ...] = (("verify", self.verify), ("bundle", self.bundle))
         return tuple(step for step, wanted in asked if wanted is not None)
+
+    def then_without(self, pending: Sequence[str]) -> tuple[Step, ...]:
+        """What is done with it where these components are pending: none verifies it, and few bundles may lack them."""
+        if not pending:
+            return self.then
+        packed = self.bundle is not None and self.bundle.allow_incomplete
+        return ("bundle",) if packed else ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import console
@@ -15,6 +16,8 @@ from ascend_wheelhouse.make.source_files import downloads_for, is_built
 from ascend_wheelhouse.matrix.cells import MatrixCell
 from ascend_wheelhouse.matrix.make_cell import CellTools, standing
 from ascend_wheelhouse.matrix.orders import CellOrder
+from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.reading import contents
 from ascend_wheelhouse.pin.supply import imported
 
 
@@ -34,7 +37,7 @@ class CellPlan:
         shared_size: Their bytes.
         build: Components to build that no cell before it builds.
         pending: Components that no origin had when the lock was made, and that nobody imported since.
-        then: What is done with the finished wheelhouse: `verify`, `bundle`.
+        then: What is done with the finished wheelhouse: `verify`, `bundle`; not what a pending component forbids.
         note: Why nothing more is known, where that is so.
     """
 
@@ -74,8 +77,10 @@ def _plans(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: Cell
     before = _Before()
     for one, order in zip(cells, orders, strict=True):
         plan = CellPlan(number=order.number, name=one.name, words=one.words, then=order.then)
-        if standing(order, tools):
-            yield CellPlan(**{**vars(plan), "finished": True, "lock": "committed"})
+        if folder := standing(order, tools):
+            lacking = _lacking(folder)
+            told = {"finished": True, "lock": "committed", "pending": lacking}
+            yield CellPlan(**{**vars(plan), **told, "then": order.then_without(lacking)})
             continue
         if one.cell is None:
             yield CellPlan(
@@ -90,7 +95,17 @@ def _plans(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: Cell
         if lock is None:
             yield CellPlan(**{**vars(plan), "note": "files are known when the lock is made"})
             continue
-        yield _planned(plan, one, lock, tools, before)
+        made = _planned(plan, one, lock, tools, before)
+        yield CellPlan(**{**vars(made), "then": order.then_without(made.pending)})
+
+
+def _lacking(folder: Path) -> tuple[str, ...]:
+    """Return the components that a finished wheelhouse lacks; none where it cannot be read, which a run tells."""
+    try:
+        document: dict[str, Any] = documents.read((folder / contents.NAME).read_bytes(), contents.WHOLE)
+    except (OSError, documents.UnsoundError):
+        return ()
+    return tuple(item["component"] for item in document.get("pending", ()))
 
 
 def _planned(plan: CellPlan, one: MatrixCell, lock: Lock, tools: CellTools, before: _Before) -> CellPlan:
@@ -115,7 +130,6 @@ def _planned(plan: CellPlan, one: MatrixCell, lock: Lock, tools: CellTools, befo
         number=plan.number,
         name=plan.name,
         words=plan.words,
-        then=plan.then,
         lock="committed",
         fetch_files=len(new),
         fetch_size=sum(new.values()),

@@ -6,6 +6,7 @@ running, into a folder of its own that nobody else writes to.
 
 from __future__ import annotations
 
+import sys
 import zipfile
 from pathlib import Path
 
@@ -17,6 +18,9 @@ _ARCHIVE = _ABOVE if _ABOVE.is_file() else None
 
 HOME = _ARCHIVE.parent if _ARCHIVE else _ABOVE
 """The folder that `install.py` stands in: a wheelhouse, where it was not taken out of one."""
+
+THIS = f"python{sys.version_info.major}.{sys.version_info.minor} -I install.py"
+"""What a command that a message proposes begins with."""
 
 
 def as_files(target: Path) -> Path:

@@ -1,7 +1,7 @@
 """Every origin URL can be redirected by prefix, to a mirror or a folder, without touching recipes or locks.
 
 `WHEELHOUSE_MIRRORS` is a TOML file's path or `FROM=TO` pairs separated by blanks; without it `mirrors.toml`
-of the user's configuration folder and then of the current folder is read. The file has one table:
+of the user's configuration folder and then of the project folder is read. The file has one table:
 
     [mirrors]
     "https://github.com/" = "https://mirror.example/github/"
@@ -39,7 +39,7 @@ class Mirrors:
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None, *, folder: Path | None = None) -> Mirrors:
-        """Read the mirrors of the environment, else of the user and of `folder` (the current one when None).
+        """Read the mirrors of the environment, else of the user and of `folder` (the project's when None).
 
         Raises:
             MirrorsError: A file cannot be read, or an entry is not a pair of URLs.
@@ -50,7 +50,7 @@ class Mirrors:
         if chosen:
             return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
-        for place, path in _default_files(folder or Path()):
+        for place, path in _default_files(folder or settings.project_folder()):
             if path.is_file():
                 prefixes |= _from_file(path)
             prefixes |= settings.current().mirrors(place)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import HostUnfitError, UsageError
+from ..place import THIS
 from . import receipt_file
 from .receipt_file import RECEIPT
 
@@ -185,7 +186,7 @@ class Prefix:
         active = self.active()
         if active is None:
             raise NothingInstalledError(
-                f"Nothing is installed in {self.root}.", next_step=f"install.py --prefix {self.root}"
+                f"Nothing is installed in {self.root}.", next_step=f"{THIS} --prefix {self.root}"
             )
         return active
 

@@ -32,6 +32,7 @@ from ..given import require_sound
 from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
+from ..place import THIS
 from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
 from ..talk import Talk
@@ -131,7 +132,7 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
 
 def _prefix(options: argparse.Namespace) -> Prefix:
     if options.prefix is None:
-        raise NoPrefixError("No --prefix was given.", next_step="install.py --prefix /opt/sglang-npu")
+        raise NoPrefixError("No --prefix was given.", next_step=f"{THIS} --prefix /opt/sglang-npu")
     return Prefix(root=options.prefix.absolute())
 
 
@@ -196,7 +197,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         prefix.switch(env)
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
-    text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: source {prefix.root}/activate"
+    text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: . {prefix.root}/activate"
     talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
     return 0
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import IntegrityError
+from ..place import THIS
 from .receipt_file import RECEIPT, BadReceiptError, read
 
 _SHA256 = "sha256="
@@ -53,7 +54,7 @@ class Difference:
             raise EnvironmentChangedError(
                 f"{env} differs from its receipt in {len(rows)} file(s).",
                 why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
-                next_step="install.py --prefix PREFIX installs it afresh",
+                next_step=f"{THIS} --prefix {env.parent.parent} --reinstall",
             )
 
 
