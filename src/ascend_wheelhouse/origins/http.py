@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import os
 import random
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -335,10 +336,13 @@ class Http:
 def _local(url: str) -> Iterator[BufferedReader]:
     path = Path(url2pathname(urlsplit(url).path))
     try:
-        file = path.open("rb")
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
     except OSError as error:
         raise faults.NotFoundError(url, error.strerror or "cannot be opened") from error
-    with file:
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise faults.NotFoundError(url, "it is no plain file")
+    with os.fdopen(number, "rb") as file:
         yield file
 
 

@@ -1,15 +1,21 @@
-"""A cache in a folder, such as one on NFS: a file is written beside, flushed, and given its name in one step."""
+"""A cache in a folder, such as one on NFS: a file is written beside, flushed, and given its name in one step.
+
+Whoever may write there may also put a link, a pipe or a device there. So each folder below the cache's own is opened
+from the one above and through no link, what is written goes to the very file that was made for it, and a pipe is not
+waited for: nothing outside of the cache is written or removed by way of it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import IO, ClassVar
 
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
@@ -24,6 +30,8 @@ from ascend_wheelhouse.shared_cache.remote import (
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_BESIDE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class FolderRemote:
@@ -40,13 +48,17 @@ class FolderRemote:
         self._root = Path(address.path)
 
     def read(self, name: str) -> bytes | None:
-        """Return a small object; None where there is none."""
+        """Return a small object; None where there is none, no bytes of what is no file."""
         with _telling():
             try:
-                with (self._root / name).open("rb") as file:
-                    return file.read(LARGEST_TEXT)
+                number = os.open(self._root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except _MISSING:
                 return None
+            if not stat.S_ISREG(os.fstat(number).st_mode):
+                os.close(number)
+                return b""
+            with os.fdopen(number, "rb") as file:
+                return file.read(LARGEST_TEXT)
 
     def stat(self, name: str) -> Stored | None:
         """Return what there is of a name; None where there is nothing."""
@@ -55,7 +67,7 @@ class FolderRemote:
                 found = (self._root / name).stat()
             except _MISSING:
                 return None
-        return Stored(name=name, size=found.st_size, modified=found.st_mtime)
+        return _stored(name, found)
 
     def url(self, name: str) -> str:
         """Return the file's URL."""
@@ -67,71 +79,115 @@ class FolderRemote:
 
     def write(self, name: str, content: bytes, *, replace: bool) -> bool:
         """Write a small object; tell whether it was, which without `replace` an older one stops."""
-        with _telling(), self._beside() as path:
-            path.write_bytes(content)
-            return self._place(path, name, replace=replace)
+        return self._put(name, lambda file: file.write(content), replace=replace)
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, over any older one."""
-        with _telling(), self._beside() as path:
-            shutil.copyfile(source, path)
-            self._place(path, name, replace=True)
+        with _telling(), source.open("rb") as content:
+            self._put(name, lambda file: shutil.copyfileobj(content, file, 1 << 20), replace=True)
 
     def refresh(self, name: str) -> None:
         """Have an object count as new."""
-        with _telling():
-            os.utime(self._root / name)
+        with _telling(), self._folder_of(name) as (folder, last):
+            os.utime(last, dir_fd=folder, follow_symlinks=False)
 
     def listing(self, folder: str) -> Iterator[Stored]:
-        """Yield every object below a folder."""
+        """Yield every object below a folder; a link is one itself, whatever it leads to."""
         with _telling():
-            for parent, _, files in os.walk(self._root / folder):
-                for file in files:
-                    path = Path(parent, file)
-                    if found := self.stat(path.relative_to(self._root).as_posix()):
-                        yield found
+            try:
+                with self._folder(folder) as number:
+                    yield from _below(number, folder)
+            except _MISSING:
+                return
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects, those that are gone already included."""
         with _telling():
             for name in names:
-                (self._root / name).unlink(missing_ok=True)
+                with suppress(*_MISSING), self._folder_of(name) as (folder, last):
+                    os.unlink(last, dir_fd=folder)
 
     def drop_unfinished(self, before: float) -> None:
         """Remove what killed writers left."""
         self.remove([one.name for one in self.listing(INCOMING) if one.modified < before])
 
-    @contextmanager
-    def _beside(self) -> Iterator[Path]:
-        """Give a file in the folder; the cache's own folder is made, none above it: a mount may be missing there."""
-        self._root.mkdir(exist_ok=True)
-        folder = self._root / INCOMING
-        folder.mkdir(exist_ok=True)
-        number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
-        os.close(number)
-        path = Path(name)
-        try:
-            yield path
-        finally:
-            path.unlink(missing_ok=True)
+    def _put(self, name: str, fill: Callable[[IO[bytes]], object], *, replace: bool) -> bool:
+        with _telling():
+            self._root.mkdir(exist_ok=True)  # none above it: a mount may be missing there
+            with self._folder(INCOMING, make=True) as incoming, _beside(incoming) as beside:
+                with os.fdopen(os.open(beside, _BESIDE, 0o644, dir_fd=incoming), "wb") as file:
+                    os.fchmod(file.fileno(), 0o644)
+                    fill(file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                with self._folder_of(name, make=True) as (folder, last):
+                    return _named(incoming, beside, folder, last, replace=replace)
 
-    def _place(self, path: Path, name: str, *, replace: bool) -> bool:
-        path.chmod(0o644)
-        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    @contextmanager
+    def _folder_of(self, name: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """Give the open folder of a name, and the last part of the name."""
+        folders, _, last = name.rpartition("/")
+        with self._folder(folders, make=make) as number:
+            yield number, last
+
+    @contextmanager
+    def _folder(self, path: str, *, make: bool = False) -> Iterator[int]:
+        """Give an open folder below the cache's own; the latter may be a link, none below it."""
+        number = os.open(self._root, _FOLDER)
         try:
-            os.fsync(number)
+            for part in filter(None, path.split("/")):
+                above, number = number, _inner(number, part, make=make)
+                os.close(above)
+            yield number
         finally:
             os.close(number)
-        place = self._root / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if replace:
-            path.replace(place)
-            return True
-        try:
-            place.hardlink_to(path)
-        except FileExistsError:
-            return False
+
+
+def _inner(above: int, part: str, *, make: bool) -> int:
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(part, dir_fd=above)
+    try:
+        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+    except NotADirectoryError as error:
+        if stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode):
+            raise RemoteRefusedError(f"{part} is a link there, and no folder") from error
+        raise
+
+
+def _below(folder: int, path: str) -> Iterator[Stored]:
+    for parent, _, files, number in os.fwalk(".", dir_fd=folder):
+        inner = "/".join(filter(None, (path, parent.removeprefix(".").strip("/"))))
+        for file in files:
+            with suppress(FileNotFoundError):
+                yield _stored(f"{inner}/{file}", os.stat(file, dir_fd=number, follow_symlinks=False))
+
+
+def _stored(name: str, found: os.stat_result) -> Stored:
+    return Stored(name=name, size=found.st_size, modified=found.st_mtime)
+
+
+@contextmanager
+def _beside(folder: int) -> Iterator[str]:
+    """Give a new name in a folder, and remove what has it afterwards."""
+    name = f"tmp-{secrets.token_hex(16)}"
+    try:
+        yield name
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+
+
+def _named(incoming: int, beside: str, folder: int, last: str, *, replace: bool) -> bool:
+    """Give a file its name; tell whether it has it now, which without `replace` an older one stops."""
+    if replace:
+        os.replace(beside, last, src_dir_fd=incoming, dst_dir_fd=folder)
         return True
+    try:
+        os.link(beside, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 @contextmanager

@@ -104,9 +104,11 @@ class SftpRemote:
             sftp.utime(self._place(name), (now, now))
 
     def listing(self, folder: str) -> Iterator[Stored]:
-        """Yield every object below a folder."""
+        """Yield every object below a folder, which may be no link: what lies behind one is not the cache's."""
         with self._telling() as sftp:
             try:
+                if stat.S_ISLNK(sftp.lstat(self._place(folder)).st_mode or 0):
+                    raise RemoteRefusedError(f"{folder} is a link there, and no folder")
                 rows = sftp.listdir_attr(self._place(folder))
             except FileNotFoundError:
                 return

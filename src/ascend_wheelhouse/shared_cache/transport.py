@@ -169,11 +169,12 @@ def _copy(remote: Remote, store: Store, wanted: Download, emit: Emit, name: str)
         if chunks is None:
             return False
         emit(JobStarted(job=wanted.filename, action="fetch", total=wanted.size))
-        with partial.path.open("ab") as file:
-            for chunk in chunks:
-                file.write(chunk)
-                emit(JobProgress(job=wanted.filename, done=file.tell()))
         try:
+            with partial.path.open("ab") as file:
+                for chunk in chunks:
+                    file.write(chunk)
+                    _expect_at_most(wanted, file.tell(), remote.shown)
+                    emit(JobProgress(job=wanted.filename, done=file.tell()))
             found = file_sha256(partial.path)
             if found != sha256:
                 raise faults.HashMismatchError(
@@ -186,3 +187,9 @@ def _copy(remote: Remote, store: Store, wanted: Download, emit: Emit, name: str)
         store.adopt(partial.path, sha256)
     emit(JobFinished(job=wanted.filename, outcome="done"))
     return True
+
+
+def _expect_at_most(wanted: Download, size: int, url: str) -> None:
+    """End a copy that is longer than the file: whoever writes there may have put one that fills the disk here."""
+    if wanted.size is not None and size > wanted.size:
+        raise faults.SizeMismatchError(wanted.filename, expected=wanted.size, found=size, url=url)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ascend_wheelhouse.base.errors import SourceUnreachableError
+from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.opening import CacheNotWritableError, reach, refused
 from ascend_wheelhouse.shared_cache.remote import Remote, RemoteError, RemoteRefusedError
 from ascend_wheelhouse.shared_cache.retention import Holdings, InUse, Removed, Retention, holdings, prune
+from ascend_wheelhouse.shared_cache.site import MARK, MARK_CONTENT
 
 
 class CacheUnreachableError(SourceUnreachableError):
     """A cache that is to be looked into does not answer."""
+
+
+class NoCacheError(UsageError):
+    """A place that is to be pruned is none of our caches: other programs have folders of these names, too."""
 
 
 def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
@@ -28,6 +33,7 @@ def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
         CacheUrlError: The URL is none.
         CacheRefusedError, CacheNotWritableError: This login may not read there, or not remove.
         CacheUnreachableError: It does not answer.
+        NoCacheError: It is to be pruned, and nobody has pushed there.
     """
     remote = reach(Address.of(url), Http())
     try:
@@ -43,6 +49,12 @@ def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
 
 
 def _pruned(remote: Remote, retention: Retention, in_use: InUse) -> Removed:
+    if remote.read(MARK) != MARK_CONTENT:
+        raise NoCacheError(
+            f"{remote.shown} is no cache that this version of the tool knows: nothing is removed there.",
+            why=f"A cache has a file {MARK} from its first push on. Image layouts and others have a folder blobs, too.",
+            next_step="correct --cache",
+        )
     try:
         return prune(remote, retention, in_use)
     except RemoteRefusedError as error:
