@@ -5,7 +5,8 @@
 An index on the loopback serves the files of committed locks out of the user's store, so that nothing is downloaded;
 both sides begin with an empty store of their own. With `--megabits` the index is in a second network namespace, behind
 a line of that rate and 30 ms. The aim: at most 1.5 times what the biggest cell takes alone and what the bytes that it
-lacks take in a bare download, all in one run. Origins of pending components do not answer.
+lacks take in a bare download, or at the full rate of that line, all in one run. Origins of pending components do not
+answer.
 """
 
 from __future__ import annotations
@@ -156,12 +157,12 @@ def main() -> None:
     biggest = max(found, key=lambda cell: sum(size for _, size in found[cell].values()))
     others = {name: size for files in found.values() for name, (_, size) in files.items()}
     more = sorted(others.keys() - found[biggest].keys())
+    size = sum(others[one] for one in more) / 1e6
     with served(found, given.work, given.megabits) as server:
         chosen = [options(cell) for cell in found]
         alone = matrix([options(biggest)], given.work / "alone", server)
-        line = bare(more, server)
+        line = size * 8 / given.megabits if given.megabits else bare(more, server)
         together = matrix(chosen, given.work / "together", server)
-    size = sum(others[one] for one in more) / 1e6
     print(f"{len(found)} cells, biggest {' '.join(biggest)}; {len(more)} more files, {size:.0f} MB")
     print(f"biggest alone {alone:.1f} s, bytes of the others {line:.1f} s, all {together:.1f} s")
     print(f"ratio {together / (alone + line):.2f} (aim {AIM})")
