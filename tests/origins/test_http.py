@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import ssl
 import threading
@@ -148,6 +149,15 @@ def test_a_redirect_to_nowhere_is_final(index: Index, http: Http, location: str,
     index.behave("page", *[status(302, **({"Location": location} if location else {}))] * 11)
     with pytest.raises(faults.RedirectError, match=text):
         http.page(f"{index.url}/page")
+
+
+def test_a_page_of_a_folder_is_html_and_a_pipe_there_is_no_file(http: Http, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<a href='x.whl'>x</a>")
+    page = http.page((tmp_path / "index.html").as_uri())
+    assert (page.content_type, page.content) == ("text/html", b"<a href='x.whl'>x</a>")
+    os.mkfifo(tmp_path / "pipe.html")
+    with pytest.raises(faults.NotFoundError, match="it is no plain file"):
+        http.page((tmp_path / "pipe.html").as_uri())
 
 
 def test_a_redirect_to_a_dead_host_names_that_host(index: Index, http: Http) -> None:

@@ -46,7 +46,8 @@ def main(options: PlanOptions) -> None:
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
     if cell.derived:
-        sys.stderr.write(f"{cell.name} is derived: {cell.notes[0]}\n")
+        first, *others = cell.notes
+        sys.stderr.write("".join(f"{line}\n" for line in (f"{cell.name} is derived: {first}", *others)))
     store = Store()
 
     def kept(component: str) -> tuple[TreeRow, ...]:

@@ -31,7 +31,9 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     cell, emit = building.cell, building.fetcher.emit
     require_components(cell, options.build)
     if cell.derived:
-        emit(Note(text=f"{cell.name} is derived: {cell.notes[0]}", level="warning"))
+        first, *others = cell.notes
+        for text in (f"{cell.name} is derived: {first}", *others):
+            emit(Note(text=text, level="warning"))
     committed = None if options.upgrade else folder.committed_lock(cell)
     if committed is None:
         return new_lock(options, folder, building)

@@ -10,18 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import random
-import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from io import BufferedReader
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
-from urllib.request import url2pathname
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -31,6 +26,7 @@ from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release
 from ascend_wheelhouse.origins.credentials import Credentials, Login
+from ascend_wheelhouse.origins.local_file import local_file, local_head
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.origins.stream import Stream
@@ -123,9 +119,9 @@ class Http:
         """
         place = self._place(url)
         if urlsplit(place).scheme == "file":
-            with _local(place) as file:
+            with local_file(place) as file:
                 file.seek(offset)
-                head = _local_head(place, file, start=offset)
+                head = local_head(place, file, start=offset)
                 yield Stream(
                     head, file, lambda error: faults.ConnectionBrokenError(place, str(error)), self._pause
                 )
@@ -204,7 +200,7 @@ class Http:
     def _page(self, url: str, accept: str) -> Page:
         place = self._place(url)
         if urlsplit(place).scheme == "file":
-            with _local(place) as file:
+            with local_file(place) as file:
                 kind = "text/html" if file.name.endswith(".html") else "application/octet-stream"
                 return Page(url=place, content_type=kind, content=file.read())
         return self._whole("GET", place, {"Accept": accept, "Accept-Encoding": "gzip, deflate"})
@@ -234,8 +230,8 @@ class Http:
     def _head(self, url: str, headers: Fields) -> Head:
         place = self._place(url)
         if urlsplit(place).scheme == "file":
-            with _local(place) as file:
-                return _local_head(place, file)
+            with local_file(place) as file:
+                return local_head(place, file)
         sent = {"Accept-Encoding": "identity", **dict(headers)}
         with self._answer("HEAD", place, sent) as (final, response):
             return head_of(final, response)
@@ -330,29 +326,3 @@ class Http:
                     self.config, proxy=proxy, verify=key[1], secure=secure, connections=self._connections
                 )
             return self._managers[key]
-
-
-@contextmanager
-def _local(url: str) -> Iterator[BufferedReader]:
-    path = Path(url2pathname(urlsplit(url).path))
-    try:
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is not waited for
-    except OSError as error:
-        raise faults.NotFoundError(url, error.strerror or "cannot be opened") from error
-    if not stat.S_ISREG(os.fstat(number).st_mode):
-        os.close(number)
-        raise faults.NotFoundError(url, "it is no plain file")
-    with os.fdopen(number, "rb") as file:
-        yield file
-
-
-def _local_head(url: str, file: BufferedReader, *, start: int = 0) -> Head:
-    status = os.fstat(file.fileno())
-    return Head(
-        url=url,
-        start=start,
-        partial=start > 0,
-        size=status.st_size,
-        validator=f'"{status.st_mtime_ns}"',
-        content_type="",
-    )

@@ -87,8 +87,10 @@ def explain(tool: str, output: str, request: ResolveRequest) -> WheelhouseError:
     if closed:
         return ClosedNameError(
             f"A requirement asks for {closed}, which the package index must not supply.",
-            why=f"The project of that name on the public index is another one.\n{text}",
-            next_step=f"import the wheel with `invoke vendor FILE`, or drop the requirement for {closed}",
+            why="Its recipe alone says where it comes from, and no wheel of the version for this cell was found there. "
+            f"What the index has under that name is another version, or another project.\n{text}",
+            next_step="import the wheel with `invoke vendor FILE`, take a version of torch that has one, "
+            f"or drop the requirement for {closed}",
         )
     if any(sign in text for sign in _UNREACHABLE):
         return IndexUnreachableError(
