@@ -177,7 +177,7 @@ def test_a_host_that_goes_away_in_a_build_is_followed_by_another(masters: Rig, s
     site.network.link("two", "down")
     try:
         until(lambda: not {*pids} & {*programs(marks["two"])}, "the build ends on the lost host", 150)
-        until(lambda: not site.left("two"), "nothing is left there", 150)
+        until(lambda: not site.left_of_ours("two"), "nothing is left there", 200)
         assert masters.ended("run", 150) == 0, masters.log("run")
     finally:
         site.network.link("two", "up")
@@ -192,7 +192,7 @@ def test_a_run_without_its_scheduler_s_host_ends(masters: Rig, site: SshHosts) -
     site.network.link("one", "down")
     try:
         assert masters.ended("run", 200) == 4, masters.log("run")
-        until(lambda: not (site.left("one") or site.left("two")), "nothing is left", 150)
+        until(lambda: not (site.left_of_ours("one") or site.left("two")), "nothing is left", 200)
     finally:
         site.network.link("one", "up")
     assert masters.said("run")[-1]["error"] == "SchedulerLostError"

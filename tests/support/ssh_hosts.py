@@ -109,6 +109,10 @@ class SshHosts:
         lines = {int(pid): _command(int(pid)) for pid in found if int(pid) not in kept}
         return {pid: line for pid, line in lines.items() if line}
 
+    def left_of_ours(self, name: str) -> dict[int, str]:
+        """Return the same without sshd's own process of a connection: cut off, it waits for TCP to give up."""
+        return {pid: line for pid, line in self.left(name).items() if not line.startswith("sshd: ")}
+
     def host_of(self, pid: int) -> str:
         """Return the host on which a process runs: a sandbox tells nothing, what it was started by does."""
         names = {Path(f"/proc/{one.pid}/ns/net").readlink(): name for name, one in self.holders.items()}

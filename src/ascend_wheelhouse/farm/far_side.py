@@ -27,8 +27,7 @@ MARK = "ascend-wheelhouse: "
 PRELOAD = "ascend_wheelhouse.farm.preload"
 _CALL_SECONDS = 15.0
 _CLOSE_SECONDS = 20
-_LOOK_SECONDS = 15.0
-_ALONE_SECONDS = 300.0
+_SILENT_SECONDS = 120.0
 # without it each would answer HTTP on the network, dashboard or not
 _UNSEEN = "127.0.0.1:0"
 
@@ -81,10 +80,7 @@ async def _serve(order: dict[str, Any]) -> None:
                     started.result()
                     _say({"address": str(server.address)})
                     ends = [over, asyncio.ensure_future(_finished(server))]
-                    alone = (
-                        [asyncio.ensure_future(_left_alone(server))] if order["role"] == "scheduler" else []
-                    )
-                    await asyncio.wait([*ends, *alone], return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 signal.alarm(_CLOSE_SECONDS)  # whatever hangs, nothing stays
                 with suppress(OSError, TimeoutError):
@@ -96,7 +92,10 @@ async def _serve(order: dict[str, Any]) -> None:
 
 
 def _end() -> asyncio.Future[None]:
-    """Return what is done once standard input ends, or somebody wants this process to end."""
+    """Return what is done once standard input ends or falls silent, or somebody wants this process to end.
+
+    The master says something every few seconds: one whose power fails, or whose network, does not end the connection.
+    """
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
 
@@ -104,9 +103,13 @@ def _end() -> asyncio.Future[None]:
         if not over.done():
             over.set_result(None)
 
+    last = [loop.call_later(_SILENT_SECONDS, end)]
+
     def read() -> None:
         with suppress(OSError):
             if os.read(0, 1 << 12):
+                last.pop().cancel()
+                last.append(loop.call_later(_SILENT_SECONDS, end))
                 return
         loop.remove_reader(0)
         end()
@@ -161,16 +164,6 @@ async def _started(server: Scheduler | Nanny) -> None:
 
 async def _finished(server: Scheduler | Nanny) -> None:
     await server.finished()  # type: ignore[no-untyped-call]  # Dask's
-
-
-async def _left_alone(scheduler: Scheduler | Nanny) -> None:
-    """Wait until no master was there for a long time: one whose power failed does not end the connection."""
-    loop = asyncio.get_running_loop()
-    seen = loop.time()
-    while loop.time() - seen < _ALONE_SECONDS:
-        await asyncio.sleep(_LOOK_SECONDS)
-        clients: set[str] = {*getattr(scheduler, "clients", ())} - {"fire-and-forget"}
-        seen = loop.time() if clients else seen
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ _JOINING_SECONDS = 60.0
 _END_SECONDS = 15.0
 _CALL_SECONDS = 10.0
 _GLANCE = 0.2
+_PULSE_SECONDS = 10.0
 _LINES = 2
 _CLOCK = SystemClock()
 
@@ -95,6 +96,12 @@ class _Far:
         """Say what it is to be; one that has gone is noticed by what it does not tell."""
         with suppress(OSError):
             self._orders.write(f"{json.dumps(order)}\n".encode())
+            self._orders.flush()
+
+    def pulse(self) -> None:
+        """Let it know that this host is still there."""
+        with suppress(OSError, ValueError):
+            self._orders.write(b"\n")
             self._orders.flush()
 
     def end(self) -> None:
@@ -198,6 +205,12 @@ class SshWorkers:
                 self._leave_out(host, reason)
         self._joined = True
         self._tell()
+        threading.Thread(target=self._pulse, daemon=True).start()
+
+    def _pulse(self) -> None:
+        while not self._closing.wait(_PULSE_SECONDS):
+            for far in (*self._far.values(), *([self._main] if self._main else [])):
+                far.pulse()
 
     def _ended(self, far: _Far) -> None:
         """Tell of a host that has gone in the middle of a run."""
