@@ -149,11 +149,12 @@ def reproduce(session: nox.Session) -> None:
 def cluster(session: nox.Session) -> None:
     """Install a bundle on eight nodes made of network namespaces; needs root, sshd and iproute2.
 
-    And have jobs of a Slurm of several such hosts build, where Slurm is installed.
+    And have such hosts build over ssh, and jobs of a Slurm of several, where Slurm is installed.
     """
     _install(session)
     session.install("ansible-core>=2.19", env=_index_of_pip())
-    words = ["tests/cluster", "tests/farm/test_slurm_hosts.py", *session.posargs]
+    farms = ("tests/farm/test_slurm_hosts.py", "tests/farm/test_ssh_hosts.py")
+    words = ["tests/cluster", *farms, *session.posargs]
     session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 

@@ -17,7 +17,8 @@ from invoke.parser import Parser
 
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.tasks import collection
-from ascend_wheelhouse.farm.clusters import PRELOAD, slurm_cluster
+from ascend_wheelhouse.farm.clusters import slurm_cluster
+from ascend_wheelhouse.farm.far_side import PRELOAD
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/farm"

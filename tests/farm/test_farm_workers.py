@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,7 +14,7 @@ from farm_rig import Rig, free_port, programs, rig, sleeping, until
 from invoking import invoke
 from sdists import PUBLISHED, sdist
 
-from ascend_wheelhouse.farm.clusters import PRELOAD
+from ascend_wheelhouse.farm.far_side import PRELOAD
 
 
 @pytest.fixture
@@ -80,65 +78,14 @@ def test_workers_of_dasks_own_command_build(masters: Rig, tmp_path: Path) -> Non
     assert "1.0" in masters.results("preloaded")
 
 
-@pytest.fixture
-def ssh(tmp_path: Path) -> Iterator[tuple[Path, int]]:
-    """Give a home whose `~/.ssh/config` leads the hosts `one` and `two` to an sshd, and that sshd's process."""
-    home, port = tmp_path / "home", free_port()
-    folder = home / ".ssh"
-    folder.mkdir(parents=True, mode=0o700)
-    for name in ("host", "key"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    shutil.copy(folder / "key.pub", folder / "allowed")
-    words = (folder / "host.pub").read_text().split()[:2]
-    (folder / "known").write_text("".join(f"[127.0.0.1]:{port} {' '.join(words)}\n"))
-    (folder / "config").write_text(
-        f"Host one two\nHostName 127.0.0.1\nPort {port}\nUser root\n"
-        f"IdentityFile {folder}/key\nUserKnownHostsFile {folder}/known\n"
-    )
-    (folder / "sshd").write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/allowed\n"
-        "StrictModes no\nPermitRootLogin yes\nUsePAM no\nPidFile none\n"
-    )
-    Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", folder / "sshd"])
-    try:
-        yield home, server.pid
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/usr/sbin/sshd").exists(), reason="root and openssh-server are needed"
-)
-def test_workers_over_ssh_build_and_are_gone_afterwards(
-    masters: Rig, tmp_path: Path, ssh: tuple[Path, int]
-) -> None:
-    there = tmp_path / "theirs"
-    path = sdist(tmp_path, {"pyproject.toml": PUBLISHED, "backend.py": sleeping("3.0203")})
-    (home, server), env = ssh, {"WHEELHOUSE_STORE": str(there)}
-    masters.master("ssh", tmp_path / "store", path, on="ssh", HOME=str(home), **env)
-    until(lambda: programs("3.0203"), "the build runs")
-    workers = started(server)
-    assert masters.ended("ssh") == 0, masters.log("ssh")
-    assert "1.0" in masters.results("ssh")
-    assert list(there.glob("blobs/*/*"))
-    assert len(workers) > 3
-    until(lambda: not alive(workers), "the workers are gone")
-
-
-def test_a_host_that_lets_nobody_in_is_told_with_what_to_try(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh/config").write_text(f"Host far\nHostName 127.0.0.1\nPort {free_port()}\n")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    words = ("build", "sglang", "--platform", "x86_64", "--workers", "ssh", "--worker-hosts", "far")
+def test_a_host_that_does_not_answer_is_told_with_what_to_try(capfd: pytest.CaptureFixture[str]) -> None:
+    host = f"ssh://127.0.0.1:{free_port()}"
+    words = ("build", "sglang", "--platform", "x86_64", "--workers", "ssh", "--worker-hosts", host)
     assert invoke(*words) == 4
     said = capfd.readouterr().err
-    assert "The workers of --workers ssh did not start" in said
-    assert f"ssh far {sys.executable} -c 'import distributed'" in said
+    assert f"No host of --workers ssh can build: {host}: " in said
+    assert "Connection refused" in said
+    assert f"ssh {host} {sys.executable} -m ascend_wheelhouse.farm.far_side" in said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """A master in a process of its own: `farm_master.py FARM STORE SDIST...`, events and wheels as JSON lines.
 
-FARM is a scheduler's address, `local`, `ssh` (workers on the hosts `one` and `two`), or `slurm` (two jobs).
+FARM is a scheduler's address, `local`, `ssh one,two` (workers on these hosts), or `slurm` (two jobs).
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ def _build(of: Recipe, where_to: Cell, starts: Sources, workshop: Workshop, _res
 
 
 def _choice(text: str) -> FarmChoice:
+    if text.startswith("ssh "):
+        return FarmChoice(workers="ssh", hosts=tuple(text.removeprefix("ssh ").split(",")))
     started = {
         "local": FarmChoice(workers="local", count=2),
-        "ssh": FarmChoice(workers="ssh", hosts=("one", "two")),
         "slurm": FarmChoice(workers="slurm", count=2),
     }
     return started.get(text) or FarmChoice(scheduler=text)

@@ -38,7 +38,7 @@ def no_hosts() -> str:
     return "" if tried.returncode == 0 else "namespaces are not allowed here"
 
 
-def _mounts(own: Path, home: Path, hosts: Path, name: str, kept: Sequence[Path]) -> str:
+def mounts(own: Path, home: Path, hosts: Path, name: str, kept: Sequence[Path]) -> str:
     """Return what a host's shell does first: after it, only what a site shares is seen there."""
     lines = [
         f"hostname {name}",
@@ -91,7 +91,7 @@ class SlurmHosts(Slurm):
         named = [f"{address} {one}" for one, address in rows.items() if one != name]
         # as Debian has it: a host's own name is an address of the loopback
         hosts.write_text("\n".join(["127.0.0.1 localhost", f"127.0.1.1 {name}", *named, ""]))
-        script = _mounts(self.own, self.home, hosts, name, kept)
+        script = mounts(self.own, self.home, hosts, name, kept)
         words = ("unshare", "--mount", "--uts", "sh", "-ec", script)
         net = f"--net=/run/netns/{self.hosts.tag}{name}"  # `ip netns exec` would hide /sys/fs/cgroup
         self.holders[name] = self.start(f"holder-{name}", "nsenter", net, *words)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import quieten
 from ascend_wheelhouse.farm.errors import (
@@ -25,6 +26,8 @@ from ascend_wheelhouse.farm.errors import (
     JobsRefusedError,
     WorkersNotStartedError,
 )
+from ascend_wheelhouse.farm.far_side import PRELOAD
+from ascend_wheelhouse.farm.over_ssh import SshWorkers
 from ascend_wheelhouse.farm.queued import Jobs, address_for_nodes, certificates, checks
 
 if TYPE_CHECKING:
@@ -32,37 +35,33 @@ if TYPE_CHECKING:
     from distributed import SpecCluster
     from distributed.security import Security
 
-PRELOAD = "ascend_wheelhouse.farm.preload"
 _BUILDS = 4
 _OF_THE_SITE = ("interface", "queue", "job-script-prologue", "scheduler-options", "worker-extra-args")
 # without it the scheduler would answer HTTP on every network of its host
 _UNSEEN = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
-def start(choice: FarmChoice) -> SpecCluster:
+def start(choice: FarmChoice, emit: Emit) -> SpecCluster | SshWorkers:
     """Start the workers that a run asks for, and a scheduler for them.
 
     Raises:
-        DaskMissingError: Dask, dask-jobqueue or asyncssh is not installed.
+        DaskMissingError: Dask or dask-jobqueue is not installed.
         FarmSettingsError: Dask's configuration lacks something.
-        WorkersNotStartedError: A host of `ssh` does not answer, or Dask is not installed there.
+        HostsNotStartedError: No host of `ssh` can build.
+        WorkersNotStartedError: The system does not let them start.
     """
     try:
         import distributed  # noqa: F401 - it sets its own log levels when it is imported
 
         quieten()
-        return {"local": _local, "ssh": _ssh, "slurm": _slurm}[choice.workers or "local"](choice)
+        if choice.workers == "ssh":
+            return _ssh(choice, emit)
+        return _slurm(choice) if choice.workers == "slurm" else _local(choice)
     except ImportError as error:
         raise DaskMissingError(str(error.name)) from error
     except (OSError, RuntimeError) as error:
         said = " ".join(str(error).split())[:300].rstrip(".")
-        raise WorkersNotStartedError(choice.workers or "local", said, _try_first(choice)) from error
-
-
-def _try_first(choice: FarmChoice) -> str:
-    if choice.hosts:
-        return f"ssh {choice.hosts[0]} {sys.executable} -c 'import distributed'  # must work for each host"
-    return "dask config list  # what Dask was told of this host and of its queue"
+        raise WorkersNotStartedError(choice.workers or "local", said) from error
 
 
 def _local(choice: FarmChoice) -> SpecCluster:
@@ -82,17 +81,9 @@ def _local(choice: FarmChoice) -> SpecCluster:
     )
 
 
-def _ssh(choice: FarmChoice) -> SpecCluster:
-    """The scheduler runs on the first host, beside its worker."""
-    import asyncssh  # noqa: F401 - SSHCluster would tell of it late
-    from distributed import SSHCluster
-
-    return SSHCluster(
-        [choice.hosts[0], *choice.hosts],
-        worker_options={"preload": [PRELOAD], "nthreads": _BUILDS, "memory_limit": 0, "env": _environment()},
-        scheduler_options={"dashboard": False},
-        remote_python=sys.executable,
-    )
+def _ssh(choice: FarmChoice, emit: Emit) -> SshWorkers:
+    """The scheduler runs on the first host that can have it, beside that one's worker."""
+    return SshWorkers(choice.hosts, _BUILDS, _environment(), emit)
 
 
 def _slurm(choice: FarmChoice) -> SpecCluster:
@@ -136,8 +127,10 @@ def _submit(cluster: JobQueueCluster, count: int) -> None:
                 raise JobsRefusedError(said[:300].rstrip(".")) from error
 
 
-def jobs_of(cluster: SpecCluster) -> Jobs | None:
+def jobs_of(cluster: SpecCluster | SshWorkers) -> Jobs | None:
     """Return the jobs that a cluster has submitted; None where its workers are no jobs."""
+    if isinstance(cluster, SshWorkers):
+        return None
     numbers = [str(job.job_id) for job in cluster.workers.values() if hasattr(job, "job_id")]
     if not numbers:
         return None

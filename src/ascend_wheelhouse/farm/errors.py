@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError, SourceUnreachableError, UsageError
 
 _AGAIN = "the same command again: what was built is kept"
@@ -40,11 +42,28 @@ class SchedulerUnreachableError(SourceUnreachableError):
 class WorkersNotStartedError(SourceUnreachableError):
     """The workers that a run asked for did not start."""
 
-    def __init__(self, kind: str, reason: str, try_first: str) -> None:
+    def __init__(self, kind: str, reason: str) -> None:
         super().__init__(
             f"The workers of --workers {kind} did not start: {reason}.",
-            why="A host does not answer or lets nobody in, or Dask is not installed there under the same path as here.",
-            next_step=try_first,
+            why="Dask's configuration does not fit this host, or this host lacks something for a scheduler.",
+            next_step="dask config list  # what Dask was told of this host and of its queue",
+        )
+
+
+class HostsNotStartedError(SourceUnreachableError):
+    """None of the hosts of `--workers ssh` can build.
+
+    Args:
+        reasons: By the host why not.
+        python: The Python that was to be started there.
+    """
+
+    def __init__(self, reasons: Mapping[str, str], python: str) -> None:
+        told = "; ".join(f"{host}: {reason}" for host, reason in reasons.items())
+        super().__init__(
+            f"No host of --workers ssh can build: {told}.",
+            why="Each needs a way in without a question, and this version of the tool under the same path as here.",
+            next_step=f"ssh {next(iter(reasons), 'HOST')} {python} -m ascend_wheelhouse.farm.far_side </dev/null",
         )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note
@@ -35,9 +34,6 @@ from ascend_wheelhouse.farm.submitted import Submitted
 from ascend_wheelhouse.farm.verifying import verify_step
 from ascend_wheelhouse.node.verify.report import Report
 from ascend_wheelhouse.store.store import Store
-
-if TYPE_CHECKING:
-    from distributed import SpecCluster
 
 FIRST_WORKER_SECONDS = 10.0
 QUEUED_WORKER_SECONDS = 600.0
@@ -170,7 +166,7 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
     if not choice:
         yield None
         return
-    with _cluster(choice) as (reached, patience, jobs):
+    with _cluster(choice, emit) as (reached, patience, jobs):
         address = reached.scheduler
         if is_open_to_others(address):
             text = f"{address} is without TLS: whoever reaches it runs programs there; for a closed network alone"
@@ -185,14 +181,14 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
 
 
 @contextmanager
-def _cluster(choice: FarmChoice) -> Iterator[tuple[FarmChoice, float, Jobs | None]]:
+def _cluster(choice: FarmChoice, emit: Emit) -> Iterator[tuple[FarmChoice, float, Jobs | None]]:
     """Give the scheduler that there is then, how long its first worker may take, and the jobs that will be workers."""
     if choice.scheduler:
         yield choice, FIRST_WORKER_SECONDS, None
         return
     from ascend_wheelhouse.farm.clusters import jobs_of, start
 
-    cluster: SpecCluster = start(choice)
+    cluster = start(choice, emit)
     try:
         reached = replace(choice, scheduler=cluster.scheduler_address, own=cluster.security)
         yield reached, QUEUED_WORKER_SECONDS, jobs_of(cluster)

@@ -94,6 +94,7 @@ async def _serve(joining: Joining, emit: Emit) -> None:
             death_timeout=_FIRST_SECONDS,
             memory_limit=0,
             dashboard=False,
+            dashboard_address="127.0.0.1:0",  # without it a worker answers HTTP on the network, dashboard or not
         )
         try:
             async with worker:
