@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from upstreams import add_submodule, commit, git
+from upstreams import add_submodule, commit, forge_submodule, git
 
 from ascend_wheelhouse.commands.vendor import named_commits
 from ascend_wheelhouse.handover.vendor_source import (
@@ -16,6 +16,7 @@ from ascend_wheelhouse.handover.vendor_source import (
 )
 from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.git_source import UnsafePathError, bundle_of
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import list_vendored
 
@@ -93,6 +94,22 @@ def test_a_commit_that_a_recipe_names_is_kept_beside_the_one_that_is_checked_out
     taken = vendor_source(clone, store=store, wanted=[older, "f" * 40])
     assert {one.commit for one in taken.kept if one.path == "."} == {head(clone), older}
     assert pin(URL, older, store=store, mirrors=NOBODY).top.commit == older
+
+
+def test_a_clone_with_a_submodule_outside_of_itself_is_refused(tmp_path: Path, store: Store) -> None:
+    other, top = tmp_path / "other", tmp_path / "top"
+    private = commit(other, {"secret.txt": "mine"})
+    commit(top, {"version.txt": "2.8.0"})
+    git(top, "checkout", "--quiet", "--detach")
+    git(
+        top,
+        "update-ref",
+        "HEAD",
+        forge_submodule(top, "..", "other", "https://nowhere.invalid/x.git", private),
+    )
+    with pytest.raises(UnsafePathError, match=r"a submodule at '\.\./other'"):
+        vendor_source(top, store=store)
+    assert bundle_of(store, private) is None
 
 
 def test_it_is_listed_with_the_imported_files(clone: Path, store: Store) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from upstreams import add_submodule, commit, git
+from upstreams import add_submodule, commit, forge_submodule, git
 
 from ascend_wheelhouse.origins.git import RefMissingError, RefMovedError, newest_branch, pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -16,6 +16,7 @@ from ascend_wheelhouse.store.git_source import (
     GitFailedError,
     GitSource,
     TreeChangedError,
+    UnsafePathError,
     lay_out,
 )
 from ascend_wheelhouse.store.git_source import git as asked
@@ -170,6 +171,39 @@ def test_a_tree_whose_digest_differs_from_the_lock_is_not_laid_out(
     table["modules"][1]["sha256"] = "0" * 64
     with pytest.raises(TreeChangedError, match="op-plugin"):
         lay_out(GitSource.from_dict(table), store, tmp_path / "out")
+
+
+@pytest.mark.parametrize("folder", ["..", ".git", ".GIT"])
+def test_a_submodule_outside_of_its_tree_is_refused(folder: str, upstream: Upstream, store: Store) -> None:
+    """Git refuses to check it out, and lists it all the same."""
+    evil = forge_submodule(upstream.top, folder, "hooks", PLUGIN, git(upstream.plugin, "rev-parse", "HEAD"))
+    git(upstream.top, "branch", "evil", evil)
+    with pytest.raises(UnsafePathError, match=rf"a submodule at '{folder}/hooks'"):
+        pinned(upstream, store, "evil")
+
+
+@pytest.mark.parametrize("path", ["../out", "/etc", "a/../../b", ".git/hooks", "a//b", ""])
+def test_a_lock_that_names_a_place_outside_of_the_tree_is_refused(
+    path: str, upstream: Upstream, store: Store
+) -> None:
+    table = pinned(upstream, store).as_dict()
+    table["modules"][1]["path"] = path
+    with pytest.raises(UnsafePathError, match="no place inside its folder"):
+        GitSource.from_dict(table)
+
+
+def test_no_submodule_is_laid_out_behind_a_link_of_the_tree(
+    upstream: Upstream, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "home").mkdir()
+    (upstream.top / "link").symlink_to(tmp_path / "home")
+    commit(upstream.top, {"README.md": "second\n"})
+    git(upstream.top, "branch", "linked")
+    table = pinned(upstream, store, "linked").as_dict()
+    table["modules"][1]["path"] = "link/x"
+    with pytest.raises(UnsafePathError, match="link/x"):
+        lay_out(GitSource.from_dict(table), store, tmp_path / "out")
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_without_a_bundle_an_offline_builder_says_which_commit_it_lacks(

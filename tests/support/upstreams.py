@@ -44,3 +44,21 @@ def add_submodule(place: Path, url: str, path: str, origin: Path) -> None:
     git(place, "submodule", "--quiet", "add", str(origin), path)
     git(place, "config", "--file", ".gitmodules", f"submodule.{path}.url", url)
     git(place, "add", ".gitmodules")
+
+
+def forge_submodule(place: Path, folder: str, name: str, url: str, pinned: str) -> str:
+    """Commit a tree that git itself would not write, a submodule in a folder of any name, and return the commit."""
+
+    def written(kind: str, content: bytes) -> str:
+        (place / ".git/forged").write_bytes(content)
+        return git(place, "hash-object", "-t", kind, "-w", "--literally", ".git/forged")
+
+    def row(mode: str, entry: str, sha1: str) -> bytes:
+        return f"{mode} {entry}\0".encode() + bytes.fromhex(sha1)
+
+    settings = f'[submodule "{name}"]\n\tpath = {folder}/{name}\n\turl = {url}\n'
+    inner = written("tree", row("160000", name, pinned))
+    rows = {folder: row("40000", folder, inner)}
+    rows[".gitmodules"] = row("100644", ".gitmodules", written("blob", settings.encode()))
+    top = written("tree", b"".join(rows[entry] for entry in sorted(rows)))
+    return git(place, "commit-tree", top, "-m", "Forged")

@@ -24,6 +24,7 @@ from ascend_wheelhouse.store.git_source import (
     GitModule,
     GitSource,
     bundle_of,
+    check_path,
     git,
     keep_bundle,
     new_repository,
@@ -220,7 +221,11 @@ def submodules_of(place: Path, commit: str) -> list[tuple[str, str]]:
 
 
 def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, str]]:
-    """Yield path, URL and commit of each direct submodule."""
+    """Yield path, URL and commit of each direct submodule.
+
+    Raises:
+        UnsafePathError: One would lie outside of the tree.
+    """
     gitlinks = dict(_gitlinks(place, commit))
     if not gitlinks:
         return
@@ -228,6 +233,7 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
     table = dict(line.split("=", 1) for line in settings if "=" in line)
     for key, path in sorted(table.items()):
         if key.startswith("submodule.") and key.endswith(".path") and path in gitlinks:
+            check_path(path)
             target = table[key.removesuffix("path") + "url"]
             yield path, _absolute(url, target), gitlinks[path]
 

@@ -40,6 +40,10 @@ class TreeChangedError(IntegrityError):
     """A tree's files do not have the digest of the lock."""
 
 
+class UnsafePathError(IntegrityError):
+    """A repository puts a submodule where git itself would not check one out: outside of its own folder."""
+
+
 class GitBundleMissingError(SourceUnreachableError):
     """A commit's bundle is not in the store, and nothing may be fetched now."""
 
@@ -59,6 +63,28 @@ class GitModule:
     url: str
     commit: str
     digest: str
+
+    def __post_init__(self) -> None:
+        """Hold the path to lie below the top."""
+        check_path(self.path)
+
+
+def check_path(path: str) -> None:
+    """Hold a submodule's path to be one that git checks out; `git ls-tree` lists what a hand-made tree says.
+
+    Raises:
+        UnsafePathError: It leads out of the tree, or into a `.git`.
+    """
+    if path != "." and any(part.lower() in {"", ".", "..", ".git"} for part in path.split("/")):
+        raise _unsafe(path)
+
+
+def _unsafe(path: str) -> UnsafePathError:
+    return UnsafePathError(
+        f"The source has a submodule at {path!r}, which is no place inside its folder.",
+        why="git refuses such a path. Somebody made the tree by hand, to have files written elsewhere on this host.",
+        next_step="do not build from it: take the source from its upstream, and compare the commit",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +294,7 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
     Raises:
         GitBundleMissingError: A bundle is missing.
         TreeChangedError: A module's files are not those of the lock.
+        UnsafePathError: A module lies behind a link that leads out of the tree.
     """
     beside = destination.with_name(f"{destination.name}.repositories")
     places = [beside / str(number) for number in range(len(source.modules))]
@@ -276,6 +303,8 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
             list(pool.map(lambda module, place: _checked(module, store, place), source.modules, places))
         for module, repository in zip(source.modules, places, strict=True):
             place = destination / module.path
+            if not place.resolve().is_relative_to(destination.resolve()):
+                raise _unsafe(module.path)
             place.mkdir(parents=True, exist_ok=True)
             (repository / ".git").rename(place / ".git")
             git("checkout", "--quiet", "--detach", module.commit, at=place)
