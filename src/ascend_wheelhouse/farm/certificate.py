@@ -1,4 +1,4 @@
-"""A certificate for one run, which is its own authority: who holds it belongs to the run, and nobody else does."""
+"""TLS of a farm, and a certificate for one run, its own authority: who holds it belongs to the run."""
 
 from __future__ import annotations
 
@@ -41,12 +41,22 @@ def run_certificate() -> dict[str, str]:
 
 def security_by(certificate: dict[str, str]) -> Security:
     """Return how a side speaks TLS by what `run_certificate` made."""
+    return tls(certificate["cert"], certificate["key"], authority=certificate["cert"])
+
+
+def tls(cert: str, key: str, *, authority: str) -> Security:
+    """Return how a side speaks TLS, the same as scheduler, worker and client.
+
+    Args:
+        cert: Its certificate: a path, or the text itself in PEM.
+        key: The key of that, likewise.
+        authority: Who must have signed the other side's.
+    """
     from distributed.security import Security
 
-    cert, key = certificate["cert"], certificate["key"]
     return Security(
         require_encryption=True,
-        tls_ca_file=cert,
+        tls_ca_file=authority,
         tls_client_cert=cert,
         tls_client_key=key,
         tls_worker_cert=cert,

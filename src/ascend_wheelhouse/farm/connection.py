@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.process import stopping
+from ascend_wheelhouse.farm.certificate import tls
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.errors import (
     DaskMissingError,
@@ -48,17 +49,7 @@ def security_of(choice: FarmChoice) -> Security:
         return choice.own
     if choice.ca is None:
         return Security()
-    cert, key, authority = (str(path) for path in (choice.cert, choice.key, choice.ca))
-    return Security(
-        require_encryption=True,
-        tls_ca_file=authority,
-        tls_client_cert=cert,
-        tls_client_key=key,
-        tls_worker_cert=cert,
-        tls_worker_key=key,
-        tls_scheduler_cert=cert,
-        tls_scheduler_key=key,
-    )
+    return tls(str(choice.cert), str(choice.key), authority=str(choice.ca))
 
 
 def connect(address: str, choice: FarmChoice, *, seconds: float = CONNECT_SECONDS) -> Client:
