@@ -34,6 +34,10 @@ class Request:
     app: str = ""
     extra: str = ""
 
+    def __post_init__(self) -> None:
+        """Take `2.13.0+cpu`, which pip shows, for 2.13.0: torch's CPU build is what every cell has."""
+        object.__setattr__(self, "torch", self.torch.removesuffix("+cpu"))
+
     @property
     def application(self) -> str:
         """The application's component."""

@@ -1,0 +1,32 @@
+"""What is to be known of a cell that no stack lists is told before its plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ascend_wheelhouse.cells.request import Request
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.commands import plan
+from ascend_wheelhouse.make.asked_cell import cell_of
+
+ROOT = Path(__file__).parents[2]
+ASKED = Request(torch="2.8.0", target=Target(machine="aarch64", npu="a3", python=(3, 11)))
+
+
+def test_every_note_of_a_derived_cell_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    notes = ("no stack lists it", "no torch_npu release: built from source")
+    monkeypatch.setattr(plan, "cell_of", lambda *given: replace(cell_of(*given), derived=True, notes=notes))
+    plan.main(plan.PlanOptions(root=ROOT, request=ASKED, output=tmp_path))
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first.endswith("is derived: no stack lists it")
+    assert second == "no torch_npu release: built from source"
+
+
+def test_the_cpu_build_of_torch_is_asked_for_by_its_public_version() -> None:
+    assert replace(ASKED, torch="2.8.0+cpu") == ASKED
