@@ -18,7 +18,7 @@ from typing import Literal
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.sandbox import find_sandbox
-from ascend_wheelhouse.build.toolchain import candidates
+from ascend_wheelhouse.build.toolchain import Tool, candidates
 from ascend_wheelhouse.node.host.fitness import HostFinding, Level, free_space
 from ascend_wheelhouse.node.host.system import install_command
 from ascend_wheelhouse.verify.prepare import default_store
@@ -29,6 +29,12 @@ _STORE_SIZE, _FOLDER_SIZE = 4 * _GIB, 2 * _GIB
 _ROOT = Path("/")
 _ENGINES = ("docker", "podman")
 _ENGINE_SECONDS = 20
+_COMPILERS = {
+    "gcc": ("g++", "gcc-c++", "Compiles torch_npu and the kernels; each recipe names its own bound."),
+    "make": ("make", "make", "Runs those builds."),
+    "cmake": ("cmake", "cmake", "Runs those builds where a recipe does not bring its own."),
+}
+"""By name, the packages of apt and of dnf that bring a tool, and what it does."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,7 @@ def examine(folder: Path) -> list[HostNeed]:
     ]
     return [
         *(HostNeed(purpose="make", finding=one) for one in make),
-        *(HostNeed(purpose="build", finding=one) for one in _compilers()),
+        *(HostNeed(purpose="build", finding=one) for one in _builders()),
     ]
 
 
@@ -102,22 +108,10 @@ def _sandbox() -> HostFinding:
     )
 
 
-def _compilers() -> Iterator[HostFinding]:
+def _builders() -> Iterator[HostFinding]:
+    """Yield what building from source is done with."""
     found = {tool.name: tool for tool in reversed(candidates())}
-    for name, apt, dnf, why in (
-        ("gcc", "g++", "gcc-c++", "Compiles torch_npu and the kernels; each recipe names its own bound."),
-        ("make", "make", "make", "Runs those builds."),
-        ("cmake", "cmake", "cmake", "Runs those builds where a recipe does not bring its own."),
-    ):
-        tool = found.get(name)
-        yield HostFinding(
-            name=name,
-            found=f"{tool.version} ({tool.path})" if tool else "none",
-            wanted="there, or an engine for the recipe's image",
-            level="ok" if tool else "warn",
-            why=why,
-            command=install_command(_ROOT, apt=apt, dnf=dnf),
-        )
+    yield from (_compiler(name, found.get(name)) for name in _COMPILERS)
     ccache = shutil.which("ccache")
     yield HostFinding(
         name="ccache",
@@ -144,6 +138,18 @@ def _compilers() -> Iterator[HostFinding]:
         level="ok" if cann or engine else "warn",
         why="Their kernels are compiled by CANN's own compiler, here or from one imported by `invoke vendor FILE`.",
         command="invoke --help build",
+    )
+
+
+def _compiler(name: str, tool: Tool | None) -> HostFinding:
+    apt, dnf, why = _COMPILERS[name]
+    return HostFinding(
+        name=name,
+        found=f"{tool.version} ({tool.path})" if tool else "none",
+        wanted="there, or an engine for the recipe's image",
+        level="ok" if tool else "warn",
+        why=why,
+        command=install_command(_ROOT, apt=apt, dnf=dnf),
     )
 
 

@@ -7,14 +7,12 @@ from invoke.context import Context
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.built_in import PLATFORM
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
-from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, farm_task
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords
 from ascend_wheelhouse.commands.tasks.flags import task
+from ascend_wheelhouse.commands.tasks.making_words import SHARED, CacheWords
 from ascend_wheelhouse.commands.tasks.words import (
-    CACHE,
-    CACHE_LISTS,
     JSON,
     PROFILE,
-    cache_choice,
     path_of,
     profile_of,
     root_of,
@@ -29,18 +27,16 @@ _BUILD = {
 _TOOLCHAIN = {"toolchain": "host, own (see invoke toolchain), or auto: the host's where it fits"}
 
 
-@farm_task(
+@cell_task(
     help=JSON
     | _BUILD
     | PROFILE
     | _TOOLCHAIN
-    | CACHE
     | {
         "sandbox": "seal the build (--no-sandbox to go on without)",
         "out": "a folder for the wheel; the store alone has it when not given",
         "incremental": "go on with the kept tree of the last such build, and mark the wheel",
     },
-    iterable=CACHE_LISTS,
     settled=["toolchain"],
     optional=["profile"],
 )
@@ -54,11 +50,9 @@ def build(
     out: str = "",
     offline: bool = False,
     incremental: bool = False,
-    cache: list[str] | None = None,
-    cache_key: str = "",
-    cache_trust: list[str] | None = None,
     profile: str = "",
     json: bool = False,
+    shared: CacheWords = SHARED,
     farm: FarmWords = NO_FARM,
 ) -> None:
     """Build one component from its locked source, without a network."""
@@ -75,7 +69,7 @@ def build(
                 build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
                 offline=offline,
                 incremental=incremental,
-                cache=cache_choice(cache, cache_key, cache_trust),
+                cache=shared.choice(),
                 json=json,
                 profile=profile_of(profile),
                 farm=farm.choice(),

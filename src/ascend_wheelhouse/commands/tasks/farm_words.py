@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from inspect import Parameter, Signature, signature
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ascend_wheelhouse.commands.tasks.cell import CellTask
-from ascend_wheelhouse.commands.tasks.flags import FlagTask, task
+from ascend_wheelhouse.commands.tasks.option_groups import OptionGroup
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ascend_wheelhouse.farm.choice import FarmChoice
 
 TLS_HELP = {
@@ -19,19 +17,21 @@ TLS_HELP = {
     "tls-cert": "this host's certificate",
     "tls-key": "its key",
 }
-FARM_HELP = {
-    "scheduler": "build on the workers of this Dask scheduler, such as tls://farm:8786",
-    "workers": "build on workers that this run starts: slurm, ssh or local (Dask's configuration has their settings)",
-    "worker-hosts": "the hosts of --workers ssh, separated by commas",
-    "worker-count": "how many workers slurm or local start; 1 when not given",
-    **TLS_HELP,
-}
-_FARM = "farm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class FarmWords:
-    """What the command line says of a farm, an option a field."""
+class FarmWords(OptionGroup):
+    """What the command line says of a farm."""
+
+    texts: ClassVar[Mapping[str, str]] = {
+        "scheduler": "build on the workers of this Dask scheduler, such as tls://farm:8786",
+        "workers": (
+            "build on workers that this run starts: slurm, ssh or local (Dask's configuration has their settings)"
+        ),
+        "worker-hosts": "the hosts of --workers ssh, separated by commas",
+        "worker-count": "how many workers slurm or local start; 1 when not given",
+        **TLS_HELP,
+    }
 
     scheduler: str = ""
     workers: str = ""
@@ -59,43 +59,3 @@ class FarmWords:
 
 
 NO_FARM = FarmWords()
-
-
-class WithFarm(FlagTask):
-    """A task whose body takes `farm`, and whose command line has the options of `FarmWords`.
-
-    Args:
-        body: The function.
-        help: The texts for its other options.
-        options: What any task takes.
-    """
-
-    common: ClassVar[Mapping[str, str]] = {**FlagTask.common, **FARM_HELP}
-
-    def argspec(self, body: Callable[..., None]) -> Signature:
-        """Return the options of the command line: the farm's stand last."""
-        own = [one for one in super().argspec(body).parameters.values() if one.name != _FARM]
-        words = signature(FarmWords).parameters.values()
-        return Signature([*own, *(one.replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for one in words)])
-
-    def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
-        """Put the farm among the other options."""
-        names = [name.replace("-", "_") for name in FARM_HELP]
-        words = FarmWords(**{name: options.pop(name) for name in names if name in options})
-        super().run_body(*args, **options, **{_FARM: words})
-
-
-class FarmTask(WithFarm, CellTask):
-    """A task about one cell whose builds can go to a farm.
-
-    Args:
-        body: The function.
-        help: The texts for its other options.
-        options: What any task takes.
-    """
-
-    common: ClassVar[Mapping[str, str]] = {**CellTask.common, **FARM_HELP}
-
-
-farm_task = functools.partial(task, klass=FarmTask)
-"""`invoke.task` for a task about one cell whose builds can go to a farm."""

@@ -15,6 +15,7 @@ from invoke.tasks import task as invoke_task
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.commands.tasks.built_in import BUILT_IN
+from ascend_wheelhouse.commands.tasks.option_groups import gathered, groups_of, spread
 
 SHORT = {"torch": "t", "platform": "p", "npu": "n", "out": "o", "output": "o", "json": "j", "verbose": "v"}
 """The letter of each option that has one."""
@@ -24,7 +25,8 @@ _SHOW = {"show-config": "show the value of each option and where it comes from, 
 class FlagTask(Task[Any]):
     """A task whose options have the letters of `SHORT` and no others, and `--verbose`; `-h` stays Invoke's help.
 
-    One whose options have defaults in `ascend-wheelhouse.toml` has `--show-config` too.
+    One whose options have defaults in `ascend-wheelhouse.toml` has `--show-config` too. A parameter whose default is an
+    `OptionGroup` stands for the options of that group.
 
     Args:
         body: The function.
@@ -45,15 +47,21 @@ class FlagTask(Task[Any]):
     ) -> None:
         self.settled = tuple(settled)
         self.built_in: dict[str, Any] = {}
-        texts = {**self.common, **(_SHOW if self.settled else {}), **(help or {})}
-        super().__init__(body, help=texts, **options)
+        self.groups = groups_of(body)
+        texts = {**self.common, **(_SHOW if self.settled else {})}
+        repeated = [*options.pop("iterable", ())]
+        for group in self.groups.values():
+            texts |= group.texts
+            repeated += group.repeated
+        super().__init__(body, help={**texts, **(help or {})}, iterable=repeated, **options)
 
     def argspec(self, body: Callable[..., None]) -> Signature:
         """Return the options of the command line."""
         own = super().argspec(body)
         names = ["show_config", "verbose"] if self.settled else ["verbose"]
         more = [Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=False) for name in names]
-        return own.replace(parameters=[*self._unsettled(own.parameters.values()), *more])
+        options = spread(own.parameters.values(), self.groups)
+        return own.replace(parameters=[*self._unsettled(options), *more])
 
     def get_arguments(self, ignore_unknown_help: bool | None = None) -> list[Argument]:
         """Return the arguments of the command line, as often as asked: Invoke takes each text out of `help`."""
@@ -87,7 +95,7 @@ class FlagTask(Task[Any]):
 
     def run_body(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - Invoke's
         """Call the function itself."""
-        super().__call__(*args, **options)
+        super().__call__(*args, **gathered(options, self.groups))
 
     def _show(self, *, json: bool) -> None:
         """Show what holds with this command line, and where each value comes from."""

@@ -9,7 +9,8 @@ from invoke.context import Context
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.built_in import BUILT_IN
 from ascend_wheelhouse.commands.tasks.flags import task
-from ascend_wheelhouse.commands.tasks.words import JSON, cache_choice, root_of
+from ascend_wheelhouse.commands.tasks.making_words import CacheWords
+from ascend_wheelhouse.commands.tasks.words import JSON, root_of
 
 
 @task(help=JSON | {"schema": "write the JSON Schema of recipes and stacks for editors"})
@@ -76,7 +77,7 @@ def cache(
             command.CacheOptions(
                 root=root_of(c),
                 prune=prune,
-                shared=cache_choice(cache, "", None),
+                shared=CacheWords(cache=cache).choice(),
                 prune_shared=bool(cache),
                 retention=command.retention(keep, max_size),
                 locks=tuple(map(Path, filter(None, lock or ()))),

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from inspect import Parameter, Signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from invoke.context import Context
-from invoke.tasks import task
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
-from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords, WithFarm
-from ascend_wheelhouse.commands.tasks.words import (
-    CACHE,
-    CACHE_LISTS,
-    JSON,
-    LOCK,
+from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords
+from ascend_wheelhouse.commands.tasks.flags import FlagTask, task
+from ascend_wheelhouse.commands.tasks.making_words import (
+    LOCKING,
     MAKING,
-    RESOLVER,
-    cache_choice,
-    in_ci,
-    lock_choice,
-    make_options,
-    path_of,
-    root_of,
+    SHARED,
+    CacheWords,
+    LockWords,
+    MakeWords,
 )
+from ascend_wheelhouse.commands.tasks.option_groups import OptionGroup
+from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
 _AXES = ("stack", "torch", "cann", "sglang", "app", "extra", "platform", "npu", "glibc", "python")
 
 
-class AxesTask(WithFarm):
+class AxesTask(FlagTask):
     """A task whose body takes the axes of a matrix after the context, and whose command line has each as an option.
 
     Args:
@@ -47,7 +44,7 @@ class AxesTask(WithFarm):
     """
 
     common: ClassVar[Mapping[str, str]] = {
-        **WithFarm.common,
+        **FlagTask.common,
         **{axis: f"`--{axis}` of its cells; may be repeated" for axis in _AXES},
     }
 
@@ -63,55 +60,69 @@ class AxesTask(WithFarm):
         super().__call__(*args, {axis: values for axis, values in given.items() if values}, **options)
 
 
-@task(
-    klass=AxesTask,
-    help=JSON
-    | LOCK
-    | CACHE
-    | MAKING
-    | {
-        "file": "the matrix; matrix.toml when neither it nor an axis is given",
+@dataclass(frozen=True, kw_only=True)
+class PackWords(OptionGroup):
+    """How the wheelhouses of a matrix are packed."""
+
+    texts: ClassVar[Mapping[str, str]] = {
         "bundle": "pack each cell into a signed bundle",
         "sign-key": "OpenSSH private key (Ed25519) to sign bundles with",
         "bundles": "folder of the bundles; bundles/ when not given",
         "serial": "serial of the bundles; rises by itself when not given",
         "allow-incomplete": "pack cells although components are pending",
+    }
+
+    bundle: bool = False
+    sign_key: str = ""
+    bundles: str = ""
+    serial: str = ""
+    allow_incomplete: bool = False
+
+    def order(self, root: Path) -> BundleOrder | None:
+        """Return the bundles that are asked for, None where none are."""
+        if not self.bundle:
+            return None
+        from ascend_wheelhouse.bundle.serial import parse
+        from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
+
+        return BundleOrder(
+            out=path_of(self.bundles) or root / "bundles",
+            sign_key=path_of(self.sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+            allow_incomplete=self.allow_incomplete,
+            serial=parse(self.serial) if self.serial else None,
+        )
+
+
+PACKING = PackWords()
+
+
+@task(
+    klass=AxesTask,
+    help=JSON
+    | {
+        "file": "the matrix; matrix.toml when neither it nor an axis is given",
         "page": "the HTML page to write; matrix.html beside the wheelhouses when not given",
         "verify": "do a verification of each complete cell: on a worker with its NPU, or here",
         "reports": "folder with reports of verifications; verify-reports/ when not given",
         "upgrade": "make new locks although some are committed",
         "dry-run": "show the cells and what each would do, and stop",
     },
-    iterable=[*_AXES, *CACHE_LISTS],
+    iterable=[*_AXES],
 )
 def matrix(
     c: Context,
     axes: Mapping[str, list[str]],
     file: str = "",
-    bundle: bool = False,
-    sign_key: str = "",
-    bundles: str = "",
-    serial: str = "",
-    allow_incomplete: bool = False,
     page: str = "",
     verify: bool = False,
     reports: str = "",
-    offline: bool = False,
-    strict: bool = False,
     upgrade: bool = False,
     dry_run: bool = False,
-    resolver: str = RESOLVER,
-    exclude_newer: str = "",
-    sandbox: bool = True,
-    container: str = "",
-    toolchain: str = "auto",
-    output: str = "",
-    retry: bool = False,
-    audit: bool = True,
-    cache: list[str] | None = None,
-    cache_key: str = "",
-    cache_trust: list[str] | None = None,
     json: bool = False,
+    packing: PackWords = PACKING,
+    locking: LockWords = LOCKING,
+    making: MakeWords = MAKING,
+    shared: CacheWords = SHARED,
     farm: FarmWords = NO_FARM,
 ) -> None:
     """Make the wheelhouses of many cells in one run, and show what stands of each."""
@@ -119,22 +130,22 @@ def matrix(
         from ascend_wheelhouse.commands import matrix as command
 
         root = root_of(c)
-        lock = lock_choice(CellOptions().request(), exclude_newer, resolver, upgrade=upgrade)
-        out = path_of(output) or root / "wheelhouse"
-        make = make_options(out, lock, (sandbox, container, toolchain), farm, offline=offline, audit=audit)
-        packing = (path_of(bundles) or root / "bundles", sign_key, serial, allow_incomplete)
-        how: dict[str, Any] = {"strict": strict or in_ci(), "dry_run": dry_run, "retry": retry, "json": json}
-        how |= {"page": path_of(page) or out / "matrix.html", "reports": _reports(reports, root)}
-        how |= {"cache": cache_choice(cache, cache_key, cache_trust), "verify": verify}
-        how |= {"bundle": _bundle(*packing) if bundle else None}
+        lock = locking.choice(CellOptions().request(), upgrade=upgrade)
+        modes = {"strict": making.is_strict, "dry_run": dry_run, "retry": making.retry, "verify": verify}
         cells = command.MatrixOptions(
-            root=root, request_of=_request, make=make, file=_file(file, axes), axes=axes, **how
+            root=root,
+            request_of=_request,
+            make=making.options(root, lock, farm),
+            file=_file(file, axes),
+            axes=axes,
+            page=path_of(page) or making.folder(root) / "matrix.html",
+            reports=path_of(reports) or root / "verify-reports",
+            cache=shared.choice(),
+            bundle=packing.order(root),
+            json=json,
+            **modes,
         )
         raise SystemExit(command.main(cells))
-
-
-def _reports(reports: str, root: Path) -> Path:
-    return path_of(reports) or root / "verify-reports"
 
 
 def _request(values: Mapping[str, str]) -> Request:
@@ -157,15 +168,3 @@ def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
             next_step=f"invoke matrix --file {file}, or the same command without --file",
         )
     return path_of(file)
-
-
-def _bundle(out: Path, sign_key: str, serial: str, allow: bool) -> BundleOrder:
-    from ascend_wheelhouse.bundle.serial import parse
-    from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
-
-    return BundleOrder(
-        out=out,
-        sign_key=path_of(sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
-        allow_incomplete=allow,
-        serial=parse(serial) if serial else None,
-    )

@@ -6,7 +6,8 @@ from invoke.context import Context
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.commands.tasks.flags import task
-from ascend_wheelhouse.commands.tasks.words import JSON, RESOLVER, path_of, root_of
+from ascend_wheelhouse.commands.tasks.making_words import RESOLVER
+from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of
 
 
 @task(

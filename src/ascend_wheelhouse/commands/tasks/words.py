@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
@@ -12,37 +11,12 @@ from invoke.context import Context
 from ascend_wheelhouse.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from ascend_wheelhouse.cells.request import Request, ToolchainChoice
-    from ascend_wheelhouse.commands.tasks.farm_words import FarmWords
-    from ascend_wheelhouse.make.options import LockChoice, MakeOptions
-    from ascend_wheelhouse.shared_cache.choice import CacheChoice
+    from ascend_wheelhouse.cells.request import ToolchainChoice
 
-RESOLVER = "pip-tools"
 JSON = {"json": "machine-readable output"}
-LOCK = {
-    "resolver": "pip-tools (default) or uv",
-    "exclude-newer": "leave out uploads after this date or RFC 3339 time",
-}
-CACHE = {
-    "cache": "a shared cache: s3://, file://, sftp:// or https:// (may be repeated; WHEELHOUSE_CACHE)",
-    "cache-key": "private key that signs what is pushed there; nothing is when not given",
-    "cache-trust": "whose builds are taken from there: FILE.pub, a folder of them, or SHA256:... (may be repeated)",
-}
-CACHE_LISTS = ["cache", "cache_trust"]
 PROFILE = {
     "profile": "write the times of the run to this page, and a trace beside it; profile.html without a name"
 }
-MAKING = {
-    "offline": "use the store alone",
-    "strict": "exit 8 when a component is missing (the default where CI is set)",
-    "sandbox": "seal builds from source (--no-sandbox to go on without; the manifest says so)",
-    "container": "build from source in this image; `recipe` for each recipe's own",
-    "toolchain": "compiler of builds: host, own (see invoke toolchain), or auto, the host's where it fits",
-    "output": "folder that holds the wheelhouses",
-    "retry": "ask again for what is pending",
-    "audit": "--no-audit leaves out the proof that the wheels fit together",
-}
-_CI_OFF = {"", "0", "false"}
 
 
 class MissingOptionError(UsageError):
@@ -62,28 +36,6 @@ def root_of(c: Context) -> Path:
     return Path(c.config.project.root)
 
 
-def lock_choice(
-    request: Request, exclude_newer: str, resolver: str, build: list[str] | None = None, *, upgrade: bool
-) -> LockChoice:
-    """Return which lock a run goes by.
-
-    Raises:
-        BadDateError: `--exclude-newer` is no date.
-        UnknownResolverError: There is no such resolver.
-    """
-    from ascend_wheelhouse.cells.cutoff import cutoff
-    from ascend_wheelhouse.make.options import LockChoice
-    from ascend_wheelhouse.resolve.resolvers import resolver_name
-
-    return LockChoice(
-        request=request,
-        exclude_newer=cutoff(exclude_newer),
-        upgrade=upgrade,
-        resolver=resolver_name(resolver or RESOLVER),
-        build=frozenset(filter(None, build or ())),
-    )
-
-
 def toolchain_choice(text: str) -> ToolchainChoice:
     """Return which compilers a build takes.
 
@@ -100,13 +52,6 @@ def toolchain_choice(text: str) -> ToolchainChoice:
             next_step=f"--toolchain {' or --toolchain '.join(known)}",
         )
     return choice
-
-
-def cache_choice(urls: list[str] | None, key: str, trust: list[str] | None) -> CacheChoice:
-    """Return the shared caches of a run, as options say it or else the environment."""
-    from ascend_wheelhouse.shared_cache.choice import CacheChoice
-
-    return CacheChoice.of(urls or (), key, trust or ())
 
 
 def path_of(text: str) -> Path | None:
@@ -143,31 +88,3 @@ def split_words(text: str) -> list[str]:
             why=f"{error}: as in a shell, ' and \" stand in pairs.",
             next_step="the same command with every quotation mark closed",
         ) from error
-
-
-def in_ci() -> bool:
-    """Tell whether `CI` is set, where what is missing is an error."""
-    return os.environ.get("CI", "").lower() not in _CI_OFF
-
-
-def make_options(
-    out: Path,
-    lock: LockChoice,
-    build: tuple[bool, str, str],
-    farm: FarmWords,
-    *,
-    offline: bool,
-    audit: bool,
-) -> MakeOptions:
-    """Return how a wheelhouse is made; `build` is the sandbox, the container and the toolchain."""
-    from ascend_wheelhouse.make.options import BuildPlace, MakeOptions
-
-    sandbox, container, toolchain = build
-    return MakeOptions(
-        lock=lock,
-        build=BuildPlace(sandbox=sandbox, container=container, toolchain=toolchain_choice(toolchain)),
-        output=out,
-        offline=offline,
-        audit=audit,
-        farm=farm.choice(),
-    )
