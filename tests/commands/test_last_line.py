@@ -1,6 +1,7 @@
 """What nobody foresaw ends with a text and a code of its own, on a host and on a node."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,14 @@ def test_an_unforeseen_exception_is_exit_70_with_a_report(capsys: pytest.Capture
     ids=["a long name", "a loop", "a full disk", "no file at all"],
 )
 def test_a_file_that_the_system_refuses_is_exit_10_and_named(
-    capsys: pytest.CaptureFixture[str], error: OSError, status: int, told: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    error: OSError,
+    status: int,
+    told: str,
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with pytest.raises(SystemExit) as ended, console.main_guard():
         raise error
     assert ended.value.code == status

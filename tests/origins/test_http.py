@@ -3,20 +3,12 @@ from __future__ import annotations
 import gzip
 import os
 import socket
-import ssl
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 import urllib3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from index_server import (
     FakeClock,
     Handler,
@@ -26,7 +18,6 @@ from index_server import (
     hang_up,
     html_page,
     http_date,
-    serving,
     stall,
     status,
 )
@@ -34,7 +25,6 @@ from index_server import (
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import head_of
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.pip_config import PipConfigError
 
 pytest_plugins = ["fetch_fixtures"]
 
@@ -332,72 +322,6 @@ def test_an_html_page_is_recognised_by_its_type(index: Index, http: Http) -> Non
     index.behave("page", html_page("text/HTML; charset=utf-8"))
     with http.stream(f"{index.url}/page") as stream:
         assert stream.head.content_type == "text/html"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a mirror")])
-    now = datetime.now(tz=UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    path = tmp_path_factory.mktemp("tls") / "server.pem"
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, form, plain)
-        + built.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
-
-
-@pytest.fixture
-def secure_index(certificate: Path) -> Iterator[Index]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with serving(context) as index:
-        index.raw["/page"] = ("text/html", b"here")
-        yield index
-
-
-def test_an_unknown_authority_is_final(secure_index: Index, clock: FakeClock) -> None:
-    with client(secure_index, clock=clock) as http, pytest.raises(faults.CertificateError) as caught:
-        http.page(f"{secure_index.url}/page")
-    assert "global.cert" in caught.value.next_step
-    assert clock.waits == []
-
-
-def test_pips_certificates_and_trusted_hosts_hold(secure_index: Index, certificate: Path) -> None:
-    with client(secure_index, cert=certificate) as http:
-        assert http.page(f"{secure_index.url}/page").content == b"here"
-    with client(secure_index, trusted_hosts=("127.0.0.1",)) as http:
-        assert http.page(f"{secure_index.url}/page").content == b"here"
-
-
-def test_a_missing_certificate_file_is_named(secure_index: Index, tmp_path: Path) -> None:
-    with (
-        client(secure_index, cert=tmp_path / "no.pem") as http,
-        pytest.raises(PipConfigError, match=r"no\.pem"),
-    ):
-        http.page(f"{secure_index.url}/page")
-
-
-def test_tls_that_breaks_off_is_tried_again(index: Index, clock: FakeClock) -> None:
-    """A server that speaks no TLS, or hangs up in the handshake, may be a proxy that fails for a while."""
-    with client(index, clock=clock) as http, pytest.raises(faults.ConnectionBrokenError):
-        http.page(f"{index.url.replace('http:', 'https:')}/page")
-    assert len(clock.waits) == http.config.retries
 
 
 def test_a_signed_url_that_allows_no_head_is_asked_by_get(index: Index, http: Http) -> None:
