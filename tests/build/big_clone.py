@@ -88,7 +88,7 @@ class Clone:
     @property
     def objects(self) -> Path:
         """The compiler's cache: this host's, or the one of the image."""
-        (folder,) = (self.store / "objects").glob("*") if self.options else (self.store / "ccache",)
+        (folder,) = (self.store / "objects").glob("torch-npu*")
         return folder
 
     def compiled(self) -> int:

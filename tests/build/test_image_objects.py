@@ -133,7 +133,7 @@ def test_what_is_in_the_cache_belongs_to_who_started_the_build(clone: Clone) -> 
     found = [path.stat() for path in clone.objects.rglob("*")]
     assert {one.st_uid for one in found} == {os.getuid()}
     assert len(found) > UNITS
-    assert not (clone.store / "ccache").exists()
+    assert len(list((clone.store / "objects").iterdir())) == 1
 
 
 @pytest.mark.usefixtures("caching")

@@ -1,4 +1,4 @@
-"""What many builds use and the store can do without: toolchains, CANN's packages, build environments, images' objects.
+"""What many builds use and the store can do without: toolchains, CANN's packages, build environments, compiled objects.
 
 All of it can be made again. A folder's own time is that of its last use.
 """
@@ -17,9 +17,9 @@ from ascend_wheelhouse.node.scratch import PREFIX, scratch
 from ascend_wheelhouse.store.store import Store
 
 TOOLCHAINS = "toolchains"
-OBJECTS_OF_IMAGES = "objects"
-"""Where the compiler caches of images are, one each for an image and a compiler."""
-FOLDERS = (TOOLCHAINS, "environments", OBJECTS_OF_IMAGES)
+OBJECTS = "objects"
+"""Where compiler caches are, one for each component."""
+FOLDERS = (TOOLCHAINS, "environments", OBJECTS)
 UNUSED_DAYS = 30
 """After so many days without a use `--prune` removes one."""
 _DAY = 86400.0

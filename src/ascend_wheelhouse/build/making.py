@@ -131,7 +131,11 @@ def _workspace(order: WorkOrder, store: Store) -> Workspace:
     if order.server:
         (place / "work" / "jobserver").touch()
     image = order.sandbox.image_digest
-    cache = object_cache.made_folder(order.store, order.toolchain, image) if order.ccache else None
+    cache = (
+        object_cache.made_folder(order.store, order.job.component, order.toolchain, image)
+        if order.ccache
+        else None
+    )
     environment = planned(
         order.job.sources.environment,
         order.interpreter,

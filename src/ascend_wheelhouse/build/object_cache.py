@@ -2,17 +2,19 @@
 
 A build that was killed starts from a fresh source and finds what the other had compiled: nothing half-written is ever
 gone on with, whatever tool the upstream's build uses. ccache puts an object into its cache in one step once it is
-whole. Each image has a cache of its own for each compiler in it: what runs in one image reaches no other's objects.
+whole. Each component has a cache of its own, and in images one for each compiler: what a build writes there reaches
+later builds of the same component alone. Settings are read from nowhere, since they can name programs to run.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import OBJECTS_OF_IMAGES, mark_used
+from ascend_wheelhouse.build.laid_out import OBJECTS, mark_used
 from ascend_wheelhouse.build.toolchain import Toolchain
 
 LOG = "ccache.log"
@@ -33,19 +35,20 @@ class Objects:
     compiled: int
 
 
-def made_folder(store: Path, toolchain: Toolchain, image: str) -> Path:
+def made_folder(store: Path, component: str, toolchain: Toolchain, image: str) -> Path:
     """Return the cache's folder, made where it is missing.
 
     Args:
         store: The store's folder.
+        component: What is built.
         toolchain: The tools.
         image: The digest of the image that they are in; empty for this host's or ours.
     """
-    folder = store / "ccache"
+    folder = store / OBJECTS / component
     if image:
         gcc = toolchain.get("gcc")
         facts = {"image": image, "gcc": [gcc.path, gcc.identity] if gcc else []}
-        folder = store / OBJECTS_OF_IMAGES / digest_of(facts)[:20]
+        folder = folder.with_name(f"{component}-{digest_of(facts)[:20]}")
     folder.mkdir(parents=True, exist_ok=True)
     mark_used(folder)
     return folder
@@ -58,12 +61,12 @@ def variables(toolchain: Toolchain, *, image: str, root: str, folder: str) -> di
         toolchain: The tools; one of ours is known by the digest of its lock, which covers more than gcc's driver.
         image: The digest of the image that they are in, which covers as much; empty for this host's or ours.
         root: Where the build sees its folder.
-        folder: Where it sees the cache; the settings there count, and no others of the host or the image.
+        folder: Where it sees the cache, which it may write.
     """
     known = " ".join(word for word in (image, toolchain.identity.get("gcc", "")) if word)
     return {
         "CCACHE_COMPILERCHECK": f"string:{known}" if image or toolchain.sysroot else "content",
-        "CCACHE_CONFIGPATH": f"{folder}/ccache.conf",
+        "CCACHE_CONFIGPATH": os.devnull,
         "CCACHE_DIR": folder,
         "CCACHE_STATSLOG": f"{root}/{LOG}",
     }
