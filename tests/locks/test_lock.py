@@ -198,12 +198,13 @@ def test_every_change_between_two_locks_has_a_reason(lock: Lock) -> None:
         lock,
         wheels=(wheel("numpy", "2.0", via=("torch",)), wheel("einops", via=("sglang",))),
         sources=(),
+        pending=(Pending(component="torch", reason=UNLOCKED, supply="invoke vendor FILE"),),
     )
     told = {change.name: (change.kind, change.reason) for change in compare(lock, upgraded)}
     assert told == {
         "numpy": ("changed", "newest that fits now; needed by torch"),
         "einops": ("added", "needed by sglang"),
-        "torch": ("removed", "nothing needs it any more"),
+        "torch": ("removed", "no origin gives it now: it is pending"),
         "sglang": ("removed", "nothing needs it any more"),
     }
     assert compare(lock, lock) == []

@@ -150,7 +150,7 @@ def test_a_look_finds_what_was_published_since_and_changes_nothing(story: Story)
 
 def test_what_the_audit_refuses_is_not_kept(story: Story) -> None:
     assert story.refused.ended.status == 7, story.refused.ended.err
-    assert "did not pass the audit, and the old locks are as they were." in story.refused.ended.err
+    assert "did not pass the audit, and the old one is as it was." in story.refused.ended.err
     assert "1 symbol is defined by nothing that it is loaded with (nobody" in story.refused.ended.err
     assert re.search(rf"{SPOILED} \S+ -> 99\.0", story.refused.ended.err)
     assert (

@@ -139,7 +139,7 @@ def test_a_component_moves_in_its_stack_where_only_names_it(world: World) -> Non
     ("requires", "extra", "code", "told"),
     [
         ("torch==9.9", "", 3, "torch"),
-        ("torch==2.8.0", "einops.py", 7, "did not pass the audit, and the old locks are as they were"),
+        ("torch==2.8.0", "einops.py", 7, "did not pass the audit, and the old one is as it was"),
     ],
     ids=["no resolution", "two wheels with one file"],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import tempfile
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 
 from ascend_wheelhouse.node.errors import (
@@ -20,6 +21,9 @@ from ascend_wheelhouse.node.errors import (
     WheelhouseError,
 )
 
+_GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
+"""Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
+versions, usage, an origin, something pending."""
 _LONGEST_NAME = 300
 _OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 
@@ -38,6 +42,7 @@ __all__ = [
     "VerifyError",
     "WheelhouseError",
     "file_trouble",
+    "gravest",
     "unexpected",
 ]
 
@@ -80,6 +85,12 @@ class UpstreamMovedError(WheelhouseError):
 
 class FileTroubleError(HostUnfitError):
     """The system refused a file or folder, for a reason that no part of this tool foresaw."""
+
+
+def gravest(codes: Iterable[int]) -> int:
+    """Return the exit code of a run of which several parts failed, each with its own; 0 where none did."""
+    failed = {*codes} - {0}
+    return min(failed, key=lambda code: _GRAVITY.index(code) if code in _GRAVITY else -1, default=0)
 
 
 def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.watch.apply import Applied, Applying
+from ascend_wheelhouse.watch.apply import Applying
 from ascend_wheelhouse.watch.held import WatchChoice, watched
+from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome
 from ascend_wheelhouse.watch.view import show
 from ascend_wheelhouse.watch.watch import Seen, Watch, named, only
 
@@ -96,11 +98,16 @@ def main(options: WatchOptions) -> int:
         _show_applied(made, seen)
     else:
         show(seen, whole=options.whole or bool(options.only))
+    if made is not None and made.failed:
+        sys.stdout.flush()
+        for one in made.failed:
+            console.print_error(one.error)
+        return made.exit_code
     found = any(one.kind != "unreachable" for one in seen.findings)
     return UpstreamMovedError.exit_code if options.exit_code and found else 0
 
 
-def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> list[Applied]:
+def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
     """Make the locks that the findings touch; without --only components stay, and other wheels move."""
     findings = [one for one in seen.findings if options.only or one.of != "component"]
     applying = Applying(
@@ -115,7 +122,8 @@ def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> list[Applied]:
     return applying.apply(findings)
 
 
-def _show_applied(made: list[Applied], seen: Seen) -> None:
+def _show_applied(outcome: ApplyOutcome, seen: Seen) -> None:
+    made = outcome.applied
     for one in made:
         console.line(f"lockfiles/{one.folder} ({one.lock.rpartition('/')[2]}):")
         show_changes(list(one.changes))
@@ -124,12 +132,22 @@ def _show_applied(made: list[Applied], seen: Seen) -> None:
         console.line()
     if made:
         console.line(f"{counted(len(made), 'lock')} made anew; each passed the audit.")
-    else:
-        spoiled = dict.fromkeys(one.component for one in seen.findings if one.kind in {"yanked", "vanished"})
-        same = (
-            f"the locks that were made anew name the same files; nothing replaces {', '.join(spoiled)} there"
-        )
-        console.line(f"Nothing to do: {same if spoiled else 'nothing that was found asks for a new lock'}.")
+    names = [name for one in outcome.failed for name in one.locks]
+    if names:
+        console.line(f"Not made anew, and as before: {', '.join(names)}.")
+    if not (made or outcome.failed):
+        _show_nothing_to_do(seen)
+    _show_left(made, seen)
+
+
+def _show_nothing_to_do(seen: Seen) -> None:
+    spoiled = dict.fromkeys(one.component for one in seen.findings if one.kind in {"yanked", "vanished"})
+    same = f"the locks that were made anew name the same files; nothing replaces {', '.join(spoiled)} there"
+    console.line(f"Nothing to do: {same if spoiled else 'nothing that was found asks for a new lock'}.")
+
+
+def _show_left(made: Sequence[Applied], seen: Seen) -> None:
+    """Name the components that have news and did not move."""
     moved = {name for one in made for name in (change.name for change in one.changes)}
     news = (one for one in seen.findings if one.kind == "new" and one.of == "component" and one.locks)
     left = dict.fromkeys(one.component for one in news if one.component not in moved)
@@ -137,10 +155,10 @@ def _show_applied(made: list[Applied], seen: Seen) -> None:
         console.line(f"Of {', '.join(left)} there are new releases; a component moves when --only names it.")
 
 
-def document(seen: Seen, made: list[Applied] | None = None) -> dict[str, object]:
-    """Return what `--json` prints; `applied` is null where no lock was asked for."""
+def document(seen: Seen, made: ApplyOutcome | None = None) -> dict[str, object]:
+    """Return what `--json` prints; `applied` and `failed` are null where no lock was asked for."""
     return {
-        "applied": None if made is None else [asdict(one) for one in made],
+        **({"applied": None, "failed": None} if made is None else made.as_dict()),
         "findings": [one.as_dict() for one in seen.findings],
         "counts": dict(Counter(one.kind for one in seen.findings)),
         "asked": seen.asked,

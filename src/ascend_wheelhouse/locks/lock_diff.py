@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.pylock import LockedFile
 
@@ -37,7 +39,8 @@ def _change(
     if old is None and new is not None:
         return Change(name=name, kind="added", before="", after=new.version, reason=_needed_by(new))
     if old is not None and new is None:
-        reason = "nothing needs it any more"
+        lost = name in {canonicalize_name(one.component) for one in after.pending}
+        reason = "no origin gives it now: it is pending" if lost else "nothing needs it any more"
         return Change(name=name, kind="removed", before=old.version, after="", reason=reason)
     if old is None or new is None or (old.version, old.sha256) == (new.version, new.sha256):
         return None

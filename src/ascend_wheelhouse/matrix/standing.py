@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ascend_wheelhouse.base.errors import IncompleteError, IntegrityError
+from ascend_wheelhouse.base.errors import IncompleteError, IntegrityError, gravest
 from ascend_wheelhouse.matrix.cell_bundle import CellBundle
 from ascend_wheelhouse.matrix.orders import CellEnd
 from ascend_wheelhouse.matrix.verified import Verification, reports_below, verification
@@ -18,9 +18,6 @@ from ascend_wheelhouse.node.reading import contents
 from ascend_wheelhouse.node.verify.report import Report
 
 State = Literal["complete", "incomplete", "failed"]
-GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
-"""Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
-versions, usage, an origin, something pending."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,9 +108,8 @@ class Standing:
 
     @property
     def exit_code(self) -> int:
-        """The gravest code of any cell (see `GRAVITY`), 0 where none failed."""
-        codes = {row.exit_code for row in self.rows} - {0}
-        return min(codes, key=lambda code: GRAVITY.index(code) if code in GRAVITY else -1, default=0)
+        """The gravest code of any cell, 0 where none failed."""
+        return gravest(row.exit_code for row in self.rows)
 
     def count(self, state: State) -> int:
         """Return how many cells are in a state."""

@@ -1,15 +1,15 @@
 """Making the new locks that findings ask for, in a copy of the project folder: only what passed the audit is kept.
 
 The recipes and the locks are copied to a folder for short work, a component's new version is written into its stack
-there, and each lock is made and audited there. Until all of them have passed, nothing in the project folder is
-touched; then each lock takes its place as one set of files.
+there, and each lock is made and audited there. A stack that changes takes its place with all of its locks, or not at
+all; any other lock stands for itself, so that one that cannot be made keeps no other out.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -17,12 +17,12 @@ from pathlib import Path
 from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import APPLICATION
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.locks.lock import Lock, files
-from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.locks.lock_diff import compare
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
@@ -36,7 +36,8 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
-from ascend_wheelhouse.watch.refused import not_kept
+from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
+from ascend_wheelhouse.watch.refused import hold_complete, not_kept
 
 
 class NothingToApplyError(UsageError):
@@ -48,20 +49,18 @@ class StackUnchangedError(UsageError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
-    """A lock that was made anew.
+class _Group:
+    """Locks that take their places together.
 
     Args:
-        lock: Its name, `FOLDER/PLATFORM`, as it was before.
-        folder: The folder that it stands in now.
-        changes: What moved.
-        pending: Components that no origin gave.
+        locks: The locks.
+        stack: The stack that changes with them, empty where none does.
+        moved: The releases that are written into it.
     """
 
-    lock: str
-    folder: str
-    changes: tuple[Change, ...]
-    pending: tuple[str, ...]
+    locks: Sequence[HeldLock]
+    stack: str = ""
+    moved: Sequence[WatchFinding] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ class Applying:
     resolver: ResolverName = "pip-tools"
     emit: Emit = field(default=silent)
 
-    def apply(self, findings: Sequence[WatchFinding]) -> list[Applied]:
+    def apply(self, findings: Sequence[WatchFinding]) -> ApplyOutcome:
         """Make and audit the locks that findings touch, and put them in the place of the old ones.
 
         New releases of components are written into the stacks that they touch, and all locks of those stacks are made.
@@ -96,46 +95,71 @@ class Applying:
 
         Raises:
             NothingToApplyError: The findings are of components, and touch no lock.
-            StackUnchangedError: A stack file cannot be changed.
-            NotKeptError: The audit found a defect.
-            WheelhouseError: A lock could not be made.
         """
-        moved = _moved(findings)
-        stacks = {name for one in moved for name in one.stacks}
-        touched = {name for one in findings for name in _touched(one)}
-        chosen = [one for one in self.locks if one.name in touched or one.stack in stacks]
+        groups = self._groups(findings)
         news = [one for one in findings if one.kind == "new" and one.of == "component"]
-        if news and not chosen:
+        if news and not groups:
             named = ", ".join(dict.fromkeys(f"{one.component} {one.after}" for one in news))
             raise NothingToApplyError(
                 f"No lock is there for {named}.",
                 why="A line that no stack has needs a stack of its own first, and a stack a lock.",
                 next_step="`invoke watch` shows what there is",
             )
-        if not chosen:
-            return []
-        with scratch(prefix="aw-watch-") as place:
-            copy = _copied(self.root, place / "project")
-            for one in moved:
-                for stack in one.stacks:
-                    _move(copy / "recipes/stacks" / f"{stack}.toml", one.component, one.after)
-            made = list(self._made(copy, chosen, stacks))
-            self._keep(copy, made, stacks)
-        return [one for _, one in made]
+        applied: list[Applied] = []
+        failed: list[NotApplied] = []
+        for group in groups:
+            try:
+                applied += self._made(group)
+            except WheelhouseError as error:
+                names = tuple(one.name for one in group.locks)
+                self.emit(Note(text=f"{', '.join(names)}: {error.what}"))
+                failed.append(NotApplied(locks=names, error=error))
+        return ApplyOutcome(applied=tuple(applied), failed=tuple(failed))
 
-    def _made(
-        self, copy: Path, chosen: Sequence[HeldLock], moved: set[str]
-    ) -> Iterator[tuple[HeldLock, Applied]]:
-        folder = ProjectFolder.load(copy)
-        fetcher = Fetcher(recipes=folder.recipes, store=self.store, http=self.http, emit=self.emit)
-        with self.store.in_use(self.emit):
-            for held in chosen:
+    def _groups(self, findings: Sequence[WatchFinding]) -> list[_Group]:
+        moved = _moved(findings)
+        stacks = dict.fromkeys(name for one in moved for name in one.stacks)
+        touched = {name for one in findings for name in _touched(one)}
+        groups = [
+            _Group(
+                stack=stack,
+                locks=[one for one in self.locks if one.stack == stack],
+                moved=[one for one in moved if stack in one.stacks],
+            )
+            for stack in stacks
+        ]
+        alone = [one for one in self.locks if one.name in touched and one.stack not in stacks]
+        return [one for one in groups if one.locks] + [_Group(locks=[one]) for one in alone]
+
+    def _made(self, group: _Group) -> list[Applied]:
+        """Make the locks of a group, keep them, and return them.
+
+        Raises:
+            StackUnchangedError: The stack file cannot be changed.
+            ComponentLostError: A new lock would lack a component that the old one has.
+            NotKeptError: The audit found a defect.
+            WheelhouseError: A lock could not be made.
+        """
+        with scratch(prefix="aw-watch-") as place, self.store.in_use(self.emit):
+            copy = _copied(self.root, place / "project")
+            for one in group.moved:
+                _move(copy / "recipes/stacks" / f"{group.stack}.toml", one.component, one.after)
+            folder = ProjectFolder.load(copy)
+            fetcher = Fetcher(recipes=folder.recipes, store=self.store, http=self.http, emit=self.emit)
+            made = []
+            for held in group.locks:
                 self.emit(Note(text=f"making {held.name} anew"))
-                one = self._one(folder, fetcher, held, moved=held.stack in moved)
-                if one is None:
+                try:
+                    new = self._one(folder, fetcher, held, moved=bool(group.stack))
+                except WheelhouseError as error:
+                    error.for_cell(held.words)
+                    raise
+                if new is None:
                     self.emit(Note(text=f"{held.name} stays as it is: no other release fits"))
                 else:
-                    yield held, one
+                    made.append((held, new))
+            self._keep(copy, made, group.stack)
+        return [one for _, one in made]
 
     def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock, *, moved: bool) -> Applied | None:
         """Return a lock that was made and audited; None where it names the files that it named, in no new stack."""
@@ -145,6 +169,7 @@ class Applying:
         made = lock_of(choice, folder, building_of(cell, folder, fetcher))
         if not moved and _locked(made, held) == _locked(held.lock, held):
             return None
+        hold_complete(held, made)
         fetcher.fetch(downloads_of(made))
         place = folder.lock_folder(cell)
         path = place / f"pylock.{held.platform}.toml"
@@ -158,8 +183,8 @@ class Applying:
             pending=tuple(one.component for one in made.pending),
         )
 
-    def _keep(self, copy: Path, made: Sequence[tuple[HeldLock, Applied]], stacks: set[str]) -> None:
-        """Put what was made into the project folder: the locks first, each whole, then the stacks that name them."""
+    def _keep(self, copy: Path, made: Sequence[tuple[HeldLock, Applied]], stack: str) -> None:
+        """Put what was made into the project folder: the locks first, each whole, then the stack that names them."""
         for held, one in made:
             texts = {
                 path.name: path.read_bytes()
@@ -167,7 +192,7 @@ class Applying:
                 if f".{held.platform}." in path.name
             }
             whole_file.write_set(self.root / "lockfiles" / one.folder, held.platform, texts)
-        for stack in sorted(stacks):
+        if stack:
             name = f"recipes/stacks/{stack}.toml"
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             whole_file.write_whole(self.root / name, (copy / name).read_bytes())

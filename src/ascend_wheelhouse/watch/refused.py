@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.report import AuditReport, Finding
-from ascend_wheelhouse.base.errors import AuditError
+from ascend_wheelhouse.base.errors import AuditError, IncompleteError
+from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change
 from ascend_wheelhouse.watch.held import HeldLock
 
@@ -15,7 +16,30 @@ _SHOWN = 3
 
 
 class NotKeptError(AuditError):
-    """A new lock did not pass the audit; the old ones are as they were."""
+    """A new lock did not pass the audit; the old one is as it was."""
+
+
+class ComponentLostError(IncompleteError):
+    """A new lock would lack a component that the old one has; the old one is as it was."""
+
+
+def hold_complete(held: HeldLock, made: Lock) -> None:
+    """Refuse a new lock that lacks what the old one has, as where the release that a stack pins is gone.
+
+    Raises:
+        ComponentLostError: It does.
+    """
+    before = {one.component for one in held.lock.pending}
+    lost = [one for one in made.pending if one.component not in before]
+    if not lost:
+        return
+    names = ", ".join(one.component for one in lost)
+    stack = f"another release in recipes/stacks/{held.stack}.toml, or " if held.stack else ""
+    raise ComponentLostError(
+        f"The new lock of {held.name} would lack {names}, and the old one is as it was.",
+        why=" ".join(f"{one.component}: {one.reason}." for one in lost),
+        next_step=f"{stack}`invoke vendor FILE` with a copy that somebody kept, then the same command again",
+    )
 
 
 def not_kept(held: HeldLock, report: AuditReport, changes: Sequence[Change]) -> NotKeptError:
@@ -31,7 +55,7 @@ def not_kept(held: HeldLock, report: AuditReport, changes: Sequence[Change]) -> 
     more = f" And {len(errors) - _SHOWN} more." if len(errors) > _SHOWN else ""
     changed = ", ".join(f"{one.name} {one.before or '-'} -> {one.after or '-'}" for one in changes)
     return NotKeptError(
-        f"The new lock of {held.name} did not pass the audit, and the old locks are as they were. {told}{more}",
+        f"The new lock of {held.name} did not pass the audit, and the old one is as it was. {told}{more}",
         why=f"It would have moved {changed or 'nothing'}.",
         next_step=_way_out(held, errors, changes),
     )
