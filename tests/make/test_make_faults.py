@@ -104,6 +104,18 @@ def test_an_index_that_fails_for_good_keeps_everything_else(
     assert world.make().status == 0
 
 
+@pytest.mark.parametrize("resolver", ["pip-tools", "uv"])
+def test_a_project_that_has_nothing_for_the_cell_is_told_with_what_it_has(
+    world: World, resolver: str
+) -> None:
+    """Pip says no more than that no version fits."""
+    old = world.index.files.pop("numpy-2.0-py3-none-any.whl")
+    world.index.offer("numpy-2.0-cp311-cp311-manylinux_2_39_aarch64.whl", old.content)
+    done = world.invoke("lock", "--torch", "2.8.0", "--platform", "aarch64", "--resolver", resolver)
+    assert done.status == 3
+    assert "has them for cp311-cp311-manylinux_2_39_aarch64. `--glibc 2.39` takes it" in done.err
+
+
 def test_an_index_that_recovers_is_not_noticed(world: World) -> None:
     assert world.invoke("lock", "--resolver", "uv").status == 0
     shutil.rmtree(world.store)

@@ -7,7 +7,14 @@ import pytest
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import MACHINES, Machine, Target
 from ascend_wheelhouse.resolve.annotated import read_pins
-from ascend_wheelhouse.resolve.errors import BadRequirementError, ResolverCrashedError, readable
+from ascend_wheelhouse.resolve.errors import (
+    BadRequirementError,
+    NoCandidateError,
+    ResolverCrashedError,
+    UnreadableReleaseError,
+    explain,
+    readable,
+)
 from ascend_wheelhouse.resolve.links import read_files, uploaded, version_of
 from ascend_wheelhouse.resolve.pip_tools import reporting
 from ascend_wheelhouse.resolve.request import ResolveRequest
@@ -107,3 +114,29 @@ def test_addresses_lose_their_hosts_and_tracebacks_go() -> None:
 def test_without_an_error_line_the_last_exception_is_shown() -> None:
     output = 'Traceback (most recent call last):\n  File "x", line 1\n    y()\nOSError: y is full\nHint: z\n'
     assert readable(output) == "OSError: y is full\nHint: z"
+
+
+@pytest.mark.parametrize(
+    ("printed", "names"),
+    [
+        ("ERROR: Could not find a version that satisfies the requirement Num_Py<2 (from torch)", ["num-py"]),
+        ("error: x\n  cause: Because there are no versions of numpy and all versions of torch", ["numpy"]),
+        ("error: Because numpy==2.0 has no wheels with a matching platform tag (e.g., `a`)", ["numpy"]),
+        ("error: Because numpy>=1,<3 has no usable wheels and only numpy==2.0 is", ["numpy"]),
+        ("error: Because numpy==2.0 has only unsupported wheel variants and only", ["numpy"]),
+        ("error: Because there is no version of a==9 and b was not found in the package registry", ["a"]),
+        ("error: Because b was not found in the package registry and you require b", ["b"]),
+    ],
+)
+def test_what_has_nothing_for_the_target_is_known_by_name(printed: str, names: list[str]) -> None:
+    error = explain("uv", printed, ResolveRequest(requirements=(), target=ARM))
+    assert isinstance(error, NoCandidateError)
+    assert error.names == names
+
+
+@pytest.mark.parametrize("fault", ["has invalid metadata", "has an invalid package format"])
+def test_a_release_that_cannot_be_read_is_no_contradiction(fault: str) -> None:
+    printed = f"error: Because numpy==2.0 {fault} and you require torch==2.8.0, we can conclude"
+    error = explain("uv", printed, ResolveRequest(requirements=(), target=ARM))
+    assert isinstance(error, UnreadableReleaseError)
+    assert "--resolver" in error.next_step

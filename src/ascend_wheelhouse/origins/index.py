@@ -30,6 +30,7 @@ from ascend_wheelhouse.base.errors import (
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.page import ACCEPT, Offer, Wanted, folder_offers, local_path, offers
 from ascend_wheelhouse.origins.transport import is_trusted
@@ -196,6 +197,11 @@ class Finder:
         places = (_Place(url=index, origin="extra-index"),) if index else self._places
         return [one for place in places for one in self._offers(place, name, wanted=wanted)]
 
+    def pages(self, name: str) -> list[Page]:
+        """Return the pages that indexes have of a project."""
+        asked = (self._page(place, name) for place in self._places if place.origin != "find-links")
+        return [page for page in asked if page]
+
     def _reported(self, pin: IndexPin, target: Target, emit: Emit) -> FoundFile:
         job = f"{pin.name}=={pin.version}"
         emit(JobStarted(job=job, action="find"))
@@ -235,13 +241,16 @@ class Finder:
         if place.origin == "find-links":
             own = [offer for offer in self._flat_offers(place) if _project(offer) == canonicalize_name(name)]
             return own if wanted is None else [offer for offer in own if wanted(offer.filename)]
+        page = self._page(place, name)
+        return offers(page, mentioning=mentioning, wanted=wanted) if page else []
+
+    def _page(self, place: _Place, name: str) -> Page | None:
         folder = local_path(place.url)
         url = f"{place.url.rstrip('/')}/{canonicalize_name(name)}/"
         try:
-            page = self._http.page(url if folder is None else f"{url}index.html", accept=ACCEPT)
+            return self._http.page(url if folder is None else f"{url}index.html", accept=ACCEPT)
         except faults.NotFoundError:
-            return []
-        return offers(page, mentioning=mentioning, wanted=wanted)
+            return None
 
     def _flat_offers(self, place: _Place) -> list[Offer]:
         with self._guard:

@@ -31,6 +31,7 @@ _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
 _BASE = re.compile(rb"<base\b[^>]*>", re.IGNORECASE)
 Wanted = Callable[[str], bool]
 """Tells by its name whether a file counts."""
+_MAJOR = "1"
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", re.IGNORECASE)
 
 
@@ -39,6 +40,13 @@ class NotAnIndexError(OriginError):
 
     reason = "The index URL is wrong, or a login page answered in place of the index."
     advice = "check `pip config list`; the index URL usually ends in /simple"
+
+
+class IndexTooNewError(NotAnIndexError):
+    """An index speaks another major version of its API (PEP 629)."""
+
+    reason = "The index is newer than this tool, or much older."
+    advice = "a newer version of this tool, or an index that speaks version 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,17 +144,43 @@ def json_files(content: bytes, url: str) -> list[dict[str, Any]]:
 
     Raises:
         NotAnIndexError: It is no such page.
+        IndexTooNewError: It is one of another major version.
     """
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise NotAnIndexError(url, f"sent JSON that cannot be read: {error}") from error
     files = document.get("files") if isinstance(document, dict) else None
+    _require_version(document, url)
     if not isinstance(files, list) or not all(
         isinstance(file, dict) and isinstance(file.get("filename"), str) for file in files
     ):
         raise NotAnIndexError(url, "sent JSON that is no index page: it has no list of files with names")
     return files
+
+
+def _require_version(document: object, url: str) -> None:
+    """Refuse a page of another major version; a newer minor one adds what may be passed over (PEP 629)."""
+    meta = document.get("meta") if isinstance(document, dict) else None
+    version = meta.get("api-version") if isinstance(meta, dict) else None
+    if isinstance(version, str) and version.partition(".")[0] != _MAJOR:
+        raise IndexTooNewError(
+            url, f"speaks version {version!r:.20} of the index API, and this tool {_MAJOR}.x"
+        )
+
+
+def project_status(page: Page) -> str:
+    """Return what a JSON page says of a project as a whole (PEP 792); empty where nothing or `active`."""
+    if "json" not in page.content_type.lower():
+        return ""
+    try:
+        stated = json.loads(page.content).get("project-status")
+        status, reason = stated["status"], stated.get("reason") or ""
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        return ""
+    if not (documents.name(status) and line(reason)) or status == "active":
+        return ""
+    return f"{status}: {reason}" if reason else str(status)
 
 
 def require_file(file: dict[str, Any], url: str) -> dict[str, Any]:

@@ -22,10 +22,12 @@ from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
+from ascend_wheelhouse.origins.offered import told_of
 from ascend_wheelhouse.pin.inputs import request_for
 from ascend_wheelhouse.pin.locate import Answer, Located, Locator, ToBuild
 from ascend_wheelhouse.pin.needs import needs_of
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
+from ascend_wheelhouse.resolve.errors import NoCandidateError
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -112,9 +114,18 @@ class Locking:
         try:
             found = self.resolver.resolve(request)
             outcome = "done"
+        except NoCandidateError as error:
+            self._tell_offered(error)
+            raise
         finally:
             self.emit(JobFinished(job=name, outcome=outcome))
         return found
+
+    def _tell_offered(self, error: NoCandidateError) -> None:
+        """Add what the indexes have of each project that has nothing for the cell: resolvers say too little of it."""
+        finder = Finder(self.http)
+        told = filter(None, (told_of(finder, name, self.cell.target) for name in error.names))
+        error.why = "\n\n".join((*told, error.why))
 
     def _needs(self, answers: Sequence[Answer], trees: Mapping[str, PinnedTree]) -> set[str]:
         """Return what the project files of components that are built, or cannot be had yet, ask for at run time.

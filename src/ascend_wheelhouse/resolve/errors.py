@@ -7,7 +7,7 @@ kept, the addresses lose their hosts, and the cases with a known remedy get thei
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -21,7 +21,17 @@ class ConflictError(ResolveError):
 
 
 class NoCandidateError(ResolveError):
-    """A name has no version, or none with a wheel for the target, that fits its requirement."""
+    """A name has no version, or none with a wheel for the target, that fits its requirement.
+
+    Args:
+        names: The projects that the resolver names, normalised.
+    """
+
+    names: Collection[str] = ()
+
+
+class UnreadableReleaseError(ResolveError):
+    """The resolver cannot read a release that it would have to choose."""
 
 
 class ClosedNameError(ResolveError):
@@ -62,7 +72,20 @@ _ABSENT = (
     "has no wheels with a matching",
     "have no wheels with a matching",
     "no usable wheels",
+    "only unsupported wheel variants",
 )
+_NAME = r"([A-Za-z0-9][\w.-]*)"
+_LACKING = [
+    re.compile(pattern)
+    for pattern in (
+        rf"satisfies the requirement {_NAME}",
+        rf"there (?:are no versions|is no version) of {_NAME}",
+        rf"[Bb]ecause {_NAME}(?:[<>=!~]\S*)? ha(?:s|ve) (?:no|only)\b",
+        rf"[Bb]ecause {_NAME} was not found",
+    )
+]
+"""How pip and uv name a project that has nothing for the target."""
+_UNREADABLE = ("has invalid metadata", "has an invalid package format")
 
 
 def refuse_bad_requirements(request: ResolveRequest) -> None:
@@ -103,12 +126,21 @@ def explain(tool: str, output: str, request: ResolveRequest) -> WheelhouseError:
 
 def _unsolved(tool: str, text: str, request: ResolveRequest) -> ResolveError:
     machine = request.target.manylinux
+    if any(sign in text for sign in _UNREADABLE):
+        return UnreadableReleaseError(
+            f"{tool} cannot read a release of the index that it would have to choose.",
+            why=text,
+            next_step="keep that release out by `constraints` of the stack, or try the other resolver with --resolver",
+        )
     if any(sign in text for sign in _ABSENT):
-        return NoCandidateError(
+        error = NoCandidateError(
             f"A requirement has no version with a wheel for {machine}.",
             why=f"{text}{_date_hint(request)}",
             next_step="change the version in the recipe or stack, or tell pip of the index that has it",
         )
+        named = {name for pattern in _LACKING for name in pattern.findall(text)}
+        error.names = sorted({canonicalize_name(name.rstrip(".-")) for name in named})
+        return error
     if "conflicting dependencies" in text or "you require" in text:
         return ConflictError(
             f"No set of versions fits {machine}: requirements contradict each other.",
