@@ -27,6 +27,7 @@ from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
 from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
 from ascend_wheelhouse.console.table import records, table
+from ascend_wheelhouse.console.words import shown
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
 __all__ = [
@@ -143,7 +144,7 @@ def _output(mode: Mode, stream: TextIO) -> _Output:
 
 def line(text: str = "") -> None:
     """Print one line of an answer to standard output."""
-    sys.stdout.write(f"{as_started(text)}\n")
+    sys.stdout.write(f"{shown(text, sys.stdout)}\n")
 
 
 def prose(text: str) -> None:
@@ -168,8 +169,8 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
     red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
     following = f"Next: {error.next_step}" if error.next_step else ""
     told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
-    parts = [f"{red}{told}{reset}", why, following]
-    sys.stderr.write(as_started("\n\n".join(filter(None, parts))) + "\n")
+    head, *rest = (shown(part, sys.stderr) for part in (told, why, following))
+    sys.stderr.write("\n\n".join(filter(None, [f"{red}{head}{reset}", *rest])) + "\n")
 
 
 def _folded(text: str, stream: TextIO) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
 
-from ascend_wheelhouse.base.started import as_started
+from ascend_wheelhouse.console.words import shown
 
 _GAP = 2
 _COLUMN_LEAST = 8
@@ -33,7 +33,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Text
         stream: Where to; standard output when None.
     """
     out = sys.stdout if stream is None else stream
-    text = layout(columns, [[as_started(cell) for cell in row] for row in rows], width=_width(out))
+    text = layout(columns, [[shown(cell, out) for cell in row] for row in rows], width=_width(out))
     if out.isatty() and not os.environ.get("NO_COLOR"):
         head, rule, rest = text.partition("\n")
         text = f"\x1b[1m{head}\x1b[0m{rule}{rest}"
@@ -53,7 +53,7 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Te
     """
     out = sys.stdout if stream is None else stream
     for row in rows:
-        cells = [as_started(cell) for cell in row]
+        cells = [shown(cell, out) for cell in row]
         out.write("\n".join(_record(columns, cells, _width(out))) + "\n")
 
 

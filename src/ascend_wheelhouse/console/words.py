@@ -8,11 +8,10 @@ from typing import TextIO
 
 from ascend_wheelhouse.base.events import Outcome
 from ascend_wheelhouse.base.started import as_started
+from ascend_wheelhouse.node.plain import plain
 
 _STEP = 1000
-_ESCAPES = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x1f\x7f-\x9f]"
-)
+_LINE_BREAKS = re.compile(r"[\t\n\r]")
 _MINUTE = 60
 _HOUR = 3600
 _DAY, _DAYS_FROM = 24, 48
@@ -120,9 +119,14 @@ def age(value: float) -> str:
 
 def clean(text: str, stream: TextIO) -> str:
     """Return text fit for one line of the stream: no escape sequences, nothing that its encoding lacks."""
-    plain = as_started(_ESCAPES.sub(" ", text).strip())
-    encoding = stream.encoding or "ascii"
-    return plain.encode(encoding, "replace").decode(encoding, "replace")
+    return shown(_LINE_BREAKS.sub(" ", text).strip(), stream)
+
+
+def shown(text: str, stream: TextIO) -> str:
+    """Return text as a person reads it on the stream: commands as typed here, and nothing that it cannot carry."""
+    told = as_started(plain(text))
+    encoding = stream.encoding  # none where it goes to no file
+    return told.encode(encoding, "replace").decode(encoding, "replace") if encoding else told
 
 
 def clip(text: str, width: int, marks: Marks) -> str:

@@ -16,6 +16,7 @@ from ascend_wheelhouse.matrix import words
 from ascend_wheelhouse.matrix.page_style import STYLE
 from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Standing
 from ascend_wheelhouse.matrix.verified import NOT_VERIFIED
+from ascend_wheelhouse.node.plain import plain
 
 _COMMAND = re.compile("`([^`]*)`")
 _COLUMNS = ("no.", "cell", "state", "audit", "verify", "size", "of that, only here")
@@ -47,7 +48,7 @@ def render(found: Standing) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(plain(str(value)))
 
 
 def _prose(text: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import WheelhouseError
+from .plain import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +30,15 @@ class Talk:
 
     def say(self, text: str) -> None:
         """Say what is being done now."""
-        print(f"[{time.monotonic() - self.started:6.1f}s] {text}", file=sys.stderr, flush=True)
+        print(f"[{time.monotonic() - self.started:6.1f}s] {plain(text)}", file=sys.stderr, flush=True)
 
     def answer(self, text: str, facts: Mapping[str, Any]) -> None:
         """Give the answer of the run, in words or as an object."""
-        print(json.dumps(facts, indent=1, sort_keys=True) if self.as_json else text, flush=True)
+        print(json.dumps(facts, indent=1, sort_keys=True) if self.as_json else plain(text), flush=True)
 
     def fail(self, error: WheelhouseError) -> int:
         """Tell an error and return the exit code that belongs to it."""
         if self.as_json:
             print(json.dumps(error.as_dict(), indent=1, sort_keys=True), flush=True)
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        print(f"error: {plain(str(error))}", file=sys.stderr, flush=True)
         return error.exit_code

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.console import words
+from ascend_wheelhouse.node.plain import plain
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -55,6 +56,11 @@ def fragment(template: str, **values: object) -> Markup:
     return Markup(render(template, **values))  # noqa: S704 - escaped by the engine
 
 
+def _plain(value: object) -> object:
+    """Return what an expression of a template gave, as it may stand on a page."""
+    return plain(value) if type(value) is str else value
+
+
 @functools.cache
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 0.1 s that few runs need
@@ -62,6 +68,7 @@ def _environment() -> Environment:
     found = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
+        finalize=_plain,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

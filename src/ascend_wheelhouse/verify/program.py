@@ -15,6 +15,7 @@ from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.given import require_sound
 from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.plain import plain
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify import settings, several_nodes
 from ascend_wheelhouse.node.verify.report import table
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: WheelhouseError) -> int:
-    print(error, file=sys.stderr)  # noqa: T201 - this is what a person reads
+    print(plain(str(error)), file=sys.stderr)  # noqa: T201 - this is what a person reads
     return error.exit_code
 
 
@@ -147,7 +148,7 @@ def _new_folder(named: Path | None) -> Path | None:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is what a person reads
+    print(plain(text), flush=True)  # noqa: T201 - this is what a person reads
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from ..given import require_sound
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
+from ..plain import plain
 from ..probes import CATALOGUE
 from ..reading import contents
 from ..scratch import scratch
@@ -187,7 +188,7 @@ def _stubs(environment: Path, folder: Path) -> str:
             build_stubs(plan, folder, compiler)
             return str(folder)
     except subprocess.CalledProcessError as error:
-        print(f"no stand-in CANN libraries: {str(error.stderr).strip()[-300:]}", file=sys.stderr)
+        print(f"no stand-in CANN libraries: {plain(str(error.stderr)).strip()[-300:]}", file=sys.stderr)
     return ""
 
 
