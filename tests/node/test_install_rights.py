@@ -62,6 +62,27 @@ def test_a_folder_that_the_user_may_not_write_is_refused_with_a_way_out(public: 
     assert not (public / "npu").exists()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("what", ["install", "--doctor"])
+def test_a_home_and_a_cann_that_the_user_may_not_look_into_count_as_absent(public: Path, what: str) -> None:
+    """`sudo -u` keeps the caller's HOME where it is told to; drivers are installed for a group."""
+    house = SmallWheelhouse(cell={"python": "3.11"}, whole_uv=True).write(public / "house")
+    home, closed = public / "home", public / "closed"
+    home.mkdir()
+    (closed / "Ascend/cann-8.5.0").mkdir(parents=True)
+    closed.chmod(0o700)
+    command = [*as_an_ordinary_user(home), f"HOME={closed}", f"ASCEND_HOME_PATH={closed}/Ascend/cann-8.5.0"]
+    options = [what] if what != "install" else ["--prefix", home / "npu", "--insecure-no-signature"]
+    done = subprocess.run(
+        [*command, "/usr/bin/python3.11", house / "install.py", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Permission denied" not in done.stdout + done.stderr
+    assert done.returncode in ({0} if what == "install" else {0, 9, 10}), done.stderr
+
+
 def test_two_installs_do_not_work_in_one_prefix(tmp_path: Path) -> None:
     house = SmallWheelhouse().write(tmp_path / "house")
     prefix = tmp_path / "npu"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..seen import is_file, matching
 from . import software
 from .toolkits import Toolkit, numbers, search
 
@@ -83,14 +84,14 @@ def scripts(root: Path, toolkit: Toolkit) -> list[Path]:
     Ascend (BiSheng's package for CANN 8.3) and its scripts/ci/npu/npu_ci_install_dependency.sh@00dfc4c (operators).
     """
     nnal = root / "nnal/atb/set_env.sh"
-    found = [path for path in (toolkit.script, *_compiler(root, toolkit), nnal) if path.is_file()]
-    return found + sorted(toolkit.home.glob("opp/vendors/*/bin/set_env.bash"))
+    found = [path for path in (toolkit.script, *_compiler(root, toolkit), nnal) if is_file(path)]
+    return found + matching(toolkit.home, "opp/vendors/*/bin/set_env.bash")
 
 
 def _compiler(root: Path, toolkit: Toolkit) -> Iterator[Path]:
     inside = toolkit.home / "share/info/ascendnpu-ir/bin/set_env.sh"
-    if inside.is_file():
+    if is_file(inside):
         yield inside
     elif not toolkit.version or numbers(toolkit.version) < _COMPILER_INSIDE:
-        packages = root.glob("*/bisheng_toolkit/set_env.sh")
+        packages = matching(root, "*/bisheng_toolkit/set_env.sh")
         yield from sorted(packages, key=lambda path: numbers(path.parents[1].name))[-1:]

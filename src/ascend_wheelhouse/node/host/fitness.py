@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import HostUnfitError
+from ..seen import is_there
 from . import pythons
 from .host import DEVICES, Host
 from .system import install_command
@@ -230,7 +231,7 @@ def disk_finding(folder: Path, needed: int) -> HostFinding:
 
 def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level = "warn") -> HostFinding:
     """Compare the free space for this user below a folder, which may not be there yet, with what a step takes."""
-    while not folder.exists():
+    while not is_there(folder):
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     return HostFinding(

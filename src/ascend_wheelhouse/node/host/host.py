@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..seen import is_folder, is_there, matching
 from . import toolkits
 
 _CHIPS = {"0xd802": "910b", "0xd803": "a3"}
@@ -100,7 +101,7 @@ def read_host(root: Path = Path("/"), ascend: str = "", *, wanted: str = "", rec
         firmware=_first_version(root / "usr/local/Ascend", ("firmware/version.info",), "Version"),
         chip=npu_chip(root),
         devices=npu_devices(root),
-        managers=tuple(name for name in ("davinci_manager", "hisi_hdc") if (root / "dev" / name).exists()),
+        managers=tuple(name for name in ("davinci_manager", "hisi_hdc") if is_there(root / "dev" / name)),
         governors=_governors(root),
         numa_nodes=len(list((root / "sys/devices/system/node").glob("node[0-9]*"))),
         huge_pages=_huge_pages(root),
@@ -140,7 +141,7 @@ def _text(path: Path) -> str | None:
 
 def _first_version(folder: Path, patterns: tuple[str, ...], key: str) -> str | None:
     for pattern in patterns:
-        for path in sorted(folder.glob(pattern)):
+        for path in matching(folder, pattern):
             found = re.search(rf"^\s*{re.escape(key)}\s*[=:]\s*(\S+)", _text(path) or "", re.MULTILINE)
             if found:
                 return found[1].strip("[]")
@@ -179,7 +180,7 @@ def _transparent_pages(root: Path) -> str | None:
 
 
 def _file_system_size(folder: Path) -> int | None:
-    if not folder.is_dir():
+    if not is_folder(folder):
         return None
     status = os.statvfs(folder)
     return status.f_blocks * status.f_frsize
@@ -198,4 +199,4 @@ def _locked_memory(root: Path, which: int) -> int | None:
 def _openmp(root: Path) -> str | None:
     folders = ("usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64")
     paths = (Path("/") / folder / "libgomp.so.1" for folder in folders)
-    return next((str(path) for path in paths if (root / path.relative_to("/")).exists()), None)
+    return next((str(path) for path in paths if is_there(root / path.relative_to("/"))), None)

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..reading.contents import Contents
+from ..seen import is_file
 from . import pythons
 from .fitness import PREFIX, HostFinding, free_space
 from .host import Host
@@ -73,7 +74,7 @@ def _program(root: Path, name: str) -> str:
     if root == Path("/"):
         return shutil.which(name) or ""
     path = root / "usr/bin" / name
-    return str(path) if path.is_file() else ""
+    return str(path) if is_file(path) else ""
 
 
 def _compiler_version(path: str) -> str:
@@ -139,7 +140,7 @@ def _links(host: Host) -> Iterator[HostFinding]:
     tool = host.root / _HCCN_TOOL
     words = f"/{_HCCN_TOOL} -i 0 -link -g"
     why = "Devices of other nodes are reached by these links (RoCE); one node alone serves without."
-    if not tool.is_file():
+    if not is_file(tool):
         found = "no hccn_tool"
         yield HostFinding(
             name="hccl network", found=found, wanted="UP", level="warn", why=why, command=f"ls /{_HCCN_TOOL}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .symbols import NotElfError, read_object
@@ -36,8 +37,9 @@ def _signs(toolkit: str, root: Path) -> Iterator[str]:
     places = [Path(toolkit) / folder / LIBRARY for folder in ("lib64", "runtime/lib64")] if toolkit else []
     yield from (f"{path} says so itself" for path in places if marked(path))
     version = root / "usr/local/Ascend/driver/version.info"
-    if version.is_file() and WORDS in version.read_text(encoding="utf-8", errors="replace"):
-        yield f"{version} says so itself"
+    with suppress(OSError):  # it is not there, or not for this user
+        if WORDS in version.read_text(encoding="utf-8", errors="replace"):
+            yield f"{version} says so itself"
 
 
 def marked(library: Path) -> bool:

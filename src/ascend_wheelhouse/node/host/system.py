@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..seen import is_there
+
 
 def install_command(root: Path, *, apt: str, dnf: str) -> str:
     """Return the command that installs a package of the system.
@@ -13,7 +15,7 @@ def install_command(root: Path, *, apt: str, dnf: str) -> str:
         apt: The package's name on Debian and Ubuntu.
         dnf: The package's name on openEuler and others with RPM.
     """
-    if (root / "usr/bin/dnf").exists() or (root / "usr/bin/yum").exists():
-        program = "dnf" if (root / "usr/bin/dnf").exists() else "yum"
+    if is_there(root / "usr/bin/dnf") or is_there(root / "usr/bin/yum"):
+        program = "dnf" if is_there(root / "usr/bin/dnf") else "yum"
         return f"sudo {program} install -y {dnf}"
     return f"sudo apt-get install -y {apt}"

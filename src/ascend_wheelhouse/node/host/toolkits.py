@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from ..seen import is_file, is_folder, matching
 
 USUAL = "/usr/local/Ascend"
 _PRIVATE = "~/Ascend"
@@ -88,7 +89,7 @@ def find(root: Path) -> AscendFolder:
     found: dict[str, Toolkit] = {}
     for home, script in _settings(root):
         real = os.path.realpath(home)
-        if real not in found and (script.is_file() or any(home.glob(_INFO))):
+        if real not in found and (is_file(script) or matching(home, _INFO)):
             found[real] = _toolkit(home, script)
     return AscendFolder(
         root=root, toolkits=tuple(sorted(found.values(), key=lambda one: numbers(one.version)))
@@ -97,15 +98,15 @@ def find(root: Path) -> AscendFolder:
 
 def _is_toolkit(folder: Path) -> bool:
     named = re.fullmatch(r"cann(-\d.*)?|latest|\d.*", folder.name) is not None
-    return named and ((folder / "set_env.sh").is_file() or any(folder.glob(_INFO)))
+    return named and (is_file(folder / "set_env.sh") or bool(matching(folder, _INFO)))
 
 
 def _settings(root: Path) -> Iterator[tuple[Path, Path]]:
-    for home in (*sorted(root.glob("cann-*")), root / "cann"):
+    for home in (*matching(root, "cann-*"), root / "cann"):
         yield home, home / "set_env.sh"
     latest = root / "ascend-toolkit/latest"
     yield latest, root / "ascend-toolkit/set_env.sh"
-    for home in sorted(root.glob("ascend-toolkit/[0-9]*")):
+    for home in matching(root, "ascend-toolkit/[0-9]*"):
         yield home, _inside(home, root)
 
 
@@ -114,7 +115,7 @@ def _inside(home: Path, root: Path) -> Path:
     same = os.path.realpath(root / "ascend-toolkit/latest") == os.path.realpath(home)
     outer = [root / "ascend-toolkit/set_env.sh"] if same else []
     places = [home / "set_env.sh", *outer, home / "bin/setenv.bash"]
-    return next((path for path in places if path.is_file()), places[0])
+    return next((path for path in places if is_file(path)), places[0])
 
 
 def _toolkit(home: Path, script: Path) -> Toolkit:
@@ -122,7 +123,7 @@ def _toolkit(home: Path, script: Path) -> Toolkit:
 
 
 def _version(home: Path) -> str:
-    for path in sorted(home.glob(_INFO)):
+    for path in matching(home, _INFO):
         if found := re.search(r"^\s*version\s*[=:]\s*(\S+)", _text(path), re.MULTILINE):
             return found[1].strip("[]")
     named = re.fullmatch(r"(?:cann-)?(\d.*)", Path(os.path.realpath(home)).name)
@@ -159,5 +160,5 @@ def search(named: str = "", recorded: str = "", environment: Mapping[str, str] |
 def _bare(places: list[AscendFolder]) -> AscendFolder:
     """Return the place that CANN is to come to: an ordinary user may have a folder of their own."""
     usual, private = places[-2:]
-    ordinary = os.geteuid() != 0 and private.root.is_dir()
+    ordinary = os.geteuid() != 0 and is_folder(private.root)
     return places[0] if len(places) > len((usual, private)) else private if ordinary else usual

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from ..seen import is_file, is_folder, is_there
 from . import pythons
 from .host import governor_files
 
@@ -70,7 +71,7 @@ def apply(root: Path, fixes: Collection[str]) -> list[str]:
 
 
 def _write(path: Path, text: str) -> bool:
-    if path.is_file() and path.read_text(errors="replace").strip() == text.strip():
+    if is_file(path) and path.read_text(errors="replace").strip() == text.strip():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -78,14 +79,14 @@ def _write(path: Path, text: str) -> bool:
 
 
 def _set_now(path: Path, value: str) -> bool:
-    if not path.exists() or path.read_text(errors="replace").strip() == value:
+    if not is_there(path) or path.read_text(errors="replace").strip() == value:
         return False
     path.write_text(f"{value}\n")
     return True
 
 
 def _sysctl(root: Path) -> Iterator[str]:
-    present = {name: value for name, (value, _) in SETTINGS.items() if _kernel_file(root, name).exists()}
+    present = {name: value for name, (value, _) in SETTINGS.items() if is_there(_kernel_file(root, name))}
     for name, value in present.items():
         if _set_now(_kernel_file(root, name), value):
             yield f"{name}={value}"
@@ -118,5 +119,5 @@ def _limits(root: Path) -> Iterator[str]:
 
 
 def _reload() -> None:
-    if Path("/run/systemd/system").is_dir():
+    if is_folder(Path("/run/systemd/system")):
         subprocess.run(["systemctl", "daemon-reload"], check=False, capture_output=True)

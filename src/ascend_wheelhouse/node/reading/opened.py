@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import layout
+from ..errors import UsageError
 from ..trust import sshsig
 from .image_layout import image_regions
 from .sources import (
@@ -30,6 +31,11 @@ from .sources import (
 from .strict import damaged, read_delta, read_manifest
 
 _LARGEST_HEAD = 1 << 26
+_SHOWN = 5
+
+
+class FolderOfBundlesError(UsageError):
+    """A folder was named that is no bundle and holds some."""
 
 
 class MissingMemberError(BundleDamagedError):
@@ -180,6 +186,8 @@ def _unexpected(path: str, block: bytes) -> BundleDamagedError:
 
 def _open_folder(folder: Path) -> Opened:
     is_layout = _is_image(folder)
+    if not (is_layout or os.path.lexists(folder / layout.MANIFEST)):
+        _refuse_bundles_inside(folder)
     regions = image_regions(folder) if is_layout else folder_regions(folder)
     head: dict[str, bytes] = {name: _limited(name, regions[name]) for name in layout.HEAD if name in regions}
     if layout.MANIFEST not in head:
@@ -201,6 +209,19 @@ def _open_folder(folder: Path) -> Opened:
             manifest,
         ),
     )
+
+
+def _refuse_bundles_inside(folder: Path) -> None:
+    """Tell of bundles in a folder that is none, such as the one that they are written to."""
+    tars = {find_parts(path)[0] for pattern in ("*.tar", "*.tar.001") for path in folder.glob(pattern)}
+    found = sorted([*tars, *(path.parent for path in folder.glob("*/oci-layout"))])
+    if found:
+        names = ", ".join(path.name for path in found[:_SHOWN])
+        raise FolderOfBundlesError(
+            f"{folder} is no bundle, and holds {names}{', ...' if len(found) > _SHOWN else ''}.",
+            why="A bundle is one file, its parts, or a folder with its files.",
+            next_step=f"name the one that is meant: {found[0]}",
+        )
 
 
 def _is_image(folder: Path) -> bool:
