@@ -8,8 +8,9 @@ import pytest
 
 from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.base.settings import NAME, Settings, SettingsError, use
+from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.request import ToolchainChoice
-from ascend_wheelhouse.cells.target import MACHINES, NPUS, PYTHONS, dotted
+from ascend_wheelhouse.cells.target import MACHINES, NPUS, PYTHONS, Target, UnknownGlibcError, dotted
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
 from ascend_wheelhouse.resolve.resolvers import RESOLVERS
 
@@ -87,6 +88,52 @@ def test_every_mistake_of_both_files_is_in_one_report(root: Path, user: Path) ->
         f'{user}: mirrors.https://a/: both sides must be URLs, write "https://from/" = "https://to/"',
     ]
     assert "platform" in caught.value.why
+
+
+def test_a_value_that_looks_like_none_of_its_kind_is_in_the_report_too(root: Path, user: Path) -> None:
+    _write(user, 'torch = "latest"\nsglang = "main"\n')
+    _write(root / NAME, 'cann = "8.3"\nglibc = "2.17"\nnpu = "A3"\n')
+    with pytest.raises(SettingsError) as caught:
+        use(root)
+    assert caught.value.what.splitlines() == [
+        f"{root / NAME}: cann: is '8.3', must be a CANN version such as 8.3.RC2 or 8.5.0",
+        f"{root / NAME}: glibc: is '2.17', must be 2.28 or later, such as 2.34",
+        f"{root / NAME}: npu: is 'A3', must be one of a3, 910b, 950; a3 was meant?",
+        f"{user}: torch: is 'latest', must be a version such as 2.8.0",
+        f"{user}: sglang: is 'main', must be a version such as 0.5.6.post2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "cann", ["8.3.RC2", "8.5.0", "8.5.t3", "9.0.0.beta1", "8.3", "4.0.0", "8.5.x", "8.5.0.1"]
+)
+def test_a_cann_is_judged_as_on_the_command_line(root: Path, cann: str) -> None:
+    _write(root / NAME, f'cann = "{cann}"\n')
+    try:
+        check_cann(cann)
+    except ValueError:
+        with pytest.raises(SettingsError):
+            use(root)
+    else:
+        assert use(root).in_files("cann") == cann
+
+
+@pytest.mark.parametrize("glibc", ["2.17", "2.27", "2.28", "2.34", "2.99", "2.100", "3.0", "two"])
+def test_a_glibc_is_judged_as_on_the_command_line(root: Path, glibc: str) -> None:
+    _write(root / NAME, f'glibc = "{glibc}"\n')
+    try:
+        Target.named("aarch64", glibc=glibc)
+    except UnknownGlibcError:
+        with pytest.raises(SettingsError):
+            use(root)
+    else:
+        assert use(root).in_files("glibc") == glibc
+
+
+@pytest.mark.parametrize("version", ["2.8.0", "v2.8.0", "2.13.0+cpu", "0.5.6.post2", "2.9.0rc1", "1!2.0"])
+def test_versions_are_taken(root: Path, version: str) -> None:
+    _write(root / NAME, f'torch = "{version}"\nsglang = "{version}"\n')
+    assert use(root).in_files("torch") == version
 
 
 def test_a_file_that_is_no_toml_is_told(root: Path) -> None:

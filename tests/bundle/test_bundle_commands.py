@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -130,6 +132,23 @@ def test_a_key_is_made_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert json.loads(capsys.readouterr().out)["fingerprint"] == Signer(tmp_path / "key").fingerprint
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert invoke("keygen", tmp_path / "key") == 2
+
+
+def test_what_follows_a_key_can_be_typed_as_it_stands(
+    wheelhouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "project/wheelhouse").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("WHEELHOUSE_PLATFORM", "x86_64")
+    root = tmp_path / "project"
+    assert invoke("keygen", tmp_path / "a key", root=root) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    key = shlex.quote(str(tmp_path / "a key"))
+    assert said == f"Next: invoke bundle --torch 2.8.0 --platform x86_64 --sign-key {key}"
+    shutil.copytree(wheelhouse, tmp_path / "project/wheelhouse/mine")
+    assert invoke("keygen", tmp_path / "other", root=root) == 0
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said == f"Next: invoke bundle --wheelhouse wheelhouse/mine --sign-key {tmp_path / 'other'}"
 
 
 def test_a_build_context_names_the_command_that_builds_it(

@@ -36,6 +36,22 @@ def verbose() -> Iterator[None]:
     console.be_verbose(wanted=False)
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_closed_stream_changes_neither_the_end_nor_the_code(closed: str) -> None:
+    text = (
+        "from ascend_wheelhouse import console\n"
+        "from ascend_wheelhouse.base.errors import UsageError\n"
+        "with console.main_guard():\n"
+        "    console.line('said')\n"
+        "    raise UsageError('wrong')"
+    )
+    words = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, text]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert ("said" in ended.stdout) is (closed == "2>&-")
+
+
 def test_a_pipe_gets_a_line_a_stage_and_one_for_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     with console.reporter("auto") as emit:
         _a_run(emit)

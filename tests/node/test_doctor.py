@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import pty
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
-from small_wheelhouse import SmallWheelhouse
+from small_wheelhouse import PACKAGES, SmallWheelhouse
 
 from ascend_wheelhouse.node.host import doctor
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.toolkits import numbers
+from ascend_wheelhouse.node.reading.contents import Contents, Entry
 from ascend_wheelhouse.node.talk import Talk
 
 
@@ -45,6 +50,19 @@ def root(tmp_path: Path) -> Path:
     }
     put(folder, **texts, **{f"dev/davinci{number}": "" for number in range(16)})
     return folder
+
+
+def carrying(*names: str) -> Contents:
+    """A wheelhouse for CANN 8.3.RC2 with payloads of these names."""
+    files = [Entry(path=f"payloads/{name}", size=1, sha256="0", kind="payload") for name in names]
+    return Contents(
+        digest="0",
+        stack="s",
+        platform="aarch64",
+        cell={"cann": "8.3.RC2"},
+        files=tuple(files),
+        packages=tuple(PACKAGES),
+    )
 
 
 def examined(root: Path) -> dict[str, HostFinding]:
@@ -152,5 +170,41 @@ def test_lines_fit_80_columns_and_commands_stay_whole(root: Path) -> None:
 
 def test_commands_name_the_prefix_that_the_user_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "usr/local/Ascend/nnal/atb/latest/version.info").unlink()
-    doctor.check(root, "", None, fix=False, talk=Talk(as_json=False), prefix=Path("/srv/our npu"))
+    contents = carrying("Ascend-cann-nnal_8.3.RC2_linux-aarch64.run")
+    doctor.check(root, "", contents, fix=False, talk=Talk(as_json=False), prefix=Path("/srv/our npu"))
     assert "install.py --prefix '/srv/our npu' --payloads" in capsys.readouterr().out
+
+
+def test_payloads_are_proposed_only_where_the_wheelhouse_carries_the_package(root: Path) -> None:
+    """NNAL's package does not bring CANN, and a CPython archive brings neither."""
+    (root / "usr/local/Ascend/nnal/atb/latest/version.info").unlink()
+    (root / "usr/local/Ascend/ascend-toolkit/latest/aarch64-linux/ascend_toolkit_install.info").unlink()
+    held = carrying("Ascend-cann-nnal_8.3.RC2_linux-aarch64.run", "cpython-3.11.9+2-install_only.tar.gz")
+    findings = {one.name: one for one in doctor.examine(read_host(root), held)}
+    assert findings["nnal"].command.endswith("install.py --prefix /opt/sglang-npu --payloads")
+    words = f"--quiet --install --install-for-all --install-path={root}/usr/local/Ascend"
+    toolkit = f"./Ascend-cann-toolkit_8.3.RC2_linux-{platform.machine()}.run"
+    assert findings["cann"].command == f"sudo sh {toolkit} --force {words}"
+    assert "hiascend.com" in findings["cann"].why
+    bare = {one.name: one for one in doctor.examine(read_host(root), carrying())}
+    assert bare["nnal"].command == (
+        f"sudo bash -c '. {root}/usr/local/Ascend/ascend-toolkit/set_env.sh && "
+        f"sh ./Ascend-cann-nnal_8.3.RC2_linux-{platform.machine()}.run {words}'"
+    )
+
+
+def test_lines_fit_a_narrow_terminal() -> None:
+    """A terminal of 60 columns, seen by a process of its own."""
+    text = (
+        "from ascend_wheelhouse.node.host.fitness import HostFinding\n"
+        "print(HostFinding(name='n', found='word ' * 30, wanted='w', level='ok').line(), flush=True)"
+    )
+    master, side = pty.openpty()
+    termios.tcsetwinsize(side, (24, 60))
+    kept = {key: value for key, value in os.environ.items() if key not in {"COLUMNS", "LINES"}}
+    subprocess.run([sys.executable, "-c", text], stdout=side, env=kept, check=True)
+    os.close(side)
+    said = os.read(master, 10_000).decode().splitlines()
+    os.close(master)
+    assert len(said) > 2
+    assert 50 < max(map(len, said)) <= 60

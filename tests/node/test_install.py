@@ -276,7 +276,9 @@ def test_settings_of_the_user_do_not_steer_the_install(house: Path, prefix: Path
 
 def test_the_installer_says_that_it_needs_a_prefix(house: Path) -> None:
     program = f"python{sys.version_info.major}.{sys.version_info.minor} -I install.py"
-    assert run_installer(house).facts["next"] == f"{program} --prefix /opt/sglang-npu"
+    said = run_installer(house, "--bundle", "a b.tar").facts["next"]
+    assert said.startswith(f"{program} --prefix /opt/sglang-npu ")
+    assert "--bundle 'a b.tar'" in said
 
 
 def test_an_installer_without_its_wheelhouse_names_the_bundle_beside_it(house: Path, tmp_path: Path) -> None:
@@ -290,7 +292,7 @@ def test_an_installer_without_its_wheelhouse_names_the_bundle_beside_it(house: P
     (alone / "sglang one.tar").write_bytes(b"")
     said = subprocess.run(words, cwd=alone, capture_output=True, text=True, check=False)
     assert said.returncode == 2
-    assert "-I install.py --bundle 'sglang one.tar' --prefix" in said.stderr
+    assert f"-I install.py --bundle 'sglang one.tar' --prefix {tmp_path / 'npu'}\n" in said.stderr
 
 
 def test_a_disk_that_fails_is_told_without_a_traceback(house: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from ascend_wheelhouse.node.reading.contents import Contents, Entry
 RUNNABLE = {
     *(
         "apt-get",
+        "bash",
         "df",
         "echo",
         "grep",

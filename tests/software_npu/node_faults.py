@@ -65,7 +65,7 @@ FAULTS = (
         name="an older CANN",
         probe="cann-versions",
         change=write_version(TOOLKIT, "8.3.RC1"),
-        told=r"cann: found 8\.3\.RC1, wanted >= 9\.1\.0.*install\.py --payloads",
+        told=r"cann: found 8\.3\.RC1, wanted >= 9\.1\.0.*install\.py --doctor",
     ),
     Fault(
         name="an older NNAL",

@@ -7,6 +7,7 @@ Whatever is wrong in either file is one report. Standard library only: what ever
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,16 @@ CHOICES = {
     "resolver": ("pip-tools", "uv"),
     "toolchain": ("auto", "host", "own"),
 }
+SHAPES = {
+    "torch": (r"v?\d[\w.!+-]*", "a version such as 2.8.0"),
+    "glibc": (r"2\.(2[89]|[3-9]\d)", "2.28 or later, such as 2.34"),
+    "cann": (
+        r"[5-9]\.\d+\.(\d+|RC\d+|T\d+)(\.alpha\d+|\.beta\d+)?",
+        "a CANN version such as 8.3.RC2 or 8.5.0",
+    ),
+    "sglang": (r"v?\d[\w.!+-]*", "a version such as 0.5.6.post2"),
+}
+"""What a value looks like, where it is none of a few."""
 _DECIDED = {
     "torch": {"cann", "stack"},
     "stack": {"torch", "cann", "sglang", "app"},
@@ -185,6 +196,8 @@ def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
         elif key in CHOICES and value not in CHOICES[key]:
             choices = CHOICES[key]
             yield f"{key}: is {value!r}, must be one of {', '.join(choices)}{_meant(str(value), choices)}"
+        elif key in SHAPES and not re.fullmatch(SHAPES[key][0], value, re.IGNORECASE):
+            yield f"{key}: is {value!r}, must be {SHAPES[key][1]}"
 
 
 def _sound(value: object) -> bool:

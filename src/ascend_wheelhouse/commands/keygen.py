@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.folder.signing import generate_key
-from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +18,14 @@ class KeygenOptions:
 
     Args:
         path: Where the private key goes.
+        wheelhouses: The folder that holds those made here.
+        cell: What names the cell that holds where nothing is said, for the next command where none was made.
         json: Print one JSON document.
     """
 
     path: Path
+    wheelhouses: Path
+    cell: Mapping[str, str]
     json: bool = False
 
 
@@ -32,4 +38,15 @@ def main(options: KeygenOptions) -> None:
         return
     console.line(f"{path} signs, and stays on this host; {path}.pub is for the nodes")
     console.line(f"fingerprint {signer.fingerprint}")
-    console.line(f"\nNext: invoke bundle {UNKNOWN_CELL} --sign-key {path}")
+    key = shlex.quote(str(path))
+    console.line(f"\nNext: invoke bundle {_chosen_words(options)} --sign-key {key}")
+
+
+def _chosen_words(options: KeygenOptions) -> str:
+    """Return the options for what is packed next: the newest wheelhouse, or the cell that would be made."""
+    found = list(options.wheelhouses.glob("*/manifest.json"))
+    if not found:
+        return own_words(options.cell)
+    newest = max(found, key=lambda path: path.stat().st_mtime).parent
+    near = newest.relative_to(Path.cwd()) if newest.is_relative_to(Path.cwd()) else newest
+    return f"--wheelhouse {shlex.quote(str(near))}"

@@ -209,6 +209,13 @@ def _stopping_on_signals() -> Iterator[None]:
         process.resume()
 
 
+def _open_closed() -> None:
+    """Have what is printed go nowhere where the caller closed the stream (`>&-`): Python has None in its place then."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 @contextmanager
 def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn what a user can cause into a text and an exit code; as a decorator or around a block.
@@ -221,6 +228,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         SystemExit: With the error's own code, 70 for a fault of this tool, 130 after Ctrl-C, 143 after SIGTERM,
             141 when a reader left.
     """
+    _open_closed()
     atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
     try:
         with _stopping_on_signals():

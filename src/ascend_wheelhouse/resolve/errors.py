@@ -109,9 +109,9 @@ def explain(tool: str, output: str, request: ResolveRequest) -> WheelhouseError:
     closed = _closed_name(text, request)
     if closed:
         return ClosedNameError(
-            f"A requirement asks for {closed}, which the package index must not supply.",
-            why="Its recipe alone says where it comes from, and no wheel of the version for this cell was found there. "
-            f"What the index has under that name is another version, or another project.\n{text}",
+            f"There is no wheel of {closed} for this cell yet, and a requirement asks for it.",
+            why="The index is not asked: its recipe alone says where it comes from, and no wheel of the version for "
+            f"this cell was found there. What the index has under that name is another version or project.\n{text}",
             next_step="import the wheel with `invoke vendor FILE`, take a version of torch that has one, "
             f"or drop the requirement for {closed}",
         )

@@ -11,7 +11,7 @@ from invoke.context import Context
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import settings
-from ascend_wheelhouse.commands.tasks.built_in import NPU, PLATFORM
+from ascend_wheelhouse.commands.tasks.built_in import NPU, PLATFORM, TORCH
 from ascend_wheelhouse.commands.tasks.cell import CellOptions, cell_task
 from ascend_wheelhouse.commands.tasks.flags import task
 from ascend_wheelhouse.commands.tasks.words import (
@@ -163,12 +163,16 @@ def _rebuilding(delta: str, base: str, out: str, trusted_key: str, *, insecure: 
 
 
 @task(positional=["path"], help=JSON | {"path": "where the private key goes"})
-def keygen(_c: Context, path: str, json: bool = False) -> None:
+def keygen(c: Context, path: str, json: bool = False) -> None:
     """Make an Ed25519 key that signs bundles; an existing one is never replaced."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import keygen as command
 
-        command.main(command.KeygenOptions(path=Path(path), json=json))
+        held = {key: one.value for key, one in settings.current().found().items()}
+        chosen = held if held.keys() & {"stack", "app"} else {"torch": TORCH, **held}
+        cell = {"platform": PLATFORM, **chosen}
+        wheelhouses = root_of(c) / "wheelhouse"
+        command.main(command.KeygenOptions(path=Path(path), wheelhouses=wheelhouses, cell=cell, json=json))
 
 
 @task(

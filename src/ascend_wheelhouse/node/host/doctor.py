@@ -30,7 +30,7 @@ def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
     """Look at the whole node; a wheelhouse's cell sharpens what is wanted."""
     cell = contents.cell if contents else {}
     return [
-        *cell_findings(host, cell),
+        *cell_findings(host, cell, contents.packaged() if contents else ()),
         *ready(host, contents),
         *_devices(host, cell.get("npu", host.chip or "")),
         _governor(host),

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -27,9 +28,12 @@ _OLDEST_GLIBC = (2, 28)
 """What the published wheels of torch need (`manylinux_2_28`)."""
 PREFIX = "/opt/sglang-npu"
 """Where a command proposes to install when nobody named a prefix."""
-_COLUMNS, _INDENT = 80, " " * 7
+_COLUMNS, _FEWEST, _INDENT = 80, 30, " " * 7
 _GIB = 1 << 30
 _DEFAULT_PYTHON = ("python", "3.11")
+_COMPONENTS = {"cann": "cann-toolkit", "nnal": "nnal"}
+_OWN_FOLDERS = (8, 5)
+"""The first CANN that stands in a folder named after its version (docs/install.md, the environment)."""
 
 
 class NodeUnfitError(HostUnfitError):
@@ -68,7 +72,7 @@ class HostFinding:
         return f"{self.level.upper():6} {self.name}: found {self.found}, wanted {self.wanted}"
 
     def line(self) -> str:
-        """Return the finding for a person, in 80 columns; what fixes it stands below, whole, to be copied."""
+        """Return the finding for a person, folded to `columns()`; what fixes it stands below, whole, to be copied."""
         if self.level == "ok":
             return _wrapped(self.head)
         command = [_INDENT + self.command] if self.command else []
@@ -84,24 +88,31 @@ class HostFinding:
         return replace(self, command=named)
 
 
+def columns() -> int:
+    """Return how many characters a line for a person has: those of the terminal, 80 at the most and in a pipe."""
+    here = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
+    return min(max(here, _FEWEST), _COLUMNS)
+
+
 def _wrapped(text: str) -> str:
     return textwrap.fill(
-        text, _COLUMNS, subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
+        text, columns(), subsequent_indent=_INDENT, break_long_words=False, break_on_hyphens=False
     )
 
 
-def cell_findings(host: Host, cell: Mapping[str, str]) -> list[HostFinding]:
+def cell_findings(host: Host, cell: Mapping[str, str], carried: Collection[str] = ()) -> list[HostFinding]:
     """Compare the node with a cell: machine, Python, glibc, CANN, NNAL, driver and chip.
 
-    A cell that says what it is for, and neither a CANN nor a chip, is that of a host: nothing in it runs on an NPU.
+    `carried` are the components whose packages the wheelhouse brings (`Contents.packaged`). A cell that says what it is
+    for, and neither a CANN nor a chip, is that of a host: nothing in it runs on an NPU.
     """
     system = [_machine(host, cell), _python(host, cell), _glibc(host, cell)]
     if cell and not cell.get("cann") and not cell.get("npu"):
         return system
     return [
         *system,
-        _toolkit(host, cell.get("cann", "")),
-        _cann("nnal", host.nnal, cell.get("cann", "")),
+        _toolkit(host, cell.get("cann", ""), carried),
+        _package("nnal", host, host.nnal, cell.get("cann", ""), carried),
         _driver(host),
         _chip(host, cell),
     ]
@@ -166,9 +177,9 @@ def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
     )
 
 
-def _toolkit(host: Host, wanted: str) -> HostFinding:
+def _toolkit(host: Host, wanted: str, carried: Collection[str]) -> HostFinding:
     if host.cann or len(host.canns) <= 1:
-        return _cann("cann", host.cann, wanted)
+        return _package("cann", host, host.cann, wanted, carried)
     return HostFinding(
         name="cann",
         found=" and ".join(host.canns),
@@ -180,8 +191,10 @@ def _toolkit(host: Host, wanted: str) -> HostFinding:
     )
 
 
-def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
+def _package(name: str, host: Host, found: str | None, wanted: str, carried: Collection[str]) -> HostFinding:
+    """Compare CANN's toolkit or NNAL with the version wanted; what is not carried is downloaded from hiascend.com."""
     level: Level = "ok"
+    brought = _COMPONENTS[name] in carried
     if found is None:
         level = "warn"
     elif wanted and numbers(found) < numbers(wanted):
@@ -191,9 +204,25 @@ def _cann(name: str, found: str | None, wanted: str) -> HostFinding:
         found=found or "none",
         wanted=f">= {wanted or 'any'}",
         level=level,
-        why="torch_npu loads its libraries; symbols are missing in an older one.",
-        command=f"sudo {pythons.PROGRAM} -I install.py --prefix {PREFIX} --payloads",
+        why="torch_npu loads its libraries; symbols are missing in an older one."
+        + ("" if brought else " No wheelhouse brings its package here: it comes from hiascend.com."),
+        command=f"sudo {pythons.PROGRAM} -I install.py --prefix {PREFIX} --payloads"
+        if brought
+        else _by_hand(name, host, wanted),
     )
+
+
+def _by_hand(name: str, host: Host, wanted: str) -> str:
+    """Return what installs a package that was downloaded; arguments are those of `--payloads`, NNAL needs CANN's."""
+    words = f"--quiet --install --install-for-all --install-path={shlex.quote(os.fspath(host.ascend))}"
+    package = f"{wanted or '*'}_linux-{host.machine}.run"
+    if name == "cann":
+        return f"sudo sh ./Ascend-cann-toolkit_{package} --force {words}"
+    version = wanted or host.cann or ""
+    own = bool(version) and numbers(version) >= _OWN_FOLDERS
+    toolkit = host.ascend / (f"cann-{version}" if own else "ascend-toolkit")
+    script = shlex.quote(f"{toolkit}/set_env.sh")
+    return f"sudo bash -c {shlex.quote(f'. {script} && sh ./Ascend-cann-nnal_{package} {words}')}"
 
 
 def _driver(host: Host) -> HostFinding:

@@ -18,6 +18,7 @@ import getpass
 import importlib
 import os
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -98,11 +99,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the installer and return its exit code."""
-    options = parser().parse_args(argv)
+    said = list(sys.argv[1:] if argv is None else argv)
+    options = parser().parse_args(said)
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:
         require_sound(options)
+        options.said = said
         return _act(options, talk)
     except WheelhouseError as error:
         return talk.fail(error)
@@ -132,7 +135,10 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
 
 def _prefix(options: argparse.Namespace) -> Prefix:
     if options.prefix is None:
-        raise NoPrefixError("No --prefix was given.", next_step=f"{THIS} --prefix /opt/sglang-npu")
+        raise NoPrefixError(
+            "No --prefix was given.",
+            next_step=shlex.join([*THIS.split(), "--prefix", "/opt/sglang-npu", *options.said]),
+        )
     return Prefix(root=options.prefix.absolute())
 
 
@@ -170,7 +176,7 @@ def _installed(options: argparse.Namespace) -> Contents | None:
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     """Install the wheelhouse that the options name below `prefix`."""
-    supply = open_supply(options.bundle, options.base)
+    supply = open_supply(options.bundle, options.base, said=options.said)
     contents, active = supply.contents, prefix.active()
     verified = supply.bundle.verify(
         options.trusted_key,
@@ -297,7 +303,8 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
 def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
     installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
     disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
-    return [*(one.below(prefix.root) for one in fitness.cell_findings(host, contents.cell)), disk]
+    found = fitness.cell_findings(host, contents.cell, contents.packaged())
+    return [*(one.below(prefix.root) for one in found), disk]
 
 
 def _stands(active: Path, contents: Contents, talk: Talk) -> bool:

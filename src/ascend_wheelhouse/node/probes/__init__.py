@@ -70,7 +70,7 @@ CATALOGUE: Sequence[Probe] = (
     Probe(
         name="cann-versions",
         markers=("host", "cann"),
-        advice="install what the cell names (install.py --payloads), or take the wheelhouse for this chip and CANN",
+        advice="install.py --doctor tells how to install what the cell names; or take the wheelhouse for this chip",
     ),
     Probe(
         name="npu-smi",

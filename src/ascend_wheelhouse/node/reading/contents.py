@@ -136,6 +136,15 @@ class Contents:
     environment: Mapping[str, str] = field(default_factory=dict)
     node: Mapping[str, Any] = field(default_factory=dict)
 
+    def packaged(self) -> frozenset[str]:
+        """Return the components whose `.run` packages the wheelhouse carries, such as `nnal`, by their files' names."""
+        names = [entry.path.rpartition("/")[2] for entry in self.of_kind("payload")]
+        return frozenset(
+            str(package["component"])
+            for package in self.packages
+            if any(re.fullmatch(one["pattern"], name) for one in package["names"] for name in names)
+        )
+
     def of_kind(self, kind: str) -> tuple[Entry, ...]:
         """Return the files of one kind, in the manifest's order."""
         return tuple(entry for entry in self.files if entry.kind == kind)

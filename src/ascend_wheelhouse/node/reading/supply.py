@@ -91,12 +91,13 @@ def _beside() -> str:
     return shlex.quote(found[0]) if len(found) == 1 else "BUNDLE.tar"
 
 
-def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
+def open_supply(named: Sequence[Path], base: Path | None = None, *, said: Sequence[str] = ()) -> Supply:
     """Open what was named, or the wheelhouse that this installer stands in.
 
     Args:
         named: A bundle, its parts or a folder; empty for the folder around the installer.
         base: For a delta: the older bundle.
+        said: The words of the command line, for the command that an error proposes.
 
     Raises:
         NoWheelhouseError: The installer stands in no wheelhouse.
@@ -105,7 +106,7 @@ def open_supply(named: Sequence[Path], base: Path | None = None) -> Supply:
         raise NoWheelhouseError(
             f"{HOME} holds no {MANIFEST}.",
             why="install.py stands at the top of a wheelhouse, or is given one.",
-            next_step=f"{THIS} --bundle {_beside()} --prefix /opt/sglang-npu --trusted-key SHA256:...",
+            next_step=f"{THIS} --bundle {_beside()} {shlex.join(said)}".strip(),
         )
     place = list(named) or [HOME]
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from .. import documents
+from ..host.fitness import columns
 from ..host.software import NO_EVIDENCE, WORDS
 
 Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of-memory", "known"]
@@ -23,7 +24,7 @@ SCHEMA = 1
 EXIT_DONE, EXIT_FAILED = 0, 9
 _GOOD = ("passed", "skipped", "known")
 _EVIDENCE_WIDTH = 240
-_COLUMNS, _LEAST = 80, 30
+_LEAST = 30
 _COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
 _PARTS = ("wheelhouse", "cell", "host", "conditions")
 
@@ -188,7 +189,7 @@ def read_report(path: Path) -> Report:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return the table that ends a run: probe, verdict, time, evidence; in 80 columns, evidence folded below itself."""
+    """Return the table that ends a run: probe, verdict, time, evidence; the last is folded to the terminal."""
     rows = [("probe", "verdict", "time", "evidence")]
     rows += [(one.probe, one.verdict, f"{one.seconds:.1f} s", _short(one.evidence)) for one in results]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
@@ -201,7 +202,7 @@ def table(results: Sequence[Result]) -> str:
 def _folded(lead: str, evidence: str) -> str:
     """Fold the evidence beside its lead; a command in backquotes stays whole, to be copied."""
     whole = _COMMAND.sub(lambda found: found[0].replace(" ", _HARD_SPACE), evidence)
-    width = max(_COLUMNS - len(lead), _LEAST)
+    width = max(columns() - len(lead), _LEAST)
     wrapped = textwrap.wrap(whole, width, break_long_words=False, break_on_hyphens=False)
     return (lead + f"\n{' ' * len(lead)}".join(wrapped)).rstrip().replace(_HARD_SPACE, " ")
 
