@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shlex
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 import dask
 import pytest
 import yaml
+from cryptography import x509
 from invoke.parser import Parser
 
 from ascend_wheelhouse.cells.stack import load_catalogue
@@ -126,7 +128,7 @@ def test_the_settings_for_slurm_give_a_job_with_workers_that_build(
 def test_what_a_site_gives_a_scheduler_and_workers_is_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """And the scheduler answers HTTP on the loopback alone."""
+    """And all answer HTTP on the loopback alone; a node whose clock is slow takes the certificate."""
     monkeypatch.chdir(tmp_path)
     site = {
         "jobqueue.slurm.worker-extra-args": ["--lifetime", "7h"],
@@ -139,6 +141,10 @@ def test_what_a_site_gives_a_scheduler_and_workers_is_kept(
         assert scheduler.idle_timeout == 3 * 3600
         assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
         assert scheduler.http_server.address == "127.0.0.1"
+        texts = [path.read_bytes() for path in tmp_path.iterdir() if path.is_file()]
+    certificate = x509.load_pem_x509_certificate(next(one for one in texts if b"BEGIN CERTIFICATE" in one))
+    assert certificate.not_valid_before_utc < dt.datetime.now(tz=dt.UTC) - dt.timedelta(hours=12)
     assert "--lifetime 7h" in text
     assert "--protocol tls " in text
+    assert "--dashboard-address 127.0.0.1:0" in text  # `--no-dashboard` alone answers HTTP on every network
     assert text.index("module load gcc") < text.index("exit 172") < text.index("distributed.cli.dask_worker")

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed.security import Security
 from farm_rig import Rig, until
 
 from ascend_wheelhouse.base.events import Event, Note
+from ascend_wheelhouse.farm import connection
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import workers_of
+from ascend_wheelhouse.farm.connection import connect_again, workers_of
+from ascend_wheelhouse.farm.errors import SchedulerLostError
 from ascend_wheelhouse.farm.link import Link
 from ascend_wheelhouse.farm.telling import packed
 from ascend_wheelhouse.store.store import Store
@@ -84,3 +87,13 @@ def test_a_build_that_is_listened_to_while_the_connection_is_closed_is_heard_onc
         link.client.close()
     assert set(heard) == {Note(text="anna: hello")}
     assert sum("is back" in text for text in told) == 1
+
+
+@pytest.mark.parametrize(("own", "first"), [(None, "start it, then "), (Security(), "the same command ")])
+def test_who_started_no_scheduler_is_not_told_to_start_it(
+    monkeypatch: pytest.MonkeyPatch, own: Security | None, first: str
+) -> None:
+    monkeypatch.setattr(connection, "BACK_SECONDS", 0.0)
+    with pytest.raises(SchedulerLostError) as caught:
+        connect_again("tcp://127.0.0.1:9", FarmChoice(own=own))
+    assert caught.value.next_step.startswith(first)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.farm.certificate import run_certificate, security_by
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import quieten
 from ascend_wheelhouse.farm.errors import (
@@ -39,6 +40,7 @@ _BUILDS = 4
 _OF_THE_SITE = ("interface", "queue", "job-script-prologue", "scheduler-options", "worker-extra-args")
 # without it the scheduler would answer HTTP on every network of its host
 _UNSEEN = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+_QUIET = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 def start(choice: FarmChoice, emit: Emit) -> SpecCluster | SshWorkers:
@@ -172,7 +174,7 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
             shared_temp_directory=shared or str(Path.home()),
             security=_certificates(),
             protocol="tls",  # with `tls://`, its own, a worker takes its address from the default route
-            worker_extra_args=[*(own["worker-extra-args"] or ()), "--preload", PRELOAD, "--no-dashboard"],
+            worker_extra_args=[*(own["worker-extra-args"] or ()), "--preload", PRELOAD, *_QUIET],
             scheduler_options=_reached_by(own) | (own["scheduler-options"] or {}) | _UNSEEN,
         )
     except (ValueError, TypeError) as error:
@@ -212,7 +214,7 @@ def _certificates() -> Security:
     from distributed.security import Security
 
     named = Security(require_encryption=True)
-    return named if named.get_tls_config_for_role("worker")["cert"] else Security.temporary()
+    return named if named.get_tls_config_for_role("worker")["cert"] else security_by(run_certificate())
 
 
 def _environment() -> dict[str, str]:

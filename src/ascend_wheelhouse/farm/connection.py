@@ -164,7 +164,7 @@ def connect_again(address: str, choice: FarmChoice) -> Client:
             return connect(address, choice, seconds=_PAUSE * 4)
         except SchedulerUnreachableError:
             time.sleep(_PAUSE)
-    raise SchedulerLostError(address, BACK_SECONDS)
+    raise SchedulerLostError(address, BACK_SECONDS, ours=choice.own is not None)
 
 
 def quieten() -> None:

@@ -108,13 +108,21 @@ class SchedulerUntrustedError(SchedulerUnreachableError):
 
 
 class SchedulerLostError(SourceUnreachableError):
-    """The scheduler went away in the middle of a run, and did not come back."""
+    """The scheduler went away in the middle of a run, and did not come back.
 
-    def __init__(self, address: str, seconds: float) -> None:
+    Args:
+        address: The scheduler's.
+        seconds: How long it was waited for.
+        ours: The run itself had started it: the next one starts another.
+    """
+
+    def __init__(self, address: str, seconds: float, *, ours: bool = False) -> None:
         super().__init__(
             f"The scheduler at {address} went away and was not back within {seconds:.0f} s.",
-            why="It was stopped, or the network to it is down.",
-            next_step=f"start it, then {_AGAIN}",
+            why="Its host was stopped, or the network to it is down."
+            if ours
+            else "It was stopped, or the network to it is down.",
+            next_step=_AGAIN if ours else f"start it, then {_AGAIN}",
         )
 
 
