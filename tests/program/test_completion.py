@@ -1,10 +1,15 @@
-"""Completion in real shells: the printed script is read, and the line is completed as if Tab was pressed."""
+"""Completion in real shells: the printed script is read, and Tab is pressed in a terminal."""
 
 from __future__ import annotations
 
+import os
+import pty
+import re
+import select
 import shutil
-import subprocess
-from collections.abc import Callable
+import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,64 +17,105 @@ from program_rig import Installed
 
 pytest_plugins = ["program_fixtures"]
 
-
-def _bash(script: str, words: list[str]) -> list[str]:
-    typed = " ".join(f"'{word}'" for word in words)
-    function = "_complete_ascend-wheelhouse"
-    asked = (
-        f"COMP_WORDS=({typed}); {function} ascend-wheelhouse '{words[-1]}'; printf '%s\\n' ${{COMPREPLY[@]}}"
-    )
-    return ["bash", "--norc", "-c", f"{script}\ncomplete -p ascend-wheelhouse >/dev/null && {asked}"]
-
-
-def _zsh(script: str, words: list[str]) -> list[str]:
-    """`compctl` asks the function for `reply`, and goes by what is there of the word by itself."""
-    typed = " ".join(f"'{word}'" for word in words)
-    asked = f"words=({typed}); _complete_ascend-wheelhouse; print -l -- ${{(M)reply:#{words[-1]}*}}"
-    return ["zsh", "-f", "-c", f"zmodload zsh/compctl\n{script}\n{asked}"]
+_SECONDS = 60.0
+_SHELLS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--no-config", "-i"],
+}
+_READY = "all-read"
+_SEQUENCE = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\\\)|[()].|.)|[\x00\x07\x08\r]"
+)
 
 
-def _fish(script: str, words: list[str]) -> list[str]:
-    return ["fish", "--no-config", "-c", f"{script}\ncomplete --do-complete '{' '.join(words)}'"]
+class Shell:
+    """An interactive shell in a terminal of its own."""
+
+    def __init__(self, name: str, folder: Path, environ: dict[str, str]) -> None:
+        self._pid, self._terminal = pty.fork()
+        if not self._pid:
+            os.chdir(folder)
+            os.execvpe(name, _SHELLS[name], {**environ, "TERM": "dumb", "PS1": "> "})  # noqa: S606 - it is the shell
+        self._shown = ""
+
+    def type(self, text: str) -> None:
+        """Press keys, and forget what was shown before."""
+        self._shown = ""
+        os.write(self._terminal, text.encode())
+
+    def shows(self, wanted: str) -> bool:
+        """Tell whether the terminal comes to show a text, as far as it is no echo of what was typed."""
+        end = time.monotonic() + _SECONDS
+        while wanted not in _SEQUENCE.sub("", self._shown):
+            ready, _, _ = select.select([self._terminal], [], [], max(end - time.monotonic(), 0))
+            if not ready:
+                return False
+            try:
+                self._shown += os.read(self._terminal, 1 << 16).decode("utf-8", "replace")
+            except OSError:
+                return False
+        return True
+
+    @property
+    def shown(self) -> str:
+        """What it showed since keys were pressed last."""
+        return _SEQUENCE.sub("", self._shown)
+
+    def close(self) -> None:
+        """End it."""
+        os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._terminal)
 
 
-SHELLS: dict[str, Callable[[str, list[str]], list[str]]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+@pytest.fixture(params=_SHELLS)
+def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path: Path) -> Iterator[Shell]:
+    """A shell that has read its script, in a folder with a file of a name that is not to be mixed up."""
+    name = str(request.param)
+    if shutil.which(name) is None:
+        pytest.skip(f"{name} is not installed")
+    script = installed_program.run("--print-completion-script", name, cwd=tmp_path)
+    assert script.returncode == 0, script.stderr
+    (tmp_path / "script").write_text(script.stdout)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "zz-key.pem").touch()
+    found = Shell(name, folder, installed_program.environ)
+    try:
+        found.type(f"source {tmp_path}/script; echo all-re''ad\n")
+        assert found.shows(_READY), found.shown
+        yield found
+    finally:
+        found.close()
 
 
-@pytest.fixture(params=SHELLS)
-def complete(
-    request: pytest.FixtureRequest, installed_program: Installed, tmp_path: Path
-) -> Callable[..., set[str]]:
-    """Return what completes a line in one shell."""
-    shell = str(request.param)
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    script = installed_program.run("--print-completion-script", shell, cwd=tmp_path).stdout
-
-    def completed(*words: str) -> set[str]:
-        line = SHELLS[shell](script, ["ascend-wheelhouse", *words])
-        done = subprocess.run(
-            line,
-            cwd=tmp_path,
-            env=installed_program.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.stderr == ""
-        return {one.split("\t")[0] for one in done.stdout.split("\n") if one}
-
-    return completed
-
-
-def test_a_shell_completes_the_names_of_tasks(complete: Callable[..., set[str]]) -> None:
-    assert {"vendor", "vendored", "verify-report"} == complete("ve")
-
-
-def test_a_shell_completes_the_options_of_a_task(complete: Callable[..., set[str]]) -> None:
-    assert complete("plan", "--to") == {"--torch"}
-    assert {"--torch", "--platform", "--dot"} <= complete("plan", "--")
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("ascend-wheelhouse vendored", "vendored "),
+        ("ascend-wheelhouse toolch", "toolchain"),
+        ("ascend-wheelhouse plan --platf", "--platform"),
+        ("ascend-wheelhouse plan --platform aar", "aarch64"),
+        ("ascend-wheelhouse plan --torch 2.8.0 --npu a3 --platform x8", "x86_64"),
+        ("ascend-wheelhouse plan --stack torch2.7", "torch2.7.1-cann8.5.0"),
+        ("ascend-wheelhouse bundle --sign-key zz", "zz-key.pem"),
+        ("ascend-wheelhouse --print-completion-script zz", "zz-key.pem"),
+    ],
+    ids=[
+        "a whole task",
+        "a task",
+        "an option",
+        "a value",
+        "a value after others",
+        "a stack",
+        "a file",
+        "before a task",
+    ],
+)
+def test_tab_completes_what_is_typed(shell: Shell, typed: str, wanted: str) -> None:
+    shell.type(f"{typed}\t")
+    assert shell.shows(wanted), shell.shown
 
 
 def test_a_shell_that_is_not_known_is_told_with_those_that_are(

@@ -17,7 +17,7 @@ from invoke.program import Program
 from ascend_wheelhouse import __version__, console
 from ascend_wheelhouse.base import packaged, started
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.commands import usage
+from ascend_wheelhouse.commands import completion, usage
 from ascend_wheelhouse.commands.tasks import collection
 
 NAME = "ascend-wheelhouse"
@@ -36,6 +36,25 @@ class WheelhouseProgram(Program):
             super().parse_core(argv)
         except ParseError as error:
             raise Exit(f"Error: {error}\n\nNext: {NAME} --help", code=UsageError.exit_code) from error
+
+    def parse_core_args(self) -> None:
+        """Read the options before the task; some shells get a function of ours."""
+        super().parse_core_args()
+        script = completion.SCRIPTS.get(self.args["print-completion-script"].value or "")
+        if script is not None:
+            sys.stdout.write(script.format(name=NAME))
+            raise Exit
+
+    def parse_cleanup(self) -> None:
+        """Do what ends the program before any task: completion offers the values of options, too."""
+        if self.args.complete.value:
+            contexts = self._make_parser().contexts
+            option = completion.option_in_question(self.core.remainder, contexts, self.initial_context)
+            if option is not None:
+                root = project_folder(Path.cwd())
+                sys.stdout.write("".join(f"{value}\n" for value in completion.values(option, root)))
+                raise Exit
+        super().parse_cleanup()
 
     def print_task_help(self, name: str) -> None:
         """Print a task's help, the commands in it as they are typed here."""

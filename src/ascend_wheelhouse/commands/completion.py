@@ -1,0 +1,88 @@
+"""What the Tab key is answered beyond Invoke's own: the values of options, and functions for zsh and fish.
+
+Invoke's script for zsh takes the typed words from a variable that its kind of completion (`compctl -K`) does not set;
+zshcompctl(1) has a function read them. So zsh gets a function of its newer system here (zshcompsys(1)). The one for
+fish offers no files.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from invoke.parser.context import ParserContext
+from packaging.version import Version
+
+from ascend_wheelhouse.base.packaged import recipes_of
+from ascend_wheelhouse.base.settings import CHOICES
+
+_APPS = ("sglang", "vllm-ascend")
+_OF_A_STACK = re.compile(r"(?:.+-)?torch(?P<torch>\d[\w.]*)-cann(?P<cann>\d[\w.]*)")
+_ZSH = """#compdef {name}
+_{name}() {{
+    local -a found
+    found=("${{(@f)$({name} --complete -- "${{(@)words[1,CURRENT]}}" 2>/dev/null)}}")
+    compadd -- "${{(@)found:#}}" || _files
+}}
+(( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit -D }}
+compdef _{name} {name}
+"""
+
+_FISH = """function __complete_{name}
+    set --local words (commandline --tokenize --cut-at-cursor; commandline --current-token)
+    set --local found ({name} --complete -- $words 2>/dev/null)
+    set --local fitting (string match -- (commandline --current-token)'*' $found)
+    if test (count $fitting) -gt 0
+        printf '%s\\n' $fitting
+    else
+        __fish_complete_path (commandline --current-token)
+    end
+end
+complete --command {name} --no-files --arguments '(__complete_{name})'
+"""
+SCRIPTS = {"zsh": _ZSH, "fish": _FISH}
+"""What shells read that get a function of ours, for `str.format` with the program's name."""
+
+
+def option_in_question(
+    typed: str, contexts: Mapping[str, ParserContext], initial: ParserContext
+) -> str | None:
+    """Return the name of the option whose value is being typed, None where none is.
+
+    Args:
+        typed: The command line up to the cursor, the program's name first.
+        contexts: The options of each task.
+        initial: The options before the task.
+    """
+    try:
+        words = shlex.split(typed)[1:]
+    except ValueError:  # a quotation mark that is not closed yet
+        return None
+    task = next((word for word in words if word in contexts), None)
+    flags = (contexts[task] if task else initial).flags
+    for word in words[-1:] if words and words[-1].startswith("-") else words[-2:-1]:
+        if word in flags and flags[word].takes_value:
+            return str(flags[word].name)
+    return None
+
+
+def values(option: str, root: Path) -> list[str]:
+    """Return the values that an option has here; none where it takes whatever is typed, such as a path.
+
+    Args:
+        option: Its name.
+        root: The project folder, whose stacks count.
+    """
+    if option in CHOICES:
+        return list(CHOICES[option])
+    if option == "app":
+        return list(_APPS)
+    stacks = sorted(Path(name).stem for name in recipes_of(root).named("stacks/*.toml"))
+    if option == "stack":
+        return stacks
+    if option not in {"torch", "cann"}:
+        return []
+    read = (_OF_A_STACK.fullmatch(stack) for stack in stacks)
+    return sorted({found[option].upper() for found in read if found}, key=Version)
