@@ -44,7 +44,10 @@ def _offer(world: World, name: str, version: str, *requires: str, extra: str = "
 def test_nothing_new_ends_with_0_and_something_with_11_where_that_is_asked_for(world: World) -> None:
     before = lock_files(world)
     first = _invoke(world, "watch", "--exit-code")
-    assert (first.status, "Nothing new." in first.out) == (0, True)
+    assert (first.status, "Nothing new of what answered; of nnal, osv it is not known." in first.out) == (
+        0,
+        True,
+    )
     _offer(world, "torch-npu", "2.8.0.post4")
     assert _invoke(world, "watch").status == 0
     found = _invoke(world, "outdated", "--exit-code")

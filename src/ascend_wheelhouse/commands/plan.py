@@ -14,6 +14,7 @@ from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
 from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pin.supply import imported
@@ -48,13 +49,15 @@ def main(options: PlanOptions) -> None:
     if cell.derived:
         first, *others = cell.notes
         sys.stderr.write("".join(f"{line}\n" for line in (f"{cell.name} is derived: {first}", *others)))
+    notes = lesser_builds(cell, folder.recipes, lock)
+    sys.stderr.write("".join(f"{text}\n" for text in notes))
     store = Store()
 
     def kept(component: str) -> tuple[TreeRow, ...]:
         return tree_rows(held_trees(store, {component}))
 
     rows = plan(cell, lock, store.has, _given(store, cell), kept=kept, finished=finished)
-    show(rows, options.form, whole=options.whole, now=SystemClock().wall())
+    show(rows, options.form, whole=options.whole, now=SystemClock().wall(), notes=notes)
 
 
 def _given(store: Store, cell: Cell) -> Callable[[str], str]:

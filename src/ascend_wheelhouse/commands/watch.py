@@ -138,6 +138,10 @@ def _show_applied(outcome: ApplyOutcome, seen: Seen) -> None:
     if not (made or outcome.failed):
         _show_nothing_to_do(seen)
     _show_left(made, seen)
+    if seen.unknown:
+        console.line(
+            f"It is not known whether there is news of {', '.join(seen.unknown)}: `invoke watch` says why."
+        )
 
 
 def _show_nothing_to_do(seen: Seen) -> None:
@@ -161,6 +165,7 @@ def document(seen: Seen, made: ApplyOutcome | None = None) -> dict[str, object]:
         **({"applied": None, "failed": None} if made is None else made.as_dict()),
         "findings": [one.as_dict() for one in seen.findings],
         "counts": dict(Counter(one.kind for one in seen.findings)),
+        "unknown": list(seen.unknown),
         "asked": seen.asked,
         "since": seen.since,
         "needs_unread": seen.unread,

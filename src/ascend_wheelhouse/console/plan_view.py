@@ -50,7 +50,14 @@ class PlanRow:
     trees: tuple[TreeRow, ...] = ()
 
 
-def show(rows: Sequence[PlanRow], form: Form = "table", *, whole: bool = False, now: float = 0) -> None:
+def show(
+    rows: Sequence[PlanRow],
+    form: Form = "table",
+    *,
+    whole: bool = False,
+    now: float = 0,
+    notes: Sequence[str] = (),
+) -> None:
     """Print a plan to standard output in one of its three forms.
 
     Args:
@@ -58,12 +65,13 @@ def show(rows: Sequence[PlanRow], form: Form = "table", *, whole: bool = False, 
         form: Which form.
         whole: In the table, list what is in the store already, too.
         now: Seconds since 1970, for the age of kept trees.
+        notes: In the JSON document, what is to be known of the files.
     """
     match form:
         case "table":
             _show_table(rows, whole=whole, now=now)
         case "json":
-            console.print_json(as_document(rows))
+            console.print_json(as_document(rows, notes))
         case "dot":
             console.line(as_dot(rows))
 
@@ -101,12 +109,13 @@ def _steps(rows: Sequence[PlanRow]) -> str:
     return f"{len(rows)} step{'s' if len(rows) != 1 else ''}"
 
 
-def as_document(rows: Sequence[PlanRow]) -> dict[str, object]:
-    """Return what `--json` prints: the steps in order, and how many are in each state."""
+def as_document(rows: Sequence[PlanRow], notes: Sequence[str] = ()) -> dict[str, object]:
+    """Return what `--json` prints: the steps in order, how many are in each state, and what to know of the files."""
     counts = Counter(row.state for row in rows)
     return {
         "steps": [asdict(row) for row in rows],
         "states": {state: counts[state] for state in STATES},
+        "notes": list(notes),
     }
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.events import Note
 from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.cells.cell import Cell, require_components
-from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.late_sources import come_by_now, with_sources
+from ascend_wheelhouse.make.lock_notes import tell_cutoff, tell_derived, tell_lesser
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -30,17 +29,19 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     """
     cell, emit = building.cell, building.fetcher.emit
     require_components(cell, options.build)
-    if cell.derived:
-        first, *others = cell.notes
-        for text in (f"{cell.name} is derived: {first}", *others):
-            emit(Note(text=text, level="warning"))
+    tell_derived(cell, emit)
+    lock = _committed_or_new(options, folder, building)
+    tell_lesser(cell, folder.recipes, lock, emit)
+    return lock
+
+
+def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
+    cell = building.cell
     committed = None if options.upgrade else folder.committed_lock(cell)
     if committed is None:
         return new_lock(options, folder, building)
     _check_fits(committed, cell)
-    if options.exclude_newer and cutoff(committed.inputs.exclude_newer) != options.exclude_newer:
-        text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
-        emit(Note(text=text, level="warning"))
+    tell_cutoff(committed, options.exclude_newer, building.fetcher.emit)
     more = options.build - {source.component for source in committed.sources}
     more |= come_by_now(committed, folder, building)
     return with_sources(committed, more, folder, building) if more else committed

@@ -71,11 +71,13 @@ class Located:
         recipe: The component.
         file: The very file, with digest and size.
         index: URL of the extra index that has it, or empty.
+        passed: What the origins before said.
     """
 
     recipe: Recipe
     file: LockedFile
     index: str = ""
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +172,8 @@ class Locator:
                 reasons.append(f"{origin.kind}: {_short(error)}")
                 unreachable |= isinstance(error, SourceUnreachableError)
             else:
+                if isinstance(answer, Located):
+                    return replace(answer, passed=tuple(reasons))
                 if answer is not None:
                     return answer
         if recipe.name == "torch":

@@ -77,6 +77,7 @@ class Locking:
         builds = [one for one in answers if isinstance(one, ToBuild)]
         trees = dict(self._trees(builds))
         located = [answer for answer in answers if isinstance(answer, Located)]
+        self._tell_passed(located)
         pure = [one for one in builds if _is_pure(one.recipe)]
         with self._imported(located) as folders:
             needs = self._needs(answers, trees)
@@ -99,6 +100,13 @@ class Locking:
             pending=tuple(one for one in (*answers, *late) if isinstance(one, Pending)),
             inputs=_inputs(request, self.resolver.name),
         )
+
+    def _tell_passed(self, located: Iterable[Located]) -> None:
+        """Tell why a file with a note was taken: an origin that the recipe would rather have did not have it."""
+        for one in located:
+            if one.passed and one.file.note:
+                text = f"{one.file.filename} is taken, since {'; '.join(one.passed)}"
+                self.emit(Note(text=text, level="warning"))
 
     def _trees(self, builds: Sequence[ToBuild]) -> Iterator[tuple[str, PinnedTree]]:
         """Pin the sources whose own project files may say what the runtime needs."""

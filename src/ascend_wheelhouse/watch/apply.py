@@ -26,6 +26,7 @@ from ascend_wheelhouse.locks.lock_diff import compare
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher, downloads_of
+from ascend_wheelhouse.make.lesser_build import is_lesser
 from ascend_wheelhouse.make.lock import lock_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -37,7 +38,7 @@ from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
-from ascend_wheelhouse.watch.refused import hold_complete, not_kept
+from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, not_kept
 
 
 class NothingToApplyError(UsageError):
@@ -137,6 +138,7 @@ class Applying:
         Raises:
             StackUnchangedError: The stack file cannot be changed.
             ComponentLostError: A new lock would lack a component that the old one has.
+            LesserBuildError: A new lock would have a worse build of one.
             NotKeptError: The audit found a defect.
             WheelhouseError: A lock could not be made.
         """
@@ -170,6 +172,7 @@ class Applying:
         if not moved and _locked(made, held) == _locked(held.lock, held):
             return None
         hold_complete(held, made)
+        hold_builds(held, [one for one in made.wheels if is_lesser(one, folder.recipes, cell)])
         fetcher.fetch(downloads_of(made))
         place = folder.lock_folder(cell)
         path = place / f"pylock.{held.platform}.toml"

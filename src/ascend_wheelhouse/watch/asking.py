@@ -17,11 +17,12 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome
 from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.page import Offer
+from ascend_wheelhouse.watch.findings import LEFT_OUT, UNASKED
 from ascend_wheelhouse.watch.known_pages import KnownPage, index_digest, read_known, write_known
 from ascend_wheelhouse.watch.names import version_or_none, version_text
 
 _WORKERS = 24
-NEVER = "--offline, and this index was not asked for it before"
+NEVER = f"{UNASKED}, and this index was not asked for it before"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +150,15 @@ class Asking:
         if page.floor and (reached is None or question.floor is None or reached > question.floor):
             return PublishedFiles(silent={"index": why})
         offers = tuple(one for one in page.offers if question.wants(one.filename))
-        silent = {} if self.offline else {"index": f"{why}; its answer of {page.asked} is used"}
+        silent = {index: self._never(index) for index in question.own if index not in page.own}
+        silent |= {} if self.offline else {"index": f"{why}; its answer of {page.asked} is used"}
         return PublishedFiles(offers=offers, pinned=page.pinned, asked=page.asked, silent=silent)
+
+    def _never(self, index: str) -> str:
+        """Return why nothing is known of a recipe's own index, whose last answer is not kept."""
+        if self.offline:
+            return f"{UNASKED}, and {index} did not answer for it before"
+        return f"{LEFT_OUT}, since pip's own index did not answer for it"
 
 
 def _noted(question: Question, found: PublishedFiles, digest: str) -> KnownPage:
@@ -160,6 +168,7 @@ def _noted(question: Question, found: PublishedFiles, digest: str) -> KnownPage:
         floor=str(question.floor or ""),
         pinned=question.pinned,
         offers=found.offers,
+        own=tuple(one for one in question.own if one not in found.silent),
     )
 
 

@@ -20,7 +20,7 @@ from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.stack import OF_CANN, Stack
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
-from ascend_wheelhouse.watch.findings import WatchFinding
+from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
 from ascend_wheelhouse.watch.moves import TOGETHER, moves
 from ascend_wheelhouse.watch.names import dated, version_or_none
@@ -29,6 +29,7 @@ from ascend_wheelhouse.watch.tags import Tags, tag_place
 
 _OF_TORCH = ("torch", "torchvision", "torchaudio")
 _OPENS_A_LINE = ("torch", "torch-npu")
+_FILES = "files"
 _SINGLE_FILES = "its publisher lists no releases: the files of a release are had by their exact names alone"
 
 
@@ -174,7 +175,7 @@ class Components:
         if (place := tag_place(recipe)) is not None and place.url in self.tags.silent:
             reasons[place.url] = self.tags.silent[place.url]
         if not on_index(recipe) and place is None:
-            reasons["files"] = _SINGLE_FILES
+            reasons[_FILES] = _SINGLE_FILES
         stacks = frozenset(one.name for one in self.watched.stacks if recipe.name in versions_of(one))
         for where, why in reasons.items():
             yield WatchFinding(
@@ -183,8 +184,8 @@ class Components:
                 component=recipe.name,
                 stacks=tuple(sorted(stacks)),
                 locks=self.watched.locks_of(stacks),
-                text=f"could not be asked: {why}",
-                facts={"place": where},
+                text=not_known(why, asked=where != _FILES),
+                facts={"place": where, "asked": where != _FILES and is_asked(why)},
                 about=where.removeprefix("https://"),
             )
 

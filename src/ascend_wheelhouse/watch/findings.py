@@ -12,6 +12,30 @@ KINDS: tuple[Kind, ...] = ("vulnerable", "yanked", "vanished", "new", "unreachab
 """In the order in which a person should read them."""
 
 
+UNASKED = "--offline"
+LEFT_OUT = "left out"
+"""How reasons begin where nobody was asked."""
+ANSWERED = "it answered"
+"""How a reason begins where an answer came that says nothing of releases."""
+
+
+def not_known(why: str, *, asked: bool = True) -> str:
+    """Return what is told of a place of which nothing is known: asked in vain, not asked, or asked and none the wiser.
+
+    Args:
+        why: The reason.
+        asked: Whether there is anybody to ask; some reasons say by themselves that it was not.
+    """
+    if why.startswith(ANSWERED):
+        return why
+    return f"{'could not be' if is_asked(why) and asked else 'was not'} asked: {why}"
+
+
+def is_asked(why: str) -> bool:
+    """Tell by the reason why nothing is known of a place whether that was asked."""
+    return not why.startswith((UNASKED, LEFT_OUT))
+
+
 @dataclass(frozen=True, kw_only=True)
 class WatchFinding:
     """One thing to know.

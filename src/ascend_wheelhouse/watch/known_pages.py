@@ -25,6 +25,7 @@ _PROJECT = {
     "floor": line,
     "pinned": [documents.name],
     "files": [_FILE],
+    "own?": [line],
 }
 _SHAPE = {"schema": int, "projects": {...: _PROJECT}}
 
@@ -39,6 +40,7 @@ class KnownPage:
         floor: Files of versions above this one were noted.
         pinned: Files that were looked for by name.
         offers: The files that counted.
+        own: The indexes of recipes that answered for it, too.
     """
 
     asked: str
@@ -46,6 +48,7 @@ class KnownPage:
     floor: str
     pinned: frozenset[str]
     offers: tuple[Offer, ...]
+    own: tuple[str, ...] = ()
 
 
 def index_digest(urls: Iterable[str]) -> str:
@@ -71,6 +74,7 @@ def _page(row: Mapping[str, Any]) -> KnownPage:
         floor=row["floor"],
         pinned=frozenset(row["pinned"]),
         offers=tuple(map(_offer, row["files"])),
+        own=tuple(row.get("own", ())),
     )
 
 
@@ -111,4 +115,5 @@ def _row(page: KnownPage) -> dict[str, object]:
         "floor": page.floor,
         "pinned": sorted(page.pinned),
         "files": files,
+        "own": list(page.own),
     }

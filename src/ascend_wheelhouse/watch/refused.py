@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.report import AuditReport, Finding
-from ascend_wheelhouse.base.errors import AuditError, IncompleteError
+from ascend_wheelhouse.base.errors import AuditError, IncompleteError, SourceUnreachableError
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change
+from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.watch.held import HeldLock
 
 _SHOWN = 3
@@ -21,6 +22,33 @@ class NotKeptError(AuditError):
 
 class ComponentLostError(IncompleteError):
     """A new lock would lack a component that the old one has; the old one is as it was."""
+
+
+class LesserBuildError(SourceUnreachableError):
+    """A new lock would have a worse build of a component than the old one; the old one is as it was."""
+
+
+def hold_builds(held: HeldLock, lesser: Iterable[LockedFile]) -> None:
+    """Refuse a new lock that takes a recipe's way out where the old one did not: its better index was silent today.
+
+    Args:
+        held: The lock as it was.
+        lesser: The new lock's wheels that are such a way out.
+
+    Raises:
+        LesserBuildError: It does.
+    """
+    before = {one.name: one for one in held.lock.wheels}
+    worse = [one for one in lesser if one.name in before and before[one.name].note != one.note]
+    if not worse:
+        return
+    told = ", ".join(f"{one.filename} in place of {before[one.name].filename}" for one in worse)
+    raise LesserBuildError(
+        f"The new lock of {held.name} would take {told}, and the old one is as it was.",
+        why=" ".join(f"{one.name}: {one.note}." for one in worse),
+        next_step="reach the index of the old build (or name a mirror of it in mirrors.toml), then the same command "
+        f"again; `invoke lock --upgrade {held.words}` takes the other build",
+    )
 
 
 def hold_complete(held: HeldLock, made: Lock) -> None:

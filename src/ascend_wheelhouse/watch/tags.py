@@ -16,12 +16,13 @@ from ascend_wheelhouse.cells.recipe import ArchiveOrigin, GitOrigin, Recipe
 from ascend_wheelhouse.origins.git import tags_of
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.watch.asking import short
+from ascend_wheelhouse.watch.findings import ANSWERED, UNASKED
 from ascend_wheelhouse.watch.names import version_or_none
 
 _WORKERS = 8
 _RELEASES = re.compile(r"(https://github\.com/[\w.-]+/[\w.-]+)/releases/download/(?P<tag>[^/]*)/.*")
 _VERSION = "{version}"
-OFFLINE = "--offline: git hosts were not asked"
+OFFLINE = f"{UNASKED}: git hosts were not asked"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +72,20 @@ def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offlin
         return Tags(silent=dict.fromkeys(urls, OFFLINE))
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="tags") as pool:
         answers = dict(zip(urls, pool.map(lambda url: _asked(url, mirrors, emit), urls), strict=True))
-    return Tags(
-        of={
-            place: tuple(filter(None, map(place.version, found)))
-            for place in places
-            if isinstance(found := answers[place.url], list)
-        },
-        silent={url: found for url, found in answers.items() if isinstance(found, str)},
-    )
+    of = {
+        place: tuple(filter(None, map(place.version, found)))
+        for place in places
+        if isinstance(found := answers[place.url], list)
+    }
+    silent = {url: found for url, found in answers.items() if isinstance(found, str)}
+    empty = {place.url: place.template for place, found in of.items() if not found}
+    told = {place.url for place, found in of.items() if found}
+    silent |= {
+        url: f"{ANSWERED}, and has no tag like {template}: an empty mirror, or another repository"
+        for url, template in empty.items()
+        if url not in told
+    }
+    return Tags(of=of, silent=silent)
 
 
 def _asked(url: str, mirrors: Mirrors, emit: Emit) -> list[str] | str:

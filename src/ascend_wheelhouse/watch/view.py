@@ -42,8 +42,13 @@ def show(seen: Seen, *, whole: bool) -> None:
             console.line()
     _silent([one for one in seen.findings if one.kind == "unreachable"])
     if not any(one.kind != "unreachable" for one in seen.findings):
-        console.line("Nothing new.")
+        console.line(f"Nothing new{_of_what_answered(seen)}.")
     _honest(seen)
+
+
+def _of_what_answered(seen: Seen) -> str:
+    """Return how far "nothing" goes: ` of what answered`, with what is not known; empty where all is."""
+    return f" of what answered; of {', '.join(seen.unknown)} it is not known" if seen.unknown else ""
 
 
 def _table(found: Sequence[WatchFinding]) -> None:

@@ -30,7 +30,7 @@ from ascend_wheelhouse.vulnerabilities.matching import known_of
 from ascend_wheelhouse.watch.asking import Asking, PublishedFiles, Question, short
 from ascend_wheelhouse.watch.components import Components, versions_of
 from ascend_wheelhouse.watch.exposed import Known, exposed
-from ascend_wheelhouse.watch.findings import WatchFinding, ordered
+from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known, ordered
 from ascend_wheelhouse.watch.held import Watched
 from ascend_wheelhouse.watch.names import version_or_none
 from ascend_wheelhouse.watch.osv_api import ask_osv
@@ -64,6 +64,11 @@ class Seen:
     since: str
     dated: bool
     unread: int
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The components, projects and sources of which not every place answered."""
+        return tuple(sorted({one.component for one in self.findings if one.kind == "unreachable"}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,16 +205,16 @@ class Watch:
         for one in self._pins:
             held[one.project][one.held.name] = one.held.stack
         for name, published in files.items():
-            for why in published.silent.values() if name not in own else ():
+            for place, why in published.silent.items() if name not in own else ():
                 yield WatchFinding(
                     kind="unreachable",
                     of="wheel",
                     component=name,
                     stacks=tuple(sorted({*held[name].values()} - {""})),
                     locks=tuple(held[name]),
-                    text=f"could not be asked: {why}",
-                    facts={"place": "index"},
-                    about="index",
+                    text=not_known(why),
+                    facts={"place": place, "asked": is_asked(why)},
+                    about=place.removeprefix("https://"),
                 )
 
     def _exported(self) -> Known | None:
@@ -248,7 +253,7 @@ def _unasked(why: str) -> WatchFinding:
         component="osv",
         text=f"vulnerabilities are not known: {why}. An export (PyPI/all.zip of OSV) can be named with "
         "--vulnerabilities FILE.",
-        facts={"place": "osv"},
+        facts={"place": "osv", "asked": is_asked(why)},
     )
 
 
@@ -274,7 +279,6 @@ def named(components: str, known: frozenset[str]) -> frozenset[str]:
 
 
 def only(seen: Seen, names: frozenset[str]) -> Seen:
-    """Return what was found of some components or projects alone."""
-    return replace(
-        seen, findings=tuple(one for one in seen.findings if canonicalize_name(one.component) in names)
-    )
+    """Return what was found of some components or projects alone, and the sources of which nothing is known."""
+    told = (one for one in seen.findings if one.of == "source" or canonicalize_name(one.component) in names)
+    return replace(seen, findings=tuple(told))

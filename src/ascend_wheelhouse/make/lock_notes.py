@@ -1,0 +1,33 @@
+"""What a run tells of its cell and of the lock that it goes by, before anything is fetched for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.cutoff import cutoff
+from ascend_wheelhouse.cells.recipe import Recipes
+from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.make.lesser_build import lesser_builds
+
+
+def tell_derived(cell: Cell, emit: Emit) -> None:
+    """Tell all that is to be known of a cell that no stack lists."""
+    if cell.derived:
+        first, *others = cell.notes
+        for text in (f"{cell.name} is derived: {first}", *others):
+            emit(Note(text=text, level="warning"))
+
+
+def tell_cutoff(committed: Lock, asked: datetime | None, emit: Emit) -> None:
+    """Tell that a committed lock knows the index up to another time than the one asked for."""
+    if asked and cutoff(committed.inputs.exclude_newer) != asked:
+        text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
+        emit(Note(text=text, level="warning"))
+
+
+def tell_lesser(cell: Cell, recipes: Recipes, lock: Lock, emit: Emit) -> None:
+    """Tell which wheels of a lock are there for want of better ones."""
+    for text in lesser_builds(cell, recipes, lock):
+        emit(Note(text=text, level="warning"))
