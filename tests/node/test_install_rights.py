@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -81,6 +82,19 @@ def test_a_home_and_a_cann_that_the_user_may_not_look_into_count_as_absent(publi
     )
     assert "Permission denied" not in done.stdout + done.stderr
     assert done.returncode in ({0} if what == "install" else {0, 9, 10}), done.stderr
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nothing_of_an_install_can_be_written_by_everybody(tmp_path: Path, umask: int) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    before = os.umask(umask)
+    try:
+        assert run_installer(house, "--prefix", tmp_path / "npu", "--insecure-no-signature").status == 0
+    finally:
+        os.umask(before)
+    every = [tmp_path / "npu", *(tmp_path / "npu").rglob("*")]
+    open_to_all = [one for one in every if not one.is_symlink() and one.stat().st_mode & stat.S_IWOTH]
+    assert open_to_all == []
 
 
 def test_two_installs_do_not_work_in_one_prefix(tmp_path: Path) -> None:

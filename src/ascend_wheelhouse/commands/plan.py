@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse import console
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.build.trees import held_trees, tree_rows
 from ascend_wheelhouse.cells.cell import Cell
@@ -48,9 +48,9 @@ def main(options: PlanOptions) -> None:
     finished = (options.output / cell.name / "manifest.json").is_file()
     if cell.derived:
         first, *others = cell.notes
-        sys.stderr.write("".join(f"{line}\n" for line in (f"{cell.name} is derived: {first}", *others)))
+        console.aside(f"{cell.name} is derived: {first}", *others)
     notes = lesser_builds(cell, folder.recipes, lock)
-    sys.stderr.write("".join(f"{text}\n" for text in notes))
+    console.aside(*notes)
     store = Store()
 
     def kept(component: str) -> tuple[TreeRow, ...]:

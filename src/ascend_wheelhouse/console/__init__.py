@@ -147,6 +147,11 @@ def line(text: str = "") -> None:
     sys.stdout.write(f"{shown(text, sys.stdout)}\n")
 
 
+def aside(*lines: str) -> None:
+    """Print lines that are no part of an answer to standard error."""
+    sys.stderr.write("".join(f"{shown(text, sys.stderr)}\n" for text in lines))
+
+
 def prose(text: str) -> None:
     """Print sentences to standard output, folded to the window; in a pipe they stay on one line."""
     line(_folded(text, sys.stdout))

@@ -82,6 +82,7 @@ class Installer:
             env / "bin/python",
         ]
         run([self.uv or "uv", "pip", action, *fixed, *cache, *rest], log=self.log, env=clean_environment())
+        (env / ".lock").unlink(missing_ok=True)  # uv's own, which every user may write
 
     def _pip(self, env: Path, rest: Sequence[str | Path]) -> None:
         python = env / "bin/python"
