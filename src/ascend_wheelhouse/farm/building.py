@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.command import build_component
-from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
+from ascend_wheelhouse.build.outcome import RECORD, BuiltWheel, PendingBuild
 from ascend_wheelhouse.farm.carrying import bring
 from ascend_wheelhouse.farm.demand import Demand
-from ascend_wheelhouse.farm.errors import BuildLostError
+from ascend_wheelhouse.farm.errors import BuildLostError, OddAnswerError
 from ascend_wheelhouse.farm.order import BuildAnswer, BuildOrder, Dispatch
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
 if TYPE_CHECKING:
@@ -78,16 +79,21 @@ class BuildStep:
         return build_here
 
     def home(self, client: Client, answer: BuildAnswer) -> list[BuiltWheel] | PendingBuild:
-        """Bring the wheels home.
+        """Bring the wheels home: the store knows of the build once it has all of them.
 
         Raises:
             CarryError: Their worker is gone.
+            OddAnswerError: What the worker says of them is no record of a build.
         """
         if answer.pending is not None:
             return answer.pending
+        record = _record(answer.wheels)
+        if fault := documents.fault(record, RECORD):
+            raise OddAnswerError(self.name, answer.name, fault)
         for wheel in answer.wheels:
             bring(client, answer.worker, self.store, wheel.sha256, wheel.size)
-            self.store.put_result(f"build-{wheel.key}", _record(answer.wheels))
+        for key in {wheel.key for wheel in answer.wheels}:
+            self.store.put_result(f"build-{key}", record)
         return list(answer.wheels)
 
     def lost(self, worker: str) -> BuildLostError:

@@ -172,6 +172,17 @@ class NoWorkerCouldError(HostUnfitError):
         )
 
 
+class OddAnswerError(BuildError):
+    """A worker answers a build with what is no record of one."""
+
+    def __init__(self, component: str, worker: str, fault: str) -> None:
+        super().__init__(
+            f"{worker} answers the build of {component} with what cannot be: {fault}.",
+            why="A faulty disk or memory, or a program that is no worker of this tool: nothing of it was kept.",
+            next_step=f"look at that host, then {_AGAIN}",
+        )
+
+
 class BuildLostError(BuildError):
     """A build ended with its worker, again and again."""
 
