@@ -127,13 +127,13 @@ class SchedulerLostError(SourceUnreachableError):
 
 
 class WorkerVersionError(HostUnfitError):
-    """No worker of a farm is of this tool's version."""
+    """No worker of a farm has the tool, the Python and the Dask of this host."""
 
     def __init__(self, own: str, others: dict[str, str]) -> None:
         found = "; ".join(f"{name} has {version or 'none of this tool'}" for name, version in others.items())
         super().__init__(
-            f"No worker of the farm has this version of the tool, {own}: {found}.",
-            why="A build of another version could give other bytes. Nothing was sent to them.",
+            f"No worker of the farm has this host's versions of the tool, of Python and of Dask, {own}: {found}.",
+            why="Another version could give other bytes, and Dask promises nothing between its own. Nothing was sent.",
             next_step="install the same version there and start the workers again: invoke worker --scheduler ADDRESS",
         )
 

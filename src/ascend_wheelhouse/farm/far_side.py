@@ -14,10 +14,9 @@ import signal
 import sys
 import tempfile
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from ascend_wheelhouse.farm.identity import own_version
+from ascend_wheelhouse.farm.identity import facts
 
 if TYPE_CHECKING:
     from distributed import Nanny, Scheduler
@@ -30,15 +29,6 @@ _CLOSE_SECONDS = 20
 _SILENT_SECONDS = 120.0
 # without it each would answer HTTP on the network, dashboard or not
 _UNSEEN = "127.0.0.1:0"
-
-
-def facts() -> dict[str, str]:
-    """Return what both sides must have in common: this tool, Python and Dask, each with its version."""
-    try:
-        dask = version("distributed")
-    except PackageNotFoundError:
-        dask = ""
-    return {"tool": own_version(), "Python": "{}.{}".format(*sys.version_info), "Dask": dask}
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.process import piped, stopping
 from ascend_wheelhouse.farm.certificate import run_certificate, security_by
 from ascend_wheelhouse.farm.errors import HostsNotStartedError
-from ascend_wheelhouse.farm.far_side import MARK, facts
+from ascend_wheelhouse.farm.far_side import MARK
+from ascend_wheelhouse.farm.identity import facts
 
 if TYPE_CHECKING:
     from distributed.security import Security
