@@ -153,8 +153,8 @@ def cluster(session: nox.Session) -> None:
     """
     _install(session)
     session.install("ansible-core>=2.19", env=_index_of_pip())
-    farms = ("tests/farm/test_slurm_hosts.py", "tests/farm/test_ssh_hosts.py")
-    words = ["tests/cluster", *farms, *session.posargs]
+    farms = ("test_slurm_hosts", "test_ssh_hosts", "test_commands_over_ssh")
+    words = ["tests/cluster", *(f"tests/farm/{name}.py" for name in farms), *session.posargs]
     session.run("pytest", *words, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 
