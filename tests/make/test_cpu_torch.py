@@ -7,27 +7,12 @@ from pathlib import Path
 
 import pytest
 from index_server import Index, serving
-from small_world import World, found, wheel
+from small_world import World, found, torch_of_own_index, wheel
 
 from ascend_wheelhouse.locks.pylock import LockedFile, load_pylock
 
 OWN_INDEX = "https://nowhere.invalid/whl/cpu"
-TORCH = f"""name = "torch"
-summary = "small"
-licence = "MIT"
-distribution = "torch"
-owns = ["torch"]
-imports = ["torch"]
-files = ["torch-*.whl"]
-
-[[origins]]
-kind = "extra-index"
-url = "{OWN_INDEX}"
-local = "cpu"
-
-[[origins]]
-kind = "file"
-"""
+TORCH = torch_of_own_index(OWN_INDEX)
 CPU = "torch-2.8.0+cpu-py3-none-any.whl"
 
 

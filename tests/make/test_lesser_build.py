@@ -8,32 +8,13 @@ from pathlib import Path
 
 import pytest
 from index_server import serving
-from small_world import World, found, wheel
+from small_world import World, found, torch_of_own_index, wheel
 
 from ascend_wheelhouse.console.words import size
 
 OWN_INDEX = "https://nowhere.invalid/whl/cpu"
 NOTE = "CUDA build: use the +cpu build"
-TORCH = f"""name = "torch"
-summary = "small"
-licence = "MIT"
-distribution = "torch"
-owns = ["torch"]
-imports = ["torch"]
-files = ["torch-*.whl"]
-
-[[origins]]
-kind = "extra-index"
-url = "{OWN_INDEX}"
-local = "cpu"
-
-[[origins]]
-kind = "index"
-note = "{NOTE}"
-
-[[origins]]
-kind = "file"
-"""
+TORCH = torch_of_own_index(OWN_INDEX, more=f'[[origins]]\nkind = "index"\nnote = "{NOTE}"\n')
 CUDA, CPU = "torch-2.8.0-py3-none-any.whl", "torch-2.8.0+cpu-py3-none-any.whl"
 CELL = ("--torch", "2.8.0", "--platform", "aarch64")
 _NOBODY = {"PIP_RETRIES": "0"}

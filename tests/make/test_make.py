@@ -7,18 +7,18 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from index_server import serving
 from making_packages import makeself
-from small_world import World, found, wheel
+from small_world import World, found, snapshot, wheel
 
 from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.pages import wheelhouse
 from ascend_wheelhouse.pages.view import read_view
+
+pytest_plugins = ["world_fixtures"]
 
 WHEELS = {
     *("torch-2.8.0", "torchvision-0.23.0", "torch_npu-2.8.0.post2", "triton_ascend-3.2.0", "sglang-1.0+npu"),
@@ -26,29 +26,9 @@ WHEELS = {
 }
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with serving() as index:
-        yield found(tmp_path, index)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world whose wheelhouse is made; tests that change it take a copy."""
-    with serving() as index:
-        made = found(tmp_path_factory.mktemp("world"), index)
-        done = made.make("--profile", str(made.root.parent / "times.html"))
-        assert done.status == 0, done.err + done.out
-        yield made
-
-
 def manifest(world: World) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((world.folder / "manifest.json").read_text())
     return document
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_it_holds_what_the_cell_needs_and_nothing_else(finished: World) -> None:

@@ -9,38 +9,19 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from index_server import cut_after, hang_up, html_page, serving, status
-from small_world import World, found, wheel
+from index_server import cut_after, hang_up, html_page, status
+from small_world import World, snapshot, wheel
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.folder.check import check_sums
 from ascend_wheelhouse.store.store import Store
 
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with serving() as index:
-        yield found(tmp_path, index)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A world whose wheelhouse is made; tests that change it take a copy."""
-    with serving() as index:
-        made = found(tmp_path_factory.mktemp("world"), index)
-        done = made.make("--profile", str(made.root.parent / "times.html"))
-        assert done.status == 0, done.err + done.out
-        yield made
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+pytest_plugins = ["world_fixtures"]
 
 
 @pytest.mark.parametrize(

@@ -294,3 +294,20 @@ def found(root: Path, index: Index) -> World:
     (root / "tasks.py").symlink_to(ROOT / "tasks.py")
     furnish(index)
     return World(root=root, index=index)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, by its path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def torch_of_own_index(url: str, *, more: str = "") -> str:
+    """Return a recipe of torch whose `+cpu` build comes from an index of its own.
+
+    Args:
+        url: That index.
+        more: Further origins, asked before a person's file.
+    """
+    own = f'[[origins]]\nkind = "extra-index"\nurl = "{url}"\nlocal = "cpu"\n'
+    head = _SMALL.format(name="torch", module="torch", more="").partition("[[origins]]")[0]
+    return "\n".join((head, own, *([more] if more else []), '[[origins]]\nkind = "file"\n'))
