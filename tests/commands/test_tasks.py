@@ -15,10 +15,13 @@ from invoking import ROOT, invoke
 from ascend_wheelhouse import commands
 from ascend_wheelhouse.commands.tasks import TOPICS, collection
 
+OF_THE_COMMAND_LINE = {"tasks", "usage", "program", "completion"}
+"""Modules beside those of commands."""
+
 
 def test_every_command_has_one_task_in_the_one_place_for_tasks() -> None:
     names = {name for topic in TOPICS for name, value in vars(topic).items() if isinstance(value, Task)}
-    modules = {one.name for one in pkgutil.iter_modules(commands.__path__)} - {"tasks", "usage", "program"}
+    modules = {one.name for one in pkgutil.iter_modules(commands.__path__)} - OF_THE_COMMAND_LINE
     assert names == modules
     assert {name.replace("-", "_") for name in collection(ROOT).task_names} == names
     elsewhere = [
@@ -52,7 +55,7 @@ def test_what_a_command_is_asked_for_is_frozen_and_given_by_keyword(name: str) -
         for key, value in vars(_command(name)).items()
         if key.endswith("Options") and dataclasses.is_dataclass(value) and isinstance(value, type)
     ]
-    assert kinds or name in {"tasks", "usage", "program"}
+    assert kinds or name in OF_THE_COMMAND_LINE
     for kind in kinds:
         assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
         assert all(field.kw_only for field in dataclasses.fields(kind))
