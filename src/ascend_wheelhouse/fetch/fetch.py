@@ -87,12 +87,7 @@ def fetch_all(
         WheelhouseError: The fault of the one file that failed, or one that lists several.
         KeyboardInterrupt: Passed on after the workers were stopped.
     """
-    missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256, each.size))]
-    sizes = [each.size for each in missing if each.size is not None]
-    emit(Stage(name="fetch", jobs=len(downloads), total=sum(sizes) if len(sizes) == len(missing) else None))
-    for each in downloads:
-        if each not in missing:
-            emit(JobFinished(job=each.filename, outcome="cached"))
+    missing = _missing(downloads, store, emit)
     if missing and offline:
         raise _offline(missing, store)
     came = store.behind.bring_files(missing, emit) if missing and store.behind else ()
@@ -109,6 +104,17 @@ def fetch_all(
         )
         for each in downloads
     ]
+
+
+def _missing(downloads: Sequence[Download], store: Store, emit: Emit) -> list[Download]:
+    """Return what the store lacks, and tell how much that is and what is there already."""
+    missing = [each for each in downloads if not (each.sha256 and store.has(each.sha256, each.size))]
+    sizes = [each.size for each in missing if each.size is not None]
+    emit(Stage(name="fetch", jobs=len(downloads), total=sum(sizes) if len(sizes) == len(missing) else None))
+    for each in downloads:
+        if each not in missing:
+            emit(JobFinished(job=each.filename, outcome="cached"))
+    return missing
 
 
 def _offer(here: Sequence[Download], digests: Mapping[Download, str], store: Store) -> None:
