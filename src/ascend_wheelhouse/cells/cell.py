@@ -94,6 +94,12 @@ class Cell:
         return f"{self.stack_id}-{self.target.machine}"
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """What a person is told of it, one sentence each; nothing where a stack lists it."""
+        first, *others = self.notes or ("no stack lists it",)
+        return (f"{self.name} is derived: {first}", *others) if self.derived else ()
+
+    @property
     def fields(self) -> dict[str, str]:
         """What a URL template or a build step may name, such as `{torch}` or `{machine}`."""
         components = {name.replace("-", "_"): version for name, version in self.components.items()}

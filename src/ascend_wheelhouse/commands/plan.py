@@ -46,11 +46,8 @@ def main(options: PlanOptions) -> None:
     cell = cell_of(options.request, folder)
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
-    if cell.derived:
-        first, *others = cell.notes
-        console.aside(f"{cell.name} is derived: {first}", *others)
     notes = lesser_builds(cell, folder.recipes, lock)
-    console.aside(*notes)
+    console.aside(*cell.told, *notes)
     store = Store()
 
     def kept(component: str) -> tuple[TreeRow, ...]:

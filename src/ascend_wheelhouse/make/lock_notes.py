@@ -14,10 +14,8 @@ from ascend_wheelhouse.make.lesser_build import lesser_builds
 
 def tell_derived(cell: Cell, emit: Emit) -> None:
     """Tell all that is to be known of a cell that no stack lists."""
-    if cell.derived:
-        first, *others = cell.notes
-        for text in (f"{cell.name} is derived: {first}", *others):
-            emit(Note(text=text, level="warning"))
+    for text in cell.told:
+        emit(Note(text=text, level="warning"))
 
 
 def tell_cutoff(committed: Lock, asked: datetime | None, emit: Emit) -> None:
