@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pydantic import AfterValidator, ValidationInfo
 
+from ascend_wheelhouse.base.settings import SHAPES
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, raise_for, shown
 from ascend_wheelhouse.base.toml_file import Known
 
@@ -206,9 +207,8 @@ def _serving(name: str, info: ValidationInfo) -> str:
     return name
 
 
-check_cann = _shaped(
-    r"(?i:[5-9]\.\d+(\.\d+|\.RC\d+|\.T\d+)(\.alpha\d+|\.beta\d+)?)", "a CANN version such as 8.3.RC2 or 8.5.0"
-)
+_CANN, _CANN_MEANT = SHAPES["cann"]
+check_cann = _shaped(f"(?i:{_CANN})", _CANN_MEANT)
 check_distribution = _shaped(
     r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "a distribution's name such as torch-npu"
 )

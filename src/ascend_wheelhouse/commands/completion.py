@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from invoke.parser.context import ParserContext
-from packaging.version import Version
 
 from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.base.settings import CHOICES
+from ascend_wheelhouse.node.host.toolkits import numbers
 
 _APPS = ("sglang", "vllm-ascend")
 _OF_A_STACK = re.compile(r"(?:.+-)?torch(?P<torch>\d[\w.]*)-cann(?P<cann>\d[\w.]*)")
@@ -85,4 +85,4 @@ def values(option: str, root: Path) -> list[str]:
     if option not in {"torch", "cann"}:
         return []
     read = (_OF_A_STACK.fullmatch(stack) for stack in stacks)
-    return sorted({found[option].upper() for found in read if found}, key=Version)
+    return sorted({found[option].upper() for found in read if found}, key=numbers)
