@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ascend_wheelhouse.store.store import file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
 
 
 def ours(files: Sequence[Path], cores: int) -> None:

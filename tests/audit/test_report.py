@@ -23,7 +23,8 @@ from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Event, JobFinished, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 
 ROOT = RECIPES.parent
 

@@ -31,7 +31,8 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.store.git_source import bundle_of
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord, put_record
 
 pytest_plugins = ["desk_fixtures"]

@@ -26,7 +26,8 @@ from ascend_wheelhouse.base.errors import HostUnfitError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Worked
 from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.base.timed import now
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 
 READERS_AT_ONCE = 2
 _WORKERS = min(READERS_AT_ONCE, os.cpu_count() or 1)

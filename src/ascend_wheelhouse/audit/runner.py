@@ -25,7 +25,8 @@ from ascend_wheelhouse.audit.report import AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.universe import Universe
 from ascend_wheelhouse.base.events import Emit, JobFinished, Stage, silent
 from ascend_wheelhouse.base.timed import timed
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 
 
 def audit_wheels(
@@ -79,7 +80,7 @@ def _facts(
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="audit: read wheels", jobs=len(inputs)))
     unread = []
-    for task in _tasks(inputs, policy):
+    for task in _tasks(inputs, policy, store):
         known = known_facts(task, store)
         if known is None:
             unread.append(task)
@@ -90,9 +91,10 @@ def _facts(
         yield from read_all(unread, store, emit)
 
 
-def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy) -> Iterator[WheelToRead]:
+def _tasks(inputs: Sequence[WheelInput], policy: AuditPolicy, store: Store | None) -> Iterator[WheelToRead]:
+    hashed = store.proven.digest if store else file_sha256
     with ThreadPoolExecutor(READERS_AT_ONCE, thread_name_prefix="hash") as pool:
-        digests = pool.map(file_sha256, [wheel.path for wheel in inputs])
+        digests = pool.map(hashed, [wheel.path for wheel in inputs])
         for wheel, sha256 in zip(inputs, digests, strict=True):
             roots = policy.import_roots.get(canonicalize_name(wheel.filename.partition("-")[0]), ())
             yield WheelToRead(wheel=wheel, sha256=sha256, python=policy.target.python, roots=tuple(roots))

@@ -20,7 +20,7 @@ from elftools.elf.elffile import ELFFile
 
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.normalise import normalise_wheel
-from ascend_wheelhouse.store.store import file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.wheels.elf import MAGIC
 from ascend_wheelhouse.wheels.wheel import WheelFile
 

@@ -26,7 +26,7 @@ from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.sandbox import Namespaces, Sandbox
 from ascend_wheelhouse.build.toolchain import Toolchain
-from ascend_wheelhouse.store.store import file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
 
 _MEMORY_WANTED = 4 << 30
 

@@ -64,7 +64,9 @@ def place(store: Store, folder: Path, entries: Iterable[ManifestEntry]) -> None:
     for entry in listed:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(store.path(entry.sha256), target)
+        blob = store.path(entry.sha256)
+        with store.proven.linking(blob):
+            link_or_copy(blob, target)
 
 
 def link_or_copy(source: Path, target: Path) -> None:

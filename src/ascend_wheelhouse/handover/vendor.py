@@ -29,7 +29,8 @@ from ascend_wheelhouse.cells.artefact_name import (
 )
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
 from ascend_wheelhouse.wheels.admission import require_safe
 from ascend_wheelhouse.wheels.intake import require_sound

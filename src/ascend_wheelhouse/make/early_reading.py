@@ -71,7 +71,8 @@ class EarlyReading:
 
         task = self._task(wheel)
         if not self._store.has_result(task.key):
-            READERS.read(task, self._store, prove=True).add_done_callback(
+            proven = self._store.proven.has(task.wheel.path, wheel.sha256)
+            READERS.read(task, self._store, prove=not proven).add_done_callback(
                 partial(_tell, wheel.filename, self._emit)
             )
 

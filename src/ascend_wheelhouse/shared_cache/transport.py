@@ -17,7 +17,8 @@ from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.shared_cache.remote import Remote, RemoteError, UnavailableError
 from ascend_wheelhouse.store.behind import WantedBlob
-from ascend_wheelhouse.store.store import Store, file_sha256
+from ascend_wheelhouse.store.proven import file_sha256
+from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 _AT_ONCE = 4

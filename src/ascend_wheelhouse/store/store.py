@@ -27,6 +27,7 @@ from ascend_wheelhouse.base import flocks
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.store.behind import Behind
+from ascend_wheelhouse.store.proven import Proven, file_sha256
 from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store_faults import BlobMissingError, DamagedBlobError, telling
 from ascend_wheelhouse.store.store_files import (
@@ -65,12 +66,6 @@ class Usage:
     results: int
 
 
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, read in chunks and outside the interpreter lock."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 class Store:
     """A content-addressed folder.
 
@@ -82,7 +77,8 @@ class Store:
         self.root = root or default_root()
         self.behind: Behind | None = None
         """What is asked for files and results that are not here, and is given new ones."""
-        self._proven: dict[str, tuple[int, ...]] = {}
+        self.proven = Proven()
+        """What this process wrote or hashed; blobs are among it."""
         self._swept = False
 
     def path(self, sha256: str) -> Path:
@@ -152,7 +148,7 @@ class Store:
             path.chmod(0o444)
             with gate(place.parent, fcntl.LOCK_SH):
                 path.replace(place)
-        self._proven[digest] = identity(place)
+        self.proven.know(identity(place), digest)
         return digest
 
     def check(self, sha256: str) -> None:
@@ -169,7 +165,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._missing(sha256) from error
         if found == sha256:
-            self._proven[sha256] = before
+            self.proven.know(before, sha256)
             return
         with self.telling(), gate(place.parent, fcntl.LOCK_EX):
             if identity(place) == before:  # not what another run has put in its place since
@@ -179,8 +175,7 @@ class Store:
     def damaged(self, digests: Collection[str]) -> list[DamagedBlobError]:
         """Hash blobs, on every core, and return an error for each that was changed; those are removed.
 
-        What this process wrote or hashed is not read again while inode, size and times are the same: whoever
-        changes a file cannot keep its change time.
+        What this process wrote or hashed is not read again while inode, size and times are the same.
 
         Raises:
             BlobMissingError: One is not here.
@@ -193,7 +188,7 @@ class Store:
                 return error
             return None
 
-        due = [one for one in dict.fromkeys(digests) if self._proven.get(one) != identity(self.path(one))]
+        due = [one for one in dict.fromkeys(digests) if not self.proven.has(self.path(one), one)]
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="prove") as pool:
             return [error for error in pool.map(examine, due) if error]
 
