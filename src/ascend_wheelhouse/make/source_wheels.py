@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -37,15 +36,15 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
         BuiltDiffersError: The lock has another digest.
         BuildError: A build failed.
     """
-    from ascend_wheelhouse.build.jobserver import host_memory_mb, jobserver, share
+    from ascend_wheelhouse.build.host_slots import HOST_SLOTS
     from ascend_wheelhouse.build.scheduler import Step, run_all
 
-    recipes, memory = building.folder.recipes, host_memory_mb()
+    recipes = building.folder.recipes
     tables = (recipes[source.component].build for source in lock.sources)
     hungriest = max((table.memory_mb for table in tables if table and not table.pure), default=0)
-    slots = share(len(os.sched_getaffinity(0)), builds=1, memory_mb=memory, per_job_mb=hungriest)
-    with jobserver(slots) as server:
-        workshop = replace(building.workshop(), server=server, builds=min(len(lock.sources) or 1, _BUILDS))
+    with HOST_SLOTS.joined(hungriest) as host:
+        builds = min(len(lock.sources) or 1, _BUILDS)
+        workshop = replace(building.workshop(), server=host.server, builds=builds)
 
         def step(source: LockedSource) -> Step[LockedSource | Pending]:
             recipe = recipes[source.component]
@@ -60,7 +59,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
 
         steps = list(map(step, lock.sources))
         if building.farm is None:
-            outcomes = run_all(steps, workers=_BUILDS, memory_mb=memory)
+            outcomes = run_all(steps, workers=_BUILDS, memory_mb=host.memory_mb)
         else:  # its scheduler knows the memory of each worker
             outcomes = run_all(
                 steps, workers=building.farm.builds, memory_mb=sum(step.memory_mb for step in steps)

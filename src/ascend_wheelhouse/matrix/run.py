@@ -20,13 +20,18 @@ from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
 from ascend_wheelhouse.matrix.voice import CellVoice
 from ascend_wheelhouse.origins.shared_http import SharedHttp
 
-_MOST_AT_ONCE = 4
+_MOST_AT_ONCE = 8
+_WAITING = 3
 _SECONDS_TO_END = 5.0
 
 
 def at_once(cells: int) -> int:
-    """Return how many cells run at a time: one more than there are cores, since one of them waits for the line."""
-    return max(1, min(cells, len(os.sched_getaffinity(0)) + 1, _MOST_AT_ONCE))
+    """Return how many cells run at a time: more than there are cores.
+
+    One waits for the line, others for what reads wheels, and what the next one lacks is fetched meanwhile. Compilers
+    are no more for it, since the cells of a run share their slots.
+    """
+    return max(1, min(cells, len(os.sched_getaffinity(0)) + _WAITING, _MOST_AT_ONCE))
 
 
 def run_cells(orders: Sequence[CellOrder], tools: CellTools, emit: Emit, *, lines: bool) -> list[CellEnd]:
