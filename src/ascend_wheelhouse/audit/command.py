@@ -21,11 +21,12 @@ from ascend_wheelhouse.base.cell_words import stated_words
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.packaged import recipes_of
+from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.base.whole_file import reading
 from ascend_wheelhouse.cells.artefact_name import wheel_distribution
-from ascend_wheelhouse.cells.compatibility import load_compatibility
+from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
 from ascend_wheelhouse.cells.recipe import Recipes
-from ascend_wheelhouse.cells.stack import load_catalogue
+from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 from ascend_wheelhouse.console.words import be, counted
 from ascend_wheelhouse.folder import manifest
@@ -181,12 +182,17 @@ def _pair(text: str | None, default: tuple[int, int]) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else default
 
 
-def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
+@shared
+def _read_recipes(root: Path) -> tuple[Catalogue, Compatibility]:
     recipes = recipes_of(root)
-    catalogue = load_catalogue(recipes)
+    return load_catalogue(recipes), load_compatibility(recipes)
+
+
+def _policy(root: Path, target: Target, document: Mapping[str, Any]) -> AuditPolicy:
+    catalogue, table = _read_recipes(root)
     policy = policy_from_recipes(
         catalogue,
-        load_compatibility(recipes),
+        table,
         target,
         cell=document.get("cell", {}),
         derived=bool(document.get("derived")),

@@ -7,10 +7,11 @@ Long columns (symbols, files) are joined into one string there: decoding them is
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 from packaging.tags import parse_tag
@@ -24,6 +25,7 @@ from ascend_wheelhouse.wheels.elf import Symbol
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OF_A_LIBRARY = 2
+_VOTES = 500
 """The signs `@` of a symbol that is asked of a certain library."""
 SCHEMA = 4
 """Raised with every change of what is read or how it is judged, so that old facts are not used."""
@@ -154,6 +156,16 @@ class ObjectFacts:
             if (abi := mangled.string_abi(name)) and mangled.is_closed(name):
                 found[abi].append(name)
         return found
+
+    @cached_property
+    def exported_abis(self) -> Counter[str]:
+        """How many of its first symbols of wheels' namespaces are of each C++11 ABI: `new` or `old`."""
+        shown = (
+            abi
+            for name in self.defined_names
+            if (abi := mangled.string_abi(name)) and mangled.is_closed(name)
+        )
+        return Counter(islice(shown, _VOTES))
 
     @property
     def file_name(self) -> str:

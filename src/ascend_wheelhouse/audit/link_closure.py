@@ -127,7 +127,7 @@ def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPo
     for library, symbols in placed.object.asked.items():
         _versioned(universe.resolve(placed, library), symbols, system, tally)
     plain = placed.object.plain_names
-    for one in universe.scope(placed):
+    for one in universe.scope(placed) if plain else ():
         plain = plain.difference(one.object.defined_names)
     for name in sorted(plain):
         _unversioned(placed, universe, system, name, tally)

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.audit.extract import extract
 from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
+from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.base.errors import HostUnfitError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Worked
 from ascend_wheelhouse.base.shared import shared
@@ -239,7 +240,8 @@ def _read_here(task: WheelToRead, place: Path | None, prove: bool) -> ReadWheel:
     began = now()
     if prove and file_sha256(task.wheel.path) != task.sha256:
         raise OSError(f"{task.wheel.filename} has other bytes than its name in the store says")
-    facts = extracted(task)
+    with paused():  # syntax trees and symbols by the million, and no cycle among them
+        facts = extracted(task)
     kept = False
     if place is not None:
         try:

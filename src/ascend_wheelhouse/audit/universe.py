@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from posixpath import normpath
 from typing import Final, Literal
 
@@ -25,7 +24,6 @@ HOST: Final = "host"
 _CUDA = re.compile(
     r"lib(c10_cuda|torch_cuda|cuda|cudart|cublas|cudnn|cufft|cusparse|nv|nccl|cupti)[\w.-]*\.so"
 )
-_VOTES = 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,14 +154,10 @@ class Universe:
     def torch_abi(self) -> str:
         """The C++11 ABI of torch's own exported symbols: `new`, `old`, or empty where there is no torch."""
         core = {"libc10.so", "libtorch_cpu.so"}
-        names = (
-            name
-            for placed in self.objects
-            if placed.wheel.name == "torch" and placed.object.file_name in core
-            for name in placed.object.defined_names
-            if mangled.string_abi(name) and mangled.is_closed(name)
-        )
-        votes = Counter(mangled.string_abi(name) for name in islice(names, _VOTES))
+        votes: Counter[str] = Counter()
+        for placed in self.objects:
+            if placed.wheel.name == "torch" and placed.object.file_name in core:
+                votes += placed.object.exported_abis
         return max(votes, key=votes.__getitem__, default="")
 
     def cuda_libraries(self, placed: Placed) -> tuple[str, ...]:
