@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from local_index import write_wheel
 
+from ascend_wheelhouse.audit.facts import to_json
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.readers import (
     READERS,
@@ -191,3 +192,14 @@ def test_nothing_is_known_by_a_wheel_that_was_damaged_in_the_store(store: Store,
     with reading(store, wheel) as early:
         early.take(wheel)
     assert not store.has_result(task_of(store, wheel).key)
+
+
+def test_what_was_read_meanwhile_is_not_read_again(store: Store, tmp_path: Path) -> None:
+    wheel = held(store, tmp_path / "wheels", "small", 100)
+    task = task_of(store, wheel)
+    store.put_result(task.key, to_json(replace(extracted(task), top_level=("as_it_was_read",))))
+    with READERS.joined():
+        assert READERS.read(task, store).result(60).facts is None
+    found = known_facts(task, store)
+    assert found is not None
+    assert found.top_level == ("as_it_was_read",)
