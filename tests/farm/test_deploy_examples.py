@@ -20,6 +20,7 @@ from invoke.parser import Parser
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.tasks import collection
 from ascend_wheelhouse.farm.clusters import slurm_cluster
+from ascend_wheelhouse.farm.errors import FarmSettingsError
 from ascend_wheelhouse.farm.far_side import PRELOAD
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +124,34 @@ def test_the_settings_for_slurm_give_a_job_with_workers_that_build(
     assert "WHEELHOUSE_STORE" in text
     done = subprocess.run(["bash", "-n"], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"),
+    [
+        ("shared-temp-directory", "/home/al ice"),
+        ("python", "/opt/my python/bin/python3.11"),
+        ("log-directory", "/var/log/$(id)"),
+        ("local-directory", "/scratch/'a"),
+    ],
+)
+def test_a_path_that_a_jobs_script_would_take_apart_is_refused(setting: str, path: str) -> None:
+    given = {"cores": 1, "memory": "1GiB"}
+    with (
+        dask.config.set({f"jobqueue.slurm.{setting}": path}),
+        pytest.raises(FarmSettingsError, match=setting) as refused,
+    ):
+        slurm_cluster(given)
+    assert path in str(refused.value)
+
+
+def test_a_certificate_of_the_site_whose_path_has_a_blank_is_refused() -> None:
+    site = {
+        f"distributed.comm.tls.{name}": "/etc/my farm/cert.pem"
+        for name in ("ca-file", "worker.cert", "worker.key")
+    }
+    with dask.config.set(site), pytest.raises(FarmSettingsError, match="certificate 1"):
+        slurm_cluster({"cores": 1, "memory": "1GiB"})
 
 
 def test_what_a_site_gives_a_scheduler_and_workers_is_kept(

@@ -29,7 +29,7 @@ from ascend_wheelhouse.farm.errors import (
 )
 from ascend_wheelhouse.farm.far_side import PRELOAD
 from ascend_wheelhouse.farm.over_ssh import SshWorkers
-from ascend_wheelhouse.farm.queued import Jobs, address_for_nodes, certificates, checks
+from ascend_wheelhouse.farm.queued import Jobs, address_for_nodes, certificates, checks, require_plain
 
 if TYPE_CHECKING:
     from dask_jobqueue.core import JobQueueCluster
@@ -37,7 +37,15 @@ if TYPE_CHECKING:
     from distributed.security import Security
 
 _BUILDS = 4
-_OF_THE_SITE = ("interface", "queue", "job-script-prologue", "scheduler-options", "worker-extra-args")
+_FOLDERS = ("local-directory", "log-directory")
+_OF_THE_SITE = (
+    "interface",
+    "queue",
+    "job-script-prologue",
+    "scheduler-options",
+    "worker-extra-args",
+    *_FOLDERS,
+)
 # without it the scheduler would answer HTTP on every network of its host
 _UNSEEN = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _QUIET = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
@@ -168,11 +176,15 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
     shared = given.pop("shared_temp_directory", None) or dask.config.get(
         "jobqueue.slurm.shared-temp-directory"
     )
+    shared, security = shared or str(Path.home()), _certificates()
+    folders = {name: given.get(name.replace("-", "_")) or own[name] for name in _FOLDERS}
+    own_names = {name: str(path) for name, path in folders.items() if path}
+    require_plain(own_names | _in_script(security, shared))
     try:
         cluster = SLURMCluster(
             **given,
-            shared_temp_directory=shared or str(Path.home()),
-            security=_certificates(),
+            shared_temp_directory=shared,
+            security=security,
             protocol="tls",  # with `tls://`, its own, a worker takes its address from the default route
             worker_extra_args=[*(own["worker-extra-args"] or ()), "--preload", PRELOAD, *_QUIET],
             scheduler_options=_reached_by(own) | (own["scheduler-options"] or {}) | _UNSEEN,
@@ -191,6 +203,13 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
     looks = checks(_python(), options["security"], cluster.scheduler_address)
     options["job_script_prologue"] = [*before, *looks]
     return cluster
+
+
+def _in_script(security: Security, shared: str) -> dict[str, str]:
+    """Return the paths that the script of a job names, by what they are; texts in PEM become files in `shared`."""
+    named = [path for path in certificates(security) if "\n" not in path]
+    known = {f"certificate {place}": path for place, path in enumerate(named, 1)}
+    return {"python": _python()} | (known or {"shared-temp-directory": shared})
 
 
 def _reached_by(own: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.process import CommandFailedError, run
-from ascend_wheelhouse.farm.errors import JobsEndedError
+from ascend_wheelhouse.farm.errors import FarmSettingsError, JobsEndedError
 
 if TYPE_CHECKING:
     from distributed.security import Security
@@ -43,6 +43,7 @@ _ENDED = frozenset(
     ]
 )
 _SLURM = "jobqueue.slurm"
+_PLAIN = re.compile(r"[^\s'\"\\`;&|<>()*?\[\]#!]*")  # `~` and variables are expanded on the node, as is meant
 # by exit status and signal, as `scontrol show job` writes them
 _REASONS: Mapping[str, tuple[str, str]] = {
     f"{NO_PYTHON}:0": (
@@ -115,6 +116,24 @@ def checks(python: str, security: Security, address: str) -> list[str]:
         *([f"{{ {read}; }} || exit {NO_CERTIFICATES}"] if read else []),
         f"{call} || exit {NO_MASTER}",
     ]
+
+
+def require_plain(paths: Mapping[str, str]) -> None:
+    """Refuse paths that the shell of a job would take apart: dask-jobqueue writes them into its script as they are.
+
+    Args:
+        paths: By what names each.
+
+    Raises:
+        FarmSettingsError: One has a blank or another sign that means something to a shell.
+    """
+    for what, path in paths.items():
+        if not _PLAIN.fullmatch(path):
+            raise FarmSettingsError(
+                f"A job of Slurm cannot be given the path {path!r} ({what}).",
+                why="It has a sign that the shell of a job's script takes for its own, such as a blank.",
+                next_step=f"name another folder without such signs: {_SLURM} in ~/.config/dask/jobqueue.yaml",
+            )
 
 
 def certificates(security: Security) -> list[str]:

@@ -96,12 +96,12 @@ def _verified(order: VerifyOrder, running: Running, answer: VerifyAnswer) -> Ver
 
 
 def _lay_out(order: VerifyOrder, store: Store, folder: Path) -> None:
-    from ascend_wheelhouse.folder.assemble import link_or_copy
+    from ascend_wheelhouse.folder.assemble import lay
 
     store.prove(sorted(order.files))
     for path, sha256 in order.paths.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(store.path(sha256), folder / path)
+        lay(store, sha256, folder / path)
 
 
 def _require_space(order: VerifyOrder, store: Store, work: Path) -> None:

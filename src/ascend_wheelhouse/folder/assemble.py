@@ -64,9 +64,14 @@ def place(store: Store, folder: Path, entries: Iterable[ManifestEntry]) -> None:
     for entry in listed:
         target = folder / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        blob = store.path(entry.sha256)
-        with store.proven.linking(blob):
-            link_or_copy(blob, target)
+        lay(store, entry.sha256, target)
+
+
+def lay(store: Store, sha256: str, target: Path) -> None:
+    """Lay one file of the store at a path; one that is proven stays so."""
+    blob = store.path(sha256)
+    with store.proven.linking(blob):
+        link_or_copy(blob, target)
 
 
 def link_or_copy(source: Path, target: Path) -> None:
