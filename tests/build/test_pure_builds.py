@@ -11,10 +11,12 @@ import pytest
 from making_builds import Bench
 from sdists import BACKEND, EDITION, PUBLISHED, TABLE, built, opened, outcome, recipe, sdist, sources, where
 
+from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Note
+from ascend_wheelhouse.build import sandbox
 from ascend_wheelhouse.build.backend import EnvironmentIncompleteError
-from ascend_wheelhouse.build.command import build_component, unfit
+from ascend_wheelhouse.build.command import build_component, spec_of, unfit
 from ascend_wheelhouse.build.making import WrongWheelError
 from ascend_wheelhouse.build.outcome import PendingBuild
 from ascend_wheelhouse.build.project_file import (
@@ -23,6 +25,7 @@ from ascend_wheelhouse.build.project_file import (
     project_folder,
     put_project_file,
 )
+from ascend_wheelhouse.build.sandbox import Sandbox, SandboxUnavailableError
 from ascend_wheelhouse.build.source_tree import BadArchiveError
 from ascend_wheelhouse.build.worker import WorkerFailedError
 from ascend_wheelhouse.cells.project import ProjectFile
@@ -123,6 +126,23 @@ def test_a_host_without_a_sandbox_builds_it_all_the_same_and_says_so(
     (told,) = [event.text for event in bench.events if isinstance(event, Note) and event.level == "warning"]
     assert told.startswith("no sandbox works here")
     assert "Operation not permitted" in told
+
+
+def test_a_trial_that_ctrl_c_ended_is_no_host_without_a_sandbox(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(recipe(), where())
+    monkeypatch.setattr(sandbox, "find_sandbox", _killed)
+    process.stop_all()
+    try:
+        bench.workshop.sandbox_for(spec)
+    finally:
+        process.resume()
+    assert bench.events == []
+
+
+def _killed() -> Sandbox:
+    raise SandboxUnavailableError("No sandbox.", why="bubblewrap: status -9")
 
 
 def test_a_host_that_lets_nobody_mount_still_cuts_the_network_off(

@@ -6,14 +6,17 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from index_server import Index, html_page, wheel_bytes
+from index_server import Index, html_page, status, wheel_bytes
+from making_packages import makeself
 
+from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.fetch.archive import BrokenArchiveError, NoSuchMemberError, SeveralMembersError
 from ascend_wheelhouse.fetch.url import Releases, filled
-from ascend_wheelhouse.origins.faults import HashMismatchError, NotFoundError
+from ascend_wheelhouse.origins.faults import HashMismatchError, HtmlInsteadOfFileError, NotFoundError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import NoSuchFileError, hand_over
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.admission import NotMakeselfError
 from ascend_wheelhouse.wheels.wheel_names import WheelNamesDifferError
 
 pytest_plugins = ["fetch_fixtures"]
@@ -47,9 +50,10 @@ def test_a_template_is_filled_with_quoted_fields() -> None:
 
 
 def test_a_file_is_brought_by_its_url(index: Index, store: Store, http: Http) -> None:
-    index.raw["/r/kit 1.run"] = ("application/octet-stream", b"#!/bin/sh")
+    package = makeself()
+    index.raw["/r/kit 1.run"] = ("application/octet-stream", package)
     held = Releases(store, http).file(f"{index.url}/r/kit%201.run", headers={"Referer": "https://x.example/"})
-    assert (held.filename, held.size) == ("kit 1.run", 9)
+    assert (held.filename, held.size) == ("kit 1.run", len(package))
     assert store.has(held.sha256)
     assert {headers["Referer"] for _, _, headers in index.asked} == {"https://x.example/"}
 
@@ -62,6 +66,44 @@ def test_a_file_with_the_same_validator_is_not_brought_again(index: Index, store
     assert len(index.requests_for(_WHEEL)) == 1
     index.offer(_WHEEL, wheel_bytes("small", "1.0", filler=9))
     assert Releases(store, http).file(index.file_url(_WHEEL)).sha256 != first.sha256
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/sh\necho no\n", bytes(range(256)) * 12, makeself()[:-3]])
+def test_a_package_that_is_none_is_refused_and_not_kept(
+    index: Index, store: Store, http: Http, content: bytes
+) -> None:
+    index.raw["/kit.run"] = ("application/octet-stream", content)
+    with pytest.raises(NotMakeselfError):
+        Releases(store, http).file(f"{index.url}/kit.run")
+    assert list(store.blobs()) == []
+    assert list(store.root.glob("incoming/*")) == []
+
+
+@pytest.mark.parametrize("name", ["kit.run", "release.zip", "source.tar.gz"])
+def test_an_error_page_that_says_nothing_of_itself_is_told(
+    index: Index, store: Store, http: Http, name: str
+) -> None:
+    index.raw[f"/{name}"] = ("application/octet-stream", b"\n <!DOCTYPE html><title>403</title>")
+    with pytest.raises(HtmlInsteadOfFileError):
+        Releases(store, http).file(f"{index.url}/{name}")
+    assert list(store.blobs()) == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_an_origin_gave_is_taken_from_the_store_while_it_does_not_answer(
+    index: Index, store: Store, http: Http, *, gone: bool
+) -> None:
+    index.raw["/kit.run"] = ("application/octet-stream", makeself())
+    told: list[Event] = []
+    first = Releases(store, http).file(f"{index.url}/kit.run")
+    index.behave("kit.run", *[status(404 if gone else 503)] * 20)
+    if gone:
+        with pytest.raises(NotFoundError):
+            Releases(store, http, told.append).file(f"{index.url}/kit.run")
+        return
+    assert Releases(store, http, told.append).file(f"{index.url}/kit.run") == first
+    (note,) = (event for event in told if isinstance(event, Note))
+    assert first.sha256 in note.text
 
 
 def test_a_missing_release_is_told(index: Index, store: Store, http: Http) -> None:

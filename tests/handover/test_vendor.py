@@ -201,7 +201,8 @@ def test_files_that_are_not_what_their_names_say_are_refused(
     empty = tmp_path / KERNEL_WHEEL
     empty.touch()
     renamed = write_wheel(tmp_path, "mf_adapter-1.0.0-py3-none-any.whl", name="something-else")
-    for path in (page, empty, renamed):
+    versioned = write_wheel(tmp_path, "mf_adapter-1.0.0.post1-py3-none-any.whl", version="1.0.0")
+    for path in (page, empty, renamed, versioned):
         with pytest.raises(DamagedArtefactError):
             vendor_file(path, store=store, recipes=recipes)
     assert list_vendored(store) == []

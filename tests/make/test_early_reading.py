@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import time
 import zipfile
 from collections.abc import Callable
@@ -203,3 +204,14 @@ def test_what_was_read_meanwhile_is_not_read_again(store: Store, tmp_path: Path)
     found = known_facts(task, store)
     assert found is not None
     assert found.top_level == ("as_it_was_read",)
+
+
+def test_readers_never_hear_ctrl_c_so_that_none_of_them_talks_of_it() -> None:
+    """Not even while they import, when Python would print where it was."""
+    with READERS.joined():
+        READERS.start()
+        for process in multiprocessing.active_children():
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            blocked = int(status.partition("SigBlk:")[2].split()[0], 16)
+            assert blocked & 1 << (signal.SIGINT - 1)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from index_server import cut_after, hang_up, html_page, status
+from making_packages import makeself
 from small_world import World, snapshot, wheel
 
 from ascend_wheelhouse.base.events import silent
@@ -128,7 +129,7 @@ def _released(world: World, content: bytes) -> Path:
 
 
 def test_a_locked_release_is_fetched_again_where_the_store_lacks_it(world: World) -> None:
-    _released(world, b"#!/bin/sh\n")
+    _released(world, makeself())
     assert world.make("--strict").status == 0
     shutil.rmtree(world.store)
     shutil.rmtree(world.root / "wheelhouse")
@@ -136,12 +137,39 @@ def test_a_locked_release_is_fetched_again_where_the_store_lacks_it(world: World
     assert done.status == 0, done.err
 
 
+def test_what_was_pending_and_then_came_from_its_url_is_told_and_kept(world: World) -> None:
+    """No lock holds it to a digest; a later run without the mirror does not drop it in silence."""
+    assert world.make().status == 0
+    locks = snapshot(world.root / "lockfiles")
+    _released(world, makeself())
+    done = world.make("--retry")
+    assert done.status == 0, done.err
+    digest = hashlib.sha256(makeself()).hexdigest()
+    assert digest in done.out
+    assert "invoke lock --upgrade" in done.out
+    (package,) = (world.folder / "payloads").iterdir()
+    assert snapshot(world.root / "lockfiles") == locks
+    (world.root / "mirrors.toml").unlink()
+    done = world.make("--retry")
+    assert done.status == 0, done.err
+    assert f"taken from the store, sha256 {digest}" in done.out
+    assert package.read_bytes() == makeself()
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/sh\necho no\n", b"<!DOCTYPE html>403"])
+def test_a_release_that_is_something_else_is_not_taken(world: World, content: bytes) -> None:
+    assert world.make().status == 0
+    _released(world, content)
+    world.make("--retry")
+    assert not (world.folder / "payloads").exists()
+
+
 def test_a_release_that_was_replaced_behind_its_lock_is_refused(world: World) -> None:
-    _released(world, b"#!/bin/sh\n")
+    _released(world, makeself())
     assert world.make("--strict").status == 0
     before = snapshot(world.folder)
     shutil.rmtree(world.store)
-    _released(world, b"#!/bin/sh\nrm -rf /\n")
+    _released(world, makeself(b"another"))
     done = world.make("--retry")
     assert done.status == 5, done.err
     assert "Ascend-cann-nnal_8.5.0_linux-aarch64.run" in done.err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_wheel(
-    folder: Path, filename: str, *, name: str = "", version: str = "1.0", headers: str = "", body: str = ""
+    folder: Path, filename: str, *, name: str = "", version: str = "", headers: str = "", body: str = ""
 ) -> Path:
     """Write a wheel of one module under the file name given; return its path.
 
@@ -15,12 +15,13 @@ def write_wheel(
         folder: Where to.
         filename: Any wheel's name.
         name: What METADATA calls it; the file name's first part by default.
-        version: What METADATA says.
+        version: What METADATA says; the file name's second part by default.
         headers: More lines for METADATA.
         body: The module's text.
     """
     module, stated, *_ = filename.split("-")
     info = f"{module}-{stated}.dist-info"
+    version = version or stated
     members = {
         f"{module}.py": body or f"VERSION = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name or module}\nVersion: {version}\n{headers}",

@@ -11,6 +11,7 @@ import hashlib
 import multiprocessing
 import os
 import select
+import signal
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -124,17 +125,19 @@ class Readers:
         with self._guard:
             if self._pool is None:
                 self._pool = _new_pool()
-                for _ in range(_WORKERS):
-                    self._pool.submit(now)
+                with _deaf():
+                    for _ in range(_WORKERS):
+                        self._pool.submit(now)
 
     def _submitted(self, task: WheelToRead, place: Path | None, *, prove: bool) -> Future[ReadWheel]:
-        if self._pool is not None:
-            try:
-                return self._pool.submit(_read_here, task, place, prove)
-            except BrokenProcessPool:
-                self._pool.shutdown(wait=False)
-        self._pool = _new_pool()
-        return self._pool.submit(_read_here, task, place, prove)
+        with _deaf():
+            if self._pool is not None:
+                try:
+                    return self._pool.submit(_read_here, task, place, prove)
+                except BrokenProcessPool:
+                    self._pool.shutdown(wait=False)
+            self._pool = _new_pool()
+            return self._pool.submit(_read_here, task, place, prove)
 
     def _done(self, key: tuple[str, Path | None]) -> None:
         with self._guard:
@@ -150,6 +153,16 @@ class Readers:
             for process in [*(pool._processes or {}).values()]:  # noqa: SLF001 - Python 3.14 has `kill_workers` for it
                 process.kill()
         pool.shutdown(wait=not at_once, cancel_futures=True)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Let processes that start in the block never hear Ctrl-C, even while they import: this one ends them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _new_pool() -> ProcessPoolExecutor:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, silent
 from ascend_wheelhouse.build.builder import Builder
@@ -151,6 +152,8 @@ class Workshop:
         """The best that this host has: what no host changes is built on every host, and held to the lock."""
 
         def tell(reason: str) -> None:
+            if process.stopping():  # the trial was killed with all else
+                return
             text = f"no sandbox works here, pure Python is built without one: {reason}"
             self.emit(Note(text=text, level="warning"))
 

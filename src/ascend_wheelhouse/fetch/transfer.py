@@ -22,12 +22,15 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.stream import Stream
 from ascend_wheelhouse.store.store import CHUNK, Store
 from ascend_wheelhouse.store.store_files import Partial
+from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 _PROGRESS_THAT_COUNTS = 1 << 20
 _STEP = 1 << 18
 _WRONG = (faults.HashMismatchError, faults.SizeMismatchError, faults.RangeRefusedError)
 _HTML_STARTS = (b"<!doctype html", b"<html")
+_PAGES = (".html", ".htm")
+_PAGE_CAME = "an HTML page came in place of the file, with status 200"
 
 
 class StoppedError(WheelhouseError):
@@ -160,11 +163,19 @@ class Transfer(Way):
                 return self.wanted.sha256
             sha256 = self._from_any_url(partial)
             try:
-                check_wheel_names(partial.path, self.wanted.filename)
-            except IntegrityError:
+                self._look_inside(partial.path)
+            except (IntegrityError, faults.HtmlInsteadOfFileError):
                 partial.drop()
                 raise
             return self.store.adopt(partial.path, sha256)
+
+    def _look_inside(self, path: Path) -> None:
+        """Refuse what cannot be the file; one without a promised digest is looked at as an imported one is."""
+        if self.wanted.sha256 is None:
+            if _is_page(path) and not self.wanted.filename.endswith(_PAGES):
+                raise faults.HtmlInsteadOfFileError(self.wanted.urls[-1], _PAGE_CAME)
+            require_sound(path, self.wanted.filename)
+        check_wheel_names(path, self.wanted.filename)
 
     def _from_any_url(self, partial: Partial) -> str:
         *others, last = self.wanted.urls
@@ -201,12 +212,9 @@ class Transfer(Way):
         found = copy.digest.hexdigest()
         if self.wanted.sha256 in {None, found}:
             return found
-        copy.file.seek(0)
-        if copy.file.read(256).lstrip().lower().startswith(_HTML_STARTS):
+        if _is_page(partial.path):
             partial.drop()
-            raise faults.HtmlInsteadOfFileError(
-                url, "an HTML page came in place of the file, with status 200"
-            )
+            raise faults.HtmlInsteadOfFileError(url, _PAGE_CAME)
         raise faults.HashMismatchError(
             self.wanted.filename, expected=str(self.wanted.sha256), found=found, url=url
         )
@@ -256,10 +264,8 @@ class Transfer(Way):
 
     def _refuse_html(self, url: str, stream: Stream) -> None:
         html = stream.head.content_type in {"text/html", "application/xhtml+xml"}
-        if html and not self.wanted.filename.endswith((".html", ".htm")):
-            raise faults.HtmlInsteadOfFileError(
-                url, "an HTML page came in place of the file, with status 200"
-            )
+        if html and not self.wanted.filename.endswith(_PAGES):
+            raise faults.HtmlInsteadOfFileError(url, _PAGE_CAME)
 
     def _expect_size(self, url: str, stream: Stream) -> None:
         size, expected = stream.head.size, self.wanted.size
@@ -291,6 +297,11 @@ def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> 
 def open_partial(path: Path) -> IO[bytes]:
     """Open a partial for reading and writing, made where it is missing, without a buffer of its own."""
     return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0)
+
+
+def _is_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(256).lstrip().lower().startswith(_HTML_STARTS)
 
 
 def _fingerprint(url: str) -> str:

@@ -1,25 +1,42 @@
 """Files at URLs made from templates, and files inside release archives at such URLs.
 
 Nothing promises a digest here, so what was fetched is remembered by URL and taken from the store again only
-while the origin still states the same size and validator (ETag or Last-Modified).
+while the origin still states the same size and validator (ETag or Last-Modified), or does not answer at all.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
 from ascend_wheelhouse.base.artifact import Artifact, Expected
-from ascend_wheelhouse.base.events import Emit, silent
+from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.fetch.archive import take_member
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.node import documents
-from ascend_wheelhouse.origins.faults import redacted
+from ascend_wheelhouse.origins.faults import (
+    ConnectionBrokenError,
+    ProxyFailedError,
+    ServerFailedError,
+    StalledError,
+    TooManyRequestsError,
+    UnreachableHostError,
+    redacted,
+)
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 
+_AWAY = (
+    ConnectionBrokenError,
+    ProxyFailedError,
+    ServerFailedError,
+    StalledError,
+    TooManyRequestsError,
+    UnreachableHostError,
+)
 _RECORD = {"sha256": documents.sha256, "stated": {}}
 
 
@@ -55,18 +72,30 @@ class Releases:
         """
         sent = tuple((headers or {}).items())
         filename = unquote(urlsplit(url).path.rpartition("/")[2])
-        head = self._http.head(url, headers=sent)
         record = self._store.result(_key(url), _RECORD) or {}
-        stated = {"size": head.size, "validator": head.validator}
-        if head.validator and record.get("stated") == stated and self._store.has(record["sha256"]):
-            sha256: str = record["sha256"]
-        else:
-            download = Download(
-                filename=filename, expected=Expected(size=head.size), urls=(url,), headers=sent
-            )
-            sha256 = fetch_all([download], self._store, self._emit, http=self._http)[0].sha256
-            self._store.put_result(_key(url), {"sha256": sha256, "stated": stated})
+        before: str = record["sha256"] if record and self._store.has(record["sha256"]) else ""
+        download = Download(filename=filename, urls=(url,), headers=sent)
+        try:
+            sha256 = self._given(download, before, record.get("stated"))
+        except _AWAY as error:
+            if not before:
+                raise
+            text = f"{filename}: {error.what} What it gave before is taken from the store, sha256 {before}."
+            self._emit(Note(text=text, level="warning"))
+            sha256 = before
         return self._store.artifact(filename, sha256)
+
+    def _given(self, download: Download, before: str, stated_before: object) -> str:
+        """Return the sha256 of what an origin has now: `before`, while it states the same of it."""
+        (url,) = download.urls
+        head = self._http.head(url, headers=download.headers)
+        stated = {"size": head.size, "validator": head.validator}
+        if before and head.validator and stated_before == stated:
+            return before
+        download = replace(download, expected=Expected(size=head.size))
+        sha256 = fetch_all([download], self._store, self._emit, http=self._http)[0].sha256
+        self._store.put_result(_key(url), {"sha256": sha256, "stated": stated})
+        return sha256
 
     def member(self, url: str, pattern: str, *, headers: Mapping[str, str] | None = None) -> Artifact:
         """Bring the one member that `pattern` fits of the archive behind `url`.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from packaging.metadata import InvalidMetadata
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
@@ -238,7 +238,7 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
 def _check_wheel(path: Path) -> None:
     with WheelFile.open(path) as wheel:
         try:
-            inner = canonicalize_name(wheel.metadata.name)
+            inner, release = canonicalize_name(wheel.metadata.name), wheel.metadata.version
         except InvalidMetadata as error:
             raise DamagedArtefactError(
                 f"{path.name} has metadata that cannot be read: {error}.",
@@ -250,6 +250,12 @@ def _check_wheel(path: Path) -> None:
             f"{path.name} is the wheel of {inner} inside.",
             why="It was renamed, or packed by a faulty tool.",
             next_step="download it again under the publisher's name",
+        )
+    if release != (named := parse_wheel_filename(path.name)[1]):
+        raise DamagedArtefactError(
+            f"{path.name} is named {named}, and its METADATA says {release}.",
+            why="It was renamed, or packed by a faulty tool: pip and uv refuse such a wheel on the node.",
+            next_step="download it again under the publisher's name, or have it packed again",
         )
 
 

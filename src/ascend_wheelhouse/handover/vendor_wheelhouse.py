@@ -93,23 +93,28 @@ def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> boo
     """Have one file in the store; return whether it is new there."""
     path, digest = folder / row["path"], str(row["sha256"])
     emit(JobStarted(job=path.name, action="take in", total=row["size"]))
-    if store.has(digest, row["size"]):
-        emit(JobFinished(job=path.name, outcome="cached"))
-        return False
     if not path.is_file():
         raise CarriedFileError(
             f"{row['path']} is not in {folder.name}.", next_step="copy the whole wheelhouse again"
         )
+    if store.has(digest, row["size"]):
+        _require(row, digest, store.proven.digest(path))
+        emit(JobFinished(job=path.name, outcome="cached"))
+        return False
     with store.incoming() as part:
-        if (found := store.copy_in(path, part)) != digest:
-            raise CarriedFileError(
-                f"{row['path']} has sha256 {found}, the manifest says {digest}.",
-                why="It was damaged or changed on the way.",
-                next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify BUNDLE`",
-            )
+        _require(row, digest, store.copy_in(path, part))
         store.adopt(part, digest)
     emit(JobFinished(job=path.name, outcome="done"))
     return True
+
+
+def _require(row: Mapping[str, Any], digest: str, found: str) -> None:
+    if found != digest:
+        raise CarriedFileError(
+            f"{row['path']} has sha256 {found}, the manifest says {digest}.",
+            why="It was damaged or changed on the way.",
+            next_step="copy the wheelhouse again, and prove its bundle: `invoke bundle --verify BUNDLE`",
+        )
 
 
 def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Layered, emit: Emit) -> tuple[str, bool]:

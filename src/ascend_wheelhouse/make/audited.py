@@ -12,6 +12,8 @@ from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.store.store import Store
 
+_SHOWN = 10
+
 
 class DefectError(AuditDefectsError):
     """The audit found that the wheels do not fit together; `report` says where."""
@@ -19,7 +21,8 @@ class DefectError(AuditDefectsError):
     def __init__(self, name: str, report: AuditReport, lock: str) -> None:
         self.report = report
         defects = report.of("error")
-        found = "; ".join(f"{one.subject}: {one.message}" for one in defects[:3])
+        shown = [f"{one.subject}: {one.message}" for one in defects[:_SHOWN]]
+        found = "; ".join([*shown, *(["..."] if len(defects) > len(shown) else [])])
         super().__init__(
             f"{name}: the audit found {counted(len(defects), 'defect')}, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",

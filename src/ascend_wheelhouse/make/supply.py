@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -17,7 +17,10 @@ from ascend_wheelhouse.store.store import Store
 
 
 def supplied(lock: Lock, locator: Locator) -> Lock:
-    """Return the lock with what its pending components' origins, or a person, can give by now."""
+    """Return the lock with what its pending components' origins, or a person, can give by now.
+
+    What came from a URL is told of: no lock holds it to a digest.
+    """
     from ascend_wheelhouse.pin.locking import locked_payload
 
     if not lock.pending:
@@ -28,6 +31,7 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
     found = [answer for answer in answers if isinstance(answer, Located)]
     wheels = [one.file for one in found if one.recipe.kind == "wheel"]
     payloads = [locked_payload(one, locator.cell) for one in found if one.recipe.kind != "wheel"]
+    _tell_unpinned(found, locator)
     given = {one.recipe.name for one in found}
     still = {one.component: one for one in answers if isinstance(one, Pending)}
     return replace(
@@ -36,6 +40,16 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
         payloads=(*lock.payloads, *payloads),
         pending=tuple(still.get(one.component, one) for one in lock.pending if one.component not in given),
     )
+
+
+def _tell_unpinned(found: Sequence[Located], locator: Locator) -> None:
+    for one in found:
+        if one.file.origin in RELEASED:
+            text = (
+                f"{one.file.filename} ({one.recipe.name}) was pending in the lock, and came from its URL: it is taken "
+                f"as it came, sha256 {one.file.sha256}. `invoke lock --upgrade {locator.cell.words}` pins it."
+            )
+            locator.emit(Note(text=text, level="warning"))
 
 
 def _from_behind(lock: Lock, store: Store, emit: Emit) -> None:

@@ -23,6 +23,7 @@ from ascend_wheelhouse.store.store import Store
 Kind = Literal["wheel", "payload", "source"]
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
 _NO_COMPONENT = "_wheels"
+_SHORTEST = 12
 
 
 def kind(value: object) -> bool:
@@ -86,6 +87,22 @@ def list_vendored(store: Store) -> list[VendoredRecord]:
     """Return every record, sorted by component and file name."""
     records = [_read(path) for path in store.root.glob("vendored/*/*.json")]
     return sorted(records, key=lambda record: (record.component, record.filename, record.sha256))
+
+
+def forget(store: Store, name: str) -> list[VendoredRecord]:
+    """Remove the records of imported files of a name or digest, and return them; the bytes stay until `prune`.
+
+    Args:
+        store: Where they are.
+        name: A file name, or at least the first 12 digits of a sha256.
+    """
+    gone = []
+    for path in sorted(store.root.glob("vendored/*/*.json")):
+        record = _read(path)
+        if record.filename == name or (len(name) >= _SHORTEST and record.sha256.startswith(name.lower())):
+            path.unlink(missing_ok=True)
+            gone.append(record)
+    return gone
 
 
 def vendored_record(store: Store, component: str, wanted: NameFacts) -> VendoredRecord | None:

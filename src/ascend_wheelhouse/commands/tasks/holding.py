@@ -139,10 +139,10 @@ def vendor(
         )
 
 
-@task(help=JSON)
-def vendored(_c: Context, json: bool = False) -> None:
-    """List the imported files."""
+@task(help={"remove": "take this file back: its name, or 12 digits of its sha256"} | JSON)
+def vendored(_c: Context, remove: str = "", json: bool = False) -> None:
+    """List the imported files, or take one back."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import vendored as command
 
-        command.main(command.VendoredOptions(json=json))
+        command.main(command.VendoredOptions(json=json, remove=remove))
