@@ -28,6 +28,7 @@ from ascend_wheelhouse.handover.vendor import (
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import find_vendored, list_vendored, vendored_record
 from ascend_wheelhouse.wheels.admission import NotMakeselfError
+from ascend_wheelhouse.wheels.wheel_names import WheelNamesDifferError
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 TOOLKIT = "Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run"
@@ -201,10 +202,26 @@ def test_files_that_are_not_what_their_names_say_are_refused(
     empty = tmp_path / KERNEL_WHEEL
     empty.touch()
     renamed = write_wheel(tmp_path, "mf_adapter-1.0.0-py3-none-any.whl", name="something-else")
-    versioned = write_wheel(tmp_path, "mf_adapter-1.0.0.post1-py3-none-any.whl", version="1.0.0")
-    for path in (page, empty, renamed, versioned):
+    for path in (page, empty, renamed):
         with pytest.raises(DamagedArtefactError):
             vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_a_wheel_of_another_release_inside_is_refused_alone_and_in_an_archive(
+    store: Store, recipes: Recipes, tmp_path: Path, *, archived: bool
+) -> None:
+    """Pip and uv refuse it on the node."""
+    name = DEEP_EP_WHEEL if archived else "mf_adapter-1.0.0-py3-none-any.whl"
+    path = write_wheel(tmp_path, name, version="0.9")
+    if archived:
+        archive = tmp_path / ZIP
+        with zipfile.ZipFile(archive, "w") as file:
+            file.write(path, f"output/{path.name}")
+        path = archive
+    with pytest.raises(WheelNamesDifferError, match=r"its METADATA says \w+ 0\.9\."):
+        vendor_file(path, store=store, recipes=recipes)
     assert list_vendored(store) == []
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from packaging.metadata import InvalidMetadata
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
@@ -35,6 +35,7 @@ from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
 from ascend_wheelhouse.wheels.admission import require_safe
 from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
+from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
 _KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
 _HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}
@@ -238,7 +239,7 @@ def _check_told(found: _Found, *, release_known: bool) -> None:
 def _check_wheel(path: Path) -> None:
     with WheelFile.open(path) as wheel:
         try:
-            inner, release = canonicalize_name(wheel.metadata.name), wheel.metadata.version
+            inner = canonicalize_name(wheel.metadata.name)
         except InvalidMetadata as error:
             raise DamagedArtefactError(
                 f"{path.name} has metadata that cannot be read: {error}.",
@@ -250,12 +251,6 @@ def _check_wheel(path: Path) -> None:
             f"{path.name} is the wheel of {inner} inside.",
             why="It was renamed, or packed by a faulty tool.",
             next_step="download it again under the publisher's name",
-        )
-    if release != (named := parse_wheel_filename(path.name)[1]):
-        raise DamagedArtefactError(
-            f"{path.name} is named {named}, and its METADATA says {release}.",
-            why="It was renamed, or packed by a faulty tool: pip and uv refuse such a wheel on the node.",
-            next_step="download it again under the publisher's name, or have it packed again",
         )
 
 
@@ -324,6 +319,7 @@ def _keep(found: _Found, stream: IO[bytes], store: Store) -> VendoredRecord:
     with store.incoming() as path:
         digest = store.copy_in(stream, path)
         require_sound(path, found.filename)
+        check_wheel_names(path, found.filename)
         store.adopt(path, digest)
     return VendoredRecord(
         component=found.recipe.name if found.recipe else "",
