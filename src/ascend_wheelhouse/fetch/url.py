@@ -17,25 +17,17 @@ from ascend_wheelhouse.fetch.archive import take_member
 from ascend_wheelhouse.fetch.fetch import fetch_all
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.node import documents
-from ascend_wheelhouse.origins.faults import (
-    ConnectionBrokenError,
-    ProxyFailedError,
-    ServerFailedError,
-    StalledError,
-    TooManyRequestsError,
-    UnreachableHostError,
-    redacted,
-)
+from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
 
 _AWAY = (
-    ConnectionBrokenError,
-    ProxyFailedError,
-    ServerFailedError,
-    StalledError,
-    TooManyRequestsError,
-    UnreachableHostError,
+    faults.ConnectionBrokenError,
+    faults.ProxyFailedError,
+    faults.ServerFailedError,
+    faults.StalledError,
+    faults.TooManyRequestsError,
+    faults.UnreachableHostError,
 )
 _RECORD = {"sha256": documents.sha256, "stated": {}}
 
@@ -107,7 +99,7 @@ class Releases:
             BrokenArchiveError: It cannot be read.
         """
         archive = self.file(url, headers=headers)
-        return take_member(self._store.path(archive.sha256), pattern, self._store, label=redacted(url))
+        return take_member(self._store.path(archive.sha256), pattern, self._store, label=faults.redacted(url))
 
 
 def _key(url: str) -> str:
