@@ -270,6 +270,27 @@ def test_an_interrupt_ends_the_commands_that_other_threads_wait_for(
     assert not process.stopping()
 
 
+@pytest.mark.parametrize(("patience", "cleared"), [(5.0, ["begun", "done"]), (0.0, ["begun"])])
+def test_ctrl_c_pressed_again_does_not_break_off_the_clearing_up_unless_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch, patience: float, cleared: list[str]
+) -> None:
+    monkeypatch.setattr(console, "_PATIENCE_SECONDS", patience)
+    steps: list[str] = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        finally:
+            steps.append("begun")
+            os.kill(os.getpid(), signal.SIGINT)
+            steps.append("done")
+
+    with pytest.raises(SystemExit) as ended, console.main_guard():
+        work()
+    assert ended.value.code == 130
+    assert steps == cleared
+
+
 def test_the_guard_keeps_the_signature_of_a_task() -> None:
     """Invoke reads options off a task's signature."""
     import inspect  # noqa: PLC0415 - needed by this test alone

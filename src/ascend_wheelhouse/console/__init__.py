@@ -18,10 +18,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Literal, NoReturn, Protocol, TextIO
+from typing import Literal, Protocol, TextIO
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
 from ascend_wheelhouse.base.started import as_started
@@ -49,6 +50,8 @@ _spoken = {"verbose": False}
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 _TERMINATED = 143
+_PATIENCE_SECONDS = 5.0
+_CLOCK = SystemClock()
 
 
 class _Output(Protocol):
@@ -194,9 +197,19 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM came: whatever cleans up after Ctrl-C cleans up now."""
 
 
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    process.stop_all()
-    raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+class _Stop:
+    """Ends the run at the first signal; later ones would only break off the clearing up, unless that takes long."""
+
+    def __init__(self) -> None:
+        self._since = float("-inf")
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        process.stop_all()
+        now = _CLOCK.monotonic()
+        if now - self._since < _PATIENCE_SECONDS:
+            return
+        self._since = now
+        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 @contextmanager
@@ -205,7 +218,8 @@ def _stopping_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = _Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
