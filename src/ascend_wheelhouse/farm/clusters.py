@@ -178,8 +178,7 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
     )
     shared, security = shared or str(Path.home()), _certificates()
     folders = {name: given.get(name.replace("-", "_")) or own[name] for name in _FOLDERS}
-    own_names = {name: str(path) for name, path in folders.items() if path}
-    require_plain(own_names | _in_script(security, shared))
+    require_plain(_in_script(folders, security, shared))
     try:
         cluster = SLURMCluster(
             **given,
@@ -205,11 +204,12 @@ def slurm_cluster(settings: Mapping[str, Any] | None = None) -> JobQueueCluster:
     return cluster
 
 
-def _in_script(security: Security, shared: str) -> dict[str, str]:
+def _in_script(folders: Mapping[str, Any], security: Security, shared: str) -> dict[str, str]:
     """Return the paths that the script of a job names, by what they are; texts in PEM become files in `shared`."""
+    named_folders = {name: str(path) for name, path in folders.items() if path}
     named = [path for path in certificates(security) if "\n" not in path]
     known = {f"certificate {place}": path for place, path in enumerate(named, 1)}
-    return {"python": _python()} | (known or {"shared-temp-directory": shared})
+    return named_folders | {"python": _python()} | (known or {"shared-temp-directory": shared})
 
 
 def _reached_by(own: Mapping[str, Any]) -> dict[str, Any]:
