@@ -36,13 +36,15 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
         BuiltDiffersError: The lock has another digest.
         BuildError: A build failed.
     """
-    from ascend_wheelhouse.build.host_slots import HOST_SLOTS
+    from ascend_wheelhouse.build.host_slots import HOST_SLOTS, HostSlots
     from ascend_wheelhouse.build.scheduler import Step, run_all
 
     recipes = building.folder.recipes
     tables = (recipes[source.component].build for source in lock.sources)
     hungriest = max((table.memory_mb for table in tables if table and not table.pure), default=0)
-    with HOST_SLOTS.joined(hungriest) as host:
+    # builds on a farm wait for none of this host
+    supply = HOST_SLOTS if building.farm is None else HostSlots()
+    with supply.joined(hungriest) as host:
         builds = min(len(lock.sources) or 1, _BUILDS)
         workshop = replace(building.workshop(), server=host.server, builds=builds)
 
