@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,33 @@ def test_a_mistyped_command_line_is_exit_2_with_the_right_one(
 ) -> None:
     assert _typed(*words) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "--torc", "2.8.0", "--json"],
+        ["-j", "plan", "--torc", "2.8.0"],
+        ["plann", "--json"],
+        ["plan", "--json", "--torch="],
+        ["plan", "--json", "--torch", "2.8\n0"],
+        ["keygen", "-j", "--path="],
+        ["plan", "--json=yes", "-j"],
+    ],
+)
+def test_a_program_that_asked_for_json_reads_what_was_wrong(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _typed(*words) == 2
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert told["exit_code"] == 2
+    assert f"Error: {told['what']}" in printed.err
+
+
+def test_json_for_a_wheel_of_that_name_is_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _typed("audit", "--torc", "--", "--json") == 2
+    assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("asked", ["-h", "--help"])

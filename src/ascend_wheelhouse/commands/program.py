@@ -16,7 +16,6 @@ from invoke.program import Program
 
 from ascend_wheelhouse import __version__, console
 from ascend_wheelhouse.base import packaged, started
-from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.commands import completion, usage
 from ascend_wheelhouse.commands.tasks import collection
 
@@ -35,7 +34,8 @@ class WheelhouseProgram(Program):
         try:
             super().parse_core(argv)
         except ParseError as error:
-            raise Exit(f"Error: {error}\n\nNext: {NAME} --help", code=UsageError.exit_code) from error
+            bad = usage.BadCommandLineError(str(error), next_step=f"{NAME} --help")
+            raise usage.refused(bad, [NAME, *sys.argv[1:]]) from error
 
     def parse_core_args(self) -> None:
         """Read the options before the task; some shells get a function of ours."""
@@ -87,7 +87,7 @@ def project(root: Path) -> Collection:
 
 def main() -> None:
     """Run the command line of `ascend-wheelhouse`."""
-    with console.main_guard():
+    with console.main_guard(json=usage.wants_json(sys.argv)):
         root = project_folder(Path.cwd())
         tasks = project(root)
     tasks.default = None

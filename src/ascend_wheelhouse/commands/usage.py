@@ -17,15 +17,21 @@ from typing import Any
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
+from ascend_wheelhouse import console
 from ascend_wheelhouse.base import started
+from ascend_wheelhouse.base.errors import UsageError
 
-_BAD_USAGE = 2
 _PIPE_CLOSED = 141
 _HELP = {"-h", "--help"}
+_JSON = {"-j", "--json"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _LONGEST = 1 << 16
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
+
+
+class BadCommandLineError(UsageError):
+    """The command line cannot be read: no such command or option, or a value that none of them can have."""
 
 
 def propose() -> None:
@@ -49,12 +55,28 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise Exit(code=_PIPE_CLOSED) from None
         except ParseError as error:
-            raise Exit(started.as_started(_text(self, error)), code=_BAD_USAGE) from error
-        if fault := next(_odd_values(self), ""):
-            raise Exit(started.as_started(fault), code=_BAD_USAGE)
+            raise refused(_told(self, error), self.argv) from error
+        if fault := next(_odd_values(self), None):
+            raise refused(fault, self.argv)
 
     parse.proposes = True  # type: ignore[attr-defined]  # a mark of our own
     return parse
+
+
+def refused(error: UsageError, argv: Sequence[str]) -> Exit:
+    """Tell of bad usage, on standard output too where a program asked for JSON, and return what ends the run.
+
+    Args:
+        error: What is wrong with the command line.
+        argv: All of it.
+    """
+    console.print_error(error, json=wants_json(argv))
+    return Exit(code=error.exit_code)
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether a command line asks for JSON, whatever else of it can be read."""
+    return not _JSON.isdisjoint(argv[: argv.index("--")] if "--" in argv else argv)
 
 
 def _asking_for_help(program: Program) -> str:
@@ -82,7 +104,7 @@ def _refuse_options_as_values(program: Program) -> None:
                 )
 
 
-def _odd_values(program: Program) -> Iterator[str]:
+def _odd_values(program: Program) -> Iterator[BadCommandLineError]:
     """Yield what is wrong with what stands behind options: no path, version or name of ours holds such characters."""
     for context in program.tasks:
         task = context.name
@@ -90,10 +112,10 @@ def _odd_values(program: Program) -> Iterator[str]:
             given = argument.value if isinstance(argument.value, list) else [argument.value]
             for value in (one for one in given if isinstance(one, str)):
                 if fault := _fault(value, needed=argument.positional):
-                    text = f"Error: --{argument.name.replace('_', '-')} of {task} {fault}."
-                    yield f"{text}\n\nNext: invoke --help {task}"
+                    text = f"--{argument.name.replace('_', '-')} of {task} {fault}."
+                    yield BadCommandLineError(text, next_step=f"invoke --help {task}")
     if fault := _fault(program.core.remainder, needed=False):
-        yield f"Error: what stands behind `--` {fault}.\n\nNext: invoke --list"
+        yield BadCommandLineError(f"what stands behind `--` {fault}.", next_step="invoke --list")
 
 
 def _fault(value: str, *, needed: bool) -> str:
@@ -108,22 +130,23 @@ def _fault(value: str, *, needed: bool) -> str:
     return ""
 
 
-def _text(program: Program, error: ParseError) -> str:
+def _told(program: Program, error: ParseError) -> BadCommandLineError:
     typed = list(program.argv[1:])
     found = _UNKNOWN.fullmatch(str(error))
     task = getattr(error.context, "name", None) or ""
     helping = f"invoke --help {task}" if task else "invoke --list"
     if found is None:
         text = _VALUELESS.sub(rf"--\g<name> of {task} needs a value", str(error))
-        return f"Error: {text}\n\nNext: {helping}"
+        return BadCommandLineError(text, next_step=helping)
     flags = _flags(program, error)
     word = (_mistyped(typed, task, flags) if task else "") or found["word"]
     if valued := [one for one in typed if one.endswith(f"={word}") and one.partition("=")[0] in flags]:
         flag = valued[0].partition("=")[0]
         right = shlex.join([started.program(), *(flag if one == valued[0] else one for one in typed)])
-        return f"Error: {flag} of {task} takes no value.\n\nNext: {right}"
+        return BadCommandLineError(f"{flag} of {task} takes no value.", next_step=right)
     if task == "audit" and not word.startswith("-"):
-        return f"Error: wheels stand after `--`, and {word!r} does not.\n\nNext: {_audit(typed, flags)}"
+        told = f"wheels stand after `--`, and {word!r} does not."
+        return BadCommandLineError(told, next_step=_audit(typed, flags))
     if word.startswith("-"):
         return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
     return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
@@ -145,14 +168,17 @@ def _flags(program: Program, error: ParseError) -> Mapping[str, Any]:
     }
 
 
-def _unknown(what: str, word: str, known: Iterable[str], typed: Sequence[str], listing: str) -> str:
+def _unknown(
+    what: str, word: str, known: Iterable[str], typed: Sequence[str], listing: str
+) -> BadCommandLineError:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
     near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
     if not near:
-        return f"Error: there is no {what}.\n\nNext: {listing}"
+        return BadCommandLineError(f"there is no {what}.", next_step=listing)
     right = [near[0] + one.removeprefix(word) if one.partition("=")[0] == word else one for one in typed]
-    return f"Error: there is no {what}. Did you mean {near[0]}?\n\nNext: {shlex.join([started.program(), *right])}"
+    command = shlex.join([started.program(), *right])
+    return BadCommandLineError(f"there is no {what}. Did you mean {near[0]}?", next_step=command)
 
 
 def _audit(typed: Sequence[str], flags: Mapping[str, Any]) -> str:
