@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -142,3 +143,24 @@ def test_an_image_that_is_not_there_stops_a_wheelhouse_that_builds(world: World)
     done = world.make(*both)
     assert done.status == 10, done.err
     assert "localhost/nowhere:1 cannot be used" in done.err
+
+
+def test_a_source_whose_server_does_not_answer_is_exit_4_with_the_way_to_bring_it(world: World) -> None:
+    furnish(world)
+    shutil.rmtree(world.root / "servers/torch-npu.git")
+    done = world.invoke("build", "torch-npu", "--platform", MACHINE, "--json")
+    assert done.status == 4, done.err
+    told = json.loads(done.out.splitlines()[-1])
+    assert told["error"] == "UnreachableSourceError"
+    assert told["what"].startswith("torch-npu: git ")
+    assert "git clone --recurse-submodules https://hub.test/torch-npu.git" in told["next"]
+    assert "`invoke vendor torch-npu`" in told["next"]
+
+
+def test_a_source_without_the_commit_asked_for_is_exit_3(world: World) -> None:
+    furnish(world)
+    path = world.root / "recipes/torch-npu.toml"
+    path.write_text(path.read_text().replace('ref = "main"', 'ref = "gone"'))
+    done = world.invoke("build", "torch-npu", "--platform", MACHINE, "--json")
+    assert done.status == 3, done.err
+    assert json.loads(done.out.splitlines()[-1])["error"] == "NoSourceError"

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
-from ascend_wheelhouse.base.errors import IncompleteError, ResolveError
+from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.build.command import unfit
 from ascend_wheelhouse.build.incremental import NotIncrementalError
 from ascend_wheelhouse.build.outcome import INCREMENTAL_NOTE, PendingBuild, is_incremental
 from ascend_wheelhouse.cells.cell import Cell, require_components
-from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe, SdistOrigin
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.locks.lock import LockedSource, Pending
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 class NoSourceError(ResolveError):
     """No origin of a component has its source."""
+
+
+class UnreachableSourceError(SourceUnreachableError):
+    """The origin of a component's source does not answer."""
 
 
 class BuildPendingError(IncompleteError):
@@ -123,10 +128,13 @@ class ComponentBuild:
                 why=reason,
                 next_step="run the same command without --offline",
             )
-        found = self.building.source_builds().lock(answer, locator.fields(self.recipe))
-        if isinstance(found, Pending):
-            raise NoSourceError(f"{name}: {found.reason}", next_step=found.supply)
-        return found
+        fields = locator.fields(self.recipe)
+        try:
+            return self.building.source_builds().pin(answer, fields)
+        except (ResolveError, SourceUnreachableError) as error:
+            kind = NoSourceError if isinstance(error, ResolveError) else UnreachableSourceError
+            following = _import_of(answer.origin, fields) or error.next_step
+            raise kind(f"{name}: {error.what}", why=error.why, next_step=following) from error
 
     def beside(self) -> list[LockedFile]:
         """Return the wheels that the committed lock builds and this build needs, built now where they are not."""
@@ -146,6 +154,18 @@ class ComponentBuild:
                     )
                 wheels.append(wheel)
         return wheels
+
+
+def _import_of(origin: SdistOrigin | GitOrigin, fields: Mapping[str, str]) -> str:
+    """Return how a repository is brought from another host; empty for what is in none."""
+    if not isinstance(origin, GitOrigin):
+        return ""
+    url = origin.url.format_map(fields)
+    folder = url.rpartition("/")[2].removesuffix(".git")
+    return (
+        f"where it answers, `git clone --recurse-submodules {url}`, and here `invoke vendor {folder}`; "
+        "or name a mirror of it in mirrors.toml (docs/mirror.md)"
+    )
 
 
 def main(options: BuildOptions) -> None:
