@@ -69,6 +69,10 @@ def _mistyped(word: str) -> str:
         (["plan", "--torch", "--json"], "Error: --torch of plan needs a value\n"),
         (["plan", "--torch", "--jsno"], "--torch of plan needs a value, and --jsno is none"),
         (["plan", "--zzzzzz"], "Next: invoke --help plan\n"),
+        (
+            ["image", "--torch", "2.8.0"],
+            "there is no option '--torch' of image.\n\nNext: invoke --help image\n",
+        ),
     ],
 )
 def test_a_mistyped_command_line_is_exit_2_with_the_right_one(

@@ -170,13 +170,29 @@ def test_a_chip_specific_wheel_needs_its_chip_and_release_told(
     store: Store, recipes: Recipes, tmp_path: Path
 ) -> None:
     path = write_wheel(tmp_path, DEEP_EP_WHEEL)
-    with pytest.raises(UntoldFactError, match=r"does not say which\.(.|\n)*--npu a3"):
+    with pytest.raises(UntoldFactError, match=r"which release of deep-ep(.|\n)*does not say which\.") as told:
         vendor_file(path, store=store, recipes=recipes)
-    with pytest.raises(UntoldFactError, match=r"which release of deep-ep(.|\n)*--version TAG"):
-        vendor_file(path, store=store, recipes=recipes, stated=NameFacts(npu="a3"))
+    assert told.value.next_step.startswith(f"invoke vendor {path} --version TAG --npu a3")
+    stated = NameFacts(npu="910b", cann="8.5.0", python_tag="cp311")
+    with pytest.raises(UntoldFactError, match=r"which release of deep-ep") as told:
+        vendor_file(path, store=store, recipes=recipes, stated=stated)
+    options = "--version TAG --npu 910b --cann 8.5.0 --python 3.11"
+    assert told.value.next_step.startswith(f"invoke vendor {path} {options}, or ")
     stated = NameFacts(npu="a3", version="20251206")
     (record,) = vendor_file(path, store=store, recipes=recipes, stated=stated)
     assert record.facts == NameFacts(version="20251206", machine="aarch64", npu="a3", python_tag="cp311")
+
+
+def test_what_an_archive_does_not_tell_is_asked_for_the_archive(
+    store: Store, recipes: Recipes, tmp_path: Path
+) -> None:
+    path = tmp_path / "a b" / "kernels.zip"
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(write_wheel(tmp_path, DEEP_EP_WHEEL), f"output/{DEEP_EP_WHEEL}")
+    with pytest.raises(UntoldFactError) as told:
+        vendor_file(path, store=store, recipes=recipes)
+    assert told.value.next_step.startswith(f"invoke vendor '{path}' --version TAG --npu a3")
 
 
 def test_a_fact_told_twice_and_differently_is_refused(store: Store, recipes: Recipes, tmp_path: Path) -> None:

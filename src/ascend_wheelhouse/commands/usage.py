@@ -173,7 +173,8 @@ def _unknown(
 ) -> BadCommandLineError:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
-    near = difflib.get_close_matches(word, [str(name) for name in known], n=1)
+    bare = {str(name).lstrip("-"): str(name) for name in known}  # dashes alone are no likeness
+    near = [bare[name] for name in difflib.get_close_matches(word.lstrip("-"), bare, n=1)]
     if not near:
         return BadCommandLineError(f"there is no {what}.", next_step=listing)
     right = [near[0] + one.removeprefix(word) if one.partition("=")[0] == word else one for one in typed]

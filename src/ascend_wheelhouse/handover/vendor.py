@@ -27,8 +27,9 @@ from ascend_wheelhouse.cells.artefact_name import (
     recipes_for,
     wheel_distribution,
 )
-from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe, Recipes, closed_names
+from ascend_wheelhouse.cells.recipe import Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
+from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
@@ -55,10 +56,6 @@ class ClosedWheelNameError(UsageError):
 
 class IncrementalWheelError(UsageError):
     """The wheel is that of an incremental build, which no wheelhouse takes."""
-
-
-class UntoldFactError(UsageError):
-    """The file's release or chip is not told, or told twice and differently."""
 
 
 class OtherCellError(UsageError):
@@ -110,22 +107,23 @@ def vendor_file(
     """
     _check_bytes(path, sha256)
     _check_clean(path.name)
-    recipe = _owner(path.name, recipes, component)
     stated = stated or NameFacts()
+    given = Given(path=path, component=component, stated=stated, sha256=sha256)
+    recipe = _owner(path.name, recipes, given)
     told = _joined(path.name, stated, facts_of(path.name, recipe))
     if path.suffix == ".zip":
-        records = _from_archive(path, told, store, recipes, emit)
+        records = _from_archive(given, told, store, recipes, emit)
     else:
         found = _Found(filename=path.name, recipe=recipe, facts=told, origin=path.name)
-        named = recipe is not None and names_release(path.name, recipe)
-        records = [_from_file(path, found, store, release_known=named or bool(stated.version))]
+        known = bool(stated.version) or (recipe is not None and names_release(path.name, recipe))
+        require_told(path.name, recipe, told, given, release_known=known)
+        records = [_from_file(path, found, store)]
     for record in records:
         put_record(store, record)
     return tuple(records)
 
 
-def _from_file(path: Path, found: _Found, store: Store, *, release_known: bool) -> VendoredRecord:
-    _check_told(found, release_known=release_known)
+def _from_file(path: Path, found: _Found, store: Store) -> VendoredRecord:
     if path.suffix == ".whl":
         _check_wheel(path)
     with path.open("rb") as stream:
@@ -176,8 +174,8 @@ def _check_clean(filename: str) -> None:
         )
 
 
-def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
-    if component:
+def _owner(filename: str, recipes: Recipes, given: Given) -> Recipe | None:
+    if component := given.component:
         if component in recipes:
             return recipes[component]
         names = ", ".join(sorted(recipes))
@@ -197,7 +195,7 @@ def _owner(filename: str, recipes: Recipes, component: str) -> Recipe | None:
     raise UnknownArtefactError(
         f"{filename} fits {f'several recipes: {owners}' if owners else 'no recipe'}.",
         why=f"Files are recognised by their names: {', '.join(patterns)}.",
-        next_step=f"keep the publisher's file name, or `invoke vendor {filename} --component NAME`",
+        next_step=f"keep the publisher's file name, or `{given.again(component='NAME')}`",
     )
 
 
@@ -208,31 +206,6 @@ def _check_not_closed(filename: str, recipes: Recipes) -> None:
             f"{filename} carries a name that only recipe {owner} supplies, and is not one of its files.",
             why=f"Its files are named {', '.join(recipes[owner].patterns)}: other projects use the name too.",
             next_step=f"import one of those, or state `--component {owner}` if you know that it is right",
-        )
-
-
-def _check_told(found: _Found, *, release_known: bool) -> None:
-    recipe = found.recipe
-    if recipe is None:
-        return
-    if recipe.chip_specific and not found.facts.npu:
-        raise UntoldFactError(
-            f"{found.filename} is built for one NPU chip, and its name does not say which.",
-            why="Builds for Atlas A3 and Atlas A2 carry the same file name.",
-            next_step=f"invoke vendor {found.origin} --npu a3    (or --npu 910b, --npu 950)",
-        )
-    if _KINDS.get(Path(found.filename).suffix) == "source" and not found.facts.version:
-        raise UntoldFactError(
-            f"{found.filename} does not say which release of {recipe.name} it is.",
-            why="A build starts from the source of one release, and stacks name releases.",
-            next_step=f"invoke vendor {found.origin} --component {recipe.name} --version RELEASE",
-        )
-    in_archives = any(isinstance(origin, ArchiveOrigin) for origin in recipe.origins)
-    if in_archives and not release_known:
-        raise UntoldFactError(
-            f"{found.filename} does not say which release of {recipe.name} it is from.",
-            why="A stack names the release's tag, and the wheel carries another number.",
-            next_step=f"invoke vendor {found.origin} --version TAG, or import the release's whole zip",
         )
 
 
@@ -255,9 +228,9 @@ def _check_wheel(path: Path) -> None:
 
 
 def _from_archive(
-    path: Path, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
+    given: Given, told: NameFacts, store: Store, recipes: Recipes, emit: Emit
 ) -> list[VendoredRecord]:
-    records = []
+    path, records = given.path, []
     with ZipArchive.opened(path, lambda fault: _cut_short(path, fault)) as archive:
         require_safe(path.name, archive.infolist())
         for member in _members(archive):
@@ -265,7 +238,8 @@ def _from_archive(
             if found is None:
                 _tell_left_out(path, member.filename, emit)
                 continue
-            _check_told(found, release_known=bool(told.version))
+            known = bool(told.version)
+            require_told(found.filename, found.recipe, found.facts, given, release_known=known)
             with archive.open(member) as stream:
                 records.append(_keep(found, stream, store))
     if not records:
