@@ -149,6 +149,13 @@ def test_what_follows_a_key_can_be_typed_as_it_stands(
     assert invoke("keygen", tmp_path / "other", root=root) == 0
     said = capsys.readouterr().out.splitlines()[-1]
     assert said == f"Next: invoke bundle --wheelhouse wheelhouse/mine --sign-key {tmp_path / 'other'}"
+    manifest = tmp_path / "project/wheelhouse/mine/manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": False}), "utf-8")
+    assert invoke("keygen", tmp_path / "third", root=root) == 0
+    *_, told, _, said = capsys.readouterr().out.splitlines()
+    assert told.startswith("The newest wheelhouse is incomplete: ")
+    words = f"--wheelhouse wheelhouse/mine --allow-incomplete --sign-key {tmp_path / 'third'}"
+    assert said == f"Next: invoke bundle {words}"
 
 
 def test_a_build_context_names_the_command_that_builds_it(

@@ -10,6 +10,11 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.folder.signing import generate_key
+from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.reading import contents
+
+_ALLOW = "--allow-incomplete"
+_STATE = contents.SHAPE | {"complete": bool}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,12 @@ def main(options: KeygenOptions) -> None:
     console.line(f"{path} signs, and stays on this host; {path}.pub is for the nodes")
     console.line(f"fingerprint {signer.fingerprint}")
     key = shlex.quote(str(path))
-    console.line(f"\nNext: invoke bundle {_chosen_words(options)} --sign-key {key}")
+    words = _chosen_words(options)
+    if words.endswith(_ALLOW):
+        console.line(
+            "The newest wheelhouse is incomplete: supply what is pending first, or pack it as it is."
+        )
+    console.line(f"\nNext: invoke bundle {words} --sign-key {key}")
 
 
 def _chosen_words(options: KeygenOptions) -> str:
@@ -49,4 +59,13 @@ def _chosen_words(options: KeygenOptions) -> str:
         return own_words(options.cell)
     newest = max(found, key=lambda path: path.stat().st_mtime).parent
     near = newest.relative_to(Path.cwd()) if newest.is_relative_to(Path.cwd()) else newest
-    return f"--wheelhouse {shlex.quote(str(near))}"
+    return f"--wheelhouse {shlex.quote(str(near))}{'' if _is_complete(newest) else f' {_ALLOW}'}"
+
+
+def _is_complete(wheelhouse: Path) -> bool:
+    """Tell whether nothing is pending; packing tells what is wrong with a manifest that cannot be read."""
+    try:
+        manifest = documents.read((wheelhouse / contents.NAME).read_bytes(), _STATE)
+    except (OSError, documents.UnsoundError):
+        return True
+    return bool(manifest["complete"])
