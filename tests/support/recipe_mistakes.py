@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 TORCH28 = "stacks/torch2.8.0-cann8.5.0.toml"
+TORCH27 = "stacks/torch2.7.1-cann8.5.0.toml"
 SERVING = "serving/sglang-0.5.6.toml"
 
 
@@ -180,6 +181,38 @@ MISTAKES = [
         "an exact pin",
     ),
     Mistake("pip.toml", 'kind = "tool"', 'kind = "tool', "", "syntax", "not TOML"),
+    Mistake(
+        TORCH27,
+        'torch-npu = "2.7.1.post2"',
+        'torch-npu = "2.8.0.post2"',
+        "components.torch-npu",
+        "value",
+        "is for torch 2.8.0, and the stack's is 2.7.1",
+    ),
+    Mistake(
+        TORCH27,
+        'torchvision = "0.22.1"',
+        'torchvision = "0.23.0"',
+        "components.torchvision",
+        "value",
+        'that of torch 2.7.1 is "0.22.1"',
+    ),
+    Mistake(
+        "stacks/torch2.10.0-cann9.1.0.toml",
+        'torchaudio = "2.10.0"',
+        'torchaudio = "2.8.0"',
+        "optional.torchaudio",
+        "value",
+        "and the stack's torch is 2.10.0",
+    ),
+    Mistake(
+        TORCH27,
+        'name = "torch2.7.1-cann8.5.0"',
+        'name = "torch2.7-cann8.5.0"',
+        "name",
+        "value",
+        "must be the file's name",
+    ),
     Mistake(TORCH28, 'cann = "8.5.0"', 'cann = "nonsense"', "cann", "value", "a CANN version such as"),
     Mistake(TORCH28, 'npus = ["a3", "910b"]', 'npus = ["a3", "a3"]', "npus[2]", "twice", '"a3" stands twice'),
     Mistake(

@@ -7,7 +7,7 @@ is no boolean and `"3"` no number. pydantic stays behind this edge: callers get 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Strict, ValidationError
 
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.toml_fault import Rule, faults_of
+from ascend_wheelhouse.base.toml_fault import Rule, faults_of, shown
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Item = TypeVar("_Item")
@@ -81,15 +81,16 @@ class InvalidFilesError(UsageError):
 
 
 def read(
-    path: Path, model: type[_Model], *, label: str = "", known: Known | None = None
+    path: Path, model: type[_Model], *, label: str = "", known: Known | None = None, named: bool = False
 ) -> tuple[_Model | None, list[Problem]]:
-    """Return the checked content of a file, or None and everything that is wrong with it.
+    """Return the checked content of a file, None where that cannot be had, and everything that is wrong with it.
 
     Args:
         path: The TOML file.
         model: What it must hold.
         label: How the report calls the file; its name by default.
         known: What its names are held to; None holds them to nothing.
+        named: Whether its `name` must be the file's own.
     """
     label = label or path.name
     try:
@@ -100,10 +101,19 @@ def read(
         return None, [
             Problem(file=label, key="", text=f"cannot be read: {error.strerror}", rule="unreadable")
         ]
+    misnamed = list(_misnamed(data, path, label)) if named else []
     try:
-        return model.model_validate(data, context=known), []
+        return model.model_validate(data, context=known), misnamed
     except ValidationError as error:
-        return None, [
+        found = [
             Problem(file=label, key=key, text=text, rule=rule)
             for key, rule, text in faults_of(map(dict, error.errors(include_url=False)), model, data)
         ]
+        return None, found if any(one.key == "name" for one in found) else [*misnamed, *found]
+
+
+def _misnamed(data: Mapping[str, Any], path: Path, label: str) -> Iterator[Problem]:
+    name = data.get("name")
+    if isinstance(name, str) and name != path.stem:
+        text = f"is {shown(name)}, must be the file's name {shown(path.stem)}"
+        yield Problem(file=label, key="name", text=text)

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.layered import Layered
-from ascend_wheelhouse.base.toml_fault import rendered, shown
+from ascend_wheelhouse.base.toml_fault import rendered
 from ascend_wheelhouse.base.toml_file import InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 
@@ -50,20 +50,11 @@ def scan_recipes(folder: Path | Layered, known: Known) -> tuple[dict[str, Recipe
     problems: list[Problem] = []
     for path in _files(folder):
         label = f"recipes/{path.name}"
-        recipe, found = read(path, Recipe, label=label, known=known)
+        recipe, found = read(path, Recipe, label=label, known=known, named=True)
         problems += found
         if recipe is not None:
             recipes[path.stem] = recipe
-            problems += misnamed(recipe.name, path, label)
     return recipes, [*problems, *_owners(recipes), *_cycles(recipes)]
-
-
-def misnamed(name: str, path: Path, label: str) -> list[Problem]:
-    """Return the problem of a file whose `name` is not the file's own, or nothing."""
-    if name == path.stem:
-        return []
-    text = f"is {shown(name)}, must be the file's name {shown(path.stem)}"
-    return [Problem(file=label, key="name", text=text)]
 
 
 def _owners(recipes: Mapping[str, Recipe]) -> Iterator[Problem]:

@@ -8,13 +8,13 @@ case `derive.py` takes over.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from packaging.version import Version
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import UsageError
@@ -22,7 +22,7 @@ from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, of_type, raise_for, shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Known, Problem, read
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.compatibility import scan_compatibility
+from ascend_wheelhouse.cells.compatibility import scan_compatibility, torchvision_for
 from ascend_wheelhouse.cells.file_values import (
     Cann,
     Component,
@@ -37,11 +37,12 @@ from ascend_wheelhouse.cells.file_values import (
     check_version,
 )
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
-from ascend_wheelhouse.cells.recipe_files import known_in, misnamed, scan_recipes
+from ascend_wheelhouse.cells.recipe_files import known_in, scan_recipes
 from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
 
 OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
+_OF_TORCH = ("torch", "torch-npu", "torchvision")
 REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend")
 
 
@@ -58,8 +59,34 @@ def _versions(components: object, info: ValidationInfo) -> object:
             for name in required
             if name not in components and name not in typed
         ]
-        raise_for([*filter(None, faults), *absent])
+        told = [*filter(None, faults), *absent]
+        raise_for([*told, *_strangers_to_torch(components, {fault.path[0] for fault in told})])
     return components
+
+
+def _strangers_to_torch(components: Mapping[str, str], faulty: Collection[object]) -> Iterator[Fault]:
+    """Yield what was made for another torch, as far as the versions can be read.
+
+    torch_npu's release begins with the torch that it is for: "undefined symbol" is what the wrong one ends with.
+    """
+    sound = {
+        name: Version(components[name]) for name in _OF_TORCH if name in components and name not in faulty
+    }
+    if (torch := sound.get("torch")) is None:
+        return
+    if (npu := sound.get("torch-npu")) is not None and npu.base_version != torch.base_version:
+        yield Fault(("torch-npu",), f"is for torch {npu.base_version}, and the stack's is {torch}")
+    vision, wanted = sound.get("torchvision"), torchvision_for(str(torch))
+    if vision is not None and vision.release[:2] != Version(wanted).release[:2]:
+        yield Fault(("torchvision",), f"is {shown(str(vision))}, that of torch {torch} is {shown(wanted)}")
+
+
+def _optional(optional: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+    """Hold the optional torchaudio to the stack's torch: their releases have the same numbers."""
+    torch, audio = info.data.get("components", {}).get("torch"), optional.get("torchaudio")
+    if torch and audio and Version(audio).release[:2] != Version(torch).release[:2]:
+        raise_for([Fault(("torchaudio",), f"is {shown(audio)}, and the stack's torch is {torch}")])
+    return optional
 
 
 def _version_fault(name: str, version: object, cann: str | None, info: ValidationInfo) -> Fault | None:
@@ -107,7 +134,7 @@ class Stack(FileModel):
     platforms: Annotated[list[Machine], Once, Field(min_length=1)]
     npus: Annotated[list[Npu], Once, Field(min_length=1)]
     components: Annotated[dict[str, str], BeforeValidator(_versions)]
-    optional: dict[Component, VersionText] = {}
+    optional: Annotated[dict[Component, VersionText], AfterValidator(_optional)] = {}
     constraints: list[RequirementText] = []
     exclude_newer: UploadLimit = ""
     sources: list[Text] = Field(min_length=1)
@@ -184,10 +211,9 @@ def _read_all(
     read_ones: dict[str, _Named] = {}
     problems: list[Problem] = []
     for path in folder.named("*.toml").values():
-        one, found = read(path, model, label=f"{label}/{path.name}", known=known)
+        one, found = read(path, model, label=f"{label}/{path.name}", known=known, named=True)
         problems += found
         if one is not None:
-            problems += misnamed(one.name, path, f"{label}/{path.name}")
             read_ones[path.stem] = one
     return read_ones, problems
 

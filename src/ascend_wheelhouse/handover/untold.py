@@ -46,8 +46,8 @@ class Given:
             "python": re.sub(r"^cp(\d)(\d+)$", r"\1.\2", self.stated.python_tag),
             "sha256": self.sha256,
         } | more
-        options = (f"--{name} {shlex.quote(value)}" for name, value in words.items() if value)
-        return " ".join(["invoke vendor", shlex.quote(str(self.path)), *options])
+        options = "".join(f" --{name} {shlex.quote(value)}" for name, value in words.items() if value)
+        return f"invoke vendor {shlex.quote(str(self.path))}{options}"
 
 
 @dataclass(frozen=True, kw_only=True)
