@@ -16,7 +16,8 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes, archive_of
 from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.handover.vendor import OtherCellError, UntoldFactError, vendor_file
+from ascend_wheelhouse.handover.untold import UntoldFactError
+from ascend_wheelhouse.handover.vendor import OtherCellError, vendor_file
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord, list_vendored

@@ -14,13 +14,13 @@ from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.cells.artefact_name import NameFacts, facts_of, recipes_for
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.recipe_files import load_recipes
+from ascend_wheelhouse.handover.untold import UntoldFactError
 from ascend_wheelhouse.handover.vendor import (
     ClosedWheelNameError,
     DamagedArtefactError,
     IncrementalWheelError,
     OtherCellError,
     UnknownArtefactError,
-    UntoldFactError,
     VendoredHashError,
     VendorFileMissingError,
     vendor_file,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -176,12 +177,12 @@ def _of_the_tool(asked: ToolRequest, root: Path, emit: Emit) -> Path:
 def _unpack(result: BundleResult) -> str:
     first = result.paths[0]
     if len(result.paths) == 1:
-        return f"tar -xf {first.name} install.py"
-    return f"cat {first.stem}.* | tar -xf - install.py"
+        return f"tar -xf {shlex.quote(first.name)} install.py"
+    return f"cat {shlex.quote(first.stem)}.* | tar -xf - install.py"
 
 
 def _install(result: BundleResult, prefix: str) -> str:
-    where = f"--bundle {result.paths[0].name} --prefix {prefix}"
+    where = f"--bundle {shlex.quote(result.paths[0].name)} --prefix {prefix}"
     base = " --base OLD_BUNDLE" if result.base else ""
     return f"python{result.python} -I install.py {where}{base} --trusted-key {result.fingerprint}"
 

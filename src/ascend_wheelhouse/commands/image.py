@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -90,4 +91,4 @@ def _append(options: AppendOptions) -> None:
     console.line(f"{options.out} holds the image {made.manifest}")
     if made.interpreter:
         console.line(f"note: the base image must have its Python at {made.interpreter}")
-    console.line(f"\nNext: skopeo copy oci:{options.out} docker://REGISTRY/sglang-npu:TAG")
+    console.line(f"\nNext: skopeo copy {shlex.quote(f'oci:{options.out}')} docker://REGISTRY/sglang-npu:TAG")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ def append_environment(
     """
     if not (environment / "current" / "receipt.json").is_file():
         raise NotInstalledError(
-            f"{environment} holds no finished environment.", next_step=f"install.py --prefix {environment}"
+            f"{environment} holds no finished environment.",
+            next_step=f"install.py --prefix {shlex.quote(str(environment))}",
         )
     image = find_image(base, machine)
     place = Path(os.path.realpath(out))

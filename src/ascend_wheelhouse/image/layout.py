@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def find_image(layout: Path, machine: str) -> Image:
     raise NoImageError(
         f"{layout} has no image for {machine}.",
         why=f"Its images are for: {found}.",
-        next_step=f"skopeo copy --override-arch {wanted} docker://BASE_IMAGE oci:{layout}:base",
+        next_step=f"skopeo copy --override-arch {wanted} docker://BASE_IMAGE {shlex.quote(f'oci:{layout}:base')}",
     )
 
 

@@ -6,11 +6,14 @@ running, into a folder of its own that nobody else writes to.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from . import archive
+from .layout import MANIFEST
 
 PACKAGE = Path(__file__).resolve().parent
 _ABOVE = PACKAGE.parent
@@ -21,6 +24,18 @@ HOME = _ARCHIVE.parent if _ARCHIVE else _ABOVE
 
 THIS = f"python{sys.version_info.major}.{sys.version_info.minor} -I install.py"
 """What a command that a message proposes begins with."""
+
+
+def with_bundle(words: Sequence[str]) -> str:
+    """Return the command that installs with some words, a bundle among them where the installer stands in none."""
+    beside = [] if (HOME / MANIFEST).is_file() else ["--bundle", _beside()]
+    return f"{THIS} {shlex.join([*beside, *words])}"
+
+
+def _beside() -> str:
+    """Return the name of the one bundle that lies beside the installer, as it does once that was taken out of it."""
+    found = [path.name for path in HOME.glob("*.tar")] + [path.name for path in HOME.glob("*.tar.001")]
+    return found[0] if len(found) == 1 else "BUNDLE.tar"
 
 
 def as_files(target: Path) -> Path:

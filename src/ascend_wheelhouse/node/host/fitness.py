@@ -180,14 +180,15 @@ def _glibc(host: Host, cell: Mapping[str, str]) -> HostFinding:
 def _toolkit(host: Host, wanted: str, carried: Collection[str]) -> HostFinding:
     if host.cann or len(host.canns) <= 1:
         return _package("cann", host, host.cann, wanted, carried)
+    home = shlex.quote(str(host.ascend))
     return HostFinding(
         name="cann",
         found=" and ".join(host.canns),
         wanted=wanted or "one of them",
         level="refuse",
         why="Which of them is meant nobody can tell; libraries of two in one process fail without a word of it.",
-        command=f"ls -d {host.ascend}/cann-* {host.ascend}/ascend-toolkit/*; "
-        f"{pythons.PROGRAM} -I install.py --doctor --ascend {host.ascend}/cann",
+        command=f"ls -d {home}/cann-* {home}/ascend-toolkit/*; "
+        f"{pythons.PROGRAM} -I install.py --doctor --ascend {home}/cann",
     )
 
 

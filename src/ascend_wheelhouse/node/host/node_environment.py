@@ -201,7 +201,7 @@ def _sourced(found: Ascend, base: Mapping[str, str]) -> dict[str, str]:
         raise AscendScriptError(
             f"{last} ended the shell that sourced it, with status {done.returncode}.",
             why="It sets the variables without which nothing of CANN is found.",
-            next_step=f"bash -c '. {last}; env' shows what it says",
+            next_step=f"bash -c {shlex.quote(f'. {shlex.quote(last)}; env')} shows what it says",
         )
     after = {name: value for name, _, value in (item.partition("=") for item in rest.split("\0")) if name}
     _require_same(found, after)

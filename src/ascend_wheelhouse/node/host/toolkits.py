@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,12 @@ class AscendFolder:
         same = [one for one in self.toolkits if wanted and numbers(one.version) == numbers(wanted)]
         if same or len(self.versions) <= 1:
             return next(iter(same or self.toolkits), None)
+        last = shlex.quote(str(self.toolkits[-1].home))
         raise SeveralToolkitsError(
             f"CANN {' and '.join(self.versions)} stand in {self.root}; the wheelhouse is for {wanted or 'any'}.",
             why="Libraries of two versions in one process fail in ways that name neither.",
-            next_step=f"name the folder of the one that is meant: --ascend {self.toolkits[-1].home}"
-            f" (or ASCEND_ROOT={self.toolkits[-1].home} before activate)",
+            next_step=f"name the folder of the one that is meant: --ascend {last}"
+            f" (or ASCEND_ROOT={last} before activate)",
         )
 
 

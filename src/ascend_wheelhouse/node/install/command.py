@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +70,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
         raise InstallCommandFailedError(
             f"{words[0]} cannot be run: {error.strerror}.",
             why="It is missing, or its file system does not let programs run.",
-            next_step=f"ls -l {words[0]}; mount | grep noexec",
+            next_step=f"ls -l {shlex.quote(words[0])}; mount | grep noexec",
         ) from error
     with log.open("a") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
@@ -78,6 +79,6 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
         raise InstallCommandFailedError(
             f"{Path(words[0]).name} ended with status {done.returncode}.",
             why=tail,
-            next_step=f"read the whole output in {log}",
+            next_step=f"read the whole output in {shlex.quote(str(log))}",
         )
     return done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..host import cann
 from ..host.node_environment import NodeEnvironment, compute
 from ..layout import MANIFEST
-from ..place import THIS
+from ..place import with_bundle
 from ..reading.contents import Contents, ManifestError, read_contents
 from ..talk import Talk
 from .receipt import recorded
@@ -53,7 +53,7 @@ def _contents(environment: Path) -> Contents:
     except OSError as error:
         raise ManifestError(
             f"{environment / MANIFEST} cannot be read: {error.strerror}.",
-            next_step=f"{THIS} --prefix {environment.parent.parent} --reinstall",
+            next_step=with_bundle(["--prefix", str(environment.parent.parent), "--reinstall"]),
         ) from error
 
 

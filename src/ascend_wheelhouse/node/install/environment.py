@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import HostUnfitError, UsageError
-from ..place import THIS
+from ..place import with_bundle
 from . import receipt_file
 from .receipt_file import RECEIPT
 
@@ -54,6 +54,14 @@ class Prefix:
     """One place with environments; `root` is an absolute folder."""
 
     root: Path
+
+    @classmethod
+    def at(cls, named: Path) -> Prefix:
+        """Return the prefix by the name that it was given.
+
+        Links stay in it, since they may be moved to another disk; `..` does not, which a link would lead astray.
+        """
+        return cls(root=named.resolve() if ".." in named.parts else named.absolute())
 
     @property
     def envs(self) -> Path:
@@ -173,9 +181,12 @@ class Prefix:
                 remover.wait()
 
     def active(self) -> Path | None:
-        """Return the environment in use, or None."""
+        """Return the environment in use, below `envs` by the prefix's own name wherever links lead; or None."""
         folder = self.root / "current"
-        return folder.resolve() if (folder / RECEIPT).is_file() else None
+        if not (folder / RECEIPT).is_file():
+            return None
+        held = self.envs.iterdir() if self.envs.is_dir() else ()
+        return next((env for env in held if env.is_dir() and env.samefile(folder)), folder.resolve())
 
     def required(self) -> Path:
         """Return the environment in use.
@@ -186,7 +197,7 @@ class Prefix:
         active = self.active()
         if active is None:
             raise NothingInstalledError(
-                f"Nothing is installed in {self.root}.", next_step=f"{THIS} --prefix {self.root}"
+                f"Nothing is installed in {self.root}.", next_step=with_bundle(["--prefix", str(self.root)])
             )
         return active
 
@@ -227,8 +238,12 @@ class Prefix:
         return folder
 
     def prune(self) -> list[str]:
-        """Throw away all but the environment in use and the one before it; return their names."""
-        gone = sorted({*self.envs.iterdir()} - {self.required()})
+        """Throw away all but the environment in use and the one before it; return their names.
+
+        Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
+        """
+        active = self.required()
+        gone = sorted({*self.envs.iterdir()} - {active}) if active.parent == self.envs else []
         if gone:
             with contextlib.suppress(NoPreviousError):
                 gone.remove(self.previous())

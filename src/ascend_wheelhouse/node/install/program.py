@@ -38,7 +38,7 @@ from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
-from .environment import Prefix
+from .environment import ENTRIES, Prefix
 from .post_install import finish
 
 _SPARE = 1 << 28
@@ -139,7 +139,7 @@ def _prefix(options: argparse.Namespace) -> Prefix:
             "No --prefix was given.",
             next_step=shlex.join([*THIS.split(), "--prefix", "/opt/sglang-npu", *options.said]),
         )
-    return Prefix(root=options.prefix.absolute())
+    return Prefix.at(options.prefix)
 
 
 def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
@@ -163,14 +163,14 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
             contents,
             fix=options.fix,
             talk=talk,
-            prefix=options.prefix and options.prefix.absolute(),
+            prefix=options.prefix and Prefix.at(options.prefix).root,
         )
     )
 
 
 def _installed(options: argparse.Namespace) -> Contents | None:
     """Return what the environment below the prefix was made from, if one was named and is there."""
-    active = Prefix(root=options.prefix.absolute()).active() if options.prefix else None
+    active = Prefix.at(options.prefix).active() if options.prefix else None
     return read_contents((active / MANIFEST).read_bytes()) if active else None
 
 
@@ -203,7 +203,8 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         prefix.switch(env)
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
-    text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: . {prefix.root}/activate"
+    following = f". {shlex.quote(str(prefix.root / ENTRIES[0]))}"
+    text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: {following}"
     talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
     return 0
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import IntegrityError
-from ..place import THIS
+from ..place import with_bundle
 from .receipt_file import RECEIPT, BadReceiptError, read
 
 _SHA256 = "sha256="
@@ -54,7 +54,7 @@ class Difference:
             raise EnvironmentChangedError(
                 f"{env} differs from its receipt in {len(rows)} file(s).",
                 why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
-                next_step=f"{THIS} --prefix {env.parent.parent} --reinstall",
+                next_step=with_bundle(["--prefix", str(env.parent.parent), "--reinstall"]),
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import UsageError
 from ..layout import MANIFEST
-from ..place import HOME, THIS
+from ..place import HOME, with_bundle
 from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
 
@@ -85,12 +84,6 @@ def _top(path: str) -> str:
     return path.partition("/")[0] if "/" in path else ""
 
 
-def _beside() -> str:
-    """Return the name of the one bundle that lies beside the installer, as it does once that was taken out of it."""
-    found = [path.name for path in HOME.glob("*.tar")] + [path.name for path in HOME.glob("*.tar.001")]
-    return shlex.quote(found[0]) if len(found) == 1 else "BUNDLE.tar"
-
-
 def open_supply(named: Sequence[Path], base: Path | None = None, *, said: Sequence[str] = ()) -> Supply:
     """Open what was named, or the wheelhouse that this installer stands in.
 
@@ -106,7 +99,7 @@ def open_supply(named: Sequence[Path], base: Path | None = None, *, said: Sequen
         raise NoWheelhouseError(
             f"{HOME} holds no {MANIFEST}.",
             why="install.py stands at the top of a wheelhouse, or is given one.",
-            next_step=f"{THIS} --bundle {_beside()} {shlex.join(said)}".strip(),
+            next_step=with_bundle(said),
         )
     place = list(named) or [HOME]
     bundle = open_bundle(place[0] if len(place) == 1 else place, base)

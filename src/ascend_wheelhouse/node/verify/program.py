@@ -114,7 +114,7 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
 
 def _environment(given: argparse.Namespace) -> Path:
     """Return the environment that was named, or the one in use below the prefix."""
-    named: Path = given.environment or Prefix(root=given.prefix.absolute()).required()
+    named: Path = given.environment or Prefix.at(given.prefix).required()
     environment = Path(os.path.realpath(named))  # Path.resolve raises RuntimeError for a link to itself
     if not (environment / "lib").is_dir():
         raise NoEnvironmentError(
