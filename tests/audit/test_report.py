@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
 from ascend_wheelhouse.base.artifact import Artifact
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Event, JobFinished, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile, dump_pylock
@@ -206,6 +208,40 @@ def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path, more: dict[str
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:
     with pytest.raises(NothingToAuditError, match="There is no wheel to audit"):
         audit(AuditRequest(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+
+
+@pytest.mark.parametrize(
+    ("request_of", "told"),
+    [
+        (lambda path: AuditRequest(paths=(path,)), r"b\.tar is no wheel"),
+        (lambda path: AuditRequest(wheelhouse=path), r"b\.tar is a bundle(.|\n)*invoke bundle --list"),
+        (lambda path: AuditRequest(wheelhouse=path / "x"), "there is no such folder"),
+        (lambda path: AuditRequest(lock=path.with_name("nope.toml")), r"There is no lock .*nope\.toml\."),
+    ],
+    ids=["a file that is no wheel", "a bundle", "no folder", "no lock"],
+)
+def test_what_holds_no_wheels_is_bad_usage_and_no_defect(
+    tmp_path: Path, request_of: Callable[[Path], AuditRequest], told: str
+) -> None:
+    """A bundle is a tar: its last stored wheel would be read as the archive."""
+    wheel = WheelDraft(name="made", tag="py3-none-any", files={"made.py": "import absent"}).write(tmp_path)
+    bundle = tmp_path / "b.tar"
+    bundle.write_bytes(wheel.read_bytes())
+    with pytest.raises(UsageError, match=told):
+        audit(request_of(bundle), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
+
+
+def test_a_wheelhouse_that_lacks_a_wheel_names_the_command_that_makes_it_anew(tmp_path: Path) -> None:
+    house = tmp_path / "house"
+    house.mkdir()
+    cell = {"torch": "2.13.0", "machine": "x86_64", "cann": "9.1.0", "npu": "910b"}
+    row = {"path": "wheels/made-1.0-py3-none-any.whl", "size": 1, "sha256": "0" * 64, "kind": "wheel"}
+    document = {"schema": 1, "stack": "s", "platform": "x86_64", "cell": cell, "files": [row]}
+    (house / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(NothingToAuditError, match="1 wheel is not there") as told:
+        audit(AuditRequest(wheelhouse=house), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
+    words = "--torch 2.13.0 --platform x86_64 --npu 910b --cann 9.1.0"
+    assert f"`invoke wheelhouse {words}`" in told.value.next_step
 
 
 def test_a_wheel_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -41,6 +41,30 @@ def test_what_to_type_takes_the_installer_out_of_parts_too(
     assert (tmp_path / "install.py").read_bytes() == FILES["install.py"]
 
 
+def test_a_wheelhouse_that_was_changed_is_mended_by_the_words_of_its_own_cell(
+    wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell = json.loads((wheelhouse / "manifest.json").read_text())["cell"]
+    (wheelhouse / TORCH).unlink()
+    assert _pack(wheelhouse, tmp_path / "b.tar", signer) == 5
+    words = f"--torch {cell['torch']} --platform {cell['machine']}"
+    assert f"`invoke wheelhouse --check {words}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["bundle", "show"])
+def test_a_bundle_is_told_from_a_wheelhouse(
+    command: str, wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "a b.tar"
+    assert _pack(wheelhouse, bundle, signer) == 0
+    assert f"tar -xf '{bundle.name}' install.py" in capsys.readouterr().out
+    assert invoke(command, "--wheelhouse", bundle) == 2
+    assert (
+        f"is a bundle, and the folder of a wheelhouse is wanted.\n\nNext: `invoke bundle --list '{bundle}'`"
+        in (capsys.readouterr().err)
+    )
+
+
 def test_the_key_may_come_from_the_environment(
     wheelhouse: Path,
     tmp_path: Path,

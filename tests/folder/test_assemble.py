@@ -88,7 +88,7 @@ def test_check_names_each_changed_missing_and_extra_file(tmp_path: Path) -> None
 
 
 def test_a_folder_without_a_manifest_is_no_wheelhouse(tmp_path: Path) -> None:
-    with pytest.raises(NotAWheelhouseError, match=r"holds no readable manifest\.json"):
+    with pytest.raises(NotAWheelhouseError, match=r"is not a wheelhouse: it has no manifest\.json"):
         read(tmp_path)
 
 

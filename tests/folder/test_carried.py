@@ -216,7 +216,7 @@ def test_a_file_that_was_damaged_on_the_way_is_refused_by_name(connected: World,
 def test_a_folder_that_is_no_wheelhouse_is_refused(offline: World) -> None:
     done = offline.invoke("vendor", str(offline.root / "recipes"))
     assert done.status == 2
-    assert "recipes holds no readable manifest.json" in done.err
+    assert "recipes is not a wheelhouse: it has no manifest.json." in done.err
 
 
 def test_a_lock_of_the_project_stays(connected: World, offline: World) -> None:

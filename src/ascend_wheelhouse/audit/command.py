@@ -35,6 +35,7 @@ from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
+_WHEEL = ".whl"
 _BUILT = {"git", "sdist"}
 
 
@@ -111,20 +112,19 @@ def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapp
     if wheelhouse is not None and (wheelhouse / manifest.NAME).exists():
         document = manifest.read(wheelhouse)
         found += [_input(wheelhouse / path) for path in manifest.wheels(document)]
+    elif wheelhouse is not None and not wheelhouse.is_dir():
+        raise manifest.absent(wheelhouse)
     elif wheelhouse is not None:
         found += _below([wheelhouse])
     if request.lock is not None:
-        with reading(request.lock.parent):
-            lock = load_pylock(request.lock)
+        lock = _lock(request.lock)
         document = document or _stated(lock)
         found += [_locked(one, request.lock.parent / "wheels", store) for one in lock.files]
     found += _below(request.paths)
     if absent := [wheel.filename for wheel in found if not wheel.path.is_file()]:
         raise NothingToAuditError(
             f"{counted(len(absent), 'wheel')} {be(len(absent))} not there: {listed(absent, 3)}.",
-            next_step=f"`invoke fetch {stated_words(document['cell'])}` brings the wheels of the lock into the store"
-            if document.get("cell")
-            else "check the paths; folders of wheels may be named too",
+            next_step=_bringing(document, wheelhouse),
         )
     if not found:
         raise NothingToAuditError(
@@ -134,10 +134,37 @@ def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapp
     return found, document
 
 
+def _lock(path: Path) -> ParsedPylock:
+    if not path.is_file():
+        raise NothingToAuditError(
+            f"There is no lock {path}.",
+            next_step="name a pylock.PLATFORM.toml below lockfiles/; `invoke lock {cell}` makes one",
+        )
+    with reading(path.parent):
+        return load_pylock(path)
+
+
+def _bringing(document: Mapping[str, Any], wheelhouse: Path | None) -> str:
+    """Return what brings wheels that are not there."""
+    if not document.get("cell"):
+        return "check the paths; folders of wheels may be named too"
+    words = stated_words(document["cell"])
+    if wheelhouse is not None:
+        return f"`invoke wheelhouse {words}` makes the wheelhouse anew, from the store where that has them"
+    return f"`invoke fetch {words}` brings the wheels of the lock into the store"
+
+
 def _below(paths: Iterable[Path]) -> list[WheelInput]:
     found = []
     for path in paths:
-        found += [_input(one) for one in sorted(path.rglob("*.whl"))] if path.is_dir() else [_input(path)]
+        if path.is_file() and path.suffix != _WHEEL:
+            raise NothingToAuditError(
+                f"{path} is no wheel: its name does not end with {_WHEEL}.",
+                next_step="name wheels or folders of wheels behind `--`, or `--wheelhouse FOLDER`, or `--lock FILE`",
+            )
+        found += (
+            [_input(one) for one in sorted(path.rglob(f"*{_WHEEL}"))] if path.is_dir() else [_input(path)]
+        )
     return found
 
 

@@ -17,7 +17,7 @@ from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import BundleMember
 from ascend_wheelhouse.folder import provenance
-from ascend_wheelhouse.folder.manifest import NotAWheelhouseError
+from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
@@ -73,10 +73,7 @@ def pack(
 def _manifest(wheelhouse: Path) -> dict[str, Any]:
     path = wheelhouse / layout.MANIFEST
     if not path.is_file():
-        raise NotAWheelhouseError(
-            f"{wheelhouse} is not a wheelhouse: it has no {layout.MANIFEST}.",
-            next_step="`invoke wheelhouse {cell}` makes one; bundle the folder that it names",
-        )
+        raise absent(wheelhouse)
     manifest = strict.read_manifest(path.read_bytes())
     if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):
         raise OldInstallerError(

@@ -19,6 +19,7 @@ from ascend_wheelhouse.bundle.command import (
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.console import words as forms
+from ascend_wheelhouse.folder.manifest import telling
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
@@ -124,17 +125,18 @@ def main(options: BundleOptions) -> None:
 def _pack(options: PackOptions) -> None:
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         folder = _folder(options, emit)
-        result = bundle_command(
-            folder,
-            out=options.out,
-            split=options.split,
-            oci=options.oci,
-            base=options.base,
-            sign_key=options.sign_key,
-            allow_incomplete=options.allow_incomplete,
-            serial=options.serial,
-            emit=emit,
-        )
+        with telling(folder):
+            result = bundle_command(
+                folder,
+                out=options.out,
+                split=options.split,
+                oci=options.oci,
+                base=options.base,
+                sign_key=options.sign_key,
+                allow_incomplete=options.allow_incomplete,
+                serial=options.serial,
+                emit=emit,
+            )
     if options.json:
         console.print_json(result.as_dict())
         return

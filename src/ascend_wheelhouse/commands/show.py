@@ -11,6 +11,7 @@ from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
+from ascend_wheelhouse.folder.manifest import telling
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pages import comparison, gantt, known, trace, wheelhouse
@@ -86,7 +87,7 @@ def _folder(options: ShowOptions) -> Path:
 def _read(folder: Path) -> WheelhouseView:
     if not folder.is_dir():
         return read_view(folder)
-    with occupied.reading(folder, silent):
+    with occupied.reading(folder, silent), telling(folder):
         return read_view(folder)
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.cell_words import stated_words
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
 from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.cells import node_needs
 from ascend_wheelhouse.cells.cell import Cell
@@ -27,6 +31,7 @@ from ascend_wheelhouse.node.reading import contents
 
 NAME = "manifest.json"
 SCHEMA = 1
+_BUNDLE = re.compile(r"\.tar(\.[0-9]{3,})?$")
 Kind = Literal["wheel", "payload", "source", "index", "lock", "sbom", "installer", "audit", "page"]
 
 
@@ -135,12 +140,41 @@ def needs_of_node(cell: Cell, recipes: Recipes) -> dict[str, Any]:
     return node_needs.as_manifest(rows, cell)
 
 
+def absent(folder: Path) -> NotAWheelhouseError:
+    """Return the error that what was named is no wheelhouse, for it has no manifest."""
+    name = shlex.quote(str(folder))
+    if folder.is_file() and _BUNDLE.search(folder.name):
+        return NotAWheelhouseError(
+            f"{folder} is a bundle, and the folder of a wheelhouse is wanted.",
+            next_step=f"`invoke bundle --list {name}` shows what is in it, and `tar -xf` unpacks it",
+        )
+    what = f"it has no {NAME}" if folder.exists() else "there is no such folder"
+    return NotAWheelhouseError(
+        f"{folder} is not a wheelhouse: {what}.",
+        next_step="name the folder of one, such as those below wheelhouse/; `invoke wheelhouse {cell}` makes one",
+    )
+
+
+@contextmanager
+def telling(folder: Path) -> Iterator[None]:
+    """Have the commands that errors propose in a `with` block name the cell of a wheelhouse, as its manifest does."""
+    try:
+        yield
+    except WheelhouseError as error:
+        with suppress(OSError, documents.UnsoundError):
+            cell = documents.read((folder / NAME).read_bytes(), contents.SHAPE)["cell"]
+            error.for_cell(stated_words(cell))
+        raise
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of a wheelhouse as the JSON document.
 
     Raises:
         NotAWheelhouseError: There is none, or it is no JSON of a known schema.
     """
+    if not (folder / NAME).exists():
+        raise absent(folder)
     try:
         data = (folder / NAME).read_bytes()
         schema = documents.read(data, {"schema": int})["schema"]
@@ -154,7 +188,7 @@ def read(folder: Path) -> dict[str, Any]:
     except (OSError, documents.UnsoundError) as error:
         raise NotAWheelhouseError(
             f"{real(folder).name or folder} holds no readable {NAME}: {error}.",
-            why="It is no wheelhouse, or its manifest was changed after it was made.",
+            why="Its manifest was changed after it was made, or is another tool's.",
             next_step="run `invoke wheelhouse {cell}`: it puts a finished folder in its place",
         ) from error
     return document
