@@ -37,7 +37,7 @@ def test_an_unforeseen_exception_is_exit_70_with_a_report(capsys: pytest.Capture
     [
         (OSError(36, "File name too long", "y" * 999), 10, "yyy...: File name too long."),
         (OSError(40, "Too many levels of symbolic links", "loop"), 10, "loop: Too many levels"),
-        (OSError(28, "No space left on device"), 10, "A file on a disk: No space left on device."),
+        (OSError(28, "No space left on device"), 10, "A disk that this command writes to is full: No space"),
         (OSError("something else"), 70, "OSError: something else"),
     ],
     ids=["a long name", "a loop", "a full disk", "no file at all"],

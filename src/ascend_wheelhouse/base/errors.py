@@ -7,11 +7,15 @@ node can end with come from `node/errors.py`, which runs where the rest is not i
 from __future__ import annotations
 
 import errno
+import shlex
+import shutil
 import tempfile
 import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.node.errors import (
     HostUnfitError,
     IntegrityError,
@@ -25,12 +29,13 @@ _GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
 """Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
 versions, usage, an origin, something pending."""
 _LONGEST_NAME = 300
-_OF_A_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+_OF_A_DISK = {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
 
 __all__ = [
     "AuditError",
     "BuildError",
     "FileTroubleError",
+    "FullDiskError",
     "HostUnfitError",
     "IncompleteError",
     "IntegrityError",
@@ -87,6 +92,10 @@ class FileTroubleError(HostUnfitError):
     """The system refused a file or folder, for a reason that no part of this tool foresaw."""
 
 
+class FullDiskError(FileTroubleError):
+    """A disk that the command writes to is full."""
+
+
 def gravest(codes: Iterable[int]) -> int:
     """Return the exit code of a run of which several parts failed, each with its own; 0 where none did."""
     failed = {*codes} - {0}
@@ -95,6 +104,8 @@ def gravest(codes: Iterable[int]) -> int:
 
 def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
     """Return the error that tells which file the system refused and why, or that of a fault where it was no file."""
+    if error.errno in FULL:
+        return _full(error)
     if error.filename is None and error.errno not in _OF_A_DISK:
         return unexpected(error)
     place = str(error.filename or "A file on a disk")
@@ -106,17 +117,45 @@ def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
     )
 
 
+def _full(error: OSError) -> FullDiskError:
+    """Return the error that names the disk: a copy that fails names what it reads first, and what it writes second."""
+    place = error.filename2 or error.filename
+    if place is None:
+        return FullDiskError(
+            f"A disk that this command writes to is full: {error.strerror}.",
+            why="It is that of its output, of a temporary file or of the current folder. What was finished is kept.",
+            next_step="`df -h` shows the disks; make room, then the same command again",
+        )
+    folder = next((one for one in Path(str(place)).absolute().parents if one.is_dir()), Path("/"))
+    return FullDiskError(
+        f"The disk of {place} is full: {error.strerror}.",
+        why=f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there. What was finished is kept.",
+        next_step=f"`df -h {shlex.quote(str(folder))}` shows the disk; make room there, then the same command again",
+    )
+
+
 def unexpected(error: Exception) -> UnexpectedError:
     """Return the error that tells of a fault of this tool, its traceback kept in a file for the report."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if __package__ in frame.filename] or frames
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "an unknown place"
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="ascend-wheelhouse-fault-", suffix=".txt", delete=False
-    ) as file:
-        file.writelines(traceback.format_exception(error))
+    kept = _kept(error)
     return UnexpectedError(
         f"This tool failed in a way that it should not: {type(error).__name__}: {error} (at {place}).",
         why="It is a fault of the tool, or of a file that it reads back; what was finished before is kept.",
-        next_step=f"report it with {file.name} and the command; `invoke recipes` and `invoke doctor` check inputs",
+        next_step=f"report it with {kept} and the command; `invoke recipes` and `invoke doctor` check inputs",
     )
+
+
+def _kept(error: Exception) -> str:
+    """Keep the traceback in a file and return its name, or say that it could not be kept."""
+    name = "this text (there was no room for its traceback)"
+    with (
+        suppress(OSError),
+        tempfile.NamedTemporaryFile(
+            "w", prefix="ascend-wheelhouse-fault-", suffix=".txt", delete=False
+        ) as file,
+    ):
+        file.writelines(traceback.format_exception(error))
+        name = file.name
+    return name

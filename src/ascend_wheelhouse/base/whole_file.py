@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.base import flocks
+from ascend_wheelhouse.base import flocks, full_disk
 from ascend_wheelhouse.base.errors import HostUnfitError
 
 _PART, _WHOLE = ".set-part", ".set-whole"
@@ -41,7 +41,7 @@ def write_whole(path: Path, data: str | bytes, *, durable: bool = True) -> None:
         return
     place = Path(os.path.realpath(path))
     part = place.with_name(f".{place.name}.part")
-    with _own(part) as number:
+    with _own(part) as number, full_disk.naming(path):
         try:
             os.ftruncate(number, 0)
             _write_all(number, data, durable=durable)

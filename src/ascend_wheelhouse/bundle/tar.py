@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 
+from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.parts import PartWriter
@@ -66,7 +67,7 @@ def write_members(members: Iterable[BundleMember], writer: PartWriter, emit: Emi
     emit(JobStarted(job="bundle", action="pack", total=total))
     start = _sound_members(listed, writer)
     buffers = new_buffers()
-    with ThreadPoolExecutor(max_workers=1) as hasher:
+    with ThreadPoolExecutor(max_workers=1) as hasher, full_disk.naming(writer.path):
         for member in listed[start:]:
             _write_member(member, writer, hasher, buffers)
             emit(JobProgress(job="bundle", done=writer.position, line=member.path))

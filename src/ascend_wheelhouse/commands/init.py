@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,10 +49,7 @@ def main(options: InitOptions) -> None:
     folder = options.folder
     texts = files(folder.absolute().name)
     _require_free(folder, texts)
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+    _write(folder, texts)
     if options.json:
         console.print_json({"folder": str(folder.absolute()), "files": sorted(texts)})
         return
@@ -58,6 +57,23 @@ def main(options: InitOptions) -> None:
         console.line(str(folder / name))
     there = "" if folder.absolute() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     console.line(f"Next: {there}invoke plan --torch 2.8.0 --platform aarch64")
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write all of it; what was written before something failed is removed, so that the same command goes again."""
+    made: list[Path] = []
+    try:
+        for name, text in texts.items():
+            path = folder / name
+            missing = [one for one in path.parents if not one.exists()]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made += [*reversed(missing), path]
+            write_whole(path, text)
+    except BaseException:
+        for path in reversed(made):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
 
 
 def files(name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base import full_disk, occupied
 from ascend_wheelhouse.base.events import Emit, silent
 from ascend_wheelhouse.folder.manifest import NAME, Kind, ManifestEntry
 from ascend_wheelhouse.store.store import Store
@@ -40,7 +40,8 @@ def replacing(final: Path, emit: Emit = silent) -> Iterator[Path]:
         remove(part)
         part.mkdir(parents=True)
         try:
-            yield part
+            with full_disk.naming(final):
+                yield part
             occupied.swap(part, final)
         finally:
             remove(part)

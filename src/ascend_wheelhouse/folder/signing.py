@@ -131,7 +131,11 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
             shutil.rmtree(making, ignore_errors=True)
             _refuse_taken(path, public)
             making.mkdir(mode=0o700)
-            _make_key(making / path.name, comment)
+            try:
+                _make_key(making / path.name, comment)
+            except BaseException:
+                shutil.rmtree(making, ignore_errors=True)
+                raise
             (making / public.name).rename(public)
         if not path.exists():
             (making / path.name).rename(path)

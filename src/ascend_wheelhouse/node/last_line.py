@@ -11,7 +11,7 @@ from .errors import HostUnfitError, UnexpectedError
 def unfit(error: OSError, untouched: str) -> HostUnfitError:
     """Return the error for a file or folder that the system refused; `untouched` says what stands all the same."""
     return HostUnfitError(
-        f"{error.filename or 'A file'}: {error.strerror}.",
+        f"{error.filename2 or error.filename or 'A file'}: {error.strerror}.",
         why=untouched,
         next_step="fix that and run the same command again",
     )
