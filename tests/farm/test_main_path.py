@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from farm_rig import ROOT, Rig, free_port, joined, rig
+from farm_rig import ROOT, Rig, free_port, joined, listening, rig
 from invoking import invoke
 from making_builds import Bench
 from sdists import PUBLISHED, outcome, recipe, sdist, sources, where
@@ -49,6 +49,12 @@ def test_a_build_on_a_worker_gives_the_bytes_of_one_here(
     assert [type(event) for event in bench.events] == [JobStarted, JobFinished]
     assert bench.events[0] == JobStarted(job="server", action="build on anna")
     assert bench.store.result(f"build-{away[0].key}")
+
+
+def test_nobody_listens_beyond_the_loopback(small_farm: Rig) -> None:
+    """Whoever reaches a worker or a scheduler runs code there: the documented words open no other network."""
+    for name in ("scheduler", "anna"):
+        assert listening(small_farm.running[name].pid) == {"0100007F"}, name
 
 
 def test_what_a_worker_built_before_is_not_built_again(small_farm: Rig, bench: Bench, tmp_path: Path) -> None:

@@ -34,6 +34,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def listening(process: int) -> set[str]:
+    """Return the addresses that a process listens on, as the kernel writes them (`proc_net_tcp`)."""
+    own = {str(file.readlink()) for file in Path(f"/proc/{process}/fd").iterdir() if file.is_symlink()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_rest = row.split()
+            if state == "0A" and f"socket:[{row.split()[9]}]" in own:
+                found.add(local.partition(":")[0])
+    return found
+
+
 def until(condition: object, what: str, seconds: float = _SECONDS) -> None:
     """Wait until a condition holds; fail when it does not in time."""
     end = time.monotonic() + seconds
@@ -82,7 +94,7 @@ class Rig:
     def scheduler(self, *more: str) -> None:
         """Start the scheduler and wait for it."""
         at = ("--protocol", self.protocol, "--host", self.host, "--port", str(self.port))
-        words = (*at, "--no-dashboard", *more)
+        words = (*at, "--dashboard-address", "127.0.0.1:0", *more)
         self.start("scheduler", sys.executable, "-m", "distributed.cli.dask_scheduler", *words)
         until(lambda: "Scheduler at:" in self.log("scheduler"), "the scheduler runs")
 

@@ -124,13 +124,13 @@ def _full(error: OSError) -> FullDiskError:
         return FullDiskError(
             f"A disk that this command writes to is full: {error.strerror}.",
             why="It is that of its output, of a temporary file or of the current folder. What was finished is kept.",
-            next_step="`df -h` shows the disks; make room, then the same command again",
+            next_step="`df -h` shows the disks; free space, then the same command again",
         )
     folder = next((one for one in Path(str(place)).absolute().parents if one.is_dir()), Path("/"))
     return FullDiskError(
         f"The disk of {place} is full: {error.strerror}.",
         why=f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there. What was finished is kept.",
-        next_step=f"`df -h {shlex.quote(str(folder))}` shows the disk; make room there, then the same command again",
+        next_step=f"`df -h {shlex.quote(str(folder))}` shows the disk; free space there, then the same command again",
     )
 
 
@@ -149,7 +149,7 @@ def unexpected(error: Exception) -> UnexpectedError:
 
 def _kept(error: Exception) -> str:
     """Keep the traceback in a file and return its name, or say that it could not be kept."""
-    name = "this text (there was no room for its traceback)"
+    name = "this text (its traceback could not be kept)"
     with (
         suppress(OSError),
         tempfile.NamedTemporaryFile(

@@ -79,12 +79,15 @@ async def _reach(choice: FarmChoice) -> None:
 async def _serve(joining: Joining, emit: Emit) -> None:
     """Be a worker until the scheduler is gone."""
     from distributed import Worker
+    from distributed.comm.addressing import get_local_address_for
 
     from ascend_wheelhouse.farm.plugin import BuildPlugin
 
+    own = get_local_address_for(joining.choice.scheduler)
     with scratch() as folder:
         worker = Worker(
             joining.choice.scheduler,
+            host=own.partition("://")[2].strip("[]"),  # without it a worker listens on every network
             name=joining.name,
             nthreads=joining.builds,
             resources=joining.labels.as_resources(),
