@@ -21,7 +21,7 @@ from typing import IO
 from ..errors import HostUnfitError, UsageError
 from ..place import with_bundle
 from . import receipt_file
-from .receipt_file import RECEIPT
+from .receipt_file import RECEIPT, BadReceiptError
 
 MARKER = ".sglang-npu-prefix"
 ENTRIES = ("activate", "run")
@@ -106,7 +106,8 @@ class Prefix:
 
     def _opened(self, lock: Path) -> IO[str]:
         try:
-            return lock.open("w")
+            number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+            return os.fdopen(number, "w")
         except FileNotFoundError as error:
             raise self.busy() from error
 
@@ -156,7 +157,8 @@ class Prefix:
             return set()
 
     def _sweep(self) -> None:
-        unfinished = [folder for folder in self.envs.iterdir() if not (folder / RECEIPT).is_file()]
+        in_use = self.in_use()
+        unfinished = [one for one in self.envs.iterdir() if not (one / RECEIPT).is_file() and one != in_use]
         for path in (self.work, *unfinished):
             self._throw_away(path)
         for stale in self.root.glob("*.new"):
@@ -180,19 +182,31 @@ class Prefix:
             if wait:
                 remover.wait()
 
-    def active(self) -> Path | None:
-        """Return the environment in use, below `envs` by the prefix's own name wherever links lead; or None."""
+    def in_use(self) -> Path | None:
+        """Return the folder that `current` leads to, below `envs` by the prefix's own name; None without one."""
         folder = self.root / "current"
-        if not (folder / RECEIPT).is_file():
+        if not folder.is_dir():
             return None
         held = self.envs.iterdir() if self.envs.is_dir() else ()
         return next((env for env in held if env.is_dir() and env.samefile(folder)), folder.resolve())
+
+    def active(self) -> Path | None:
+        """Return the environment in use, or None.
+
+        Raises:
+            BadReceiptError: Its receipt is gone: which serial it has, and whether it is whole, nobody can tell.
+        """
+        env = self.in_use()
+        if env is not None:
+            receipt_file.require(env)
+        return env
 
     def required(self) -> Path:
         """Return the environment in use.
 
         Raises:
             NothingInstalledError: There is none.
+            BadReceiptError: Its receipt is gone.
         """
         active = self.active()
         if active is None:
@@ -225,17 +239,27 @@ class Prefix:
     def previous(self) -> Path:
         """Return the environment that the one in use replaced.
 
+        Where the receipt that names it is damaged, it is the last that was finished before: no other is kept.
+
         Raises:
+            NothingInstalledError: There is none in use.
             NoPreviousError: There is none, or it was removed.
-            BadReceiptError: The receipt that would name it is none.
         """
-        name = receipt_file.read(self.required()).get("previous")
+        active = self.in_use() or self.required()
+        try:
+            name = receipt_file.read(active).get("previous")
+        except BadReceiptError:
+            name = self._last_before(active)
         folder = self.envs / str(name)
         if name is None or not (folder / RECEIPT).is_file():
             raise NoPreviousError(
                 f"{self.root} holds no earlier environment.", next_step="install the older wheelhouse again"
             )
         return folder
+
+    def _last_before(self, active: Path) -> str | None:
+        finished = (one.name for one in self.envs.iterdir() if (one / RECEIPT).is_file())
+        return max((name for name in finished if name < active.name), default=None)
 
     def prune(self) -> list[str]:
         """Throw away all but the environment in use and the one before it; return their names.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -31,12 +32,27 @@ def read(env: Path) -> dict[str, Any]:
     Raises:
         BadReceiptError: It is missing, or not as the installer wrote it.
     """
+    require(env)
     try:
         facts = documents.read((env / RECEIPT).read_bytes(), SHAPE)
     except (OSError, documents.UnsoundError) as error:
-        raise BadReceiptError(
-            f"{env / RECEIPT} is not a receipt: {error}.",
-            why="The file was changed or damaged, so that nothing can be said of this environment.",
-            next_step="install.py --uninstall, then install again; or --rollback to the environment before",
-        ) from error
+        raise _bad(env, str(error)) from error
     return {"files": {}, "stack": "an unnamed stack", **facts}
+
+
+def require(env: Path) -> None:
+    """Hold an environment to having a receipt: every one that was finished has it.
+
+    Raises:
+        BadReceiptError: It is missing, or no file.
+    """
+    if not (env / RECEIPT).is_file():
+        raise _bad(env, "it is no file" if os.path.lexists(env / RECEIPT) else "it is gone")
+
+
+def _bad(env: Path, fault: str) -> BadReceiptError:
+    return BadReceiptError(
+        f"{env / RECEIPT} is not a receipt: {fault}.",
+        why="The file was changed, damaged or removed, so that nothing can be said of this environment.",
+        next_step="install.py --rollback, where there is an environment before; else --uninstall, then install again",
+    )

@@ -26,8 +26,9 @@ def rollback(prefix: Prefix, talk: Talk) -> int:
 
     Raises:
         NoPreviousError: There is none.
+        BadReceiptError: That of the one before is damaged as well.
     """
-    prefix.required()
+    prefix.previous()
     with prefix.locked():
         env = prefix.previous()
         stack = receipt.read(env)["stack"]
