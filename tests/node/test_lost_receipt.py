@@ -55,7 +55,7 @@ def houses(tmp_path: Path) -> dict[int, Path]:
 
 def _stands(prefix: Path) -> str:
     """Return the version that the environment in use imports: `run` refuses one whose receipt is no JSON."""
-    command = [prefix / "current/bin/python", "-I", "-c", VERSION]
+    command = [str(prefix / "current/bin/python"), "-I", "-c", VERSION]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
