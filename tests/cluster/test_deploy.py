@@ -107,6 +107,29 @@ def test_bytes_that_are_not_the_ones_named_are_thrown_away(
     assert relay("have", *options) == {"have": True}
 
 
+def test_a_relay_takes_the_place_of_the_one_before_it_at_once(tmp_path: Path) -> None:
+    """The next run on a node that was cut off comes while its relay still serves."""
+    port = free_port()
+    try:
+        for _ in range(12):
+            assert relay("serve", "--folder", tmp_path, "--port", port, "--seconds", "60") == {
+                "changed": False
+            }
+    finally:
+        relay("stop", "--folder", tmp_path)
+
+
+def test_a_port_that_another_program_has_is_told(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = str(listener.getsockname()[1])
+        words = [sys.executable, RELAY, "serve", "--folder", tmp_path, "--port", port]
+        done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: port {port} cannot be served: ")
+
+
 @pytest.mark.parametrize("name", ["../first.txt", ".relay.pid", "missing"])
 def test_nothing_else_is_served(served: tuple[Path, str, str], name: str) -> None:
     folder, _, port = served

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import hashlib
 import http.client
 import io
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 ASKERS = 2
 SILENCE = 5.0
+PATIENCE = 10.0
 PID_FILE = ".relay.pid"
 MANIFEST, INSTALLER = "manifest.json", "install.py"
 
@@ -119,27 +121,43 @@ class Handler(BaseHTTPRequestHandler):
 
 def serve(folder: Path, port: int, seconds: float) -> None:
     """Serve a folder from a process of its own until `stop`, or until the time is over."""
-    stop(folder)
-    server = Server(folder, port)
-    if os.fork():
+    server = _server(folder, port, PATIENCE if stop(folder) else 0)
+    if child := os.fork():
+        (folder / PID_FILE).write_text(str(child))  # here: a `stop` right after this must find it
         return
     os.setsid()
     quiet = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(quiet, number)
-    (folder / PID_FILE).write_text(str(os.getpid()))
     threading.Timer(seconds, server.shutdown).start()
     server.serve_forever()
     os._exit(0)
 
 
-def stop(folder: Path) -> None:
-    """End the server of a folder, if it is one of ours."""
+def _server(folder: Path, port: int, patience: float) -> Server:
+    """Return the server, once its port is free: a server that was ended just now may still have it."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return Server(folder, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                sys.exit(
+                    f"error: port {port} cannot be served: {error.strerror}; name another port for the relay"
+                )
+        time.sleep(0.05)
+
+
+def stop(folder: Path) -> bool:
+    """End the server of a folder, if it is one of ours, and tell whether it was."""
+    stopped = False
     with contextlib.suppress(OSError, ValueError):
         pid = int((folder / PID_FILE).read_text())
         if b"relay.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGTERM)
+            stopped = True
     (folder / PID_FILE).unlink(missing_ok=True)
+    return stopped
 
 
 def fetch(
