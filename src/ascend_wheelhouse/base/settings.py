@@ -16,6 +16,7 @@ from typing import Any
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
+from ascend_wheelhouse.node import documents
 
 NAME = "ascend-wheelhouse.toml"
 CELL = ("torch", "platform", "npu", "glibc", "python", "cann", "sglang", "stack", "app", "extra")
@@ -165,7 +166,7 @@ def _of_environment() -> dict[str, str]:
 
 def _place(name: str, path: Path, mistakes: list[str]) -> SettingsPlace:
     try:
-        table = toml_text.parse(path.read_bytes())
+        table = toml_text.parse(documents.bytes_of(path))
     except FileNotFoundError:
         return SettingsPlace(name=name, path=path)
     except (OSError, ValueError) as error:

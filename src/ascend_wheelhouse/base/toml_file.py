@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Strict, ValidationError
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import Rule, faults_of, shown
+from ascend_wheelhouse.node import documents
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Item = TypeVar("_Item")
@@ -94,7 +95,7 @@ def read(
     """
     label = label or path.name
     try:
-        data = toml_text.parse(path.read_bytes())
+        data = toml_text.parse(documents.bytes_of(path))
     except toml_text.NotTomlError as error:
         return None, [Problem(file=label, key="", text=str(error), rule="syntax")]
     except OSError as error:

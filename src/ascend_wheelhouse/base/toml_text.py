@@ -41,7 +41,7 @@ def read(path: Path, shape: object) -> dict[str, Any]:
         documents.UnsoundError: It has another shape; the text names the key at fault.
         OSError: It cannot be read.
     """
-    document = parse(path.read_bytes())
+    document = parse(documents.bytes_of(path))
     if text := documents.fault(document, shape):
         raise documents.UnsoundError(text)
     return document

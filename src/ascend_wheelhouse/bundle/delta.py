@@ -13,7 +13,7 @@ from typing import Any
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.bundle.parts import settle
-from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
 from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
 
@@ -44,7 +44,7 @@ def read_base(path: Path) -> Base:
             raise BaseNotFoundError(
                 f"There is no manifest at {path}.", next_step="--base OLD_BUNDLE_OR_MANIFEST"
             )
-        manifest = strict.read_manifest(path.read_bytes())
+        manifest = strict.read_manifest(documents.bytes_of(path))
     else:
         settle(path)
         manifest = open_bundle(path).manifest

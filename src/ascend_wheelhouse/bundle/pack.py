@@ -15,7 +15,7 @@ from typing import Any
 from ascend_wheelhouse.base import errors
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
-from ascend_wheelhouse.bundle.tar import BundleMember
+from ascend_wheelhouse.bundle.tar import BundleMember, WheelhouseChangedError
 from ascend_wheelhouse.folder import provenance
 from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent
 from ascend_wheelhouse.folder.signing import Signer
@@ -74,7 +74,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
     path = wheelhouse / layout.MANIFEST
     if not path.is_file():
         raise absent(wheelhouse)
-    manifest = strict.read_manifest(path.read_bytes())
+    manifest = strict.read_manifest(documents.bytes_of(path))
     if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):
         raise OldInstallerError(
             f"{wheelhouse} has an installer of an older form, in many files.",
@@ -118,4 +118,6 @@ def _members(
     yield BundleMember.small(layout.SUMS, layout.sums(manifest["files"]))
     for path in paths:
         file = files[path]
+        if not (wheelhouse / path).is_file():  # a pipe would be waited for
+            raise WheelhouseChangedError(path)
         yield BundleMember(path=path, size=file["size"], sha256=file["sha256"], content=wheelhouse / path)

@@ -65,7 +65,7 @@ def _chosen_words(options: KeygenOptions) -> str:
 def _is_complete(wheelhouse: Path) -> bool:
     """Tell whether nothing is pending; packing tells what is wrong with a manifest that cannot be read."""
     try:
-        manifest = documents.read((wheelhouse / contents.NAME).read_bytes(), _STATE)
+        manifest = documents.read_file(wheelhouse / contents.NAME, _STATE)
     except (OSError, documents.UnsoundError):
         return True
     return bool(manifest["complete"])

@@ -192,7 +192,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     from ascend_wheelhouse.node.reading import contents
 
     try:
-        document: dict[str, Any] = documents.read((folder / contents.NAME).read_bytes(), contents.WHOLE)
+        document: dict[str, Any] = documents.read_file(folder / contents.NAME, contents.WHOLE)
     except (OSError, documents.UnsoundError) as error:
         from ascend_wheelhouse.base.errors import IntegrityError
 

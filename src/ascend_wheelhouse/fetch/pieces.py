@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.fetch.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.store.store import CHUNK
 
@@ -61,7 +62,7 @@ class _Holed:
         """Return what was noted; a line that a kill cut short ran into the next, and says nothing, as garbage does."""
         if not (self.path.exists() and self.list_path.exists()):
             return []
-        found = map(_STRETCH.fullmatch, self.list_path.read_bytes().split(b"\n"))
+        found = map(_STRETCH.fullmatch, documents.bytes_of(self.list_path).split(b"\n"))
         return [(int(match[1]), int(match[2])) for match in found if match]
 
     def drop(self) -> None:

@@ -49,7 +49,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
 
 def _expected(sums: Path) -> dict[str, str]:
     try:
-        rows = [line.partition("  ") for line in sums.read_bytes().decode().split("\n") if line]
+        rows = [line.partition("  ") for line in documents.bytes_of(sums).decode().split("\n") if line]
     except (OSError, UnicodeDecodeError) as error:
         raise _bad_sums(sums, str(error)) from error
     expected = {name: digest for digest, _, name in rows}

@@ -162,7 +162,7 @@ def telling(folder: Path) -> Iterator[None]:
         yield
     except WheelhouseError as error:
         with suppress(OSError, documents.UnsoundError):
-            cell = documents.read((folder / NAME).read_bytes(), contents.SHAPE)["cell"]
+            cell = documents.read_file(folder / NAME, contents.SHAPE)["cell"]
             error.for_cell(stated_words(cell))
         raise
 
@@ -176,7 +176,7 @@ def read(folder: Path) -> dict[str, Any]:
     if not (folder / NAME).exists():
         raise absent(folder)
     try:
-        data = (folder / NAME).read_bytes()
+        data = documents.bytes_of(folder / NAME)
         schema = documents.read(data, {"schema": int})["schema"]
         if schema != SCHEMA:
             raise NotAWheelhouseError(

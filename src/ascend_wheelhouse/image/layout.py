@@ -99,7 +99,7 @@ def _images(layout: Path, index: Mapping[str, Any], depth: int) -> Iterator[Imag
 
 def _read(path: Path, shape: object) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = documents.read(path.read_bytes(), shape)
+        document: dict[str, Any] = documents.read_file(path, shape)
     except documents.UnsoundError as error:
         raise ValueError(f"{path.name}: {error}") from error
     return document

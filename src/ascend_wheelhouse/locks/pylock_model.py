@@ -20,6 +20,7 @@ from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_file import FileModel, Listed, Problem
 from ascend_wheelhouse.base.toml_file import read as read_toml
+from ascend_wheelhouse.node import documents
 
 _PATH = r"^wheels/[A-Za-z0-9._+!-]+\.whl$"
 
@@ -148,7 +149,7 @@ def _contradictions(document: PylockModel) -> Iterator[tuple[str, str]]:
 
 def _refusals(path: Path, label: str) -> Iterator[Problem]:
     try:
-        Pylock.from_dict(toml_text.parse(path.read_bytes()))
+        Pylock.from_dict(toml_text.parse(documents.bytes_of(path)))
     except PylockUnsupportedVersionError as error:
         yield Problem(file=label, key="lock-version", text=str(error))
     except PylockValidationError as error:

@@ -53,7 +53,7 @@ def _digest(named: Mapping[str, Path]) -> str:
     hasher = hashlib.sha256(__version__.encode())
     for name, path in named.items():
         hasher.update(f"\0{name}\0".encode())
-        hasher.update(path.read_bytes())
+        hasher.update(documents.bytes_of(path))
     return hasher.hexdigest()
 
 
@@ -185,7 +185,7 @@ def fresh(state: Path, *, root: Path, store: Path, output: Path, given: str = ""
 
 def _read(state: Path) -> dict[str, Any] | None:
     try:
-        record: dict[str, Any] = documents.read(state.read_bytes(), _STATE)
+        record: dict[str, Any] = documents.read_file(state, _STATE)
     except (OSError, documents.UnsoundError):
         return None
     return record

@@ -117,7 +117,7 @@ def _remember(state: Path, wheelhouse: Path, order: BundleOrder, bundle: CellBun
 def _standing(state: Path, wheelhouse: Path, order: BundleOrder) -> CellBundle | None:
     """Return the bundle that an earlier run wrote, if it is of this wheelhouse and lies there as it was written."""
     try:
-        record: Mapping[str, Any] = documents.read(state.read_bytes(), _STATE)
+        record: Mapping[str, Any] = documents.read_file(state, _STATE)
         paths = tuple(record["files"])
         same = record["files"] == _stamps(paths) and record["manifest"] == _manifest_digest(wheelhouse)
     except (OSError, documents.UnsoundError):

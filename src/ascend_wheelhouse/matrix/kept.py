@@ -46,7 +46,7 @@ def inputs_of(given: str, file: Path | None) -> str:
         file: The matrix; None where options say it.
     """
     try:
-        text = file.read_bytes() if file else b""
+        text = documents.bytes_of(file) if file else b""
     except OSError:
         return ""
     return hashlib.sha256(f"{given} {hashlib.sha256(text).hexdigest()}".encode()).hexdigest()
@@ -62,7 +62,7 @@ def keep(state: Path, inputs: str, cells: Iterable[KeptCell]) -> None:
 def kept(state: Path, inputs: str) -> list[KeptCell] | None:
     """Return the cells of a matrix; None where they are not kept, or follow from something else."""
     try:
-        record = documents.read(state.read_bytes(), _STATE)
+        record = documents.read_file(state, _STATE)
     except (OSError, documents.UnsoundError):
         return None
     cells = [KeptCell(name=one["name"], values=one["values"]) for one in record["cells"]]

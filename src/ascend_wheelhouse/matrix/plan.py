@@ -102,7 +102,7 @@ def _plans(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: Cell
 def _lacking(folder: Path) -> tuple[str, ...]:
     """Return the components that a finished wheelhouse lacks; none where it cannot be read, which a run tells."""
     try:
-        document: dict[str, Any] = documents.read((folder / contents.NAME).read_bytes(), contents.WHOLE)
+        document: dict[str, Any] = documents.read_file(folder / contents.NAME, contents.WHOLE)
     except (OSError, documents.UnsoundError):
         return ()
     return tuple(item["component"] for item in document.get("pending", ()))

@@ -202,7 +202,7 @@ def _lacks(end: CellEnd, pending: Iterable[PendingComponent]) -> IncompleteError
 def _manifest(folder: Path) -> Mapping[str, Any] | IntegrityError:
     """Return what a wheelhouse says of itself, or why that cannot be read: somebody changed it just now."""
     try:
-        document: dict[str, Any] = documents.read((folder / contents.NAME).read_bytes(), contents.WHOLE)
+        document: dict[str, Any] = documents.read_file(folder / contents.NAME, contents.WHOLE)
     except (OSError, documents.UnsoundError) as error:
         return IntegrityError(
             f"{folder / contents.NAME} cannot be read: {error}.",

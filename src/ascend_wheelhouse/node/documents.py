@@ -7,13 +7,18 @@ shapes one of which fits; or a function that tells. Standard library only: nodes
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import stat
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import NoneType
 from typing import Any
 
+LONGEST = 128 << 20
+"""Bytes that a document may have; the receipt of a whole environment has a tenth of it."""
 _SHOWN = 60
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -80,6 +85,33 @@ def read(data: bytes, shape: object) -> Any:  # noqa: ANN401 - what the shape sa
     if text := fault(document, shape):
         raise UnsoundError(text)
     return document
+
+
+def read_file(path: Path, shape: object) -> Any:  # noqa: ANN401 - what the shape says
+    """Return what a JSON file says, which has that shape.
+
+    Raises:
+        UnsoundError: It has not; see `parse` for what else.
+        OSError: It cannot be read; see `bytes_of`.
+    """
+    return read(bytes_of(path), shape)
+
+
+def bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file that was not made just now: a pipe or a device in its place is not waited for.
+
+    Raises:
+        OSError: It is no regular file, has more bytes than any document of ours, or cannot be read.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        if found.st_size > LONGEST:
+            raise OSError(errno.EFBIG, f"it has {found.st_size} bytes, more than {LONGEST}", str(path))
+        return stream.read()
 
 
 def fault(value: object, shape: object, at: str = "") -> str:

@@ -45,7 +45,7 @@ def read(folder: Path) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        found: dict[str, Any] = documents.read(path.read_bytes(), _SHAPE)
+        found: dict[str, Any] = documents.read_file(path, _SHAPE)
     except documents.UnsoundError as error:
         raise UnreadablePartError(path, error) from error
     return found

@@ -61,7 +61,7 @@ def read_bill(folder: Path) -> Mapping[str, BillRow]:
     if not path.is_file():
         return {}
     try:
-        document = documents.read(path.read_bytes(), _SHAPE)
+        document = documents.read_file(path, _SHAPE)
     except documents.UnsoundError as error:
         raise UnreadablePartError(path, error) from error
     return dict(_rows(document))

@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
@@ -57,7 +58,7 @@ class MetadataReader:
         """
         kept = self._folder / wheel.sha256
         try:
-            return kept.read_bytes()
+            return documents.bytes_of(kept)
         except FileNotFoundError:
             content = self._http.trying(lambda: self._fetch(wheel))
             _keep(kept, content)

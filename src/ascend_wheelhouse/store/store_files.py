@@ -77,7 +77,7 @@ def file_name(key: str) -> str:
 def read_json(path: Path, shape: Mapping[Any, object] | None = None) -> dict[str, Any] | None:
     """Return the object in a file, which has that shape (see `node.documents`); None where it is missing or none."""
     try:
-        record: dict[str, Any] = documents.read(path.read_bytes(), shape or {})
+        record: dict[str, Any] = documents.read_file(path, shape or {})
     except (OSError, documents.UnsoundError):
         return None
     return record

@@ -148,7 +148,7 @@ def _same(have: str, want: str) -> bool:
 
 def _read(path: Path) -> VendoredRecord:
     try:
-        row = documents.read(path.read_bytes(), _SHAPE)
+        row = documents.read_file(path, _SHAPE)
     except (OSError, documents.UnsoundError) as error:
         raise BadRecordError(
             f"The record of an imported file, {path}, cannot be read: {error}.",

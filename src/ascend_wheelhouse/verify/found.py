@@ -81,7 +81,7 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
             next_step="`invoke wheelhouse {cell}` makes one; `nox -s verify -- --wheelhouse DIR` takes another",
         )
     try:
-        manifest = documents.read(path.read_bytes(), contents.SHAPE)
+        manifest = documents.read_file(path, contents.SHAPE)
     except (OSError, documents.UnsoundError) as error:
         raise ManifestUnreadableError(
             f"{path} is not a manifest: {error}.",

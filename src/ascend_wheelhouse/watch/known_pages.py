@@ -59,7 +59,7 @@ def index_digest(urls: Iterable[str]) -> str:
 def read_known(path: Path) -> dict[str, KnownPage]:
     """Return the pages that are known, by project; none where the file is missing or is something else."""
     try:
-        document = documents.read(path.read_bytes(), _SHAPE)
+        document = documents.read_file(path, _SHAPE)
     except (OSError, documents.UnsoundError):
         return {}
     if document["schema"] != _SCHEMA:

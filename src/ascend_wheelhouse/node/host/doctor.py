@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import documents
 from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
 from ..talk import Talk
@@ -209,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     talk = Talk(as_json=options.json)
     try:
-        contents = read_contents(options.manifest.read_bytes()) if options.manifest else None
+        contents = read_contents(documents.bytes_of(options.manifest)) if options.manifest else None
         return check(options.root, options.ascend, contents, fix=options.fix, talk=talk)
     except WheelhouseError as error:
         return talk.fail(error)

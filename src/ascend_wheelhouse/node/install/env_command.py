@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from .. import documents
 from ..host import cann
 from ..host.node_environment import NodeEnvironment, compute
 from ..layout import MANIFEST
@@ -49,7 +50,7 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
 
 def _contents(environment: Path) -> Contents:
     try:
-        return read_contents((environment / MANIFEST).read_bytes())
+        return read_contents(documents.bytes_of(environment / MANIFEST))
     except OSError as error:
         raise ManifestError(
             f"{environment / MANIFEST} cannot be read: {error.strerror}.",

@@ -171,7 +171,7 @@ def _standing(item: Payload, host: Host, notes: Mapping[str, object]) -> str:
 def read_notes(ascend: Path) -> dict[str, object]:
     """Return what earlier runs installed, by digest."""
     try:
-        notes: dict[str, object] = documents.read((ascend / NOTES).read_bytes(), {})
+        notes: dict[str, object] = documents.read_file(ascend / NOTES, {})
     except (OSError, documents.UnsoundError):
         return {}
     return notes

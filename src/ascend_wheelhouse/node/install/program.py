@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import last_line
+from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
 from ..host import fitness, pythons, toolkits
@@ -171,7 +171,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
 def _installed(options: argparse.Namespace) -> Contents | None:
     """Return what the environment below the prefix was made from, if one was named and is there."""
     active = Prefix.at(options.prefix).active() if options.prefix else None
-    return read_contents((active / MANIFEST).read_bytes()) if active else None
+    return read_contents(documents.bytes_of(active / MANIFEST)) if active else None
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:

@@ -34,7 +34,7 @@ def read(env: Path) -> dict[str, Any]:
     """
     require(env)
     try:
-        facts = documents.read((env / RECEIPT).read_bytes(), SHAPE)
+        facts = documents.read_file(env / RECEIPT, SHAPE)
     except (OSError, documents.UnsoundError) as error:
         raise _bad(env, str(error)) from error
     return {"files": {}, "stack": "an unnamed stack", **facts}

@@ -62,7 +62,7 @@ def _name(blob: Path) -> str:
 def _read(path: Path, shape: object) -> dict[str, Any]:
     if not path.is_file() or path.stat().st_size > _LARGEST:
         raise damaged(f"{path.name} of the image layout is missing or too large: it was not finished")
-    document = read_object(path.read_bytes(), path.name)
+    document = read_object(documents.bytes_of(path), path.name)
     if fault := documents.fault(document, shape):
         raise damaged(f"{path.name} of the image layout: {fault}")
     return document

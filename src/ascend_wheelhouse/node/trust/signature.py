@@ -28,6 +28,9 @@ from .sshsig import (
     verify_in_python,
 )
 
+_LONGEST = 1 << 20
+"""Bytes of a file of public keys that are read."""
+
 
 class UnsignedError(errors.IntegrityError):
     """The bundle carries no signature."""
@@ -121,7 +124,8 @@ def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:
     if re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", str(trusted_key)):
         return frozenset({str(trusted_key)})
     try:
-        lines = Path(trusted_key).read_text(encoding="utf-8").splitlines()
+        with Path(trusted_key).open("rb") as stream:  # a shell's `<(...)` may give it
+            lines = stream.read(_LONGEST).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise TrustedKeyError(
             f"The trusted key {str(trusted_key)!r} cannot be read.",

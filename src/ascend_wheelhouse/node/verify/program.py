@@ -98,7 +98,7 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
             environment,
             manifest,
             _options(given, manifest, environment, folder),
-            digest=hashlib.sha256(written.read_bytes()).hexdigest(),
+            digest=hashlib.sha256(documents.bytes_of(written)).hexdigest(),
             say=lambda one: _tell(one, talk),
         )
     place = (given.report or environment.parent).absolute()
@@ -132,7 +132,7 @@ def read_manifest(path: Path) -> Mapping[str, Any]:
         NoManifestError: There is none, or it is not one.
     """
     try:
-        found: Mapping[str, Any] = documents.read(path.read_bytes(), contents.SHAPE)
+        found: Mapping[str, Any] = documents.read_file(path, contents.SHAPE)
     except (OSError, documents.UnsoundError) as error:
         why = str(error)
     else:

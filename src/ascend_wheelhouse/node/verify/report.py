@@ -178,7 +178,7 @@ def read_report(path: Path) -> Report:
         ValueError: It is not one, or of another schema.
     """
     try:
-        data = path.read_bytes()
+        data = documents.bytes_of(path)
         found = documents.read(data, _SHAPE)
     except documents.UnsoundError as error:
         raise ValueError(f"{path} is not a verify report of schema {SCHEMA}: {error}") from error
