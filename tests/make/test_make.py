@@ -184,6 +184,40 @@ def test_the_digest_of_the_installer_is_told_to_be_written_down(finished: World)
     assert [file["sha256"] for file in manifest(finished)["files"] if file["kind"] == "installer"] == [digest]
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_no_digest_is_told_of_an_installer_that_has_another(
+    finished: World, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """The time and the size say that nothing was changed; the digest is what people compare on the node."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.root, copy, symlinks=True)
+    other = World(root=copy, index=finished.index)
+    assert other.make().status == 0
+    installer = other.folder / "install.py"
+    before, data = installer.stat(), bytearray(installer.read_bytes())
+    data[-1] ^= 1
+    installer.write_bytes(data)
+    os.utime(installer, ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = other.make(*words)
+    assert done.status == 5
+    assert "install.py has the sha256" in done.err
+    assert "write it down" not in done.out
+
+
+def test_what_somebody_changed_is_told_before_it_is_made_anew(finished: World, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.root, copy, symlinks=True)
+    other = World(root=copy, index=finished.index)
+    assert other.make().status == 0
+    (other.folder / "wheels/tqdm-4.0-py3-none-any.whl").write_bytes(b"changed")
+    (other.folder / "stray").touch()
+    done = other.make("--check")
+    assert done.status == 0
+    told = "2 files of the wheelhouse changed since it was made: stray, wheels/tqdm-4.0-py3-none-any.whl"
+    assert told in done.err
+    assert "changed since it was made" not in other.make("--check").err
+
+
 def test_strict_and_ci_make_what_is_pending_an_error(finished: World) -> None:
     for done in (finished.make("--strict"), finished.make(CI="true")):
         assert done.status == 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
-from ascend_wheelhouse.node.layout import installer_digest
+from ascend_wheelhouse.node.layout import INSTALLER, installer_digest
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
 from ascend_wheelhouse.store.root import default_root
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ascend_wheelhouse.cells.recipe import Recipes
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.make.made import Made
+
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +59,10 @@ def main(options: WheelhouseOptions) -> None:
     if options.dry_run:
         _show_plan(options)
         return
-    found = _finished(options, freshness.state_file(options.make.output, options.make.asked))
+    state = freshness.state_file(options.make.output, options.make.asked)
+    found = _finished(options, state)
     if found is None:
+        _tell_changed(freshness.changed(state, output=options.make.output))
         found = _make(options)
     elif options.check:
         _check(found, json=options.json)
@@ -64,6 +70,15 @@ def main(options: WheelhouseOptions) -> None:
         _say_finished(found, json=options.json)
         _say_untimed(options)
     _complete_or_raise(found, strict=options.strict)
+
+
+def _tell_changed(names: list[str]) -> None:
+    """Tell what somebody did to the wheelhouse that is made anew: it may be a disk that fails, or a stranger."""
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        shown = ", ".join(names[:_SHOWN])
+        what = forms.counted(len(names), "file")
+        console.aside(f"note: {what} of the wheelhouse changed since it was made: {shown}{more}")
 
 
 def _show_plan(options: WheelhouseOptions) -> None:
@@ -155,6 +170,7 @@ def _audit_line(made: Made) -> str:
 
 def _say_finished(folder: Path, *, json: bool) -> None:
     document = _manifest(folder)
+    _require_installer(folder, document)
     if json:
         answer = {
             key: document[key] for key in ("stack", "platform", "complete", "derived", "cell", "pending")
@@ -180,6 +196,23 @@ def _say_finished(folder: Path, *, json: bool) -> None:
     state = "complete" if document["complete"] else f"incomplete, {len(document['pending'])} pending"
     console.line(f"\n{folder}: {len(wheels)} wheels, {_together(wheels)}, {state}")
     console.line(forms.installer(installer_digest(document["files"])))
+
+
+def _require_installer(folder: Path, document: Mapping[str, Any]) -> None:
+    """Hold `install.py` to the digest that is about to be told: people write it down and compare it on the node."""
+    told = installer_digest(document["files"])
+    try:
+        found = hashlib.sha256((folder / INSTALLER).read_bytes()).hexdigest() if told else ""
+    except OSError:
+        found = "none"
+    if found != told:
+        from ascend_wheelhouse.folder.check import SumsMismatchError
+
+        raise SumsMismatchError(
+            f"{folder.name}: {INSTALLER} has the sha256 {found}, and its manifest says {told}.",
+            why="It was changed after the wheelhouse was finished. It is what runs on the nodes.",
+            next_step=f"rm -r {shlex.quote(str(folder))}, then the same command again: it is laid out from the store",
+        )
 
 
 def _say_untimed(options: WheelhouseOptions) -> None:

@@ -183,6 +183,20 @@ def fresh(state: Path, *, root: Path, store: Path, output: Path, given: str = ""
     return folder
 
 
+def changed(state: Path, *, output: Path) -> list[str]:
+    """Return the files of a finished wheelhouse that are no longer as they were left; nothing where it is gone.
+
+    Args:
+        state: What is kept of it.
+        output: Folder that holds the wheelhouses.
+    """
+    record = _read(state)
+    if record is None or not (output / str(record["folder"])).is_dir():
+        return []
+    here, left = stamps(output / str(record["folder"])), record["files"]
+    return sorted(name for name in {*here, *left} if here.get(name) != left.get(name))
+
+
 def _read(state: Path) -> dict[str, Any] | None:
     try:
         record: dict[str, Any] = documents.read_file(state, _STATE)
