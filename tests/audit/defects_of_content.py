@@ -144,6 +144,11 @@ def an_object_cut_short(shop: Shop) -> None:
     shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled("_C.so", "int c;")[:700]
 
 
+@defect("hygiene", "odd-name")
+def a_name_with_control_characters(shop: Shop) -> None:
+    shop.wheels["numpy"].files["numpy/\x1b[31mred\x1b]0;title\x07.py"] = ""
+
+
 @defect("hygiene", "setuid")
 def a_setuid_member(shop: Shop) -> None:
     shop.wheels["numpy"].modes = {"numpy/__init__.py": stat.S_IFREG | 0o4755}

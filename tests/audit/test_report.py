@@ -231,6 +231,21 @@ def test_what_holds_no_wheels_is_bad_usage_and_no_defect(
         audit(request_of(bundle), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
 
 
+def test_no_name_in_a_wheel_reads_as_lines_of_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "made/a\n\nhygiene: clean\n\n1 wheel: clean\n.py"
+    wheel = WheelDraft(name="made", tag="py3-none-any", files={"made.py": "", name: ""}).write(tmp_path)
+    report = audit(AuditRequest(paths=(wheel,)), root=ROOT, emit=silent, store=Store(tmp_path / "s"))
+    assert "odd-name" in {one.rule for one in report.of("error")}
+    show(report)
+    printed = capsys.readouterr().out
+    assert "1 wheel: clean" not in printed.splitlines()
+    assert "hygiene: clean" not in printed.splitlines()
+    assert r"made/a\n\nhygiene: clean\n\n1 wheel: clean\n.py" in "".join(printed.split("\n"))
+    assert all("\n" not in one["member"] for one in report.as_dict()["findings"])
+
+
 def test_a_wheelhouse_that_lacks_a_wheel_names_the_command_that_makes_it_anew(tmp_path: Path) -> None:
     house = tmp_path / "house"
     house.mkdir()

@@ -39,7 +39,7 @@ def test_a_bundle_that_does_not_fit_names_its_own_disk(wheelhouse: Path, tmp_pat
     assert f"`df -h '{small}'`" in done.stderr
 
 
-def test_a_new_project_that_did_not_fit_can_be_made_once_there_is_room(tmp_path: Path) -> None:
+def test_a_new_project_that_did_not_fit_can_be_made_once_there_is_space(tmp_path: Path) -> None:
     small = tmp_path / "small"
     script = (
         'head -c 40k /dev/zero > "$1/fill"; "$2" init "$1/new"; echo "first $?"; ls -A "$1"; '

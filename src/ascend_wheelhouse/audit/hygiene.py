@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.base.archives import leaves, swells
+from ascend_wheelhouse.node.plain import is_odd
 from ascend_wheelhouse.wheels.elf import ElfFacts
 from ascend_wheelhouse.wheels.wheel import Member
 
@@ -110,6 +111,10 @@ def is_bomb(members: Sequence[Member]) -> bool:
 def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
     if leaves(member.name):
         yield place.finding("path-traversal", "error", "the member's path leaves the environment")
+    if is_odd(member.name):
+        yield place.finding(
+            "odd-name", "error", "the member's name holds control characters or an end of line"
+        )
     if member.is_link:
         yield place.finding("symlink", "error", "the member is a symbolic link, which wheels cannot carry")
     if member.mode & (stat.S_ISUID | stat.S_ISGID):

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from ascend_wheelhouse.base.errors import AuditError
+from ascend_wheelhouse.node.plain import one_line
 
 Severity = Literal["error", "warning", "note"]
 Check = Literal["link-closure", "cxx-abi", "ownership", "metadata", "undeclared-imports", "cell", "hygiene"]
@@ -55,6 +56,12 @@ class Finding:
     repair: str = ""
     details: tuple[str, ...] = ()
     item: str = ""
+
+    def __post_init__(self) -> None:
+        """Keep what wheels name on one line: a member could be called as a whole report reads."""
+        for name in ("wheel", "member", "message", "evidence"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
+        object.__setattr__(self, "details", tuple(map(one_line, self.details)))
 
     @property
     def subject(self) -> str:

@@ -18,6 +18,18 @@ _MARK = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_ODD = re.compile(f"[\t\n]|{_MARK.pattern}")
+
+
+def is_odd(text: str) -> bool:
+    """Tell whether a text holds what no name should: an end of line, a control character, a directional mark."""
+    return _ODD.search(text) is not None
+
+
+def one_line(text: str) -> str:
+    """Return text with the characters that `is_odd` means written as in a text of Python."""
+    return _ODD.sub(lambda found: repr(found[0])[1:-1], text)
+
 
 def plain(text: str) -> str:
     """Return text without control sequences; other control characters and directional marks become `?`.

@@ -211,7 +211,7 @@ class WheelFile:
         Raises:
             BadWheelError: A row has not three fields, or a digest or size that cannot be read.
         """
-        lines = self.read_text(f"{self.dist_info}/RECORD").splitlines()
+        lines = io.StringIO(self.read_text(f"{self.dist_info}/RECORD"), newline="")
         try:
             return tuple(_record_row(row) for row in csv.reader(lines) if row)
         except (ValueError, binascii.Error, csv.Error) as error:
