@@ -7,6 +7,7 @@ import shutil
 from io import BytesIO
 from pathlib import Path
 
+import pytest
 from cache_places import S3Server, web_server
 from index_server import client, serving
 from making_builds import cell
@@ -175,3 +176,56 @@ def test_the_whole_command_at_a_second_site_asks_no_origin(tmp_path: Path, key: 
     assert events[-1]["complete"]
     sums = [(world.folder / "SHA256SUMS").read_bytes() for world in (first, second)]
     assert sums[0] == sums[1]
+
+
+@pytest.mark.parametrize("laid_out", [True, False], ids=["finished", "wheelhouse removed"])
+def test_the_whole_command_at_a_site_that_is_warm_fills_a_new_cache(
+    tmp_path: Path,
+    key: Signer,
+    laid_out: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    """To switch a cache on at a site that has built is the usual case: the second site builds nothing all the same."""
+    cache = f"file://{tmp_path}/cache"
+    (tmp_path / "first").mkdir()
+    (tmp_path / "second").mkdir()
+    with serving() as index:
+        first = found(tmp_path / "first", index)
+        assert first.make().status == 0
+        if not laid_out:
+            shutil.rmtree(first.root / "wheelhouse")
+        pushing = ("--cache", cache, "--cache-key", str(key.path))
+        made = first.make(*pushing)
+        assert made.status == 0, made.err
+        assert "results were pushed" in made.err + made.out
+        again = first.make(*pushing)
+        assert "pushed" not in again.err + again.out
+        second = World(root=tmp_path / "second", index=index)
+        for name in ("recipes", "lockfiles"):
+            shutil.copytree(first.root / name, second.root / name)
+        (second.root / "tasks.py").symlink_to(first.root / "tasks.py")
+        asked = len(index.asked)
+        taken = second.make("--cache", cache, "--cache-trust", f"{key.path}.pub")
+        assert taken.status == 0, taken.err + taken.out
+        assert [path for path in index.asked[asked:] if "sglang" in path] == []
+    assert not (second.store / "builds").exists()
+    assert (first.folder / "SHA256SUMS").read_bytes() == (second.folder / "SHA256SUMS").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--cache", "gopher://x"),
+        ("--cache", "file:///tmp/c", "--cache-key", "nothing"),
+        ("--cache", "file:///tmp/c", "--cache-trust", "nothing.pub"),
+        ("--cache", "https://x.test/c", "--cache-key", "{key}"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_with_a_cache_is_told_where_nothing_is_to_be_done(
+    tmp_path: Path, key: Signer, words: tuple[str, ...]
+) -> None:
+    with serving() as index:
+        world = found(tmp_path, index)
+        assert world.make().status == 0
+        done = world.make(*(word.format(key=key.path) for word in words))
+    assert done.status == 2, done.out

@@ -16,7 +16,7 @@ from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.store.store import Store
 
-_SANDBOXES = {"none": "without a sandbox", "network-namespace": "without a sandbox, only its network cut off"}
+UNSEALED = {"none": "without a sandbox", "network-namespace": "without a sandbox, only its network cut off"}
 
 
 class PatchesChangedError(UsageError):
@@ -92,7 +92,7 @@ def _history(wheel: BuiltWheel, *, pure: bool) -> str:
 
     A pure wheel is the same bytes from every sandbox, whatever the host, and so is what is told of it.
     """
-    where = _SANDBOXES.get(wheel.sandbox, "" if pure else f"in {wheel.sandbox}")
+    where = UNSEALED.get(wheel.sandbox, "" if pure else f"in {wheel.sandbox}")
     tools = ", ".join(text for _, text in sorted(wheel.toolchain.items()))
     told = f"built {where}" if pure else f"built {where} with {tools}"
     return "; ".join(part for part in (told if where else "", wheel.note) if part)

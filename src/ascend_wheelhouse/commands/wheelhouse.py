@@ -64,6 +64,8 @@ def main(options: WheelhouseOptions) -> None:
     if found is None:
         _tell_changed(freshness.changed(state, output=options.make.output))
         found = _make(options)
+        if _pushes(options):
+            freshness.remember_pushed(state, options.cache.urls)
     elif options.check:
         _check(found, json=options.json)
     else:
@@ -96,9 +98,20 @@ def _show_plan(options: WheelhouseOptions) -> None:
 
 def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
     """Return the finished wheelhouse that answers, if nothing that it was made from has changed."""
+    if options.cache.urls or options.cache.key or options.cache.trust:
+        from ascend_wheelhouse.shared_cache.opening import require_sound
+
+        require_sound(options.cache)
     if options.make.lock.upgrade or options.retry:
         return None
+    if _pushes(options) and not freshness.is_pushed(state, options.cache.urls):
+        return None
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
+
+
+def _pushes(options: WheelhouseOptions) -> bool:
+    """Tell whether shared caches are to be given what the wheelhouse consists of."""
+    return bool(options.cache.key and options.cache.urls and not options.make.offline)
 
 
 def _make(options: WheelhouseOptions) -> Path:

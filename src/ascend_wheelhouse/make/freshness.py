@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ _STATE = {
     "inputs": str,
     "files": {...: [int]},
     "audit?": {...: int},
+    "pushed?": [str],
 }
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
@@ -149,6 +150,17 @@ def remember_audit(state: Path, audit: Mapping[str, int]) -> None:
     """Add what an audit found to what is kept of a finished wheelhouse."""
     if (record := _read(state)) is not None:
         write_whole(state, json.dumps({**record, "audit": dict(audit)}, sort_keys=True))
+
+
+def remember_pushed(state: Path, urls: Sequence[str]) -> None:
+    """Add which shared caches have been given what a finished wheelhouse consists of."""
+    if (record := _read(state)) is not None:
+        write_whole(state, json.dumps({**record, "pushed": sorted(urls)}, sort_keys=True))
+
+
+def is_pushed(state: Path, urls: Sequence[str]) -> bool:
+    """Tell whether shared caches have been given what a finished wheelhouse consists of."""
+    return {*urls} <= {*(_read(state) or {}).get("pushed", ())}
 
 
 def audit_of(state: Path) -> dict[str, int] | None:

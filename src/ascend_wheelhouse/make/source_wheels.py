@@ -10,7 +10,7 @@ from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
-from ascend_wheelhouse.make.source_files import is_built
+from ascend_wheelhouse.make.source_files import is_built, offer_built
 from ascend_wheelhouse.node.errors import CELL
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def _built(
     beside: Sequence[LockedFile],
 ) -> LockedSource | Pending:
     if is_built(building.fetcher.store, source):
+        offer_built(building.fetcher.store, source)
         return source
     recipe = building.folder.recipes[source.component]
     wheel = build_one(building.source_builds(), recipe, source, workshop, beside)

@@ -59,15 +59,7 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
         CacheLibraryMissingError: What reaches a cache is not installed.
         CacheRefusedError, CacheNotWritableError: A cache lets this host not do what it was told to.
     """
-    addresses = [Address.of(url) for url in choice.urls]
-    signer = Signer(choice.key) if choice.key else None
-    trusted = trusted_keys(choice) | ({signer.fingerprint} if signer else frozenset())
-    if signer and all(one.scheme in {"http", "https"} for one in addresses):
-        raise ReadOnlyCacheError(
-            f"{addresses[0].shown} can be read alone, and --cache-key is for pushing.",
-            why="A web server takes no files: it serves what was pushed by another way.",
-            next_step="leave --cache-key away, or name the cache as s3://, sftp:// or file://",
-        )
+    addresses, signer, trusted = _read(choice)
 
     def warn(text: str) -> None:
         emit(Note(text=text, level="warning"))
@@ -83,6 +75,29 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
         for one in addresses
     ]
     return [site for site in sites if _answers(site, warn)]
+
+
+def require_sound(choice: CacheChoice) -> None:
+    """Hold what was told of caches to being so, and ask none of them.
+
+    Raises:
+        UsageError: A URL, the key or a trusted key is none.
+    """
+    _read(choice)
+
+
+def _read(choice: CacheChoice) -> tuple[list[Address], Signer | None, frozenset[str]]:
+    """Return the addresses, who signs, and the fingerprints that are trusted."""
+    addresses = [Address.of(url) for url in choice.urls]
+    signer = Signer(choice.key) if choice.key else None
+    trusted = trusted_keys(choice) | ({signer.fingerprint} if signer else frozenset())
+    if signer and addresses and all(one.scheme in {"http", "https"} for one in addresses):
+        raise ReadOnlyCacheError(
+            f"{addresses[0].shown} can be read alone, and --cache-key is for pushing.",
+            why="A web server takes no files: it serves what was pushed by another way.",
+            next_step="leave --cache-key away, or name the cache as s3://, sftp:// or file://",
+        )
+    return addresses, signer, trusted
 
 
 def trusted_keys(choice: CacheChoice) -> frozenset[str]:

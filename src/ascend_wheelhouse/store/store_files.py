@@ -83,6 +83,17 @@ def read_json(path: Path, shape: Mapping[Any, object] | None = None) -> dict[str
     return record
 
 
+def results_below(root: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    """Go through the records of a store whose keys begin with a prefix: each key, and the file of its record.
+
+    Args:
+        root: The store.
+        prefix: Two or more characters that stay as they are in a file's name.
+    """
+    for path in sorted((root / "results" / prefix[:2]).glob(f"{prefix}*.json")):
+        yield path.name.removesuffix(".json"), path
+
+
 def flush_to_disk(path: Path) -> None:
     """Have the bytes of a file on the disk, so that a name given after it stands for all of them."""
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
