@@ -138,6 +138,7 @@ def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
         ("sources", 'filename = "sglang-1.0.tar.gz"', 'filename = "../../sglang-1.0.tar.gz"'),
         ("sources", f'sha256 = "{B}"', 'sha256 = "latest"'),
         ("payloads", "size = 1", "size = -1"),
+        ("payloads", "size = 1", "size = 999999999999999999"),
     ],
 )
 def test_a_lock_that_names_a_file_which_cannot_be_is_refused_with_its_name(

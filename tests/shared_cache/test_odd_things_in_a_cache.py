@@ -183,3 +183,15 @@ def test_a_cache_may_be_a_link_itself(tmp_path: Path) -> None:
     remote.write("results/aa/one.json", b"{}", replace=True)
     assert holdings(remote).results == 1
     assert (tmp_path / "disk/results/aa/one.json").read_bytes() == b"{}"
+
+
+@pytest.mark.parametrize("name", ["results/bb/two.json", "results/aa/x", "wheelhouse-cache.json"])
+def test_a_link_that_leads_to_itself_stops_no_pruning_of_the_rest(name: str, tmp_path: Path) -> None:
+    remote = at(f"file://{tmp_path}/cache")
+    remote.write("results/aa/one.json", b"{}", replace=True)
+    path = tmp_path / "cache" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(path.name)
+    in_time(lambda: prune(remote, ALL, InUse()) or True)
+    assert in_time(lambda: holdings(remote)).files == 0
+    in_time(lambda: (remote.read(name), remote.stat(name)))

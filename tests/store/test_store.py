@@ -246,3 +246,22 @@ def test_the_store_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("WHEELHOUSE_STORE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert default_root() == tmp_path / "cache" / "ascend-wheelhouse"
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_with_what_removes_it(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a store")
+    sha256 = store.add(io.BytesIO(b"bytes"))
+    place = store.path(sha256)
+    place.unlink()
+    (place / "inner").mkdir(parents=True)
+    with pytest.raises(
+        StoreNotWritableError, match="is a folder, and a file of the store belongs there"
+    ) as told:
+        store.add(io.BytesIO(b"bytes"))
+    command = told.value.next_step.partition(", then")[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    assert store.add(io.BytesIO(b"bytes")) == sha256
+    record = tmp_path / "a store/results/au/audit-1.json"
+    record.mkdir(parents=True)
+    with pytest.raises(StoreNotWritableError, match=r"audit-1\.json is a folder"):
+        store.put_result("audit-1", {})

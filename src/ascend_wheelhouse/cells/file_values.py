@@ -240,9 +240,9 @@ LocalVersion = Annotated[
         _shaped(r"([A-Za-z0-9]+([._-][A-Za-z0-9]+)*)?", "the local part of a version such as cpu or npu")
     ),
 ]
+_LOCAL = r"(?:[A-Za-z0-9._-]|\{[a-z_][a-z0-9_]*\})*"
 LocalTemplate = Annotated[
-    str,
-    AfterValidator(_shaped(r"[A-Za-z0-9._{}-]*", "the local part of a version such as {commit8}.{npu}")),
+    str, AfterValidator(_shaped(_LOCAL, "the local part of a version such as {commit8}.{npu}"))
 ]
 Variable = Annotated[str, AfterValidator(_shaped(r"[A-Za-z_]\w*", "a variable's name such as MAX_JOBS"))]
 Placeholder = Annotated[

@@ -104,7 +104,7 @@ def main(options: CacheOptions) -> None:
         console.line()
     console.line(f"freed {forms.size(freed)}" if local else f"unnamed by any lock: {forms.size(garbage)}")
     for row in shared:
-        _tell(row, pruned=options.prune_shared)
+        _tell(row, pruned=options.prune and options.prune_shared)
 
 
 def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:

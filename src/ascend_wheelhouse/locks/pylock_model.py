@@ -73,7 +73,7 @@ class WheelModel(FileModel):
     """One of `packages.wheels`."""
 
     path: str = Field(pattern=_PATH)
-    size: int = Field(gt=0)
+    size: int = Field(gt=0, le=1 << 40)
     hashes: HashesModel
 
     @property

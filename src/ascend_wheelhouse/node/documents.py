@@ -22,7 +22,7 @@ LONGEST = 128 << 20
 _SHOWN = 60
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_LARGEST = 1 << 50
+_LARGEST = 1 << 40
 
 
 class UnsoundError(ValueError):

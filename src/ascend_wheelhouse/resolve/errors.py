@@ -148,7 +148,9 @@ def _unsolved(tool: str, text: str, request: ResolveRequest) -> ResolveError:
             next_step="change one of the requirements named above in the recipe or stack, or its constraint",
         )
     return ResolverCrashedError(
-        f"{tool} gave no answer.", why=text, next_step="try the other resolver: --resolver uv or pip-tools"
+        f"{tool} gave no answer.",
+        why=text,
+        next_step="correct what it names; `invoke lock` and `invoke wheelhouse` can take the other one: --resolver",
     )
 
 

@@ -54,6 +54,10 @@ class FolderRemote:
                 number = os.open(self._root / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except _MISSING:
                 return None
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                return b""
             if not stat.S_ISREG(os.fstat(number).st_mode):
                 os.close(number)
                 return b""
@@ -67,6 +71,10 @@ class FolderRemote:
                 found = (self._root / name).stat()
             except _MISSING:
                 return None
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
+                found = (self._root / name).lstat()
         return _stored(name, found)
 
     def url(self, name: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
 
+_TAKEN = {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
@@ -55,6 +57,12 @@ def telling(root: Path) -> Iterator[None]:
                 why="What was fetched so far is kept, and the next run goes on from there.",
                 next_step="free space there, or set WHEELHOUSE_STORE to a folder on a larger disk",
             ) from error
+        if error.errno in _TAKEN and (folder := _folder_of_a_file(root, error)):
+            raise StoreNotWritableError(
+                f"{folder} is a folder, and a file of the store belongs there.",
+                why="Nothing of this tool makes one there.",
+                next_step=f"rm -r {shlex.quote(str(folder))}, then the same command again",
+            ) from error
         if error.errno in _CLOSED and _concerns(root, error):
             raise StoreNotWritableError(
                 f"The store {root} cannot be written: {error.strerror}.",
@@ -62,6 +70,14 @@ def telling(root: Path) -> Iterator[None]:
                 next_step="set WHEELHOUSE_STORE to a folder that you can write",
             ) from error
         raise
+
+
+def _folder_of_a_file(root: Path, error: OSError) -> Path | None:
+    """Return the folder that lies where a file of the store was to be put; None where it was something else."""
+    named = (Path(name) for name in (error.filename2, error.filename) if isinstance(name, str))
+    return next(
+        (one for one in named if one.is_dir() and root in one.parents and one.parent.parent != root), None
+    )
 
 
 def _concerns(root: Path, error: OSError) -> bool:
