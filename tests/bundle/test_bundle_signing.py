@@ -247,3 +247,9 @@ def test_provenance_says_what_a_built_wheel_took_along() -> None:
     manifest = {**named, "files": [wheel | {"origin": "git", "note": note}]}
     (told,) = json.loads(statement(manifest, b""))["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert told["annotations"] == {"origin": "git", "note": note}
+
+
+@pytest.mark.parametrize("typed", ["SHA256:...", "SHA256:AAAA", f"SHA256:{'A' * 44}"])
+def test_a_fingerprint_that_is_cut_short_is_no_missing_file(typed: str) -> None:
+    with pytest.raises(signature.TrustedKeyError, match="is no fingerprint of a key"):
+        signature.trusted_fingerprints(typed)

@@ -132,7 +132,7 @@ def use(root: Path, given: Values | None = None) -> Settings:
         raise SettingsError(
             "\n".join(mistakes),
             why=f"The keys are {', '.join(KEYS[:-1])} and the table [mirrors].",
-            next_step="correct the lines above, then the same command again; `invoke config` shows what holds",
+            next_step="correct the lines above, then the same command again",
         )
     first = SettingsPlace(name="command line", values=given or {})
     _NOW[0] = Settings(

@@ -73,6 +73,7 @@ def main(options: ShowOptions) -> None:
         console.print_json({"wheelhouse": view.as_dict(), "vulnerabilities": found, "page": page})
     elif page:
         console.line(f"{page}: {wheelhouse.lead(view)}")
+        _show_matches(matches)
     else:
         _show(view, matches, whole=options.whole)
 

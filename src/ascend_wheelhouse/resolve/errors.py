@@ -150,7 +150,7 @@ def _unsolved(tool: str, text: str, request: ResolveRequest) -> ResolveError:
     return ResolverCrashedError(
         f"{tool} gave no answer.",
         why=text,
-        next_step="correct what it names; `invoke lock` and `invoke wheelhouse` can take the other one: --resolver",
+        next_step="correct what it names; a lock can be made with the other one as well (option --resolver)",
     )
 
 

@@ -167,6 +167,8 @@ def _rows(document: object) -> Iterable[object]:
 
 
 def _files(path: Path, skipped: list[SkippedRecord]) -> Iterator[tuple[str, bytes]]:
+    if not path.exists():
+        raise BadVulnerabilitiesError(path, "There is no such file or folder.")
     if path.is_dir():
         found = sorted(one for one in path.rglob("*.json") if one.is_file())
         for file in found:

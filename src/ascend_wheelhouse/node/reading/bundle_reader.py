@@ -253,7 +253,7 @@ def _changed(paths: Sequence[str]) -> ChangedFileError:
     )
 
 
-def open_bundle(path: Path | Sequence[Path], base: Path | Bundle | None = None) -> Bundle:
+def open_bundle(path: str | Path | Sequence[Path], base: str | Path | Bundle | None = None) -> Bundle:
     """Open a bundle for reading; what it says is proven by `Bundle.verify` alone.
 
     Args:
@@ -265,5 +265,5 @@ def open_bundle(path: Path | Sequence[Path], base: Path | Bundle | None = None) 
         IntegrityError: It is no bundle, is cut short, or names a path that no bundle may have.
         UsageError: There is nothing at that path.
     """
-    opened_base = open_bundle(base) if isinstance(base, Path) else base
-    return Bundle(opened.open_contents(path), opened_base)
+    opened_base = open_bundle(base) if isinstance(base, str | Path) else base
+    return Bundle(opened.open_contents(Path(path) if isinstance(path, str) else path), opened_base)

@@ -123,6 +123,12 @@ def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:
     """
     if re.fullmatch(r"SHA256:[A-Za-z0-9+/]{43}", str(trusted_key)):
         return frozenset({str(trusted_key)})
+    if str(trusted_key).startswith("SHA256:") and not Path(trusted_key).exists():
+        raise TrustedKeyError(
+            f"{str(trusted_key)!r} is no fingerprint of a key.",
+            why="One is SHA256: and 43 letters, digits, + or /, as it was shown where the bundle was made.",
+            next_step="ssh-keygen -lf KEY.pub, on the host that has the key, shows it",
+        )
     try:
         with Path(trusted_key).open("rb") as stream:  # a shell's `<(...)` may give it
             lines = stream.read(_LONGEST).decode().splitlines()
