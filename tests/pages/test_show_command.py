@@ -77,6 +77,8 @@ def test_a_database_is_compared_with_the_wheels(
     told = capsys.readouterr().out
     assert "vulnerabilities: 1 vulnerability in 1 wheel." in told
     assert "beta 2.0  PYSEC-1  2.1" in told
+    assert invoke(*words, "--out", str(tmp_path / "p.html")) == 0
+    assert "vulnerabilities: 1 vulnerability in 1 wheel." in capsys.readouterr().out
     assert invoke(*words, "--json", "--out", str(tmp_path / "p.html")) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [one["known"]["id"] for one in answer["vulnerabilities"]["found"]] == ["PYSEC-1"]
@@ -93,6 +95,8 @@ def test_what_is_no_wheelhouse_and_what_is_no_database_end_with_2(
     assert invoke("show", "--wheelhouse", folder, "--against", tmp_path / "none") == 2
     assert invoke("show", "--wheelhouse", folder, "--vulnerabilities", folder / "manifest.json") == 2
     assert "no database of vulnerabilities" in capsys.readouterr().err
+    assert invoke("show", "--wheelhouse", folder, "--vulnerabilities", folder / "all.zip") == 2
+    assert "There is no such file or folder." in capsys.readouterr().err
 
 
 def test_the_times_of_a_run_go_into_the_page_that_one_writes(
