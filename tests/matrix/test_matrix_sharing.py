@@ -109,3 +109,20 @@ def test_a_second_site_takes_every_cell_from_the_cache_and_asks_no_origin(
     for name in NAMES:
         sums = [(one.root / "wheelhouse" / name / "SHA256SUMS").read_bytes() for one in (world, other)]
         assert sums[0] == sums[1]
+
+
+def test_a_matrix_that_stands_fills_a_cache_that_is_new_once(world: World, tmp_path: Path) -> None:
+    key = generate_key(tmp_path / "key")
+    assert world.invoke(*WORDS).status == 0
+    pushing = ("--cache", f"file://{tmp_path}/cache", "--cache-key", str(key.path))
+    first = world.invoke(*WORDS, *pushing)
+    assert first.status == 0, first.err
+    assert "1 results were pushed" in first.err
+    again = world.invoke(*WORDS, *pushing)
+    assert "pushed" not in again.err
+    assert not any(cell["made"] for cell in json.loads(again.out)["cells"])
+
+
+def test_a_cache_that_cannot_be_is_told_where_a_matrix_stands(world: World) -> None:
+    assert world.invoke(*WORDS).status == 0
+    assert world.invoke(*WORDS, "--cache", "gopher://x").status == 2

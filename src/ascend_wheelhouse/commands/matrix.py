@@ -68,6 +68,10 @@ class MatrixOptions:
 
 def main(options: MatrixOptions) -> int:
     """Make every cell of a matrix, tell what stands, and return the exit code of the whole."""
+    if options.cache.urls or options.cache.key or options.cache.trust:
+        from ascend_wheelhouse.shared_cache.opening import require_sound
+
+        require_sound(options.cache)
     file = options.file or (None if options.axes else options.root / FILE)
     given = freshness.given_digest(options.root, default_root())
     state, inputs = kept.state_file(options.make.output, file, options.axes), kept.inputs_of(given, file)
@@ -122,7 +126,11 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
 
             tell_unfit(orders, farm, emit)
         own = replace(tools, store=store, line=Line(farm=farm))
-        return run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
+        ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
+    if store.behind is not None and store.behind.took_all:
+        for end in (one for one in ends if one.folder is not None):
+            freshness.remember_pushed(end.order.state, end.order.given)
+    return ends
 
 
 def _order(options: MatrixOptions, number: int, name: str, request: Request) -> CellOrder:
@@ -135,6 +143,7 @@ def _order(options: MatrixOptions, number: int, name: str, request: Request) -> 
         retry=options.retry,
         bundle=options.bundle,
         verify=options.reports if options.verify else None,
+        given=() if options.make.offline else options.cache.given,
     )
 
 

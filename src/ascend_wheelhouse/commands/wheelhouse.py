@@ -63,9 +63,7 @@ def main(options: WheelhouseOptions) -> None:
     found = _finished(options, state)
     if found is None:
         _tell_changed(freshness.changed(state, output=options.make.output))
-        found = _make(options)
-        if _pushes(options):
-            freshness.remember_pushed(state, options.cache.urls)
+        found = _make(options, state)
     elif options.check:
         _check(found, json=options.json)
     else:
@@ -104,17 +102,12 @@ def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
         require_sound(options.cache)
     if options.make.lock.upgrade or options.retry:
         return None
-    if _pushes(options) and not freshness.is_pushed(state, options.cache.urls):
+    if not options.make.offline and not freshness.is_pushed(state, options.cache.given):
         return None
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
 
 
-def _pushes(options: WheelhouseOptions) -> bool:
-    """Tell whether shared caches are to be given what the wheelhouse consists of."""
-    return bool(options.cache.key and options.cache.urls and not options.make.offline)
-
-
-def _make(options: WheelhouseOptions) -> Path:
+def _make(options: WheelhouseOptions, state: Path) -> Path:
     from ascend_wheelhouse.base.timed import timed
     from ascend_wheelhouse.console.times import Times
     from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -132,6 +125,8 @@ def _make(options: WheelhouseOptions) -> Path:
         with timed(emit, "resolve", "recipes and stacks"):
             folder = ProjectFolder.load(options.root)
         made = make_and_remember(options.make, folder, store=store, emit=times, given=given)
+    if store.behind is not None and store.behind.took_all:
+        freshness.remember_pushed(state, options.cache.given)
     _close(made, folder.recipes, times, json=options.json)
     return made.folder
 

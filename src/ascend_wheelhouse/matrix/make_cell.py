@@ -77,7 +77,6 @@ def _failed(end: CellEnd, error: WheelhouseError, at: Step = "bundle") -> CellEn
 
 
 def _made(order: CellOrder, tools: CellTools, emit: Emit) -> CellEnd:
-    state = freshness.state_file(order.make.output, order.make.asked)
     found = standing(order, tools)
     if found is None:
         made = make_and_remember(
@@ -85,10 +84,10 @@ def _made(order: CellOrder, tools: CellTools, emit: Emit) -> CellEnd:
         )
         audit = None if made.report is None else counts_of(made.report)
         return CellEnd(order=order, folder=made.folder, made=True, audit=audit)
-    audit = freshness.audit_of(state)
+    audit = freshness.audit_of(order.state)
     if audit is None and order.make.audit:
         audit = _audited(found, order, tools, emit)
-        freshness.remember_audit(state, audit)
+        freshness.remember_audit(order.state, audit)
     return CellEnd(order=order, folder=found, audit=audit)
 
 

@@ -27,6 +27,7 @@ class CellOrder:
         retry: Ask again for what is pending.
         bundle: How it is packed; None where it is not.
         verify: Folder where the report of its verification goes; None where it is not verified.
+        given: Shared caches that are given what it consists of.
     """
 
     number: int
@@ -37,6 +38,12 @@ class CellOrder:
     retry: bool = False
     bundle: BundleOrder | None = None
     verify: Path | None = None
+    given: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> Path:
+        """Where the state of its wheelhouse is kept."""
+        return freshness.state_file(self.make.output, self.make.asked)
 
     @property
     def then(self) -> tuple[Step, ...]:
@@ -90,10 +97,10 @@ def finished(order: CellOrder, store: Path, given: str) -> Path | None:
         store: The store's root.
         given: `freshness.given_digest` of now.
     """
-    if order.make.lock.upgrade or order.retry:
+    if order.make.lock.upgrade or order.retry or not freshness.is_pushed(order.state, order.given):
         return None
     return freshness.fresh(
-        freshness.state_file(order.make.output, order.make.asked),
+        order.state,
         root=order.root,
         store=store,
         output=order.make.output,
@@ -107,7 +114,7 @@ def finished_end(order: CellOrder, store: Path, given: str) -> CellEnd | None:
         return None
     if (folder := finished(order, store, given)) is None:
         return None
-    audit = freshness.audit_of(freshness.state_file(order.make.output, order.make.asked))
+    audit = freshness.audit_of(order.state)
     if audit is None and order.make.audit:
         return None
     return CellEnd(order=order, folder=folder, audit=audit)

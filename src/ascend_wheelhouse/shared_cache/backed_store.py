@@ -31,7 +31,7 @@ def store_with(choice: CacheChoice, emit: Emit, *, offline: bool = False) -> Ite
     from ascend_wheelhouse.shared_cache.opening import open_sites  # noqa: PLC0415 - most runs have no cache
     from ascend_wheelhouse.shared_cache.shared import SharedCaches  # noqa: PLC0415 - as above
 
-    store.behind = caches = SharedCaches(open_sites(choice, emit), store, emit)
+    store.behind = caches = SharedCaches(open_sites(choice, emit), store, emit, named=len(choice.urls))
     try:
         yield store
     except Exception:

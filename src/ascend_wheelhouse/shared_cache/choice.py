@@ -26,6 +26,11 @@ class CacheChoice:
     key: Path | None = None
     trust: tuple[str, ...] = ()
 
+    @property
+    def given(self) -> tuple[str, ...]:
+        """The caches that a run gives what it takes; none without a key."""
+        return self.urls if self.key else ()
+
     @classmethod
     def of(
         cls,

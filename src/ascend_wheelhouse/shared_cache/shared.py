@@ -21,11 +21,13 @@ class SharedCaches:
     Args:
         sites: The caches, first choice first.
         store: Where files come to and go from.
+        named: How many caches were named; one that does not answer is none of the sites.
         emit: Told of what came and went; may be called from any thread.
     """
 
-    def __init__(self, sites: Sequence[Site], store: Store, emit: Emit) -> None:
+    def __init__(self, sites: Sequence[Site], store: Store, emit: Emit, *, named: int = 0) -> None:
         self._sites = sites
+        self._named = named
         self._store = store
         self._emit = emit
         self._todo: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -33,6 +35,12 @@ class SharedCaches:
         self._guard = threading.Lock()
         self._workers: list[threading.Thread] = []
         self._fault: Exception | None = None
+
+    @property
+    def took_all(self) -> bool:
+        """Whether every cache that was named is there, and those that can be written have what was offered."""
+        written = (site for site in self._sites if site.remote.writable)
+        return len(self._sites) == self._named and all(site.takes for site in written)
 
     def bring_files(self, wanted: Sequence[WantedBlob], emit: Emit) -> Collection[str]:
         """Have in the store what there is of some files with a promised digest, and return the digests that came."""

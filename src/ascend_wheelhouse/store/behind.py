@@ -35,6 +35,11 @@ class WantedBlob(Protocol):
 class Behind(Protocol):
     """What the parts that fetch and build ask; it knows its store, and threads share it."""
 
+    @property
+    def took_all(self) -> bool:
+        """Whether all that was offered is there, at the end of a run that offers."""
+        ...
+
     def bring_files(self, wanted: Sequence[WantedBlob], emit: Emit) -> Collection[str]:
         """Have in the store what there is of some files with a promised digest, and return the digests that came.
 
