@@ -168,18 +168,23 @@ def test_what_follows_a_key_can_be_typed_as_it_stands(
     assert invoke("keygen", tmp_path / "a key", root=root) == 0
     said = capsys.readouterr().out.splitlines()[-1]
     key = shlex.quote(str(tmp_path / "a key"))
-    assert said == f"Next: invoke bundle --torch 2.8.0 --platform x86_64 --sign-key {key}"
+    assert said == f"Next: invoke bundle --torch 2.8.0 --platform x86_64 --sign-key {key} --serial 1"
     shutil.copytree(wheelhouse, tmp_path / "project/wheelhouse/mine")
     assert invoke("keygen", tmp_path / "other", root=root) == 0
     said = capsys.readouterr().out.splitlines()[-1]
-    assert said == f"Next: invoke bundle --wheelhouse wheelhouse/mine --sign-key {tmp_path / 'other'}"
+    assert (
+        said == f"Next: invoke bundle --wheelhouse wheelhouse/mine --sign-key {tmp_path / 'other'} --serial 1"
+    )
     manifest = tmp_path / "project/wheelhouse/mine/manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": False}), "utf-8")
     assert invoke("keygen", tmp_path / "third", root=root) == 0
     *_, told, _, said = capsys.readouterr().out.splitlines()
     assert told.startswith("The newest wheelhouse is incomplete: ")
     words = f"--wheelhouse wheelhouse/mine --allow-incomplete --sign-key {tmp_path / 'third'}"
-    assert said == f"Next: invoke bundle {words}"
+    assert said == f"Next: invoke bundle {words} --serial 1"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert invoke("keygen", tmp_path / "fourth", root=root) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"--sign-key {tmp_path / 'fourth'}")
 
 
 def test_a_build_context_names_the_command_that_builds_it(

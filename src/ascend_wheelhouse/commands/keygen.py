@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.bundle import serial
 from ascend_wheelhouse.folder.signing import generate_key
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.reading import contents
@@ -49,7 +50,7 @@ def main(options: KeygenOptions) -> None:
         console.line(
             "The newest wheelhouse is incomplete: supply what is pending first, or pack it as it is."
         )
-    console.line(f"\nNext: invoke bundle {words} --sign-key {key}")
+    console.line(f"\nNext: invoke bundle {words} --sign-key {key}{_serial(options.wheelhouses.parent)}")
 
 
 def _chosen_words(options: KeygenOptions) -> str:
@@ -60,6 +61,15 @@ def _chosen_words(options: KeygenOptions) -> str:
     newest = max(found, key=lambda path: path.stat().st_mtime).parent
     near = newest.relative_to(Path.cwd()) if newest.is_relative_to(Path.cwd()) else newest
     return f"--wheelhouse {shlex.quote(str(near))}{'' if _is_complete(newest) else f' {_ALLOW}'}"
+
+
+def _serial(project: Path) -> str:
+    """Return the option for the first serial where nothing else says one, as in a folder outside of git."""
+    try:
+        serial.decide(None, project)
+    except serial.SerialError:
+        return " --serial 1"
+    return ""
 
 
 def _is_complete(wheelhouse: Path) -> bool:
