@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ascend_wheelhouse.audit.report import Finding, Severity
-from ascend_wheelhouse.console.words import counted
+from ascend_wheelhouse.console.words import counted, listed
 
 _ITEM = "\0"
 _ITEMS = 8
@@ -97,10 +97,3 @@ def _subject(group: Sequence[Finding]) -> str:
         return ": ".join(filter(None, (group[0].title, group[0].member)))
     wheels = dict.fromkeys(one.title for one in group)
     return f"{listed(wheels, _SUBJECTS)} ({counted(len(group), 'finding')})"
-
-
-def listed(names: Iterable[str], most: int) -> str:
-    """Return names separated by commas, and how many more there are beyond the most that are shown."""
-    every = list(names)
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.audit import host_symbols
-from ascend_wheelhouse.audit.causes import listed
 from ascend_wheelhouse.audit.policy import AuditPolicy, policy_from_recipes
 from ascend_wheelhouse.audit.readers import WheelInput
 from ascend_wheelhouse.audit.report import AuditReport
@@ -28,7 +27,7 @@ from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibil
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
-from ascend_wheelhouse.console.words import be, counted
+from ascend_wheelhouse.console.words import be, counted, listed
 from ascend_wheelhouse.folder import manifest
 from ascend_wheelhouse.locks.lock import BadLockError
 from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock

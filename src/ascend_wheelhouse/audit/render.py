@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.audit.causes import causes, listed
+from ascend_wheelhouse.audit.causes import causes
 from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, Severity
-from ascend_wheelhouse.console.words import counted
+from ascend_wheelhouse.console.words import counted, listed
 
 _SHOWN = 240
 _MEMBERS = re.compile(r" \(\d+ members\)$")

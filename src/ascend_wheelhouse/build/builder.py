@@ -6,7 +6,6 @@ a store; a killed one leaves a folder that the next clears away, a failed one ke
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -17,6 +16,7 @@ from pathlib import Path
 from ascend_wheelhouse.base.artifact import from_row
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.environment import Interpreter, find_interpreter
@@ -105,7 +105,7 @@ class Builder:
             yield
         except OSError as error:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error)))
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in FULL:
                 raise
             raise DiskFullError(
                 f"The disk of {self.store.root} is full: {job.component} was not built.",

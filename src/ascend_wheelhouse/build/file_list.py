@@ -9,12 +9,12 @@ modes are left out: nothing here belongs to anybody else, and extraction keeps w
 from __future__ import annotations
 
 import csv
-import errno
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.build.run_package import unsafe
 
 _PLACES = ("*/script/filelist.csv", "share/info/*/script/filelist.csv", "share/info/*/filelist.csv")
@@ -43,7 +43,7 @@ def put_package(package: Path, home: Path, filename: str) -> None:
                 for row in csv.DictReader(stream):
                     _follow({key.strip(): value or "" for key, value in row.items() if key}, package, home)
     except (UnicodeError, csv.Error, ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if isinstance(error, OSError) and error.errno in FULL:
             raise
         raise unsafe(filename, f"its files cannot be put into one toolkit: {error}") from error
 

@@ -19,6 +19,7 @@ from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder, finished_end
 from ascend_wheelhouse.matrix.standing import Standing, standing_of
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.soundness import require_sound
 from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
@@ -68,10 +69,7 @@ class MatrixOptions:
 
 def main(options: MatrixOptions) -> int:
     """Make every cell of a matrix, tell what stands, and return the exit code of the whole."""
-    if options.cache.urls or options.cache.key or options.cache.trust:
-        from ascend_wheelhouse.shared_cache.opening import require_sound
-
-        require_sound(options.cache)
+    require_sound(options.cache)
     file = options.file or (None if options.axes else options.root / FILE)
     given = freshness.given_digest(options.root, default_root())
     state, inputs = kept.state_file(options.make.output, file, options.axes), kept.inputs_of(given, file)
@@ -129,7 +127,7 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
         ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
     if store.behind is not None and store.behind.took_all:
         for end in (one for one in ends if one.folder is not None):
-            freshness.remember_pushed(end.order.state, end.order.given)
+            freshness.remember_pushed(end.order.state, end.order.pushed_to)
     return ends
 
 
@@ -143,7 +141,7 @@ def _order(options: MatrixOptions, number: int, name: str, request: Request) -> 
         retry=options.retry,
         bundle=options.bundle,
         verify=options.reports if options.verify else None,
-        given=() if options.make.offline else options.cache.given,
+        pushed_to=() if options.make.offline else options.cache.pushed_to,
     )
 
 

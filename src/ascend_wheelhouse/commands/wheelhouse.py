@@ -16,6 +16,7 @@ from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.node.layout import INSTALLER, installer_digest
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.soundness import require_sound
 from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
@@ -75,10 +76,9 @@ def main(options: WheelhouseOptions) -> None:
 def _tell_changed(names: list[str]) -> None:
     """Tell what somebody did to the wheelhouse that is made anew: it may be a disk that fails, or a stranger."""
     if names:
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        shown = ", ".join(names[:_SHOWN])
         what = forms.counted(len(names), "file")
-        console.aside(f"note: {what} of the wheelhouse changed since it was made: {shown}{more}")
+        shown = forms.listed(names, _SHOWN)
+        console.aside(f"note: {what} of the wheelhouse changed since it was made: {shown}")
 
 
 def _show_plan(options: WheelhouseOptions) -> None:
@@ -96,13 +96,10 @@ def _show_plan(options: WheelhouseOptions) -> None:
 
 def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
     """Return the finished wheelhouse that answers, if nothing that it was made from has changed."""
-    if options.cache.urls or options.cache.key or options.cache.trust:
-        from ascend_wheelhouse.shared_cache.opening import require_sound
-
-        require_sound(options.cache)
+    require_sound(options.cache)
     if options.make.lock.upgrade or options.retry:
         return None
-    if not options.make.offline and not freshness.is_pushed(state, options.cache.given):
+    if not options.make.offline and not freshness.is_pushed(state, options.cache.pushed_to):
         return None
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
 
@@ -126,7 +123,7 @@ def _make(options: WheelhouseOptions, state: Path) -> Path:
             folder = ProjectFolder.load(options.root)
         made = make_and_remember(options.make, folder, store=store, emit=times, given=given)
     if store.behind is not None and store.behind.took_all:
-        freshness.remember_pushed(state, options.cache.given)
+        freshness.remember_pushed(state, options.cache.pushed_to)
     _close(made, folder.recipes, times, json=options.json)
     return made.folder
 
@@ -208,9 +205,11 @@ def _say_finished(folder: Path, *, json: bool) -> None:
 
 def _require_installer(folder: Path, document: Mapping[str, Any]) -> None:
     """Hold `install.py` to the digest that is about to be told: people write it down and compare it on the node."""
+    from ascend_wheelhouse.node import documents
+
     told = installer_digest(document["files"])
     try:
-        found = hashlib.sha256((folder / INSTALLER).read_bytes()).hexdigest() if told else ""
+        found = hashlib.sha256(documents.bytes_of(folder / INSTALLER)).hexdigest() if told else ""
     except OSError:
         found = "none"
     if found != told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -120,6 +121,13 @@ def age(value: float) -> str:
 def clean(text: str, stream: TextIO) -> str:
     """Return text fit for one line of the stream: no escape sequences, nothing that its encoding lacks."""
     return shown(_LINE_BREAKS.sub(" ", text).strip(), stream)
+
+
+def listed(names: Iterable[str], most: int) -> str:
+    """Return names separated by commas, and how many more there are beyond the most that are shown."""
+    every = list(names)
+    more = f" and {len(every) - most} more" if len(every) > most else ""
+    return ", ".join(every[:most]) + more
 
 
 def shown(text: str, stream: TextIO) -> str:

@@ -27,7 +27,7 @@ class CellOrder:
         retry: Ask again for what is pending.
         bundle: How it is packed; None where it is not.
         verify: Folder where the report of its verification goes; None where it is not verified.
-        given: Shared caches that are given what it consists of.
+        pushed_to: Shared caches that are given what it consists of.
     """
 
     number: int
@@ -38,7 +38,7 @@ class CellOrder:
     retry: bool = False
     bundle: BundleOrder | None = None
     verify: Path | None = None
-    given: tuple[str, ...] = ()
+    pushed_to: tuple[str, ...] = ()
 
     @property
     def state(self) -> Path:
@@ -97,7 +97,7 @@ def finished(order: CellOrder, store: Path, given: str) -> Path | None:
         store: The store's root.
         given: `freshness.given_digest` of now.
     """
-    if order.make.lock.upgrade or order.retry or not freshness.is_pushed(order.state, order.given):
+    if order.make.lock.upgrade or order.retry or not freshness.is_pushed(order.state, order.pushed_to):
         return None
     return freshness.fresh(
         order.state,

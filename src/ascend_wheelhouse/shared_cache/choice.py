@@ -27,7 +27,7 @@ class CacheChoice:
     trust: tuple[str, ...] = ()
 
     @property
-    def given(self) -> tuple[str, ...]:
+    def pushed_to(self) -> tuple[str, ...]:
         """The caches that a run gives what it takes; none without a key."""
         return self.urls if self.key else ()
 

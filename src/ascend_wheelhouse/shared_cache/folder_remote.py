@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, ClassVar
 
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     INCOMING,
@@ -29,7 +30,6 @@ from ascend_wheelhouse.shared_cache.remote import (
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BESIDE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -206,6 +206,6 @@ def _telling() -> Iterator[None]:
         text = error.strerror or type(error).__name__
         if error.errno in _REFUSED:
             raise RemoteRefusedError(text) from error
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise NoSpaceError(text) from error
         raise UnavailableError(text) from error

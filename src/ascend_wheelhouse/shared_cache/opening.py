@@ -59,7 +59,7 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
         CacheLibraryMissingError: What reaches a cache is not installed.
         CacheRefusedError, CacheNotWritableError: A cache lets this host not do what it was told to.
     """
-    addresses, signer, trusted = _read(choice)
+    addresses, signer, trusted = read_choice(choice)
 
     def warn(text: str) -> None:
         emit(Note(text=text, level="warning"))
@@ -77,17 +77,12 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
     return [site for site in sites if _answers(site, warn)]
 
 
-def require_sound(choice: CacheChoice) -> None:
-    """Hold what was told of caches to being so, and ask none of them.
+def read_choice(choice: CacheChoice) -> tuple[list[Address], Signer | None, frozenset[str]]:
+    """Return the addresses, who signs, and the fingerprints that are trusted; nobody is asked.
 
     Raises:
         UsageError: A URL, the key or a trusted key is none.
     """
-    _read(choice)
-
-
-def _read(choice: CacheChoice) -> tuple[list[Address], Signer | None, frozenset[str]]:
-    """Return the addresses, who signs, and the fingerprints that are trusted."""
     addresses = [Address.of(url) for url in choice.urls]
     signer = Signer(choice.key) if choice.key else None
     trusted = trusted_keys(choice) | ({signer.fingerprint} if signer else frozenset())

@@ -6,13 +6,13 @@ from any origin.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
@@ -176,7 +176,7 @@ class S3Remote:
         code = _code(error)
         if code in _EXPIRED:
             return LoginExpiredError(code)
-        if code in _FULL or getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT}:
+        if code in _FULL or getattr(error, "errno", None) in FULL:
             return NoSpaceError(code or "no space left")
         if isinstance(error, PermissionError):
             return RemoteRefusedError(code or "access denied")

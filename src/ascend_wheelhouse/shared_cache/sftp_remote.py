@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import stat
 import threading
@@ -11,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ascend_wheelhouse.base.full_disk import FULL
 from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _CHUNK = 1 << 20
 _AHEAD = 64 << 20
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class SftpRemote:
@@ -183,7 +182,7 @@ class SftpRemote:
                 raise RemoteRefusedError(text) from error
             raise UnavailableError(self._address.scrubbed(str(error))) from error
         except (OSError, EOFError) as error:
-            if getattr(error, "errno", None) in _FULL or "Failure" in str(
+            if getattr(error, "errno", None) in FULL or "Failure" in str(
                 error
             ):  # SFTP 3 has no word for a full disk
                 raise NoSpaceError("the server could not write: its disk may be full") from error

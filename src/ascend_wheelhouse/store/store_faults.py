@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError, IntegrityError
+from ascend_wheelhouse.base.full_disk import FULL
 
 _TAKEN = {errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST}
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 _CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
 
 
@@ -51,7 +51,7 @@ def telling(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise StoreFullError(
                 f"The disk of the store {root} is full.",
                 why="What was fetched so far is kept, and the next run goes on from there.",
