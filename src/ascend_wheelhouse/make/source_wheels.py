@@ -37,7 +37,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
         BuildError: A build failed.
     """
     from ascend_wheelhouse.build.host_slots import HOST_SLOTS, HostSlots
-    from ascend_wheelhouse.build.scheduler import Step, run_all
+    from ascend_wheelhouse.build.scheduler import run_all
 
     recipes = building.folder.recipes
     tables = (recipes[source.component].build for source in lock.sources)
@@ -48,18 +48,7 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
         builds = min(len(lock.sources) or 1, _BUILDS)
         workshop = replace(building.workshop(), server=host.server, builds=builds)
 
-        def step(source: LockedSource) -> Step[LockedSource | Pending]:
-            recipe = recipes[source.component]
-            return Step(
-                name=source.component,
-                run=lambda results: (
-                    _blocked(source, results) or _built(building, source, workshop, _wheels_of(results))
-                ),
-                needs=() if is_pure(recipe) else tuple(recipe.needs),
-                memory_mb=recipe.build.memory_mb if recipe.build else 0,
-            )
-
-        steps = list(map(step, lock.sources))
+        steps = [_step(building, workshop, source) for source in lock.sources]
         if building.farm is None:
             outcomes = run_all(steps, workers=_BUILDS, memory_mb=host.memory_mb)
         else:  # its scheduler knows the memory of each worker
@@ -73,6 +62,21 @@ def build_sources(building: Building, lock: Lock) -> list[LockedSource | Pending
             raise outcome.error
         results.append(outcome.result or source)
     return results
+
+
+def _step(building: Building, workshop: Workshop, source: LockedSource) -> Step[LockedSource | Pending]:
+    """Return the step of one source's build, which waits for those that it needs."""
+    from ascend_wheelhouse.build.scheduler import Step
+
+    recipe = building.folder.recipes[source.component]
+    return Step(
+        name=source.component,
+        run=lambda results: (
+            _blocked(source, results) or _built(building, source, workshop, _wheels_of(results))
+        ),
+        needs=() if is_pure(recipe) else tuple(recipe.needs),
+        memory_mb=recipe.build.memory_mb if recipe.build else 0,
+    )
 
 
 def with_built(lock: Lock, results: Sequence[LockedSource | Pending]) -> Lock:
