@@ -65,7 +65,17 @@ def test_another_cann_takes_the_torch_npu_that_is_stated_to_run_on_it() -> None:
 def test_a_release_outside_the_table_is_taken_and_its_cann_called_unknown() -> None:
     cell = derive("2.9.1")
     assert cell.components["torch-npu"] == "2.9.1"
-    assert any("does not say which CANN torch_npu 2.9.1" in note for note in cell.notes)
+    assert any(
+        "does not say which CANN torch_npu 2.9.1" in note and "8.5.0 is taken" in note for note in cell.notes
+    )
+
+
+def test_where_the_table_is_silent_the_cann_is_that_of_the_nearest_stack_of_the_line() -> None:
+    cell = derive("2.9.1")
+    assert (cell.stack, cell.cann) == ("derived from torch2.9.0-cann8.5.0", "8.5.0")
+    named = derive("2.9.1", cann="9.1.0")
+    assert named.cann == "9.1.0"
+    assert not any("is taken" in note for note in named.notes)
 
 
 def test_a_line_of_torch_is_answered_with_the_release_that_has_a_torch_npu(

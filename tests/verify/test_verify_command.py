@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -52,7 +53,7 @@ def test_a_good_wheelhouse_passes_and_leaves_its_evidence(
     } == {"passed"}
     assert report.conditions["sealed"] == sealed.can_seal()
     cases = re.findall(r'<testcase classname="[^"]*" name="([^"]+)"', (reports / "junit.xml").read_text())
-    assert set(cases) == set(verdicts) - {"sealed-install"}
+    assert set(cases) == set(verdicts)
     assert said.splitlines()[-1] == f"report: {reports / 'report.html'}"
 
 
@@ -142,6 +143,8 @@ def test_a_wheel_that_is_missing_fails_the_install_with_its_name(
     assert [(one.probe, one.verdict) for one in report.results] == [("sealed-install", "failed")]
     assert "beta" in report.results[0].detail
     assert "does not install with the network cut off" in " ".join(capfd.readouterr().out.split())
+    suite = (tmp_path / "r" / "junit.xml").read_text()
+    assert re.search(r'tests="1".*name="sealed-install".*<failure.*beta', suite, re.DOTALL)
 
 
 @pytest.mark.parametrize("backend", ["uv", "pip"])
@@ -157,6 +160,46 @@ def test_requiring_an_npu_ends_at_once_without_an_install(wheelhouse: Path, tmp_
     code = main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r"), "--require-npu"])
     assert code == 9
     assert [one.probe for one in read_report(tmp_path / "r" / "report.json").results] == ["npu-present"]
+    assert re.search(
+        r'failures="1".*name="npu-present"', (tmp_path / "r" / "junit.xml").read_text(), re.DOTALL
+    )
+
+
+def test_what_was_not_chosen_is_named_and_keeps_the_report_from_being_whole(
+    wheelhouse: Path, tmp_path: Path
+) -> None:
+    words = ["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r")]
+    assert main([*words, "--only", "versions"]) == 0
+    by_option = read_report(tmp_path / "r" / "report.json")
+    assert main([*words, "--", "-k", "versions and not cann"]) == 0
+    by_pytest = read_report(tmp_path / "r" / "report.json")
+    for report in (by_option, by_pytest):
+        assert [one.probe for one in report.results] == ["sealed-install", "versions"]
+        assert {"files", "requirements", "imports"} <= set(report.conditions["left_out"])
+        on_node = replace(report, host={**report.host, "npus": 8})
+        assert on_node.outcome == "partial (probes left out)"
+        assert replace(on_node, conditions={**report.conditions, "left_out": []}).outcome == "verified"
+    assert "left out: files" in (tmp_path / "r" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--only", "deep-ep"], "This wheelhouse on this machine calls for: versions, files"),
+        (["--", "-k", "versoins"], "No probe is left to run: -k versoins"),
+        (["--", "-m", "not ("], "pytest cannot run with: -m 'not ('"),
+        (["--", "--bogus"], "unrecognized arguments: --bogus"),
+        (["--", "no/such/file"], "no/such/file"),
+    ],
+)
+def test_words_that_leave_nothing_to_run_are_refused_before_anything_is_installed(
+    words: list[str], said: str, wheelhouse: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--wheelhouse", str(wheelhouse), "--report", str(tmp_path / "r"), *words]) == 2
+    heard = capfd.readouterr()
+    assert said in " ".join(heard.err.split())
+    assert "sealed install" not in heard.out
+    assert not (tmp_path / "r").exists()
 
 
 def test_no_wheelhouse_is_a_usage_error_with_the_next_command(

@@ -1,9 +1,9 @@
 """Cells that no stack file lists, by stated rules; every such cell is marked `derived`.
 
 torchvision follows torch by rule. torch_npu is the newest release on the index whose torch is the one asked for and
-which is stated to run on the CANN asked for; where the index has none, the source branch. CANN comes from the
-compatibility table, or from `--cann`. Everything else is taken from the nearest stack: the one of the same CANN line
-and the closest torch.
+which is stated to run on the CANN asked for; where the index has none, the source branch. CANN comes from `--cann`, or
+from the compatibility table; where neither says it, from the nearest stack of the same minor line of torch. Everything
+else is taken from the nearest stack: the one of the same CANN line and the closest torch.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
     _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions)
-    torch_npu, cann, notes = _torch_npu(request, table, versions)
+    torch_npu, cann, notes = _torch_npu(request, catalogue, table, versions)
     cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
     _check_chip(cell, catalogue)
     return cell
@@ -228,7 +228,9 @@ def _check_torch(request: Request, versions: Versions) -> None:
     )
 
 
-def _torch_npu(request: Request, table: Compatibility, versions: Versions) -> tuple[str, str, list[str]]:
+def _torch_npu(
+    request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions
+) -> tuple[str, str, list[str]]:
     """Return torch_npu's version, CANN's, and what to know about the choice."""
     released = [Version(v) for v in versions("torch-npu") if Version(v).base_version == request.torch]
     rows = table.rows_for(request.torch, request.cann)
@@ -239,17 +241,21 @@ def _torch_npu(request: Request, table: Compatibility, versions: Versions) -> tu
             request.cann or listed[0].cann,
             ["torch_npu and CANN by the compatibility table"],
         )
-    cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, table))
+    cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, catalogue, table))
     if released:
         newest = max(released, key=lambda version: (not version.is_prerelease, version))
-        note = f"the compatibility table does not say which CANN torch_npu {newest} belongs to"
+        taken = "" if request.cann else f": {cann} is taken, --cann names another"
+        note = f"the compatibility table does not say which CANN torch_npu {newest} belongs to{taken}"
         return str(newest), cann, [note]
     note = f"no torch_npu release for torch {request.torch} and CANN {cann} on the index: built from source"
     return (rows[0].version if rows else request.torch), cann, [note]
 
 
-def _nearest_cann(request: Request, table: Compatibility) -> str:
-    """Return the CANN of the newest row whose torch is not newer, or of the oldest row of the same minor line."""
+def _nearest_cann(request: Request, catalogue: Catalogue, table: Compatibility) -> str:
+    """Return the CANN of the nearest stack of the same minor line, or of the newest row whose torch is not newer."""
+    wanted = Version(request.torch).release[:2]
+    if any(Version(one.torch).release[:2] == wanted for one in _fitting(request, catalogue)):
+        return _nearest_stack(request, catalogue).cann
     older = [row for row in table.torch_npu if Version(row.torch) <= Version(request.torch)]
     if older:
         return max(older, key=lambda row: (Version(row.torch), Version(row.version))).cann
@@ -314,16 +320,18 @@ def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[st
     return chosen
 
 
-def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
-    wanted, target = Version(request.torch), request.target
-    fitting = [
-        one
-        for one in catalogue.stacks
-        if target.machine in one.platforms and one.application == request.application
-    ]
+def _fitting(request: Request, catalogue: Catalogue) -> list[Stack]:
+    machine, application = request.target.machine, request.application
+    return [one for one in catalogue.stacks if machine in one.platforms and one.application == application]
+
+
+def _nearest_stack(request: Request, catalogue: Catalogue, cann: str = "") -> Stack:
+    """Return the stack that is nearest to what was asked for: of the CANN line first, where one is known."""
+    wanted = Version(request.torch)
+    fitting = _fitting(request, catalogue)
     if not fitting:
         raise NoStackError(
-            f"No stack of {request.application} is for {target.machine}.",
+            f"No stack of {request.application} is for {request.target.machine}.",
             why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
             next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
         )
@@ -331,6 +339,7 @@ def _nearest_stack(request: Request, catalogue: Catalogue, cann: str) -> Stack:
     def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
         own = Version(stack.torch)
         steps = abs((own.minor - wanted.minor) * 100 + own.micro - wanted.micro)
-        return cann_line(stack.cann) != cann_line(cann), own.major != wanted.major, steps, not stack.default
+        other_line = bool(cann) and cann_line(stack.cann) != cann_line(cann)
+        return other_line, own.major != wanted.major, steps, not stack.default
 
     return min(fitting, key=distance)

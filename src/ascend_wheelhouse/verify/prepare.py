@@ -17,6 +17,7 @@ from platformdirs import user_cache_path
 from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node.host import cann
+from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.verify import planning, runner, settings
 from ascend_wheelhouse.node.verify.report import Report, Result
@@ -67,16 +68,18 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
 
     Raises:
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
+        NoProbeError: What was asked for leaves no probe to run.
+        BadPytestWordsError: pytest cannot read the words that were meant for it.
     """
     packages = software_node.install(wanted.payloads) if wanted.payloads else []
     with _scratch(wanted.keep) as work:
         setting = _setting(wanted, work)
+        collect.require_chosen(setting, wanted.pytest)
         if wanted.options.require_npu and not setting.ascend.real:
-            results = [runner.run_probe(probe, setting) for probe in planning.plan(setting)]
+            results = _probed(wanted, setting)
         else:
             setting, results = _install_and_run(wanted, setting, say, packages)
         report = runner.make_report(setting, results)
-    wanted.reports.mkdir(parents=True, exist_ok=True)
     write_whole(wanted.reports / "report.html", page.render([report]))
     report.write(wanted.reports / "report.json")
     return report
@@ -126,12 +129,26 @@ def _install_and_run(
     try:
         _make_environment(wanted, setting)
     except VerifyError as error:
-        return setting, [_installed(wanted, setting, began, error)]
+        return setting, _probed(wanted, setting, [_installed(wanted, setting, began, error)], probes=())
     first = _installed(wanted, setting, began, None)
     say(f"sealed install: {first.evidence}, {first.seconds:.0f} s")
     ready = replace(setting, options=_with_means(wanted, setting))
     activated = [software_node.activated(ready, packages)] if packages else []
-    return ready, [first, *activated, *collect.run(ready, wanted.reports / "junit.xml", wanted.pytest)]
+    return ready, _probed(wanted, ready, [first, *activated])
+
+
+def _probed(
+    wanted: Wanted,
+    setting: settings.Setting,
+    before: Sequence[Result] = (),
+    *,
+    probes: Sequence[Probe] | None = None,
+) -> list[Result]:
+    """Run the probes that are planned unless others are named, and return every result, earlier ones first."""
+    wanted.reports.mkdir(parents=True, exist_ok=True)
+    planned = planning.required(setting) if probes is None else probes
+    run = collect.Run(setting, probes=planned, before=before)
+    return run.under_pytest(wanted.reports / "junit.xml", wanted.pytest)
 
 
 def _make_environment(wanted: Wanted, setting: settings.Setting) -> None:

@@ -2,9 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import UsageError
 from ..host import cann, software
 from ..probes import CATALOGUE, Probe
+from .report import Result
 from .settings import Setting
+
+
+class NoProbeError(UsageError):
+    """What was asked for leaves no probe to run."""
+
+
+def required(setting: Setting) -> list[Probe]:
+    """Return the probes that will run, of which there must be one.
+
+    Raises:
+        NoProbeError: There is none.
+    """
+    if found := plan(setting):
+        return found
+    options = setting.options
+    rest = [probe.name for probe in _unchosen(setting)]
+    raise NoProbeError(
+        f"No probe is left to run: {' and '.join(_words(options.only, options.without))}.",
+        why=f"This wheelhouse on this machine calls for: {', '.join(rest) or 'none'}.",
+        next_step="name others, or leave --only and --without away",
+    )
+
+
+def left_out(setting: Setting, results: Sequence[Result]) -> list[str]:
+    """Return the names of the probes that this machine and this wheelhouse call for and that have no result."""
+    seen = {result.probe for result in results}
+    return [probe.name for probe in _unchosen(setting) if probe.name not in seen]
+
+
+def _unchosen(setting: Setting) -> list[Probe]:
+    """Return what would run if nobody had chosen."""
+    return plan(replace(setting, options=replace(setting.options, only=(), without=())))
+
+
+def _words(only: Sequence[str], without: Sequence[str]) -> list[str]:
+    return [*(f"--only {name}" for name in only), *(f"--without {name}" for name in without)]
 
 
 def plan(setting: Setting) -> list[Probe]:

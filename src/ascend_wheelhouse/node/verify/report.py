@@ -53,7 +53,7 @@ _SHAPE = {
     "wheelhouse": {...: str},
     "cell": {},
     "host": {},
-    "conditions": {},
+    "conditions": {"left_out?": [str]},
     "results": [_RESULT],
 }
 
@@ -94,8 +94,9 @@ class Report:
         wheelhouse: `stack`, `platform` and `digest` (sha256 of the manifest).
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
-        conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, and in
-            `software_npu` what told that the NPUs were software.
+        conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, in
+            `software_npu` what told that the NPUs were software, and in `left_out` the names of the probes that
+            were called for and not chosen.
         results: In the order of the run.
     """
 
@@ -143,6 +144,8 @@ class Report:
             return f"partial ({WORDS})"
         if not self.host.get("npus") or any("npu" in result.markers for result in skipped):
             return "partial (no NPU)"
+        if self.conditions.get("left_out"):
+            return "partial (probes left out)"
         return "partial (probes skipped)" if skipped else "verified"
 
     @property

@@ -24,7 +24,7 @@ from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
 from ..scratch import scratch
-from .planning import obstacle, plan
+from .planning import left_out, obstacle, required
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
 from .settings import Setting, VerifyOptions
@@ -46,6 +46,9 @@ def run_probes(
         options: What the person asked for.
         digest: The sha256 of `manifest.json`.
         say: Called with each result as it comes.
+
+    Raises:
+        NoProbeError: What was asked for leaves none to run.
     """
     found = look(environment, manifest, options)
     with scratch(prefix="av-run-") as folder:
@@ -62,7 +65,7 @@ def run_probes(
             node=node,
         )
         results = []
-        for probe in plan(setting):
+        for probe in required(setting):
             results.append(run_probe(probe, setting))
             say(results[-1])
             if results[-1].probe == "npu-present" and not results[-1].good:
@@ -267,6 +270,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
         host=host_facts(setting.ascend),
         conditions={
             "emulated": setting.launcher.emulated,
+            "left_out": left_out(setting, results),
             "require_npu": setting.options.require_npu,
             "sealed": setting.launcher.sealed,
             "software_npu": setting.ascend.software,
