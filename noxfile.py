@@ -25,6 +25,7 @@ PYTHON = "3.11"
 DEV_LOCK = "lockfiles/dev.txt"
 TOOL_LOCK = "lockfiles/tool.txt"
 _PR_SET_PDEATHSIG = 1
+_AT_A_TIME = min(os.cpu_count() or 1, 4)  # more would not fit into the memory of a usual machine
 _TWICE = "test_reproduce or bit_equal"
 
 
@@ -73,9 +74,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
-    """Run the tests; all of them unless `--` says less."""
+    """Run the tests, a few files of them at a time; all of them unless `--` says less, one at a time with `-n 0`."""
     _install(session)
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", str(_AT_A_TIME), "--dist", "loadfile", *session.posargs)
 
 
 @nox.session(python=PYTHON)
