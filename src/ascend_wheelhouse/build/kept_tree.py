@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ascend_wheelhouse.base import medium
 from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.build import shims
@@ -29,7 +30,7 @@ from ascend_wheelhouse.build.synchronise import (
     synchronise,
 )
 from ascend_wheelhouse.build.trees import HALF, USED
-from ascend_wheelhouse.store.store_files import flush_to_disk, read_json
+from ascend_wheelhouse.store.store_files import read_json
 
 SCHEMA = 1
 """Counts on whenever a tree that an earlier edition of this module kept must not be gone on with."""
@@ -166,7 +167,7 @@ def _content(path: Path) -> str:
 def mark(path: Path) -> None:
     """Make an empty file, and have it on the disk before anything that comes after."""
     path.touch()
-    flush_to_disk(path)
+    medium.flush(path)
 
 
 def write_gates(workspace: Workspace) -> None:

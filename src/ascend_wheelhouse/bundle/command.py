@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base import medium, occupied
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
@@ -195,18 +195,25 @@ def verify_bundle(
 ) -> Verified:
     """Prove a bundle without unpacking it; of a delta without its base, what it carries.
 
+    Its files are read from their medium, not from the memory that a copy has just left on this host.
+
     Raises:
         IntegrityError: It is unsigned, signed by a key that is not trusted, or changed.
         UsageError: There is no bundle at that path, or the trusted key is none.
     """
     _settle_all(path, base)
     bundle = open_bundle(path, base)
+    medium.forget({place for file in bundle.iter_files() for place in _places(bundle, file)})
     counter = _Counter(bundle, emit)
     verified = bundle.verify(
         trusted_key, insecure=insecure, carried_only=base is None, progress=counter.count
     )
     emit(JobFinished(job="verify", outcome="done"))
     return verified
+
+
+def _places(bundle: Bundle, file: File) -> tuple[Path, ...]:
+    return bundle.region(file.path).file.paths if file.carried or bundle.base else ()
 
 
 def _settle_all(*bundles: Path | None) -> None:

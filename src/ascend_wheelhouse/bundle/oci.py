@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base import medium, occupied
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.bundle.tar import Buffers, BundleMember, WheelhouseChangedError, chunks, new_buffers
@@ -64,7 +64,10 @@ def write_bundle_layout(
         done += member.size
         emit(JobProgress(job="bundle", done=done, line=member.path))
     _describe(part, listed, reference, annotations)
+    emit(JobProgress(job="bundle", done=done, line="waiting for the medium"))
+    medium.flush_tree(part)
     occupied.swap(part, out)
+    medium.flush_names(out.parent)
     assemble.remove(part)
     emit(JobFinished(job="bundle", outcome="done"))
 

@@ -8,10 +8,11 @@ this run or, after a kill, by the next one that reads or writes the bundle.
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base import full_disk, medium, occupied
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.node.reading.sources import PartedFile
 
@@ -41,6 +42,10 @@ def part_size(text: str) -> int:
             next_step="--split 4G",
         )
     return int(match["number"]) * factor
+
+
+class BundleLostError(HostUnfitError):
+    """A bundle that was written is not there: its file system lost it."""
 
 
 class UnfinishedBundleError(HostUnfitError):
@@ -114,14 +119,17 @@ class PartWriter:
         self._folder = path.with_name(f".{path.name}.partial")
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stream: BinaryIO | None = None
+        self._flusher = medium.Flusher()
         self._drop_useless()
+        medium.forget(self._parts())  # what a failing medium did not take may still be in memory
         self.position = self.size = sum(part.stat().st_size for part in self._parts())
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_rest: object) -> None:
-        self._close()
+        with self._flusher:
+            self._close()
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes that are already there."""
@@ -152,21 +160,43 @@ class PartWriter:
                     "ab", buffering=0
                 )
             count = self._stream.write(view[:space])
+            self._flusher.wrote(self._stream.fileno(), count)
             view, self.position = view[count:], self.position + count
 
     def finish(self) -> list[Path]:
-        """Give the whole bundle its name, in place of an older one, and return its files."""
+        """Give the whole bundle its name, in place of an older one, and return its files: all is on the medium then.
+
+        Raises:
+            BundleLostError: It is not there.
+        """
         self._close()
         parts = self._parts()
+        with full_disk.naming(self.path):
+            self._flusher.wait()
+            for part in parts:
+                medium.flush(part)
         name = self.path.name
         names = (
             [name] if self.limit is None else [f"{name}.{number:03d}" for number in range(1, len(parts) + 1)]
         )
         for part, final in zip(parts, names, strict=True):
             part.rename(self._folder / final)
+        medium.flush_names(self._folder)
         self._folder.rename(_committed(self.path)[0])
         _place(self.path)
-        return [self.path.with_name(final) for final in names]
+        medium.flush_names(self.path.parent)
+        return self._there([self.path.with_name(final) for final in names])
+
+    def _there(self, files: list[Path]) -> list[Path]:
+        """Return the files of the bundle, once each is seen to be there."""
+        if sum(file.stat().st_size for file in files if file.is_file()) != self.position:
+            raise BundleLostError(
+                f"{self.path} was written, and not all of it is there.",
+                why=f"The file system of {self.path.parent} lost it while it took its name: its driver is at fault.",
+                next_step="pack onto another file system with --out, copy the bundle from there, and prove the copy: "
+                f"`invoke bundle --verify {shlex.quote(str(self.path))}`",
+            )
+        return files
 
     def _part(self, index: int) -> Path:
         return self._folder / f"{index:06d}"

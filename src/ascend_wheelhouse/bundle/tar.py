@@ -61,6 +61,7 @@ def write_members(members: Iterable[BundleMember], writer: PartWriter, emit: Emi
 
     Raises:
         WheelhouseChangedError: A file does not have the size or digest that its member states.
+        BundleLostError: The file system lost what was written.
     """
     listed = list(members)
     total = sum(member.packed for member in listed) + len(layout.TRAILER)
@@ -72,9 +73,11 @@ def write_members(members: Iterable[BundleMember], writer: PartWriter, emit: Emi
             _write_member(member, writer, hasher, buffers)
             emit(JobProgress(job="bundle", done=writer.position, line=member.path))
     writer.write(layout.TRAILER)
+    emit(JobProgress(job="bundle", done=writer.position, line="waiting for the medium"))
+    paths = writer.finish()
     detail = f"went on behind {start} of {len(listed)} members" if start else ""
     emit(JobFinished(job="bundle", outcome="done", detail=detail))
-    return writer.finish()
+    return paths
 
 
 def _sound_members(members: list[BundleMember], writer: PartWriter) -> int:

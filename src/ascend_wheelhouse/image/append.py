@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from ascend_wheelhouse.base import medium
 from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.bundle.oci import blob_path, claim, put_json, write_index
 from ascend_wheelhouse.folder import assemble
@@ -114,6 +115,7 @@ def _write(
         {**manifest, "mediaType": image.media_type, "platform": image.platform},
         reference,
     )
+    medium.flush_tree(out)
     return Appended(
         manifest=str(manifest["digest"]),
         layer=str(layer["digest"]),

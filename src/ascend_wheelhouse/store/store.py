@@ -23,7 +23,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, Any
 
-from ascend_wheelhouse.base import flocks
+from ascend_wheelhouse.base import flocks, medium
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.store.behind import Behind
@@ -33,7 +33,6 @@ from ascend_wheelhouse.store.store_faults import BlobMissingError, DamagedBlobEr
 from ascend_wheelhouse.store.store_files import (
     Partial,
     file_name,
-    flush_to_disk,
     gate,
     held_by,
     identity,
@@ -144,7 +143,7 @@ class Store:
         place = self.path(digest)
         with self.telling():
             place.parent.mkdir(parents=True, exist_ok=True)
-            flush_to_disk(path)
+            medium.flush(path)
             path.chmod(0o444)
             with gate(place.parent, fcntl.LOCK_SH):
                 path.replace(place)
@@ -276,7 +275,7 @@ class Store:
         place = self._result_path(key)
         with self.incoming() as path:
             path.write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
-            flush_to_disk(path)
+            medium.flush(path)
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
 

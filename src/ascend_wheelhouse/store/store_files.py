@@ -94,15 +94,6 @@ def results_below(root: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         yield path.name.removesuffix(".json"), path
 
 
-def flush_to_disk(path: Path) -> None:
-    """Have the bytes of a file on the disk, so that a name given after it stands for all of them."""
-    number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
-
-
 @contextmanager
 def gate(folder: Path, kind: int) -> Iterator[None]:
     """Keep who clears away out while a new file is there and not yet locked."""

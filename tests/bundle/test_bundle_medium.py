@@ -1,0 +1,154 @@
+"""A bundle on a disk that is about to be taken out: all of it is there at the end, and a proof reads it there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from bundle_fixtures import FILES, TORCH, write_wheelhouse
+
+from ascend_wheelhouse.base import medium
+from ascend_wheelhouse.base.events import Event, JobFinished, JobStarted
+from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
+from ascend_wheelhouse.bundle.parts import BundleLostError
+from ascend_wheelhouse.folder.signing import Signer
+
+BIG = {**FILES, TORCH: b"t" * 3_000_000}
+
+
+class Flushed:
+    """Counts what of a folder was told to go to its medium, by inode, with the size that it had then."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.sizes: dict[int, int] = {}
+        self.times = Counter[int]()
+        for name in ("fsync", "fdatasync"):
+            monkeypatch.setattr(os, name, self._noting(getattr(os, name)))
+
+    def _noting(self, flush: Callable[[int], None]) -> Callable[[int], None]:
+        def noting(number: int) -> None:
+            flush(number)
+            found = os.fstat(number)
+            self.sizes[found.st_ino] = found.st_size
+            self.times[found.st_ino] += 1
+
+        return noting
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether a file is there as it was when it last went to its medium."""
+        found = path.stat()
+        return self.sizes.get(found.st_ino) == found.st_size
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"split": 700_000}, {"oci": True}], ids=["one file", "parts", "image layout"]
+)
+def test_what_is_told_as_done_is_on_the_medium(
+    options: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+    flushed = Flushed(monkeypatch)
+    ready: list[bool] = []
+
+    def told(event: Event) -> None:
+        if isinstance(event, JobFinished) and event.job == "bundle":
+            ready.extend(
+                flushed.holds(path)
+                for path in out.rglob("*")
+                if path.is_file() and ".state" not in path.parts
+            )
+
+    result = bundle_command(wheelhouse, out=out, serial=1, emit=told, **options)  # type: ignore[arg-type]
+    assert ready
+    assert all(ready)
+    assert all(flushed.holds(path) for path in result.paths if path.is_file())
+    assert flushed.times[out.stat().st_ino]
+
+
+def test_a_long_file_goes_to_the_medium_while_more_of_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(medium, "_BEHIND", 1 << 20)
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+    flushed = Flushed(monkeypatch)
+    (bundle,) = bundle_command(wheelhouse, out=out, serial=1).paths
+    assert flushed.times[bundle.stat().st_ino] >= bundle.stat().st_size >> 20
+
+
+def test_a_medium_that_fails_while_it_is_flushed_is_told_and_leaves_no_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+
+    def fail(_number: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(medium, "_BEHIND", 1 << 20)
+    with pytest.raises(OSError, match="Input/output"):
+        bundle_command(wheelhouse, out=out, serial=1)
+    assert not list(out.glob("sglang*"))
+
+
+def test_a_file_system_that_loses_the_bundle_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+    rename = Path.rename
+
+    def losing(self: Path, target: Path) -> Path:
+        """As fusefat 0.1 does: a folder that is renamed is empty afterwards."""
+        if self.is_dir():
+            for file in self.iterdir():
+                file.unlink()
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", losing)
+    with pytest.raises(BundleLostError, match="not all of it is there"):
+        bundle_command(wheelhouse, out=out, serial=1)
+
+
+@pytest.mark.skipif(not shutil.which("fincore"), reason="fincore is not installed")
+@pytest.mark.parametrize("form", ["one file", "parts", "folder"])
+def test_a_proof_reads_the_medium_and_not_what_the_copy_left_in_memory(
+    form: str, tmp_path: Path, signer: Signer
+) -> None:
+    wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", BIG)
+    split = 700_000 if form == "parts" else None
+    paths = bundle_command(
+        wheelhouse, out=tmp_path / "stick", sign_key=signer.path, serial=1, split=split
+    ).paths
+    bundle = paths[0]
+    if form == "folder":
+        bundle = tmp_path / "unpacked"
+        bundle.mkdir()
+        subprocess.run(["tar", "-xf", paths[0], "-C", bundle], check=True)
+        paths = (bundle / TORCH,)
+    for path in paths:
+        path.read_bytes()
+    if _in_memory(paths) == 0 or not _can_forget(tmp_path):
+        pytest.skip("this file system keeps nothing in memory, or all of it")
+    resident: list[int] = []
+
+    def told(event: Event) -> None:
+        if isinstance(event, JobStarted):
+            resident.append(_in_memory(paths))
+
+    verify_bundle(bundle, insecure=True, emit=told)
+    assert resident == [0]
+
+
+def _in_memory(paths: tuple[Path, ...]) -> int:
+    command = ["fincore", "--bytes", "--noheadings", "--output", "RES", *map(str, paths)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sum(map(int, said.split()))
+
+
+def _can_forget(folder: Path) -> bool:
+    sample = folder / "sample"
+    sample.write_bytes(bytes(1 << 20))
+    medium.forget([sample])
+    return _in_memory((sample,)) == 0
