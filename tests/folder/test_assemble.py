@@ -1,11 +1,13 @@
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from flushed import Flushed
 
-from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.events import Event, Note, silent
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.folder.check import SumsMismatchError, check_sums
 from ascend_wheelhouse.folder.manifest import NAME, NotAWheelhouseError, read
@@ -62,6 +64,23 @@ def test_a_file_is_copied_where_no_link_can_be_made(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(os, "link", refuse)
     assemble.link_or_copy(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "b").read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_wheelhouse_on_another_disk_than_the_store_is_there_when_the_run_ends(
+    *, linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "blob").write_bytes(b"abc")
+    flushed, told = Flushed(monkeypatch), list[Event]()
+    with assemble.replacing(tmp_path / "w", told.append) as part:
+        (part / "wheels").mkdir()
+        (os.link if linked else shutil.copyfile)(tmp_path / "blob", part / "wheels/a.whl")
+        finished(part / "rest")
+    files = [path for path in (tmp_path / "w").rglob("*") if path.is_file()]
+    assert [flushed.holds(path) for path in files] == [not linked] * 5
+    assert [event.text for event in told if isinstance(event, Note)] == (
+        [] if linked else [f"waiting until all of it is on the disk of {tmp_path / 'w'}"]
+    )
 
 
 def test_sha256sum_accepts_the_checksums(tmp_path: Path) -> None:
