@@ -58,8 +58,23 @@ def test_a_torch_without_a_stack_gets_a_cell_that_says_so() -> None:
 
 def test_another_cann_takes_the_torch_npu_that_is_stated_to_run_on_it() -> None:
     cell = derive("2.8.0", cann="9.0.0")
-    assert (cell.components["torch-npu"], cell.components["triton-ascend"]) == ("2.8.0.post4", "3.2.2")
+    assert (cell.components["torch-npu"], cell.components["triton-ascend"]) == ("2.8.0.post4", "3.2.1")
     assert cell.derived
+
+
+@pytest.mark.parametrize(
+    ("torch", "cann", "release"),
+    [
+        ("2.8.0", "9.1.0", "2.8.0.post4"),  # 26.0.0 and 26.1.0 run on 8.5, 9.0 and 9.1
+        ("2.8.0", "8.5.0", "2.8.0.post2"),
+        ("2.9.0", "9.0.0", "2.9.0.post2"),  # made for 9.0, though the newer 2.9.0.post6 runs on it as well
+        ("2.7.1", "9.0.0", "2.7.1.post4"),
+    ],
+)
+def test_a_torch_npu_made_for_a_cann_comes_before_newer_ones_that_run_on_it(
+    torch: str, cann: str, release: str
+) -> None:
+    assert load_compatibility(RECIPES).rows_for(torch, cann)[0].version == release
 
 
 def test_a_release_outside_the_table_is_taken_and_its_cann_called_unknown() -> None:

@@ -107,8 +107,12 @@ class Compatibility:
         return next((row for row in self.torch_npu if row.version == torch_npu), None)
 
     def rows_for(self, torch: str, cann: str = "") -> list[TorchNpuRow]:
-        """Return the rows of a torch version that fit a CANN (every one when none is named), newest first."""
-        return [row for row in self.torch_npu if row.torch == torch and (not cann or self.fits(row, cann))]
+        """Return the rows of a torch version that fit a CANN (every one when none is named).
+
+        Those made for that CANN come first, then those stated to run on it as well; newest first in either.
+        """
+        rows = [row for row in self.torch_npu if row.torch == torch and (not cann or self.fits(row, cann))]
+        return sorted(rows, key=lambda row: bool(cann) and cann_line(row.cann) != cann_line(cann))
 
     def fits(self, row: TorchNpuRow, cann: str) -> bool:
         """Tell whether a torch_npu release is stated to run on a CANN version."""
