@@ -11,11 +11,13 @@ from ascend_wheelhouse.commands import verify_report as command
 from ascend_wheelhouse.node.verify.report import Report, Result
 from ascend_wheelhouse.verify import page
 
-GOOD = Result(probe="files", verdict="passed", seconds=1.5, evidence="fine", figures={"files": 3})
+GOOD = Result(
+    probe="npu-smi", verdict="passed", seconds=1.5, evidence="fine", figures={"files": 3}, markers=("npu",)
+)
 BAD = Result(
     probe="imports", verdict="crashed", seconds=2, evidence="<script>alert(1)</script>", detail="a & b"
 )
-SKIPPED = Result(probe="npu-smi", verdict="skipped", seconds=0, evidence="run this on a node")
+SKIPPED = Result(probe="npu-graph", verdict="skipped", seconds=0, evidence="run this on a node")
 
 
 def report(name: str, *results: Result, npus: int = 16) -> Report:
@@ -63,6 +65,11 @@ def test_what_a_probe_said_is_shown_as_text() -> None:
 def test_one_node_is_summed_up_in_words() -> None:
     assert "Verified: 1 passed, 0 failed, 0 skipped." in page.render([report("n", GOOD)])
     assert "Failed: 1 passed, 1 failed, 0 skipped." in page.render([report("n", GOOD, BAD)])
+
+
+def test_a_node_on_which_no_probe_used_an_npu_is_not_called_verified() -> None:
+    text = page.render([report("n", Result(probe="files", verdict="passed", seconds=1, evidence="fine"))])
+    assert "Partial (no probe on NPUs): 1 passed" in text
 
 
 def test_what_was_not_proven_on_an_npu_is_partial_and_never_green() -> None:

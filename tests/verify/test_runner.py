@@ -218,6 +218,7 @@ def imports_of(path: Path) -> set[str]:
 PROBED = {
     *(
         "custom_ops",
+        "packaging",
         "deep_ep",
         "safetensors",
         "sgl_kernel_npu",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import os
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError, VerifyError
 from ascend_wheelhouse.node.host import software
 from ascend_wheelhouse.node.plain import plain
 from ascend_wheelhouse.node.probes import Probe
@@ -39,6 +40,10 @@ class BadPytestWordsError(UsageError):
     """pytest cannot read the words that were meant for it."""
 
 
+class PytestEndedError(VerifyError):
+    """pytest ended before all probes had run."""
+
+
 class VerdictError(Exception):
     """A probe's bad verdict, as pytest reports it."""
 
@@ -51,7 +56,10 @@ class ProbeItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the probe and turn its verdict into pytest's terms."""
-        result = self.take()
+        try:
+            result = self.take()
+        except SystemExit as left:  # asked to end: a test that fails by it would let the run go on
+            pytest.exit("asked to end", returncode=int(str(left.code)))
         self.user_properties += [(name, str(value)) for name, value in result.figures.items()]
         if software.WORDS in result.markers:
             self.user_properties.append(("evidence", software.NO_EVIDENCE))
@@ -128,7 +136,15 @@ class Run:
             junit: Where the JUnit XML goes.
             extra: More arguments for pytest, such as `-m "not server"`.
         """
-        self.start("-v", "-rN", "--no-summary", "--junitxml", str(junit), *extra)
+        code = self.start("-v", "-rN", "--no-summary", "--junitxml", str(junit), *extra)
+        if code not in {pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED}:
+            if code > max(pytest.ExitCode):
+                raise SystemExit(code)
+            raise PytestEndedError(
+                f"pytest ended with status {code} before all probes had run.",
+                why="What it said stands above; an empty report would be no evidence.",
+                next_step=f"fix that, or {junit} if it is named there, then the same command again",
+            )
         return [*self.before, *self._results]
 
     def start(self, *words: str) -> int:
@@ -138,6 +154,8 @@ class Run:
         listing.write_text("".join(f"{probe.name}\n" for probe in self.probes), encoding="utf-8")
         suite = f"verify ({software.WORDS})" if self.setting.ascend.software else "verify"
         configuration.write_text(f"[pytest]\njunit_suite_name = {suite}\n", encoding="utf-8")
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+            os.environ.pop(name, None)  # of another project, and in front of what was asked for here
         own = ["-c", str(configuration), "--rootdir", str(folder), "-p", "no:cacheprovider", "--no-header"]
         return int(pytest.main([*own, *words, str(listing)], plugins=[self]))
 

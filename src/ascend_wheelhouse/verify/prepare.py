@@ -20,6 +20,7 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.verify import planning, runner, settings
+from ascend_wheelhouse.node.verify.place import require_writable
 from ascend_wheelhouse.node.verify.report import Report, Result
 from ascend_wheelhouse.node.verify.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import (
@@ -67,6 +68,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     """Verify a wheelhouse and write the reports.
 
     Raises:
+        OSError: The place of the reports cannot be written; nothing was done then.
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
         NoProbeError: What was asked for leaves no probe to run.
         BadPytestWordsError: pytest cannot read the words that were meant for it.
@@ -75,6 +77,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     with _scratch(wanted.keep) as work:
         setting = _setting(wanted, work)
         collect.require_chosen(setting, wanted.pytest)
+        require_writable(wanted.reports)
         if wanted.options.require_npu and not setting.ascend.real:
             results = _probed(wanted, setting)
         else:
@@ -129,6 +132,7 @@ def _install_and_run(
     try:
         _make_environment(wanted, setting)
     except VerifyError as error:
+        say(f"sealed install: {error}\n")
         return setting, _probed(wanted, setting, [_installed(wanted, setting, began, error)], probes=())
     first = _installed(wanted, setting, began, None)
     say(f"sealed install: {first.evidence}, {first.seconds:.0f} s")
@@ -145,7 +149,6 @@ def _probed(
     probes: Sequence[Probe] | None = None,
 ) -> list[Result]:
     """Run the probes that are planned unless others are named, and return every result, earlier ones first."""
-    wanted.reports.mkdir(parents=True, exist_ok=True)
     planned = planning.required(setting) if probes is None else probes
     run = collect.Run(setting, probes=planned, before=before)
     return run.under_pytest(wanted.reports / "junit.xml", wanted.pytest)

@@ -11,26 +11,48 @@ from ..probes import CATALOGUE, Probe
 from .report import Result
 from .settings import Setting
 
+ALONE = "single"
+
+
+class UnknownTopologyError(UsageError):
+    """The stack has no serving topology of that name."""
+
 
 class NoProbeError(UsageError):
     """What was asked for leaves no probe to run."""
 
 
 def required(setting: Setting) -> list[Probe]:
-    """Return the probes that will run, of which there must be one.
+    """Return the probes that will run: each that was asked for by its name, and one at least.
 
     Raises:
-        NoProbeError: There is none.
+        NoProbeError: There is none, or one that was asked for is not for this wheelhouse on this machine.
+        UnknownTopologyError: The wheelhouse has no serving topology of that name.
     """
-    if found := plan(setting):
+    found, options = plan(setting), setting.options
+    _check_topology(setting)
+    if options.require_npu and not setting.ascend.real:
         return found
-    options = setting.options
     rest = [probe.name for probe in _unchosen(setting)]
+    strange = [name for name in options.only if name not in rest]
+    if found and not strange:
+        return found
+    asked = _words(strange, ()) or _words(options.only, options.without)
     raise NoProbeError(
-        f"No probe is left to run: {' and '.join(_words(options.only, options.without))}.",
+        f"No probe runs here for {' and '.join(asked)}.",
         why=f"This wheelhouse on this machine calls for: {', '.join(rest) or 'none'}.",
         next_step="name others, or leave --only and --without away",
     )
+
+
+def _check_topology(setting: Setting) -> None:
+    known, asked = setting.manifest.get("serving", {}).get("topologies", {}), setting.options.topology
+    if known and asked not in {*known, ALONE}:
+        raise UnknownTopologyError(
+            f"--topology {asked} is none of this wheelhouse's.",
+            why=f"Its serving file knows {', '.join(sorted(known))}.",
+            next_step=f"--topology with one of these, or leave it away for {ALONE}",
+        )
 
 
 def left_out(setting: Setting, results: Sequence[Result]) -> list[str]:

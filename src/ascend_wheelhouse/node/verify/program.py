@@ -29,6 +29,7 @@ from ..reading import contents
 from ..scratch import scratch
 from ..talk import Talk
 from . import runner, settings, several_nodes
+from .place import require_writable
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
 
@@ -93,6 +94,8 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     environment = _environment(given)
     written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
+    place = (given.report or environment.parent).absolute()
+    require_writable(place)
     with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
@@ -101,8 +104,6 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
             digest=hashlib.sha256(documents.bytes_of(written)).hexdigest(),
             say=lambda one: _tell(one, talk),
         )
-    place = (given.report or environment.parent).absolute()
-    place.mkdir(parents=True, exist_ok=True)
     path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     report.write(path)
     talk.answer(

@@ -120,11 +120,18 @@ class Report:
     @property
     def exit_code(self) -> int:
         """0 when every result is good, else 9; with `require_npu` nothing skipped and no software NPU is good."""
-        strict = bool(self.conditions.get("require_npu"))
-        if strict and self.software:
+        if self._strict and self.software:
             return EXIT_FAILED
-        good = all(result.good and not (strict and result.verdict == "skipped") for result in self.results)
+        good = all(result.good for result in self.results) and not self._skips_failed
         return EXIT_DONE if good and self.results else EXIT_FAILED
+
+    @property
+    def _strict(self) -> bool:
+        return bool(self.conditions.get("require_npu"))
+
+    @property
+    def _skips_failed(self) -> bool:
+        return self._strict and any(result.verdict == "skipped" for result in self.results)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -146,12 +153,15 @@ class Report:
             return "partial (no NPU)"
         if self.conditions.get("left_out"):
             return "partial (probes left out)"
+        if not any("npu" in result.markers for result in self.results):
+            return "partial (no probe on NPUs)"
         return "partial (probes skipped)" if skipped else "verified"
 
     @property
     def headline(self) -> str:
         """The verdict and the counts in one line."""
-        return f"{self.outcome}: {tally(self.counts)}"
+        why = " (nothing may be skipped where NPUs are required)" if self._skips_failed else ""
+        return f"{self.outcome}: {tally(self.counts)}{why}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `report.json` holds."""

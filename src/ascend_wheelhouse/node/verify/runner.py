@@ -29,6 +29,8 @@ from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
 from .settings import Setting, VerifyOptions
 
+_LOADING_SECONDS = 3600  # what `probes/server.py` waits for real weights at most
+
 
 def run_probes(
     environment: Path,
@@ -106,10 +108,27 @@ def run_probe(probe: Probe, setting: Setting) -> Result:
         _command(probe, setting, launcher, request, answer),
         environment=os.environ if launcher.emulated else _environment(probe, setting, launcher, folder),
         folder=folder,
-        seconds=probe.seconds * launcher.patience,
-        memory=probe.memory,
+        seconds=seconds_of(probe, setting),
+        memory=memory_of(probe, setting),
     )
     return _announced(_judge(probe, setting, ended, answer), setting.options)
+
+
+def seconds_of(probe: Probe, setting: Setting) -> float:
+    """Return a probe's limit; a server may take its time to load real weights."""
+    loading = _LOADING_SECONDS if _loads_weights(probe, setting) else 0
+    return (probe.seconds + loading) * setting.launcher.patience
+
+
+def memory_of(probe: Probe, setting: Setting) -> int:
+    """Return a probe's limit in bytes; that of a server with real weights is the machine's memory."""
+    if not _loads_weights(probe, setting):
+        return probe.memory
+    return max(probe.memory, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _loads_weights(probe: Probe, setting: Setting) -> bool:
+    return "server" in probe.markers and bool(setting.options.model)
 
 
 def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
@@ -216,10 +235,9 @@ def _verdict(
     said: Mapping[str, Any], ended: supervise.Ended, doing: str, probe: Probe, setting: Setting
 ) -> tuple[Verdict, str]:
     if ended.cut == "time":
-        limit = probe.seconds * setting.launcher.patience
-        return "timed-out", f"no answer within {limit:.0f} s while it was at: {doing}"
+        return "timed-out", f"no answer within {seconds_of(probe, setting):.0f} s while it was at: {doing}"
     if ended.cut == "memory":
-        return "out-of-memory", f"passed {probe.memory >> 20} MiB while it was at: {doing}"
+        return "out-of-memory", f"passed {memory_of(probe, setting) >> 20} MiB while it was at: {doing}"
     if not said:
         return "crashed", f"{_cause(ended.status)} while it was at: {doing}"
     if ended.left:
@@ -276,7 +294,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "software_npu": setting.ascend.software,
             "standins": bool(setting.standins),
             "stubs": bool(setting.options.stubs) and not setting.ascend.toolkit,
-            "topology": setting.options.topology,
+            "topology": setting.options.topology if setting.ascend.devices else "cpu",
         },
         results=tuple(results),
     )
