@@ -16,7 +16,7 @@ from environments import manifest, setting, tiny_wheelhouse
 from test_runner import EVERYTHING
 
 from ascend_wheelhouse.node.host import cann
-from ascend_wheelhouse.node.probes import CATALOGUE, requirements
+from ascend_wheelhouse.node.probes import CATALOGUE, deep_ep, requirements
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
 from ascend_wheelhouse.node.verify import planning, runner, settings
 from ascend_wheelhouse.node.verify.report import Result, read_report
@@ -103,6 +103,17 @@ def test_a_probe_that_was_named_and_is_not_for_this_wheelhouse_is_refused(tmp_pa
     )
     with pytest.raises(planning.NoProbeError, match=r"No probe runs here for --only deep-ep\."):
         planning.required(made)
+
+
+@pytest.mark.parametrize(("npu", "nodes", "told"), [("910b", 2, True), ("910b", 1, False), ("a3", 2, False)])
+def test_deep_ep_between_nodes_of_a2_has_hccl_go_by_pcie_within_each(
+    npu: str, nodes: int, *, told: bool
+) -> None:
+    found = deep_ep.hccl_settings(npu, nodes)
+    assert found["HCCL_BUFFSIZE"] == "1024"
+    assert (found.get("HCCL_INTRA_PCIE_ENABLE"), found.get("HCCL_INTRA_ROCE_ENABLE")) == (
+        ("1", "0") if told else (None, None)
+    )
 
 
 def test_a_place_for_reports_that_cannot_be_written_is_told_before_anything_is_installed(

@@ -3,8 +3,8 @@
 Normal mode is what prefill takes, low latency what decode takes (`--deepep-mode auto` has both), each with the calls
 that SGLang makes (srt/layers/moe/token_dispatcher/deepep.py). Checks and tolerances are those of sgl-kernel-npu's
 tests/python/deepep/test_intranode.py, test_internode.py and test_low_latency.py: experts that do nothing, so that
-combining must give the weighted input back. A2's rules (a buffer size for HCCL, no expansion mode) are those of its
-notes for A2. Over several nodes (`--nnodes`) the library itself takes its way between nodes.
+combining must give the weighted input back. A2's rules (a buffer size for HCCL, no expansion mode, and how HCCL goes
+within a node where there are several) are those of its README's notes for A2.
 """
 
 from __future__ import annotations
@@ -27,13 +27,22 @@ def run(context: Context) -> Outcome:
     """One process a device."""
     span = span_of(context)
     context.doing(f"dispatch and combine over {span}")
-    found = in_ranks("deep_ep", span, {"HCCL_BUFFSIZE": _BUFFER_MIB})
+    found = in_ranks("deep_ep", span, hccl_settings(str(context.cell.get("npu", "")), span.nodes))
     worst = {mode: max(float(one[mode]) for one in found) for mode in _TOLERANCES}
     told = ", ".join(f"{mode} difference {value:.1e}" for mode, value in worst.items())
     return Outcome(
         evidence=f"{_TOKENS} tokens a rank sent and combined over {span}: {told}",
         figures={"devices": span.world, "nodes": span.nodes, "difference": worst},
     )
+
+
+def hccl_settings(npu: str, nodes: int) -> dict[str, str]:
+    """Return what HCCL is told: its buffer in MiB, and between nodes of A2 to go by PCIe within each.
+
+    Source: sgl-kernel-npu, python/deep_ep/README.md at 03d5978, "A2 Dual Node".
+    """
+    between = {"HCCL_INTRA_PCIE_ENABLE": "1", "HCCL_INTRA_ROCE_ENABLE": "0"}
+    return {"HCCL_BUFFSIZE": _BUFFER_MIB, **(between if npu == "910b" and nodes > 1 else {})}
 
 
 def rank(number: int, count: int) -> None:
