@@ -119,11 +119,7 @@ class Prefix:
 
     def _claim(self) -> None:
         try:
-            if self._is_foreign():
-                raise PrefixNotOursError(
-                    f"{self.root} holds files that this tool did not put there.",
-                    next_step="name an empty or a new folder with --prefix",
-                )
+            self.require_ours()
             self._mark()
         except (FileNotFoundError, FileExistsError) as error:
             if self.root.exists() and not self.root.is_dir():
@@ -140,6 +136,18 @@ class Prefix:
         """Make the folder and its marker, before all else: a run that is killed here leaves what the next knows."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / MARKER).touch()
+
+    def require_ours(self) -> None:
+        """Hold the prefix to being a folder of this tool, or none at all; nothing is written.
+
+        Raises:
+            PrefixNotOursError: It is a folder of something else.
+        """
+        if self._is_foreign():
+            raise PrefixNotOursError(
+                f"{self.root} holds files that this tool did not put there.",
+                next_step="name an empty or a new folder with --prefix",
+            )
 
     def _is_foreign(self) -> bool:
         """Tell whether something is there and no marker, twice: a run makes it first, an uninstall removes it last."""
@@ -274,6 +282,12 @@ class Prefix:
         for folder in (self.work, *gone):
             self._throw_away(folder)
         return [folder.name for folder in gone]
+
+    def installed(self) -> list[Path]:
+        """Return what `uninstall` would remove, each environment by itself."""
+        envs = sorted(self.envs.iterdir()) if self.envs.is_dir() else []
+        others = (self.root / name for name in _OWN if name != self.envs.name)
+        return [*envs, *(path for path in others if os.path.lexists(path))]
 
     def uninstall(self) -> None:
         """Remove all that installs put below the prefix, and the prefix if it is empty.

@@ -39,6 +39,7 @@ from ..reading.supply import Supply, open_supply
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .environment import ENTRIES, Prefix
+from .options import parser, require_read
 from .post_install import finish
 
 _SPARE = 1 << 28
@@ -61,42 +62,6 @@ class NoPrefixError(UsageError):
     """Nobody said where the environment stands."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of the installer."""
-    line = argparse.ArgumentParser(prog="install.py", description="Install a wheelhouse on this node.")
-    line.add_argument("--prefix", type=Path, help="the folder that holds the environments")
-    line.add_argument("--bundle", type=Path, nargs="+", default=[], help="a bundle, its parts, or a folder")
-    line.add_argument("--base", type=Path, help="for a delta: the older bundle or its folder")
-    line.add_argument("--payloads", action="store_true", help="install CANN and what belongs to it, too")
-    line.add_argument(
-        "--offline-index", action="store_true", help="keep the wheels as the environment's index"
-    )
-    line.add_argument("--dry-run", action="store_true", help="check everything and say what would be done")
-    line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")
-    line.add_argument("--installer", choices=("uv", "pip"), default="uv", help="which of tools/ to use")
-    line.add_argument(
-        "--ascend", default="", help="the folder of CANN and NNAL, or CANN's own; ASCEND_ROOT names it, too"
-    )
-    line.add_argument("--trusted-key", help="SHA256:..., a public key or an allowed-signers file")
-    line.add_argument("--insecure-no-signature", action="store_true", help="take an unsigned wheelhouse")
-    line.add_argument("--allow-rollback", action="store_true", help="take one older than what is installed")
-    line.add_argument("--json", action="store_true", help="answer with one JSON object")
-    line.add_argument("--fix", action="store_true", help="with --doctor: set what can be set")
-    line.add_argument("--environment", type=Path, help="with --env: one environment, in use or not")
-    instead = line.add_argument_group("instead of an install").add_mutually_exclusive_group()
-    instead.add_argument("--check", action="store_true", help="compare the environment with its receipt")
-    instead.add_argument("--rollback", action="store_true", help="go back to the previous environment")
-    instead.add_argument("--uninstall", action="store_true", help="remove all environments")
-    instead.add_argument(
-        "--env", action="store_true", help="print the environment's variables for a shell to evaluate"
-    )
-    instead.add_argument("--doctor", action="store_true", help="examine the node")
-    instead.add_argument(
-        "--verify", nargs=argparse.REMAINDER, help="run the probes; options after it are for them"
-    )
-    return line
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the installer and return its exit code."""
     said = list(sys.argv[1:] if argv is None else argv)
@@ -105,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(_UMASK)
     try:
         require_sound(options)
+        require_read(options)
         options.said = said
         return _act(options, talk)
     except WheelhouseError as error:
@@ -127,9 +93,11 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
     prefix = _prefix(options)
     if options.verify is not None:
         return _verify(options, prefix)
-    for act in (upkeep.check, upkeep.rollback, upkeep.uninstall):
+    if options.check:
+        return upkeep.check(prefix, talk)
+    for act in (upkeep.rollback, upkeep.uninstall):
         if getattr(options, act.__name__):
-            return act(prefix, talk)
+            return act(prefix, talk, dry_run=options.dry_run)
     return install(options, prefix, talk)
 
 
@@ -146,6 +114,7 @@ def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
     probes = importlib.import_module("..verify.program", __package__)
     words = ["--prefix", str(prefix.root), "--manifest", str(prefix.required() / MANIFEST)]
     words += ["--ascend", options.ascend] if options.ascend else []
+    words += ["--json"] if options.json else []
     return int(probes.main([*words, *options.verify]))
 
 
@@ -162,6 +131,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
             options.ascend,
             contents,
             fix=options.fix,
+            dry_run=options.dry_run,
             talk=talk,
             prefix=options.prefix and Prefix.at(options.prefix).root,
         )

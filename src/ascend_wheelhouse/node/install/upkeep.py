@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ..talk import Talk
 from . import receipt
 from .environment import Prefix
+
+_DRY = {"changed": False, "dry_run": True}
 
 
 def check(prefix: Prefix, talk: Talk) -> int:
@@ -21,25 +25,39 @@ def check(prefix: Prefix, talk: Talk) -> int:
     return 0
 
 
-def rollback(prefix: Prefix, talk: Talk) -> int:
-    """Make the environment before the one in use the one in use.
+def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
+    """Make the environment before the one in use the one in use; `dry_run` says so and writes nothing.
 
     Raises:
         NoPreviousError: There is none.
         BadReceiptError: That of the one before is damaged as well.
     """
     prefix.previous()
-    with prefix.locked():
+    with contextlib.nullcontext() if dry_run else prefix.locked():
         env = prefix.previous()
         stack = receipt.read(env)["stack"]
-        prefix.switch(env)
-    talk.answer(f"went back to {env} ({stack})", {"changed": True, "environment": str(env), "stack": stack})
+        if not dry_run:
+            prefix.switch(env)
+    facts = {"environment": str(env), "stack": stack}
+    if dry_run:
+        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | _DRY)
+    else:
+        talk.answer(f"went back to {env} ({stack})", facts | {"changed": True})
     return 0
 
 
-def uninstall(prefix: Prefix, talk: Talk) -> int:
-    """Remove every environment and the prefix; payloads belong to the node and stay."""
+def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
+    """Remove every environment and the prefix, or say so; payloads belong to the node and stay.
+
+    Raises:
+        PrefixNotOursError: The prefix is a folder of something else.
+    """
     there = prefix.root.is_dir() and any(prefix.root.iterdir())
+    if dry_run:
+        prefix.require_ours()
+        steps = [f"remove {path}" for path in prefix.installed()] or ["nothing: there is nothing to remove"]
+        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), _DRY)
+        return 0
     if there:
         with prefix.locked():
             prefix.uninstall()
