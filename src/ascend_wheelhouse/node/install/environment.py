@@ -225,9 +225,8 @@ class Prefix:
 
     def begin(self) -> Path:
         """Return the folder of a new environment; it does not exist yet."""
-        names = (folder.name for folder in self.envs.iterdir())
-        numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
-        return self.envs / f"{max(numbers, default=0) + 1:04d}"
+        last = max(map(_number, self.envs.iterdir()), default=0)
+        return self.envs / f"{last + 1:04d}"
 
     def switch(self, env: Path) -> None:
         """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
@@ -269,13 +268,18 @@ class Prefix:
         finished = (one.name for one in self.envs.iterdir() if (one / RECEIPT).is_file())
         return max((name for name in finished if name < active.name), default=None)
 
-    def prune(self) -> list[str]:
+    def prune(self, *, newer: bool = True) -> list[str]:
         """Throw away all but the environment in use and the one before it; return their names.
 
         Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
+
+        Args:
+            newer: Also those that were made after the one in use; a rollback leaves them.
         """
         active = self.required()
         gone = sorted({*self.envs.iterdir()} - {active}) if active.parent == self.envs else []
+        if not newer:
+            gone = [one for one in gone if _number(one) < _number(active)]
         if gone:
             with contextlib.suppress(NoPreviousError):
                 gone.remove(self.previous())
@@ -305,6 +309,11 @@ class Prefix:
             (self.root / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()
+
+
+def _number(env: Path) -> int:
+    """Return the number that names an environment; 0 for another name, and none is made under that."""
+    return int(env.name) if env.name.isascii() and env.name.isdigit() else 0
 
 
 def _stands_at(path: Path, handle: IO[str]) -> bool:

@@ -165,7 +165,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, talk):
-            prefix.prune()  # what a run left that was killed right after its switch
+            prefix.prune(newer=False)  # what a run left that was killed right after its switch
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
             return 0
