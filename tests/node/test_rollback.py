@@ -56,3 +56,15 @@ def test_an_install_that_changes_nothing_removes_what_a_killed_run_left(
     answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED)
     assert (answer.status, answer.facts["changed"]) == (0, False), answer.talk
     assert _envs(prefix) == ["0001", "0003"]
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=" ".join)
+def test_an_environment_whose_files_are_broken_is_not_gone_back_to(
+    houses: list[Path], prefix: Path, words: tuple[str, ...]
+) -> None:
+    (prefix / "envs/0001/bin/python").unlink()
+    answer = run_installer(houses[1], "--prefix", prefix, "--rollback", *words)
+    assert (answer.status, answer.facts["error"]) == (5, "BrokenPreviousError"), answer.talk
+    assert answer.facts["why"] == "missing: bin/python"
+    assert f"--prefix {prefix} --reinstall --allow-rollback" in answer.facts["next"]
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
+from ..errors import IntegrityError
+from ..place import with_bundle
 from ..talk import Talk
 from . import receipt
 from .environment import Prefix
 
 _DRY = {"changed": False, "dry_run": True}
+
+
+class BrokenPreviousError(IntegrityError):
+    """The environment to go back to is no longer what its receipt says."""
 
 
 def check(prefix: Prefix, talk: Talk) -> int:
@@ -31,11 +38,13 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     Raises:
         NoPreviousError: There is none.
         BadReceiptError: That of the one before is damaged as well.
+        BrokenPreviousError: Files of the one before were changed.
     """
     prefix.previous()
     with contextlib.nullcontext() if dry_run else prefix.locked():
         env = prefix.previous()
         stack = receipt.read(env)["stack"]
+        _require_whole(env, prefix)
         if not dry_run:
             prefix.switch(env)
     facts = {"environment": str(env), "stack": stack}
@@ -44,6 +53,19 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     else:
         talk.answer(f"went back to {env} ({stack})", facts | {"changed": True})
     return 0
+
+
+def _require_whole(env: Path, prefix: Prefix) -> None:
+    """Hold an environment to its receipt before it comes into use."""
+    try:
+        receipt.compare(env).require_none(env)
+    except receipt.EnvironmentChangedError as error:
+        words = ["--prefix", str(prefix.root), "--reinstall", "--allow-rollback"]
+        raise BrokenPreviousError(
+            f"{error.what} It was not made the one in use.",
+            why=error.why,
+            next_step=f"install its wheelhouse again: {with_bundle(words)}",
+        ) from error
 
 
 def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
