@@ -46,7 +46,15 @@ def test_a_dry_uninstall_tells_what_would_be_removed_and_removes_nothing(house: 
     answer = run_installer(house, "--prefix", prefix, "--uninstall", "--dry-run")
     assert (answer.status, answer.facts) == (0, {"changed": False, "dry_run": True}), answer.talk
     assert _state(prefix) == before
-    words = [sys.executable, "-I", house / "install.py", "--prefix", prefix, "--uninstall", "--dry-run"]
+    words: list[str | Path] = [
+        sys.executable,
+        "-I",
+        house / "install.py",
+        "--prefix",
+        prefix,
+        "--uninstall",
+        "--dry-run",
+    ]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     for name in ("envs/0001", "envs/0002", "current", "activate", "install.log"):
         assert f"- remove {prefix / name}\n" in said

@@ -267,7 +267,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
         "previous": active.name if active else None,
         "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
-        "user": getpass.getuser() if "USER" in os.environ else str(os.getuid()),
+        "user": getpass.getuser() if os.environ.get("USER") else str(os.getuid()),
     }
 
 
