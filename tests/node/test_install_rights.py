@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
+import json
 import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,5 +115,30 @@ def test_an_older_python_is_told_what_is_needed() -> None:
     """The launcher must be readable by a Python that cannot run the rest."""
     text = (Path(__file__).parents[2] / "src/ascend_wheelhouse/node/launch.py").read_text()
     assert "annotations" not in text
-    compile(text, "install.py", "exec", flags=0, dont_inherit=True)
+    ast.parse(text, feature_version=(3, 4))
     assert text.index("sys.version_info") < text.index('"node.install.program"')
+
+
+def test_an_older_python_is_told_in_three_parts_and_as_an_object(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    old = "import runpy, sys; sys.version_info = (3, 8, 2); sys.argv[:1] = []"
+    program = f"{old}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words: list[str | Path] = [
+        sys.executable,
+        "-I",
+        "-c",
+        program,
+        house / "install.py",
+        "--prefix",
+        "a b",
+        "--json",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 10, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["error"], told["exit_code"]) == ("OldPythonError", 10)
+    assert told["next"] == "python3.11 -I install.py --prefix 'a b' --json"
+    parts = [told["what"], told["why"], f"Next: {told['next']}"]
+    assert done.stderr == "error: " + "\n\n".join(parts) + "\n"
+    assert told["what"] == "Python 3.11 or newer is needed; this one is 3.8."
+    assert subprocess.run(words[:-1], capture_output=True, check=False).stdout == b""
