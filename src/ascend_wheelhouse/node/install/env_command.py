@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from .. import documents
@@ -33,7 +32,7 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
     wanted = contents.cell.get("cann", "")
     found = cann.look(wanted, named=ascend, recorded=str(recorded(environment).get("ascend", "")))
     made = compute(found, environment, recommended=contents.environment, machine=machine)
-    _remark(found, made)
+    _remark(found, made, talk)
     facts = {
         "ascend": found.root,
         "cann": found.version,
@@ -58,12 +57,12 @@ def _contents(environment: Path) -> Contents:
         ) from error
 
 
-def _remark(found: cann.Ascend, made: NodeEnvironment) -> None:
+def _remark(found: cann.Ascend, made: NodeEnvironment, talk: Talk) -> None:
     if made.dropped:
         left = ":".join(made.dropped)
-        sys.stderr.write(
+        talk.note(
             f"note: PYTHONPATH {left} is left out: it would stand before what was installed and proven."
-            " Set it again afterwards if it is meant.\n"
+            " Set it again afterwards if it is meant."
         )
     if not found.toolkit and found.devices:
-        sys.stderr.write(f"note: {cann.NO_CANN}\n")
+        talk.note(f"note: {cann.NO_CANN}")

@@ -76,12 +76,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(last_line.unfit(error, _UNTOUCHED))
+        return talk.fail(last_line.unfit(error, _standing(options)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
-        return talk.fail(last_line.fault(error, "installer", _UNTOUCHED))
+        return talk.fail(last_line.fault(error, "installer", _standing(options)))
     except KeyboardInterrupt:
-        talk.say("stopped; what is in use was not touched")
+        talk.say(f"stopped. {_standing(options)}")
         return _INTERRUPTED
+
+
+def _standing(options: argparse.Namespace) -> str:
+    """Say what a run that was cut short has touched."""
+    if vars(options).get("switched"):
+        return "The new environment is in use."
+    if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
+        return "A part of it may be done."
+    return _UNTOUCHED
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -171,6 +180,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             return 0
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
+        options.switched = True
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
     following = f". {shlex.quote(str(prefix.root / ENTRIES[0]))}"
