@@ -142,3 +142,21 @@ def test_an_older_python_is_told_in_three_parts_and_as_an_object(tmp_path: Path)
     assert done.stderr == "error: " + "\n\n".join(parts) + "\n"
     assert told["what"] == "Python 3.11 or newer is needed; this one is 3.8."
     assert subprocess.run(words[:-1], capture_output=True, check=False).stdout == b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("act", ["--rollback", "--uninstall"])
+def test_who_may_not_change_a_prefix_is_not_told_to_name_another(public: Path, act: str) -> None:
+    house = SmallWheelhouse(cell={"python": "3.11"}, whole_uv=True).write(public / "house")
+    for words in ((), ("--reinstall",)):
+        answer = run_installer(house, "--prefix", public / "npu", "--insecure-no-signature", *words)
+        assert answer.status == 0, answer.talk
+    home = public / "home"
+    home.mkdir()
+    command = [*as_an_ordinary_user(home), "/usr/bin/python3.11", house / "install.py"]
+    done = subprocess.run(
+        [*command, "--prefix", public / "npu", act], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 10
+    assert "Next: the same command with sudo, or as the user who installed it" in done.stderr
+    assert "~/sglang-npu" not in done.stderr

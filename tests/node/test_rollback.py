@@ -68,3 +68,14 @@ def test_an_environment_whose_files_are_broken_is_not_gone_back_to(
     assert answer.facts["why"] == "missing: bin/python"
     assert f"--prefix {prefix} --reinstall --allow-rollback" in answer.facts["next"]
     assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_a_report_goes_with_its_environment_and_what_is_told_as_removed_is(
+    houses: list[Path], prefix: Path
+) -> None:
+    for name in ("0001", "0002"):
+        (prefix / "envs" / f"{name}.verify.json").write_text("{}")
+    answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED, "--reinstall")
+    assert "removed 0001\n" in answer.talk
+    left = sorted(path.name for path in (prefix / "envs").iterdir())
+    assert left == ["0002", "0002.verify.json", "0003"]

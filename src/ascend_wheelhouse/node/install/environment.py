@@ -27,6 +27,8 @@ MARKER = ".sglang-npu-prefix"
 ENTRIES = ("activate", "run")
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
 _TRASH = ".trash-"
+_REPORT = ".verify.json"
+"""What follows an environment's name in that of the report of its verification, which stands beside it."""
 
 
 class PrefixNotOursError(UsageError):
@@ -79,15 +81,18 @@ class Prefix:
         return self.root / "install.log"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, standing: bool = False) -> Iterator[None]:
         """Claim the prefix, creating it where needed, and clear away what a killed run left.
+
+        Args:
+            standing: It is about what stands there, so that another prefix is no way out.
 
         Raises:
             PrefixNotOursError: It is a folder of something else.
             PrefixNotWritableError: The user may not write there.
             PrefixBusyError: Another install holds it.
         """
-        self._claim()
+        self._claim(standing=standing)
         lock = self.root / ".lock"
         with self._opened(lock) as handle:
             try:
@@ -117,7 +122,7 @@ class Prefix:
             f"Another install works in {self.root}.", next_step="wait for it, then run this again"
         )
 
-    def _claim(self) -> None:
+    def _claim(self, *, standing: bool) -> None:
         try:
             self.require_ours()
             self._mark()
@@ -128,8 +133,12 @@ class Prefix:
         except PermissionError as error:
             raise PrefixNotWritableError(
                 f"You may not write below {self.root}.",
-                why="Environments under /opt need root; one below your home folder does not.",
-                next_step="--prefix ~/sglang-npu, or the same command with sudo",
+                why="It belongs to another user."
+                if standing
+                else "Environments under /opt need root; one below your home folder does not.",
+                next_step="the same command with sudo, or as the user who installed it"
+                if standing
+                else "--prefix ~/sglang-npu, or the same command with sudo",
             ) from error
 
     def _mark(self) -> None:
@@ -269,7 +278,7 @@ class Prefix:
         return max((name for name in finished if name < active.name), default=None)
 
     def prune(self, *, newer: bool = True) -> list[str]:
-        """Throw away all but the environment in use and the one before it; return their names.
+        """Throw away all but the environment in use and the one before it, with their reports; return their names.
 
         Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
 
@@ -277,7 +286,8 @@ class Prefix:
             newer: Also those that were made after the one in use; a rollback leaves them.
         """
         active = self.required()
-        gone = sorted({*self.envs.iterdir()} - {active}) if active.parent == self.envs else []
+        held = {one for one in self.envs.iterdir() if one.is_dir()} if active.parent == self.envs else set()
+        gone = sorted(held - {active})
         if not newer:
             gone = [one for one in gone if _number(one) < _number(active)]
         if gone:
@@ -285,6 +295,7 @@ class Prefix:
                 gone.remove(self.previous())
         for folder in (self.work, *gone):
             self._throw_away(folder)
+            (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
         return [folder.name for folder in gone]
 
     def installed(self) -> list[Path]:

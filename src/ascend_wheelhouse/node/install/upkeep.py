@@ -6,7 +6,6 @@ import contextlib
 from pathlib import Path
 
 from ..errors import IntegrityError
-from ..place import with_bundle
 from ..talk import Talk
 from . import receipt
 from .environment import Prefix
@@ -41,10 +40,10 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         BrokenPreviousError: Files of the one before were changed.
     """
     prefix.previous()
-    with contextlib.nullcontext() if dry_run else prefix.locked():
+    with contextlib.nullcontext() if dry_run else prefix.locked(standing=True):
         env = prefix.previous()
         stack = receipt.read(env)["stack"]
-        _require_whole(env, prefix)
+        _require_whole(env)
         if not dry_run:
             prefix.switch(env)
     facts = {"environment": str(env), "stack": stack}
@@ -55,16 +54,15 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     return 0
 
 
-def _require_whole(env: Path, prefix: Prefix) -> None:
+def _require_whole(env: Path) -> None:
     """Hold an environment to its receipt before it comes into use."""
     try:
         receipt.compare(env).require_none(env)
     except receipt.EnvironmentChangedError as error:
-        words = ["--prefix", str(prefix.root), "--reinstall", "--allow-rollback"]
         raise BrokenPreviousError(
             f"{error.what} It was not made the one in use.",
             why=error.why,
-            next_step=f"install its wheelhouse again: {with_bundle(words)}",
+            next_step=f"install its wheelhouse again: {receipt.again(env, '--allow-rollback')}",
         ) from error
 
 
@@ -81,7 +79,7 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), _DRY)
         return 0
     if there:
-        with prefix.locked():
+        with prefix.locked(standing=True):
             prefix.uninstall()
     text = f"removed {prefix.root}; payloads such as CANN stay" if there else "nothing to remove"
     talk.answer(text, {"changed": there})
