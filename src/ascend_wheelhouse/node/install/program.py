@@ -36,6 +36,7 @@ from ..layout import MANIFEST
 from ..place import THIS
 from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
+from ..seen import is_folder
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .environment import ENTRIES, Prefix
@@ -56,6 +57,10 @@ class Job:
     host: Host
     payloads: Sequence[payloads.Payload]
     facts: dict[str, Any]
+
+
+class NoAscendFolderError(UsageError):
+    """The folder that was named for CANN is not there."""
 
 
 class NoPrefixError(UsageError):
@@ -155,6 +160,7 @@ def _installed(options: argparse.Namespace) -> Contents | None:
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     """Install the wheelhouse that the options name below `prefix`."""
+    _require_ascend(options)
     supply = open_supply(options.bundle, options.base, said=options.said)
     contents, active = supply.contents, prefix.active()
     verified = supply.bundle.verify(
@@ -187,6 +193,17 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: {following}"
     talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
     return 0
+
+
+def _require_ascend(options: argparse.Namespace) -> None:
+    """Hold the folder of CANN to being there; only payloads are installed into one that is not there yet."""
+    place = toolkits.at_home(options.ascend)
+    if options.ascend and not options.payloads and not is_folder(place):
+        raise NoAscendFolderError(
+            f"--ascend {options.ascend} is no folder.",
+            why="The path was mistyped, or CANN is still to come there. It would be noted for every later start.",
+            next_step=f"mkdir -p {shlex.quote(str(place))}, if CANN is to come there; then the same command",
+        )
 
 
 def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
