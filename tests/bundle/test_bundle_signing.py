@@ -109,9 +109,17 @@ def test_a_node_without_ssh_keygen_verifies_as_well(
 
 
 @pytest.mark.parametrize(
-    ("says", "accepted"), [("ssh-keygen: unknown option -- Y", True), ("Could not verify signature.", False)]
+    ("says", "accepted"),
+    [
+        ("ssh-keygen: unknown option -- Y", True),
+        ("No user exists for uid 12345", True),
+        ("ssh-keygen: error while loading shared libraries: libcrypto.so.3: cannot open shared object", True),
+        ("", True),
+        ("Could not verify signature.", False),
+        ("Signature verification failed: incorrect signature", False),
+    ],
 )
-def test_an_old_ssh_keygen_is_passed_over_and_a_new_one_is_believed(
+def test_an_ssh_keygen_that_fails_is_passed_over_and_one_that_refuses_is_believed(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str, *, accepted: bool
 ) -> None:
     sound = signer.sign(b"{}")
@@ -124,6 +132,21 @@ def test_an_old_ssh_keygen_is_passed_over_and_a_new_one_is_believed(
         contextlib.nullcontext() if accepted else pytest.raises(sshsig.BadSignatureError, match="not belong")
     ):
         signature.check(b"{}", sound, None)
+
+
+@pytest.mark.parametrize("program", ["#!/bin/sh\nexec sleep 60\n", "\x7fELF", "#!/no/where\n"])
+def test_an_ssh_keygen_that_hangs_or_cannot_run_says_nothing_of_the_signature(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str
+) -> None:
+    sound = signer.sign(b"{}")
+    (tmp_path / "ssh-keygen").write_text(program)
+    (tmp_path / "ssh-keygen").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(signature, "_SECONDS", 0.2)
+
+    assert signature.check(b"{}", sound, None) == signer.public_key
+    with pytest.raises(sshsig.BadSignatureError, match="not belong"):
+        signature.check(b"{ }", sound, None)
 
 
 def test_the_fingerprint_is_the_one_that_ssh_keygen_shows(signer: Signer) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from small_wheelhouse import SmallWheelhouse, run_installer
 
+from ascend_wheelhouse.bundle.command import bundle_command
+
 
 @pytest.mark.parametrize(
     ("files", "named"),
@@ -35,3 +37,33 @@ def test_a_folder_with_a_manifest_is_judged_as_a_bundle_whatever_lies_beside_it(
     (house / "a.tar").write_bytes(b"x")
     answer = run_installer(house, "--bundle", house, "--prefix", tmp_path / "npu", "--insecure-no-signature")
     assert (answer.status, answer.facts["error"]) == (5, "ExtraMemberError")
+
+
+def _bundle(folder: Path, name: str) -> Path:
+    house = SmallWheelhouse(stack=name).write(folder / name)
+    made = bundle_command(house, out=folder / f"{name}.tar", sign_key=None, serial=1, allow_incomplete=True)
+    return made.paths[0]
+
+
+def test_two_bundles_where_one_is_meant_are_told_as_two_and_not_as_tampered(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    newer, older = _bundle(tmp_path, "b3"), _bundle(tmp_path, "b1")
+    words = ("--prefix", tmp_path / "npu", "--insecure-no-signature", "--bundle")
+    for given in ((newer, older), (newer, older, house), (older, older)):
+        answer = run_installer(house, *words, *given)
+        assert (answer.status, answer.facts["error"]) == (2, "SeveralBundlesError"), answer.talk
+        assert answer.facts["what"].startswith(
+            f"These are {len(given)} bundles: {given[0].name}, {given[1].name}"
+        )
+        assert answer.facts["next"].endswith(f"--bundle {given[0]}")
+        assert "do not use this bundle" not in answer.talk
+
+
+def test_a_folder_among_the_parts_of_a_bundle_is_no_part(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    part = tmp_path / "b.tar.002"
+    part.write_bytes(b"x")
+    words = ("--prefix", tmp_path / "npu", "--insecure-no-signature", "--bundle", part, house)
+    answer = run_installer(house, *words)
+    assert (answer.status, answer.facts["error"]) == (2, "SeveralBundlesError"), answer.talk
+    assert answer.facts["what"] == "house is a folder, and no part of a bundle."

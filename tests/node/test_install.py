@@ -311,3 +311,14 @@ def test_what_is_installed_can_be_read_by_every_user(house: Path, prefix: Path) 
         os.umask(before)
     modes = {path.stat().st_mode & 0o444 for path in (prefix / "current/").rglob("*") if path.is_file()}
     assert modes == {0o444}
+
+
+def test_a_folder_of_cann_that_is_not_there_is_not_noted_for_later(
+    house: Path, prefix: Path, tmp_path: Path
+) -> None:
+    words = ("--prefix", prefix, UNSIGNED, "--ascend", tmp_path / "no such")
+    answer = run_installer(house, *words)
+    assert (answer.status, answer.facts["error"]) == (2, "NoAscendFolderError")
+    assert answer.facts["next"].startswith(f"mkdir -p '{tmp_path / 'no such'}'")
+    assert not prefix.exists()
+    assert run_installer(house, *words, "--payloads", "--dry-run").status == 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import fcntl
+import json
 import os
 import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,5 +115,48 @@ def test_an_older_python_is_told_what_is_needed() -> None:
     """The launcher must be readable by a Python that cannot run the rest."""
     text = (Path(__file__).parents[2] / "src/ascend_wheelhouse/node/launch.py").read_text()
     assert "annotations" not in text
-    compile(text, "install.py", "exec", flags=0, dont_inherit=True)
+    ast.parse(text, feature_version=(3, 4))
     assert text.index("sys.version_info") < text.index('"node.install.program"')
+
+
+def test_an_older_python_is_told_in_three_parts_and_as_an_object(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    old = "import runpy, sys; sys.version_info = (3, 8, 2); sys.argv[:1] = []"
+    program = f"{old}; runpy.run_path(sys.argv[0], run_name='__main__')"
+    words: list[str | Path] = [
+        sys.executable,
+        "-I",
+        "-c",
+        program,
+        house / "install.py",
+        "--prefix",
+        "a b",
+        "--json",
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 10, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["error"], told["exit_code"]) == ("OldPythonError", 10)
+    assert told["next"] == "python3.11 -I install.py --prefix 'a b' --json"
+    parts = [told["what"], told["why"], f"Next: {told['next']}"]
+    assert done.stderr == "error: " + "\n\n".join(parts) + "\n"
+    assert told["what"] == "Python 3.11 or newer is needed; this one is 3.8."
+    assert subprocess.run(words[:-1], capture_output=True, check=False).stdout == b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("act", ["--rollback", "--uninstall"])
+def test_who_may_not_change_a_prefix_is_not_told_to_name_another(public: Path, act: str) -> None:
+    house = SmallWheelhouse(cell={"python": "3.11"}, whole_uv=True).write(public / "house")
+    for words in ((), ("--reinstall",)):
+        answer = run_installer(house, "--prefix", public / "npu", "--insecure-no-signature", *words)
+        assert answer.status == 0, answer.talk
+    home = public / "home"
+    home.mkdir()
+    command = [*as_an_ordinary_user(home), "/usr/bin/python3.11", house / "install.py"]
+    done = subprocess.run(
+        [*command, "--prefix", public / "npu", act], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 10
+    assert "Next: the same command with sudo, or as the user who installed it" in done.stderr
+    assert "~/sglang-npu" not in done.stderr

@@ -65,8 +65,8 @@ def test_an_older_wheelhouse_is_not_installed_over_one_whose_receipt_is_damaged(
     prefix = tmp_path / "npu"
     assert run_installer(houses[7], "--prefix", prefix, UNSIGNED).status == 0
     damage(prefix / "current/receipt.json")
-    for words in ((), ("--reinstall",), ("--check",), ("--dry-run",)):
-        answer = run_installer(houses[3], "--prefix", prefix, UNSIGNED, *words)
+    for words in ((UNSIGNED,), (UNSIGNED, "--reinstall"), ("--check",), (UNSIGNED, "--dry-run")):
+        answer = run_installer(houses[3], "--prefix", prefix, *words)
         assert answer.status == 5, answer.talk
         assert "is not a receipt" in answer.talk
         assert _stands(prefix) == "7.0"

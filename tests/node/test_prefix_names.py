@@ -65,12 +65,14 @@ def test_an_install_by_any_name_keeps_what_it_installed(house: Path, prefix: Pat
     assert _envs(tmp_path) == ["0001"]
 
 
-@pytest.mark.parametrize("words", [(), ("--reinstall",), ("--check",), ("--env",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [(UNSIGNED,), (UNSIGNED, "--reinstall"), ("--check",), ("--env",)], ids=" ".join
+)
 def test_what_was_installed_by_one_name_stands_by_another(
     house: Path, prefix: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     assert run_installer(house, "--prefix", tmp_path / "data/npu", UNSIGNED).status == 0
-    answer = run_installer(house, "--prefix", prefix, UNSIGNED, *words)
+    answer = run_installer(house, "--prefix", prefix, *words)
     assert answer.status == 0, answer.talk
     assert run_in(tmp_path / "data/npu", "python", "-c", VERSION) == "1.0"
     assert _envs(tmp_path) == (["0001", "0002"] if "--reinstall" in words else ["0001"])

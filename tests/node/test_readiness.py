@@ -14,7 +14,7 @@ from ascend_wheelhouse.node.host import doctor, pythons
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.requirement import split_requirement, within
-from ascend_wheelhouse.node.install import program
+from ascend_wheelhouse.node.install import options
 from ascend_wheelhouse.node.reading.contents import Contents, Entry
 
 RUNNABLE = {
@@ -186,7 +186,7 @@ def test_every_printed_command_is_one_that_a_shell_runs(root: Path) -> None:
             first, *words = shlex.split(part.removeprefix("sudo "))
             assert first in RUNNABLE, command
             if first == pythons.PROGRAM:
-                program.parser().parse_args(words[words.index("install.py") + 1 :])
+                options.parser().parse_args(words[words.index("install.py") + 1 :])
 
 
 def test_the_last_line_says_what_the_node_can(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

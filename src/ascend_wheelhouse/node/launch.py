@@ -9,7 +9,21 @@ import sys
 
 if __name__ == "__main__":
     if sys.version_info[:2] < (3, 11):  # noqa: UP036 - an older Python must read why it will not do
-        sys.exit("error: Python 3.11 or newer is needed.\n\nNext: python3.11 -I install.py --help")
+        import json
+        import shlex
+
+        quoted = [getattr(shlex, "quote", repr)(word) for word in sys.argv[1:]]
+        told = {
+            "error": "OldPythonError",
+            "exit_code": 10,  # as HostUnfitError's, whose module an older Python cannot read
+            "what": "Python 3.11 or newer is needed; this one is {}.{}.".format(*sys.version_info[:2]),
+            "why": "The installer is written for it, and makes the environment with it.",
+            "next": " ".join(["python3.11 -I install.py"] + quoted),  # noqa: RUF005 - older Pythons read this
+        }
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        sys.stderr.write("error: {what}\n\n{why}\n\nNext: {next}\n".format(**told))
+        sys.exit(told["exit_code"])
     sys.dont_write_bytecode = True
 
     import importlib

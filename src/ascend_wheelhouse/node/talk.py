@@ -5,15 +5,22 @@ With `--json` the answer is one object, so that a cluster tool can read it; the 
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
-from .errors import WheelhouseError
+from .errors import HostUnfitError, WheelhouseError
 from .plain import plain
+
+
+class AnswerLostError(HostUnfitError):
+    """The answer of a run cannot be written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +37,47 @@ class Talk:
 
     def say(self, text: str) -> None:
         """Say what is being done now."""
-        print(f"[{time.monotonic() - self.started:6.1f}s] {plain(text)}", file=sys.stderr, flush=True)
+        self.note(f"[{time.monotonic() - self.started:6.1f}s] {plain(text)}")
+
+    def note(self, text: str) -> None:
+        """Print a line beside the answer; where nobody can take it, the work goes on without it."""
+        with contextlib.suppress(OSError):
+            _print(text, sys.stderr)
 
     def answer(self, text: str, facts: Mapping[str, Any]) -> None:
-        """Give the answer of the run, in words or as an object."""
-        print(json.dumps(facts, indent=1, sort_keys=True) if self.as_json else plain(text), flush=True)
+        """Give the answer of the run, in words or as an object; a reader that has gone is left alone.
+
+        Raises:
+            AnswerLostError: It cannot be written, such as to a full disk.
+        """
+        try:
+            _print(json.dumps(facts, indent=1, sort_keys=True) if self.as_json else plain(text), sys.stdout)
+        except BrokenPipeError:
+            return
+        except OSError as error:
+            done = (
+                "What was asked for is done all the same." if facts.get("changed") else "Nothing was changed."
+            )
+            raise AnswerLostError(
+                f"The answer cannot be written to standard output: {error.strerror}.",
+                why=f"It goes to a full disk, or to a file that takes no more. {done}",
+                next_step="df -h",
+            ) from error
 
     def fail(self, error: WheelhouseError) -> int:
         """Tell an error and return the exit code that belongs to it."""
         if self.as_json:
-            print(json.dumps(error.as_dict(), indent=1, sort_keys=True), flush=True)
-        print(f"error: {plain(str(error))}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                _print(json.dumps(error.as_dict(), indent=1, sort_keys=True), sys.stdout)
+        self.note(f"error: {plain(str(error))}")
         return error.exit_code
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print a text at once; where that fails, what is left of it is dropped, for Python would try again at its end."""
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        with contextlib.suppress(OSError), Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), stream.fileno())
+        raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import documents
 from ..errors import WheelhouseError
@@ -160,10 +161,17 @@ def _openmp(host: Host) -> Iterator[HostFinding]:
     )
 
 
-def report(findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk) -> int:
-    """Print findings and changes; return 10 where one refuses, else 0."""
+def report(
+    findings: Sequence[HostFinding], changes: Sequence[str], talk: Talk, due: Sequence[str] = ()
+) -> int:
+    """Print findings, changes and, of a dry run, what is due; return 10 where one refuses, else 0."""
     lines = [finding.line() for finding in findings] + [f"FIXED  {change}" for change in changes]
-    facts = {"findings": [finding.as_dict() for finding in findings], "changes": list(changes)}
+    lines += [f"WOULD FIX  {name}, where it differs, now and for the next boot" for name in due]
+    facts: dict[str, Any] = {
+        "findings": [finding.as_dict() for finding in findings],
+        "changes": list(changes),
+    }
+    facts |= {"would_fix": list(due)} if due else {}
     lines += ["", verdict(findings)]
     talk.answer("\n".join(lines), facts | {"changed": bool(changes), "verdict": verdict(findings)})
     return 10 if any(finding.level == "refuse" for finding in findings) else 0
@@ -183,16 +191,27 @@ def verdict(findings: Sequence[HostFinding]) -> str:
 
 
 def check(
-    root: Path, ascend: str, contents: Contents | None, *, fix: bool, talk: Talk, prefix: Path | None = None
+    root: Path,
+    ascend: str,
+    contents: Contents | None,
+    *,
+    fix: bool,
+    talk: Talk,
+    prefix: Path | None = None,
+    dry_run: bool = False,
 ) -> int:
-    """Examine the node below `root`, fix it where asked, and print what was found; commands name `prefix`."""
+    """Examine the node below `root`, fix it where asked, and print what was found; commands name `prefix`.
+
+    With `dry_run` nothing is written: what would be fixed is told instead.
+    """
     wanted = contents.cell.get("cann", "") if contents else ""
     findings = examine(read_host(root, ascend, wanted=wanted), contents)
     changes: list[str] = []
-    if fix:
+    due = [one.name for one in findings if one.fix] if fix and dry_run else []
+    if fix and not dry_run:
         changes = apply(root, {finding.fix for finding in findings if finding.fix})
         findings = examine(read_host(root, ascend, wanted=wanted), contents)
-    return report([finding.below(prefix) for finding in findings], changes, talk)
+    return report([finding.below(prefix) for finding in findings], changes, talk, due)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

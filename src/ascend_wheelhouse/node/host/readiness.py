@@ -23,7 +23,7 @@ from .fitness import PREFIX, HostFinding, free_space
 from .host import Host
 from .requirement import split_requirement, within
 from .system import install_command
-from .toolkits import numbers
+from .toolkits import at_home, numbers
 
 _GIB = 1 << 30
 _COMPILERS = ("clang++", "g++", "c++")
@@ -190,5 +190,20 @@ def _space(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
     why = (
         "Compiled kernels are kept there, and models that are downloaded: those need their own space on top."
     )
-    home = Path.home() if host.root == Path("/") else host.root / "root"
-    yield free_space("disk for the cache", home / ".cache", _CACHE_SIZE, why)
+    home = at_home("~") if host.root == Path("/") else host.root / "root"
+    if home.is_absolute():
+        yield free_space("disk for the cache", home / ".cache", _CACHE_SIZE, why)
+    else:
+        yield _homeless(why)
+
+
+def _homeless(why: str) -> HostFinding:
+    """Tell that the user has no home folder: no HOME, and no entry in the system's list of users."""
+    return HostFinding(
+        name="disk for the cache",
+        found="no home folder",
+        wanted="a folder named by HOME",
+        level="warn",
+        why=why,
+        command="export HOME=/var/tmp",
+    )

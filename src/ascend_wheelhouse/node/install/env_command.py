@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from .. import documents
+from ..errors import UsageError
 from ..host import cann
 from ..host.node_environment import NodeEnvironment, compute
 from ..layout import MANIFEST
-from ..place import with_bundle
 from ..reading.contents import Contents, ManifestError, read_contents
 from ..talk import Talk
-from .receipt import recorded
+from .receipt import again, recorded
+
+
+class NotAnEnvironmentError(UsageError):
+    """What was named as an environment is none."""
 
 
 def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
@@ -25,6 +28,7 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
         talk: How the answer is given.
 
     Raises:
+        NotAnEnvironmentError: There is no environment in that folder.
         ManifestError: The environment has no manifest.
         SeveralToolkitsError: Several CANN stand there and none is the cell's.
         AscendScriptError: One of CANN's scripts does not do what it should.
@@ -33,7 +37,7 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
     wanted = contents.cell.get("cann", "")
     found = cann.look(wanted, named=ascend, recorded=str(recorded(environment).get("ascend", "")))
     made = compute(found, environment, recommended=contents.environment, machine=machine)
-    _remark(found, made)
+    _remark(found, made, talk)
     facts = {
         "ascend": found.root,
         "cann": found.version,
@@ -49,21 +53,27 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
 
 
 def _contents(environment: Path) -> Contents:
+    if not (environment / "lib").is_dir():
+        raise NotAnEnvironmentError(
+            f"{environment} is no environment.",
+            why="The path was mistyped, or the environment was removed.",
+            next_step="--environment with the folder of one, such as PREFIX/envs/0001, or --prefix for the one in use",
+        )
     try:
         return read_contents(documents.bytes_of(environment / MANIFEST))
     except OSError as error:
         raise ManifestError(
             f"{environment / MANIFEST} cannot be read: {error.strerror}.",
-            next_step=with_bundle(["--prefix", str(environment.parent.parent), "--reinstall"]),
+            next_step=again(environment),
         ) from error
 
 
-def _remark(found: cann.Ascend, made: NodeEnvironment) -> None:
+def _remark(found: cann.Ascend, made: NodeEnvironment, talk: Talk) -> None:
     if made.dropped:
         left = ":".join(made.dropped)
-        sys.stderr.write(
+        talk.note(
             f"note: PYTHONPATH {left} is left out: it would stand before what was installed and proven."
-            " Set it again afterwards if it is meant.\n"
+            " Set it again afterwards if it is meant."
         )
     if not found.toolkit and found.devices:
-        sys.stderr.write(f"note: {cann.NO_CANN}\n")
+        talk.note(f"note: {cann.NO_CANN}")

@@ -27,6 +27,8 @@ MARKER = ".sglang-npu-prefix"
 ENTRIES = ("activate", "run")
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
 _TRASH = ".trash-"
+_REPORT = ".verify.json"
+"""What follows an environment's name in that of the report of its verification, which stands beside it."""
 
 
 class PrefixNotOursError(UsageError):
@@ -79,15 +81,18 @@ class Prefix:
         return self.root / "install.log"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, standing: bool = False) -> Iterator[None]:
         """Claim the prefix, creating it where needed, and clear away what a killed run left.
+
+        Args:
+            standing: It is about what stands there, so that another prefix is no way out.
 
         Raises:
             PrefixNotOursError: It is a folder of something else.
             PrefixNotWritableError: The user may not write there.
             PrefixBusyError: Another install holds it.
         """
-        self._claim()
+        self._claim(standing=standing)
         lock = self.root / ".lock"
         with self._opened(lock) as handle:
             try:
@@ -117,13 +122,9 @@ class Prefix:
             f"Another install works in {self.root}.", next_step="wait for it, then run this again"
         )
 
-    def _claim(self) -> None:
+    def _claim(self, *, standing: bool) -> None:
         try:
-            if self._is_foreign():
-                raise PrefixNotOursError(
-                    f"{self.root} holds files that this tool did not put there.",
-                    next_step="name an empty or a new folder with --prefix",
-                )
+            self.require_ours()
             self._mark()
         except (FileNotFoundError, FileExistsError) as error:
             if self.root.exists() and not self.root.is_dir():
@@ -132,14 +133,30 @@ class Prefix:
         except PermissionError as error:
             raise PrefixNotWritableError(
                 f"You may not write below {self.root}.",
-                why="Environments under /opt need root; one below your home folder does not.",
-                next_step="--prefix ~/sglang-npu, or the same command with sudo",
+                why="It belongs to another user."
+                if standing
+                else "Environments under /opt need root; one below your home folder does not.",
+                next_step="the same command with sudo, or as the user who installed it"
+                if standing
+                else "--prefix ~/sglang-npu, or the same command with sudo",
             ) from error
 
     def _mark(self) -> None:
         """Make the folder and its marker, before all else: a run that is killed here leaves what the next knows."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / MARKER).touch()
+
+    def require_ours(self) -> None:
+        """Hold the prefix to being a folder of this tool, or none at all; nothing is written.
+
+        Raises:
+            PrefixNotOursError: It is a folder of something else.
+        """
+        if self._is_foreign():
+            raise PrefixNotOursError(
+                f"{self.root} holds files that this tool did not put there.",
+                next_step="name an empty or a new folder with --prefix",
+            )
 
     def _is_foreign(self) -> bool:
         """Tell whether something is there and no marker, twice: a run makes it first, an uninstall removes it last."""
@@ -217,9 +234,8 @@ class Prefix:
 
     def begin(self) -> Path:
         """Return the folder of a new environment; it does not exist yet."""
-        names = (folder.name for folder in self.envs.iterdir())
-        numbers = [int(name) for name in names if name.isascii() and name.isdigit()]
-        return self.envs / f"{max(numbers, default=0) + 1:04d}"
+        last = max(map(_number, self.envs.iterdir()), default=0)
+        return self.envs / f"{last + 1:04d}"
 
     def switch(self, env: Path) -> None:
         """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
@@ -261,19 +277,32 @@ class Prefix:
         finished = (one.name for one in self.envs.iterdir() if (one / RECEIPT).is_file())
         return max((name for name in finished if name < active.name), default=None)
 
-    def prune(self) -> list[str]:
-        """Throw away all but the environment in use and the one before it; return their names.
+    def prune(self, *, newer: bool = True) -> list[str]:
+        """Throw away all but the environment in use and the one before it, with their reports; return their names.
 
         Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
+
+        Args:
+            newer: Also those that were made after the one in use; a rollback leaves them.
         """
         active = self.required()
-        gone = sorted({*self.envs.iterdir()} - {active}) if active.parent == self.envs else []
+        held = {one for one in self.envs.iterdir() if one.is_dir()} if active.parent == self.envs else set()
+        gone = sorted(held - {active})
+        if not newer:
+            gone = [one for one in gone if _number(one) < _number(active)]
         if gone:
             with contextlib.suppress(NoPreviousError):
                 gone.remove(self.previous())
         for folder in (self.work, *gone):
             self._throw_away(folder)
+            (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
         return [folder.name for folder in gone]
+
+    def installed(self) -> list[Path]:
+        """Return what `uninstall` would remove, each environment by itself."""
+        envs = sorted(self.envs.iterdir()) if self.envs.is_dir() else []
+        others = (self.root / name for name in _OWN if name != self.envs.name)
+        return [*envs, *(path for path in others if os.path.lexists(path))]
 
     def uninstall(self) -> None:
         """Remove all that installs put below the prefix, and the prefix if it is empty.
@@ -291,6 +320,11 @@ class Prefix:
             (self.root / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.root.rmdir()
+
+
+def _number(env: Path) -> int:
+    """Return the number that names an environment; 0 for another name, and none is made under that."""
+    return int(env.name) if env.name.isascii() and env.name.isdigit() else 0
 
 
 def _stands_at(path: Path, handle: IO[str]) -> bool:

@@ -36,9 +36,11 @@ from ..layout import MANIFEST
 from ..place import THIS
 from ..reading.contents import Contents, read_contents
 from ..reading.supply import Supply, open_supply
+from ..seen import is_folder
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
 from .environment import ENTRIES, Prefix
+from .options import parser, require_read
 from .post_install import finish
 
 _SPARE = 1 << 28
@@ -57,44 +59,12 @@ class Job:
     facts: dict[str, Any]
 
 
+class NoAscendFolderError(UsageError):
+    """The folder that was named for CANN is not there."""
+
+
 class NoPrefixError(UsageError):
     """Nobody said where the environment stands."""
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the command line of the installer."""
-    line = argparse.ArgumentParser(prog="install.py", description="Install a wheelhouse on this node.")
-    line.add_argument("--prefix", type=Path, help="the folder that holds the environments")
-    line.add_argument("--bundle", type=Path, nargs="+", default=[], help="a bundle, its parts, or a folder")
-    line.add_argument("--base", type=Path, help="for a delta: the older bundle or its folder")
-    line.add_argument("--payloads", action="store_true", help="install CANN and what belongs to it, too")
-    line.add_argument(
-        "--offline-index", action="store_true", help="keep the wheels as the environment's index"
-    )
-    line.add_argument("--dry-run", action="store_true", help="check everything and say what would be done")
-    line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")
-    line.add_argument("--installer", choices=("uv", "pip"), default="uv", help="which of tools/ to use")
-    line.add_argument(
-        "--ascend", default="", help="the folder of CANN and NNAL, or CANN's own; ASCEND_ROOT names it, too"
-    )
-    line.add_argument("--trusted-key", help="SHA256:..., a public key or an allowed-signers file")
-    line.add_argument("--insecure-no-signature", action="store_true", help="take an unsigned wheelhouse")
-    line.add_argument("--allow-rollback", action="store_true", help="take one older than what is installed")
-    line.add_argument("--json", action="store_true", help="answer with one JSON object")
-    line.add_argument("--fix", action="store_true", help="with --doctor: set what can be set")
-    line.add_argument("--environment", type=Path, help="with --env: one environment, in use or not")
-    instead = line.add_argument_group("instead of an install").add_mutually_exclusive_group()
-    instead.add_argument("--check", action="store_true", help="compare the environment with its receipt")
-    instead.add_argument("--rollback", action="store_true", help="go back to the previous environment")
-    instead.add_argument("--uninstall", action="store_true", help="remove all environments")
-    instead.add_argument(
-        "--env", action="store_true", help="print the environment's variables for a shell to evaluate"
-    )
-    instead.add_argument("--doctor", action="store_true", help="examine the node")
-    instead.add_argument(
-        "--verify", nargs=argparse.REMAINDER, help="run the probes; options after it are for them"
-    )
-    return line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,17 +75,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(_UMASK)
     try:
         require_sound(options)
+        require_read(options)
         options.said = said
         return _act(options, talk)
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(last_line.unfit(error, _UNTOUCHED))
+        return talk.fail(last_line.unfit(error, _standing(options)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
-        return talk.fail(last_line.fault(error, "installer", _UNTOUCHED))
+        return talk.fail(last_line.fault(error, "installer", _standing(options)))
     except KeyboardInterrupt:
-        talk.say("stopped; what is in use was not touched")
+        talk.say(f"stopped. {_standing(options)}")
         return _INTERRUPTED
+
+
+def _standing(options: argparse.Namespace) -> str:
+    """Say what a run that was cut short has touched."""
+    if vars(options).get("switched"):
+        return "The new environment is in use."
+    if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
+        return "A part of it may be done."
+    return _UNTOUCHED
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -127,9 +107,11 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
     prefix = _prefix(options)
     if options.verify is not None:
         return _verify(options, prefix)
-    for act in (upkeep.check, upkeep.rollback, upkeep.uninstall):
+    if options.check:
+        return upkeep.check(prefix, talk)
+    for act in (upkeep.rollback, upkeep.uninstall):
         if getattr(options, act.__name__):
-            return act(prefix, talk)
+            return act(prefix, talk, dry_run=options.dry_run)
     return install(options, prefix, talk)
 
 
@@ -146,6 +128,7 @@ def _verify(options: argparse.Namespace, prefix: Prefix) -> int:
     probes = importlib.import_module("..verify.program", __package__)
     words = ["--prefix", str(prefix.root), "--manifest", str(prefix.required() / MANIFEST)]
     words += ["--ascend", options.ascend] if options.ascend else []
+    words += ["--json"] if options.json else []
     return int(probes.main([*words, *options.verify]))
 
 
@@ -162,6 +145,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
             options.ascend,
             contents,
             fix=options.fix,
+            dry_run=options.dry_run,
             talk=talk,
             prefix=options.prefix and Prefix.at(options.prefix).root,
         )
@@ -176,6 +160,7 @@ def _installed(options: argparse.Namespace) -> Contents | None:
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     """Install the wheelhouse that the options name below `prefix`."""
+    _require_ascend(options)
     supply = open_supply(options.bundle, options.base, said=options.said)
     contents, active = supply.contents, prefix.active()
     verified = supply.bundle.verify(
@@ -195,18 +180,30 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, talk):
-            prefix.prune()  # what a run left that was killed right after its switch
+            prefix.prune(newer=False)  # what a run left that was killed right after its switch
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
             return 0
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
+        options.switched = True
         removed = prefix.prune()
     talk.say(f"switched to {env}" + (f", removed {', '.join(removed)}" if removed else ""))
     following = f". {shlex.quote(str(prefix.root / ENTRIES[0]))}"
     text = f"{contents.stack} is installed\n{_lacking(contents, job)}\nNext: {following}"
     talk.answer(text, job.facts | {"changed": True, "environment": str(env)})
     return 0
+
+
+def _require_ascend(options: argparse.Namespace) -> None:
+    """Hold the folder of CANN to being there; only payloads are installed into one that is not there yet."""
+    place = toolkits.at_home(options.ascend)
+    if options.ascend and not options.payloads and not is_folder(place):
+        raise NoAscendFolderError(
+            f"--ascend {options.ascend} is no folder.",
+            why="The path was mistyped, or CANN is still to come there. It would be noted for every later start.",
+            next_step=f"mkdir -p {shlex.quote(str(place))}, if CANN is to come there; then the same command",
+        )
 
 
 def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
@@ -297,7 +294,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
         "previous": active.name if active else None,
         "installed_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "host": platform.node(),
-        "user": getpass.getuser() if "USER" in os.environ else str(os.getuid()),
+        "user": getpass.getuser() if os.environ.get("USER") else str(os.getuid()),
     }
 
 

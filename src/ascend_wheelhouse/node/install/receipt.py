@@ -25,6 +25,7 @@ from ..place import with_bundle
 from .receipt_file import RECEIPT, BadReceiptError, read
 
 _SHA256 = "sha256="
+_FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 __all__ = ["BadReceiptError", "read"]  # of the file alone
 
 
@@ -54,8 +55,15 @@ class Difference:
             raise EnvironmentChangedError(
                 f"{env} differs from its receipt in {len(rows)} file(s).",
                 why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
-                next_step=with_bundle(["--prefix", str(env.parent.parent), "--reinstall"]),
+                next_step=again(env),
             )
+
+
+def again(env: Path, *options: str) -> str:
+    """Return the command that installs an environment's wheelhouse again, with the key that its receipt names."""
+    signer = str(recorded(env).get("signer", ""))
+    trust = ["--trusted-key", signer] if _FINGERPRINT.fullmatch(signer) else []
+    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *trust])
 
 
 def digest_of(path: Path) -> str:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
+
+from ..errors import IntegrityError
 from ..talk import Talk
 from . import receipt
 from .environment import Prefix
+
+_DRY = {"changed": False, "dry_run": True}
+
+
+class BrokenPreviousError(IntegrityError):
+    """The environment to go back to is no longer what its receipt says."""
 
 
 def check(prefix: Prefix, talk: Talk) -> int:
@@ -21,27 +31,55 @@ def check(prefix: Prefix, talk: Talk) -> int:
     return 0
 
 
-def rollback(prefix: Prefix, talk: Talk) -> int:
-    """Make the environment before the one in use the one in use.
+def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
+    """Make the environment before the one in use the one in use; `dry_run` says so and writes nothing.
 
     Raises:
         NoPreviousError: There is none.
         BadReceiptError: That of the one before is damaged as well.
+        BrokenPreviousError: Files of the one before were changed.
     """
     prefix.previous()
-    with prefix.locked():
+    with contextlib.nullcontext() if dry_run else prefix.locked(standing=True):
         env = prefix.previous()
         stack = receipt.read(env)["stack"]
-        prefix.switch(env)
-    talk.answer(f"went back to {env} ({stack})", {"changed": True, "environment": str(env), "stack": stack})
+        _require_whole(env)
+        if not dry_run:
+            prefix.switch(env)
+    facts = {"environment": str(env), "stack": stack}
+    if dry_run:
+        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | _DRY)
+    else:
+        talk.answer(f"went back to {env} ({stack})", facts | {"changed": True})
     return 0
 
 
-def uninstall(prefix: Prefix, talk: Talk) -> int:
-    """Remove every environment and the prefix; payloads belong to the node and stay."""
+def _require_whole(env: Path) -> None:
+    """Hold an environment to its receipt before it comes into use."""
+    try:
+        receipt.compare(env).require_none(env)
+    except receipt.EnvironmentChangedError as error:
+        raise BrokenPreviousError(
+            f"{error.what} It was not made the one in use.",
+            why=error.why,
+            next_step=f"install its wheelhouse again: {receipt.again(env, '--allow-rollback')}",
+        ) from error
+
+
+def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
+    """Remove every environment and the prefix, or say so; payloads belong to the node and stay.
+
+    Raises:
+        PrefixNotOursError: The prefix is a folder of something else.
+    """
     there = prefix.root.is_dir() and any(prefix.root.iterdir())
+    if dry_run:
+        prefix.require_ours()
+        steps = [f"remove {path}" for path in prefix.installed()] or ["nothing: there is nothing to remove"]
+        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), _DRY)
+        return 0
     if there:
-        with prefix.locked():
+        with prefix.locked(standing=True):
             prefix.uninstall()
     text = f"removed {prefix.root}; payloads such as CANN stay" if there else "nothing to remove"
     talk.answer(text, {"changed": there})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ _SHOWN = 5
 
 class FolderOfBundlesError(UsageError):
     """A folder was named that is no bundle and holds some."""
+
+
+class SeveralBundlesError(UsageError):
+    """Several bundles were named where one is meant, or its parts."""
 
 
 class MissingMemberError(BundleDamagedError):
@@ -88,11 +93,30 @@ def open_contents(path: Path | Sequence[Path]) -> Opened:
     """
     if isinstance(path, Path) and path.is_dir():
         return _open_folder(path)
-    return _open_tar(
-        PartedFile(
-            find_parts(path) if isinstance(path, Path) else [Path(os.path.realpath(part)) for part in path]
+    if isinstance(path, Path):
+        return _open_tar(PartedFile(find_parts(path)))
+    parts = [Path(os.path.realpath(part)) for part in path]
+    _refuse_several(parts)
+    return _open_tar(PartedFile(parts))
+
+
+def _refuse_several(parts: Sequence[Path]) -> None:
+    """Tell of files that are not the parts of one bundle, such as `*.tar` names where several lie."""
+    whole = [part for part in parts if part.is_dir() or _begins_a_bundle(part)]
+    if len(whole) > 1 or any(part.is_dir() for part in whole):
+        raise SeveralBundlesError(
+            f"These are {len(whole)} bundles: {', '.join(part.name for part in whole[:_SHOWN])}."
+            if len(whole) > 1
+            else f"{whole[0].name} is a folder, and no part of a bundle.",
+            why="Several files behind --bundle are the parts of one bundle.",
+            next_step=f"the same command with one of them: --bundle {shlex.quote(str(whole[0]))}",
         )
-    )
+
+
+def _begins_a_bundle(part: Path) -> bool:
+    block = PartedFile([part]).read(0, layout.BLOCK)
+    size = layout.size_in(block)
+    return size is not None and block == layout.header(layout.MANIFEST, size)
 
 
 def _open_tar(file: PartedFile) -> Opened:

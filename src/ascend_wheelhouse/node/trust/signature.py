@@ -1,13 +1,14 @@
 """Who signed a manifest, and whether this node trusts them.
 
 A manifest is signed with `ssh-keygen -Y sign -n ascend-wheelhouse` and an Ed25519 key. `ssh-keygen -Y verify`
-checks it, beside plain Python; where a node has none, or one older than OpenSSH 8.2, plain Python does alone.
+checks it, beside plain Python; where a node has none, or one that cannot say, plain Python does alone.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import os
 import re
 import shutil
 import subprocess
@@ -30,6 +31,10 @@ from .sshsig import (
 
 _LONGEST = 1 << 20
 """Bytes of a file of public keys that are read."""
+
+_SECONDS = 20
+_REFUSALS = (b"Could not verify signature", b"Couldn't verify signature", b"Signature verification failed")
+"""What `ssh-keygen -Y verify` says of a signature that it refuses."""
 
 
 class UnsignedError(errors.IntegrityError):
@@ -96,7 +101,7 @@ def no_trusted_key(signer: str | None) -> NoTrustedKeyError:
 
 
 def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
-    """Tell whether a signature is sound: to plain Python, and to `ssh-keygen` where the node has one."""
+    """Tell whether a signature is sound: to plain Python, and to `ssh-keygen` where the node has one that answers."""
     program = shutil.which("ssh-keygen")
     sound = verify_in_python(message, signature)
     if not sound or program is None:
@@ -106,9 +111,24 @@ def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
         signers.write_text(f'{NAMESPACE} namespaces="{NAMESPACE}" {public_line(signature.key)}\n')
         file.write_bytes(armoured)
         words = ["-Y", "verify", "-f", str(signers), "-I", NAMESPACE, "-n", NAMESPACE, "-s", str(file)]
-        done = subprocess.run([program, *words], input=message, capture_output=True, check=False)
-    too_old = b"option -- Y" in done.stderr
-    return done.returncode == 0 or too_old
+        return not _refused([program, *words], message)
+
+
+def _refused(command: list[str], message: bytes) -> bool:
+    """Tell whether `ssh-keygen` refuses a signature in its own words.
+
+    One that fails for another reason says nothing of the signature: it is older than 8.2, lacks a library, gives no
+    answer, or finds no name for the user.
+    """
+    surroundings = {**os.environ, "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command, input=message, capture_output=True, check=False, timeout=_SECONDS, env=surroundings
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    told = done.stdout + done.stderr
+    return done.returncode != 0 and any(verdict in told for verdict in _REFUSALS)
 
 
 def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:

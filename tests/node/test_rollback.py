@@ -1,0 +1,81 @@
+"""What going back leaves, and where it does not go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
+
+UNSIGNED = "--insecure-no-signature"
+VERSION = "import alpha; print(alpha.version)"
+
+
+@pytest.fixture
+def houses(tmp_path: Path) -> list[Path]:
+    """Two wheelhouses, the older first."""
+    return [
+        SmallWheelhouse(wheels=[package("alpha", f"{number}.0")]).write(tmp_path / f"house{number}")
+        for number in (1, 2)
+    ]
+
+
+@pytest.fixture
+def prefix(houses: list[Path], tmp_path: Path) -> Path:
+    """A prefix in which both were installed, one after the other."""
+    folder = tmp_path / "npu"
+    for house in houses:
+        assert run_installer(house, "--prefix", folder, UNSIGNED).status == 0
+    return folder
+
+
+def _envs(prefix: Path) -> list[str]:
+    return sorted(path.name for path in (prefix / "envs").iterdir() if path.is_dir())
+
+
+def test_an_install_that_changes_nothing_keeps_the_environment_that_a_rollback_left(
+    houses: list[Path], prefix: Path
+) -> None:
+    assert run_installer(houses[0], "--prefix", prefix, "--rollback").status == 0
+    answer = run_installer(houses[0], "--prefix", prefix, UNSIGNED)
+    assert (answer.status, answer.facts["changed"]) == (0, False)
+    assert _envs(prefix) == ["0001", "0002"]
+    assert run_in(prefix, "python", "-c", VERSION) == "1.0"
+
+
+def test_an_install_that_changes_nothing_removes_what_a_killed_run_left(
+    houses: list[Path], prefix: Path
+) -> None:
+    (prefix / "envs/0002").rename(prefix / "envs/0003")
+    (prefix / "current").unlink()
+    (prefix / "current").symlink_to("envs/0003")
+    for name, receipt in {"0000": True, "0002": False}.items():
+        (prefix / "envs" / name).mkdir()
+        if receipt:
+            (prefix / "envs" / name / "receipt.json").write_text("{}")
+    answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED)
+    assert (answer.status, answer.facts["changed"]) == (0, False), answer.talk
+    assert _envs(prefix) == ["0001", "0003"]
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=" ".join)
+def test_an_environment_whose_files_are_broken_is_not_gone_back_to(
+    houses: list[Path], prefix: Path, words: tuple[str, ...]
+) -> None:
+    (prefix / "envs/0001/bin/python").unlink()
+    answer = run_installer(houses[1], "--prefix", prefix, "--rollback", *words)
+    assert (answer.status, answer.facts["error"]) == (5, "BrokenPreviousError"), answer.talk
+    assert answer.facts["why"] == "missing: bin/python"
+    assert f"--prefix {prefix} --reinstall --allow-rollback" in answer.facts["next"]
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_a_report_goes_with_its_environment_and_what_is_told_as_removed_is(
+    houses: list[Path], prefix: Path
+) -> None:
+    for name in ("0001", "0002"):
+        (prefix / "envs" / f"{name}.verify.json").write_text("{}")
+    answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED, "--reinstall")
+    assert "removed 0001\n" in answer.talk
+    left = sorted(path.name for path in (prefix / "envs").iterdir())
+    assert left == ["0002", "0002.verify.json", "0003"]
