@@ -88,8 +88,9 @@ def main(options: WatchOptions) -> int:
         )
         names = named(options.only, watch.names) if options.only else None
         seen = watch.look()
-        if not (seen.asked or options.offline):
-            raise _silent(seen)
+        silent = None if seen.fresh or options.offline else _silent(seen)
+        if silent is not None and (options.apply or not seen.asked):
+            raise silent
         seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
     if options.json:
@@ -98,6 +99,10 @@ def main(options: WatchOptions) -> int:
         _show_applied(made, seen)
     else:
         show(seen, whole=options.whole or bool(options.only))
+    if silent is not None:
+        sys.stdout.flush()
+        console.print_error(silent)
+        return silent.exit_code
     if made is not None and made.failed:
         sys.stdout.flush()
         for one in made.failed:
