@@ -17,6 +17,7 @@ from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
 
@@ -41,7 +42,12 @@ class PlanOptions:
 
 
 def main(options: PlanOptions) -> None:
-    """Print the plan of a wheelhouse."""
+    """Print the plan of a wheelhouse.
+
+    Raises:
+        MirrorsError: The mirrors cannot be read.
+    """
+    Mirrors.read()  # what is wrong in them would end the run that the plan is of
     folder = ProjectFolder.load(options.root)
     cell = cell_of(options.request, folder)
     lock = folder.committed_lock(cell)
