@@ -203,5 +203,5 @@ def short(error: WheelhouseError) -> str:
     """Return why a place could not be asked: the host, and the kind of fault."""
     if isinstance(error, OriginError):
         host = urlsplit(error.url).hostname or "file"
-        return f"{host}: {error.reason or error.what}".rstrip(".")
+        return f"{host}: {error.why or error.what}".rstrip(".")
     return error.what.rstrip(".")
