@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.cells.beside_stack import AgainstStackError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import (
     TorchNpuRow,
@@ -12,6 +11,7 @@ from ascend_wheelhouse.cells.compatibility import (
     load_compatibility,
     torchvision_for,
 )
+from ascend_wheelhouse.cells.contradiction import AgainstStackError
 from ascend_wheelhouse.cells.derive import (
     BadVersionError,
     ChipNotOfCannError,

@@ -17,9 +17,9 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
-from ascend_wheelhouse.cells.beside_stack import held_to
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.cells.contradiction import held_to
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import Recipes

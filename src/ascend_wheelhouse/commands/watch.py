@@ -92,12 +92,7 @@ def main(options: WatchOptions) -> int:
             raise silent
         seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
-    if options.json:
-        console.print_json(document(seen, made))
-    elif made is not None:
-        _show_applied(made, seen, options)
-    else:
-        show(seen, whole=options.whole or bool(options.only))
+    _print(options, seen, made)
     if silent is not None:
         sys.stdout.flush()
         console.print_error(silent)
@@ -109,6 +104,15 @@ def main(options: WatchOptions) -> int:
         return made.exit_code
     found = any(one.kind != "unreachable" for one in seen.findings)
     return UpstreamMovedError.exit_code if options.exit_code and found else 0
+
+
+def _print(options: WatchOptions, seen: Seen, made: ApplyOutcome | None) -> None:
+    if options.json:
+        console.print_json(document(seen, made))
+    elif made is not None:
+        _show_applied(made, seen, options)
+    else:
+        show(seen, whole=options.whole or bool(options.only))
 
 
 def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:

@@ -69,11 +69,11 @@ class InvalidMatrixError(UsageError):
         self.problems = tuple(dict.fromkeys(problems))
         count = len(self.problems)
         listing = "\n".join(map(str, self.problems))
-        words = f" --file {shlex.quote(source.name)}" if source.name else ""
+        words = f"--file {shlex.quote(source.name)} --dry-run" if source.name else "--dry-run"
         super().__init__(
             f"{count} problem{'s' if count != 1 else ''} in {source.told}:\n{listing}",
             why="Nothing was started: a matrix is checked as a whole first.",
-            next_step=f"correct these (docs/matrix.md explains each key), then: invoke matrix{words} --dry-run",
+            next_step=f"correct these (docs/matrix.md explains each key), then: invoke matrix {words}",
         )
 
     def as_dict(self) -> dict[str, Any]:
