@@ -42,3 +42,10 @@ def test_mirrors_that_cannot_be_read_are_refused_although_nobody_is_asked(
 
 def test_the_cpu_build_of_torch_is_asked_for_by_its_public_version() -> None:
     assert replace(ASKED, torch="2.8.0+cpu") == ASKED
+
+
+def test_two_forms_at_once_are_refused() -> None:
+    assert plan.form_of(dot=True, json=False) == "dot"
+    with pytest.raises(plan.TwoFormsError, match="--dot and --json do not go together") as caught:
+        plan.form_of(dot=True, json=True)
+    assert caught.value.exit_code == 2

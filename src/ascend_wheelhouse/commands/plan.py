@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.build.trees import held_trees, tree_rows
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
@@ -20,6 +21,25 @@ from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
+
+
+class TwoFormsError(UsageError):
+    """A plan was asked for in two forms at once."""
+
+
+def form_of(*, dot: bool, json: bool) -> Form:
+    """Return the form that options ask for.
+
+    Raises:
+        TwoFormsError: They ask for two.
+    """
+    if dot and json:
+        raise TwoFormsError(
+            "--dot and --json do not go together.",
+            why="A plan is printed in one form.",
+            next_step="one of the two: `invoke plan --json {cell}`",
+        )
+    return "dot" if dot else "json" if json else "table"
 
 
 @dataclass(frozen=True, kw_only=True)
