@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ascend_wheelhouse.cells.compatibility import (
     load_compatibility,
     torchvision_for,
 )
+from ascend_wheelhouse.cells.contradiction import AgainstStackError
 from ascend_wheelhouse.cells.derive import (
     BadVersionError,
     ChipNotOfCannError,
@@ -21,6 +23,7 @@ from ascend_wheelhouse.cells.derive import (
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.commands.tasks.cell import CellOptions
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 PUBLISHED = {
@@ -245,3 +248,31 @@ def test_ascend_950_is_refused_with_a_cann_that_has_no_operators_for_it() -> Non
     assert "Ascend/cann-container-image:manylinux/9.0.0-950" in told.value.why
     assert "--cann 9.1.0 --npu 950" in told.value.next_step
     assert told.value.exit_code == 2
+
+
+_STACK = "torch2.8.0-cann8.5.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"torch": "2.7.1"}, f"--torch 2.7.1 contradicts --stack {_STACK}, which has 2.8.0."),
+        ({"cann": "9.1.0"}, f"--cann 9.1.0 contradicts --stack {_STACK}, which has 8.5.0."),
+        ({"sglang": "0.5.9"}, f"--sglang 0.5.9 contradicts --stack {_STACK}, which has "),
+        ({"app": "vllm-ascend"}, f"--app vllm-ascend contradicts --stack {_STACK}, which has sglang."),
+    ],
+)
+def test_a_word_that_contradicts_the_stack_beside_it_is_refused(words: dict[str, str], told: str) -> None:
+    with pytest.raises(AgainstStackError, match=re.escape(told)) as caught:
+        _of_stack(**words)
+    assert caught.value.exit_code == 2
+
+
+def test_a_word_that_says_what_the_stack_says_is_taken() -> None:
+    assert _of_stack(torch="2.8.0+cpu", cann="8.5.0", app="sglang") == _of_stack()
+    assert CellOptions(stack="torch2.13.0-cann9.1.0").request().torch == ""
+
+
+def _of_stack(**words: str) -> Cell:
+    request = Request(target=Target.named("aarch64"), stack=_STACK, **{"torch": "", **words})
+    return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)

@@ -11,6 +11,7 @@ from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.commands import plan
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.origins.mirrors import MirrorsError
 
 ROOT = Path(__file__).parents[2]
 ASKED = Request(torch="2.8.0", target=Target(machine="aarch64", npu="a3", python=(3, 11)))
@@ -28,5 +29,23 @@ def test_every_note_of_a_derived_cell_is_told(
     assert second == "no torch_npu release: built from source"
 
 
+def test_mirrors_that_cannot_be_read_are_refused_although_nobody_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mirrors.toml").write_text("[mirrors\n")
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("WHEELHOUSE_MIRRORS", str(tmp_path / "mirrors.toml"))
+    with pytest.raises(MirrorsError) as caught:
+        plan.main(plan.PlanOptions(root=ROOT, request=ASKED, output=tmp_path))
+    assert caught.value.exit_code == 2
+
+
 def test_the_cpu_build_of_torch_is_asked_for_by_its_public_version() -> None:
     assert replace(ASKED, torch="2.8.0+cpu") == ASKED
+
+
+def test_two_forms_at_once_are_refused() -> None:
+    assert plan.form_of(dot=True, json=False) == "dot"
+    with pytest.raises(plan.TwoFormsError, match="--dot and --json do not go together") as caught:
+        plan.form_of(dot=True, json=True)
+    assert caught.value.exit_code == 2

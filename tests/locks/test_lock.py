@@ -133,6 +133,20 @@ def test_a_lock_that_was_edited_to_pieces_is_refused_with_its_name(
 
 
 @pytest.mark.parametrize(
+    "lost", ["sources.aarch64.toml", "payloads.aarch64.toml", "requirements.aarch64.txt"]
+)
+def test_a_lock_that_lacks_a_file_of_its_set_is_refused_with_the_name_of_the_file(
+    tmp_path: Path, cell: Cell, lock: Lock, lost: str
+) -> None:
+    save(lock, cell.target, tmp_path)
+    (tmp_path / lost).unlink()
+    with pytest.raises(BadLockError, match=rf"/{re.escape(lost)} is missing\.") as caught:
+        load(tmp_path, cell)
+    assert caught.value.exit_code == 2
+    assert "`invoke lock --upgrade {cell}`" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
     ("file", "row", "changed"),
     [
         ("sources", 'filename = "sglang-1.0.tar.gz"', 'filename = "../../sglang-1.0.tar.gz"'),

@@ -142,6 +142,7 @@ platform = "x86_64"
     ("text", "wanted"),
     [
         ("", (None, "", "missing-key")),
+        ('[axes]\nnpu = "a3"\ntorch = "2.8"', (3, "axes.torch", "value")),
         ("axes = 3", (1, "axes", "type")),
         ('[axes]\nnpu = "a3"\n[[exclude]]\nnpu = "a3"', (3, "exclude", "value")),
         ('[axes]\nnpu = ["a3"]\n[[include]]\nnpu = "a3"', (3, "include[1]", "twice")),
@@ -159,6 +160,19 @@ def test_one_mistake_is_told_once_and_alone(
     project: ProjectFolder, tmp_path: Path, text: str, wanted: tuple[int | None, str, str]
 ) -> None:
     assert faults(project, tmp_path / "m.toml", text) == [wanted]
+
+
+def test_what_to_type_next_names_the_file_that_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text("axes = 3")
+    assert invoke("matrix", "--file", str(file)) == 2
+    assert f"then: invoke matrix --file {file} --dry-run" in capsys.readouterr().err
+
+
+def test_a_byte_order_mark_is_no_mistake(project: ProjectFolder, tmp_path: Path) -> None:
+    assert len(cells(project, tmp_path / "m.toml", '\ufeff[axes]\nnpu = ["a3", "910b"]')) == 2
 
 
 def test_mistakes_in_options_are_one_report_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.commands.matrix import MatrixOptions, PageUnwritableError, _tell, main
+from ascend_wheelhouse.commands.tasks.cell import CellOptions
 from ascend_wheelhouse.make.options import LockChoice, MakeOptions
 from ascend_wheelhouse.matrix import page
 from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
@@ -164,3 +166,35 @@ def test_a_report_of_another_wheelhouse_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
     report("f" * 64, "2026-11-09").write(tmp_path / "reports/report.json")
     assert verify_of(end, tmp_path / "reports").state == NOT_VERIFIED
+
+
+def options(page_at: Path, root: Path) -> MatrixOptions:
+    lock = LockChoice(request=Request(torch="2.8.0", target=Target.named("aarch64")))
+    return MatrixOptions(
+        root=root,
+        request_of=lambda values: CellOptions(**values).request(),
+        make=MakeOptions(lock=lock, output=root / "wheelhouse"),
+        page=page_at,
+        reports=root / "reports",
+        json=True,
+    )
+
+
+@pytest.mark.parametrize("place", ["folder", "file/matrix.html"])
+def test_a_place_where_no_page_can_be_written_is_told_before_any_cell(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(PageUnwritableError) as caught:
+        main(options(tmp_path / place, tmp_path))
+    assert caught.value.exit_code == 2
+    assert f"{tmp_path / place} cannot be written: " in caught.value.what
+
+
+def test_a_page_that_cannot_be_written_in_the_end_takes_nothing_else_along(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _tell(some(), options(tmp_path, tmp_path)) != 0
+    said, told = capsys.readouterr()
+    assert json.loads(said)["page"] == ""
+    assert json.loads(said)["cells"][0]["name"] == _LONG
+    assert str(tmp_path) in told

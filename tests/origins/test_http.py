@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 import urllib3
 from index_server import (
+    Behaviour,
     FakeClock,
     Handler,
     Index,
@@ -64,6 +65,21 @@ def test_an_origin_that_keeps_failing_is_given_up(index: Index, http: Http, cloc
     with pytest.raises(faults.ServerFailedError, match=r"status 502"):
         http.page(f"{index.url}/page")
     assert len(clock.waits) == http.config.retries == 5
+
+
+@pytest.mark.parametrize("answer", [status(429, Retry_After="3600"), status(500)], ids=["429", "500"])
+def test_a_host_that_fails_for_a_few_urls_is_not_waited_for_again(
+    index: Index, http: Http, clock: FakeClock, answer: Behaviour
+) -> None:
+    for name in "abcde":
+        index.behave(name, *[answer] * 6)
+    told = []
+    for name in "abcde":
+        with pytest.raises(faults.OriginError) as caught:
+            http.page(f"{index.url}/{name}")
+        told.append("is asked once for each file now" in caught.value.why)
+    assert told == [False, False, False, True, True]
+    assert len(clock.waits) == 3 * http.config.retries
 
 
 def test_a_request_to_slow_down_is_obeyed(index: Index, http: Http, clock: FakeClock) -> None:

@@ -175,12 +175,33 @@ def test_an_index_that_fails_twice_is_asked_again(index: Index, http: Http, cloc
     assert len(clock.waits) == 2
 
 
-@pytest.mark.parametrize("kind", ["application/octet-stream", "application/vnd.pypi.simple.v1+json"])
+@pytest.mark.parametrize(
+    "kind", ["application/octet-stream", "application/vnd.pypi.simple.v1+json", "text/html"]
+)
 def test_an_answer_that_is_no_index_page_is_told(index: Index, http: Http, kind: str) -> None:
     index.behave("pkg", html_page(kind))
     with pytest.raises(NotAnIndexError) as caught:
         Finder(http).find_file("pkg", "1.0", _ARM)
     assert caught.value.exit_code == 4
+    assert "a login page or another page answered" in str(caught.value.why)
+
+
+@pytest.mark.parametrize(
+    ("page", "error"),
+    [
+        ("<title>Log in</title><a href='/forgot'>Forgot your password?</a>", NotAnIndexError),
+        ("<html><body>404</body></html>", NotAnIndexError),
+        ("<!DOCTYPE html><title>Links for pkg</title><h1>Links for pkg</h1>", UnknownProjectError),
+        ('<meta name="pypi:repository-version" content="1.0"><title>x</title>', UnknownProjectError),
+        ("<h1>Index of /simple/pkg/</h1><a href='../'>../</a>", UnknownProjectError),
+    ],
+)
+def test_an_empty_project_is_told_from_a_page_that_is_no_index(
+    index: Index, http: Http, page: str, error: type[Exception]
+) -> None:
+    index.behave("pkg", lambda handler: handler.reply(200, page.encode(), {"Content-Type": "text/html"}))
+    with pytest.raises(error):
+        Finder(http).find_file("pkg", "1.0", _ARM)
 
 
 def test_find_links_folders_have_digest_and_size_and_no_upload_time(index: Index, tmp_path: Path) -> None:

@@ -112,3 +112,13 @@ def test_the_file_of_the_project_holds_in_folders_below_it(
     monkeypatch.setattr(settings, "_NOW", [settings.Settings()])
     settings.use(project)
     assert Mirrors.read({}).redirect("https://files.example/a") == "https://mirror.example/files/a"
+
+
+def test_a_variable_without_a_target_is_told_as_such() -> None:
+    with pytest.raises(MirrorsError, match=r"https://github\.com/ says FROM, and =TO is missing"):
+        Mirrors.read({"WHEELHOUSE_MIRRORS": "https://github.com/"})
+
+
+def test_a_target_that_no_client_can_ask_is_refused() -> None:
+    with pytest.raises(MirrorsError, match="the second one of https, http, file, ssh or git"):
+        Mirrors.read({"WHEELHOUSE_MIRRORS": "https://github.com/=ftp://mirror.example/"})

@@ -146,8 +146,9 @@ class Handler(BaseHTTPRequestHandler):
             kind = "application/vnd.pypi.simple.v1+json"
             self.reply(200, json.dumps(page).encode(), {"Content-Type": kind})
         else:
+            links = "\n".join(map(self._as_html, files))
             page_html = (
-                "<!DOCTYPE html><html><body>\n" + "\n".join(map(self._as_html, files)) + "</body></html>"
+                f"<!DOCTYPE html><html><title>Links for {project}</title><body>\n{links}</body></html>"
             )
             self.reply(200, page_html.encode(), {"Content-Type": "text/html; charset=utf-8"})
 

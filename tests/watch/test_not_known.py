@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from index_server import Index, serving, status
+from index_server import Behaviour, Index, html_page, serving, status
 from small_world import World
 from watched_world import look, told
 
@@ -113,6 +113,26 @@ def test_nothing_new_goes_as_far_as_the_answers(world: World) -> None:
     assert (
         "It is not known whether there is news of nnal, osv, torch-npu: `invoke watch` says why." in made.out
     )
+
+
+@pytest.mark.parametrize("answer", [html_page(), status(404)], ids=["a login page", "404"])
+def test_an_index_without_a_file_of_any_project_is_silent_and_leaves_the_last_answers(
+    world: World, answer: Behaviour
+) -> None:
+    assert world.invoke("watch", **_NOBODY).status == 0
+    kept = (world.store / "watch/pages.json").read_bytes()
+    projects = json.loads(kept)["projects"]
+    for project in projects:
+        world.index.behave(project, *[answer] * 99)
+    ended = world.invoke("watch", "--json", **_NOBODY)
+    assert ended.status == 4, ended.out
+    assert "The index could not be asked for any project." in ended.err
+    assert {one["kind"] for one in json.loads(ended.out)["findings"]} == {"unreachable"}
+    assert (world.store / "watch/pages.json").read_bytes() == kept
+    assert world.invoke("watch", "--apply", **_NOBODY).status == 4
+    (world.store / "watch/pages.json").unlink()
+    assert world.invoke("watch", **_NOBODY).status == 4
+    assert not (world.store / "watch/pages.json").exists()
 
 
 def test_only_tells_that_vulnerabilities_are_not_known(world: World) -> None:

@@ -58,8 +58,19 @@ def test_a_release_that_the_table_knows_tells_what_would_have_to_move_with_it(wo
     npu = found["new/torch-npu/2.8.0.post2/2.8.0.post4"]
     assert "CANN 8.5.0 would have to move to 9.0.0, and triton-ascend to 3.2.1." in npu.text
     assert npu.facts["table"] is True
+    assert (npu.command, found["new/triton-ascend/3.2.0/3.2.1"].command) == ("", "")
     assert "it is not for CANN 8.5.0" in found["new/triton-ascend/3.2.0/3.2.1"].text
     assert found["new/cann/8.5.0/9.0.0"].of == "table"
+
+
+def test_a_release_that_cannot_move_alone_is_proposed_with_no_command_that_would_fail(world: World) -> None:
+    for name, version in (("torch", "2.8.1"), ("torchvision", "0.23.9")):
+        _offer(world, name, version)
+    found = told(look(world))
+    assert found["new/torch/2.8.0/2.8.1"].command == "invoke plan --torch 2.8.1 --platform aarch64"
+    vision = found["new/torchvision/0.23.0/0.23.9"]
+    assert vision.command == ""
+    assert "torch would have to move with it" in vision.text
 
 
 def test_a_torch_that_no_stack_has_is_a_line_of_its_own(world: World) -> None:

@@ -154,6 +154,8 @@ def test_a_lock_that_cannot_be_kept_leaves_every_file_bit_for_bit(
     ended = _invoke(world, "watch", "--apply", "--only", "torch-npu", "--resolver", "uv")
     assert ended.status == code, ended.err + ended.out
     assert told in ended.err
+    assert "Not made anew, and as before" in ended.out
+    assert "when --only names it" not in ended.out
     assert lock_files(world) == before
 
 
@@ -207,6 +209,7 @@ def test_a_line_that_no_stack_has_is_not_applied_by_its_name(world: World) -> No
         ("torhc", "nothing that is watched is called torhc.\n\nDid you mean torch?"),
         ("numpy,zzz", "nothing that is watched is called zzz.\n\nIt is no component of a recipe"),
         (",", "nothing that is watched is called nothing."),
+        ("", "nothing that is watched is called nothing."),
     ],
 )
 def test_a_name_that_nothing_has_is_told_before_anybody_is_asked(world: World, name: str, told: str) -> None:

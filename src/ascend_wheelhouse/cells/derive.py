@@ -19,6 +19,7 @@ from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.cells.contradiction import held_to
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import Recipes
@@ -67,6 +68,7 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
     Raises:
         UsageError: No stack has the name asked for.
         UnknownApplicationError: No stack is for the application.
+        AgainstStackError: A word contradicts the stack.
         BadVersionError: `--torch`, `--cann` or `--sglang` is no version.
         UnknownTorchError: torch has no such wheel; the text lists those that exist.
         UnknownCannError: Nothing says which CANN the torch version needs.
@@ -78,7 +80,7 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 
 def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
     if request.stack:
-        return named(catalogue, request.stack, request.target)
+        return held_to(named(catalogue, request.stack, request.target), request)
     _check_words(request)
     _check_application(request, catalogue)
     choice = functools.partial(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.make import freshness
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
     from ascend_wheelhouse.matrix.make_cell import CellTools
 
 FILE = "matrix.toml"
+
+
+class PageUnwritableError(UsageError):
+    """The page of a matrix cannot be written where `--page` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +77,8 @@ class MatrixOptions:
 def main(options: MatrixOptions) -> int:
     """Make every cell of a matrix, tell what stands, and return the exit code of the whole."""
     require_sound(options.cache)
+    if not options.dry_run:
+        _require_page(options.page)
     file = options.file or (None if options.axes else options.root / FILE)
     given = freshness.given_digest(options.root, default_root())
     state, inputs = kept.state_file(options.make.output, file, options.axes), kept.inputs_of(given, file)
@@ -87,9 +96,9 @@ def main(options: MatrixOptions) -> int:
         ends = _run(orders, tools, options)
         kept.keep(state, inputs, [kept.KeptCell(name=one.name, values=one.values) for one in cells])
     found = standing_of(ends, options.reports, strict=options.strict)
-    _tell(found, options)
+    code = _tell(found, options)
     sys.stdout.flush()
-    return found.exit_code
+    return code
 
 
 def _finished(options: MatrixOptions, cells: list[kept.KeptCell] | None, given: str) -> list[CellEnd] | None:
@@ -157,11 +166,43 @@ def _show_plan(
         plan.show(rows)
 
 
-def _tell(found: Standing, options: MatrixOptions) -> None:
-    options.page.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(options.page, page.render(found))
+def _require_page(path: Path) -> None:
+    """Hold the place of the page to one that can be written, before the work whose result goes there."""
+    above = next(one for one in path.absolute().parents if one.exists())
+    if path.is_dir():
+        raise _unwritable(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
+    if not above.is_dir():
+        raise _unwritable(path, NotADirectoryError(errno.ENOTDIR, f"{above.name} is no folder"))
+    if not path.exists() and not os.access(above, os.W_OK | os.X_OK):
+        raise _unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _unwritable(path: Path, error: OSError) -> PageUnwritableError:
+    return PageUnwritableError(
+        f"The page {path} cannot be written: {error.strerror or error}.",
+        why="--page names a file in a folder that you may write to.",
+        next_step="the same command with another place, such as --page matrix.html",
+    )
+
+
+def _tell(found: Standing, options: MatrixOptions) -> int:
+    """Write the page, print what stands all the same where that fails, and return the exit code."""
+    failed: WheelhouseError | None = None
+    try:
+        options.page.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(options.page, page.render(found))
+    except WheelhouseError as error:
+        failed = error
+    except OSError as error:
+        failed = file_trouble(error)
     if options.json:
-        console.print_json({**tell.document(found), "page": str(options.page)})
-        return
-    tell.show(found)
-    console.line(f"\n{options.page}: the same as a page")
+        console.print_json({**tell.document(found), "page": "" if failed else str(options.page)})
+    else:
+        tell.show(found)
+    sys.stdout.flush()
+    if failed:
+        console.print_error(failed)
+        return found.exit_code or failed.exit_code
+    if not options.json:
+        console.line(f"\n{options.page}: the same as a page")
+    return found.exit_code

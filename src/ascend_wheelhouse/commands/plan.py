@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.build.trees import held_trees, tree_rows
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
@@ -17,8 +18,28 @@ from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
+
+
+class TwoFormsError(UsageError):
+    """A plan was asked for in two forms at once."""
+
+
+def form_of(*, dot: bool, json: bool) -> Form:
+    """Return the form that options ask for.
+
+    Raises:
+        TwoFormsError: They ask for two.
+    """
+    if dot and json:
+        raise TwoFormsError(
+            "--dot and --json do not go together.",
+            why="A plan is printed in one form.",
+            next_step="one of the two: `invoke plan --json {cell}`",
+        )
+    return "dot" if dot else "json" if json else "table"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +62,12 @@ class PlanOptions:
 
 
 def main(options: PlanOptions) -> None:
-    """Print the plan of a wheelhouse."""
+    """Print the plan of a wheelhouse.
+
+    Raises:
+        MirrorsError: The mirrors cannot be read.
+    """
+    Mirrors.read()  # what is wrong in them would end the run that the plan is of
     folder = ProjectFolder.load(options.root)
     cell = cell_of(options.request, folder)
     lock = folder.committed_lock(cell)

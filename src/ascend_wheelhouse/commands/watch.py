@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.apply import Applying
 from ascend_wheelhouse.watch.held import WatchChoice, watched
-from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome
+from ascend_wheelhouse.watch.outcome import ApplyOutcome
 from ascend_wheelhouse.watch.view import show
 from ascend_wheelhouse.watch.watch import Seen, Watch, named, only
 
@@ -39,7 +38,7 @@ class WatchOptions:
     Args:
         root: The project folder.
         choice: Which stacks and locks.
-        only: One component or project.
+        only: Components or projects, separated by commas; None for all.
         vulnerabilities: An exported database of vulnerabilities.
         whole: List every wheel.
         offline: Go by the last answers.
@@ -51,7 +50,7 @@ class WatchOptions:
 
     root: Path
     choice: WatchChoice = field(default_factory=WatchChoice)
-    only: str = ""
+    only: str | None = None
     vulnerabilities: Path | None = None
     whole: bool = False
     offline: bool = False
@@ -86,18 +85,18 @@ def main(options: WatchOptions) -> int:
             offline=options.offline,
             emit=emit,
         )
-        names = named(options.only, watch.names) if options.only else None
+        names = named(options.only, watch.names) if options.only is not None else None
         seen = watch.look()
-        if not (seen.asked or options.offline):
-            raise _silent(seen)
+        silent = None if seen.fresh or options.offline else _silent(seen)
+        if silent is not None and (options.apply or not seen.asked):
+            raise silent
         seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
-    if options.json:
-        console.print_json(document(seen, made))
-    elif made is not None:
-        _show_applied(made, seen)
-    else:
-        show(seen, whole=options.whole or bool(options.only))
+    _print(options, seen, made)
+    if silent is not None:
+        sys.stdout.flush()
+        console.print_error(silent)
+        return silent.exit_code
     if made is not None and made.failed:
         sys.stdout.flush()
         for one in made.failed:
@@ -105,6 +104,15 @@ def main(options: WatchOptions) -> int:
         return made.exit_code
     found = any(one.kind != "unreachable" for one in seen.findings)
     return UpstreamMovedError.exit_code if options.exit_code and found else 0
+
+
+def _print(options: WatchOptions, seen: Seen, made: ApplyOutcome | None) -> None:
+    if options.json:
+        console.print_json(document(seen, made))
+    elif made is not None:
+        _show_applied(made, seen, options)
+    else:
+        show(seen, whole=options.whole or bool(options.only))
 
 
 def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
@@ -122,7 +130,7 @@ def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
     return applying.apply(findings)
 
 
-def _show_applied(outcome: ApplyOutcome, seen: Seen) -> None:
+def _show_applied(outcome: ApplyOutcome, seen: Seen, options: WatchOptions) -> None:
     made = outcome.applied
     for one in made:
         console.line(f"lockfiles/{one.folder} ({one.lock.rpartition('/')[2]}):")
@@ -137,7 +145,7 @@ def _show_applied(outcome: ApplyOutcome, seen: Seen) -> None:
         console.line(f"Not made anew, and as before: {', '.join(names)}.")
     if not (made or outcome.failed):
         _show_nothing_to_do(seen)
-    _show_left(made, seen)
+    _show_left(outcome, seen, options)
     if seen.unknown:
         console.line(
             f"It is not known whether there is news of {', '.join(seen.unknown)}: `invoke watch` says why."
@@ -150,13 +158,15 @@ def _show_nothing_to_do(seen: Seen) -> None:
     console.line(f"Nothing to do: {same if spoiled else 'nothing that was found asks for a new lock'}.")
 
 
-def _show_left(made: Sequence[Applied], seen: Seen) -> None:
-    """Name the components that have news and did not move."""
-    moved = {name for one in made for name in (change.name for change in one.changes)}
+def _show_left(outcome: ApplyOutcome, seen: Seen, options: WatchOptions) -> None:
+    """Name the components that have news and did not move; where --only named them, a failure is told by itself."""
+    moved = {name for one in outcome.applied for name in (change.name for change in one.changes)}
     news = (one for one in seen.findings if one.kind == "new" and one.of == "component" and one.locks)
-    left = dict.fromkeys(one.component for one in news if one.component not in moved)
-    if left:
-        console.line(f"Of {', '.join(left)} there are new releases; a component moves when --only names it.")
+    left = ", ".join(dict.fromkeys(one.component for one in news if one.component not in moved))
+    if left and options.only is None:
+        console.line(f"Of {left} there are new releases; a component moves when --only names it.")
+    elif left and not outcome.failed:
+        console.line(f"Of {left} there are new releases that no new lock took.")
 
 
 def document(seen: Seen, made: ApplyOutcome | None = None) -> dict[str, object]:

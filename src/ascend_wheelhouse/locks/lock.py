@@ -30,6 +30,7 @@ from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node import documents
 
 SCHEMA = 2
+_SET = (("pylock", "toml"), ("sources", "toml"), ("payloads", "toml"), ("requirements", "txt"))
 UNLOCKED = "none of its sources could be reached when the lock was made"
 
 
@@ -213,6 +214,7 @@ def _load(folder: Path, platform: str) -> Lock | None:
     path = folder / f"pylock.{platform}.toml"
     if not path.is_file():
         return None
+    _require_whole(folder, platform)
     parsed = pylock.load_pylock(path)
     tool = parsed.tool
     if fault := documents.fault(tool, lock_shape.TOOL):
@@ -239,6 +241,14 @@ def _load(folder: Path, platform: str) -> Lock | None:
         ),
         inputs=_read_inputs(tool["inputs"]),
     )
+
+
+def _require_whole(folder: Path, platform: str) -> None:
+    """Refuse a lock that lacks a file of its set: what that one names would be missing without a word."""
+    for kind, ending in _SET:
+        path = folder / f"{kind}.{platform}.{ending}"
+        if not path.is_file():
+            raise _missing(path)
 
 
 def sources_in(folder: Path, platform: str) -> tuple[LockedSource, ...]:
@@ -268,7 +278,7 @@ def payloads_in(folder: Path, platform: str) -> tuple[LockedPayload, ...]:
 
 def _document(path: Path, shape: object) -> dict[str, Any]:
     if not path.is_file():
-        return {}
+        raise _missing(path)
     try:
         return toml_text.read(path, shape)
     except (OSError, ValueError) as error:
@@ -292,6 +302,14 @@ def _bad(path: Path, fault: str) -> BadLockError:
     return BadLockError(
         f"{path.parent.name}/{path.name}: {fault.removesuffix('.')}.",
         why="It was edited by hand, or written by another version of this tool.",
+        next_step="restore it from git, or make it again: `invoke lock --upgrade {cell}`",
+    )
+
+
+def _missing(path: Path) -> BadLockError:
+    return BadLockError(
+        f"{path.parent.name}/{path.name} is missing.",
+        why="The four files of a platform are one set: what this one names would be left out without a word.",
         next_step="restore it from git, or make it again: `invoke lock --upgrade {cell}`",
     )
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from packaging.version import Version
+
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.toml_fault import meant, shown
 from ascend_wheelhouse.cells.file_values import check_cann, check_version
 from ascend_wheelhouse.cells.stack import Catalogue
 from ascend_wheelhouse.cells.target import MACHINES, Target
 
+_PARTS = 3
+"""As many numbers as every release of torch has."""
 OF_STACK = ("torch", "cann", "sglang", "app")
 """Axes that a stack decides."""
 
@@ -41,6 +45,14 @@ def _broken(check: Callable[[str], object], value: str) -> str:
     return ""
 
 
+def _check_torch(text: str) -> str:
+    """Hold a torch to a release: a plan asks no index whether a line is one."""
+    release = Version(check_version(text)).release
+    if len(release) < _PARTS:
+        raise ValueError(f"is {shown(text)}, a line and not a version: name a release such as {text}.0")
+    return text
+
+
 def _not_among(value: str, known: Iterable[str], kind: str) -> str:
     if value in known:
         return ""
@@ -50,7 +62,7 @@ def _not_among(value: str, known: Iterable[str], kind: str) -> str:
 
 
 _CHECKS: Mapping[str, Callable[[str], object]] = {
-    "torch": check_version,
+    "torch": _check_torch,
     "sglang": check_version,
     "cann": check_cann,
     "platform": Target.named,

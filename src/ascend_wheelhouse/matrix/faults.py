@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -68,10 +69,11 @@ class InvalidMatrixError(UsageError):
         self.problems = tuple(dict.fromkeys(problems))
         count = len(self.problems)
         listing = "\n".join(map(str, self.problems))
+        words = f"--file {shlex.quote(source.name)} --dry-run" if source.name else "--dry-run"
         super().__init__(
             f"{count} problem{'s' if count != 1 else ''} in {source.told}:\n{listing}",
             why="Nothing was started: a matrix is checked as a whole first.",
-            next_step="correct these (docs/matrix.md explains each key), then: invoke matrix --dry-run",
+            next_step=f"correct these (docs/matrix.md explains each key), then: invoke matrix {words}",
         )
 
     def as_dict(self) -> dict[str, Any]:

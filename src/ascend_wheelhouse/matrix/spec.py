@@ -5,6 +5,7 @@ Every fault of the text is found in one pass. Where a line is no TOML, it is lef
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ def read_spec(path: Path, catalogue: Catalogue) -> Spec:
         MatrixUnreadableError: It cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise MatrixUnreadableError(
             f"{path} cannot be read: {error.strerror or error}.",

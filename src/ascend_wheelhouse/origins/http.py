@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -37,6 +38,8 @@ Fields = tuple[tuple[str, str], ...]
 
 _SCHEMES = {"http", "https", "file"}
 _HOPS = 10
+_ENOUGH = 3
+_ONCE = "It failed so for others before, however long was waited, and is asked once for each file now."
 _LONGEST_WAIT = 60.0
 _REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -68,6 +71,7 @@ class Http:
         self._managers: dict[tuple[str | None, bool, bool], urllib3.PoolManager] = {}
         self._logins: dict[str, Login] = {}
         self._given_up: set[str] = set()
+        self._failed: Counter[str] = Counter()
         self._guard = threading.Lock()
 
     def page(self, url: str, *, accept: str = "*/*") -> Page:
@@ -161,13 +165,26 @@ class Http:
         host = urlsplit(fault.url).netloc
         allowed = 0 if host in self._given_up else min(self.config.retries, fault.retries)
         if attempt >= allowed:
-            if isinstance(fault, faults.UnreachableHostError):
-                self._given_up.add(host)
+            self._note(host, fault)
             return False
         backoff = min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         seconds = backoff if fault.retry_after is None else min(fault.retry_after, _LONGEST_WAIT)
         self._clock.sleep(seconds, self.stop)
         return True
+
+    def _note(self, host: str, fault: faults.OriginError) -> None:
+        """Give a host up that cannot be reached, or that failed for a few URLs however long was waited."""
+        if isinstance(fault, faults.UnreachableHostError):
+            self._given_up.add(host)
+        elif (
+            isinstance(fault, faults.TooManyRequestsError | faults.ServerFailedError) and self.config.retries
+        ):
+            with self._guard:
+                if host in self._given_up:
+                    fault.why = f"{fault.reason} {_ONCE}"
+                self._failed[host] += 1
+                if self._failed[host] >= _ENOUGH:
+                    self._given_up.add(host)
 
     def close(self) -> None:
         """Stop waiting and break off every open body; the client cannot be used afterwards."""

@@ -24,6 +24,7 @@ from ascend_wheelhouse.base.places import at_home
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
+_TARGET = re.compile(r"(?:https?|file|ssh|git)://.*", re.IGNORECASE)
 _PAIR = re.compile(r"(?P<source>.+?)=(?P<target>[a-z][a-z0-9+.-]*://.*)", re.IGNORECASE)
 
 
@@ -47,6 +48,12 @@ class Mirrors:
         chosen = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
         if _PAIR.fullmatch(chosen):
             return cls(prefixes=_checked(VARIABLE, dict(map(_split, chosen.split()))))
+        if _URL.match(chosen):
+            raise MirrorsError(
+                f"{VARIABLE}: {chosen} says FROM, and =TO is missing.",
+                why="The variable holds pairs FROM=TO, separated by blanks, or the path of a TOML file.",
+                next_step=f"{VARIABLE}='https://from/=https://to/' (or file:///to/)",
+            )
         if chosen:
             return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
@@ -91,9 +98,13 @@ def _checked(where: str, pairs: Mapping[str, object]) -> dict[str, str]:
     good = {
         source: target
         for source, target in pairs.items()
-        if isinstance(target, str) and _URL.fullmatch(source) and _URL.fullmatch(target)
+        if isinstance(target, str) and _URL.fullmatch(source) and _TARGET.fullmatch(target)
     }
-    bad = [f"{where}: mirrors.{source}: both sides must be URLs" for source in pairs if source not in good]
+    bad = [
+        f"{where}: mirrors.{source}: both sides must be URLs, and the second one of https, http, file, ssh or git"
+        for source in pairs
+        if source not in good
+    ]
     if bad:
         raise MirrorsError(
             "\n".join(bad), next_step='write "https://from/" = "https://to/" (or "file:///to/")'

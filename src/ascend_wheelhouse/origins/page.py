@@ -32,13 +32,20 @@ _BASE = re.compile(rb"<base\b[^>]*>", re.IGNORECASE)
 Wanted = Callable[[str], bool]
 """Tells by its name whether a file counts."""
 _MAJOR = "1"
+_SIMPLE = re.compile(
+    rb"<meta\b[^>]*\bpypi:repository-version\b|<(?:title|h1)\b[^>]*>\s*(?:links for|index of|directory listing)\b"
+    rb"|\bhref\s*=\s*[\"']?[^\"'>\s]+\.(?:whl|tar\.gz|zip|egg|tar\.bz2)[\"'#?>\s]",
+    re.IGNORECASE,
+)
+_FILES = (".whl", ".tar.gz", ".zip", ".egg", ".tar.bz2", ".tgz", ".exe", ".msi", ".rpm", ".tar.xz", ".tar.Z")
+"""How names of distributions end, those of old releases included."""
 _SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-f]{64})(?:&|$)", re.IGNORECASE)
 
 
 class NotAnIndexError(OriginError):
     """What came is neither a PEP 503 nor a PEP 691 page."""
 
-    reason = "The index URL is wrong, or a login page answered in place of the index."
+    reason = "The index URL is wrong, or a login page or another page answered in place of the index."
     advice = "check `pip config list`; the index URL usually ends in /simple"
 
 
@@ -236,7 +243,19 @@ def _from_html(page: Page, mentioning: str) -> list[Offer]:
         )
         base = urljoin(page.url, parser.base)
         found = [_of_anchor(anchor, base) for anchor in parser.anchors if anchor.get("href")]
+    if not any(offer.filename.endswith(_FILES) for offer in found):
+        require_simple(page.content, page.url)
     return [offer for offer in found if documents.name(offer.filename) and documents.name(offer.url)]
+
+
+def require_simple(content: bytes, url: str) -> None:
+    """Hold an HTML page without a distribution to what an index or a listing of a folder says of itself.
+
+    Raises:
+        NotAnIndexError: It says nothing of that, as a login page does.
+    """
+    if not _SIMPLE.search(content):
+        raise NotAnIndexError(url, "sent a page that names no distribution and is no index page")
 
 
 def _of_anchor(anchor: Mapping[str, str | None], base: str) -> Offer:

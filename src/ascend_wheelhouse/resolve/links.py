@@ -18,7 +18,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from ascend_wheelhouse.origins.page import json_files, reading, require_file, time_of
+from ascend_wheelhouse.origins.page import json_files, reading, require_file, require_simple, time_of
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
 FileObject = dict[str, Any]
@@ -54,7 +54,9 @@ def read_files(
             sound = (require_file(file, url) for file in files)
             return [{**file, "url": _absolute(url, file["url"])} for file in sound]
         text = content.decode("utf-8", errors="replace")
-        found = (file for file in _anchored(text, url, endings) if file["filename"].endswith(endings))
+        found = [file for file in _anchored(text, url, endings) if file["filename"].endswith(endings)]
+        if not any(version_of(file) for file in found):
+            require_simple(content, url)
         return [require_file(file, url) for file in found]
 
 

@@ -17,12 +17,13 @@ from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome
 from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.page import Offer
-from ascend_wheelhouse.watch.findings import LEFT_OUT, UNASKED
+from ascend_wheelhouse.watch.findings import ANSWERED, LEFT_OUT, UNASKED
 from ascend_wheelhouse.watch.known_pages import KnownPage, index_digest, read_known, write_known
 from ascend_wheelhouse.watch.names import version_or_none, version_text
 
 _WORKERS = 24
 NEVER = f"{UNASKED}, and this index was not asked for it before"
+UNLISTED = f"{ANSWERED}, and has no file of any project: it is another place, or an index of other projects"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +59,24 @@ class PublishedFiles:
         pinned: The locked files that were looked for; nothing is known of others.
         asked: When the answer came (RFC 3339), empty where there is none.
         silent: Why a place could not be asked, by place; `index` is pip's own.
+        listed: Whether pip's own places, asked now, name any file of it, one that counts or another.
     """
 
     offers: tuple[Offer, ...] = ()
     pinned: frozenset[str] = frozenset()
     asked: str = ""
     silent: Mapping[str, str] = field(default_factory=dict)
+    listed: bool = False
 
     @property
     def known(self) -> bool:
         """Whether pip's own places answered, now or before."""
         return bool(self.asked)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether pip's own places answered for it, and no earlier answer takes the place of one."""
+        return self.known and "index" not in self.silent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +111,18 @@ class Asking:
                     strict=True,
                 )
             )
-        if not self.offline:
+        if self.offline:
+            return found
+        if any(one.listed for one in found.values()):
             digest = index_digest(self.places)
             fresh = {
                 one.project: _noted(one, found[one.project], digest)
                 for one in asked
-                if found[one.project].known and "index" not in found[one.project].silent
+                if found[one.project].fresh
             }
             write_known(self.kept, {**known, **fresh})
-        return found
+            return found
+        return {one.project: self._unlisted(one, found[one.project], known) for one in asked}
 
     def _ask(self, question: Question, known: Mapping[str, KnownPage]) -> PublishedFiles:
         name = question.project
@@ -122,11 +133,23 @@ class Asking:
         self.emit(JobFinished(job=name, outcome=outcome, detail="; ".join(found.silent.values())))
         return found
 
+    def _unlisted(
+        self, question: Question, found: PublishedFiles, known: Mapping[str, KnownPage]
+    ) -> PublishedFiles:
+        """Return what is known where no project has a file: that is another place than an index, not an answer."""
+        return found if "index" in found.silent else self._last(question, known, UNLISTED)
+
     def _now(self, question: Question, known: Mapping[str, KnownPage]) -> PublishedFiles:
         silent: dict[str, str] = {}
         offers: list[Offer] = []
+        listed: list[str] = []
+
+        def wanted(filename: str) -> bool:
+            listed.append(filename)
+            return question.wants(filename)
+
         try:
-            offers += self.finder.published(question.project, question.wants)
+            offers += self.finder.published(question.project, wanted)
         except WheelhouseError as error:
             return self._last(question, known, short(error))
         for index in question.own:
@@ -135,7 +158,11 @@ class Asking:
             except WheelhouseError as error:
                 silent[index] = short(error)
         return PublishedFiles(
-            offers=tuple(offers), pinned=question.pinned, asked=self._now_text(), silent=silent
+            offers=tuple(offers),
+            pinned=question.pinned,
+            asked=self._now_text(),
+            silent=silent,
+            listed=bool(listed),
         )
 
     def _now_text(self) -> str:
@@ -176,5 +203,5 @@ def short(error: WheelhouseError) -> str:
     """Return why a place could not be asked: the host, and the kind of fault."""
     if isinstance(error, OriginError):
         host = urlsplit(error.url).hostname or "file"
-        return f"{host}: {error.reason or error.what}".rstrip(".")
+        return f"{host}: {error.why or error.what}".rstrip(".")
     return error.what.rstrip(".")

@@ -22,7 +22,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
-from ascend_wheelhouse.watch.moves import TOGETHER, moves
+from ascend_wheelhouse.watch.moves import TOGETHER, moves, moves_alone
 from ascend_wheelhouse.watch.names import dated, version_or_none
 from ascend_wheelhouse.watch.releases import Release, on_index, releases
 from ascend_wheelhouse.watch.tags import Tags, tag_place
@@ -127,7 +127,7 @@ class Components:
             stacks=tuple(sorted(named)),
             locks=self.watched.locks_of(named),
             text=" ".join(filter(None, parts)),
-            command=_command(name, release, stacks),
+            command=_command(name, release, stacks, self.table),
             facts={
                 "tag": release.tagged,
                 "table": self._row_of(name, release),
@@ -222,10 +222,14 @@ def _cann(text: str) -> Version:
     return version_or_none(text.lower()) or Version("0")
 
 
-def _command(name: str, release: Release, stacks: Sequence[Stack]) -> str:
-    if stacks and name not in OF_CANN:
-        names = ",".join(sorted({name, TOGETHER.get(name, name)} & versions_of(stacks[-1]).keys()))
-        return f"invoke watch --apply --only {names} --stack {stacks[-1].name}"
+def _command(name: str, release: Release, stacks: Sequence[Stack], table: Compatibility) -> str:
+    """Return what to type, nothing where other components would have to move as well in every stack."""
+    able = [one for one in stacks if name not in OF_CANN and moves_alone(name, release, one, table)]
+    if able:
+        names = ",".join(sorted({name, TOGETHER.get(name, name)} & versions_of(able[-1]).keys()))
+        return f"invoke watch --apply --only {names} --stack {able[-1].name}"
+    if stacks and name != "torch":
+        return ""
     if name in {"torch", "torch-npu"}:
         words = own_words({"torch": release.version.base_version, "platform": "aarch64"})
         return f"invoke plan {words}"

@@ -52,9 +52,37 @@ def moves(
             told = _of_torch(release, torch_npus)
         case "torchvision":
             told = _of_torchvision(release, stacks)
+        case "torchaudio":
+            told = _of_torchaudio(release, stacks)
         case _:
             told = _of_others(component, release, recipes)
     return " ".join(told)
+
+
+def moves_alone(component: str, release: Release, stack: Stack, table: Compatibility) -> bool:
+    """Tell whether a release may go into a stack while torch, torch_npu, torchvision and CANN stay as they are.
+
+    Args:
+        component: Its name.
+        release: The release.
+        stack: The stack.
+        table: The compatibility table; what it does not know may be tried.
+    """
+    match component:
+        case "torch":
+            return False
+        case "torch-npu":
+            row = table.row(release.text)
+            return release.version.base_version == stack.torch and (
+                row is None or table.fits(row, stack.cann)
+            )
+        case "torchvision":
+            return torchvision_for(stack.torch) == release.text
+        case "torchaudio":
+            return release.version.base_version == stack.torch
+        case "triton-ascend":
+            return table.triton_fits(release.text, stack.cann) is not False
+    return True
 
 
 def _of_torch_npu(release: Release, stacks: Sequence[Stack], table: Compatibility) -> Iterator[str]:
@@ -91,6 +119,11 @@ def _of_torchvision(release: Release, stacks: Sequence[Stack]) -> Iterator[str]:
     for torch in sorted({one.torch for one in stacks}, key=Version):
         if torchvision_for(torch) != release.text:
             yield f"torch {torch} goes with {torchvision_for(torch)} by rule: torch would have to move with it."
+
+
+def _of_torchaudio(release: Release, stacks: Sequence[Stack]) -> Iterator[str]:
+    for torch in sorted({one.torch for one in stacks} - {release.version.base_version}, key=Version):
+        yield f"torch {torch} goes with torchaudio {torch}: torch would have to move with it."
 
 
 def _of_others(component: str, release: Release, recipes: Recipes) -> Iterator[str]:

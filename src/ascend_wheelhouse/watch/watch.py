@@ -57,6 +57,7 @@ class Seen:
         since: What the oldest lock knows of the index (RFC 3339), empty where no lock says.
         dated: Whether the index says when files were uploaded.
         unread: How many wheels have needs that are not known, so that ranges may be too wide.
+        fresh: Whether the index answered in this look for any project.
     """
 
     findings: tuple[WatchFinding, ...]
@@ -64,6 +65,7 @@ class Seen:
     since: str
     dated: bool
     unread: int
+    fresh: bool
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -127,6 +129,7 @@ class Watch:
             since=since.isoformat() if since else "",
             dated=any(offer.upload_time for one in files.values() for offer in one.offers),
             unread=len({name for one in allowed.values() for name in one.unread}),
+            fresh=not self.offline and any(one.fresh for one in files.values()),
         )
 
     @cached_property

@@ -49,8 +49,8 @@ class CellOptions:
 
     @property
     def chosen_torch(self) -> str:
-        """The torch version: the guide's where neither a version nor another application is named."""
-        return self.torch if self.torch is not None else ("" if self.app else TORCH)
+        """The torch version: the guide's where no version, no stack and no other application is named."""
+        return self.torch if self.torch is not None else ("" if self.app or self.stack else TORCH)
 
     def request(self) -> Request:
         """Return the request for the cell.

@@ -76,7 +76,7 @@ def plan(
     json: bool = False,
 ) -> None:
     """Show what `invoke wheelhouse` would do: fetch, build, what is pending, and why."""
-    with cell.guard(json=json and not dot):
+    with cell.guard(json=json):
         from ascend_wheelhouse.commands import plan as command
 
         command.main(
@@ -84,7 +84,7 @@ def plan(
                 root=root_of(c),
                 request=cell.request(),
                 output=root_of(c) / "wheelhouse",
-                form="dot" if dot else "json" if json else "table",
+                form=command.form_of(dot=dot, json=json),
                 whole=all,
             )
         )

@@ -37,7 +37,7 @@ def watch(
     npu: str = "",
     cann: str = "",
     app: str = "",
-    only: str = "",
+    only: str | None = None,
     vulnerabilities: str = "",
     all: bool = False,  # noqa: A002 - the option's name
     offline: bool = False,
