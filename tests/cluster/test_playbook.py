@@ -106,3 +106,23 @@ def test_a_node_that_was_reached_and_could_not_begin_has_failed_and_the_report_s
     assert done.returncode != 0
     assert place.states() == {"here": "failed", "away": "not reached"}, done.stdout
     assert "/missing/python3.11" in place.report()["here"]["error"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sglang_npu_trusted_key": ""}, "No signer is named"),
+        ({"sglang_npu_bundle": "/media/b.tar"}, "sglang_npu_bundle is not a list of files."),
+        ({"sglang_npu_bundle": []}, "sglang_npu_bundle is not a list of files."),
+        ({"sglang_npu_bundle": ["/missing/b.tar"]}, "The control host has no file /missing/b.tar."),
+    ],
+    ids=["key", "string", "empty", "missing"],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence_before_a_node_is_asked(
+    place: Place, given: dict[str, object], said: str
+) -> None:
+    done = place.run(**given)
+    assert done.returncode != 0
+    assert place.states() == {"here": "failed", "away": "failed"}, done.stdout
+    assert said in place.report()["here"]["error"]
+    assert not (place.folder / "cache").exists()

@@ -66,6 +66,7 @@ def test_a_later_play_runs_with_the_environment_of_the_cann_that_the_cell_names(
     variables: dict[str, object] = {
         "sglang_npu_bundle": [str(bundle)],
         "sglang_npu_cache": str(tmp_path / "cache"),
+        "sglang_npu_insecure_no_signature": True,
         "sglang_npu_prefix": str(tmp_path / "npu"),
         "sglang_npu_python": sys.executable,
         "sglang_npu_ascend": str(tree.root),
