@@ -19,7 +19,13 @@ there() {
   ssh -o BatchMode=yes -o ConnectTimeout=10 "$host" "sh -s -- $words"
 }
 
-action=${1:?start or stop} status=0
+case ${1:-}:$# in
+start:[0-3] | stop:[0-2] | :*)
+  echo "usage: $0 start SCHEDULER FOLDER HOST..., or $0 stop FOLDER HOST..." >&2
+  exit 2
+  ;;
+esac
+action=$1 status=0
 shift
 case $action in
 start)

@@ -11,6 +11,10 @@
 # Afterwards a job starts its commands with the environment's own variables: srun /opt/sglang-npu/run python -m ...
 set -eu
 
+if [ $# -lt 3 ]; then
+  echo "usage: $0 BUNDLE.tar PREFIX SHA256:... DIGEST" >&2
+  exit 2
+fi
 bundle=$1 prefix=$2 key=$3 installer=${4:?the sha256 of install.py, as invoke bundle printed it}
 node_file=${TMPDIR:-/tmp}/${bundle##*/}
 mkdir -p receipts

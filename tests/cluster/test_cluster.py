@@ -29,7 +29,7 @@ def test_eight_nodes_are_installed_though_one_is_cut_off_and_the_next_run_mends_
     first = site.finish(process)
     others = [name for name in site.cluster.nodes if name != victim]
     assert states(site.report()) == {victim: "not reached", **dict.fromkeys(others, "installed")}, first.text
-    assert first.count(victim, "unreachable") == 1
+    assert first.count(victim, "failed") == 1
 
     site.cluster.link(victim, "up")
     site.cluster.full_speed(victim)

@@ -281,3 +281,18 @@ def test_the_script_of_the_kubernetes_example_installs_what_has_the_digest(
     done = subprocess.run(["/bin/sh", "-euc", script], capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == (digest == DIGEST), done.stderr
     assert (tmp_path / "npu").exists() == (digest == DIGEST)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("slurm/install.sh",),
+        ("farm/ssh-workers.sh",),
+        ("farm/ssh-workers.sh", "start", "tls://farm:8786", "/opt/wheelhouse"),
+        ("farm/ssh-workers.sh", "stop", "/opt/wheelhouse"),
+    ],
+)
+def test_a_script_without_what_it_needs_shows_how_it_is_called(words: tuple[str, ...]) -> None:
+    done = subprocess.run([DEPLOY / words[0], *words[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ")

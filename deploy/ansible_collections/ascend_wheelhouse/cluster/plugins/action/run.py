@@ -11,6 +11,7 @@ import json
 import shlex
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 # The node's own login files may say something; the program's words begin after it, on either stream.
@@ -18,7 +19,10 @@ BEGIN = "ascend-wheelhouse-begins"
 
 
 class ActionModule(ActionBase):
-    """Takes `argv`, the words of the command, and `stdin`, a text; answers as `ansible.builtin.command` does."""
+    """Takes `argv`, the words of the command, and `stdin`, a text; answers as `ansible.builtin.command` does.
+
+    With `ignore_unreachable` a node that is not reached is a failure with `away`, so that a `rescue` sees it.
+    """
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset({"argv", "stdin"})
@@ -29,7 +33,12 @@ class ActionModule(ActionBase):
         if self._task.check_mode:
             return result | {"skipped": True, "changed": False}
         words = [_word(word) for word in self._task.args["argv"]]
-        done = self._low_level_execute_command(self._line(words), in_data=self._input())
+        try:
+            done = self._low_level_execute_command(self._line(words), in_data=self._input())
+        except AnsibleConnectionFailure as error:
+            if not self._task.ignore_unreachable:
+                raise
+            return result | {"failed": True, "away": True, "msg": str(error)}
         for stream in ("stdout", "stderr"):
             done[stream] = _own(done[stream])
             done[f"{stream}_lines"] = done[stream].splitlines()
