@@ -11,18 +11,26 @@
 # Afterwards a job starts its commands with the environment's own variables: srun /opt/sglang-npu/run python -m ...
 set -eu
 
-if [ $# -lt 3 ]; then
+if [ $# -ne 4 ]; then
   echo "usage: $0 BUNDLE.tar PREFIX SHA256:... DIGEST" >&2
   exit 2
 fi
-bundle=$1 prefix=$2 key=$3 installer=${4:?the sha256 of install.py, as invoke bundle printed it}
+bundle=$1 prefix=$2 key=$3 installer=$4
 node_file=${TMPDIR:-/tmp}/${bundle##*/}
 mkdir -p receipts
 sbcast --force "$bundle" "$node_file"
 srun --ntasks-per-node=1 --kill-on-bad-exit=0 --output="$PWD/receipts/%N.json" --error="$PWD/receipts/%N.log" sh -c '
 set -eu
+refuse() { # the exit code, what happened, what to do
+  printf "{\"error\": \"%s\", \"next\": \"%s\", \"exit_code\": %s}\n" "$2" "$3" "$1"
+  echo "$2 $3" >&2
+  exit "$1"
+}
 home=$(mktemp -d) && trap "rm -rf \"$home\"" EXIT
 tar -xf "$1" -C "$home" install.py
-echo "$4  $home/install.py" | sha256sum --check --quiet >&2
-"${SGLANG_NPU_PYTHON:-python3.11}" -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
+echo "$4  $home/install.py" | sha256sum --check --quiet >&2 ||
+  refuse 5 "install.py of the bundle is not the one that was named." "Compare the digest, or copy the bundle again."
+python=${SGLANG_NPU_PYTHON:-python3.11}
+command -v "$python" >&2 || refuse 10 "This node has no $python." "Name one with SGLANG_NPU_PYTHON."
+"$python" -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
 ' install "$node_file" "$prefix" "$key" "$installer"

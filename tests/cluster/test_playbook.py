@@ -101,6 +101,26 @@ def test_a_run_in_which_every_node_fails_stops_the_relays_and_writes_the_report_
     assert not (place.folder / "cache/.relay.pid").exists()
 
 
+def test_a_batch_of_which_every_node_failed_keeps_the_later_ones_as_they_are(place: Place) -> None:
+    done = place.run(sglang_npu_serial=1, sglang_npu_trusted_key="SHA256:" + "A" * 43)
+    assert done.returncode != 0
+    assert place.states() == {"here": "failed", "away": "not tried"}, done.stdout
+    assert place.report()["away"]["error"] == "every node of an earlier batch failed"
+
+
+def test_a_first_batch_that_holds_is_followed_by_the_others(place: Place) -> None:
+    done = place.run(sglang_npu_serial=1)
+    assert done.returncode != 0, "the second node is away"
+    assert place.states() == {"here": "installed", "away": "not reached"}, done.stdout
+
+
+def test_an_inventory_without_a_node_is_told_in_one_sentence(place: Place) -> None:
+    done = place.run(sglang_npu_hosts="nobody")
+    assert done.returncode != 0
+    assert "The inventory has no host for nobody" in done.stdout
+    assert not (place.folder / "report").exists()
+
+
 def test_a_node_that_was_reached_and_could_not_begin_has_failed_and_the_report_says_why(place: Place) -> None:
     done = place.run(sglang_npu_python="/missing/python3.11")
     assert done.returncode != 0
