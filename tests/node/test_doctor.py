@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from small_wheelhouse import PACKAGES, SmallWheelhouse
 
-from ascend_wheelhouse.node.host import doctor
+from ascend_wheelhouse.node.host import doctor, tuning
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.toolkits import numbers
@@ -90,6 +90,14 @@ def test_each_finding_says_found_wanted_why_and_the_command(root: Path) -> None:
     assert (finding.found, finding.wanted, finding.level) == ("60", "10", "warn")
     assert finding.why
     assert finding.command == "sudo sysctl -w vm.swappiness=10"
+
+
+def test_a_swappiness_below_what_is_wanted_serves_and_is_not_raised(root: Path) -> None:
+    (root / "proc/sys/vm/swappiness").write_text("0\n")
+    assert examined(root)["vm.swappiness"].level == "ok"
+    assert "kernel.numa_balancing=0" in tuning.apply(root, {"sysctl"})
+    assert (root / "proc/sys/vm/swappiness").read_text() == "0\n"
+    assert "vm.swappiness = 0" in (root / "etc/sysctl.d/90-sglang-npu.conf").read_text()
 
 
 @pytest.mark.parametrize(("device", "count", "level"), [("0xd802", 8, "ok"), ("0xd802", 16, "warn")])

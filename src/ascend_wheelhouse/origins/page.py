@@ -33,7 +33,8 @@ Wanted = Callable[[str], bool]
 """Tells by its name whether a file counts."""
 _MAJOR = "1"
 _SIMPLE = re.compile(
-    rb"<meta\b[^>]*\bpypi:repository-version\b|<(?:title|h1)\b[^>]*>\s*(?:links for|index of|directory listing)\b"
+    rb"<meta\b[^>]*\bpypi:repository-version\b"
+    rb"|<(?:title|h1)\b[^>]*>\s*(?:links for|index of|simple index|directory listing)\b"
     rb"|\bhref\s*=\s*[\"']?[^\"'>\s]+\.(?:whl|tar\.gz|zip|egg|tar\.bz2)[\"'#?>\s]",
     re.IGNORECASE,
 )

@@ -20,7 +20,7 @@ from .fitness import HostFinding, Level, cell_findings, disk_finding
 from .host import DEVICES, Host, read_host
 from .readiness import ready
 from .system import install_command
-from .tuning import SETTINGS, apply
+from .tuning import SETTINGS, apply, serves
 
 _GIB = 1 << 30
 _SHARED_MEMORY = 16 * _GIB
@@ -89,7 +89,7 @@ def _setting(host: Host, name: str) -> HostFinding:
         name=name,
         found=found if found is not None else "not in this kernel",
         wanted=wanted,
-        level=_judged(found in (wanted, None)),
+        level=_judged(found is None or serves(name, found)),
         why=why,
         command=f"sudo sysctl -w {name}={wanted}",
         fix="sysctl",

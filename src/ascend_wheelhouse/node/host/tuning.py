@@ -85,12 +85,23 @@ def _set_now(path: Path, value: str) -> bool:
     return True
 
 
+def serves(name: str, found: str) -> bool:
+    """Tell whether a kernel setting is as wanted, or less where less is wanted: SGLang's pages set swappiness to 0."""
+    wanted = SETTINGS[name][0]
+    return found == wanted or (name == "vm.swappiness" and found.isdecimal() and int(found) < int(wanted))
+
+
 def _sysctl(root: Path) -> Iterator[str]:
-    present = {name: value for name, (value, _) in SETTINGS.items() if is_there(_kernel_file(root, name))}
-    for name, value in present.items():
-        if _set_now(_kernel_file(root, name), value):
-            yield f"{name}={value}"
-    text = "".join(f"{name} = {value}\n" for name, (value, _) in SETTINGS.items())
+    values = {name: wanted for name, (wanted, _) in SETTINGS.items()}
+    for name, wanted in list(values.items()):
+        file = _kernel_file(root, name)
+        if not is_there(file):
+            continue
+        if serves(name, held := file.read_text().strip()):
+            values[name] = held
+        elif _set_now(file, wanted):
+            yield f"{name}={wanted}"
+    text = "".join(f"{name} = {value}\n" for name, value in values.items())
     if _write(root / _SYSCTL, text):
         yield f"/{_SYSCTL}"
 
