@@ -131,7 +131,13 @@ def wheelhouse(folder: Path) -> CellEnd:
 
 
 def report(digest: str, when: str, *, verdict: str = "passed", npus: int = 8) -> Report:
-    result = Result(probe="import", verdict=verdict, seconds=1.0, evidence="x")  # type: ignore[arg-type]
+    result = Result(
+        probe="npu-smi",
+        verdict=verdict,  # type: ignore[arg-type]
+        seconds=1.0,
+        evidence="x",
+        markers=("npu",),
+    )
     return Report(
         wheelhouse={"stack": "s", "platform": "aarch64", "digest": digest},
         cell={},
