@@ -53,6 +53,18 @@ def test_the_server_over_two_nodes_gets_the_same_words_on_both_but_its_rank(serv
     assert first.environment == second.environment
 
 
+@pytest.mark.parametrize("name", ["sglang-0.5.6", "sglang-0.5.10"])
+@pytest.mark.parametrize("npu", ["a3", "910b"])
+def test_no_prefill_server_overlaps_its_batches(npu: Npu, name: str) -> None:
+    """NEXTN alone switches overlap off where `SGLANG_ENABLE_SPEC_V2` is not set: server_args.py of 0.5.6.post2."""
+    table = load_catalogue(ROOT / "recipes").serving[name].of(Target.named("aarch64", npu))
+    prefill = [one for one in table["topologies"].values() if "prefill" in one["arguments"]]
+    assert prefill
+    for one in prefill:
+        alone = "NEXTN" in one["arguments"] and "SGLANG_ENABLE_SPEC_V2" not in one["environment"]
+        assert alone or "--disable-overlap-schedule" in one["arguments"], one
+
+
 @pytest.mark.parametrize("npu", ["a3", "910b"])
 def test_the_pair_shares_a_store_and_the_router_knows_both_servers(npu: Npu, serving: Serving) -> None:
     table = serving.of(Target.named("aarch64", npu))
