@@ -4,9 +4,9 @@
 #   salloc -N 8 ./install.sh BUNDLE.tar /opt/sglang-npu SHA256:... DIGEST
 #
 # sbcast hands the file on in a tree; srun runs the bundle's own installer once on each node, if its sha256 is DIGEST:
-# what `invoke bundle` printed and somebody wrote down. The answers go to the folder ./receipts: NODE.json has one JSON
-# object, NODE.log what else was said. A second run changes nothing. ASCEND_ROOT names the folder of CANN where it is not
-# the usual one.
+# what `invoke bundle` printed and somebody wrote down. The copy in TMPDIR (or /tmp) is removed afterwards. The answers go
+# to the folder ./receipts: NODE.json has one JSON object, NODE.log what else was said. A second run changes nothing.
+# ASCEND_ROOT names the folder of CANN where it is not the usual one.
 #
 # Afterwards a job starts its commands with the environment's own variables: srun /opt/sglang-npu/run python -m ...
 set -eu
@@ -16,7 +16,8 @@ if [ $# -ne 4 ]; then
   exit 2
 fi
 bundle=$1 prefix=$2 key=$3 installer=$4
-node_file=${TMPDIR:-/tmp}/${bundle##*/}
+# A name of its own: where the bundle itself lies in that folder of a node, its copy must not be taken for it.
+node_file=${TMPDIR:-/tmp}/sglang-npu-${SLURM_JOB_ID:-$$}-${bundle##*/}
 mkdir -p receipts
 sbcast --force "$bundle" "$node_file"
 srun --ntasks-per-node=1 --kill-on-bad-exit=0 --output="$PWD/receipts/%N.json" --error="$PWD/receipts/%N.log" sh -c '
@@ -26,7 +27,9 @@ refuse() { # the exit code, what happened, what to do
   echo "$2 $3" >&2
   exit "$1"
 }
-home=$(mktemp -d) && trap "rm -rf \"$home\"" EXIT
+home=$(mktemp -d)
+trap "rm -rf \"$home\" \"$1\"" EXIT
+trap "exit 143" TERM INT
 tar -xf "$1" -C "$home" install.py
 echo "$4  $home/install.py" | sha256sum --check --quiet >&2 ||
   refuse 5 "install.py of the bundle is not the one that was named." "Compare the digest, or copy the bundle again."

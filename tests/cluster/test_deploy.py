@@ -107,6 +107,27 @@ def test_bytes_that_are_not_the_ones_named_are_thrown_away(
     assert relay("have", *options) == {"have": True}
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("index", "gone.tar"), "gone.tar"),
+        (("have", "--items", "no list"), "--items"),
+        (("have", "--items", '[{"path": "b.tar"}]'), "--items"),
+        (("serve", "--folder", "/proc/none"), "/proc/none"),
+    ],
+)
+def test_a_relay_that_cannot_start_says_why_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], named: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, RELAY, *words], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: "), done.stderr
+    assert named in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_relay_takes_the_place_of_the_one_before_it_at_once(tmp_path: Path) -> None:
     """The next run on a node that was cut off comes while its relay still serves."""
     port = free_port()

@@ -54,3 +54,16 @@ def test_every_node_of_an_allocation_installs_on_its_own_disk(tmp_path: Path, qu
     bare = queue(*words, DIGEST, cwd=tmp_path, env={**environ, "SGLANG_NPU_PYTHON": "python3.99"})
     assert bare.returncode == 10
     assert "This node has no python3.99." in (tmp_path / "receipts/n1.log").read_text()
+
+
+def test_a_bundle_that_lies_where_its_copies_go_is_still_there_afterwards(
+    tmp_path: Path, queue: Slurm
+) -> None:
+    key = generate_key(tmp_path / "key")
+    house = SmallWheelhouse(serial=1).write(tmp_path / "house")
+    made = bundle_command(house, out=tmp_path / "b.tar", sign_key=key.path, serial=1, allow_incomplete=True)
+    words = ("salloc", "--nodes=1", SCRIPT, made.paths[0], queue.own / "kept", key.fingerprint, DIGEST)
+    environ = {"TMPDIR": str(tmp_path), "SGLANG_NPU_PYTHON": sys.executable}
+    done = queue(*words, cwd=tmp_path, env=environ)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.glob("*.tar")] == ["b.tar"]

@@ -65,7 +65,10 @@ def digest(path: Path) -> str:
 
 def read_items(text: str) -> list[Item]:
     """Read what `index` printed; names must be plain file names."""
-    items = [Item(**entry) for entry in json.loads(text)]
+    try:
+        items = [Item(**entry) for entry in json.loads(text)]
+    except (ValueError, TypeError) as error:
+        sys.exit(f"error: --items is not what `index` prints: {error}")
     if any(Path(item.name).name != item.name for item in items):
         sys.exit("error: a file's name may not hold a path")
     return items
@@ -290,7 +293,11 @@ def main() -> None:
     parser.add_argument("--target", type=Path)
     parser.add_argument("--installer", default="")
     options = parser.parse_args()
-    print(json.dumps(act(options), sort_keys=True), flush=True)
+    try:
+        answer = act(options)
+    except OSError as error:
+        sys.exit(f"error: {error}")
+    print(json.dumps(answer, sort_keys=True), flush=True)
 
 
 def act(options: argparse.Namespace) -> Any:  # noqa: ANN401 - each command has an answer of its own
