@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -131,6 +133,42 @@ def test_a_foreign_wheelhouse_is_unpacked_without_running_anything_of_it(
     packages = folder / "lib" / f"python{python}" / "site-packages"
     assert (packages / "alpha" / "__init__.py").is_file()
     assert (folder / "bin" / "python").readlink() == Path(f"/usr/bin/python{python}")
+
+
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_a_disk_that_is_too_small_for_the_environment_is_no_fault_of_the_wheelhouse(
+    backend: str, tmp_path: Path
+) -> None:
+    made = tiny_wheelhouse(tmp_path / "wheelhouse", {"alpha": {"alpha.py": f"{'#' * 4_000_000}\n"}}, HERE)
+    (small := tmp_path / "small").mkdir()
+    script = 'mount -t tmpfs -o size=1m none "$1" && export TMPDIR="$1" && shift && exec "$@"'
+    verify = [
+        sys.executable,
+        "-m",
+        "ascend_wheelhouse.verify",
+        "--wheelhouse",
+        str(made),
+        "--backend",
+        backend,
+    ]
+    command = [
+        "unshare",
+        "--user",
+        "--map-root-user",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(small),
+        *verify,
+    ]
+    command += ["--report", str(tmp_path / "r")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert f"The disk of {small}/av-all-" in done.stderr
+    assert "No space left on device" in done.stderr
+    assert not (tmp_path / "r/report.json").exists()
 
 
 def test_a_wheel_that_is_missing_fails_the_install_with_its_name(

@@ -1,4 +1,7 @@
-"""Naming what a full disk stopped: the system names no file where a write into an open one fails."""
+"""Naming what a full disk stopped: the system names no file where a write into an open one fails.
+
+A program that ran out of space says so in words, and ends as it does for any other trouble.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+# What programs say of it: glibc's texts of both, in English.
+_TOLD = ("No space left on device", "Disk quota exceeded")
+# git repeats what its server says with this word before it: the full disk is another host's then.
+_ELSEWHERE = "remote:"
+
+
+def told_by(program: str, text: str) -> OSError | None:
+    """Return the error of a program that says that a disk of this host is full, or None where it says nothing of it."""
+    for line in map(str.strip, text.splitlines()):
+        if any(words in line for words in _TOLD) and not line.startswith(_ELSEWHERE):
+            return OSError(errno.ENOSPC, f"{Path(program).name} says: {line.rstrip('.')}")
+    return None
 
 
 @contextmanager

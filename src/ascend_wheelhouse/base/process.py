@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.errors import HostUnfitError
 
 _TAIL_LINES = 20
@@ -75,6 +76,7 @@ def run(
 
     Raises:
         HostUnfitError: The command does not exist on this host.
+        OSError: It failed, and says that a disk is full (ENOSPC).
     """
     words = tuple(str(word) for word in args)
     how: dict[str, Any] = {
@@ -88,7 +90,7 @@ def run(
         stdout, stderr = process.communicate(stdin, timeout)
     finished = Finished(args=words, status=process.returncode, stdout=stdout, stderr=stderr)
     if check and finished.status != 0:
-        raise CommandFailedError(finished)
+        raise full_disk.told_by(words[0], f"{stderr}\n{stdout}") or CommandFailedError(finished)
     return finished
 
 

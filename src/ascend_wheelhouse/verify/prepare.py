@@ -14,6 +14,7 @@ from pathlib import Path
 import pip
 from platformdirs import user_cache_path
 
+from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.errors import VerifyError
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node.host import cann
@@ -130,7 +131,8 @@ def _install_and_run(
 ) -> tuple[settings.Setting, list[Result]]:
     began = time.monotonic()
     try:
-        _make_environment(wanted, setting)
+        with full_disk.naming(setting.environment):
+            _make_environment(wanted, setting)
     except VerifyError as error:
         say(f"sealed install: {error}\n")
         return setting, _probed(wanted, setting, [_installed(wanted, setting, began, error)], probes=())
