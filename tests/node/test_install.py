@@ -322,3 +322,13 @@ def test_a_folder_of_cann_that_is_not_there_is_not_noted_for_later(
     assert answer.facts["next"].startswith(f"mkdir -p '{tmp_path / 'no such'}'")
     assert not prefix.exists()
     assert run_installer(house, *words, "--payloads", "--dry-run").status == 0
+
+
+@pytest.mark.parametrize("action", ["--doctor", "--env", "--verify"])
+def test_no_action_takes_a_folder_of_cann_that_is_not_there(
+    house: Path, prefix: Path, tmp_path: Path, action: str
+) -> None:
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    answer = run_installer(house, "--prefix", prefix, "--ascend", tmp_path / "no such", action)
+    assert (answer.status, answer.facts["error"]) == (2, "NoAscendFolderError")
+    assert answer.facts["next"].startswith("correct the path")

@@ -99,6 +99,7 @@ def _standing(options: argparse.Namespace) -> str:
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
+    _require_ascend(options)
     if options.doctor:
         return _doctor(options, talk)
     if options.env:
@@ -160,7 +161,6 @@ def _installed(options: argparse.Namespace) -> Contents | None:
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     """Install the wheelhouse that the options name below `prefix`."""
-    _require_ascend(options)
     supply = open_supply(options.bundle, options.base, said=options.said)
     contents, active = supply.contents, prefix.active()
     verified = supply.bundle.verify(
@@ -198,12 +198,17 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
 def _require_ascend(options: argparse.Namespace) -> None:
     """Hold the folder of CANN to being there; only payloads are installed into one that is not there yet."""
     place = toolkits.at_home(options.ascend)
-    if options.ascend and not options.payloads and not is_folder(place):
-        raise NoAscendFolderError(
-            f"--ascend {options.ascend} is no folder.",
-            why="The path was mistyped, or CANN is still to come there. It would be noted for every later start.",
-            next_step=f"mkdir -p {shlex.quote(str(place))}, if CANN is to come there; then the same command",
-        )
+    if not options.ascend or options.payloads or is_folder(place):
+        return
+    asks = options.doctor or options.env or options.verify is not None
+    raise NoAscendFolderError(
+        f"--ascend {options.ascend} is no folder.",
+        why="The path was mistyped, or CANN is still to come there."
+        + ("" if asks else " It would be noted for every later start."),
+        next_step="correct the path, or leave --ascend out: the usual folders are looked at then"
+        if asks
+        else f"mkdir -p {shlex.quote(str(place))}, if CANN is to come there; then the same command",
+    )
 
 
 def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
