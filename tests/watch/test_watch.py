@@ -11,6 +11,7 @@ from osv_records import osv_record, osv_zip
 from small_world import World, wheel
 from watched_world import LOCK, STACK, look, told
 
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.vulnerabilities.database import BadVulnerabilitiesError
 from ascend_wheelhouse.watch.held import NothingToWatchError, WatchChoice
 
@@ -210,5 +211,9 @@ def test_a_choice_narrows_and_one_that_means_nothing_is_refused(world: World) ->
     _offer(world, "numpy", "2.4")
     assert told(look(world, choice=WatchChoice(platform="aarch64", npu="a3", torch="2.8.0")))
     assert not told(look(world, choice=WatchChoice(npu="910b")))
-    with pytest.raises(NothingToWatchError, match="No stack and no lock is what was asked for"):
-        look(world, choice=WatchChoice(stack="mine"))
+    with pytest.raises(NothingToWatchError, match=r"asked for \(--stack mine --torch 2\.99\.0\)"):
+        look(world, choice=WatchChoice(stack="mine", torch="2.99.0"))
+    with pytest.raises(UsageError, match="Unknown platform 'arm'"):
+        look(world, choice=WatchChoice(platform="arm"))
+    with pytest.raises(UsageError, match="Unknown NPU chip 'a4'"):
+        look(world, choice=WatchChoice(npu="a4"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.stack import Stack
-from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.cells.target import MACHINES, NPUS, Target
 from ascend_wheelhouse.locks.lock import Lock, load_platform
 from ascend_wheelhouse.locks.toolchain_lock import FOLDER
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -41,6 +42,13 @@ class WatchChoice:
     npu: str = ""
     cann: str = ""
     app: str = ""
+
+    @property
+    def words(self) -> str:
+        """The options that say it."""
+        return shlex.join(
+            word for name, text in asdict(self).items() if text for word in (f"--{name}", str(text))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,15 +123,17 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
 
     Raises:
         BadLockError, InvalidPylockError: A lock cannot be read.
+        UsageError: There is no such machine or chip.
         NothingToWatchError: The choice means nothing.
     """
+    Target.named(choice.platform or MACHINES[0], choice.npu or NPUS[0])
     locks = tuple(one for one in _locks(folder) if _chosen_lock(one, choice))
     named = {one.stack for one in locks}
     stacks = tuple(one for one in folder.catalogue.stacks if one.name in named or _chosen_stack(one, choice))
     if not stacks and not locks:
         known = ", ".join(sorted(one.name for one in folder.catalogue.stacks))
         raise NothingToWatchError(
-            "No stack and no lock is what was asked for.",
+            f"No stack and no lock is what was asked for ({choice.words or 'all'}).",
             why=f"The stacks are {known or 'none'}.",
             next_step="`invoke stacks` shows what there is",
         )
