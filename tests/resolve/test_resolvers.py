@@ -1,11 +1,13 @@
 """Both resolvers, run for real against a small index: each test holds for either."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from local_index import LocalIndex, serving, write_wheel
+from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
 from ascend_wheelhouse.cells.target import Target
@@ -91,6 +93,27 @@ def test_pins_are_sorted_and_tell_who_asked(resolver: Resolver, index: LocalInde
         ("zeta==1.0", (), True),
     ]
     assert answer.resolver == resolver.name
+
+
+def test_kept_pins_stay_but_where_another_needs_them_to_move(resolver: Resolver, index: LocalIndex) -> None:
+    index.add("app", "1.0", ["alpha", "beta", "gamma"])
+    index.add("alpha", "1.0", ["beta>=1"])
+    index.add("alpha", "2.0", ["beta>=2"])
+    for name in ("beta", "gamma"):
+        for version in ("1.0", "2.0", "3.0"):
+            index.add(name, version)
+    request = ResolveRequest(requirements=("app",), target=ARM)
+    kept = ("app==1.0", "alpha==1.0", "beta==1.0", "gamma==1.0")
+    stays = resolver.resolve(replace(request, kept=kept)).versions()
+    assert stays == {"app": "1.0", "alpha": "1.0", "beta": "1.0", "gamma": "1.0"}
+    moves = resolver.resolve(replace(request, kept=("app==1.0", "beta==2.0", "gamma==1.0"))).versions()
+    assert moves == {"app": "1.0", "alpha": "2.0", "beta": "2.0", "gamma": "1.0"}
+    bound = replace(request, kept=("app==1.0", "beta==1.0", "gamma==1.0"), constraints=("alpha==2.0",))
+    found = resolver.resolve(bound).versions()
+    assert Version(found.pop("beta")) >= Version("2.0")
+    assert found == {"app": "1.0", "alpha": "2.0", "gamma": "1.0"}
+    gone = resolver.resolve(replace(request, kept=(*kept[:3], "gamma==0.9", "left==1.0"))).versions()
+    assert gone == {"app": "1.0", "alpha": "1.0", "beta": "1.0", "gamma": "3.0"}
 
 
 def test_an_excluded_name_takes_its_own_requirements_with_it(resolver: Resolver, index: LocalIndex) -> None:

@@ -125,6 +125,7 @@ def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
         locks=watched(watch.folder, WatchChoice()).locks,
         until=datetime.fromisoformat(seen.asked) if seen.dated else None,
         resolver=options.resolver,
+        alone=options.only is not None,
         emit=watch.emit,
     )
     return applying.apply(findings)

@@ -10,6 +10,7 @@ from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.late_sources import come_by_now, with_sources
 from ascend_wheelhouse.make.lock_notes import tell_cutoff, tell_derived, tell_lesser
+from ascend_wheelhouse.make.moved_lock import NoLockToKeepError, moved_lock
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -25,6 +26,7 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     Raises:
         UnknownComponentError: What is to be built from source is no component of the cell.
         StaleLockError: The committed lock is for another cell.
+        NoLockToKeepError, NotMovedAloneError: A wheel cannot move alone.
         OtherNeedsError: A source that was handed over since asks for something else.
     """
     cell, emit = building.cell, building.fetcher.emit
@@ -38,9 +40,16 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
 def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
     cell = building.cell
     committed = None if options.upgrade else folder.committed_lock(cell)
+    if committed is None and options.packages:
+        raise NoLockToKeepError(
+            f"{cell.name} has no lock in which {', '.join(sorted(options.packages))} could move alone.",
+            next_step=f"invoke lock {cell.words}",
+        )
     if committed is None:
         return new_lock(options, folder, building)
     _check_fits(committed, cell)
+    if options.packages:
+        return moved_lock(options, folder, building, committed)
     tell_cutoff(committed, options.exclude_newer, building.fetcher.emit)
     more = options.build - {source.component for source in committed.sources}
     more |= come_by_now(committed, folder, building)

@@ -19,6 +19,7 @@ class LockChoice:
         request: torch, target, CANN and SGLang.
         exclude_newer: A new lock leaves out uploads after this time (UTC); the stack's own when None.
         upgrade: Make a new lock although one is committed.
+        packages: Wheels that move in the committed lock, `NAME` or `NAME==VERSION`, while the others stay.
         resolver: Chooses the versions of a new lock.
         build: Components to build from source although an origin has them.
     """
@@ -26,6 +27,7 @@ class LockChoice:
     request: Request
     exclude_newer: datetime | None = None
     upgrade: bool = False
+    packages: frozenset[str] = frozenset()
     resolver: ResolverName = "pip-tools"
     build: frozenset[str] = frozenset()
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
-from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Note, Outcome, Stage
+from ascend_wheelhouse.base.events import Emit, Note, Stage
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.project import NoProjectFileError
@@ -22,12 +22,11 @@ from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile, IndexPin
-from ascend_wheelhouse.origins.offered import told_of
 from ascend_wheelhouse.pin.inputs import request_for
 from ascend_wheelhouse.pin.locate import Answer, Located, Locator, ToBuild
 from ascend_wheelhouse.pin.needs import needs_of
+from ascend_wheelhouse.pin.resolving import resolved
 from ascend_wheelhouse.pin.source_builds import PinnedTree, SourceBuilds
-from ascend_wheelhouse.resolve.errors import NoCandidateError
 from ascend_wheelhouse.resolve.request import Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -85,7 +84,7 @@ class Locking:
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
                 early = pool.submit(lambda: tuple(self._pure(one, trees) for one in pure))
-                resolution = self._resolved(request)
+                resolution = resolved(self.resolver, request, self.http, self.emit)
                 wheels = self._pin(resolution, located)
         late = self._compiled([one for one in builds if one not in pure], wheels)
         return Lock(
@@ -113,27 +112,6 @@ class Locking:
         for one in builds:
             if one.recipe.build and (table := one.recipe.build.project_file):
                 yield one.recipe.name, self.builds.tree(one, self.locator.fields(one.recipe), table)
-
-    def _resolved(self, request: ResolveRequest) -> Resolution:
-        """Resolve as a job of its own, so that what runs for long is seen to run."""
-        name = self.resolver.name
-        self.emit(JobStarted(job=name, action=f"resolve {len(request.requirements)} requirements"))
-        outcome: Outcome = "failed"
-        try:
-            found = self.resolver.resolve(request)
-            outcome = "done"
-        except NoCandidateError as error:
-            self._tell_offered(error)
-            raise
-        finally:
-            self.emit(JobFinished(job=name, outcome=outcome))
-        return found
-
-    def _tell_offered(self, error: NoCandidateError) -> None:
-        """Add what the indexes have of each project that has nothing for the cell: resolvers say too little of it."""
-        finder = Finder(self.http)
-        told = filter(None, (told_of(finder, name, self.cell.target) for name in error.names))
-        error.why = "\n\n".join((*told, error.why))
 
     def _needs(self, answers: Sequence[Answer], trees: Mapping[str, PinnedTree]) -> set[str]:
         """Return what the project files of components that are built, or cannot be had yet, ask for at run time.

@@ -47,6 +47,7 @@ class ResolveRequest:
         closed: Names that only `find_links` may supply; the indexes are not asked for them.
         extra_indexes: Indexes for a few names each.
         find_links: Local directories of wheels.
+        kept: Pins of an earlier answer, `name==version`, that stay wherever the rest allows it.
     """
 
     requirements: tuple[str, ...]
@@ -58,6 +59,7 @@ class ResolveRequest:
     closed: tuple[str, ...] = ()
     extra_indexes: tuple[ExtraIndex, ...] = ()
     find_links: tuple[Path, ...] = ()
+    kept: tuple[str, ...] = ()
 
     @property
     def cutoff(self) -> datetime | None:

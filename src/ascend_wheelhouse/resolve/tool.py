@@ -25,6 +25,8 @@ ANSWER = "answer.txt"
 def question(request: ResolveRequest) -> Iterator[Path]:
     """Give a scratch folder that holds `requirements.in` and `constraints.in`.
 
+    Pins that are kept stand where the answer goes: both tools prefer what is in the file that they write.
+
     Raises:
         BadRequirementError: Some of their lines are not PEP 508; the text lists them all.
     """
@@ -32,6 +34,8 @@ def question(request: ResolveRequest) -> Iterator[Path]:
     with scratch() as folder:
         write_lines(folder / REQUIREMENTS, request.requirements)
         write_lines(folder / CONSTRAINTS, request.bounds)
+        if request.kept:
+            write_lines(folder / ANSWER, request.kept)
         yield folder
 
 

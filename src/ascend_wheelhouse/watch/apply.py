@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import APPLICATION
@@ -57,11 +59,13 @@ class _Group:
         locks: The locks.
         stack: The stack that changes with them, empty where none does.
         moved: The releases that are written into it.
+        packages: The wheels that move, where the others stay.
     """
 
     locks: Sequence[HeldLock]
     stack: str = ""
     moved: Sequence[WatchFinding] = ()
+    packages: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +80,7 @@ class Applying:
         until: The new locks leave out uploads after this time, and so know the index up to it; None where the index
             states no times.
         resolver: Chooses versions.
+        alone: In a lock whose stack stays, only what the findings name moves, and what has to move with it.
         emit: Told of the progress.
     """
 
@@ -85,6 +90,7 @@ class Applying:
     locks: Sequence[HeldLock]
     until: datetime | None
     resolver: ResolverName = "pip-tools"
+    alone: bool = False
     emit: Emit = field(default=silent)
 
     def apply(self, findings: Sequence[WatchFinding]) -> ApplyOutcome:
@@ -130,7 +136,10 @@ class Applying:
             for stack in stacks
         ]
         alone = [one for one in self.locks if one.name in touched and one.stack not in stacks]
-        return [one for one in groups if one.locks] + [_Group(locks=[one]) for one in alone]
+        return [one for one in groups if one.locks] + [
+            _Group(locks=[one], packages=_packages(one, findings) if self.alone else frozenset())
+            for one in alone
+        ]
 
     def _made(self, group: _Group) -> list[Applied]:
         """Make the locks of a group, keep them, and return them.
@@ -152,7 +161,7 @@ class Applying:
             for held in group.locks:
                 self.emit(Note(text=f"making {held.name} anew"))
                 try:
-                    new = self._one(folder, fetcher, held, moved=bool(group.stack))
+                    new = self._one(folder, fetcher, held, group)
                 except WheelhouseError as error:
                     error.for_cell(held.words)
                     raise
@@ -163,13 +172,19 @@ class Applying:
             self._keep(copy, made, group.stack)
         return [one for _, one in made]
 
-    def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock, *, moved: bool) -> Applied | None:
+    def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock, group: _Group) -> Applied | None:
         """Return a lock that was made and audited; None where it names the files that it named, in no new stack."""
         request = request_of(held)
         cell = cell_of(request, folder, fetcher.http)
-        choice = LockChoice(request=request, exclude_newer=self.until, upgrade=True, resolver=self.resolver)
+        choice = LockChoice(
+            request=request,
+            exclude_newer=self.until,
+            upgrade=not group.packages,
+            packages=group.packages,
+            resolver=self.resolver,
+        )
         made = lock_of(choice, folder, building_of(cell, folder, fetcher))
-        if not moved and _locked(made, held) == _locked(held.lock, held):
+        if not group.stack and _locked(made, held) == _locked(held.lock, held):
             return None
         hold_complete(held, made)
         hold_builds(held, [one for one in made.wheels if is_lesser(one, folder.recipes, cell)])
@@ -213,6 +228,18 @@ def _touched(finding: WatchFinding) -> Sequence[str]:
         return ()
     inside = finding.facts.get("inside")
     return inside if isinstance(inside, list) else finding.locks
+
+
+def _packages(held: HeldLock, findings: Sequence[WatchFinding]) -> frozenset[str]:
+    """Return the wheels that findings ask to move in a lock; none where a part of it is meant that moves with all else.
+
+    That is a component's wheel, and one of a build environment.
+    """
+    names = {canonicalize_name(one.component) for one in findings if held.name in _touched(one)}
+    built_in = {wheel.name for source in held.lock.sources for wheel in source.environment}
+    whole = any(one.kind in {"yanked", "vanished"} for one in findings if held.name in _touched(one))
+    able = {wheel.name for wheel in held.lock.wheels if wheel.component is None}
+    return frozenset(names) if names <= able - (built_in if whole else set()) else frozenset()
 
 
 def _moved(findings: Sequence[WatchFinding]) -> list[WatchFinding]:

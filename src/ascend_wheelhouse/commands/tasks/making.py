@@ -91,7 +91,12 @@ def plan(
 
 
 @cell_task(
-    help=JSON | PROFILE | {"upgrade": "resolve anew although a lock is committed"},
+    help=JSON
+    | PROFILE
+    | {
+        "upgrade": "resolve anew although a lock is committed",
+        "upgrade-package": "only these wheels move: NAME or NAME==VERSION, separated by commas",
+    },
     settled=["resolver"],
     optional=["profile"],
 )
@@ -99,6 +104,7 @@ def lock(
     c: Context,
     cell: CellOptions,
     upgrade: bool = False,
+    upgrade_package: str = "",
     profile: str = "",
     json: bool = False,
     locking: LockWords = LOCKING,
@@ -107,7 +113,7 @@ def lock(
     with cell.guard(json=json):
         from ascend_wheelhouse.commands import lock as command
 
-        options = locking.choice(cell.request(), upgrade=upgrade)
+        options = locking.choice(cell.request(), upgrade=upgrade, packages=upgrade_package)
         times = profile_of(profile)
         command.main(command.LockOptions(root=root_of(c), lock=options, profile=times, json=json))
 

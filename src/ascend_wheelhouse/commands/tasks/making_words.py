@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.commands.tasks.option_groups import OptionGroup
 from ascend_wheelhouse.commands.tasks.words import path_of, toolchain_choice
+from ascend_wheelhouse.node.errors import CELL
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.cells.request import Request
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 RESOLVER = "pip-tools"
 _CI_OFF = {"", "0", "false"}
+
+
+class TwoUpgradesError(UsageError):
+    """A new lock was asked for, and one in which a few wheels move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +39,19 @@ class LockWords(OptionGroup):
     resolver: str = RESOLVER
     exclude_newer: str = ""
 
-    def choice(self, request: Request, *, upgrade: bool, build: Collection[str] = ()) -> LockChoice:
+    def choice(
+        self, request: Request, *, upgrade: bool, build: Collection[str] = (), packages: str = ""
+    ) -> LockChoice:
         """Return which lock a run goes by.
 
+        Args:
+            request: The cell.
+            upgrade: Make a new lock although one is committed.
+            build: Components to build from source.
+            packages: Wheels that move alone, separated by commas.
+
         Raises:
+            TwoUpgradesError: All wheels are to move, and only some.
             BadDateError: `--exclude-newer` is no date.
             UnknownResolverError: There is no such resolver.
         """
@@ -44,10 +59,17 @@ class LockWords(OptionGroup):
         from ascend_wheelhouse.make.options import LockChoice
         from ascend_wheelhouse.resolve.resolvers import resolver_name
 
+        if upgrade and packages:
+            raise TwoUpgradesError(
+                "--upgrade and --upgrade-package exclude each other.",
+                why="The first moves every wheel, the second keeps all others where they are.",
+                next_step=f"invoke lock --upgrade-package {packages} {CELL}",
+            )
         return LockChoice(
             request=request,
             exclude_newer=cutoff(self.exclude_newer),
             upgrade=upgrade,
+            packages=frozenset(filter(None, map(str.strip, packages.split(",")))),
             resolver=resolver_name(self.resolver or RESOLVER),
             build=frozenset(filter(None, build)),
         )

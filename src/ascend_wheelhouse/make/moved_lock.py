@@ -1,0 +1,42 @@
+"""A committed lock in which a few wheels move: the rest of it stays, and it takes the place of the old one."""
+
+from __future__ import annotations
+
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.cells.cutoff import cutoff
+from ascend_wheelhouse.locks.lock import Lock, save
+from ascend_wheelhouse.make.building import Building
+from ascend_wheelhouse.make.fetcher import file_download
+from ascend_wheelhouse.make.options import LockChoice
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.resolve.resolvers import resolver_named
+
+
+class NoLockToKeepError(UsageError):
+    """Wheels were to move alone, and there is no lock in which the others could stay."""
+
+
+def moved_lock(options: LockChoice, folder: ProjectFolder, building: Building, committed: Lock) -> Lock:
+    """Return a committed lock with the wheels moved that the options name, and write it to `lockfiles/`.
+
+    Raises:
+        NotMovedAloneError: One of them is no wheel of the lock, or is a component.
+    """
+    from ascend_wheelhouse.pin.moving import Moving, apart
+
+    cell, fetcher = building.cell, building.fetcher
+    fetcher.fetch([file_download(one) for one in apart(committed)])
+    moving = Moving(
+        lock=committed,
+        target=cell.target,
+        resolver=resolver_named(options.resolver),
+        http=fetcher.http,
+        store=fetcher.store,
+        until=options.exclude_newer or cutoff(cell.exclude_newer),
+        emit=fetcher.emit,
+    )
+    new = moving.moved(sorted(options.packages))
+    if new.wheels == committed.wheels:
+        return committed
+    save(new, cell.target, folder.lock_folder(cell))
+    return new

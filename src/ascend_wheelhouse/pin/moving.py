@@ -1,0 +1,187 @@
+"""Moving a few wheels of a lock: what is not named stays, but where what is named asks for something else.
+
+The lock's own inputs are asked again. So no component is looked for, and its sources, payloads and pending parts stay
+as they are, on a host as well that reaches none of their origins.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.events import Emit, Stage, silent
+from ascend_wheelhouse.cells.cutoff import cutoff
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.lock import Lock
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.node.errors import CELL
+from ascend_wheelhouse.node.scratch import scratch
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.index import Finder, IndexPin
+from ascend_wheelhouse.pin.locking import locked_file
+from ascend_wheelhouse.pin.resolving import resolved
+from ascend_wheelhouse.resolve.errors import ConflictError, NoCandidateError
+from ascend_wheelhouse.resolve.request import ExtraIndex, Pin, Resolution, Resolver, ResolveRequest
+from ascend_wheelhouse.store.store import Store
+
+_LISTED = {"index", "find-links", "extra-index"}
+
+
+class NotMovedAloneError(UsageError):
+    """What was named is no wheel that a lock can move by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moving:
+    """How wheels of a lock are moved.
+
+    Args:
+        lock: The lock.
+        target: The nodes that it is for.
+        resolver: Chooses versions.
+        http: The HTTP client.
+        store: Where imported wheels lie.
+        until: Uploads after this time (UTC) are left out; those that the lock may hold never are. All count when None.
+        emit: Told of the progress.
+    """
+
+    lock: Lock
+    target: Target
+    resolver: Resolver
+    http: Http
+    store: Store
+    until: datetime | None = None
+    emit: Emit = silent
+
+    def moved(self, named: Sequence[str]) -> Lock:
+        """Return the lock with the wheels that are named at a version of their own, or at the newest that fits.
+
+        Args:
+            named: `NAME`, or `NAME==VERSION`.
+
+        Raises:
+            NotMovedAloneError: One of them is no wheel of the lock, or is a component.
+            WheelhouseError: The resolver or the index failed.
+        """
+        wanted = {canonicalize_name(one.name): one for one in map(self._wanted, named)}
+        with self._imported() as folder:
+            request = self._request(folder)
+            self.emit(Stage(name="resolve"))
+            bound = (*request.constraints, *self._bound(wanted, request))
+            others = [one for one in self.lock.wheels if one.component is None and one.name not in wanted]
+            kept = tuple(f"{one.name}=={one.version}" for one in others)
+            resolution = self._beside(replace(request, constraints=bound), kept)
+        # What it knows of the index stays as well: of what was not named, it knows no more than before.
+        inputs = replace(self.lock.inputs, resolver=self.resolver.name)
+        return replace(self.lock, wheels=self._pinned(resolution), inputs=inputs)
+
+    def _wanted(self, text: str) -> Requirement:
+        try:
+            wanted = Requirement(text)
+        except InvalidRequirement:
+            wanted = None
+        exact = wanted is not None and all(one.operator == "==" for one in wanted.specifier)
+        if wanted is None or not exact or wanted.extras or wanted.marker or wanted.url:
+            raise NotMovedAloneError(
+                f"{text!r} names no wheel and version.",
+                next_step=f"invoke lock --upgrade-package NAME==VERSION {CELL}",
+                why="It is written NAME, or NAME==VERSION.",
+            )
+        name = canonicalize_name(wanted.name)
+        wheel = next((one for one in self.lock.installed if one.name == name), None)
+        if wheel is None:
+            names = [one.name for one in self.lock.wheels if one.component is None]
+            near = difflib.get_close_matches(name, names, n=1)
+            raise NotMovedAloneError(
+                f"The lock has no wheel of {name}.",
+                why="Only what is locked can move alone.",
+                next_step=f"invoke lock --upgrade-package {near[0] if near else 'NAME'} {CELL}",
+            )
+        if wheel.component is not None:
+            raise NotMovedAloneError(
+                f"{name} is a component: the stack says its version.",
+                why="What belongs together with it would stay behind.",
+                next_step=f"`invoke watch --only {wheel.component}` says what there is",
+            )
+        return wanted
+
+    def _request(self, folder: Path) -> ResolveRequest:
+        """Return what was asked when the lock was made, by what is known of the index now."""
+        inputs = self.lock.inputs
+        known = cutoff(inputs.exclude_newer)
+        return ResolveRequest(
+            requirements=inputs.requirements,
+            constraints=inputs.constraints,
+            excludes=inputs.excludes,
+            closed=inputs.closed,
+            target=self.target,
+            exclude_newer=max(self.until, known) if self.until and known else self.until,
+            extra_indexes=tuple(
+                ExtraIndex(url=one["url"], names=tuple(one["names"])) for one in inputs.extra_indexes
+            ),
+            find_links=(folder,),
+        )
+
+    def _bound(self, wanted: Mapping[NormalizedName, Requirement], request: ResolveRequest) -> list[str]:
+        """Return a bound for each wheel that moves: to the version that a whole new lock takes, where none is said.
+
+        Without it a resolver keeps a wheel back for the sake of the pins that stay.
+        """
+        bound = [str(one) for one in wanted.values() if one.specifier]
+        if len(bound) < len(wanted):
+            request = replace(request, constraints=(*request.constraints, *bound))
+            newest = resolved(self.resolver, request, self.http, self.emit).versions()
+            free = [name for name, one in wanted.items() if not one.specifier]
+            bound += [f"{name}=={newest[name]}" for name in free if name in newest]
+        return bound
+
+    def _beside(self, request: ResolveRequest, kept: tuple[str, ...]) -> Resolution:
+        """Resolve with everything else bound to where it is; where that cannot be, only what has to moves.
+
+        The bounds come first: uv 0.13.9 takes a pin that it should prefer for impossible where the first of several
+        indexes has no wheel of it for the target.
+        """
+        try:
+            every = replace(request, constraints=(*request.constraints, *kept))
+            return resolved(self.resolver, every, self.http, self.emit)
+        except (ConflictError, NoCandidateError):
+            return resolved(self.resolver, replace(request, kept=kept), self.http, self.emit)
+
+    @contextmanager
+    def _imported(self) -> Iterator[Path]:
+        """A folder with the wheels that no index has, for the resolver to read."""
+        with scratch() as folder:
+            for one in apart(self.lock):
+                (folder / one.filename).symlink_to(self.store.path(one.sha256))
+            yield folder
+
+    def _pinned(self, resolution: Resolution) -> tuple[LockedFile, ...]:
+        """Return a file for each pin: the lock's own where its version stayed."""
+        before = {one.name: one for one in self.lock.wheels}
+        found = {one.name: one for one in map(LockedFile.of, resolution.files)}
+        moved = [pin for pin in resolution.pins if not _stands(before.get(pin.name), pin)]
+        rest = [IndexPin(name=pin.name, version=pin.version) for pin in moved if pin.name not in found]
+        offered = Finder(self.http).find_all(rest, self.target)
+        found |= {pin.name: locked_file(one) for pin, one in zip(rest, offered, strict=True)}
+        known = before | {pin.name: found[pin.name] for pin in moved}
+        every = [replace(known[pin.name], via=pin.via) for pin in resolution.pins]
+        return tuple(sorted(every, key=lambda file: file.name))
+
+
+def _stands(file: LockedFile | None, pin: Pin) -> bool:
+    """Tell whether the file of a lock is still the one for a pin; no index decides on a component's."""
+    return file is not None and (file.component is not None or Version(file.version) == Version(pin.version))
+
+
+def apart(lock: Lock) -> list[LockedFile]:
+    """Return the wheels of a lock that no index offers: a resolver has to be given them."""
+    return [one for one in lock.wheels if one.origin not in _LISTED]

@@ -1,0 +1,105 @@
+"""Some wheels of a lock move, and the others stay: `--upgrade-package`, and `invoke watch --apply --only`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import pytest
+from small_world import Invoked, World, wheel
+from watched_world import CELL, LOCK, lock_files
+
+pytest_plugins = ["watched_fixtures"]
+
+
+def _offer(world: World, name: str, version: str, *requires: str) -> None:
+    world.index.offer(f"{name}-{version}-py3-none-any.whl", wheel(name, version, requires))
+
+
+def _versions(world: World) -> dict[str, str]:
+    text = (world.root / f"lockfiles/{LOCK}/pylock.aarch64.toml").read_text()
+    return {one["name"]: one["version"] for one in tomllib.loads(text)["packages"]}
+
+
+def _move(world: World, named: str, *words: str, resolver: str = "uv") -> Invoked:
+    return world.invoke("lock", "--upgrade-package", named, "--resolver", resolver, *words, *CELL)
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_only_the_wheel_that_is_named_moves(world: World, resolver: str) -> None:
+    before = _versions(world)
+    _offer(world, "numpy", "2.4")
+    _offer(world, "einops", "0.9")
+    moved = _move(world, "Numpy", "--json", resolver=resolver)
+    assert moved.status == 0, moved.err
+    assert _versions(world) == {**before, "numpy": "2.4"}
+    (change,) = json.loads(moved.out)["changes"]
+    assert (change["name"], change["before"], change["after"]) == ("numpy", "2.0", "2.4")
+    again = lock_files(world)
+    assert "Nothing changed." in _move(world, "numpy", resolver=resolver).out
+    assert lock_files(world) == again
+
+
+def test_a_version_of_ones_own_is_taken_and_one_that_nothing_allows_is_refused(world: World) -> None:
+    for version in ("2.3", "2.4", "3.0"):
+        _offer(world, "numpy", version)
+    assert _move(world, "numpy==2.3").status == 0
+    assert _versions(world)["numpy"] == "2.3"
+    before = lock_files(world)
+    refused = _move(world, "numpy==3.0")  # tqdm bounds it
+    assert refused.status == 3, refused.err
+    assert "numpy" in refused.err
+    assert lock_files(world) == before
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_what_has_to_move_with_it_moves(world: World, resolver: str) -> None:
+    before = _versions(world)
+    _offer(world, "numpy", "2.4", "einops>=0.9")
+    _offer(world, "einops", "0.9")
+    _offer(world, "tqdm", "5.0")
+    moved = _move(world, "numpy", resolver=resolver)
+    assert moved.status == 0, moved.err
+    assert _versions(world) == {**before, "numpy": "2.4", "einops": "0.9"}
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ("torch-npu", "torch-npu is a component"),
+        ("sglang", "sglang is a component"),
+        ("nunpy", "--upgrade-package numpy --torch 2.8.0"),
+        ("numpy>=2", "'numpy>=2' names no wheel and version."),
+        ("numpy[x]", "'numpy[x]' names no wheel and version."),
+        ("numpy ==", "'numpy ==' names no wheel and version."),
+    ],
+)
+def test_what_cannot_move_alone_is_refused(world: World, named: str, told: str) -> None:
+    before = lock_files(world)
+    refused = _move(world, named)
+    assert refused.status == 2, refused.err
+    assert told in " ".join(refused.err.split())
+    assert lock_files(world) == before
+
+
+def test_without_a_lock_and_beside_a_whole_upgrade_it_is_refused(world: World) -> None:
+    none = world.invoke("lock", "--upgrade-package", "numpy", "--torch", "2.8.0", "--platform", "x86_64")
+    assert none.status == 2
+    assert "has no lock in which numpy could move alone" in " ".join(none.err.split())
+    both = _move(world, "numpy", "--upgrade")
+    assert both.status == 2
+    assert "--upgrade and --upgrade-package exclude each other." in both.err
+
+
+def test_a_watch_that_names_a_wheel_moves_that_one(world: World) -> None:
+    before = _versions(world)
+    _offer(world, "numpy", "2.4")
+    _offer(world, "einops", "0.9")
+    nobody = {"WHEELHOUSE_MIRRORS": "https://api.osv.dev/=http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    words = ("watch", "--apply", "--resolver", "uv", "--only", "numpy")
+    done = world.invoke(*words, **nobody)
+    assert done.status == 0, done.err + done.out
+    assert _versions(world) == {**before, "numpy": "2.4"}
+    whole = world.invoke(*words[:-2], **nobody)
+    assert whole.status == 0, whole.err + whole.out
+    assert _versions(world) == {**before, "numpy": "2.4", "einops": "0.9"}
