@@ -91,6 +91,28 @@ def test_without_a_lock_and_beside_a_whole_upgrade_it_is_refused(world: World) -
     assert "--upgrade and --upgrade-package exclude each other." in both.err
 
 
+def test_a_watch_that_names_a_component_keeps_what_is_none(world: World) -> None:
+    before = _versions(world)
+    _offer(world, "numpy", "2.4")
+    _offer(world, "einops", "0.9")
+    release = wheel("torch_npu", "2.8.0.post4", ["torch==2.8.0", "einops>=0.9"])
+    world.index.offer("torch_npu-2.8.0.post4-py3-none-any.whl", release)
+    nobody = {"WHEELHOUSE_MIRRORS": "https://api.osv.dev/=http://127.0.0.1:9/", "PIP_RETRIES": "0"}
+    done = world.invoke("watch", "--apply", "--resolver", "uv", "--only", "torch-npu", **nobody)
+    assert done.status == 0, done.err + done.out
+    assert _versions(world) == {**before, "torch-npu": "2.8.0.post4", "einops": "0.9"}
+
+
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_a_pin_that_no_index_has_any_more_keeps_no_other_from_moving(world: World, resolver: str) -> None:
+    _offer(world, "numpy", "2.4")
+    _offer(world, "einops", "0.9")
+    del world.index.files["einops-0.8-py3-none-any.whl"]
+    moved = _move(world, "numpy", resolver=resolver)
+    assert moved.status == 0, moved.err
+    assert (_versions(world)["numpy"], _versions(world)["einops"]) == ("2.4", "0.9")
+
+
 def test_a_watch_that_names_a_wheel_moves_that_one(world: World) -> None:
     before = _versions(world)
     _offer(world, "numpy", "2.4")

@@ -38,6 +38,7 @@ def locking_of(options: LockChoice, folder: ProjectFolder, building: Building) -
         store=fetcher.store,
         emit=fetcher.emit,
         builds=building.source_builds(options.resolver),
+        kept=options.kept,
     )
 
 

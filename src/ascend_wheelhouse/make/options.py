@@ -20,6 +20,7 @@ class LockChoice:
         exclude_newer: A new lock leaves out uploads after this time (UTC); the stack's own when None.
         upgrade: Make a new lock although one is committed.
         packages: Wheels that move in the committed lock, `NAME` or `NAME==VERSION`, while the others stay.
+        kept: Pins, `name==version`, that stay in a new lock wherever the rest allows it.
         resolver: Chooses the versions of a new lock.
         build: Components to build from source although an origin has them.
     """
@@ -28,6 +29,7 @@ class LockChoice:
     exclude_newer: datetime | None = None
     upgrade: bool = False
     packages: frozenset[str] = frozenset()
+    kept: tuple[str, ...] = ()
     resolver: ResolverName = "pip-tools"
     build: frozenset[str] = frozenset()
 

@@ -53,6 +53,7 @@ class Locking:
         store: Where imported files lie.
         emit: Told of the progress.
         builds: Locks what is built from source.
+        kept: Pins of an older lock, `name==version`, that stay wherever the rest allows it.
     """
 
     cell: Cell
@@ -64,6 +65,7 @@ class Locking:
     store: Store
     emit: Emit
     builds: SourceBuilds
+    kept: tuple[str, ...] = ()
 
     def lock(self) -> Lock:
         """Return a new lock of the cell.
@@ -84,7 +86,7 @@ class Locking:
             self.emit(Stage(name="resolve"))
             with ThreadPoolExecutor(1, thread_name_prefix="sources") as pool:
                 early = pool.submit(lambda: tuple(self._pure(one, trees) for one in pure))
-                resolution = resolved(self.resolver, request, self.http, self.emit)
+                resolution = resolved(self.resolver, replace(request, kept=self.kept), self.http, self.emit)
                 wheels = self._pin(resolution, located)
         late = self._compiled([one for one in builds if one not in pure], wheels)
         return Lock(

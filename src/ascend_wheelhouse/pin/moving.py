@@ -7,7 +7,7 @@ as they are, on a host as well that reaches none of their origins.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -29,7 +29,6 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, IndexPin
 from ascend_wheelhouse.pin.locking import locked_file
 from ascend_wheelhouse.pin.resolving import resolved
-from ascend_wheelhouse.resolve.errors import ConflictError, NoCandidateError
 from ascend_wheelhouse.resolve.request import ExtraIndex, Pin, Resolution, Resolver, ResolveRequest
 from ascend_wheelhouse.store.store import Store
 
@@ -77,9 +76,8 @@ class Moving:
             request = self._request(folder)
             self.emit(Stage(name="resolve"))
             bound = (*request.constraints, *self._bound(wanted, request))
-            others = [one for one in self.lock.wheels if one.component is None and one.name not in wanted]
-            kept = tuple(f"{one.name}=={one.version}" for one in others)
-            resolution = self._beside(replace(request, constraints=bound), kept)
+            request = replace(request, constraints=bound, kept=pins_of(self.lock, but=wanted))
+            resolution = resolved(self.resolver, request, self.http, self.emit)
         # What it knows of the index stays as well: of what was not named, it knows no more than before.
         inputs = replace(self.lock.inputs, resolver=self.resolver.name)
         return replace(self.lock, wheels=self._pinned(resolution), inputs=inputs)
@@ -144,18 +142,6 @@ class Moving:
             bound += [f"{name}=={newest[name]}" for name in free if name in newest]
         return bound
 
-    def _beside(self, request: ResolveRequest, kept: tuple[str, ...]) -> Resolution:
-        """Resolve with everything else bound to where it is; where that cannot be, only what has to moves.
-
-        The bounds come first: uv 0.13.9 takes a pin that it should prefer for impossible where the first of several
-        indexes has no wheel of it for the target.
-        """
-        try:
-            every = replace(request, constraints=(*request.constraints, *kept))
-            return resolved(self.resolver, every, self.http, self.emit)
-        except (ConflictError, NoCandidateError):
-            return resolved(self.resolver, replace(request, kept=kept), self.http, self.emit)
-
     @contextmanager
     def _imported(self) -> Iterator[Path]:
         """A folder with the wheels that no index has, for the resolver to read."""
@@ -180,6 +166,12 @@ class Moving:
 def _stands(file: LockedFile | None, pin: Pin) -> bool:
     """Tell whether the file of a lock is still the one for a pin; no index decides on a component's."""
     return file is not None and (file.component is not None or Version(file.version) == Version(pin.version))
+
+
+def pins_of(lock: Lock, *, but: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the pins of a lock that are no component's, without some names."""
+    wheels = (one for one in lock.wheels if one.component is None and one.name not in but)
+    return tuple(f"{one.name}=={one.version}" for one in wheels)
 
 
 def apart(lock: Lock) -> list[LockedFile]:

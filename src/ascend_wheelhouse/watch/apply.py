@@ -35,6 +35,7 @@ from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.pin.moving import pins_of
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
@@ -80,7 +81,7 @@ class Applying:
         until: The new locks leave out uploads after this time, and so know the index up to it; None where the index
             states no times.
         resolver: Chooses versions.
-        alone: In a lock whose stack stays, only what the findings name moves, and what has to move with it.
+        alone: Only what the findings name moves, and what has to move with it.
         emit: Told of the progress.
     """
 
@@ -181,6 +182,7 @@ class Applying:
             exclude_newer=self.until,
             upgrade=not group.packages,
             packages=group.packages,
+            kept=pins_of(held.lock) if self.alone and group.stack else (),
             resolver=self.resolver,
         )
         made = lock_of(choice, folder, building_of(cell, folder, fetcher))
