@@ -149,3 +149,22 @@ def test_the_wheels_can_be_kept_as_the_index_of_the_environment(tmp_path: Path) 
     assert "no-index = true" in settings
     kept = Path(settings.partition("file://")[2].strip())
     assert [wheel.name for wheel in kept.iterdir()] == ["alpha-1.0-py3-none-any.whl"]
+
+
+def test_an_index_goes_with_the_last_environment_that_names_it(tmp_path: Path) -> None:
+    prefix = tmp_path / "npu"
+    options = ("--prefix", prefix, "--insecure-no-signature", "--offline-index")
+    for version in ("1.0", "2.0", "3.0"):
+        house = SmallWheelhouse(wheels=[package("alpha", version)]).write(tmp_path / version)
+        assert run_installer(house, *options).status == 0
+        for python in ("home", "0123456789abcdef"):  # every pyvenv.cfg has the word `home`
+            (prefix / "python" / python).mkdir(parents=True, exist_ok=True)
+    assert run_installer(house, *options).facts["changed"] is False
+    told = [(env / "pip.conf").read_text() for env in sorted((prefix / "envs").glob("*/"))]
+    kept = {folder.name for folder in (prefix / "index").iterdir()}
+    assert len(told) == 2
+    assert len(kept) == 2
+    assert all(sum(name in text for text in told) == 1 for name in kept)
+    assert [folder.name for folder in (prefix / "python").iterdir()] == ["home"]
+    assert run_installer(house, "--prefix", prefix, "--rollback").status == 0
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
