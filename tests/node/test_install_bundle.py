@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -168,3 +169,17 @@ def test_an_index_goes_with_the_last_environment_that_names_it(tmp_path: Path) -
     assert [folder.name for folder in (prefix / "python").iterdir()] == ["home"]
     assert run_installer(house, "--prefix", prefix, "--rollback").status == 0
     assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_what_is_asked_of_the_same_wheelhouse_later_is_not_left_out(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    options = ("--prefix", tmp_path / "npu", "--insecure-no-signature")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    for words in (("--ascend", tmp_path / "one"), ("--ascend", tmp_path / "two"), ("--offline-index",)):
+        for changed in (True, False):
+            answer = run_installer(house, *options, *words)
+            assert (answer.status, answer.facts["changed"]) == (0, changed), answer.talk
+    receipt = json.loads((tmp_path / "npu/current/receipt.json").read_text())
+    assert receipt["ascend"] == str(tmp_path / "two")
+    assert run_installer(house, *options).facts["changed"] is False
