@@ -16,6 +16,7 @@ from ascend_wheelhouse.bundle.command import (
 )
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.reading.bundle_reader import DeltaBaseError, open_bundle
+from ascend_wheelhouse.node.reading.strict import NewerBundleError
 
 CHANGED = {
     TORCH: b"newer torch" * 999,
@@ -133,7 +134,7 @@ def test_a_changed_base_is_noticed_and_nothing_is_rebuilt(
 
 @pytest.mark.parametrize(
     ("old_text", "new_text"),
-    [(b'"base": "', b'"base": "0'), (b'"carried"', b'"carriex"'), (b'"schema": 1', b'"schema": 2')],
+    [(b'"base": "', b'"base": "0'), (b'"carried"', b'"carriex"'), (b'"schema": 1', b'"schema": 0')],
 )
 def test_a_changed_list_of_a_delta_is_refused(
     delta: BundleResult, old: BundleResult, signer: Signer, old_text: bytes, new_text: bytes
@@ -147,6 +148,15 @@ def test_a_changed_list_of_a_delta_is_refused(
         open_bundle(delta.paths[0], base=old.paths[0]).verify(signer.fingerprint)
 
     assert getattr(caught.value, "exit_code", None) == 5
+
+
+def test_a_list_of_a_newer_form_is_told_by_its_number(delta: BundleResult, old: BundleResult) -> None:
+    data = bytearray(delta.paths[0].read_bytes())
+    at = data.index(b'"schema": 1', data.index(b'"carried"'))
+    data[at : at + 11] = b'"schema": 2'
+    delta.paths[0].write_bytes(bytes(data))
+    with pytest.raises(NewerBundleError, match=r"^delta.json has schema 2; .* reads 1"):
+        open_bundle(delta.paths[0], base=old.paths[0])
 
 
 def test_a_base_that_is_not_there_is_a_usage_error(tmp_path: Path, wheelhouse: Path) -> None:

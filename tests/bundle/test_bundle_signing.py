@@ -206,6 +206,22 @@ def test_what_is_no_key_is_refused_as_one(tmp_path: Path, text: str) -> None:
         signature.trusted_fingerprints(file)
 
 
+@pytest.mark.parametrize(
+    ("namespaces", "taken"),
+    [("git", False), ("git,ascend-wheelhouse", True), ("ascend-*", True), ("*,!ascend-wheelhouse", False)],
+)
+def test_a_key_of_other_signatures_is_not_trusted_for_bundles(
+    signer: Signer, tmp_path: Path, namespaces: str, *, taken: bool
+) -> None:
+    file = tmp_path / "allowed_signers"
+    file.write_text(f'ops namespaces="{namespaces}" {signer.public_line}\n')
+    if taken:
+        assert signature.trusted_fingerprints(file) == {signer.fingerprint}
+    else:
+        with pytest.raises(signature.TrustedKeyError, match="for other signatures than those of wheelhouses"):
+            signature.trusted_fingerprints(file)
+
+
 def test_a_missing_key_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(signature.TrustedKeyError, match="cannot be read"):
         signature.trusted_fingerprints(tmp_path / "none")

@@ -67,7 +67,6 @@ def test_versions_are_the_upstreams() -> None:
     [
         "",
         "schema = 1",
-        "schema = 9\nfiles = []",
         "schema = 1\nfiles = [1]",
         "\x00",
         "schema = 1\nfiles = [{}]",

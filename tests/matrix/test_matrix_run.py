@@ -325,6 +325,32 @@ def test_cells_are_packed_and_signed_and_a_bundle_that_lies_there_is_not_written
     assert paths[0].is_file()
 
 
+def test_a_bundle_is_signed_anew_where_another_key_lies_at_the_same_path(world: World) -> None:
+    key = world.root / "key"
+    assert world.invoke("keygen", str(key)).status == 0
+    words = (
+        "--npu",
+        "a3",
+        "--bundle",
+        "--allow-incomplete",
+        "--sign-key",
+        str(key),
+        "--serial",
+        "7",
+        "--json",
+    )
+    (first,) = document(run(world, *words))["cells"]
+    key.unlink()
+    Path(f"{key}.pub").unlink()
+    (kept,) = document(run(world, *words))["cells"]
+    assert kept["bundle"] == first["bundle"]
+    assert world.invoke("keygen", str(key)).status == 0
+    (second,) = document(run(world, *words))["cells"]
+    assert second["bundle"]["fingerprint"] != first["bundle"]["fingerprint"]
+    proof = ("bundle", "--verify", second["bundle"]["paths"][0], "--trusted-key", f"{key}.pub")
+    assert world.invoke(*proof).status == 0
+
+
 def test_an_incomplete_cell_is_not_packed_unless_that_is_allowed(world: World) -> None:
     done = run(world, "--npu", "a3", "--bundle", "--serial", "7", "--json")
     (cell,) = document(done)["cells"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -149,3 +150,36 @@ def test_the_wheels_can_be_kept_as_the_index_of_the_environment(tmp_path: Path) 
     assert "no-index = true" in settings
     kept = Path(settings.partition("file://")[2].strip())
     assert [wheel.name for wheel in kept.iterdir()] == ["alpha-1.0-py3-none-any.whl"]
+
+
+def test_an_index_goes_with_the_last_environment_that_names_it(tmp_path: Path) -> None:
+    prefix = tmp_path / "npu"
+    options = ("--prefix", prefix, "--insecure-no-signature", "--offline-index")
+    for version in ("1.0", "2.0", "3.0"):
+        house = SmallWheelhouse(wheels=[package("alpha", version)]).write(tmp_path / version)
+        assert run_installer(house, *options).status == 0
+        for python in ("home", "0123456789abcdef"):  # every pyvenv.cfg has the word `home`
+            (prefix / "python" / python).mkdir(parents=True, exist_ok=True)
+    assert run_installer(house, *options).facts["changed"] is False
+    told = [(env / "pip.conf").read_text() for env in sorted((prefix / "envs").glob("*/"))]
+    kept = {folder.name for folder in (prefix / "index").iterdir()}
+    assert len(told) == 2
+    assert len(kept) == 2
+    assert all(sum(name in text for text in told) == 1 for name in kept)
+    assert [folder.name for folder in (prefix / "python").iterdir()] == ["home"]
+    assert run_installer(house, "--prefix", prefix, "--rollback").status == 0
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_what_is_asked_of_the_same_wheelhouse_later_is_not_left_out(tmp_path: Path) -> None:
+    house = SmallWheelhouse().write(tmp_path / "house")
+    options = ("--prefix", tmp_path / "npu", "--insecure-no-signature")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    for words in (("--ascend", tmp_path / "one"), ("--ascend", tmp_path / "two"), ("--offline-index",)):
+        for changed in (True, False):
+            answer = run_installer(house, *options, *words)
+            assert (answer.status, answer.facts["changed"]) == (0, changed), answer.talk
+    receipt = json.loads((tmp_path / "npu/current/receipt.json").read_text())
+    assert receipt["ascend"] == str(tmp_path / "two")
+    assert run_installer(house, *options).facts["changed"] is False

@@ -309,6 +309,7 @@ def test_a_locked_file_that_is_gone_is_told(index: Index, http: Http) -> None:
     with pytest.raises(LockedFileGoneError, match=r"^pkg-0\.9") as caught:
         Finder(http).where("pkg", "pkg-0.9-py3-none-any.whl", "0" * 64)
     assert caught.value.exit_code == 4
+    assert "`invoke lock --upgrade {cell}` locks what there is now" in caught.value.next_step
 
 
 def test_a_file_just_found_is_not_looked_up_again(index: Index, http: Http) -> None:

@@ -28,7 +28,7 @@ _OF_A_LIBRARY = 2
 _VOTES = 500
 """The signs `@` of a symbol that is asked of a certain library."""
 SCHEMA = 4
-"""Raised with every change of what is read or how it is judged, so that old facts are not used."""
+"""Raised with every change of the JSON form; a change of what is read or how it is judged has another key."""
 
 
 def imported(value: object) -> bool:

@@ -7,7 +7,6 @@ others were still on their way is there when the audit asks.
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 import os
 import select
@@ -22,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ascend_wheelhouse.audit.extract import extract
-from ascend_wheelhouse.audit.facts import SCHEMA, WheelFacts, from_json, to_json
+from ascend_wheelhouse.audit.facts import WheelFacts, from_json, to_json
+from ascend_wheelhouse.audit.kept_facts import key_of
 from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.base.errors import HostUnfitError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Worked
@@ -61,8 +61,7 @@ class WheelToRead:
     @property
     def key(self) -> str:
         """The key of its facts in the store: everything that they depend on."""
-        words = (self.sha256, self.wheel.filename, *map(str, self.python), *self.roots)
-        return f"audit-{SCHEMA}-{hashlib.sha256(' '.join(words).encode()).hexdigest()}"
+        return key_of((self.sha256, self.wheel.filename, *map(str, self.python), *self.roots))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.folder.manifest import telling
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.outdated import require_current, tell_older_installer
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
 
@@ -126,6 +127,7 @@ def _pack(options: PackOptions) -> None:
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         folder = _folder(options, emit)
         with telling(folder):
+            _require_current(options, folder, emit)
             result = bundle_command(
                 folder,
                 out=options.out,
@@ -165,6 +167,14 @@ def _folder(options: PackOptions, emit: Emit) -> Path:
         return _of_the_tool(options.wheelhouse, options.root, emit)
     cell = cell_of(options.wheelhouse, ProjectFolder.load(options.root))
     return options.root / "wheelhouse" / cell.name
+
+
+def _require_current(options: PackOptions, folder: Path, emit: Emit) -> None:
+    if isinstance(options.wheelhouse, Request):
+        project = ProjectFolder.load(options.root)
+        require_current(folder, cell_of(options.wheelhouse, project), project, emit)
+    if not isinstance(options.wheelhouse, ToolRequest):
+        tell_older_installer(folder, emit)
 
 
 def _of_the_tool(asked: ToolRequest, root: Path, emit: Emit) -> Path:

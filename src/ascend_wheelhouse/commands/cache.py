@@ -109,8 +109,10 @@ def main(options: CacheOptions) -> None:
 
 def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
     """Prune the store and return the bytes freed."""
+    from ascend_wheelhouse.audit.kept_facts import prune_facts  # noqa: PLC0415 - to show the store takes no audit
+
     freed = store.prune(lambda: named(folders, store), emit)
-    return freed + prune_trees(store) + prune_laid_out(store, emit)
+    return freed + prune_facts(store, emit) + prune_trees(store) + prune_laid_out(store, emit)
 
 
 def _shared(options: CacheOptions, folders: list[Path], store: Store) -> list[dict[str, Any]]:

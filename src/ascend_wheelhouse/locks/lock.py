@@ -25,11 +25,10 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.locks import lock_shape, pylock
+from ascend_wheelhouse.locks import lock_shape, lock_version, pylock
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node import documents
 
-SCHEMA = 2
 _SET = (("pylock", "toml"), ("sources", "toml"), ("payloads", "toml"), ("requirements", "txt"))
 UNLOCKED = "none of its sources could be reached when the lock was made"
 
@@ -141,16 +140,20 @@ class Lock:
 def files(lock: Lock, target: Target) -> dict[str, str]:
     """Return the lock's files, name to text; equal locks give equal texts."""
     tool = {
-        "schema": SCHEMA,
+        "schema": lock_version.SCHEMA,
         "stack": lock.stack,
         "derived": lock.derived,
         "recipes-digest": lock.recipes_digest,
         "cell": lock.cell,
         "inputs": _plain(asdict(lock.inputs)),
     }
-    sources = {"schema": SCHEMA, "source": [_source(source) for source in lock.sources]}
+    sources = {"schema": lock_version.SCHEMA, "source": [_source(source) for source in lock.sources]}
     pending = [{"component": item.component, "supply": item.supply} for item in lock.pending]
-    payloads = {"schema": SCHEMA, "payload": [as_row(item) for item in lock.payloads], "pending": pending}
+    payloads = {
+        "schema": lock_version.SCHEMA,
+        "payload": [as_row(item) for item in lock.payloads],
+        "pending": pending,
+    }
     return {
         f"pylock.{lock.platform}.toml": pylock.dump_pylock(lock.installed, target, tool=tool),
         f"requirements.{lock.platform}.txt": pylock.dump_requirements(lock.installed),
@@ -280,9 +283,13 @@ def _document(path: Path, shape: object) -> dict[str, Any]:
     if not path.is_file():
         raise _missing(path)
     try:
-        return toml_text.read(path, shape)
+        document = toml_text.read(path, {})
     except (OSError, ValueError) as error:
         raise _bad(path, str(error)) from error
+    lock_version.require(document, path)
+    if fault := documents.fault(document, shape):
+        raise _bad(path, fault)
+    return document
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.locks import pylock_model
+from ascend_wheelhouse.locks import lock_version, pylock_model
 
 CREATED_BY = "ascend-wheelhouse"
 FOLDER = "wheels"
@@ -129,8 +129,14 @@ def load_pylock(path: Path) -> ParsedPylock:
 
     Raises:
         InvalidPylockError: The file is no such lock; the text lists everything that is wrong with it.
+        NewerLockError: A newer version of this tool wrote it.
     """
-    document = pylock_model.read(path)
+    try:
+        document = pylock_model.read(path)
+    except pylock_model.InvalidPylockError:
+        lock_version.require_of_pylock(path, CREATED_BY)
+        raise
+    lock_version.require(document.tool.get(CREATED_BY, {}), path)
     via: dict[str, list[str]] = {}
     for package in document.packages:
         for dependency in package.dependencies:

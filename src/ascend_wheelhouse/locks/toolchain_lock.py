@@ -19,6 +19,7 @@ from ascend_wheelhouse.base import toml_text, whole_file
 from ascend_wheelhouse.base.artifact import Artifact, BadArtifactError, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.locks import lock_version
 from ascend_wheelhouse.locks.lock_shape import version
 from ascend_wheelhouse.node import documents
 
@@ -159,6 +160,7 @@ def read_toolchain(lockfiles: Path | Layered, name: str) -> ToolchainLock | None
     if not path.exists():
         return None
     try:
+        lock_version.require(toml_text.read(path, {}), path, known=_SCHEMA)
         return _lock(toml_text.read(path, _SHAPE), name)
     except (OSError, ValueError, BadArtifactError) as error:
         raise BadToolchainLockError(

@@ -1,10 +1,10 @@
 """Knowing at once that there is nothing to do.
 
 After a wheelhouse is finished, a small state file keeps what it was made from (a digest over recipes, lock,
-imported files, mirrors, this tool and the installer that it puts in) and each file's size and time stamp. The next run
-compares those and re-reads nothing; `--check` re-hashes everything instead. What a run is made from is digested before
-that is read, and its files are looked at before they take their place: what somebody else changes meanwhile counts as
-changed. Standard library only, since every run pays for this import.
+imported files, mirrors, this tool with its audit, and the installer that it puts in) and each file's size and time
+stamp. The next run compares those and re-reads nothing; `--check` re-hashes everything instead. What a run is made from
+is digested before that is read, and its files are looked at before they take their place: what somebody else changes
+meanwhile counts as changed. Standard library only, since every run pays for this import.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse import __version__
+from ascend_wheelhouse.audit import rules
 from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
@@ -81,6 +82,7 @@ def given_digest(root: Path, store: Path) -> str:
     hasher.update(digest_files(_NODE.rglob("*.py"), _NODE).encode())
     pages = (path for path in _PAGES.rglob("*") if path.suffix in {".py", ".j2", ".css"})
     hasher.update(digest_files(pages, _PAGES).encode())
+    hasher.update(rules.digest().encode())
     return hasher.hexdigest()
 
 

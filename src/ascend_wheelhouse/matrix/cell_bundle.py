@@ -98,6 +98,18 @@ def bundle_cell(wheelhouse: Path, order: BundleOrder, emit: Emit) -> CellBundle:
     return bundle
 
 
+def _signs_otherwise(order: BundleOrder, fingerprint: str | None) -> bool:
+    """Tell whether another key lies now where the one lay that signed a bundle; one that is gone signs nothing anew."""
+    if order.sign_key is None:
+        return False
+    from ascend_wheelhouse.folder.signing import Signer, SigningKeyError  # noqa: PLC0415 - unsigned cells need none
+
+    try:
+        return Signer(order.sign_key).fingerprint != fingerprint
+    except SigningKeyError:
+        return False
+
+
 def _manifest_digest(wheelhouse: Path) -> str:
     return hashlib.sha256((wheelhouse / layout.MANIFEST).read_bytes()).hexdigest()
 
@@ -122,7 +134,7 @@ def _standing(state: Path, wheelhouse: Path, order: BundleOrder) -> CellBundle |
         same = record["files"] == _stamps(paths) and record["manifest"] == _manifest_digest(wheelhouse)
     except (OSError, documents.UnsoundError):
         return None
-    if not same or record["asked"] != order.asked:
+    if not same or record["asked"] != order.asked or _signs_otherwise(order, record["fingerprint"]):
         return None
     return CellBundle(
         paths=paths,

@@ -353,5 +353,6 @@ def _gone(name: str, filename: str) -> LockedFileGoneError:
     return LockedFileGoneError(
         f"{filename} is not offered for {name} by any index or find-links place.",
         why="It was deleted there, or pip is set to another index here than where the lock was made.",
-        next_step="check `pip config list`, or import the file with `invoke vendor FILE`",
+        next_step="`invoke lock --upgrade {cell}` locks what there is now; or take the file from elsewhere: "
+        "`invoke vendor FILE`, or `invoke vendor FOLDER` of an older wheelhouse; or check `pip config list`",
     )

@@ -26,6 +26,8 @@ from .receipt_file import RECEIPT, BadReceiptError
 MARKER = ".sglang-npu-prefix"
 ENTRIES = ("activate", "run")
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
+_SHARED = {"index": "pip.conf", "python": "pyvenv.cfg"}
+"""What several environments may use, and the file of each by which one names its own."""
 _TRASH = ".trash-"
 _REPORT = ".verify.json"
 """What follows an environment's name in that of the report of its verification, which stands beside it."""
@@ -296,7 +298,21 @@ class Prefix:
         for folder in (self.work, *gone):
             self._throw_away(folder)
             (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
+        if held:
+            for kind, told_in in _SHARED.items():
+                self._drop_unnamed(kind, told_in)
         return [folder.name for folder in gone]
+
+    def _drop_unnamed(self, kind: str, told_in: str) -> None:
+        """Throw away what stands below the prefix for environments, and none that is left names any more."""
+        files = [env / told_in for env in self.envs.iterdir() if env.is_dir()]
+        try:
+            told = "\n".join(file.read_text(errors="replace") for file in files if file.exists())
+        except OSError:
+            return
+        for folder in (self.root / kind).glob("*"):
+            if folder.name not in told:
+                self._throw_away(folder)
 
     def installed(self) -> list[Path]:
         """Return what `uninstall` would remove, each environment by itself."""

@@ -21,7 +21,7 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,7 +179,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         if prefix.active() != active:  # its serial was not held against this one's
             raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
-        if active and not due and not options.reinstall and _stands(active, contents, talk):
+        if active and not due and not options.reinstall and _stands(active, contents, options, talk):
             prefix.prune(newer=False)  # what a run left that was killed right after its switch
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
@@ -310,13 +310,26 @@ def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> 
     return [*(one.below(prefix.root) for one in found), disk]
 
 
-def _stands(active: Path, contents: Contents, talk: Talk) -> bool:
-    if receipt.read(active).get("manifest") != contents.digest:
+def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk: Talk) -> bool:
+    facts = receipt.read(active)
+    if facts.get("manifest") != contents.digest:
+        return False
+    if lacking := _asked_besides(active, facts, options):
+        talk.say(f"{active} {lacking}; installing afresh")
         return False
     difference = receipt.compare(active)
     if difference:
         talk.say(f"{active} was changed; installing afresh")
     return not difference
+
+
+def _asked_besides(active: Path, facts: Mapping[str, Any], options: argparse.Namespace) -> str:
+    """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
+    if options.offline_index and not (active / "pip.conf").is_file():
+        return "has no offline index"
+    if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
+        return f"was told another folder of CANN, {facts.get('ascend')}"
+    return ""
 
 
 def _lacking(contents: Contents, job: Job) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..place import with_bundle
-from .receipt_file import RECEIPT, BadReceiptError, read
+from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
 _SHA256 = "sha256="
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
@@ -165,7 +165,7 @@ def write(env: Path, facts: Mapping[str, Any]) -> Path:
     path = env / RECEIPT
     fresh = env / f"{RECEIPT}.new"
     files = inventory(env)
-    body = {"schema": 1, **facts, "distributions": distributions(env), "files": files}
+    body = {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files}
     fresh.write_text(json.dumps(body, sort_keys=True))
     fresh.replace(path)
     return path

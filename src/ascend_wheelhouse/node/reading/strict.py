@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from .. import documents, layout
+from ..errors import IntegrityError
 from ..trust import sshsig
-from .contents import SHAPE
+from .contents import SCHEMA, SHAPE
 from .sources import BundleDamagedError
 
 _LARGEST_FILE = 1 << 40
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+_SHOWN = 60
+
+
+class NewerBundleError(IntegrityError):
+    """A wheelhouse or bundle has a schema that this version does not know; nothing of it was proven."""
 
 
 def read_manifest(text: bytes) -> dict[str, Any]:
@@ -22,6 +30,7 @@ def read_manifest(text: bytes) -> dict[str, Any]:
         IntegrityError: It is not a manifest that this reader can trust its layout to.
     """
     manifest = read_object(text, layout.MANIFEST)
+    _require_known(manifest, layout.MANIFEST)
     files = manifest.get("files")
     if manifest.get("schema") != 1 or not isinstance(files, list) or not all(map(_is_entry, files)):
         raise damaged(f"{layout.MANIFEST} is not of schema 1, or has a file without path, size or sha256")
@@ -41,11 +50,25 @@ def read_manifest(text: bytes) -> dict[str, Any]:
 def read_delta(text: bytes, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Read what a delta says: the contents of its base, and the paths that it carries itself."""
     delta = read_object(text, layout.DELTA)
+    _require_known(delta, layout.DELTA)
     carried, paths = delta.get("carried"), {entry["path"] for entry in manifest["files"]}
     sound = isinstance(carried, list) and all(isinstance(path, str) and path in paths for path in carried)
     if not sound or delta.get("schema") != 1 or text != layout.delta(str(delta.get("base")), carried or []):
         raise damaged(f"{layout.DELTA} is not one that belongs to this {layout.MANIFEST}")
     return delta
+
+
+def _require_known(document: Mapping[str, Any], name: str) -> None:
+    schema = document.get("schema")
+    if type(schema) is int and schema > SCHEMA:
+        tool = document.get("tool")
+        maker = f", {tool[:_SHOWN]}" if isinstance(tool, str) and tool else ""
+        raise NewerBundleError(
+            f"{name} has schema {schema}; this version of ascend-wheelhouse reads {SCHEMA}.",
+            why=f"A newer version made it{maker}. Nothing of it was proven.",
+            next_step="use the install.py of this wheelhouse (`tar -xf BUNDLE install.py`, and compare its digest), "
+            "or update ascend-wheelhouse on this host",
+        )
 
 
 def _is_entry(entry: object) -> bool:

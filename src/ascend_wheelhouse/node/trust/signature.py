@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .. import errors
@@ -165,10 +166,23 @@ def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:
     return found
 
 
+def _names_wheelhouses(namespaces: str) -> bool:
+    """Tell whether a list of patterns, as OpenSSH reads one, has the namespace of bundles and does not exclude it."""
+    patterns = namespaces.split(",")
+    excluded = any(fnmatchcase(NAMESPACE, one[1:]) for one in patterns if one.startswith("!"))
+    return not excluded and any(fnmatchcase(NAMESPACE, one) for one in patterns)
+
+
 def _key_of(line: str, origin: str | Path) -> bytes:
-    match = re.search(rf'(?:^|(?:^[^"\s]+\s+(?:namespaces="[^"]*"\s+)?)){KEY_KIND} ([A-Za-z0-9+/=]+)', line)
+    match = re.search(rf'(?:^|(?:^[^"\s]+\s+(?:namespaces="([^"]*)"\s+)?)){KEY_KIND} ([A-Za-z0-9+/=]+)', line)
+    if match and match[1] is not None and not _names_wheelhouses(match[1]):
+        raise TrustedKeyError(
+            f"{origin} has a key that is for other signatures than those of wheelhouses: {line[:60]!r}",
+            why=f"Its namespaces are {match[1]!r}; bundles are signed in {NAMESPACE!r}.",
+            next_step=f'write namespaces="{NAMESPACE}" there, if this key signs bundles; else take out the line',
+        )
     try:
-        kind, key = strings(base64.b64decode(match[1] if match else "", validate=True), 2)
+        kind, key = strings(base64.b64decode(match[2] if match else "", validate=True), 2)
         if kind.decode("ascii") == KEY_KIND:
             return key
     except (ValueError, binascii.Error):
