@@ -7,6 +7,7 @@ needs a raw Ed25519 signature (DSSE), which `ssh-keygen` does not make, and gets
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -74,7 +75,7 @@ class Signer:
                 raise SigningKeyError(
                     f"ssh-keygen could not sign with {self.path}.",
                     why=error.tail(),
-                    next_step=f"ssh-keygen -y -f {self.path}  (it must print a public key)",
+                    next_step=f"ssh-keygen -y -f {shlex.quote(str(self.path))}  (it must print a public key)",
                 ) from error
             return file.with_suffix(".sig").read_bytes()
 
@@ -90,7 +91,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
         raise SigningKeyError(
             f"The signing key {path} cannot be read.",
             why=str(error),
-            next_step=f"ssh-keygen -t ed25519 -N '' -C wheelhouse -f {path}",
+            next_step=f"ssh-keygen -t ed25519 -N '' -C wheelhouse -f {shlex.quote(str(path))}",
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningKeyError(
@@ -120,7 +121,7 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
         raise KeyExistsError(
             f"{path} is a folder.",
             why="The key is a file, and its public half lies beside it.",
-            next_step=f"invoke keygen {path / 'wheelhouse-key'}",
+            next_step=f"invoke keygen {shlex.quote(str(path / 'wheelhouse-key'))}",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_name(f".{path.name}.making")

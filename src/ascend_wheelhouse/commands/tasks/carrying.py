@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -207,7 +208,7 @@ def image(
         if append:
             command.main(_appending(source, base, out, prefix, platform, json=json))
         else:
-            require(out, "--out", next_step=f"invoke image {source} --out FOLDER")
+            require(out, "--out", next_step=f"invoke image {shlex.quote(source)} --out FOLDER")
             options = command.ContextOptions(
                 source=Path(source),
                 out=Path(out),
@@ -225,7 +226,7 @@ def _appending(
     from ascend_wheelhouse.cells.target import Target
     from ascend_wheelhouse.commands.image import AppendOptions
 
-    usual = f"invoke image {environment} --append --base LAYOUT --out FOLDER"
+    usual = f"invoke image {shlex.quote(environment)} --append --base LAYOUT --out FOLDER"
     require(base, "--base", next_step=usual)
     require(out, "--out", next_step=usual)
     return AppendOptions(

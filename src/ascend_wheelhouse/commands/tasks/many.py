@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -165,6 +166,6 @@ def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
         raise OptionsClashError(
             f"--file goes with no axis, and {names} is given.",
             why="The cells are those of a file, or the product of what the options name.",
-            next_step=f"invoke matrix --file {file}, or the same command without --file",
+            next_step=f"invoke matrix --file {shlex.quote(file)}, or the same command without --file",
         )
     return path_of(file)
