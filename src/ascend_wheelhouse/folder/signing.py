@@ -3,17 +3,28 @@
 The private key stays where it is: it is read, never copied, and never enters a wheelhouse or bundle. The
 manifest is signed by `ssh-keygen -Y sign`, so that a node needs nothing else to check it; the provenance
 needs a raw Ed25519 signature (DSSE), which `ssh-keygen` does not make, and gets it from the same key.
+
+`ssh-keygen` refuses a user id without an entry in the list of users, as containers have it ("No user exists for uid",
+`ssh-keygen.c@4f97573` of openssh/openssh-portable). There the same bytes are made here.
 """
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import shutil
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
 
 from ascend_wheelhouse.base import flocks, process
 from ascend_wheelhouse.base.errors import UsageError
@@ -66,6 +77,8 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the OpenSSH signature file for a message, as `ssh-keygen -Y sign` writes it."""
+        if not _user_is_listed():
+            return sshsig.file_of(self.public_key, self.sign_raw(sshsig.to_sign(message)))
         with scratch() as folder:
             file = folder / "message"
             file.write_bytes(message)
@@ -144,7 +157,23 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
     return Signer(path)
 
 
+def _user_is_listed() -> bool:
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return True
+
+
 def _make_key(path: Path, comment: str) -> None:
+    if not _user_is_listed():
+        key = Ed25519PrivateKey.generate()
+        public = sshsig.public_line(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(text)
+        path.with_name(f"{path.name}.pub").write_text(f"{public} {comment}\n", encoding="ascii")
+        return
     try:
         process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
     except process.CommandFailedError as error:
