@@ -98,6 +98,11 @@ class Settings:
             decided |= {other for key in told for other in _DECIDED.get(key, ())}
         return holding
 
+    def with_given(self, given: Values) -> Settings:
+        """Return the same with another command line, as each cell of a matrix is one."""
+        first = SettingsPlace(name="command line", values=given)
+        return Settings(places=(first, *(one for one in self.places if one.name != first.name)))
+
     def in_files(self, key: str) -> str:
         """Return what the files say; the environment is asked by who uses this, and empty means that nothing does."""
         return next((place.values[key] for place in self.places if place.path and key in place.values), "")
