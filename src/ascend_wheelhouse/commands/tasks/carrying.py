@@ -103,8 +103,15 @@ def _asked(cell: CellOptions, wheelhouse: str, *, tool: bool) -> Path | Request 
         )
     if not tool:
         return path_of(wheelhouse) or cell.request()
-    here = cell if "platform" in settings.current().found() else replace(cell, platform=os.uname().machine)
-    return ToolRequest(target=here.request().target)
+    return ToolRequest(target=_hosts(cell).request().target)
+
+
+def _hosts(cell: CellOptions) -> CellOptions:
+    """Return for which hosts the program is packed: settings name the nodes, so the command line alone counts."""
+    found = settings.current().found()
+    given = {key for key, one in found.items() if one.place.name == "command line"}
+    said = {key: value for key, value in vars(cell).items() if key in given}
+    return replace(CellOptions(platform=os.uname().machine), **said)
 
 
 def _packing(
