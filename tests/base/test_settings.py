@@ -7,7 +7,7 @@ import platformdirs
 import pytest
 
 from ascend_wheelhouse.base import settings
-from ascend_wheelhouse.base.settings import NAME, Settings, SettingsError, use
+from ascend_wheelhouse.base.settings import MIRROR_RULE, NAME, Settings, SettingsError, use
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.request import ToolchainChoice
 from ascend_wheelhouse.cells.target import MACHINES, NPUS, PYTHONS, Target, UnknownGlibcError, dotted
@@ -85,7 +85,7 @@ def test_every_mistake_of_both_files_is_in_one_report(root: Path, user: Path) ->
         f"{root / NAME}: resolver: is 'poetry', must be one of pip-tools, uv",
         f'{root / NAME}: extra: holds 1, write ["one", "two"]',
         f"{user}: platfrom: there is no such key; platform was meant?",
-        f'{user}: mirrors.https://a/: both sides must be URLs, write "https://from/" = "https://to/"',
+        f'{user}: mirrors.https://a/: {MIRROR_RULE}, write "https://from/" = "https://to/"',
     ]
     assert "platform" in caught.value.why
 
@@ -177,3 +177,17 @@ def test_the_keys_and_choices_are_those_of_the_command_line() -> None:
         "resolver": RESOLVERS,
         "toolchain": get_args(ToolchainChoice),
     } == settings.CHOICES
+
+
+@pytest.mark.parametrize("target", ["ftp://mirror.example/", "gopher://x/", "https://", "mirror.example", ""])
+def test_a_mirror_that_no_client_asks_is_a_mistake_of_the_settings_too(root: Path, target: str) -> None:
+    _write(root / NAME, f'[mirrors]\n"https://a/" = "{target}"\n')
+    with pytest.raises(
+        SettingsError, match=r"mirrors\.https://a/: both sides must be URLs, and the second one of"
+    ):
+        use(root)
+
+
+def test_a_settings_file_of_an_editor_of_windows_is_read(root: Path) -> None:
+    (root / NAME).write_bytes(b'\xef\xbb\xbftorch = "2.9.0"\r\n')
+    assert _where(use(root)) == {"torch": ("2.9.0", "project")}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
+import uv
 from making_builds import Bench
 from sdists import BACKEND, PUBLISHED, built, opened, sdist
 from small_wheels import wheel as small_wheel
 
 from ascend_wheelhouse.build.backend import BackendUnusableError, EnvironmentIncompleteError
-from ascend_wheelhouse.build.environment import EnvironmentFailedError
+from ascend_wheelhouse.build.environment import EnvironmentFailedError, find_interpreter, install, planned
+from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_sandbox
 from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
 
 LATE = '\ndef get_requires_for_build_wheel(config_settings=None): return ["late-one==1"]\n'
@@ -57,6 +60,23 @@ def test_the_environment_holds_the_given_wheels(bench: Bench, tmp_path: Path) ->
         begins="import helper; assert helper.ANSWER == 42",
     )
     assert built(bench, path, environment=[helper(tmp_path)]).filename.startswith("server-1.0+npu-")
+
+
+@pytest.mark.parametrize("sandbox", [find_sandbox(), Unsealed()], ids=lambda one: one.name)
+def test_an_environment_is_installed_where_this_tool_and_its_store_lie_in_folders_with_spaces(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "my tool's" / "uv"
+    place.parent.mkdir()
+    shutil.copy(uv.find_uv_bin(), place)
+    monkeypatch.setattr(uv, "find_uv_bin", lambda: str(place))
+    store = Bench(root=tmp_path / "my store").store
+    wheel = helper(tmp_path)
+    files = [store.artifact(wheel.name, store.add(wheel))]
+    interpreter = find_interpreter("3.11")
+    environment = planned(files, interpreter, store=store, sandbox=sandbox)
+    install(environment, files, interpreter, store=store, sandbox=sandbox)
+    assert [one.name for one in environment.folder.rglob("helper.py")] == ["helper.py"]
 
 
 @pytest.mark.parametrize(

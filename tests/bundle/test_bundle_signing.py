@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -292,3 +293,33 @@ def test_provenance_says_what_a_built_wheel_took_along() -> None:
 def test_a_fingerprint_that_is_cut_short_is_no_missing_file(typed: str) -> None:
     with pytest.raises(signature.TrustedKeyError, match="is no fingerprint of a key"):
         signature.trusted_fingerprints(typed)
+
+
+@pytest.fixture
+def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run as a user id that the list of users does not have, for which ssh-keygen ends with 255."""
+
+    def unlisted(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unlisted)
+
+
+def test_a_user_without_a_name_signs_to_the_bytes_of_ssh_keygen(
+    signer: Signer, request: pytest.FixtureRequest
+) -> None:
+    listed = signer.sign(b"manifest")
+    request.getfixturevalue("nameless")
+    assert signer.sign(b"manifest") == listed
+
+
+@pytest.mark.usefixtures("nameless")
+def test_a_user_without_a_name_makes_a_key_that_ssh_keygen_takes(tmp_path: Path) -> None:
+    made = signing.generate_key(tmp_path / "key")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    shown = subprocess.run(
+        ["ssh-keygen", "-y", "-f", tmp_path / "key"], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split()[:2] == made.public_line.split()
+    assert (tmp_path / "key.pub").read_text() == f"{made.public_line} wheelhouse\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "key.pub"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.cells.derive import BadVersionError
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.commands import plan
@@ -49,3 +50,19 @@ def test_two_forms_at_once_are_refused() -> None:
     with pytest.raises(plan.TwoFormsError, match="--dot and --json do not go together") as caught:
         plan.form_of(dot=True, json=True)
     assert caught.value.exit_code == 2
+
+
+def test_an_extra_that_nobody_looked_up_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, extra="nonsense"), output=tmp_path))
+    assert (
+        "sglang 0.5.6.post2 is asked for its extra nonsense: whether it has that is read"
+        in capsys.readouterr().err
+    )
+    plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, extra="torchaudio"), output=tmp_path))
+    assert "extra" not in capsys.readouterr().err
+    with pytest.raises(BadVersionError) as caught:
+        plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, sglang="abc"), output=tmp_path))
+    assert caught.value.next_step == "--sglang 0.5.6.post2, for example"

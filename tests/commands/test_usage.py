@@ -172,3 +172,12 @@ def test_bad_usage_is_exit_2_in_a_process_of_its_own(words: list[str], told: str
     assert done.returncode == 2, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_that_would_be_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert _typed("--dry", "init", str(tmp_path / "project")) == 2
+    assert "--dry (-R) would keep nothing from being done." in capsys.readouterr().err
+    assert not (tmp_path / "project").exists()

@@ -236,6 +236,39 @@ def test_an_interrupt_says_that_work_is_kept(capsys: pytest.CaptureFixture[str])
     assert "What was fetched is kept" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("number", "code", "by"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+)
+def test_a_stopped_run_ends_with_json_where_that_was_asked_for(
+    number: signal.Signals, code: int, by: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended, console.main_guard(json=True):
+        os.kill(os.getpid(), number)
+    assert ended.value.code == code
+    told = json.loads(capsys.readouterr().out)
+    assert sorted(told) == ["error", "exit_code", "next", "what", "why"]
+    assert (told["error"], told["exit_code"], told["what"]) == ("Stopped", code, f"{by} stopped the run.")
+
+
+def test_a_stopped_run_whose_reader_was_stopped_too_keeps_its_code() -> None:
+    program = (
+        "import os, signal\n"
+        "from ascend_wheelhouse import console\n"
+        "with console.main_guard(json=True):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writing)
+    assert done.returncode == 130
+    assert (
+        done.stderr.split() == b"Stopped. What was fetched is kept; the next run goes on from there.".split()
+    )
+
+
 def test_sigterm_stops_as_cleanly_as_an_interrupt(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended, console.main_guard():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from page_reading import Page
 
 from ascend_wheelhouse.base.events import Event, JobFinished, JobStarted, Note, Stage, Worked
+from ascend_wheelhouse.base.output_file import OutputUnwritableError
 from ascend_wheelhouse.base.timed import timed
 from ascend_wheelhouse.pages import gantt, trace
 from ascend_wheelhouse.pages.profile import profiled
@@ -202,3 +203,43 @@ def test_times_are_written_however_a_run_ends_and_where_nobody_asked_nothing_is(
     with profiled(shown.append, None, "a run") as emit:
         assert emit == shown.append
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("place", ["folder.html", "file/times.html"])
+def test_a_place_where_no_times_can_be_written_is_told_before_the_run(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder.html").mkdir()
+    (tmp_path / "file").touch()
+    ran = []
+    with (
+        pytest.raises(OutputUnwritableError) as caught,
+        profiled(lambda _: None, tmp_path / place, "wheelhouse"),
+    ):
+        ran.append(place)
+    assert caught.value.exit_code == 2
+    assert "--profile" in caught.value.next_step
+    assert not ran
+
+
+def test_the_folder_of_the_times_is_made(tmp_path: Path) -> None:
+    with profiled(lambda _: None, tmp_path / "new" / "times", "wheelhouse"):
+        pass
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["times.html", "times.json"]
+
+
+def test_times_that_cannot_be_written_in_the_end_are_told_in_a_warning(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with profiled(heard.append, tmp_path / "gone" / "times.html", "wheelhouse"):
+        (tmp_path / "gone").touch()
+    assert isinstance(heard[-1], Note)
+    assert heard[-1].level == "warning"
+    assert "the times of this run are lost" in heard[-1].text
+
+
+def test_the_error_of_a_run_is_told_also_where_its_times_cannot_be_written(tmp_path: Path) -> None:
+    def run() -> None:
+        with profiled(lambda _: None, tmp_path / "gone" / "times.html", "wheelhouse"):
+            (tmp_path / "gone").touch()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run()

@@ -111,3 +111,16 @@ def test_the_times_of_a_run_go_into_the_page_that_one_writes(
     assert (page.open, page.mismatched) == ([], [])
     assert invoke(*words, "--times", folder / "manifest.json") == 2
     assert "holds no times of a run" in capsys.readouterr().err
+
+
+def test_the_folder_of_a_page_is_made_and_a_place_that_cannot_be_written_is_told(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "pages" / "of today" / "small.html"
+    assert invoke("show", "--wheelhouse", folder, "--html", "--out", page) == 0
+    assert page.is_file()
+    capsys.readouterr()
+    assert invoke("show", "--wheelhouse", folder, "--html", "--out", tmp_path) == 2
+    told = capsys.readouterr().err
+    assert f"Error: {tmp_path} cannot be written: it is a folder." in told
+    assert "--out page.html" in told

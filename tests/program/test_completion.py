@@ -97,6 +97,7 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         ("ascend-wheelhouse toolch", "toolchain"),
         ("ascend-wheelhouse plan --platf", "--platform"),
         ("ascend-wheelhouse plan --platform aar", "aarch64"),
+        ("ascend-wheelhouse plan --platform=aar", "--platform=aarch64"),
         ("ascend-wheelhouse plan --torch 2.8.0 --npu a3 --platform x8", "x86_64"),
         ("ascend-wheelhouse plan --stack torch2.7", "torch2.7.1-cann8.5.0"),
         ("ascend-wheelhouse bundle --sign-key zz", "zz-key.pem"),
@@ -107,6 +108,7 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         "a task",
         "an option",
         "a value",
+        "a value behind =",
         "a value after others",
         "a stack",
         "a file",
@@ -116,6 +118,14 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
 def test_tab_completes_what_is_typed(shell: Shell, typed: str, wanted: str) -> None:
     shell.type(f"{typed}\t")
     assert shell.shows(wanted), shell.shown
+
+
+def test_an_open_quotation_mark_is_answered_with_nothing(
+    installed_program: Installed, tmp_path: Path
+) -> None:
+    words = ("ascend-wheelhouse", "bundle", "--out='my fi")
+    done = installed_program.run("--complete", "--", *words, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_shell_that_is_not_known_is_told_with_those_that_are(

@@ -46,6 +46,9 @@ _DECIDED = {
     "app": {"torch", "cann", "sglang", "stack"},
 }
 """What a place that names the first says nothing of is left to the stacks, whatever later places say of it."""
+MIRROR_RULE = "both sides must be URLs, and the second one of https, http, file, ssh or git"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
+_TARGET = re.compile(r"(?:https?|file|ssh|git)://\S.*", re.IGNORECASE)
 _KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "a table"}
 Values = Mapping[str, str]
 
@@ -94,6 +97,11 @@ class Settings:
             holding = {key: Found(value=one, place=place) for key, one in told.items()} | holding
             decided |= {other for key in told for other in _DECIDED.get(key, ())}
         return holding
+
+    def with_given(self, given: Values) -> Settings:
+        """Return the same with another command line, as each cell of a matrix is one."""
+        first = SettingsPlace(name="command line", values=given)
+        return Settings(places=(first, *(one for one in self.places if one.name != first.name)))
 
     def in_files(self, key: str) -> str:
         """Return what the files say; the environment is asked by who uses this, and empty means that nothing does."""
@@ -201,6 +209,11 @@ def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: is {value!r}, must be {SHAPES[key][1]}"
 
 
+def is_mirror(source: str, target: object) -> bool:
+    """Tell whether a prefix and what stands in its place are URLs, and the second one of a kind that a client asks."""
+    return bool(_URL.fullmatch(source) and isinstance(target, str) and _TARGET.fullmatch(target))
+
+
 def _sound(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
@@ -215,8 +228,8 @@ def _in_mirrors(value: object) -> Iterator[str]:
         yield 'mirrors: is no table, write [mirrors] and below it "https://from/" = "https://to/"'
         return
     for source, target in value.items():
-        if not (isinstance(target, str) and "://" in source and "://" in target):
-            yield f'mirrors.{source}: both sides must be URLs, write "https://from/" = "https://to/"'
+        if not is_mirror(source, target):
+            yield f'mirrors.{source}: {MIRROR_RULE}, write "https://from/" = "https://to/"'
 
 
 def _meant(word: str, known: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ class NotTomlError(ValueError):
 
 
 def parse(data: bytes) -> dict[str, Any]:
-    """Return what a TOML text says.
+    """Return what a TOML text says; the mark that some editors of Windows put before it is passed over.
 
     Raises:
         NotTomlError: It is not UTF-8, not TOML, nested deeper than any file of ours, or longer than 16 MiB.
@@ -25,7 +25,7 @@ def parse(data: bytes) -> dict[str, Any]:
     if len(data) > _LONGEST:
         raise NotTomlError(f"it is {len(data)} bytes long")
     try:
-        document = tomllib.loads(data.decode())
+        document = tomllib.loads(data.decode("utf-8-sig"))
         if _depth(document) > _DEEPEST:
             raise NotTomlError(f"it is nested more than {_DEEPEST} deep")
     except (ValueError, RecursionError) as error:

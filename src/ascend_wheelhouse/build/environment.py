@@ -8,6 +8,7 @@ its place, and shown read-only to every build that has the same. `pin/build_envi
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -197,10 +198,11 @@ def _install(
 
 def _script(program: Path, interpreter: Interpreter, root: str, seen: str) -> str:
     options = "--offline --no-index --no-deps --no-cache --require-hashes --link-mode=copy"
+    uv_words, python, place = (shlex.quote(str(path)) for path in (program, interpreter.program, seen))
+    wheels, requirements = (shlex.quote(f"{root}/{name}") for name in ("wheels", "requirements.txt"))
     return (
-        f"{program} venv --quiet --offline --no-cache --clear --python {interpreter.program} {seen} && "
-        f"{program} pip install --quiet {options} --find-links {root}/wheels "
-        f"--python {seen} -r {root}/requirements.txt"
+        f"{uv_words} venv --quiet --offline --no-cache --clear --python {python} {place} && "
+        f"{uv_words} pip install --quiet {options} --find-links {wheels} --python {place} -r {requirements}"
     )
 
 

@@ -186,7 +186,8 @@ def _check_words(request: Request) -> None:
             Version(word if option == "--torch" and not request.app else word or "0")
         except ValueError as error:
             raise BadVersionError(
-                f"{option} {word!r} is not a version.", next_step=f"{option} 2.8.0, for example"
+                f"{option} {word!r} is not a version.",
+                next_step=f"{option} {'2.8.0' if option == '--torch' else '0.5.6.post2'}, for example",
             ) from error
     try:
         check_cann(request.cann or "8.5.0")

@@ -11,7 +11,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.audit.render import show
 from ascend_wheelhouse.audit.sarif import as_sarif
-from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.base.output_file import require_place, write_result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,12 @@ class AuditOptions:
 
 def main(options: AuditOptions) -> int:
     """Audit wheels, print the report and return the exit code, 7 with a defect."""
+    require_place(options.sarif, "--sarif", "audit.sarif")
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         report = audit(options.request, root=options.root, emit=emit)
     if options.sarif:
         text = json_module.dumps(as_sarif(report), indent=1, sort_keys=True)
-        write_whole(options.sarif, f"{text}\n")
+        write_result(options.sarif, f"{text}\n")
     if options.json:
         console.print_json(report.as_dict())
     else:

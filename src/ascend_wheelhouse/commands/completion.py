@@ -51,21 +51,39 @@ def option_in_question(
 ) -> str | None:
     """Return the name of the option whose value is being typed, None where none is.
 
+    bash hands over `--torch=2.1` as three words, the other shells as one.
+
     Args:
         typed: The command line up to the cursor, the program's name first.
         contexts: The options of each task.
         initial: The options before the task.
     """
-    try:
-        words = shlex.split(typed)[1:]
-    except ValueError:  # a quotation mark that is not closed yet
-        return None
+    words = shlex.split(typed)[1:]
     task = next((word for word in words if word in contexts), None)
     flags = (contexts[task] if task else initial).flags
+    words = [word for word in words if word != "="]
+    if words and words[-1].startswith("--") and "=" in words[-1]:
+        words = [*words[:-1], words[-1].partition("=")[0]]
     for word in words[-1:] if words and words[-1].startswith("-") else words[-2:-1]:
         if word in flags and flags[word].takes_value:
             return str(flags[word].name)
     return None
+
+
+def is_whole(typed: str) -> bool:
+    """Tell whether a command line can be taken apart: not while a quotation mark in it waits for the other one."""
+    try:
+        shlex.split(typed)
+    except ValueError:
+        return False
+    return True
+
+
+def before_value(typed: str) -> str:
+    """Return what stands before the value in the word that is being typed: `--torch=` of `--torch=2.1`."""
+    last = shlex.split(typed)[-1:]
+    head, sign, _ = last[0].partition("=") if last else ("", "", "")
+    return head + sign if sign and head.startswith("--") else ""
 
 
 def values(option: str, root: Path) -> list[str]:

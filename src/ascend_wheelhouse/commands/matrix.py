@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
-from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.base.output_file import trouble, write_result
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
@@ -168,13 +166,8 @@ def _show_plan(
 
 def _require_page(path: Path) -> None:
     """Hold the place of the page to one that can be written, before the work whose result goes there."""
-    above = next(one for one in path.absolute().parents if one.exists())
-    if path.is_dir():
-        raise _unwritable(path, IsADirectoryError(errno.EISDIR, "it is a folder"))
-    if not above.is_dir():
-        raise _unwritable(path, NotADirectoryError(errno.ENOTDIR, f"{above.name} is no folder"))
-    if not path.exists() and not os.access(above, os.W_OK | os.X_OK):
-        raise _unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    if error := trouble(path):
+        raise _unwritable(path, error)
 
 
 def _unwritable(path: Path, error: OSError) -> PageUnwritableError:
@@ -189,8 +182,7 @@ def _tell(found: Standing, options: MatrixOptions) -> int:
     """Write the page, print what stands all the same where that fails, and return the exit code."""
     failed: WheelhouseError | None = None
     try:
-        options.page.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(options.page, page.render(found))
+        write_result(options.page, page.render(found))
     except WheelhouseError as error:
         failed = error
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
 from ascend_wheelhouse.console.tree_view import TreeRow
+from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.plan import plan
@@ -72,7 +73,7 @@ def main(options: PlanOptions) -> None:
     cell = cell_of(options.request, folder)
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
-    notes = lesser_builds(cell, folder.recipes, lock)
+    notes = (*lesser_builds(cell, folder.recipes, lock), *_unread(cell, lock))
     console.aside(*cell.told, *notes)
     store = Store()
 
@@ -81,6 +82,14 @@ def main(options: PlanOptions) -> None:
 
     rows = plan(cell, lock, store.has, _given(store, cell), kept=kept, finished=finished)
     show(rows, options.form, whole=options.whole, now=SystemClock().wall(), notes=notes)
+
+
+def _unread(cell: Cell, lock: Lock | None) -> Iterator[str]:
+    """Yield a note on extras that nobody has looked up: those of a project file are read when its source is here."""
+    if lock is None and cell.project_extras:
+        names = ", ".join(cell.project_extras)
+        asked = f"{cell.application} {cell.components[cell.application]} is asked for its extra {names}"
+        yield f"{asked}: whether it has that is read from its source by the run, which ends with 2 where it has not"
 
 
 def _given(store: Store, cell: Cell) -> Callable[[str], str]:

@@ -48,11 +48,15 @@ class WheelhouseProgram(Program):
     def parse_cleanup(self) -> None:
         """Do what ends the program before any task: completion offers the values of options, too."""
         if self.args.complete.value:
+            if not completion.is_whole(self.core.remainder):
+                raise Exit
             contexts = self._make_parser().contexts
             option = completion.option_in_question(self.core.remainder, contexts, self.initial_context)
             if option is not None:
                 root = project_folder(Path.cwd())
-                sys.stdout.write("".join(f"{value}\n" for value in completion.values(option, root)))
+                head = completion.before_value(self.core.remainder)
+                found = completion.values(option, root)
+                sys.stdout.write("".join(f"{head}{value}\n" for value in found))
                 raise Exit
         super().parse_cleanup()
 

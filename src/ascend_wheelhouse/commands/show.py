@@ -8,7 +8,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import occupied
 from ascend_wheelhouse.base.events import silent
-from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.base.output_file import require_place, write_result
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.folder.manifest import telling
@@ -54,7 +54,10 @@ def main(options: ShowOptions) -> None:
         NotAWheelhouseError: A folder holds none.
         BadVulnerabilitiesError: The database is none.
         BadTraceError: The trace is none.
+        OutputUnwritableError: The page cannot be written.
     """
+    if options.html:
+        require_place(options.out, "--out", "page.html")
     folder = _folder(options)
     view = _read(folder)
     if options.against is not None:
@@ -94,7 +97,7 @@ def _read(folder: Path) -> WheelhouseView:
 
 def _written(options: ShowOptions, name: str, text: str) -> str:
     path = options.out or Path(name)
-    write_whole(path, text)
+    write_result(path, text)
     return str(path)
 
 

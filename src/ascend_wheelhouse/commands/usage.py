@@ -105,7 +105,16 @@ def _refuse_options_as_values(program: Program) -> None:
 
 
 def _odd_values(program: Program) -> Iterator[BadCommandLineError]:
-    """Yield what is wrong with what stands behind options: no path, version or name of ours holds such characters."""
+    """Yield what is wrong with what stands behind options: no path, version or name of ours holds such characters.
+
+    Invoke's `--dry` is wrong too: it keeps shell commands from running, and tasks here do their work without any.
+    """
+    if program.args["dry"].value:
+        yield BadCommandLineError(
+            "--dry (-R) would keep nothing from being done.",
+            why="It is Invoke's, for shell commands of tasks; these tasks have none.",
+            next_step="--dry-run behind the command, where it has that",
+        )
     for context in program.tasks:
         task = context.name
         for argument in context.args.values():

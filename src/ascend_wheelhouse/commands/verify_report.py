@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.base.output_file import require_place, write_result
 from ascend_wheelhouse.node.verify.report import Report, read_report
 from ascend_wheelhouse.verify import page
 
@@ -35,8 +35,9 @@ class VerifyReportOptions:
 
 def main(options: VerifyReportOptions) -> None:
     """Merge the reports below the folders into one HTML page."""
+    require_place(options.out, "--out", "nodes.html")
     reports = [_read(path) for folder in options.folders for path in _found(folder)]
-    write_whole(options.out, page.render(reports))
+    write_result(options.out, page.render(reports))
     names = [(str(one.host.get("name", "")), one) for one in reports]
     failed = [name for name, one in names if one.exit_code]
     if options.json:

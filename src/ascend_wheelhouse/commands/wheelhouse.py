@@ -169,7 +169,8 @@ def _audit_line(made: Made) -> str:
         return "audit: left out"
     from ascend_wheelhouse.audit.render import summary
 
-    more = f" (`invoke audit --wheelhouse {made.folder}` lists them)" if made.report.findings else ""
+    folder = shlex.quote(str(made.folder))
+    more = f" (`invoke audit --wheelhouse {folder}` lists them)" if made.report.findings else ""
     return f"audit: {summary(made.report)}{more}"
 
 

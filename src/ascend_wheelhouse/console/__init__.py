@@ -228,6 +228,26 @@ def _stopping_on_signals() -> Iterator[None]:
         process.resume()
 
 
+def _tell_stopped(code: int, *, json: bool) -> None:
+    """Say that the run was stopped; Ctrl-C may have ended the reader of standard output as well."""
+    sys.stderr.write("\nStopped. What was fetched is kept; the next run goes on from there.\n")
+    if not json:
+        return
+    by = "SIGTERM" if code == _TERMINATED else "Ctrl-C"
+    following = "the same command again: it goes on from what was fetched"
+    answer = {"error": "Stopped", "exit_code": code, "what": f"{by} stopped the run.", "why": ""}
+    try:
+        print_json(answer | {"next": following}, indent=None)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_reader()
+
+
+def _leave_reader() -> None:
+    """Have nothing more go to a reader that has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _open_closed() -> None:
     """Have what is printed go nowhere where the caller closed the stream (`>&-`): Python has None in its place then."""
     for name in ("stdout", "stderr"):
@@ -259,10 +279,11 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as error:
-        sys.stderr.write("\nStopped. What was fetched is kept; the next run goes on from there.\n")
-        raise SystemExit(_TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED) from None
+        code = _TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED
+        _tell_stopped(code, json=json)
+        raise SystemExit(code) from None
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_reader()
         raise SystemExit(_PIPE_CLOSED) from None
     except OSError as error:
         sys.stdout.flush()

@@ -3,16 +3,28 @@
 The private key stays where it is: it is read, never copied, and never enters a wheelhouse or bundle. The
 manifest is signed by `ssh-keygen -Y sign`, so that a node needs nothing else to check it; the provenance
 needs a raw Ed25519 signature (DSSE), which `ssh-keygen` does not make, and gets it from the same key.
+
+`ssh-keygen` refuses a user id without an entry in the list of users, as containers have it ("No user exists for uid",
+`ssh-keygen.c@4f97573` of openssh/openssh-portable). There the same bytes are made here.
 """
 
 from __future__ import annotations
 
+import os
+import pwd
+import shlex
 import shutil
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
 
 from ascend_wheelhouse.base import flocks, process
 from ascend_wheelhouse.base.errors import UsageError
@@ -65,6 +77,8 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         """Return the OpenSSH signature file for a message, as `ssh-keygen -Y sign` writes it."""
+        if not _user_is_listed():
+            return sshsig.file_of(self.public_key, self.sign_raw(sshsig.to_sign(message)))
         with scratch() as folder:
             file = folder / "message"
             file.write_bytes(message)
@@ -74,7 +88,7 @@ class Signer:
                 raise SigningKeyError(
                     f"ssh-keygen could not sign with {self.path}.",
                     why=error.tail(),
-                    next_step=f"ssh-keygen -y -f {self.path}  (it must print a public key)",
+                    next_step=f"ssh-keygen -y -f {shlex.quote(str(self.path))}  (it must print a public key)",
                 ) from error
             return file.with_suffix(".sig").read_bytes()
 
@@ -90,7 +104,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
         raise SigningKeyError(
             f"The signing key {path} cannot be read.",
             why=str(error),
-            next_step=f"ssh-keygen -t ed25519 -N '' -C wheelhouse -f {path}",
+            next_step=f"ssh-keygen -t ed25519 -N '' -C wheelhouse -f {shlex.quote(str(path))}",
         ) from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SigningKeyError(
@@ -120,7 +134,7 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
         raise KeyExistsError(
             f"{path} is a folder.",
             why="The key is a file, and its public half lies beside it.",
-            next_step=f"invoke keygen {path / 'wheelhouse-key'}",
+            next_step=f"invoke keygen {shlex.quote(str(path / 'wheelhouse-key'))}",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     making = path.with_name(f".{path.name}.making")
@@ -143,7 +157,23 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
     return Signer(path)
 
 
+def _user_is_listed() -> bool:
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return False
+    return True
+
+
 def _make_key(path: Path, comment: str) -> None:
+    if not _user_is_listed():
+        key = Ed25519PrivateKey.generate()
+        public = sshsig.public_line(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+        text = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(text)
+        path.with_name(f"{path.name}.pub").write_text(f"{public} {comment}\n", encoding="ascii")
+        return
     try:
         process.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
     except process.CommandFailedError as error:

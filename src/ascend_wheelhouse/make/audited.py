@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from ascend_wheelhouse.audit.report import AuditDefectsError, AuditReport
@@ -26,7 +27,7 @@ class DefectError(AuditDefectsError):
         super().__init__(
             f"{name}: the audit found {counted(len(defects), 'defect')}, so it was not put in place: {found}",
             why="Wheels of this set do not fit together, or are not what they claim.",
-            next_step=f"invoke audit --lock {lock}  # shows every finding, and what fixes it",
+            next_step=f"invoke audit --lock {shlex.quote(lock)}  # shows every finding, and what fixes it",
         )
 
 

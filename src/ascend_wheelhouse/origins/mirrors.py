@@ -24,7 +24,6 @@ from ascend_wheelhouse.base.places import at_home
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
-_TARGET = re.compile(r"(?:https?|file|ssh|git)://.*", re.IGNORECASE)
 _PAIR = re.compile(r"(?P<source>.+?)=(?P<target>[a-z][a-z0-9+.-]*://.*)", re.IGNORECASE)
 
 
@@ -98,13 +97,9 @@ def _checked(where: str, pairs: Mapping[str, object]) -> dict[str, str]:
     good = {
         source: target
         for source, target in pairs.items()
-        if isinstance(target, str) and _URL.fullmatch(source) and _TARGET.fullmatch(target)
+        if isinstance(target, str) and settings.is_mirror(source, target)
     }
-    bad = [
-        f"{where}: mirrors.{source}: both sides must be URLs, and the second one of https, http, file, ssh or git"
-        for source in pairs
-        if source not in good
-    ]
+    bad = [f"{where}: mirrors.{source}: {settings.MIRROR_RULE}" for source in pairs if source not in good]
     if bad:
         raise MirrorsError(
             "\n".join(bad), next_step='write "https://from/" = "https://to/" (or "file:///to/")'

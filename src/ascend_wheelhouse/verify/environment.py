@@ -7,6 +7,7 @@ emulated installer.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import sysconfig
@@ -218,7 +219,7 @@ def _install(sealed: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) 
         raise InstallFailedError(
             f"The wheelhouse {wheelhouse.folder.name} does not install with the network cut off.",
             why=error.tail(),
-            next_step=f"`invoke audit --wheelhouse {wheelhouse.folder}` says why; "
+            next_step=f"`invoke audit --wheelhouse {shlex.quote(str(wheelhouse.folder))}` says why; "
             f"`invoke wheelhouse {CELL}` makes it again",
         ) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -102,8 +103,15 @@ def _asked(cell: CellOptions, wheelhouse: str, *, tool: bool) -> Path | Request 
         )
     if not tool:
         return path_of(wheelhouse) or cell.request()
-    here = cell if "platform" in settings.current().found() else replace(cell, platform=os.uname().machine)
-    return ToolRequest(target=here.request().target)
+    return ToolRequest(target=_hosts(cell).request().target)
+
+
+def _hosts(cell: CellOptions) -> CellOptions:
+    """Return for which hosts the program is packed: settings name the nodes, so the command line alone counts."""
+    found = settings.current().found()
+    given = {key for key, one in found.items() if one.place.name == "command line"}
+    said = {key: value for key, value in vars(cell).items() if key in given}
+    return replace(CellOptions(platform=os.uname().machine), **said)
 
 
 def _packing(
@@ -207,7 +215,7 @@ def image(
         if append:
             command.main(_appending(source, base, out, prefix, platform, json=json))
         else:
-            require(out, "--out", next_step=f"invoke image {source} --out FOLDER")
+            require(out, "--out", next_step=f"invoke image {shlex.quote(source)} --out FOLDER")
             options = command.ContextOptions(
                 source=Path(source),
                 out=Path(out),
@@ -225,7 +233,7 @@ def _appending(
     from ascend_wheelhouse.cells.target import Target
     from ascend_wheelhouse.commands.image import AppendOptions
 
-    usual = f"invoke image {environment} --append --base LAYOUT --out FOLDER"
+    usual = f"invoke image {shlex.quote(environment)} --append --base LAYOUT --out FOLDER"
     require(base, "--base", next_step=usual)
     require(out, "--out", next_step=usual)
     return AppendOptions(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from invoke.context import Context
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.commands.tasks.cell import CellOptions
 from ascend_wheelhouse.commands.tasks.farm_words import NO_FARM, FarmWords
 from ascend_wheelhouse.commands.tasks.flags import FlagTask, task
@@ -60,6 +62,10 @@ class AxesTask(FlagTask):
         super().__call__(*args, {axis: values for axis, values in given.items() if values}, **options)
 
 
+class NoBundleError(UsageError):
+    """Options of bundles were given to a matrix that packs none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PackWords(OptionGroup):
     """How the wheelhouses of a matrix are packed."""
@@ -79,18 +85,38 @@ class PackWords(OptionGroup):
     allow_incomplete: bool = False
 
     def order(self, root: Path) -> BundleOrder | None:
-        """Return the bundles that are asked for, None where none are."""
+        """Return the bundles that are asked for, None where none are.
+
+        Raises:
+            NoBundleError: Something is said of bundles, and none is asked for.
+        """
         if not self.bundle:
+            self._refuse_idle()
             return None
         from ascend_wheelhouse.bundle.serial import parse
         from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
 
         return BundleOrder(
             out=path_of(self.bundles) or root / "bundles",
-            sign_key=path_of(self.sign_key or os.environ.get("WHEELHOUSE_SIGN_KEY", "")),
+            sign_key=path_of(self.sign_key),
             allow_incomplete=self.allow_incomplete,
             serial=parse(self.serial) if self.serial else None,
         )
+
+    def _refuse_idle(self) -> None:
+        key = settings.current().found().get("sign-key")
+        said = {
+            "--sign-key": key is not None and key.place.name == "command line",
+            "--bundles": self.bundles,
+            "--serial": self.serial,
+            "--allow-incomplete": self.allow_incomplete,
+        }
+        if idle := [option for option, value in said.items() if value]:
+            raise NoBundleError(
+                f"{' '.join(idle)} says how cells are packed, and --bundle is missing.",
+                why="A matrix packs its cells only where it is asked to.",
+                next_step="the same command with --bundle, or without these options",
+            )
 
 
 PACKING = PackWords()
@@ -108,6 +134,7 @@ PACKING = PackWords()
         "dry-run": "show the cells and what each would do, and stop",
     },
     iterable=[*_AXES],
+    settled=["sign_key", "resolver", "toolchain"],
 )
 def matrix(
     c: Context,
@@ -149,7 +176,9 @@ def matrix(
 
 
 def _request(values: Mapping[str, str]) -> Request:
-    return CellOptions(**values).request()
+    """Return the request of one cell: what it does not name is as for any command, by the settings."""
+    holding = settings.current().with_given(values).found()
+    return CellOptions(**{key: holding[key].value for key in settings.CELL if key in holding}).request()
 
 
 def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
@@ -165,6 +194,6 @@ def _file(file: str, axes: Mapping[str, list[str]]) -> Path | None:
         raise OptionsClashError(
             f"--file goes with no axis, and {names} is given.",
             why="The cells are those of a file, or the product of what the options name.",
-            next_step=f"invoke matrix --file {file}, or the same command without --file",
+            next_step=f"invoke matrix --file {shlex.quote(file)}, or the same command without --file",
         )
     return path_of(file)

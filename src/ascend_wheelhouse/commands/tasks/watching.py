@@ -28,6 +28,7 @@ from ascend_wheelhouse.commands.tasks.words import JSON, path_of, root_of
         "resolver": "pip-tools (default) or uv, for --apply",
         "exit-code": "exit 11 when something was found",
     },
+    settled=["resolver"],
 )
 def watch(
     c: Context,

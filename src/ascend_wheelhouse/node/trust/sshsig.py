@@ -17,6 +17,7 @@ from . import ed25519
 
 NAMESPACE: Final = "ascend-wheelhouse"
 KEY_KIND: Final = "ssh-ed25519"
+HASH: Final = "sha512"
 DO_NOT_USE: Final = "do not use this bundle; copy it again, or ask its maker for a new one"
 _MAGIC = b"SSHSIG"
 _PREAMBLE = _MAGIC + b"\0\0\0\1"
@@ -88,13 +89,25 @@ def armour(blob: bytes) -> bytes:
     return "\n".join([_BEGIN, *lines, _END, ""]).encode()
 
 
+def to_sign(message: bytes, hash_name: str = HASH) -> bytes:
+    """Return the bytes that the Ed25519 key signs for a message."""
+    digest = hashlib.new(hash_name, message).digest()
+    parts = (NAMESPACE.encode(), b"", hash_name.encode(), digest)
+    return _MAGIC + b"".join(map(_string, parts))
+
+
+def file_of(key: bytes, raw: bytes) -> bytes:
+    """Return the signature file for a 32-byte key and the 64 signature bytes over `to_sign`."""
+    signed = _string(KEY_KIND.encode()) + _string(raw)
+    parts = (key_blob(key), NAMESPACE.encode(), b"", HASH.encode(), signed)
+    return armour(_PREAMBLE + b"".join(map(_string, parts)))
+
+
 def verify_in_python(message: bytes, signature: SshSignature) -> bool:
     """Check an OpenSSH signature without `ssh-keygen`; hashes other than SHA-512 and SHA-256 are refused."""
     if signature.hash_name not in ("sha512", "sha256"):
         return False
-    digest = hashlib.new(signature.hash_name, message).digest()
-    parts = (NAMESPACE.encode(), b"", signature.hash_name.encode(), digest)
-    return ed25519.verify(signature.key, _MAGIC + b"".join(map(_string, parts)), signature.raw)
+    return ed25519.verify(signature.key, to_sign(message, signature.hash_name), signature.raw)
 
 
 def _string(value: bytes) -> bytes:

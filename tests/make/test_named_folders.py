@@ -1,0 +1,49 @@
+"""Folders whose names a shell would take apart: every command that is printed works as it is printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from index_server import serving
+from invoking import invoke
+from small_world import World, found
+
+
+@pytest.fixture
+def spaced(tmp_path: Path) -> Iterator[World]:
+    folder = tmp_path / "my wheel's house"
+    folder.mkdir()
+    with serving() as index:
+        yield found(folder, index)
+
+
+def test_the_audit_that_a_run_proposes_works_as_it_is_printed(spaced: World) -> None:
+    done = spaced.make()
+    assert done.status == 0, done.err
+    proposed = re.search(r"`(invoke audit --wheelhouse .*)` lists them", done.out)
+    assert proposed, done.out
+    words = shlex.split(proposed[1])
+    assert words[-1] == str(spaced.folder)
+    assert spaced.invoke(*words[1:]).status == 0
+
+
+def test_a_matrix_in_a_file_with_a_space_is_proposed_whole(spaced: World) -> None:
+    place = spaced.root / "my matrix.toml"
+    place.touch()
+    told = spaced.invoke("matrix", "--file", str(place), "--torch", "2.8.0")
+    assert told.status == 2
+    assert shlex.split(told.err.partition("Next: ")[2])[:4] == ["invoke", "matrix", "--file", f"{place},"]
+
+
+def test_a_key_in_a_folder_with_a_space_is_proposed_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my keys"
+    folder.mkdir()
+    assert invoke("keygen", folder) == 2
+    told = capsys.readouterr().err.partition("Next: ")[2]
+    assert shlex.split(told) == ["invoke", "keygen", str(folder / "wheelhouse-key")]
