@@ -157,7 +157,7 @@ def _unpacked(path: Path, work: Path) -> Path:
 
 def _readable(path: Path, *words: str) -> str:
     try:
-        return git(*words)
+        return git(*words, server=True)
     except GitFailedError as error:
         raise SourceDamagedError(
             f"git cannot read {path.name}: {error.what}",
