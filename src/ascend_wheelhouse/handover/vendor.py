@@ -29,6 +29,7 @@ from ascend_wheelhouse.cells.artefact_name import (
 )
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
+from ascend_wheelhouse.handover.right_kind import require_kind
 from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.store.store import Store
@@ -38,8 +39,8 @@ from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
-_KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
-_HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}
+_KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source", ".tgz": "source"}
+_HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b", ".tgz": b"\x1f\x8b"}
 
 
 class VendorFileMissingError(UsageError):
@@ -110,6 +111,8 @@ def vendor_file(
     stated = stated or NameFacts()
     given = Given(path=path, component=component, stated=stated, sha256=sha256)
     recipe = _owner(path.name, recipes, given)
+    if recipe is not None:
+        require_kind(path.name, recipe)
     told = _joined(path.name, stated, facts_of(path.name, recipe))
     if path.suffix == ".zip":
         records = _from_archive(given, told, store, recipes, emit)
