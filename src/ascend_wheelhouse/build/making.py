@@ -5,10 +5,11 @@ A `WorkOrder` is plain data, since the work is done in a process of its own (`wo
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,20 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         if tree:
             tree.finished()
         mark = INCREMENTAL if tree else ""
-        return [_finished(job, workspace, wheel, mark, audit) for wheel in collect(job, workspace)]
+        with _telling_what_is_there(workspace):
+            return [_finished(job, workspace, wheel, mark, audit) for wheel in collect(job, workspace)]
+
+
+@contextmanager
+def _telling_what_is_there(workspace: Workspace) -> Iterator[None]:
+    """Say of a failure after the steps where the log is and what they left: it may have taken an hour."""
+    try:
+        yield
+    except BuildError as error:
+        made = sorted((workspace.place / "raw").glob("*.whl"))
+        kept = [workspace.kept / path.relative_to(workspace.place) for path in (*made, workspace.log)]
+        error.next_step += f"; the steps left {', '.join(shlex.quote(str(path)) for path in kept)}"
+        raise
 
 
 def _go_on(tree: KeptTree, job: BuildJob, workspace: Workspace, emit: Emit) -> None:
@@ -238,7 +252,7 @@ def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
             f"The build of {job.component} left {_listed([path.name for path in found])}, "
             f"promised is {_listed(wanted)}.",
             why="A step ended well without its wheel, or the source folder was not clean.",
-            next_step=f"look at {workspace.kept / workspace.log.name}",
+            next_step="see what the steps print, and compare with `artifacts` of the recipe's [build] table",
         )
     for path in found:
         _refuse_other(job, path)

@@ -290,7 +290,8 @@ def _backend(job: BuildJob, workspace: Workspace, where: Cage, run: Run) -> Back
 
 
 def _write_shell(workspace: Workspace, where: Cage) -> None:
-    command = shlex.join(workspace.sandbox.shell(where)).replace(str(workspace.place), str(workspace.kept))
+    words = workspace.sandbox.shell(where)
+    command = shlex.join(word.replace(str(workspace.place), str(workspace.kept)) for word in words)
     path = workspace.place / "shell.sh"
     path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     path.chmod(0o755)
@@ -303,8 +304,8 @@ def _failure(
     hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
     wanted = (*shims.refused_urls(workspace.work), *hosts)
     told = "\n".join(telling_lines(lines))
-    log = workspace.kept / workspace.log.name
-    shell = f"sh {workspace.kept / 'shell.sh'} opens a shell in the same sandbox; the whole log is {log}"
+    log, opens = (shlex.quote(str(workspace.kept / name)) for name in (workspace.log.name, "shell.sh"))
+    shell = f"sh {opens} opens a shell in the same sandbox; the whole log is {log}"
     if wanted:
         return NetworkWantedError(
             f"The build of {job.component} wants the network: {', '.join(wanted)}.",
