@@ -8,6 +8,7 @@ its place, and shown read-only to every build that has the same. `pin/build_envi
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -196,12 +197,21 @@ def _install(
 
 
 def _script(program: Path, interpreter: Interpreter, root: str, seen: str) -> str:
-    options = "--offline --no-index --no-deps --no-cache --require-hashes --link-mode=copy"
-    return (
-        f"{program} venv --quiet --offline --no-cache --clear --python {interpreter.program} {seen} && "
-        f"{program} pip install --quiet {options} --find-links {root}/wheels "
-        f"--python {seen} -r {root}/requirements.txt"
+    options = ("--offline", "--no-index", "--no-deps", "--no-cache", "--require-hashes", "--link-mode=copy")
+    venv = (
+        program,
+        "venv",
+        "--quiet",
+        "--offline",
+        "--no-cache",
+        "--clear",
+        "--python",
+        interpreter.program,
+        seen,
     )
+    wheels = ("--find-links", f"{root}/wheels", "--python", seen, "-r", f"{root}/requirements.txt")
+    install = (program, "pip", "install", "--quiet", *options, *wheels)
+    return " && ".join(shlex.join(map(str, words)) for words in (venv, install))
 
 
 def _show(source: Path, target: Path) -> None:
