@@ -13,6 +13,7 @@ from tiny import tiny_job
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import Builder
+from ascend_wheelhouse.build.making import ArtifactsError, WrongWheelError
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
 
@@ -67,3 +68,21 @@ def test_the_shell_of_a_failure_opens_from_a_store_with_a_space_in_its_path(tmp_
     assert done.stdout.split() == ["/build/source"]
     assert Path(words[-1]).name == "build.log"
     assert Path(words[-1]).is_file()
+
+
+def test_a_file_under_no_wheel_s_name_is_told_by_it(tmp_path: Path) -> None:
+    error = failure(tmp_path, 'sed -i \'s%^tag =%open("dist/latest.whl", "w").close(); tag =%\' make.py')
+    assert type(error) is WrongWheelError
+    assert "left latest.whl, which is no name of a wheel" in error.what
+
+
+def test_neither_a_folder_nor_a_link_to_a_file_of_the_host_is_a_wheel_of_the_build(tmp_path: Path) -> None:
+    """A link is followed on the host, where it leads to files that the build could not see."""
+    host = tmp_path / "host.whl"
+    host.write_bytes(b"of the host")
+    name = "tiny-1.0-cp311-cp311-linux_x86_64.whl"
+    error = failure(
+        tmp_path, f"mkdir -p elsewhere/a.whl; ln -s {host} elsewhere/{name}", artifacts=["elsewhere/*.whl"]
+    )
+    assert type(error) is ArtifactsError
+    assert "left no wheel" in error.what

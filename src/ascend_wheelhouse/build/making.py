@@ -13,7 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import BuildError
@@ -235,17 +235,20 @@ def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
 
     Raises:
         ArtifactsError: One is missing, doubled or not promised.
-        WrongWheelError: One is not what the recipe says of it.
+        WrongWheelError: One is not what the recipe says of it, or has no wheel's name.
     """
     source = workspace.work / "source"
     patterns = job.spec.artifacts if job.spec.backend == "script" else ()
     made = sorted(
-        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(workspace.work / "out")
+        path
+        for path in {path for pattern in patterns for path in source.glob(pattern)}
+        | _wheels(workspace.work / "out")
+        if _is_of_build(path, workspace.work)
     )
     raw = workspace.place / "raw"
     raw.mkdir()
     found = [Path(shutil.copy2(path, raw)) for path in made]
-    names = [canonicalize_name(parse_wheel_filename(path.name)[0]) for path in found]
+    names = [_project(job, path) for path in found]
     wanted = sorted(canonicalize_name(name) for name in job.spec.distributions) or sorted(set(names))
     if sorted(names) != wanted or not names:
         raise ArtifactsError(
@@ -296,6 +299,22 @@ def _other_source(job: BuildJob) -> str:
             "{release}, else a tag as `ref`; then `invoke lock --upgrade {cell}`"
         )
     return f"compare the release with the source's project file; what its wheels are called is {recipe}"
+
+
+def _is_of_build(path: Path, work: Path) -> bool:
+    """Tell whether a path is a file that the build made: a link can lead to one of this host, whose own it then is."""
+    return path.is_file() and path.resolve().is_relative_to(work.resolve())
+
+
+def _project(job: BuildJob, wheel: Path) -> NormalizedName:
+    try:
+        return canonicalize_name(parse_wheel_filename(wheel.name)[0])
+    except ValueError as error:
+        raise WrongWheelError(
+            f"The build of {job.component} left {wheel.name}, which is no name of a wheel: {error}.",
+            why="A step renamed it, or packs under a name of its own.",
+            next_step="have it keep the name that the project's packaging gives, or leave it out of `artifacts`",
+        ) from error
 
 
 def _wheels(folder: Path) -> set[Path]:
