@@ -15,6 +15,7 @@ from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.making import ArtifactsError, WrongWheelError
 from ascend_wheelhouse.build.sandbox import find_sandbox
+from ascend_wheelhouse.build.script import MemoryLackedError, NetworkWantedError, StepFailedError
 from ascend_wheelhouse.build.toolchain import find_toolchain
 
 CELL = cell({"torch": "2.8.0"})
@@ -86,3 +87,25 @@ def test_neither_a_folder_nor_a_link_to_a_file_of_the_host_is_a_wheel_of_the_bui
     )
     assert type(error) is ArtifactsError
     assert "left no wheel" in error.what
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["echo 'g++: fatal error: Killed signal terminated program cc1plus'; exit 1", "kill -9 $$"],
+    ids=["compiler", "step"],
+)
+def test_a_build_that_ran_out_of_memory_says_how_to_take_less(tmp_path: Path, line: str) -> None:
+    error = failure(tmp_path, line)
+    assert type(error) is MemoryLackedError
+    assert "raise `memory_mb` (64 now) in the [build] table of recipes/tiny.toml" in error.next_step
+
+
+def test_a_compiler_s_error_is_told_before_what_the_build_had_asked_of_the_network(tmp_path: Path) -> None:
+    """Many a script looks for a newer release and goes on without an answer."""
+    asks = "getent hosts files.test || true; "
+    error = failure(tmp_path, f"{asks}echo 'int f() {{ return missing; }}' > x.c; gcc -c x.c")
+    assert type(error) is StepFailedError
+    assert "\u2018missing\u2019 undeclared" in error.why
+    assert "It had also asked for files.test" in error.why
+    error = failure(tmp_path / "header", f"{asks}echo '#include <fetched.h>' > x.c; gcc -c x.c")
+    assert type(error) is NetworkWantedError
