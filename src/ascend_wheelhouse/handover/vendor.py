@@ -33,7 +33,7 @@ from ascend_wheelhouse.handover.right_kind import require_kind
 from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
+from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, preferred_to, put_record
 from ascend_wheelhouse.wheels.admission import require_safe
 from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
@@ -123,7 +123,19 @@ def vendor_file(
         records = [_from_file(path, found, store)]
     for record in records:
         put_record(store, record)
+    for record in records:
+        _tell_preferred(record, store, emit)
     return tuple(records)
+
+
+def _tell_preferred(record: VendoredRecord, store: Store, emit: Emit) -> None:
+    """Say where an earlier import, of which more is told, is taken in place of this one."""
+    for other in preferred_to(store, record):
+        text = (
+            f"for {other.facts.words}, the earlier {other.origin} is still taken, since more is told of it: "
+            f"`invoke vendored --remove {other.sha256[:12]}` takes it back"
+        )
+        emit(Note(text=text, level="warning"))
 
 
 def _from_file(path: Path, found: _Found, store: Store) -> VendoredRecord:
