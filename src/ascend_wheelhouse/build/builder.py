@@ -77,7 +77,8 @@ class Builder:
         """
         key = self.key(job, toolchain)
         self.emit(JobStarted(job=job.component, action="build"))
-        with self.store.lock(f"build-{key}"):
+        holder = f"another run builds {job.component} from the same sources"
+        with self.store.lock(f"build-{key}", self.emit, holder):
             if known := self.known(key) or self.brought(key):
                 shutil.rmtree(
                     self._kept(job, key), ignore_errors=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ def _keep_source(options: VendorOptions) -> None:
         whose = f"  {owner.component} {owner.version}".rstrip() if owner.component else ""
         console.line(f"{one.commit}  {one.path}{whose and '  ' + whose.strip()}")
         if owner.component and not owner.version:
-            words = f"invoke vendor {options.file} --component {owner.component} --version RELEASE"
+            words = f"invoke vendor {shlex.quote(str(options.file))} --component {owner.component} --version RELEASE"
             console.line(f"no tag says which release of {owner.component} this is: {words}")
     if taken.changed:
         named = ", ".join(taken.changed[:_NAMED]) + (", ..." if len(taken.changed) > _NAMED else "")
