@@ -1,3 +1,5 @@
+import os
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.recipe_files import load_recipes
 from ascend_wheelhouse.handover.right_kind import WrongKindError
+from ascend_wheelhouse.handover.sound_source import DamagedSourceError
 from ascend_wheelhouse.handover.untold import UntoldFactError
 from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.store.store import Store
@@ -24,6 +27,36 @@ def recipes() -> Recipes:
 def store(tmp_path: Path) -> Store:
     """Return an empty store."""
     return Store(tmp_path / "store")
+
+
+def _source(folder: Path, name: str, *members: str) -> Path:
+    path = folder / name
+    with tarfile.open(path, "w:gz") as archive:
+        for member in members:
+            (folder / "member").write_bytes(os.urandom(4000))
+            archive.add(folder / "member", member)
+    return path
+
+
+@pytest.mark.parametrize("left", [0.3, 0.6, 0.999])
+def test_a_source_archive_that_was_cut_short_is_refused(
+    store: Store, recipes: Recipes, tmp_path: Path, left: float
+) -> None:
+    """Only the build would have said so, on a host that may reach no other."""
+    path = _source(tmp_path, "sglang-0.5.23.tar.gz", "sglang-0.5.23/a", "sglang-0.5.23/b")
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * left)])
+    with pytest.raises(DamagedSourceError, match=r"cannot be read to its end"):
+        vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+
+
+@pytest.mark.parametrize("members", [(), ("README.md",), ("a/x", "b/x")])
+def test_an_archive_without_one_project_folder_is_refused(
+    store: Store, recipes: Recipes, tmp_path: Path, members: tuple[str, ...]
+) -> None:
+    path = _source(tmp_path, "sglang-0.5.23.tar.gz", *members)
+    with pytest.raises(DamagedSourceError, match=r"entries at its top"):
+        vendor_file(path, store=store, recipes=recipes)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +112,7 @@ def test_a_renamed_package_is_taken_once_its_release_and_architecture_are_told(
 def test_a_source_archive_under_a_short_name_is_a_source(
     store: Store, recipes: Recipes, tmp_path: Path
 ) -> None:
-    path = tmp_path / "sglang.tgz"
-    path.write_bytes(b"\x1f\x8b text")
+    path = _source(tmp_path, "sglang.tgz", "sglang-0.5.23/pyproject.toml")
     stated = NameFacts(version="0.5.23")
     (record,) = vendor_file(path, store=store, recipes=recipes, component="sglang", stated=stated)
     assert record.kind == "source"

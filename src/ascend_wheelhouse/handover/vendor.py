@@ -30,6 +30,7 @@ from ascend_wheelhouse.cells.artefact_name import (
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
 from ascend_wheelhouse.handover.right_kind import require_kind
+from ascend_wheelhouse.handover.sound_source import require_whole
 from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.store.store import Store
@@ -141,6 +142,8 @@ def _tell_preferred(record: VendoredRecord, store: Store, emit: Emit) -> None:
 def _from_file(path: Path, found: _Found, store: Store) -> VendoredRecord:
     if path.suffix == ".whl":
         _check_wheel(path)
+    elif _KINDS.get(path.suffix) == "source":
+        require_whole(path)
     with path.open("rb") as stream:
         return _keep(found, stream, store)
 
