@@ -12,7 +12,14 @@ import pytest
 from invoking import invoke
 
 from ascend_wheelhouse.base.events import Note, silent
-from ascend_wheelhouse.build.laid_out import UNUSED_DAYS, laid_out, mark_used, prune_laid_out
+from ascend_wheelhouse.build.laid_out import (
+    FAILED,
+    UNUSED_DAYS,
+    failed_builds,
+    laid_out,
+    mark_used,
+    prune_laid_out,
+)
 from ascend_wheelhouse.store.store import Store
 
 
@@ -73,3 +80,30 @@ def test_the_command_counts_and_prunes_them(
     assert invoke("cache", "--prune", "--json", root=tmp_path) == 0
     after = json.loads(capsys.readouterr().out)
     assert (after["laid_out"], after["freed_bytes"]) == (0, 5)
+
+
+def failed(store: Store, name: str, *, hours: float) -> Path:
+    """Leave the folder of a build of 5 bytes that failed some hours ago."""
+    place = store.root / FAILED / name
+    (place / "work").mkdir(parents=True)
+    (place / "work/build.log").write_text("12345")
+    then = time.time() - hours * 3600
+    os.utime(place, (then, then))
+    return place
+
+
+def test_folders_of_failed_builds_are_counted_and_the_newest_of_each_component_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of torch_npu takes gigabytes, and each change of a recipe that fails leaves another."""
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    store = Store()
+    for name, hours in (("torch-npu-1a", 3), ("torch-npu-2b", 1), ("torch-npu-3c", 2), ("deep-ep-4d", 9)):
+        failed(store, name, hours=hours)
+    (tmp_path / "lockfiles").mkdir()
+    assert invoke("cache", root=tmp_path) == 0
+    assert "4 folders of failed builds, 20 B" in capsys.readouterr().out
+    assert invoke("cache", "--prune", "--json", root=tmp_path) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["failed_builds"], facts["failed_bytes"], facts["freed_bytes"]) == (2, 10, 10)
+    assert [one.place.name for one in failed_builds(store)] == ["torch-npu-2b", "deep-ep-4d"]

@@ -10,6 +10,7 @@ from upstreams import add_submodule, commit, forge_submodule, git
 from ascend_wheelhouse.commands.vendor import named_commits
 from ascend_wheelhouse.handover.vendor_source import (
     NoCommitError,
+    OthersCloneError,
     SourceDamagedError,
     is_source,
     vendor_source,
@@ -140,6 +141,30 @@ def test_an_archive_that_was_cut_short_is_no_source(clone: Path, tmp_path: Path)
         archive.add(clone, "pytorch")
     packed.write_bytes(packed.read_bytes()[:200])
     assert not is_source(packed)
+
+
+def test_changes_that_no_commit_holds_are_told(clone: Path, store: Store) -> None:
+    """A correction that somebody made in the clone alone is not in what is built."""
+    assert vendor_source(clone, store=store).changed == ()
+    (clone / "version.txt").write_text("2.8.0.post2+mine")
+    (clone / "version.txt").chmod(0o755)
+    git(clone, "rm", "--quiet", "--cached", ".gitmodules")
+    (clone / "third_party/op-plugin/plugin.txt").write_text("mine")
+    (clone / "build.log").write_text("made here")
+    changed = vendor_source(clone, store=store).changed
+    assert set(changed) == {"version.txt", ".gitmodules", "third_party/op-plugin"}
+
+
+def test_the_clone_of_another_user_is_told_as_such(
+    clone: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that somebody else brought; it was called cut short."""
+    with monkeypatch.context() as patched:
+        patched.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
+        with pytest.raises(OthersCloneError, match=r"belongs to another user") as told:
+            vendor_source(clone, store=store)
+    assert told.value.next_step == f"cp -r {clone} pytorch-copy, then `invoke vendor pytorch-copy`"
+    assert list_vendored(store) == []
 
 
 def test_the_commits_of_the_committed_recipes_are_asked_for() -> None:

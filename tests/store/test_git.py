@@ -219,7 +219,7 @@ def test_a_server_that_takes_the_call_and_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/silent.git"
         with pytest.raises(GitFailedError, match=r"ls-remote failed: no answer within 0\.5 s"):
-            asked("ls-remote", url, seconds=0.5)
+            asked("ls-remote", url, seconds=0.5, server=True)
         server.settimeout(5)
         call, _ = server.accept()
         with call:
@@ -243,7 +243,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_server_over_ssh_that_falls_silent_is_given_up_by_ssh_itself(told: Path) -> None:
     with pytest.raises(GitFailedError):
-        asked("ls-remote", "git@host.test:Ascend/pytorch.git")
+        asked("ls-remote", "git@host.test:Ascend/pytorch.git", server=True)
     words = told.read_text()
     assert "-o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=4" in words
     assert "git@host.test git-upload-pack" in words
@@ -252,6 +252,6 @@ def test_a_server_over_ssh_that_falls_silent_is_given_up_by_ssh_itself(told: Pat
 def test_an_ssh_that_the_user_has_named_is_left_as_it_is(told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -p 2222")
     with pytest.raises(GitFailedError):
-        asked("ls-remote", "git@host.test:Ascend/pytorch.git")
+        asked("ls-remote", "git@host.test:Ascend/pytorch.git", server=True)
     assert "-p 2222" in told.read_text()
     assert "ConnectTimeout" not in told.read_text()

@@ -23,6 +23,7 @@ from ascend_wheelhouse.build.environment import Interpreter, find_interpreter
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.jobserver import Jobserver
 from ascend_wheelhouse.build.keys import build_key
+from ascend_wheelhouse.build.laid_out import FAILED
 from ascend_wheelhouse.build.making import WorkOrder
 from ascend_wheelhouse.build.outcome import RECORD, BuiltWheel
 from ascend_wheelhouse.build.sandbox import Sandbox
@@ -76,7 +77,8 @@ class Builder:
         """
         key = self.key(job, toolchain)
         self.emit(JobStarted(job=job.component, action="build"))
-        with self.store.lock(f"build-{key}"):
+        holder = f"another run builds {job.component} from the same sources"
+        with self.store.lock(f"build-{key}", self.emit, holder):
             if known := self.known(key) or self.brought(key):
                 shutil.rmtree(
                     self._kept(job, key), ignore_errors=True
@@ -110,14 +112,14 @@ class Builder:
             raise DiskFullError(
                 f"The disk of {self.store.root} is full: {job.component} was not built.",
                 why="No space left on device. What was built before is kept.",
-                next_step="free space there, or set WHEELHOUSE_STORE to a folder on a larger disk",
+                next_step="`invoke cache --prune` frees some; or set WHEELHOUSE_STORE to a folder on a larger disk",
             ) from error
         except BaseException as error:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))
             raise
 
     def _kept(self, job: BuildJob, key: str) -> Path:
-        return self.store.root / "builds" / f"{job.component}-{key[:12]}"
+        return self.store.root / FAILED / f"{job.component}-{key[:12]}"
 
     def brought(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key that what is behind the store had, else none."""

@@ -197,13 +197,11 @@ def _install(
 
 
 def _script(program: Path, interpreter: Interpreter, root: str, seen: str) -> str:
-    options = "--offline --no-index --no-deps --no-cache --require-hashes --link-mode=copy"
-    uv_words, python, place = (shlex.quote(str(path)) for path in (program, interpreter.program, seen))
-    wheels, requirements = (shlex.quote(f"{root}/{name}") for name in ("wheels", "requirements.txt"))
-    return (
-        f"{uv_words} venv --quiet --offline --no-cache --clear --python {python} {place} && "
-        f"{uv_words} pip install --quiet {options} --find-links {wheels} --python {place} -r {requirements}"
-    )
+    options = ("--offline", "--no-index", "--no-deps", "--no-cache", "--require-hashes", "--link-mode=copy")
+    venv = ("venv", "--quiet", "--offline", "--no-cache", "--clear", "--python", interpreter.program, seen)
+    wheels = ("--find-links", f"{root}/wheels", "--python", seen, "-r", f"{root}/requirements.txt")
+    install = ("pip", "install", "--quiet", *options, *wheels)
+    return " && ".join(shlex.join(map(str, (program, *words))) for words in (venv, install))
 
 
 def _show(source: Path, target: Path) -> None:

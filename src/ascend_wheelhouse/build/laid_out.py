@@ -1,12 +1,14 @@
 """What many builds use and the store can do without: toolchains, CANN's packages, build environments, compiled objects.
 
-All of it can be made again. A folder's own time is that of its last use.
+All of it can be made again. A folder's own time is that of its last use. Beside it lie the folders of builds that
+failed, kept for who looks into the failure.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ from ascend_wheelhouse.store.store import Store
 TOOLCHAINS = "toolchains"
 OBJECTS = "objects"
 """Where compiler caches are, one for each component."""
+FAILED = "builds"
+"""Where the folders of builds are that failed or were killed."""
 FOLDERS = (TOOLCHAINS, "environments", OBJECTS)
 UNUSED_DAYS = 30
 """After so many days without a use `--prune` removes one."""
@@ -64,9 +68,28 @@ def prune_laid_out(store: Store, emit: Emit) -> int:
     return freed
 
 
-def _found(store: Store) -> Iterator[LaidOut]:
+def failed_builds(store: Store) -> list[LaidOut]:
+    """Return the folders of builds that failed or were killed, the newest first, and of those that run now."""
+    return sorted(_found(store, (FAILED,)), key=lambda one: (-one.used, one.place.name))
+
+
+def prune_failed(store: Store, emit: Emit) -> int:
+    """Remove them but the newest of each component, once no run is at work on the store; return the bytes freed."""
+    freed = 0
+    newest: set[str] = set()
+    with store.alone(emit):
+        for one in failed_builds(store):
+            component = one.place.name.rpartition("-")[0]
+            if component in newest:
+                shutil.rmtree(one.place)
+                freed += one.held
+            newest.add(component)
+    return freed
+
+
+def _found(store: Store, folders: Iterable[str] = FOLDERS) -> Iterator[LaidOut]:
     seen: set[tuple[int, int]] = set()
-    for folder in FOLDERS:
+    for folder in folders:
         for place in sorted((store.root / folder).glob("*")):
             if place.is_dir() and not place.name.startswith(PREFIX):
                 yield LaidOut(place=place, held=_held(place, seen), used=place.stat().st_mtime)

@@ -5,14 +5,15 @@ A `WorkOrder` is plain data, since the work is done in a process of its own (`wo
 
 from __future__ import annotations
 
+import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.utils import canonicalize_name, parse_wheel_filename
+from packaging.utils import NormalizedName, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import BuildError
@@ -112,7 +113,20 @@ def make(order: WorkOrder, emit: Emit) -> list[tuple[Path, str]]:
         if tree:
             tree.finished()
         mark = INCREMENTAL if tree else ""
-        return [_finished(job, workspace, wheel, mark, audit) for wheel in collect(job, workspace)]
+        with _telling_what_is_there(workspace):
+            return [_finished(job, workspace, wheel, mark, audit) for wheel in collect(job, workspace)]
+
+
+@contextmanager
+def _telling_what_is_there(workspace: Workspace) -> Iterator[None]:
+    """Say of a failure after the steps where the log is and what they left: it may have taken an hour."""
+    try:
+        yield
+    except BuildError as error:
+        made = sorted((workspace.place / "raw").glob("*.whl"))
+        kept = [workspace.kept / path.relative_to(workspace.place) for path in (*made, workspace.log)]
+        error.next_step += f"; the steps left {', '.join(shlex.quote(str(path)) for path in kept)}"
+        raise
 
 
 def _go_on(tree: KeptTree, job: BuildJob, workspace: Workspace, emit: Emit) -> None:
@@ -221,24 +235,27 @@ def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
 
     Raises:
         ArtifactsError: One is missing, doubled or not promised.
-        WrongWheelError: One is not what the recipe says of it.
+        WrongWheelError: One is not what the recipe says of it, or has no wheel's name.
     """
     source = workspace.work / "source"
     patterns = job.spec.artifacts if job.spec.backend == "script" else ()
     made = sorted(
-        {path for pattern in patterns for path in source.glob(pattern)} | _wheels(workspace.work / "out")
+        path
+        for path in {path for pattern in patterns for path in source.glob(pattern)}
+        | _wheels(workspace.work / "out")
+        if _is_of_build(path, workspace.work)
     )
     raw = workspace.place / "raw"
     raw.mkdir()
     found = [Path(shutil.copy2(path, raw)) for path in made]
-    names = [canonicalize_name(parse_wheel_filename(path.name)[0]) for path in found]
+    names = [_project(job, path) for path in found]
     wanted = sorted(canonicalize_name(name) for name in job.spec.distributions) or sorted(set(names))
     if sorted(names) != wanted or not names:
         raise ArtifactsError(
             f"The build of {job.component} left {_listed([path.name for path in found])}, "
             f"promised is {_listed(wanted)}.",
             why="A step ended well without its wheel, or the source folder was not clean.",
-            next_step=f"look at {workspace.kept / workspace.log.name}",
+            next_step="see what the steps print, and compare with `artifacts` of the recipe's [build] table",
         )
     for path in found:
         _refuse_other(job, path)
@@ -282,6 +299,22 @@ def _other_source(job: BuildJob) -> str:
             "{release}, else a tag as `ref`; then `invoke lock --upgrade {cell}`"
         )
     return f"compare the release with the source's project file; what its wheels are called is {recipe}"
+
+
+def _is_of_build(path: Path, work: Path) -> bool:
+    """Tell whether a path is a file that the build made: a link can lead to one of this host, whose own it then is."""
+    return path.is_file() and path.resolve().is_relative_to(work.resolve())
+
+
+def _project(job: BuildJob, wheel: Path) -> NormalizedName:
+    try:
+        return canonicalize_name(parse_wheel_filename(wheel.name)[0])
+    except ValueError as error:
+        raise WrongWheelError(
+            f"The build of {job.component} left {wheel.name}, which is no name of a wheel: {error}.",
+            why="A step renamed it, or packs under a name of its own.",
+            next_step="have it keep the name that the project's packaging gives, or leave it out of `artifacts`",
+        ) from error
 
 
 def _wheels(folder: Path) -> set[Path]:

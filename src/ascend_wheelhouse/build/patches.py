@@ -7,7 +7,6 @@ such as `>=2.6,<2.7`. They are applied by `git apply`, which allows no fuzz, in 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.job import Patch
 from ascend_wheelhouse.cells.placeholders import fill
 from ascend_wheelhouse.cells.spec import Edit
+from ascend_wheelhouse.store.git_source import settings
 
 
 class PatchFailedError(BuildError):
@@ -82,7 +82,7 @@ def apply_patches(source: Path, patches: Sequence[Patch]) -> None:
     Raises:
         PatchFailedError: One does not apply; the text names it and the hunk.
     """
-    env = os.environ | {"GIT_CEILING_DIRECTORIES": str(source.parent), "LC_ALL": "C.UTF-8"}
+    env = settings() | {"GIT_CEILING_DIRECTORIES": str(source.parent)}
     for patch in patches:
         try:
             run(["git", "apply", "--whitespace=nowarn", "-"], cwd=source, env=env, stdin=patch.text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,7 +154,7 @@ def _failure(wheel: Path, said: str) -> RepairFailedError:
     return RepairFailedError(
         f"auditwheel could not repair {wheel.name}.",
         why=said[-800:],
-        next_step=f"auditwheel show {wheel.name}",
+        next_step=f"auditwheel show {shlex.quote(str(wheel))}",
     )
 
 
@@ -247,7 +248,8 @@ def _held_against_floor(
         why=" ".join(shown.split())[-600:],
         next_step="name newer nodes with --glibc, or take the library along from an older suite"
         if libraries
-        else "build in an older system: --container with the recipe's manylinux image",
+        else "build with a toolchain of ours, which hides what is too new (--toolchain own), or in an older system: "
+        "--container with the recipe's manylinux image",
     )
 
 

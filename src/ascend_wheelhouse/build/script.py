@@ -22,19 +22,22 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.time_left import TimeLeft
+from ascend_wheelhouse.build.told_causes import compiler_refused, lacked_memory, telling_lines
 from ascend_wheelhouse.build.toolchain import LENT_AT, Toolchain, set_env_script
 from ascend_wheelhouse.cells.placeholders import fill
 
-_TELLING = re.compile(r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not", re.IGNORECASE)
 _HOST_IN_LOG = re.compile(
     r"(?:resolve host(?: address)?:?|Failed to resolve|Failed to connect to) \W?([A-Za-z0-9.-]+\.[a-z]{2,})"
 )
-_TOLD_LINES = 12
 _CLOCK = SystemClock()
 
 
 class StepFailedError(BuildError):
     """A build step ended with a status other than 0."""
+
+
+class MemoryLackedError(StepFailedError):
+    """A program of a build step was killed, or got no memory."""
 
 
 class NetworkWantedError(BuildError):
@@ -290,7 +293,8 @@ def _backend(job: BuildJob, workspace: Workspace, where: Cage, run: Run) -> Back
 
 
 def _write_shell(workspace: Workspace, where: Cage) -> None:
-    command = shlex.join(workspace.sandbox.shell(where)).replace(str(workspace.place), str(workspace.kept))
+    words = workspace.sandbox.shell(where)
+    command = shlex.join(word.replace(str(workspace.place), str(workspace.kept)) for word in words)
     path = workspace.place / "shell.sh"
     path.write_text(f"#!/bin/sh\nexec {command}\n", encoding="utf-8")
     path.chmod(0o755)
@@ -302,23 +306,23 @@ def _failure(
     lines = workspace.log.read_text(encoding="utf-8", errors="replace").splitlines()
     hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
     wanted = (*shims.refused_urls(workspace.work), *hosts)
-    told = "\n".join(telling_lines(lines))
-    log = workspace.kept / workspace.log.name
-    shell = f"sh {workspace.kept / 'shell.sh'} opens a shell in the same sandbox; the whole log is {log}"
-    if wanted:
+    telling = telling_lines(lines)
+    told = "\n".join(telling)
+    log, opens = (shlex.quote(str(workspace.kept / name)) for name in (workspace.log.name, "shell.sh"))
+    shell = f"sh {opens} opens a shell in the same sandbox; the whole log is {log}"
+    if wanted and not compiler_refused(telling):
         return NetworkWantedError(
             f"The build of {job.component} wants the network: {', '.join(wanted)}.",
             why=f"A build has none: what it needs must be in the lock.\n{told}",
             next_step=f"add the file or repository to [[build.downloads]] or [[build.repositories]]; {shell}",
         )
-    return StepFailedError(
-        f"The build of {job.component} failed: {shlex.join(words)} ended with status {status}.",
-        why=told,
-        next_step=shell,
-    )
-
-
-def telling_lines(lines: Sequence[str]) -> list[str]:
-    """Return the few lines of a log that tell what went wrong: those that name an error, else the last."""
-    telling = [line for line in lines if _TELLING.search(line)]
-    return (telling or list(lines))[-_TOLD_LINES:]
+    failed = f"The build of {job.component} failed: {shlex.join(words)} ended with status {status}"
+    if lacked_memory(telling, status):
+        return MemoryLackedError(
+            f"{failed}: a program in it was killed, or got no memory.",
+            why=f"Too many compilers ran at once for the memory of this host.\n{told}",
+            next_step=f"raise `memory_mb` ({job.spec.memory_mb} now) in the [build] table of "
+            f"recipes/{job.component}.toml: fewer run at once then; {shell}",
+        )
+    asked = f"\nIt had also asked for {', '.join(wanted)}, which no build can reach." if wanted else ""
+    return StepFailedError(f"{failed}.", why=told + asked, next_step=shell)

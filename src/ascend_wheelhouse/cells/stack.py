@@ -36,6 +36,7 @@ from ascend_wheelhouse.cells.file_values import (
     check_component,
     check_version,
 )
+from ascend_wheelhouse.cells.patch_files import scan_patches
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, scan_recipes
 from ascend_wheelhouse.cells.serving import Serving
@@ -181,7 +182,7 @@ def load_catalogue(folder: Path | Layered) -> Catalogue:
     folder = Layered.of(folder)
     known = known_in(folder)
     recipes, problems = scan_recipes(folder, known)
-    problems += scan_compatibility(folder)[1]
+    problems += [*scan_compatibility(folder)[1], *scan_patches(folder, recipes, known)]
     serving, found = _read_all(folder.below("serving"), Serving, "recipes/serving", known)
     problems += found
     problems += _bases(serving)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
-from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceUnreachableError
+from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.build.command import unfit
@@ -47,6 +48,10 @@ class NoSourceError(ResolveError):
 
 class UnreachableSourceError(SourceUnreachableError):
     """The origin of a component's source does not answer."""
+
+
+class OutUnwritableError(UsageError):
+    """`--out` names no folder that can be written to."""
 
 
 class BuildPendingError(IncompleteError):
@@ -170,6 +175,8 @@ def _import_of(origin: SdistOrigin | GitOrigin, fields: Mapping[str, str]) -> st
 
 def main(options: BuildOptions) -> None:
     """Build one component and print its wheel."""
+    if options.out is not None:
+        require_out(options.out)
     with (
         console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
         profiled(told, options.profile, f"build {options.component}") as emit,
@@ -195,6 +202,23 @@ def main(options: BuildOptions) -> None:
     mark = f"  ({INCREMENTAL_NOTE})" if is_incremental(built.filename) else ""
     for text in (f"{built.filename}{mark}", f"sha256 {built.sha256}", path):
         console.line(text)
+
+
+def require_out(folder: Path) -> None:
+    """Hold the folder of `--out` to one that can be written to, before an hour of building.
+
+    Raises:
+        OutUnwritableError: It is none.
+    """
+    nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
+    if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
+        return
+    fault = "may not be written to" if nearest.is_dir() else "is no folder"
+    raise OutUnwritableError(
+        f"The wheel cannot be put into {folder}: {nearest} {fault}.",
+        why="--out names a folder that you may write to; it is made where it is not there.",
+        next_step="the same command with another folder, or without --out: the store keeps the wheel",
+    )
 
 
 def refuse_locked(source: LockedSource) -> None:

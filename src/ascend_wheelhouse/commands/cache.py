@@ -1,7 +1,7 @@
 """`invoke cache`: what the store and the shared caches hold, and what of it nothing names any more.
 
-A kept tree is named by nothing; pruning leaves the one of each component that was used last. What was laid out from
-files of the store goes when it was not used for long.
+A kept tree and the folder of a failed build are named by nothing; pruning leaves the newest of each component. What was
+laid out from files of the store goes when it was not used for long.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.packaged import lockfiles_of
-from ascend_wheelhouse.build.laid_out import laid_out, prune_laid_out
+from ascend_wheelhouse.build.laid_out import failed_builds, laid_out, prune_failed, prune_laid_out
 from ascend_wheelhouse.build.trees import held_trees, prune_trees, tree_rows
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.console.tree_view import show_trees
@@ -82,13 +82,14 @@ def main(options: CacheOptions) -> None:
     shared = _shared(options, folders, store)
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         freed = _pruned(store, folders, emit) if local else 0
-    usage, trees, made = store.usage(), held_trees(store), laid_out(store)
-    made_bytes = sum(one.held for one in made)
+    usage, trees, made, failed = store.usage(), held_trees(store), laid_out(store), failed_builds(store)
+    made_bytes, failed_bytes = (sum(one.held for one in rows) for rows in (made, failed))
     tree_bytes = sum(tree.held for tree in trees)
     if options.json:
         facts = {"store": str(store.root), "garbage_bytes": garbage, "freed_bytes": freed, "shared": shared}
         rows = [asdict(row) for row in tree_rows(trees)]
         facts |= {"laid_out": len(made), "laid_out_bytes": made_bytes}
+        facts |= {"failed_builds": len(failed), "failed_bytes": failed_bytes}
         facts |= asdict(usage) | {"trees": len(trees), "tree_bytes": tree_bytes, "kept_trees": rows}
         console.print_json(facts)
         return
@@ -98,6 +99,8 @@ def main(options: CacheOptions) -> None:
         console.line(
             f"toolchains, build environments and objects of images: {len(made)}, {forms.size(made_bytes)}"
         )
+    if failed:
+        console.line(f"{forms.counted(len(failed), 'folder')} of failed builds, {forms.size(failed_bytes)}")
     if trees:
         console.line(f"{forms.counted(len(trees), 'kept tree')}, {forms.size(tree_bytes)}\n")
         show_trees(tree_rows(trees), SystemClock().wall())
@@ -112,7 +115,13 @@ def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
     from ascend_wheelhouse.audit.kept_facts import prune_facts  # noqa: PLC0415 - to show the store takes no audit
 
     freed = store.prune(lambda: named(folders, store), emit)
-    return freed + prune_facts(store, emit) + prune_trees(store) + prune_laid_out(store, emit)
+    return (
+        freed
+        + prune_facts(store, emit)
+        + prune_trees(store)
+        + prune_laid_out(store, emit)
+        + prune_failed(store, emit)
+    )
 
 
 def _shared(options: CacheOptions, folders: list[Path], store: Store) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from ascend_wheelhouse.locks.lock import sources_in
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord
 
+_NAMED = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class VendorOptions:
@@ -89,6 +91,10 @@ def _keep_source(options: VendorOptions) -> None:
         if owner.component and not owner.version:
             words = f"invoke vendor {shlex.quote(str(options.file))} --component {owner.component} --version RELEASE"
             console.line(f"no tag says which release of {owner.component} this is: {words}")
+    if taken.changed:
+        named = ", ".join(taken.changed[:_NAMED]) + (", ..." if len(taken.changed) > _NAMED else "")
+        console.line(f"not imported: {len(taken.changed)} changes that the commit does not hold: {named}")
+        console.line(f"commit them in {options.file}, then the same command again")
     for one in taken.lacking:
         console.line(
             f"not here: submodule {one.path}, commit {one.commit}: import its clone or bundle as well"

@@ -11,7 +11,7 @@ from pathlib import Path
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, Recipe
-from ascend_wheelhouse.cells.target import NPUS
+from ascend_wheelhouse.cells.target import MACHINES, NPUS
 
 
 class UntoldFactError(UsageError):
@@ -98,6 +98,19 @@ def _lacking(filename: str, recipe: Recipe, facts: NameFacts, *, release_known: 
             why="A stack names the release's tag, and the wheel carries another number.",
             options={"version": "TAG"},
             aside=", or import the release's whole zip",
+        )
+    elif recipe.names and not facts.version:
+        yield _Untold(
+            what=f"{filename} does not say which release of {recipe.name} it is.",
+            why="Without it, every stack would take the file for its own release.",
+            options={"version": "RELEASE"},
+        )
+    if recipe.names and not facts.machine:
+        yield _Untold(
+            what=f"{filename} does not say which architecture it is for.",
+            why="A package is for one, and nodes of the other cannot run it.",
+            options={"platform": "ARCHITECTURE"},
+            aside=f"    (--platform {' or '.join(MACHINES)})",
         )
     if recipe.chip_specific and not facts.npu:
         yield _Untold(

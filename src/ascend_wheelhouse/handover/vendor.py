@@ -29,17 +29,19 @@ from ascend_wheelhouse.cells.artefact_name import (
 )
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
+from ascend_wheelhouse.handover.right_kind import require_kind
+from ascend_wheelhouse.handover.sound_source import require_whole
 from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, put_record
+from ascend_wheelhouse.store.vendored import Kind, VendoredRecord, preferred_to, put_record
 from ascend_wheelhouse.wheels.admission import require_safe
 from ascend_wheelhouse.wheels.intake import require_sound
 from ascend_wheelhouse.wheels.wheel import WheelFile
 from ascend_wheelhouse.wheels.wheel_names import check_wheel_names
 
-_KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source"}
-_HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b"}
+_KINDS: dict[str, Kind] = {".whl": "wheel", ".run": "payload", ".gz": "source", ".tgz": "source"}
+_HEADS = {".whl": b"PK", ".zip": b"PK", ".run": b"#!", ".gz": b"\x1f\x8b", ".tgz": b"\x1f\x8b"}
 
 
 class VendorFileMissingError(UsageError):
@@ -110,6 +112,8 @@ def vendor_file(
     stated = stated or NameFacts()
     given = Given(path=path, component=component, stated=stated, sha256=sha256)
     recipe = _owner(path.name, recipes, given)
+    if recipe is not None:
+        require_kind(path.name, recipe)
     told = _joined(path.name, stated, facts_of(path.name, recipe))
     if path.suffix == ".zip":
         records = _from_archive(given, told, store, recipes, emit)
@@ -120,12 +124,26 @@ def vendor_file(
         records = [_from_file(path, found, store)]
     for record in records:
         put_record(store, record)
+    for record in records:
+        _tell_preferred(record, store, emit)
     return tuple(records)
+
+
+def _tell_preferred(record: VendoredRecord, store: Store, emit: Emit) -> None:
+    """Say where an earlier import, of which more is told, is taken in place of this one."""
+    for other in preferred_to(store, record):
+        text = (
+            f"for {other.facts.words}, the earlier {other.origin} is still taken, since more is told of it: "
+            f"`invoke vendored --remove {other.sha256[:12]}` takes it back"
+        )
+        emit(Note(text=text, level="warning"))
 
 
 def _from_file(path: Path, found: _Found, store: Store) -> VendoredRecord:
     if path.suffix == ".whl":
         _check_wheel(path)
+    elif _KINDS.get(path.suffix) == "source":
+        require_whole(path)
     with path.open("rb") as stream:
         return _keep(found, stream, store)
 

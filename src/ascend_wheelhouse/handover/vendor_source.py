@@ -6,6 +6,7 @@ again when it is laid out. So a commit is kept as if a server had given it, and 
 
 from __future__ import annotations
 
+import shlex
 import tarfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 
 class NoCommitError(UsageError):
     """What was given for a source in git holds no commit."""
+
+
+class OthersCloneError(UsageError):
+    """A clone belongs to another user, and git does not read such ones."""
 
 
 class SourceDamagedError(IntegrityError):
@@ -57,16 +62,19 @@ class VendoredSource:
     Args:
         kept: Every commit that is in the store now.
         lacking: Submodules whose repositories were not there: path and commit.
+        changed: Files of a clone, and submodules, that are not as its commit has them: none of that was imported.
     """
 
     kept: tuple[KeptSource, ...]
     lacking: tuple[KeptSource, ...]
+    changed: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """Return what `--json` prints."""
         return {
             "commits": [{"path": one.path, "commit": one.commit, **vars(one.owner)} for one in self.kept],
             "lacking": [{"path": one.path, "commit": one.commit} for one in self.lacking],
+            "changed": list(self.changed),
         }
 
 
@@ -110,6 +118,7 @@ def vendor_source(
 
     Raises:
         NoCommitError: It holds no commit.
+        OthersCloneError: It is another user's.
         SourceDamagedError: It cannot be read.
     """
     with _server(path) as (url, folder):
@@ -124,7 +133,24 @@ def vendor_source(
                 if commit in heads:
                     raise
     lacking = dict.fromkeys(one for one in keeper.lacking if bundle_of(store, one.commit) is None)
-    return VendoredSource(kept=tuple(dict.fromkeys(kept)), lacking=tuple(lacking))
+    return VendoredSource(
+        kept=tuple(dict.fromkeys(kept)), lacking=tuple(lacking), changed=tuple(_changed(path))
+    )
+
+
+def _changed(clone: Path) -> list[str]:
+    """Return what of a clone differs from its commit; of one that is packed or bare, nothing is said.
+
+    An archive's own settings can name programs that git would run for this.
+    """
+    if not (clone / ".git").exists():
+        return []
+    quiet = ("--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.fileMode=false")
+    try:
+        rows = git(*quiet, "status", "--porcelain", "-z", "-uno", "--no-renames", at=clone, server=True)
+    except GitFailedError:
+        return []
+    return [row[3:] for row in rows.split("\0") if row]
 
 
 @contextmanager
@@ -157,8 +183,15 @@ def _unpacked(path: Path, work: Path) -> Path:
 
 def _readable(path: Path, *words: str) -> str:
     try:
-        return git(*words)
+        return git(*words, server=True)
     except GitFailedError as error:
+        if "dubious ownership" in error.what:
+            copy = shlex.quote(f"{path.resolve().name}-copy")
+            raise OthersCloneError(
+                f"git does not read {path}: it belongs to another user.",
+                why="Settings in a repository can name programs, so git wants it to be yours, or named as safe.",
+                next_step=f"cp -r {shlex.quote(str(path))} {copy}, then `invoke vendor {copy}`",
+            ) from error
         raise SourceDamagedError(
             f"git cannot read {path.name}: {error.what}",
             why="The file was cut short, or needs commits that it does not hold.",

@@ -74,7 +74,7 @@ def find_ref(url: str, name: str, mirrors: Mirrors) -> Ref:
 
 
 def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
-    lines = git("ls-remote", mirrors.redirect(url), *patterns, seconds=ASK_SECONDS).splitlines()
+    lines = git("ls-remote", mirrors.redirect(url), *patterns, seconds=ASK_SECONDS, server=True).splitlines()
     return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
 
 
@@ -157,9 +157,9 @@ def _is_ancestor(url: str, found: Ref, locked: str, mirrors: Mirrors) -> bool:
         words = ("fetch", "--quiet", "--no-tags")
         branch = f"refs/heads/{found.name}"
         try:
-            git(*words, "--filter=tree:0", mirrors.redirect(url), branch, at=place)
+            git(*words, "--filter=tree:0", mirrors.redirect(url), branch, at=place, server=True)
         except GitFailedError:
-            git(*words, mirrors.redirect(url), branch, at=place)
+            git(*words, mirrors.redirect(url), branch, at=place, server=True)
         try:
             git("merge-base", "--is-ancestor", locked, "FETCH_HEAD", at=place)
         except GitFailedError:
@@ -200,7 +200,7 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
     tip = ref or "HEAD"
     for words in (("--depth=1", url, commit), ("--depth=1", url, tip), (url, "+refs/*:refs/fetched/*")):
         try:
-            git("fetch", "--quiet", "--no-tags", *words, at=place)
+            git("fetch", "--quiet", "--no-tags", *words, at=place, server=True)
             git("cat-file", "-e", f"{commit}^{{commit}}", at=place)
         except GitFailedError as error:
             reason = error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,15 @@ ASK_SECONDS = 60.0
 """How long a server may take to name its tags and branches."""
 _AT_ONCE = 4
 _UNTIDIED = ("maintenance.auto=false", "gc.auto=0")  # ours are gone at once: nothing in them is worth tidying
-_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", *_UNTIDIED)
+_HOOKLESS = f"core.hooksPath={os.devnull}"
+_OPTIONS = ("protocol.version=2", "http.lowSpeedLimit=1", "http.lowSpeedTime=60", _HOOKLESS, *_UNTIDIED)
+_ALONE = ("safe.directory=*", f"core.attributesFile={os.devnull}")  # made here: nobody else's
+_OF_ANOTHER = re.compile(
+    "GIT_(?:DIR|WORK_TREE|IMPLICIT_WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|PREFIX|"
+    "NAMESPACE|SHALLOW_FILE|GRAFT_FILE|REPLACE_REF_BASE|NO_REPLACE_OBJECTS|QUARANTINE_PATH|INTERNAL_SUPER_PREFIX)"
+)
+"""Variables that name a repository, as a hook of git's has them: they would stand above the one that is meant."""
+_OF_A_PERSON = re.compile(r"GIT_(?:CONFIG\w*|ATTR_SOURCE|TEMPLATE_DIR|DEFAULT_HASH|DEFAULT_REF_FORMAT)")
 _SSH = "ssh -o ConnectTimeout=60 -o ServerAliveInterval=15 -o ServerAliveCountMax=4"
 
 
@@ -133,8 +142,28 @@ class GitSource:
         return cls(ref=table["ref"], kind=table["kind"], epoch=int(table["epoch"]), modules=tuple(modules))
 
 
+def settings(*, server: bool = False) -> dict[str, str]:
+    """Return the variables that git is started with.
+
+    Args:
+        server: Whether a server may be asked: the user's own configuration then says how. Else it is not read, since it
+            can change what a commit's files hold (`core.autocrlf`, filters), and run hooks.
+    """
+    kept = {name: value for name, value in os.environ.items() if not _OF_ANOTHER.fullmatch(name)}
+    kept |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_ADVICE": "0"}
+    if server:
+        return kept
+    nowhere = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent"}
+    own = {name: value for name, value in kept.items() if not _OF_A_PERSON.fullmatch(name)}
+    return own | nowhere | {"GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
+
+
 def git(
-    *words: str | Path, at: Path | None = None, stdin: str | None = None, seconds: float | None = None
+    *words: str | Path,
+    at: Path | None = None,
+    stdin: str | None = None,
+    seconds: float | None = None,
+    server: bool = False,
 ) -> str:
     """Run git, with no prompt and no advice, and return what it prints.
 
@@ -146,15 +175,16 @@ def git(
         at: The repository.
         stdin: What it reads.
         seconds: How long it may take; for questions that a server answers at once.
+        server: Whether it asks a server, or a repository of somebody's: by the user's configuration (see `settings`).
 
     Raises:
         GitFailedError: It ended with a status other than 0, or not in time.
     """
-    env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_ADVICE": "0"}
-    if not env.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and not _named_ssh():
+    env = settings(server=server)
+    if server and not env.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and not _named_ssh():
         env["GIT_SSH_COMMAND"] = _SSH
     place = ("-C", str(at)) if at else ()
-    options = [part for option in _OPTIONS for part in ("-c", option)]
+    options = [part for option in (*_OPTIONS, *(() if server else _ALONE)) for part in ("-c", option)]
     command = ["git", *place, *options, *words]
     try:
         return run(command, env=env, stdin=stdin, timeout=seconds, own_group=seconds is not None).stdout
@@ -173,7 +203,8 @@ def git(
 @cache
 def _named_ssh() -> str:
     """Return the ssh that the user has told git to use, in git's own configuration."""
-    return run(["git", "config", "--get", "core.sshCommand"], check=False).stdout.strip()
+    asked = run(["git", "config", "--get", "core.sshCommand"], env=settings(server=True), check=False)
+    return asked.stdout.strip()
 
 
 def _last_line(error: CommandFailedError) -> str:
@@ -201,7 +232,8 @@ def tree_digest(repository: Path, commit: str) -> str:
 
 
 def _contents(repository: Path, blobs: list[str]) -> Iterator[bytes]:
-    with piped(["git", "-C", str(repository), "cat-file", "--batch"]) as (ask, answer):
+    words = ["git", "-C", str(repository), "-c", "safe.directory=*", "cat-file", "--batch"]
+    with piped(words, env=settings()) as (ask, answer):
         for blob in blobs:
             ask.write(f"{blob}\n".encode())
             ask.flush()

@@ -230,9 +230,9 @@ class Store:
                 if partial.size == 0:
                     partial.drop()
 
-    def lock(self, name: str) -> AbstractContextManager[None]:
-        """Hold the store's lock `name`; waits while another process or thread holds it."""
-        return self._locked(name, flocks.ALONE, silent)
+    def lock(self, name: str, emit: Emit = silent, holder: str = "") -> AbstractContextManager[None]:
+        """Hold the store's lock `name`; waits, and says for what, while another process or thread holds it."""
+        return self._locked(name, flocks.ALONE, emit, holder)
 
     def in_use(self, emit: Emit = silent) -> AbstractContextManager[None]:
         """Keep `prune` away: what this run brings in is named by nothing yet. Other runs may do so, too."""
@@ -243,13 +243,14 @@ class Store:
         return self._locked(_USE, flocks.ALONE, emit)
 
     @contextmanager
-    def _locked(self, name: str, kind: int, emit: Emit) -> Iterator[None]:
+    def _locked(self, name: str, kind: int, emit: Emit, holder: str = "") -> Iterator[None]:
         with self.telling():
             path = self._folder("locks") / file_name(name)
             number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
 
         def tell() -> None:
-            emit(Note(text=f"waiting: another run is at work on the store {self.root}", level="warning"))
+            what = holder or f"another run is at work on the store {self.root}"
+            emit(Note(text=f"waiting: {what}", level="warning"))
 
         try:
             flocks.take(number, kind, tell)

@@ -81,6 +81,9 @@ def put_record(store: Store, record: VendoredRecord) -> None:
         path.write_text(json.dumps(record.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
         place.parent.mkdir(parents=True, exist_ok=True)
         path.replace(place)
+    for other in place.parent.glob("*.json"):  # 8.3.RC2 and 8.3.rc2 are one
+        if other.name != place.name and other.name.lower() == place.name.lower():
+            other.unlink(missing_ok=True)
 
 
 def list_vendored(store: Store) -> list[VendoredRecord]:
@@ -119,6 +122,25 @@ def vendored_record(store: Store, component: str, wanted: NameFacts) -> Vendored
     fitting = [record for record in map(_read, paths) if _agrees(record.facts, wanted)]
     present = [record for record in fitting if record.kind != "source" and store.has(record.sha256)]
     return max(present, key=lambda record: sum(map(bool, asdict(record.facts).values())), default=None)
+
+
+def preferred_to(store: Store, record: VendoredRecord) -> list[VendoredRecord]:
+    """Return the files of other bytes that are taken in place of one, each in the cells that it is told to be for.
+
+    Args:
+        store: Where they are.
+        record: The file, imported already.
+    """
+    if not record.component or record.kind == "source":
+        return []
+    found = []
+    for path in sorted((store.root / "vendored" / record.component).glob("*.json")):
+        other = _read(path)
+        if other.sha256 != record.sha256 and _agrees(other.facts, record.facts):
+            chosen = vendored_record(store, record.component, other.facts.over(record.facts))
+            if chosen is not None and chosen.sha256 == other.sha256:
+                found.append(other)
+    return found
 
 
 def vendored_source(store: Store, component: str, version: str) -> VendoredRecord | None:
