@@ -21,6 +21,7 @@ from ascend_wheelhouse.shared_cache.remote import (
     RemoteRefusedError,
     Stored,
     UnavailableError,
+    shared_mode,
 )
 
 if TYPE_CHECKING:
@@ -87,12 +88,14 @@ class SftpRemote:
         with self._telling() as sftp, self._beside(sftp) as beside:
             with sftp.open(beside, "wb") as file:
                 file.write(content)
+            self._share(sftp, beside)
             return self._move(sftp, beside, name, replace=replace)
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, over any older one."""
         with self._telling() as sftp, self._beside(sftp) as beside:
             sftp.put(str(source), beside)
+            self._share(sftp, beside)
             self._move(sftp, beside, name, replace=True)
 
     def refresh(self, name: str) -> None:
@@ -136,7 +139,7 @@ class SftpRemote:
     def _beside(self, sftp: SFTPClient) -> Iterator[str]:
         """Give a name in the folder of what is on its way; the cache's own folder is made, none above it."""
         for folder in (self._root, self._root / INCOMING):
-            _make_folder(sftp, str(folder))
+            self._make_folder(sftp, str(folder))
         beside = self._place(f"{INCOMING}/{secrets.token_hex(16)}")
         try:
             yield beside
@@ -147,7 +150,7 @@ class SftpRemote:
     def _move(self, sftp: SFTPClient, beside: str, name: str, *, replace: bool) -> bool:
         place = self._root / name
         for folder in reversed([one for one in place.parents if one.is_relative_to(self._root)]):
-            _make_folder(sftp, str(folder))
+            self._make_folder(sftp, str(folder))
         if replace:
             sftp.posix_rename(beside, str(place))
             return True
@@ -160,6 +163,29 @@ class SftpRemote:
                 raise
             return False
         return True
+
+    def _make_folder(self, sftp: SFTPClient, path: str) -> None:
+        if _exists(sftp, path):
+            return
+        try:
+            sftp.mkdir(path)
+        except FileNotFoundError as error:
+            raise RemoteRefusedError("its folder is missing, and so is the one above") from error
+        except OSError:
+            sftp.stat(path)  # another writer was first
+        else:
+            self._share(sftp, path)
+
+    def _share(self, sftp: SFTPClient, path: str) -> None:
+        """Give what this login made the group and the rights of the cache's own folder, whatever its umask."""
+        above, found = sftp.stat(str(self._root)), sftp.stat(path)
+        if found.st_gid != above.st_gid and found.st_uid is not None and above.st_gid is not None:
+            with suppress(OSError):  # of a group that this login is not in
+                sftp.chown(path, found.st_uid, above.st_gid)
+        mode = shared_mode(found.st_mode or 0, above.st_mode or 0)
+        if mode != stat.S_IMODE(found.st_mode or 0):
+            with suppress(OSError):  # on file systems without such rights
+                sftp.chmod(path, mode)
 
     @contextmanager
     def _telling(self) -> Iterator[SFTPClient]:
@@ -211,16 +237,12 @@ class SftpRemote:
             client.close()
 
 
-def _make_folder(sftp: SFTPClient, path: str) -> None:
+def _exists(sftp: SFTPClient, path: str) -> bool:
     try:
         sftp.stat(path)
     except FileNotFoundError:
-        try:
-            sftp.mkdir(path)
-        except FileNotFoundError as error:
-            raise RemoteRefusedError("its folder is missing, and so is the one above") from error
-        except OSError:
-            sftp.stat(path)  # another writer was first
+        return False
+    return True
 
 
 def _connected(address: Address) -> SSHClient:
