@@ -147,3 +147,38 @@ def test_a_retention_that_says_nothing_is_bad_usage(
 ) -> None:
     assert invoke("cache", "--prune", *words, root=tmp_path) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["", "/srv/wheels"])
+@pytest.mark.parametrize("words", [("--keep", "90"), ("--max-size", "5G"), ("--keep", "7", "--prune")])
+def test_a_retention_without_a_cache_to_prune_is_refused_and_the_store_kept(
+    words: tuple[str, ...],
+    variable: str,
+    tmp_path: Path,
+    site: MakeSite,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    monkeypatch.setenv("WHEELHOUSE_CACHE", variable)
+    assert invoke("cache", *words, root=tmp_path) == 2
+    told = capsys.readouterr().err
+    assert "no shared cache is pruned" in told
+    assert f"{words[0]} {words[1]}" in told.partition("Next: invoke cache --prune --cache URL ")[2]
+    assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
+
+
+def test_a_cache_of_the_environment_that_does_not_answer_keeps_no_store_from_being_pruned(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    away = "sftp://nobody@127.0.0.1:9/srv/cache"
+    monkeypatch.setenv("WHEELHOUSE_CACHE", f"{away} {tmp_path}/cache")
+    assert invoke("cache", "--prune", root=tmp_path) == 0
+    told = capsys.readouterr()
+    assert "sftp://127.0.0.1:9/srv/cache does not answer" in told.err
+    assert "freed 8 B" in told.out
+    assert "1 files, 8 B; 1 results" in told.out
+    assert invoke("cache", "--cache", away, root=tmp_path) == 4
