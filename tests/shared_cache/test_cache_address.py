@@ -9,8 +9,11 @@ from site_run import MakeSite, push
 
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.trust.signature import TrustedKeyError
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.shared_cache.address import Address, CacheUrlError
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.http_remote import HttpRemote
 from ascend_wheelhouse.shared_cache.opening import CacheRefusedError, ReadOnlyCacheError, open_sites
 
 pytest_plugins = ["cache_fixtures"]
@@ -25,12 +28,19 @@ pytest_plugins = ["cache_fixtures"]
         ("/srv/cache", "file:///srv/cache"),
         (f"https://user:{SECRET}@host.example:8443/cache/", "https://host.example:8443/cache"),
         (f"ssh://user:{SECRET}@host.example/srv/cache", "sftp://host.example/srv/cache"),
+        (f"https://user:{SECRET}@[fe80::1]:8443/cache", "https://[fe80::1]:8443/cache"),
+        ("sftp://[fe80::1]/cache", "sftp://[fe80::1]/cache"),
     ],
 )
 def test_a_url_is_shown_without_its_login(url: str, shown: str) -> None:
     address = Address.of(url)
     assert address.shown == shown
     assert SECRET not in repr(address)
+
+
+def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_asked() -> None:
+    remote = HttpRemote(Address.of(f"https://user:{SECRET}@[fe80::1]:8443/cache"), Http(mirrors=Mirrors()))
+    assert remote.url("blobs/a b") == f"https://user:{SECRET}@[fe80::1]:8443/cache/blobs/a%20b"
 
 
 @pytest.mark.parametrize(
