@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import stat
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,7 @@ from ascend_wheelhouse.shared_cache.remote import (
     UnavailableError,
     shared_mode,
 )
+from ascend_wheelhouse.shared_cache.ssh_way import way_to
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _CHUNK = 1 << 20
 _AHEAD = 64 << 20
+_KNOWN_HOSTS = {
+    "userknownhostsfile": "",
+    "globalknownhostsfile": "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
+}
+"""Settings that name files with hosts' keys, and what they are without: ssh_config(5)."""
 
 
 class SftpRemote:
@@ -248,6 +256,7 @@ def _exists(sftp: SFTPClient, path: str) -> bool:
 def _connected(address: Address) -> SSHClient:
     import paramiko  # noqa: PLC0415 - as above
 
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it tells is told by our errors
     settings: Any = {}
     config = at_home("~/.ssh/config")
     if config.is_file():
@@ -255,17 +264,32 @@ def _connected(address: Address) -> SSHClient:
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     client.load_system_host_keys()
-    for known in str(settings.get("userknownhostsfile", "")).split():
+    known = (str(settings.get(name, usual)) for name, usual in _KNOWN_HOSTS.items())
+    for path in " ".join(known).split():
         with suppress(OSError):
-            client.load_system_host_keys(known)
-    client.connect(
-        settings.get("hostname", address.host),
-        port=address.port or int(settings.get("port", 22)),
-        username=address.user or settings.get("user"),
-        password=address.password or None,
-        key_filename=settings.get("identityfile"),
-        timeout=_SECONDS,
-        banner_timeout=_SECONDS,
-        auth_timeout=_SECONDS,
-    )
+            client.load_system_host_keys(str(at_home(path)))
+    host = settings.get("hostname", address.host)
+    port = address.port or int(settings.get("port", 22))
+    user = address.user or settings.get("user")
+    way = way_to(settings, host, port, user or "")
+    if way:
+        weakref.finalize(client, way.end)
+    try:
+        client.connect(
+            host,
+            port=port,
+            username=user,
+            password=address.password or None,
+            key_filename=settings.get("identityfile"),
+            sock=way.socket if way else None,
+            timeout=_SECONDS,
+            banner_timeout=_SECONDS,
+            auth_timeout=_SECONDS,
+        )
+    except paramiko.AuthenticationException:
+        raise
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if way and (said := way.said()):
+            raise UnavailableError(f"the way there says: {said}") from error
+        raise
     return client
