@@ -188,8 +188,11 @@ class Site:
         if self.signer is None:
             return
         name, content = entries.place(entry.key), entries.signed(entry, self.signer)
-        if not self.remote.write(name, content, replace=False) and not self._is_known(entry):
-            self.remote.write(name, content, replace=True)
+        if not self.remote.write(name, content, replace=False):
+            if not self._is_known(entry):
+                self.remote.write(name, content, replace=True)
+            elif held := self.remote.stat(name):
+                self._keep_young(held)
         for one in entry.files:  # a removal that was at work meanwhile may have taken a file for unnamed
             if self.remote.stat(blob(one.sha256)) is None:
                 self.remote.upload(blob(one.sha256), store.path(one.sha256))
