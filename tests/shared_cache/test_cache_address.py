@@ -136,6 +136,13 @@ def test_invoke_cache_shows_a_shared_cache_and_prunes_it_alone_where_it_is_named
     assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
 
 
+def test_invoke_cache_says_of_a_place_without_anything_that_it_may_be_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("cache", "--cache", tmp_path / "mistyped", root=tmp_path) == 0
+    assert "nobody has pushed there yet, or the URL is mistyped" in capsys.readouterr().out
+
+
 def test_invoke_cache_counts_nothing_behind_a_web_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -163,6 +163,8 @@ def _tell(row: dict[str, Any], *, pruned: bool) -> None:
         console.line("a web server lists nothing")
         return
     console.line(f"{row['files']} files, {forms.size(row['file_bytes'])}; {row['results']} results")
+    if not row["files"] and not row["results"] and not row["removed_files"]:
+        console.line("nobody has pushed there yet, or the URL is mistyped")
     if pruned:
         size = forms.size(row["freed_bytes"])
         console.line(f"removed {row['removed_files']} files, {size}, and {row['removed_results']} results")
