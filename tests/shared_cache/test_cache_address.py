@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,22 @@ def test_invoke_cache_says_of_a_place_without_anything_that_it_may_be_another(
 ) -> None:
     assert invoke("cache", "--cache", tmp_path / "mistyped", root=tmp_path) == 0
     assert "nobody has pushed there yet, or the URL is mistyped" in capsys.readouterr().out
+
+
+def test_of_several_caches_none_is_pruned_where_one_is_no_cache(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was removed from the first would not be told: the command ends with the second."""
+    push(site("maker", f"file://{tmp_path}/cache", pushes=True))
+    old = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    for path in old:
+        os.utime(path, (1_000_000_000,) * 2)
+    caches = ("--cache", tmp_path / "cache", "--cache", tmp_path / "mistyped")
+    assert invoke("cache", "--prune", *caches, root=tmp_path) == 2
+    assert "mistyped is no cache" in capsys.readouterr().err
+    assert all(path.exists() for path in old)
+    assert invoke("cache", "--prune", *caches[:2], root=tmp_path) == 0
+    assert "removed 1 files, 8 B, and 1 results" in capsys.readouterr().out
 
 
 def test_invoke_cache_counts_nothing_behind_a_web_server(

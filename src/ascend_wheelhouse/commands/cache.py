@@ -146,6 +146,8 @@ def _shared(options: CacheOptions, folders: list[Path], store: Store, emit: Emit
 
     pruning = options.prune and options.prune_shared
     keep = in_use(folders, store) if pruning else None
+    if pruning:
+        upkeep.require_caches(options.shared.urls)
     rows = []
     for url in options.shared.urls:
         try:
