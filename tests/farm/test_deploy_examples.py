@@ -69,6 +69,38 @@ def test_every_command_of_ours_has_the_options_it_is_given(name: str) -> None:
         assert parser.parse_argv(words)[0].name == words[0]
 
 
+@pytest.mark.parametrize(
+    ("environ", "memory"),
+    [
+        ({"SLURM_MEM_PER_NODE": "65536"}, ["--memory", "65536"]),
+        ({"SLURM_MEM_PER_CPU": "2048"}, ["--memory", "32768"]),
+        ({"SLURM_MEM_PER_NODE": "0"}, []),
+        ({}, []),
+    ],
+    ids=["--mem", "--mem-per-cpu", "--mem=0", "neither"],
+)
+def test_a_worker_of_slurm_offers_the_memory_that_its_job_has(
+    environ: dict[str, str], memory: list[str], tmp_path: Path
+) -> None:
+    """With stand-ins of `srun` and `invoke`; without a limit the worker looks itself at what is free."""
+    for name, text in {"srun": 'shift 2; exec "$@"', "invoke": "printf '%s\\n' \"$@\""}.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    job = {"SLURM_CPUS_PER_TASK": "16", "SLURM_JOB_ID": "7", "SCHEDULER": "tls://login:8786"}
+    done = subprocess.run(
+        ["bash", FOLDER / "worker.sbatch"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", **job, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    words = done.stdout.splitlines()
+    assert words[words.index("--cores") + 1] == "16"
+    at = words.index("--memory") if "--memory" in words else len(words)
+    assert words[at : at + 2] == memory
+
+
 @pytest.mark.parametrize("name", ["gitlab", "github"])
 def test_the_ci_files_keep_the_matrix_whose_cells_have_committed_locks(name: str) -> None:
     """In one run, whose status is that of `invoke matrix` and not of what reads its output."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ from site_run import MakeSite, push
 
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.trust.signature import TrustedKeyError
+from ascend_wheelhouse.origins.http import Http
+from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.shared_cache.address import Address, CacheUrlError
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.http_remote import HttpRemote
 from ascend_wheelhouse.shared_cache.opening import CacheRefusedError, ReadOnlyCacheError, open_sites
 
 pytest_plugins = ["cache_fixtures"]
@@ -25,12 +29,19 @@ pytest_plugins = ["cache_fixtures"]
         ("/srv/cache", "file:///srv/cache"),
         (f"https://user:{SECRET}@host.example:8443/cache/", "https://host.example:8443/cache"),
         (f"ssh://user:{SECRET}@host.example/srv/cache", "sftp://host.example/srv/cache"),
+        (f"https://user:{SECRET}@[fe80::1]:8443/cache", "https://[fe80::1]:8443/cache"),
+        ("sftp://[fe80::1]/cache", "sftp://[fe80::1]/cache"),
     ],
 )
 def test_a_url_is_shown_without_its_login(url: str, shown: str) -> None:
     address = Address.of(url)
     assert address.shown == shown
     assert SECRET not in repr(address)
+
+
+def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_asked() -> None:
+    remote = HttpRemote(Address.of(f"https://user:{SECRET}@[fe80::1]:8443/cache"), Http(mirrors=Mirrors()))
+    assert remote.url("blobs/a b") == f"https://user:{SECRET}@[fe80::1]:8443/cache/blobs/a%20b"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +137,29 @@ def test_invoke_cache_shows_a_shared_cache_and_prunes_it_alone_where_it_is_named
     assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
 
 
+def test_invoke_cache_says_of_a_place_without_anything_that_it_may_be_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke("cache", "--cache", tmp_path / "mistyped", root=tmp_path) == 0
+    assert "nobody has pushed there yet, or the URL is mistyped" in capsys.readouterr().out
+
+
+def test_of_several_caches_none_is_pruned_where_one_is_no_cache(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was removed from the first would not be told: the command ends with the second."""
+    push(site("maker", f"file://{tmp_path}/cache", pushes=True))
+    old = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    for path in old:
+        os.utime(path, (1_000_000_000,) * 2)
+    caches = ("--cache", tmp_path / "cache", "--cache", tmp_path / "mistyped")
+    assert invoke("cache", "--prune", *caches, root=tmp_path) == 2
+    assert "mistyped is no cache" in capsys.readouterr().err
+    assert all(path.exists() for path in old)
+    assert invoke("cache", "--prune", *caches[:2], root=tmp_path) == 0
+    assert "removed 1 files, 8 B, and 1 results" in capsys.readouterr().out
+
+
 def test_invoke_cache_counts_nothing_behind_a_web_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -147,3 +181,38 @@ def test_a_retention_that_says_nothing_is_bad_usage(
 ) -> None:
     assert invoke("cache", "--prune", *words, root=tmp_path) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["", "/srv/wheels"])
+@pytest.mark.parametrize("words", [("--keep", "90"), ("--max-size", "5G"), ("--keep", "7", "--prune")])
+def test_a_retention_without_a_cache_to_prune_is_refused_and_the_store_kept(
+    words: tuple[str, ...],
+    variable: str,
+    tmp_path: Path,
+    site: MakeSite,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    monkeypatch.setenv("WHEELHOUSE_CACHE", variable)
+    assert invoke("cache", *words, root=tmp_path) == 2
+    told = capsys.readouterr().err
+    assert "no shared cache is pruned" in told
+    assert f"{words[0]} {words[1]}" in told.partition("Next: invoke cache --prune --cache URL ")[2]
+    assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
+
+
+def test_a_cache_of_the_environment_that_does_not_answer_keeps_no_store_from_being_pruned(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    away = "sftp://nobody@127.0.0.1:9/srv/cache"
+    monkeypatch.setenv("WHEELHOUSE_CACHE", f"{away} {tmp_path}/cache")
+    assert invoke("cache", "--prune", root=tmp_path) == 0
+    told = capsys.readouterr()
+    assert "sftp://127.0.0.1:9/srv/cache does not answer" in told.err
+    assert "freed 8 B" in told.out
+    assert "1 files, 8 B; 1 results" in told.out
+    assert invoke("cache", "--cache", away, root=tmp_path) == 4

@@ -133,6 +133,16 @@ def test_an_old_file_that_somebody_publishes_anew_counts_as_new(cache: Cache) ->
     assert pull(cache.site("user", cache.url), "build-2") == b"same"
 
 
+def test_an_old_result_that_somebody_pushes_again_counts_as_new(cache: Cache) -> None:
+    """A site that makes the same every night keeps it, also where no lock that the pruner has names it."""
+    old = cache.push("build-1", b"same", days=400)
+    push(cache.site("second", cache.url, pushes=True), "build-1", b"same")
+    removed = prune(cache.remote, MONTH, InUse())
+    assert removed.results == 0
+    assert cache.has(old)
+    assert pull(cache.site("user", cache.url), "build-1") == b"same"
+
+
 @dataclass
 class Interrupted(FolderRemote):
     """A place at which somebody else works right before a removal: what a pruner on another host cannot see."""

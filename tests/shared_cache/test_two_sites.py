@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from cache_places import S3Server, web_server
+from cache_places import SECRET, S3Server, web_server
 from index_server import client, serving
 from making_builds import cell
 from making_packages import makeself
@@ -244,3 +244,34 @@ def test_what_a_cache_did_not_take_is_pushed_by_the_next_run(tmp_path: Path, key
     assert first.status in {0, 2, 4, 10}, first.err
     assert second.status == 0, second.err
     assert "results were pushed" in second.err + second.out
+
+
+def test_a_cache_that_was_emptied_is_filled_again_by_a_site_that_has_nothing_to_make(
+    tmp_path: Path, key: Signer
+) -> None:
+    pushing = ("--cache", f"file://{tmp_path}/cache", "--cache-key", str(key.path))
+    with serving() as index:
+        world = found(tmp_path, index)
+        assert world.make(*pushing).status == 0
+        shutil.rmtree(tmp_path / "cache")
+        assert world.make(*pushing).status == 0
+        assert not (tmp_path / "cache").exists()
+        (state,) = (world.root / "wheelhouse/.state").glob("*.json")
+        record = json.loads(state.read_text())
+        record["given"] = {name: at - 8 * 86_400 for name, at in record["given"].items()}
+        state.write_text(json.dumps(record))
+        assert world.make(*pushing).status == 0
+    assert list((tmp_path / "cache/results").glob("*/*.json"))
+
+
+def test_the_login_of_a_cache_is_in_no_file_that_a_run_leaves(
+    tmp_path: Path, key: Signer, s3: S3Server
+) -> None:
+    with serving() as index:
+        world = found(tmp_path, index)
+        made = world.make("--cache", s3.cache("login-of-a-run"), "--cache-key", str(key.path))
+        assert made.status == 0, made.err
+        assert "results were pushed" in made.err + made.out
+    kept = [path for path in world.root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert any(".state" in path.parts for path in kept)
+    assert [path for path in kept if SECRET.encode() in path.read_bytes()] == []

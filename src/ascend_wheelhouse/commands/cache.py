@@ -14,8 +14,8 @@ from typing import Any
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.clock import SystemClock
-from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.build.laid_out import failed_builds, laid_out, prune_failed, prune_laid_out
 from ascend_wheelhouse.build.trees import held_trees, prune_trees, tree_rows
@@ -34,6 +34,10 @@ class BadRetentionError(UsageError):
     """`--keep` or `--max-size` says nothing that can be meant."""
 
 
+class RetentionOfNothingError(UsageError):
+    """`--keep` or `--max-size` is given, and no shared cache is pruned by it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CacheOptions:
     """What `invoke cache` was asked for.
@@ -42,7 +46,7 @@ class CacheOptions:
         root: The project folder, whose locks say what is still needed.
         prune: Remove what no lock names and nobody imported, and all but the newest kept tree of each component.
         shared: The shared caches.
-        prune_shared: Prune these in place of the store: they were named by an option.
+        prune_shared: `--prune` is for these in place of the store: they were named by an option.
         retention: What stays on them beside what locks name.
         locks: Further folders of locks that name what stays.
         json: Print one JSON document.
@@ -73,14 +77,32 @@ def retention(keep: str, max_size: str) -> Retention:
     return Retention(seconds=int(days[0]) * 86400.0, most_bytes=most)
 
 
+def require_pruning(keep: str, max_size: str, *, prune: bool, named: bool) -> None:
+    """Refuse what says how much of a shared cache stays where none is pruned: the store would be, and wholly.
+
+    Raises:
+        RetentionOfNothingError: `--prune` or `--cache` is missing.
+    """
+    if not (keep or max_size) or (prune and named):
+        return
+    given = "--keep" if keep else "--max-size"
+    size = f" --max-size {max_size}" if max_size else ""
+    raise RetentionOfNothingError(
+        f"{given} says how much of a shared cache stays, and no shared cache is pruned.",
+        why="The store knows no such limits. A cache is pruned where --prune and --cache URL name it; "
+        "WHEELHOUSE_CACHE alone does not.",
+        next_step=f"invoke cache --prune --cache URL --keep {keep or 90}{size}",
+    )
+
+
 def main(options: CacheOptions) -> None:
     """Show or prune the store, and the shared caches."""
     store = Store()
     folders = [*lockfiles_of(options.root).folders, *map(require_locks, options.locks)]
     local = options.prune and not options.prune_shared
     garbage = sum(blob.size for blob in store.garbage(named(folders, store)))
-    shared = _shared(options, folders, store)
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
+        shared = _shared(options, folders, store, emit)
         freed = _pruned(store, folders, emit) if local else 0
     usage, trees, made, failed = store.usage(), held_trees(store), laid_out(store), failed_builds(store)
     made_bytes, failed_bytes = (sum(one.held for one in rows) for rows in (made, failed))
@@ -124,15 +146,28 @@ def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
     )
 
 
-def _shared(options: CacheOptions, folders: list[Path], store: Store) -> list[dict[str, Any]]:
-    """Return what each shared cache holds, after it was pruned if that was asked for."""
+def _shared(options: CacheOptions, folders: list[Path], store: Store, emit: Emit) -> list[dict[str, Any]]:
+    """Return what each shared cache holds, after it was pruned if that was asked for.
+
+    One that only the environment names is told and left out where it does not answer: the store is asked about.
+    """
     if not options.shared.urls:
         return []
     from ascend_wheelhouse.shared_cache import upkeep  # noqa: PLC0415 - most stores have nothing behind them
 
     pruning = options.prune and options.prune_shared
     keep = in_use(folders, store) if pruning else None
-    return [upkeep.row(url, options.retention, keep) for url in options.shared.urls]
+    if pruning:
+        upkeep.require_caches(options.shared.urls)
+    rows = []
+    for url in options.shared.urls:
+        try:
+            rows.append(upkeep.row(url, options.retention, keep))
+        except WheelhouseError as error:
+            if options.prune_shared:
+                raise
+            emit(Note(text=f"WHEELHOUSE_CACHE: {error.what}", level="warning"))
+    return rows
 
 
 def _tell(row: dict[str, Any], *, pruned: bool) -> None:
@@ -141,6 +176,8 @@ def _tell(row: dict[str, Any], *, pruned: bool) -> None:
         console.line("a web server lists nothing")
         return
     console.line(f"{row['files']} files, {forms.size(row['file_bytes'])}; {row['results']} results")
+    if not row["files"] and not row["results"] and not row["removed_files"]:
+        console.line("nobody has pushed there yet, or the URL is mistyped")
     if pruned:
         size = forms.size(row["freed_bytes"])
         console.line(f"removed {row['removed_files']} files, {size}, and {row['removed_results']} results")

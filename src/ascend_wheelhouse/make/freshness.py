@@ -20,6 +20,7 @@ from typing import Any
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.audit import rules
 from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.base.whole_file import reading, write_whole
@@ -31,10 +32,13 @@ _STATE = {
     "inputs": str,
     "files": {...: [int]},
     "audit?": {...: int},
-    "pushed?": [str],
+    "pushed?": [str],  # of earlier versions, with the logins of its URLs; not read
+    "given?": {...: int},
 }
 Stamps = Mapping[str, list[int]]
 """Size in bytes and modification time in ns of each file of a wheelhouse."""
+_GIVEN_SECONDS = 7 * 86_400
+_CLOCK = SystemClock()
 _NODE = Path(__file__).parents[1] / "node"
 _PAGES = _NODE.parent / "pages"
 _INSTALLER = _NODE.parent / "folder/installer.py"
@@ -154,15 +158,21 @@ def remember_audit(state: Path, audit: Mapping[str, int]) -> None:
         write_whole(state, json.dumps({**record, "audit": dict(audit)}, sort_keys=True))
 
 
-def remember_pushed(state: Path, urls: Sequence[str]) -> None:
-    """Add which shared caches have been given what a finished wheelhouse consists of."""
+def remember_pushed(state: Path, caches: Sequence[str]) -> None:
+    """Add which shared caches have now been given what a finished wheelhouse consists of."""
     if (record := _read(state)) is not None:
-        write_whole(state, json.dumps({**record, "pushed": sorted(urls)}, sort_keys=True))
+        record.pop("pushed", None)
+        given = dict.fromkeys(sorted(caches), int(_CLOCK.wall()))
+        write_whole(state, json.dumps({**record, "given": given}, sort_keys=True))
 
 
-def is_pushed(state: Path, urls: Sequence[str]) -> bool:
-    """Tell whether shared caches have been given what a finished wheelhouse consists of."""
-    return {*urls} <= {*(_read(state) or {}).get("pushed", ())}
+def is_pushed(state: Path, caches: Sequence[str]) -> bool:
+    """Tell whether shared caches were given what a finished wheelhouse consists of in the last days.
+
+    What was given long ago may be gone: a cache is pruned, emptied, or made anew at the same place.
+    """
+    given, now = (_read(state) or {}).get("given", {}), int(_CLOCK.wall())
+    return all(given.get(name, 0) <= now < given.get(name, 0) + _GIVEN_SECONDS for name in caches)
 
 
 def audit_of(state: Path) -> dict[str, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -46,8 +47,17 @@ class Address:
     @property
     def shown(self) -> str:
         """The URL without login and options."""
+        host = f"[{self.host}]" if ":" in self.host and self.scheme != "s3" else self.host  # of IPv6
         port = f":{self.port}" if self.port else ""
-        return f"{self.scheme}://{self.host}{port}{self.path}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+    @property
+    def kept(self) -> str:
+        """What tells this place from others in a file that is kept: a digest, of nothing that a login has."""
+        told = "&".join(
+            f"{name}={self.options[name]}" for name in ("endpoint", "region") if name in self.options
+        )
+        return hashlib.sha256(f"{self.shown}?{told}".encode()).hexdigest()
 
     def scrubbed(self, text: str) -> str:
         """Return a text that a library wrote, without what is secret in this address."""

@@ -28,8 +28,12 @@ class CacheChoice:
 
     @property
     def pushed_to(self) -> tuple[str, ...]:
-        """The caches that a run gives what it takes; none without a key."""
-        return self.urls if self.key else ()
+        """The caches that a run gives what it takes, none without a key: by names that hold no login, to be kept."""
+        if not self.key:
+            return ()
+        from ascend_wheelhouse.shared_cache.address import Address  # noqa: PLC0415 - most runs have no cache
+
+        return tuple(Address.of(url).kept for url in self.urls)
 
     @classmethod
     def of(

@@ -3,6 +3,9 @@
 Whoever may write there may also put a link, a pipe or a device there. So each folder below the cache's own is opened
 from the one above and through no link, what is written goes to the very file that was made for it, and a pipe is not
 waited for: nothing outside of the cache is written or removed by way of it.
+
+Several users push where the cache's own folder lets them: what is made below it gets that folder's rights and group,
+whatever umask a writer has.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from ascend_wheelhouse.shared_cache.remote import (
     RemoteRefusedError,
     Stored,
     UnavailableError,
+    shared_mode,
 )
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
@@ -124,7 +128,7 @@ class FolderRemote:
             self._root.mkdir(exist_ok=True)  # none above it: a mount may be missing there
             with self._folder(INCOMING, make=True) as incoming, _beside(incoming) as beside:
                 with os.fdopen(os.open(beside, _BESIDE, 0o644, dir_fd=incoming), "wb") as file:
-                    os.fchmod(file.fileno(), 0o644)
+                    _share(file.fileno(), os.fstat(incoming))
                     fill(file)
                     file.flush()
                     os.fsync(file.fileno())
@@ -156,11 +160,28 @@ def _inner(above: int, part: str, *, make: bool) -> int:
         with suppress(FileExistsError):
             os.mkdir(part, dir_fd=above)
     try:
-        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+        number = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
     except NotADirectoryError as error:
         if stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode):
             raise RemoteRefusedError(f"{part} is a link there, and no folder") from error
         raise
+    if make:
+        _share(number, os.fstat(above))
+    return number
+
+
+def _share(number: int, above: os.stat_result) -> None:
+    """Give what is this user's the group and the rights of the folder above; a file can be read by all."""
+    found = os.fstat(number)
+    if found.st_uid != os.geteuid():
+        return
+    if found.st_gid != above.st_gid:
+        with suppress(OSError):  # of a group that this user is not in
+            os.fchown(number, -1, above.st_gid)
+    mode = shared_mode(found.st_mode, above.st_mode)
+    if mode != stat.S_IMODE(found.st_mode):
+        with suppress(OSError):  # on file systems without such rights
+            os.fchmod(number, mode)
 
 
 def _below(folder: int, path: str) -> Iterator[Stored]:

@@ -31,8 +31,7 @@ class HttpRemote:
     def __init__(self, address: Address, http: Http) -> None:
         self.shown = address.shown
         login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}@" if address.user else ""
-        port = f":{address.port}" if address.port else ""
-        self._base = f"{address.scheme}://{login}{address.host}{port}{address.path}"
+        self._base = self.shown.replace("://", f"://{login}", 1)
         self._http = http
 
     def read(self, name: str) -> bytes | None:

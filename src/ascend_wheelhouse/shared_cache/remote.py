@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,13 @@ LARGEST_TEXT = 1 << 20
 """Bytes of a small object; what is larger is none of ours."""
 INCOMING = "incoming"
 """Where a place that has no whole writes keeps what is on its way."""
+
+
+def shared_mode(mode: int, above: int) -> int:
+    """Return the rights that something has on a cache, by its own and those of the folder that it lies in."""
+    if stat.S_ISDIR(mode):
+        return stat.S_IMODE(mode) | stat.S_IMODE(above)
+    return 0o644 | above & 0o022
 
 
 class RemoteError(Exception):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import stat
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -21,7 +23,9 @@ from ascend_wheelhouse.shared_cache.remote import (
     RemoteRefusedError,
     Stored,
     UnavailableError,
+    shared_mode,
 )
+from ascend_wheelhouse.shared_cache.ssh_way import way_to
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
@@ -29,6 +33,11 @@ if TYPE_CHECKING:
 _SECONDS = 20.0
 _CHUNK = 1 << 20
 _AHEAD = 64 << 20
+_KNOWN_HOSTS = {
+    "userknownhostsfile": "",
+    "globalknownhostsfile": "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
+}
+"""Settings that name files with hosts' keys, and what they are without: ssh_config(5)."""
 
 
 class SftpRemote:
@@ -87,12 +96,14 @@ class SftpRemote:
         with self._telling() as sftp, self._beside(sftp) as beside:
             with sftp.open(beside, "wb") as file:
                 file.write(content)
+            self._share(sftp, beside)
             return self._move(sftp, beside, name, replace=replace)
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, over any older one."""
         with self._telling() as sftp, self._beside(sftp) as beside:
             sftp.put(str(source), beside)
+            self._share(sftp, beside)
             self._move(sftp, beside, name, replace=True)
 
     def refresh(self, name: str) -> None:
@@ -136,7 +147,7 @@ class SftpRemote:
     def _beside(self, sftp: SFTPClient) -> Iterator[str]:
         """Give a name in the folder of what is on its way; the cache's own folder is made, none above it."""
         for folder in (self._root, self._root / INCOMING):
-            _make_folder(sftp, str(folder))
+            self._make_folder(sftp, str(folder))
         beside = self._place(f"{INCOMING}/{secrets.token_hex(16)}")
         try:
             yield beside
@@ -147,7 +158,7 @@ class SftpRemote:
     def _move(self, sftp: SFTPClient, beside: str, name: str, *, replace: bool) -> bool:
         place = self._root / name
         for folder in reversed([one for one in place.parents if one.is_relative_to(self._root)]):
-            _make_folder(sftp, str(folder))
+            self._make_folder(sftp, str(folder))
         if replace:
             sftp.posix_rename(beside, str(place))
             return True
@@ -160,6 +171,29 @@ class SftpRemote:
                 raise
             return False
         return True
+
+    def _make_folder(self, sftp: SFTPClient, path: str) -> None:
+        if _exists(sftp, path):
+            return
+        try:
+            sftp.mkdir(path)
+        except FileNotFoundError as error:
+            raise RemoteRefusedError("its folder is missing, and so is the one above") from error
+        except OSError:
+            sftp.stat(path)  # another writer was first
+        else:
+            self._share(sftp, path)
+
+    def _share(self, sftp: SFTPClient, path: str) -> None:
+        """Give what this login made the group and the rights of the cache's own folder, whatever its umask."""
+        above, found = sftp.stat(str(self._root)), sftp.stat(path)
+        if found.st_gid != above.st_gid and found.st_uid is not None and above.st_gid is not None:
+            with suppress(OSError):  # of a group that this login is not in
+                sftp.chown(path, found.st_uid, above.st_gid)
+        mode = shared_mode(found.st_mode or 0, above.st_mode or 0)
+        if mode != stat.S_IMODE(found.st_mode or 0):
+            with suppress(OSError):  # on file systems without such rights
+                sftp.chmod(path, mode)
 
     @contextmanager
     def _telling(self) -> Iterator[SFTPClient]:
@@ -211,21 +245,18 @@ class SftpRemote:
             client.close()
 
 
-def _make_folder(sftp: SFTPClient, path: str) -> None:
+def _exists(sftp: SFTPClient, path: str) -> bool:
     try:
         sftp.stat(path)
     except FileNotFoundError:
-        try:
-            sftp.mkdir(path)
-        except FileNotFoundError as error:
-            raise RemoteRefusedError("its folder is missing, and so is the one above") from error
-        except OSError:
-            sftp.stat(path)  # another writer was first
+        return False
+    return True
 
 
 def _connected(address: Address) -> SSHClient:
     import paramiko  # noqa: PLC0415 - as above
 
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it tells is told by our errors
     settings: Any = {}
     config = at_home("~/.ssh/config")
     if config.is_file():
@@ -233,17 +264,32 @@ def _connected(address: Address) -> SSHClient:
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     client.load_system_host_keys()
-    for known in str(settings.get("userknownhostsfile", "")).split():
+    known = (str(settings.get(name, usual)) for name, usual in _KNOWN_HOSTS.items())
+    for path in " ".join(known).split():
         with suppress(OSError):
-            client.load_system_host_keys(known)
-    client.connect(
-        settings.get("hostname", address.host),
-        port=address.port or int(settings.get("port", 22)),
-        username=address.user or settings.get("user"),
-        password=address.password or None,
-        key_filename=settings.get("identityfile"),
-        timeout=_SECONDS,
-        banner_timeout=_SECONDS,
-        auth_timeout=_SECONDS,
-    )
+            client.load_system_host_keys(str(at_home(path)))
+    host = settings.get("hostname", address.host)
+    port = address.port or int(settings.get("port", 22))
+    user = address.user or settings.get("user")
+    way = way_to(settings, host, port, user or "")
+    if way:
+        weakref.finalize(client, way.end)
+    try:
+        client.connect(
+            host,
+            port=port,
+            username=user,
+            password=address.password or None,
+            key_filename=settings.get("identityfile"),
+            sock=way.socket if way else None,
+            timeout=_SECONDS,
+            banner_timeout=_SECONDS,
+            auth_timeout=_SECONDS,
+        )
+    except paramiko.AuthenticationException:
+        raise
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if way and (said := way.said()):
+            raise UnavailableError(f"the way there says: {said}") from error
+        raise
     return client

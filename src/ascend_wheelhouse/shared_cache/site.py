@@ -20,7 +20,13 @@ from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.shared_cache import entries, transport
 from ascend_wheelhouse.shared_cache.entries import ResultEntry
-from ascend_wheelhouse.shared_cache.remote import LoginExpiredError, Remote, RemoteError, Stored
+from ascend_wheelhouse.shared_cache.remote import (
+    LoginExpiredError,
+    Remote,
+    RemoteError,
+    RemoteRefusedError,
+    Stored,
+)
 from ascend_wheelhouse.store.behind import WantedBlob
 from ascend_wheelhouse.store.store import Store
 
@@ -138,9 +144,8 @@ class Site:
     def _upload(self, store: Store, sha256: str) -> None:
         name, size = blob(sha256), store.size_of(sha256)
         held = self.remote.stat(name)
-        if held and held.size == size and sha256 not in self._wrong:
-            self._keep_young(held)
-        else:
+        sound = held and held.size == size and sha256 not in self._wrong
+        if not (held and sound and self._keep_young(held)):
             try:
                 store.prove([sha256])
             except IntegrityError as error:
@@ -152,10 +157,19 @@ class Site:
                 self.counts.files_pushed += 1
         self._held.add(sha256)
 
-    def _keep_young(self, held: Stored) -> None:
-        """Have what somebody else pushed long ago count as new, before a removal at work now takes it for old."""
+    def _keep_young(self, held: Stored) -> bool:
+        """Have what somebody else pushed long ago count as new, before a removal at work now takes it for old.
+
+        Tell whether it does: the file of another user of a folder must be written anew for that.
+        """
         if self.clock.wall() - held.modified > _REFRESH_SECONDS:
-            self.remote.refresh(held.name)
+            try:
+                self.remote.refresh(held.name)
+            except LoginExpiredError:
+                raise
+            except RemoteRefusedError:
+                return False
+        return True
 
     def push_result(
         self, store: Store, key: str, files: Sequence[Artifact], about: Mapping[str, str]
@@ -174,8 +188,11 @@ class Site:
         if self.signer is None:
             return
         name, content = entries.place(entry.key), entries.signed(entry, self.signer)
-        if not self.remote.write(name, content, replace=False) and not self._is_known(entry):
-            self.remote.write(name, content, replace=True)
+        if not self.remote.write(name, content, replace=False):
+            if not self._is_known(entry):
+                self.remote.write(name, content, replace=True)
+            elif held := self.remote.stat(name):
+                self._keep_young(held)
         for one in entry.files:  # a removal that was at work meanwhile may have taken a file for unnamed
             if self.remote.stat(blob(one.sha256)) is None:
                 self.remote.upload(blob(one.sha256), store.path(one.sha256))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
@@ -36,25 +38,47 @@ def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
         NoCacheError: It is to be pruned, and nobody has pushed there.
     """
     remote = reach(Address.of(url), Http())
-    try:
+    with _telling(remote):
         removed = _pruned(remote, retention, in_use) if in_use else Removed(files=0, file_bytes=0, results=0)
         held = holdings(remote) if remote.writable else None
+    return _row(remote, held, removed)
+
+
+def require_caches(urls: Iterable[str]) -> None:
+    """See that each place is a cache that answers, before anything is removed from the first.
+
+    Raises:
+        WheelhouseError: As `row`.
+    """
+    for url in urls:
+        remote = reach(Address.of(url), Http())
+        with _telling(remote):
+            _require_mark(remote)
+
+
+@contextmanager
+def _telling(remote: Remote) -> Iterator[None]:
+    try:
+        yield
     except RemoteRefusedError as error:
         raise refused(remote, error) from error
     except RemoteError as error:
         raise CacheUnreachableError(
             f"{remote.shown} does not answer: {error}.", next_step="the same command again, once it does"
         ) from error
-    return _row(remote, held, removed)
 
 
-def _pruned(remote: Remote, retention: Retention, in_use: InUse) -> Removed:
+def _require_mark(remote: Remote) -> None:
     if remote.read(MARK) != MARK_CONTENT:
         raise NoCacheError(
             f"{remote.shown} is no cache that this version of the tool knows: nothing is removed there.",
             why=f"A cache has a file {MARK} from its first push on. Image layouts and others have a folder blobs, too.",
             next_step="correct --cache",
         )
+
+
+def _pruned(remote: Remote, retention: Retention, in_use: InUse) -> Removed:
+    _require_mark(remote)
     try:
         return prune(remote, retention, in_use)
     except RemoteRefusedError as error:

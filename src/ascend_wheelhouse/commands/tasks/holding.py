@@ -73,13 +73,16 @@ def cache(
     with console.main_guard(json=json):
         from ascend_wheelhouse.commands import cache as command
 
+        named = any(cache or ())
+        retention = command.retention(keep, max_size)
+        command.require_pruning(keep, max_size, prune=prune, named=named)
         command.main(
             command.CacheOptions(
                 root=root_of(c),
                 prune=prune,
                 shared=CacheWords(cache=cache).choice(),
-                prune_shared=bool(cache),
-                retention=command.retention(keep, max_size),
+                prune_shared=named,
+                retention=retention,
                 locks=tuple(map(Path, filter(None, lock or ()))),
                 json=json,
             )
