@@ -15,7 +15,12 @@ from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.making import ArtifactsError, WrongWheelError
 from ascend_wheelhouse.build.sandbox import find_sandbox
-from ascend_wheelhouse.build.script import MemoryLackedError, NetworkWantedError, StepFailedError
+from ascend_wheelhouse.build.script import (
+    MemoryLackedError,
+    NetworkWantedError,
+    StepDiskFullError,
+    StepFailedError,
+)
 from ascend_wheelhouse.build.toolchain import find_toolchain
 
 CELL = cell({"torch": "2.8.0"})
@@ -98,6 +103,15 @@ def test_a_build_that_ran_out_of_memory_says_how_to_take_less(tmp_path: Path, li
     error = failure(tmp_path, line)
     assert type(error) is MemoryLackedError
     assert "raise `memory_mb` (64 now) in the [build] table of recipes/tiny.toml" in error.next_step
+
+
+def test_a_step_that_filled_its_disk_is_told_as_a_full_disk(tmp_path: Path) -> None:
+    job, store = tiny_job(tmp_path, CELL, ("sh", "-c", "getent hosts files.test; cat make.py > /dev/full"))
+    with pytest.raises(StepDiskFullError) as caught:
+        Builder(store=store, sandbox=find_sandbox(), emit=silent).build(job, find_toolchain({}))
+    assert caught.value.exit_code == 10
+    assert "No space left on device" in caught.value.why
+    assert "opens a shell in the same sandbox; the whole log is " in caught.value.next_step
 
 
 def test_a_compiler_s_error_is_told_before_what_the_build_had_asked_of_the_network(tmp_path: Path) -> None:

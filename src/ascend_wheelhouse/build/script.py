@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base.clock import SystemClock
-from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.errors import BuildError, HostUnfitError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobProgress, Note
 from ascend_wheelhouse.base.process import run_logged
 from ascend_wheelhouse.build import object_cache, shims
@@ -22,7 +22,7 @@ from ascend_wheelhouse.build.jobserver import Slots, make_is_client, ninja_is_cl
 from ascend_wheelhouse.build.project_file import project_folder
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.build.time_left import TimeLeft
-from ascend_wheelhouse.build.told_causes import compiler_refused, lacked_memory, telling_lines
+from ascend_wheelhouse.build.told_causes import compiler_refused, filled_disk, lacked_memory, telling_lines
 from ascend_wheelhouse.build.toolchain import LENT_AT, Toolchain, set_env_script
 from ascend_wheelhouse.cells.placeholders import fill
 
@@ -38,6 +38,10 @@ class StepFailedError(BuildError):
 
 class MemoryLackedError(StepFailedError):
     """A program of a build step was killed, or got no memory."""
+
+
+class StepDiskFullError(HostUnfitError):
+    """A program of a build step found its disk full."""
 
 
 class NetworkWantedError(BuildError):
@@ -302,7 +306,7 @@ def _write_shell(workspace: Workspace, where: Cage) -> None:
 
 def _failure(
     job: BuildJob, workspace: Workspace, where: Cage, words: Sequence[str], status: int
-) -> BuildError:
+) -> WheelhouseError:
     lines = workspace.log.read_text(encoding="utf-8", errors="replace").splitlines()
     hosts = dict.fromkeys((*where.hosts_asked(), *_HOST_IN_LOG.findall("\n".join(lines))))
     wanted = (*shims.refused_urls(workspace.work), *hosts)
@@ -310,13 +314,20 @@ def _failure(
     told = "\n".join(telling)
     log, opens = (shlex.quote(str(workspace.kept / name)) for name in (workspace.log.name, "shell.sh"))
     shell = f"sh {opens} opens a shell in the same sandbox; the whole log is {log}"
+    failed = f"The build of {job.component} failed: {shlex.join(words)} ended with status {status}"
+    if filled_disk(telling):
+        return StepDiskFullError(
+            f"{failed}: its disk is full.",
+            why=told,
+            next_step="`df -h` shows the disks, and `invoke cache --prune` frees some of the store's; the /tmp of a "
+            f"sealed build is in memory; {shell}",
+        )
     if wanted and not compiler_refused(telling):
         return NetworkWantedError(
             f"The build of {job.component} wants the network: {', '.join(wanted)}.",
             why=f"A build has none: what it needs must be in the lock.\n{told}",
             next_step=f"add the file or repository to [[build.downloads]] or [[build.repositories]]; {shell}",
         )
-    failed = f"The build of {job.component} failed: {shlex.join(words)} ended with status {status}"
     if lacked_memory(telling, status):
         return MemoryLackedError(
             f"{failed}: a program in it was killed, or got no memory.",

@@ -1,13 +1,15 @@
-"""What the log of a failed step says of its cause: the few lines that tell, memory that ran out, a compiler's error."""
+"""What the log of a failed step says of its cause: the lines that tell, memory or a disk that ran out, a refusal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from ascend_wheelhouse.base import full_disk
+
 _TELLING = re.compile(
     r"\berror\b|fatal|undefined reference|No such file|Traceback|Could not|"
-    r"\bKilled\b|bad_alloc|MemoryError|out of memory",
+    r"\bKilled\b|bad_alloc|MemoryError|out of memory|No space left|quota exceeded",
     re.IGNORECASE,
 )
 _MEMORY = re.compile(
@@ -32,6 +34,11 @@ def lacked_memory(told: Sequence[str], status: int) -> bool:
         status: What the step ended with.
     """
     return status in _KILLED or any(_MEMORY.search(line) for line in told)
+
+
+def filled_disk(told: Sequence[str]) -> bool:
+    """Tell whether a program of a step found its disk full."""
+    return full_disk.told_by("", "\n".join(told)) is not None
 
 
 def compiler_refused(told: Sequence[str]) -> bool:

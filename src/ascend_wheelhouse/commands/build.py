@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.artifact import as_row
-from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.output_file import OutputUnwritableError
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.build.command import unfit
 from ascend_wheelhouse.build.incremental import NotIncrementalError
@@ -48,10 +49,6 @@ class NoSourceError(ResolveError):
 
 class UnreachableSourceError(SourceUnreachableError):
     """The origin of a component's source does not answer."""
-
-
-class OutUnwritableError(UsageError):
-    """`--out` names no folder that can be written to."""
 
 
 class BuildPendingError(IncompleteError):
@@ -208,13 +205,13 @@ def require_out(folder: Path) -> None:
     """Hold the folder of `--out` to one that can be written to, before an hour of building.
 
     Raises:
-        OutUnwritableError: It is none.
+        OutputUnwritableError: It is none.
     """
     nearest = next(one for one in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(one))
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         return
     fault = "may not be written to" if nearest.is_dir() else "is no folder"
-    raise OutUnwritableError(
+    raise OutputUnwritableError(
         f"The wheel cannot be put into {folder}: {nearest} {fault}.",
         why="--out names a folder that you may write to; it is made where it is not there.",
         next_step="the same command with another folder, or without --out: the store keeps the wheel",
