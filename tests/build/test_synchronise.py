@@ -91,6 +91,20 @@ def test_a_changed_file_is_newer_than_every_object_and_an_equal_one_keeps_its_ti
     assert (bed.tree.source / "a.cpp").read_text() == "changed"
 
 
+def test_a_change_that_leaves_a_file_s_size_and_time_is_seen_by_a_process_that_compared_it_before(
+    bed: Bed,
+) -> None:
+    """Commits of one second that change a digit: their trees have one time, and files of one size."""
+    for line in ("int a = 1;", "int a = 1;", "int a = 8;"):
+        bed.tree.begin(bed.told.append)
+        write(bed.tree.fresh, {"a.cpp": line, ".git/HEAD": "1"})
+        os.utime(bed.tree.fresh / "a.cpp", (10**9, 10**9))
+        write(bed.tree.place / "work/shims", {"gcc": "#!/bin/sh\n"})
+        bed.tree.take(seen=SEEN, variables={}, emit=bed.told.append)
+        bed.tree.finished()
+        assert (bed.tree.source / "a.cpp").read_text() == line
+
+
 def test_a_source_that_the_build_changed_itself_is_put_right(bed: Bed) -> None:
     bed.made({"b.cpp": "scribbled"})
     bed.bring({"setup.py": "1", "a.cpp": "a", "b.cpp": "b"})
