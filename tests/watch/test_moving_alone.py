@@ -49,6 +49,10 @@ def test_a_version_of_ones_own_is_taken_and_one_that_nothing_allows_is_refused(w
     refused = _move(world, "numpy==3.0")  # tqdm bounds it
     assert refused.status == 3, refused.err
     assert "numpy" in refused.err
+    assert "all may have moved" not in refused.err
+    nowhere = _move(world, "numpy==2.99")
+    assert nowhere.status == 3, nowhere.err
+    assert "These versions have one: 2.0, 2.3, 2.4, 3.0" in " ".join(nowhere.err.split())
     assert lock_files(world) == before
 
 
@@ -72,6 +76,7 @@ def test_what_has_to_move_with_it_moves(world: World, resolver: str) -> None:
         ("numpy>=2", "'numpy>=2' names no wheel and version."),
         ("numpy[x]", "'numpy[x]' names no wheel and version."),
         ("numpy ==", "'numpy ==' names no wheel and version."),
+        (" , ", "' , ' names no wheel and version."),
     ],
 )
 def test_what_cannot_move_alone_is_refused(world: World, named: str, told: str) -> None:

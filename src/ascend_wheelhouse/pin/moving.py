@@ -69,9 +69,18 @@ class Moving:
 
         Raises:
             NotMovedAloneError: One of them is no wheel of the lock, or is a component.
+            NoFileForTargetError: The index has no such version for the target.
             WheelhouseError: The resolver or the index failed.
         """
         wanted = {canonicalize_name(one.name): one for one in map(self._wanted, named)}
+        exact = [
+            IndexPin(name=one.name, version=str(one.specifier)[2:])
+            for one in wanted.values()
+            if one.specifier
+        ]
+        Finder(self.http, exclude_newer=self._until).find_all(
+            exact, self.target
+        )  # says what there is instead
         with self._imported() as folder:
             request = self._request(folder)
             self.emit(Stage(name="resolve"))
@@ -112,17 +121,21 @@ class Moving:
             )
         return wanted
 
+    @property
+    def _until(self) -> datetime | None:
+        known = cutoff(self.lock.inputs.exclude_newer)
+        return max(self.until, known) if self.until and known else self.until
+
     def _request(self, folder: Path) -> ResolveRequest:
         """Return what was asked when the lock was made, by what is known of the index now."""
         inputs = self.lock.inputs
-        known = cutoff(inputs.exclude_newer)
         return ResolveRequest(
             requirements=inputs.requirements,
             constraints=inputs.constraints,
             excludes=inputs.excludes,
             closed=inputs.closed,
             target=self.target,
-            exclude_newer=max(self.until, known) if self.until and known else self.until,
+            exclude_newer=self._until,
             extra_indexes=tuple(
                 ExtraIndex(url=one["url"], names=tuple(one["names"])) for one in inputs.extra_indexes
             ),

@@ -24,19 +24,16 @@ def resolved(resolver: Resolver, request: ResolveRequest, http: Http, emit: Emit
     Raises:
         WheelhouseError: See `Resolver.resolve`.
     """
-    if request.kept:
-        bound = replace(request, constraints=(*request.constraints, *request.kept), kept=())
-        for one in (bound, request):
-            with suppress(ConflictError, NoCandidateError):
-                return _run(resolver, one, http, emit)
-        request = replace(request, kept=())
-        emit(
-            Note(
-                text=f"{resolver.name} cannot keep the other wheels where they are: all may move",
-                level="warning",
-            )
-        )
-    return _run(resolver, request, http, emit)
+    if not request.kept:
+        return _run(resolver, request, http, emit)
+    bound = replace(request, constraints=(*request.constraints, *request.kept), kept=())
+    for one in (bound, request):
+        with suppress(ConflictError, NoCandidateError):
+            return _run(resolver, one, http, emit)
+    found = _run(resolver, replace(request, kept=()), http, emit)
+    text = f"{resolver.name} could not keep the other wheels where they were: all may have moved"
+    emit(Note(text=text, level="warning"))
+    return found
 
 
 def _run(resolver: Resolver, request: ResolveRequest, http: Http, emit: Emit) -> Resolution:

@@ -69,7 +69,8 @@ class LockWords(OptionGroup):
             request=request,
             exclude_newer=cutoff(self.exclude_newer),
             upgrade=upgrade,
-            packages=frozenset(filter(None, map(str.strip, packages.split(",")))),
+            packages=frozenset(filter(None, map(str.strip, packages.split(","))))
+            or frozenset([packages] if packages else ()),
             resolver=resolver_name(self.resolver or RESOLVER),
             build=frozenset(filter(None, build)),
         )
