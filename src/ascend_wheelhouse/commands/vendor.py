@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ascend_wheelhouse import console
@@ -15,8 +15,10 @@ from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.commands.vendored import tell
+from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.handover.source_owner import Owner
 from ascend_wheelhouse.handover.vendor import vendor_file
+from ascend_wheelhouse.handover.vendor_folder import TakenFolder, files_in, take_folder
 from ascend_wheelhouse.handover.vendor_source import is_source, vendor_source
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
 from ascend_wheelhouse.locks.lock import sources_in
@@ -32,7 +34,7 @@ class VendorOptions:
 
     Args:
         root: The project folder.
-        file: The file, or the folder of a whole wheelhouse, which says everything itself.
+        file: The file, a folder of files, or the folder of a whole wheelhouse, which says everything itself.
         component: Whose it is, where its name does not say.
         stated: What a person says of it, where its name does not.
         sha256: The digest that it must have; any when empty.
@@ -47,14 +49,46 @@ class VendorOptions:
     json: bool = False
 
 
-def main(options: VendorOptions) -> None:
-    """Take in a file with what is said of it, a source in git, or a wheelhouse."""
+def main(options: VendorOptions) -> int:
+    """Take in a file with what is said of it, a folder of files, a source in git, or a wheelhouse.
+
+    Returns:
+        The exit code: 0, or the gravest of the files of a folder that were refused.
+    """
     if is_source(options.file):
         _keep_source(options)
+    elif files_in(options.file):
+        return _take_each(options)
     elif options.file.is_dir():
         _take_over(options)
     else:
         tell(_hand_over(options), json=options.json)
+    return 0
+
+
+def _take_each(options: VendorOptions) -> int:
+    said = {"--component": options.component, "--version": options.stated.version, "--sha256": options.sha256}
+    taken = take_folder(
+        options.file,
+        lambda path: _hand_over(replace(options, file=path)),
+        [option for option, value in said.items() if value],
+    )
+    if options.json:
+        console.print_json(taken.as_dict())
+    else:
+        _show_each(taken)
+    return taken.exit_code
+
+
+def _show_each(taken: TakenFolder) -> None:
+    if taken.records:
+        tell(taken.records, json=False)
+    for _, error in taken.failed:
+        console.print_error(error)
+    if taken.passed:
+        console.line(f"passed over, of no kind that is imported: {', '.join(taken.passed)}")
+    names = f"; not imported: {', '.join(name for name, _ in taken.failed)}" if taken.failed else ""
+    console.line(f"{counted(len(taken.records), 'file')} imported{names}")
 
 
 def _take_over(options: VendorOptions) -> None:

@@ -93,7 +93,8 @@ def cache(
     positional=["file"],
     help=JSON
     | {
-        "file": "a wheel, .run package, sdist, release zip, git clone or bundle, or the folder of a wheelhouse",
+        "file": "a wheel, .run package, sdist, release zip or a folder of such files, a git clone or bundle, or the "
+        "folder of a wheelhouse",
         "component": "whose it is, where its name does not say",
         "version": "the release that it is from, as stacks name it",
         "platform": "the architecture that it is for, where its name does not say",
@@ -117,13 +118,13 @@ def vendor(
     sha256: str = "",
     json: bool = False,
 ) -> None:
-    """Import a file that could not be fetched (a release archive is opened), or a whole wheelhouse."""
+    """Import files that could not be fetched (release archives are opened), or a whole wheelhouse."""
     with console.main_guard(json=json):
         from ascend_wheelhouse.cells.artefact_name import NameFacts
         from ascend_wheelhouse.cells.target import python_tag
         from ascend_wheelhouse.commands import vendor as command
 
-        command.main(
+        code = command.main(
             command.VendorOptions(
                 root=root_of(c),
                 file=Path(file),
@@ -140,6 +141,8 @@ def vendor(
                 json=json,
             )
         )
+    if code:
+        raise SystemExit(code)
 
 
 @task(help={"remove": "take this file back: its name, or 12 digits of its sha256"} | JSON)
