@@ -43,7 +43,9 @@ def test_only_the_wheel_that_is_named_moves(world: World, resolver: str) -> None
 def test_a_version_of_ones_own_is_taken_and_one_that_nothing_allows_is_refused(world: World) -> None:
     for version in ("2.3", "2.4", "3.0"):
         _offer(world, "numpy", version)
-    assert _move(world, "numpy==2.3").status == 0
+    moved = _move(world, "numpy==2.3", "--json")
+    assert moved.status == 0, moved.err
+    assert [one["reason"] for one in json.loads(moved.out)["changes"]] == ["asked for"]
     assert _versions(world)["numpy"] == "2.3"
     before = lock_files(world)
     refused = _move(world, "numpy==3.0")  # tqdm bounds it
@@ -74,6 +76,7 @@ def test_what_has_to_move_with_it_moves(world: World, resolver: str) -> None:
         ("sglang", "sglang is a component"),
         ("nunpy", "--upgrade-package numpy --torch 2.8.0"),
         ("numpy>=2", "'numpy>=2' names no wheel and version."),
+        ("numpy==2.*", "'numpy==2.*' names no wheel and version."),
         ("numpy[x]", "'numpy[x]' names no wheel and version."),
         ("numpy ==", "'numpy ==' names no wheel and version."),
         (" , ", "' , ' names no wheel and version."),

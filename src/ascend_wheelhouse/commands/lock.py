@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from ascend_wheelhouse import console
 from ascend_wheelhouse.locks.lock_diff import Change, compare
 from ascend_wheelhouse.make.asked_cell import cell_of
@@ -46,7 +48,10 @@ def main(options: LockOptions) -> None:
         before = folder.committed_lock(cell)
         with fetcher.store.in_use(emit):
             after = lock_of(options.lock, folder, building_of(cell, folder, fetcher))
-    changes = compare(before, after)
+    stated = (one.partition("==") for one in options.lock.packages)
+    changes = compare(
+        before, after, asked={canonicalize_name(name) for name, _, version in stated if version}
+    )
     place = folder.lock_folder(cell).relative_to(options.root)
     pending = [item.component for item in after.pending]
     if options.json:

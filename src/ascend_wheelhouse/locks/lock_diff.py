@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from packaging.utils import canonicalize_name
@@ -24,13 +25,23 @@ class Change:
     reason: str
 
 
-def compare(old: Lock | None, new: Lock) -> list[Change]:
-    """Return every difference between two locks' wheels, by name."""
+def compare(old: Lock | None, new: Lock, *, asked: Collection[str] = ()) -> list[Change]:
+    """Return every difference between two locks' wheels, by name.
+
+    Args:
+        old: The lock of before, if there was one.
+        new: The lock of now.
+        asked: Names whose version was asked for by itself.
+    """
     before = {wheel.name: wheel for wheel in old.installed} if old else {}
     after = {wheel.name: wheel for wheel in new.installed}
     names = sorted(before.keys() | after.keys())
     changes = (_change(name, before.get(name), after.get(name), old, new) for name in names)
-    return [change for change in changes if change is not None]
+    return [
+        replace(change, reason="asked for") if change.name in asked and change.kind == "changed" else change
+        for change in changes
+        if change is not None
+    ]
 
 
 def _change(

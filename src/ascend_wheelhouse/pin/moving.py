@@ -73,14 +73,8 @@ class Moving:
             WheelhouseError: The resolver or the index failed.
         """
         wanted = {canonicalize_name(one.name): one for one in map(self._wanted, named)}
-        exact = [
-            IndexPin(name=one.name, version=str(one.specifier)[2:])
-            for one in wanted.values()
-            if one.specifier
-        ]
-        Finder(self.http, exclude_newer=self._until).find_all(
-            exact, self.target
-        )  # says what there is instead
+        stated = [_stated(one) for one in wanted.values() if one.specifier]
+        self._finder.find_all(stated, self.target)  # says which versions there are, where one is none of them
         with self._imported() as folder:
             request = self._request(folder)
             self.emit(Stage(name="resolve"))
@@ -96,8 +90,7 @@ class Moving:
             wanted = Requirement(text)
         except InvalidRequirement:
             wanted = None
-        exact = wanted is not None and all(one.operator == "==" for one in wanted.specifier)
-        if wanted is None or not exact or wanted.extras or wanted.marker or wanted.url:
+        if wanted is None or not _is_plain(wanted):
             raise NotMovedAloneError(
                 f"{text!r} names no wheel and version.",
                 next_step=f"invoke lock --upgrade-package NAME==VERSION {CELL}",
@@ -125,6 +118,10 @@ class Moving:
     def _until(self) -> datetime | None:
         known = cutoff(self.lock.inputs.exclude_newer)
         return max(self.until, known) if self.until and known else self.until
+
+    @property
+    def _finder(self) -> Finder:
+        return Finder(self.http, exclude_newer=self._until)
 
     def _request(self, folder: Path) -> ResolveRequest:
         """Return what was asked when the lock was made, by what is known of the index now."""
@@ -169,11 +166,23 @@ class Moving:
         found = {one.name: one for one in map(LockedFile.of, resolution.files)}
         moved = [pin for pin in resolution.pins if not _stands(before.get(pin.name), pin)]
         rest = [IndexPin(name=pin.name, version=pin.version) for pin in moved if pin.name not in found]
-        offered = Finder(self.http).find_all(rest, self.target)
+        offered = self._finder.find_all(rest, self.target)
         found |= {pin.name: locked_file(one) for pin, one in zip(rest, offered, strict=True)}
         known = before | {pin.name: found[pin.name] for pin in moved}
         every = [replace(known[pin.name], via=pin.via) for pin in resolution.pins]
         return tuple(sorted(every, key=lambda file: file.name))
+
+
+def _is_plain(wanted: Requirement) -> bool:
+    """Tell whether a requirement is a name, or a name with one version and no more."""
+    versions = list(wanted.specifier)
+    exact = all(one.operator == "==" and not one.version.endswith(".*") for one in versions)
+    return exact and len(versions) <= 1 and not (wanted.extras or wanted.marker or wanted.url)
+
+
+def _stated(wanted: Requirement) -> IndexPin:
+    (only,) = wanted.specifier
+    return IndexPin(name=wanted.name, version=only.version)
 
 
 def _stands(file: LockedFile | None, pin: Pin) -> bool:
