@@ -50,7 +50,7 @@ def main(options: LockOptions) -> None:
             after = lock_of(options.lock, folder, building_of(cell, folder, fetcher))
     stated = (one.partition("==") for one in options.lock.packages)
     changes = compare(
-        before, after, asked={canonicalize_name(name) for name, _, version in stated if version}
+        before, after, asked={canonicalize_name(name.strip()) for name, _, version in stated if version}
     )
     place = folder.lock_folder(cell).relative_to(options.root)
     pending = [item.component for item in after.pending]
