@@ -87,7 +87,7 @@ def a_torchvision_of_another_patch_release(shop: Shop) -> None:
 
 @defect("cell", "torch_npu-cann")
 def a_torch_npu_for_an_older_cann(shop: Shop) -> None:
-    shop.hold_to(cell={"cann": "9.2.0"})
+    shop.hold_to(cell={"cann": "10.0.0"})
 
 
 @defect("cell", "triton-cann")

@@ -127,8 +127,8 @@ def _cann_pairs(found: Mapping[str, str], table: Compatibility, policy: AuditPol
         pair = _Pair("torch_npu-cann", "torch_npu", torch_npu, cann, made, others)
         yield from _judged(pair, fits=fits, listed=listed("torch_npu"))
     if triton := found.get("triton_ascend"):
-        fits = table.triton_fits(triton, cann)
-        newest = table.triton_for(cann)
+        fits = table.triton_fits(triton, cann, found["torch"])
+        newest = table.triton_for(cann, found["torch"])
         pair = _Pair(
             "triton-cann",
             "triton-ascend",

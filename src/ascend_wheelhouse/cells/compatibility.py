@@ -53,6 +53,19 @@ def _each_once(rows: list[_Row]) -> list[_Row]:
     return rows
 
 
+def _each_line_once(rows: list[TritonRow]) -> list[TritonRow]:
+    seen: set[tuple[str, str]] = set()
+    faults: list[Fault] = []
+    for place, row in enumerate(rows):
+        for line in row.cann:
+            if (row.version, line) in seen:
+                text = f"{shown(row.version)} has a row for CANN {line} already, one is enough"
+                faults.append(Fault((place, "version"), text, "twice"))
+            seen.add((row.version, line))
+    raise_for(faults)
+    return rows
+
+
 def _of_a_row(backward: dict[str, list[str]], info: ValidationInfo) -> dict[str, list[str]]:
     if rows := info.data.get("torch_npu"):
         known = {row.ascend for row in rows}
@@ -72,8 +85,12 @@ class TorchNpuRow(FileModel):
 
     @property
     def branch(self) -> str:
-        """Name of the source branch, such as `v2.8.0-7.3.0`."""
-        return f"v{self.torch}-{self.ascend}"
+        """Name of the source branch, such as `v2.8.0-7.3.0`; a patch (26.1.1) is made on the branch of its release.
+
+        Source: Ascend/pytorch, patch notes of 26.1.1, where each package stands beside a branch v<torch>-26.1.0.
+        """
+        line, _, _patch = self.ascend.rpartition(".")
+        return f"v{self.torch}-{line}.0"
 
     @property
     def release(self) -> str:
@@ -82,16 +99,27 @@ class TorchNpuRow(FileModel):
 
 
 class TritonRow(FileModel):
-    """One row of triton-ascend's table; `cann` holds CANN lines such as `8.3`."""
+    """One row of triton-ascend's table.
+
+    Args:
+        version: The release.
+        cann: CANN lines that it is stated for, such as `8.3`.
+        torch: Releases of torch that it is stated with on them; any where none is named.
+    """
 
     version: VersionText
     cann: Annotated[list[CannLine], Once, Field(min_length=1)]
+    torch: Annotated[list[VersionText], Once] = Field(default_factory=list)
+
+    def serves(self, cann: str, torch: str) -> bool:
+        """Tell whether it is stated for a CANN version, with a torch where one is named."""
+        return cann_line(cann) in self.cann and (not torch or not self.torch or torch in self.torch)
 
 
 class _Table(FileModel):
     torch_npu: Annotated[list[TorchNpuRow], AfterValidator(_each_once)]
     backward: Annotated[dict[AscendRelease, list[CannLine]], AfterValidator(_of_a_row)]
-    triton_ascend: Annotated[list[TritonRow], AfterValidator(_each_once)]
+    triton_ascend: Annotated[list[TritonRow], AfterValidator(_each_line_once)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,14 +146,19 @@ class Compatibility:
         """Tell whether a torch_npu release is stated to run on a CANN version."""
         return cann_line(cann) in {cann_line(row.cann), *self.backward.get(row.ascend, [])}
 
-    def triton_for(self, cann: str) -> str | None:
-        """Return the newest triton-ascend stated for a CANN version, or None."""
-        return next((row.version for row in self.triton_ascend if cann_line(cann) in row.cann), None)
+    def triton_for(self, cann: str, torch: str = "") -> str | None:
+        """Return the newest triton-ascend stated for a CANN version, with a torch where one is named, or None."""
+        return next((row.version for row in self.triton_ascend if row.serves(cann, torch)), None)
 
-    def triton_fits(self, version: str, cann: str) -> bool | None:
-        """Tell whether a triton-ascend release is stated for a CANN version; None when nothing is stated of it."""
-        row = next((row for row in self.triton_ascend if row.version == version), None)
-        return None if row is None else cann_line(cann) in row.cann
+    def triton_fits(self, version: str, cann: str, torch: str = "") -> bool | None:
+        """Tell whether a triton-ascend release is stated for a CANN version.
+
+        None when nothing is stated: there is no row of the release, or those of that CANN name other releases of torch.
+        """
+        rows = [row for row in self.triton_ascend if row.version == version]
+        if any(row.serves(cann, torch) for row in rows):
+            return True
+        return False if rows and not any(row.serves(cann, "") for row in rows) else None
 
     @property
     def canns(self) -> list[str]:

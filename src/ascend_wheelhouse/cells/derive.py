@@ -2,8 +2,10 @@
 
 torchvision follows torch by rule. torch_npu is the newest release on the index whose torch is the one asked for and
 which is stated to run on the CANN asked for; where the index has none, the source branch. CANN comes from `--cann`, or
-from the compatibility table; where neither says it, from the nearest stack of the same minor line of torch. Everything
-else is taken from the nearest stack: the one of the same CANN line and the closest torch.
+from the compatibility table: from the newest release for a CANN line that a stack has, since kernels and the rest are
+that stack's, and from the newest of all where no stack has one. Where neither says it, it comes from the nearest stack
+of the same minor line of torch. Everything else is taken from the nearest stack: the one of the same CANN line and the
+closest torch.
 """
 
 from __future__ import annotations
@@ -239,11 +241,9 @@ def _torch_npu(
     rows = table.rows_for(request.torch, request.cann)
     listed = [row for row in rows if Version(row.version) in released]
     if listed:
-        return (
-            listed[0].version,
-            request.cann or listed[0].cann,
-            ["torch_npu and CANN by the compatibility table"],
-        )
+        lines = {cann_line(one.cann) for one in _fitting(request, catalogue)}
+        row = next((row for row in listed if not request.cann and cann_line(row.cann) in lines), listed[0])
+        return row.version, request.cann or row.cann, ["torch_npu and CANN by the compatibility table"]
     cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, catalogue, table))
     if released:
         newest = max(released, key=lambda version: (not version.is_prerelease, version))
@@ -281,12 +281,13 @@ def _derived(
     near = _nearest_stack(request, catalogue, cann)
     base = cell_of(near, request.target, catalogue)
     same_line = cann_line(near.cann) == cann_line(cann)
+    stated = table.triton_for(cann, request.torch)
     kept = {k: v for k, v in base.components.items() if k not in _GUIDE_ONLY or same_line}
     changed = {
         "torch": request.torch,
         "torchvision": torchvision_for(request.torch),
         "torch-npu": torch_npu,
-        "triton-ascend": table.triton_for(cann) or base.components["triton-ascend"],
+        "triton-ascend": stated or table.triton_for(cann) or base.components["triton-ascend"],
         base.application: request.sglang or base.components[base.application],
         **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
@@ -296,6 +297,7 @@ def _derived(
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
+        *([] if stated else [_no_triton(request.torch, cann, changed["triton-ascend"])]),
         *_of_chip(request.target.npu, torch_npu),
     ]
     return replace(
@@ -307,6 +309,10 @@ def _derived(
         derived=True,
         notes=tuple(facts),
     )
+
+
+def _no_triton(torch: str, cann: str, taken: str) -> str:
+    return f"no triton-ascend is stated for torch {torch} with CANN {cann}: {taken} is taken"
 
 
 def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[str, str]:

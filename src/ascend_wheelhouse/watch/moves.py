@@ -81,7 +81,7 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
         case "torchaudio":
             return release.version.base_version == stack.torch
         case "triton-ascend":
-            return table.triton_fits(release.text, stack.cann) is not False
+            return table.triton_fits(release.text, stack.cann, stack.torch) is not False
     return True
 
 
@@ -95,7 +95,7 @@ def _of_torch_npu(release: Release, stacks: Sequence[Stack], table: Compatibilit
         if table.fits(row, cann):
             yield f"It is stated to run on CANN {cann}, too." if cann != row.cann else "CANN stays."
         else:
-            newest = table.triton_for(row.cann)
+            newest = table.triton_for(row.cann, row.torch)
             triton = f", and triton-ascend to {newest}" if newest else ""
             yield f"CANN {cann} would have to move to {row.cann}{triton}."
 
