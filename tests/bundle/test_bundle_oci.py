@@ -208,3 +208,17 @@ def test_a_folder_cannot_pass_as_a_layout_and_a_wheelhouse_at_once(
 
     with pytest.raises(errors.IntegrityError):
         verify_bundle(folder, trusted_key=signer.fingerprint)
+
+
+def test_a_layout_with_blobs_of_an_older_bundle_is_told_how_it_becomes_sound(
+    image: Path, wheelhouse: Path, signer: Signer
+) -> None:
+    """The first versions left them there; to copy such a layout does not help."""
+    old = image / "blobs/sha256" / hashlib.sha256(b"old").hexdigest()
+    old.write_bytes(b"old")
+    with pytest.raises(errors.WheelhouseError, match="does not name") as caught:
+        verify_bundle(image, trusted_key=signer.fingerprint)
+    assert "write it anew by the same command with --oci" in caught.value.next_step
+
+    bundle_command(wheelhouse, out=image, oci=True, sign_key=signer.path, serial=5)
+    assert verify_bundle(image, trusted_key=signer.fingerprint).serial == 5

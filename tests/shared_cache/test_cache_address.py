@@ -48,7 +48,7 @@ def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_aske
     ("url", "why"),
     [
         (f"ftp://user:{SECRET}@host/cache", "its scheme is 'ftp'"),
-        ("cache", "its scheme is ''"),
+        ("cache", "it has no scheme, and the path of a folder begins with /, ~ or ./"),
         ("s3:///team", "it names no bucket"),
         (f"s3://user:{SECRET}@bucket?endpont=x", "takes the option 'endpont'"),
         (f"https://host/cache?token={SECRET}", "takes the option 'token'"),

@@ -15,6 +15,7 @@ from site_run import KEY, MakeSite, pull, push
 
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.shared_cache import retention
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.folder_remote import FolderRemote
 from ascend_wheelhouse.shared_cache.opening import reach
@@ -184,6 +185,18 @@ def test_an_entry_that_nobody_can_read_goes_once_it_is_old(cache: Cache) -> None
         os.utime(path, (time.time() - 40 * DAY,) * 2)
     removed = prune(cache.remote, MONTH, InUse())
     assert (removed.files, removed.results) == (1, 1)
+
+
+def test_no_result_is_compared_with_the_others(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with all the others takes minutes where there are ten thousand."""
+    for number in range(3):
+        cache.push(f"build-{number}", b"%d" % number, days=40)
+
+    def compare(one: object, other: object) -> bool:
+        raise AssertionError((one, other))
+
+    monkeypatch.setattr(vars(retention)["_Marked"], "__eq__", compare)
+    assert prune(cache.remote, MONTH, InUse()).results == 3
 
 
 @pytest.mark.slow

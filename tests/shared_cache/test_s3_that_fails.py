@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,32 @@ def test_an_upload_in_parts_that_fails_is_given_up_on_the_server(
     assert "can no longer be written" in told(maker)
     assert proxy.count("DELETE", "uploadId=") == 1
     assert list(_remote(url).listing("blobs")) == []
+
+
+def test_unfinished_uploads_are_given_up_on_every_page_of_the_list(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 lists a thousand at once; the server of these tests all of them."""
+    remote = _remote(url)
+    rows = [
+        {"Key": f"blobs/{number}", "UploadId": f"id{number}", "Initiated": datetime.fromtimestamp(0, tz=UTC)}
+        for number in range(3)
+    ]
+    given_up: list[str] = []
+
+    def call_s3(method: str, **words: str) -> dict[str, object]:
+        if method == "abort_multipart_upload":
+            given_up.append(words["UploadId"])
+            return {}
+        after = words.get("UploadIdMarker", "")
+        assert words.get("KeyMarker", "") == after.replace("id", "blobs/")
+        left = [row for row in rows if str(row["UploadId"]) > after]
+        more = {"NextKeyMarker": left[0]["Key"], "NextUploadIdMarker": left[0]["UploadId"]}
+        return {"Uploads": left[:1], "IsTruncated": len(left) > 1, **more}
+
+    monkeypatch.setattr(vars(remote)["_fs"], "call_s3", call_s3)
+    remote.drop_unfinished(1.0)
+    assert given_up == ["id0", "id1", "id2"]
 
 
 def _remote(url: str) -> Remote:

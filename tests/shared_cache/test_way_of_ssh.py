@@ -41,20 +41,47 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _used(tmp_path: Path, site: MakeSite) -> list[str]:
-    """Push and pull at `far`; return how `ssh` was called."""
+    """Push and pull at `far`; return how `ssh` was called to reach another host."""
     url = f"sftp://far{tmp_path}/cache"
     maker = site("maker", url, pushes=True)
     push(maker, "build-1", b"a bundle")
     assert pull(site("user", url), "build-1") == b"a bundle"
     assert maker.warnings == []
     called = tmp_path / "called"
-    return called.read_text().splitlines() if called.exists() else []
+    lines = called.read_text().splitlines() if called.exists() else []
+    return [line for line in lines if not line.startswith("-G ")]
 
 
 def test_the_files_of_known_hosts_that_the_configuration_names_are_read(
     home: Path, tmp_path: Path, site: MakeSite
 ) -> None:
     assert not (home / ".ssh/known_hosts").exists()
+    assert _used(tmp_path, site) == []
+
+
+def test_a_file_that_the_configuration_includes_is_read(home: Path, tmp_path: Path, site: MakeSite) -> None:
+    config = home / ".ssh/config"
+    config.rename(home / ".ssh/of_the_site")
+    config.write_text(f"Include {home}/.ssh/of_the_site\n")
+    assert _used(tmp_path, site) == []
+
+
+@pytest.mark.parametrize("how", ["", "ProxyCommand ssh -W %h:%p near"])
+def test_the_key_of_a_host_is_known_by_its_alias(
+    how: str, home: Path, tmp_path: Path, site: MakeSite
+) -> None:
+    with (home / ".ssh/config").open("a") as file:
+        file.write(f"Host far\n  HostKeyAlias store-of-the-team\n  {how}\n")
+    known = home / ".ssh/hosts_of_the_site"
+    _, _, key = known.read_text().partition(" ")
+    known.write_text((known.read_text() if how else "") + f"store-of-the-team {key}")
+    assert bool(_used(tmp_path, site)) == bool(how)
+
+
+def test_the_users_own_configuration_is_read_where_no_ssh_is_installed(
+    home: Path, tmp_path: Path, site: MakeSite
+) -> None:
+    (home.parent / "bin/ssh").write_text("#!/bin/sh\nexit 127\n")
     assert _used(tmp_path, site) == []
 
 

@@ -17,6 +17,8 @@ from ascend_wheelhouse.farm.labels import Labels, host_labels
 from ascend_wheelhouse.store.root import default_root
 
 _DIGITS = 9
+_EXAMPLES = {"--memory": 16_384}
+"""Numbers that make sense; MiB."""
 _LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*=[A-Za-z0-9_.+-]+")
 
 
@@ -42,7 +44,9 @@ def number(option: str, text: str, default: int) -> int:
         return default
     if text.isascii() and text.isdigit() and int(text[:_DIGITS]) > 0 and len(text) < _DIGITS:
         return int(text)
-    raise NoNumberError(f"{option} {text[:40]!r} is no number above 0.", next_step=f"{option} 4")
+    raise NoNumberError(
+        f"{option} {text[:40]!r} is no number above 0.", next_step=f"{option} {_EXAMPLES.get(option, 4)}"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -91,7 +91,9 @@ class Address:
             options=dict(parse_qsl(parts.query, keep_blank_values=True)),
         )
         if parts.scheme not in _SCHEMES:
-            raise _no_url(found.shown if parts.scheme else "it", f"its scheme is {parts.scheme!r}")
+            if not parts.scheme:
+                raise _no_url("it", "it has no scheme, and the path of a folder begins with /, ~ or ./")
+            raise _no_url(found.shown, f"its scheme is {parts.scheme!r}")
         found._require()
         return found
 

@@ -139,8 +139,10 @@ def _marked(remote: Remote) -> list[_Marked]:
 def _choose(plan: _Plan, retention: Retention) -> None:
     """Decide what goes: by age, then by size, the oldest first."""
     least = max(retention.seconds, GRACE_SECONDS)
-    plan.gone = [one for one in plan.results if not plan.named(one) and plan.age(one.stored) >= least]
-    kept = [one for one in plan.results if one not in plan.gone]
+    kept: list[_Marked] = []
+    for one in plan.results:
+        goes = not plan.named(one) and plan.age(one.stored) >= least
+        (plan.gone if goes else kept).append(one)
     references = Counter(file.sha256 for one in kept if one.entry for file in one.entry.files)
     held = {*plan.in_use.digests, *references}
     plan.doomed = {

@@ -147,19 +147,23 @@ class S3Remote:
                 raise RemoteRefusedError(f"{len(failed)} objects cannot be removed: {failed[0].get('Code')}")
 
     def drop_unfinished(self, before: float) -> None:
-        """Give up uploads in parts that nobody ended."""
-        with self._telling():
-            page = self._fs.call_s3(
-                "list_multipart_uploads", Bucket=self._bucket, Prefix=self._key("blobs") + "/"
-            )
-            for row in page.get("Uploads", ()):
-                if _since_1970(row["Initiated"]) < before:
-                    self._fs.call_s3(
-                        "abort_multipart_upload",
-                        Bucket=self._bucket,
-                        Key=row["Key"],
-                        UploadId=row["UploadId"],
-                    )
+        """Give up uploads in parts that nobody ended, listed page by page."""
+        place = {"Bucket": self._bucket, "Prefix": self._key("blobs") + "/"}
+        after: dict[str, str] = {}
+        while True:
+            with self._telling():
+                page = self._fs.call_s3("list_multipart_uploads", **place, **after)
+                for row in page.get("Uploads", ()):
+                    if _since_1970(row["Initiated"]) < before:
+                        self._fs.call_s3(
+                            "abort_multipart_upload",
+                            Bucket=self._bucket,
+                            Key=row["Key"],
+                            UploadId=row["UploadId"],
+                        )
+            if not page.get("IsTruncated"):
+                return
+            after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

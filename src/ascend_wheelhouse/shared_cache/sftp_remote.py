@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
+import socket
 import stat
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -25,12 +26,13 @@ from ascend_wheelhouse.shared_cache.remote import (
     UnavailableError,
     shared_mode,
 )
-from ascend_wheelhouse.shared_cache.ssh_way import way_to
+from ascend_wheelhouse.shared_cache.ssh_way import SshWay, settings_of, way_to
 
 if TYPE_CHECKING:
     from paramiko import SFTPClient, SSHClient
 
 _SECONDS = 20.0
+_SSH_PORT = 22
 _CHUNK = 1 << 20
 _AHEAD = 64 << 20
 _KNOWN_HOSTS = {
@@ -44,7 +46,7 @@ class SftpRemote:
     """A folder on another host.
 
     Args:
-        address: Host, folder and login; the rest is `~/.ssh/config`'s.
+        address: Host, folder and login; the rest is from OpenSSH's configuration.
     """
 
     writable: ClassVar[bool] = True
@@ -257,31 +259,25 @@ def _connected(address: Address) -> SSHClient:
     import paramiko  # noqa: PLC0415 - as above
 
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it tells is told by our errors
-    settings: Any = {}
-    config = at_home("~/.ssh/config")
-    if config.is_file():
-        settings = paramiko.SSHConfig.from_path(str(config)).lookup(address.host)
+    settings: Any = settings_of(address)
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    client.load_system_host_keys()
-    known = (str(settings.get(name, usual)) for name, usual in _KNOWN_HOSTS.items())
-    for path in " ".join(known).split():
-        with suppress(OSError):
-            client.load_system_host_keys(str(at_home(path)))
+    _load_keys(client, settings)
     host = settings.get("hostname", address.host)
-    port = address.port or int(settings.get("port", 22))
+    port = address.port or int(settings.get("port", _SSH_PORT))
     user = address.user or settings.get("user")
     way = way_to(settings, host, port, user or "")
     if way:
         weakref.finalize(client, way.end)
+    alias = settings.get("hostkeyalias")
     try:
         client.connect(
-            host,
-            port=port,
+            alias or host,
+            port=_SSH_PORT if alias else port,  # known_hosts has an alias without a port
             username=user,
             password=address.password or None,
-            key_filename=settings.get("identityfile"),
-            sock=way.socket if way else None,
+            key_filename=[path for path in settings.get("identityfile", ()) if at_home(path).is_file()],
+            sock=_socket(way, host, port, alias),
             timeout=_SECONDS,
             banner_timeout=_SECONDS,
             auth_timeout=_SECONDS,
@@ -293,3 +289,18 @@ def _connected(address: Address) -> SSHClient:
             raise UnavailableError(f"the way there says: {said}") from error
         raise
     return client
+
+
+def _load_keys(client: SSHClient, settings: Mapping[str, object]) -> None:
+    client.load_system_host_keys()
+    known = (str(settings.get(name, usual)) for name, usual in _KNOWN_HOSTS.items())
+    for path in " ".join(known).split():
+        with suppress(OSError):
+            client.load_system_host_keys(str(at_home(path)))
+
+
+def _socket(way: SshWay | None, host: str, port: int, alias: str | None) -> socket.socket | None:
+    """Return what a connection goes through, None where paramiko shall connect: to the very name of the key."""
+    if way:
+        return way.socket
+    return socket.create_connection((host, port), timeout=_SECONDS) if alias else None

@@ -12,12 +12,17 @@ from types import NoneType
 from typing import Any
 
 from .. import documents, layout
-from .sources import PartedFile, Region, refuse_extra, tree
+from .sources import AFRESH, PartedFile, Region, refuse_extra, tree
 from .strict import damaged, read_object
 
 _TITLE = "org.opencontainers.image.title"
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _LARGEST = 1 << 24
+_OWN = {"oci-layout", "index.json", "blobs/", "blobs/sha256/"}
+_WRITTEN_ANEW = (
+    "where the layout was made, write it anew by the same command with --oci: that removes what the first versions of "
+    f"this tool left there of an older bundle; otherwise {AFRESH}"
+)
 _MANIFEST = {"config": {}, "layers": [{"annotations?": ({...: str}, NoneType)}]}
 
 
@@ -35,7 +40,7 @@ def image_regions(folder: Path) -> dict[str, Region]:
     document = _read(_blob(folder, manifests[0]), _MANIFEST)
     layers = document["layers"]
     named = {_name(_blob(folder, one)) for one in (manifests[0], document["config"], *layers)}
-    refuse_extra(folder, present - named - {"oci-layout", "index.json", "blobs/", "blobs/sha256/"})
+    refuse_extra(folder, present - named - _OWN, next_step=_WRITTEN_ANEW)
     for layer in layers:
         path = (layer.get("annotations") or {}).get(_TITLE)
         if path is None or path in regions:

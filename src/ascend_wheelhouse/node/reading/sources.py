@@ -21,6 +21,7 @@ from typing import BinaryIO
 from .. import errors, layout
 
 _CHUNK = 1 << 18
+AFRESH = "unpack or copy the bundle afresh; if it comes again, do not use this bundle"
 _SHOWN = 5
 _PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
 
@@ -217,8 +218,13 @@ def _unlistable(error: OSError) -> None:
     raise _unreadable(Path(str(error.filename)), error) from error
 
 
-def refuse_extra(folder: Path, extra: set[str]) -> None:
+def refuse_extra(folder: Path, extra: set[str], next_step: str = AFRESH) -> None:
     """Refuse a folder that holds entries which nothing in it names.
+
+    Args:
+        folder: The folder.
+        extra: The entries.
+        next_step: What brings one without them.
 
     Raises:
         ExtraMemberError: There are such entries.
@@ -228,7 +234,7 @@ def refuse_extra(folder: Path, extra: set[str]) -> None:
         raise ExtraMemberError(
             f"{folder.name} holds what its manifest does not name: {shown}.",
             why="Anything that was not signed could be run or installed by mistake.",
-            next_step="unpack or copy the bundle afresh; if it comes again, do not use this bundle",
+            next_step=next_step,
         )
 
 
