@@ -95,7 +95,7 @@ def test_without_one_before_it_there_is_nothing_to_go_back_to(
     damage(prefix / "current/receipt.json")
     answer = run_installer(houses[7], "--prefix", prefix, "--rollback")
     assert answer.status == 2
-    assert "holds no earlier environment" in answer.talk
+    assert "holds no environment before" in answer.talk
     assert _stands(prefix) == "7.0"
     assert run_installer(houses[7], "--prefix", prefix, "--uninstall").status == 0
     assert run_installer(houses[7], "--prefix", prefix, UNSIGNED).status == 0

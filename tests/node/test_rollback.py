@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,18 @@ def test_an_environment_whose_files_are_broken_is_not_gone_back_to(
     assert (answer.status, answer.facts["error"]) == (5, "BrokenPreviousError"), answer.talk
     assert answer.facts["why"] == "missing: bin/python"
     assert f"--prefix {prefix} --reinstall --allow-rollback" in answer.facts["next"]
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_after_going_back_the_way_forward_is_told_and_leads_there(houses: list[Path], prefix: Path) -> None:
+    words = [sys.executable, "-I", str(houses[1] / "install.py"), "--prefix", str(prefix), "--rollback"]
+    went = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "To go forward again, install the newer wheelhouse again" in went.stdout
+    answer = run_installer(houses[1], "--prefix", prefix, "--rollback")
+    assert (answer.status, answer.facts["error"]) == (2, "NoPreviousError"), answer.talk
+    assert answer.facts["why"] == "0002 is newer, and no rollback goes forward to it."
+    assert answer.facts["next"] == "install the newer wheelhouse again, with its own install.py"
+    assert run_installer(houses[1], "--prefix", prefix, UNSIGNED).status == 0
     assert run_in(prefix, "python", "-c", VERSION) == "2.0"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import subprocess
@@ -260,6 +261,18 @@ def test_a_manifest_without_its_parts_is_a_usage_error(wheelhouse: Path) -> None
 
 def test_the_newest_wheelhouse_is_taken_when_none_is_named(wheelhouse: Path) -> None:
     assert found.find(None, wheelhouse.parent).folder == wheelhouse
+
+
+def test_the_wheelhouse_that_was_taken_unasked_is_named_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wheelhouse").mkdir()
+    for age, name in enumerate(("newer", "older")):
+        made = tiny_wheelhouse(tmp_path, PACKAGES, HERE).rename(tmp_path / "wheelhouse" / name)
+        os.utime(made / "manifest.json", (1_000_000 - age, 1_000_000 - age))
+    monkeypatch.chdir(tmp_path)
+    assert main(["--only", "files", "--", "-k", "nothing"]) == 2
+    assert "verifying newer, the newest of 2; --wheelhouse names another" in capfd.readouterr().out
 
 
 def test_an_announced_failure_needs_a_reason(wheelhouse: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -96,8 +96,13 @@ def find(named: Path | None, parent: Path) -> FoundWheelhouse:
     return found
 
 
+def below(parent: Path) -> list[Path]:
+    """Return the manifests of the wheelhouses in a folder, the newest last."""
+    return sorted(parent.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+
+
 def _newest(parent: Path) -> Path:
-    manifests = sorted(parent.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
+    manifests = below(parent)
     if not manifests:
         raise WheelhouseNotFoundError(
             f"There is no wheelhouse below {parent}.",

@@ -107,6 +107,8 @@ def _node(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> softw
 
 def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> int:
     wheelhouse = found.find(given.wheelhouse, Path("wheelhouse"))
+    if given.wheelhouse is None:
+        _say(_which(wheelhouse))
     require = _real(given, wheelhouse) if given.require_npu is None else given.require_npu
     reports = given.report or Path("verify-reports") / wheelhouse.folder.name
     options = settings.VerifyOptions(
@@ -135,6 +137,13 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
     head = f"\n{report.head}" if report.head else ""
     _say(f"{head}\n{table(report.results)}\n\n{report.headline}\nreport: {reports / 'report.html'}")
     return report.exit_code
+
+
+def _which(wheelhouse: found.FoundWheelhouse) -> str:
+    """Name the wheelhouse that is verified where none was named: it may be another cell than the one meant."""
+    more = len(found.below(wheelhouse.folder.parent)) - 1
+    beside = f", the newest of {more + 1}; --wheelhouse names another" if more else ""
+    return f"verifying {wheelhouse.folder.name}{beside}"
 
 
 def _real(given: argparse.Namespace, wheelhouse: found.FoundWheelhouse) -> bool:

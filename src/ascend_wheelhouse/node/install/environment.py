@@ -270,14 +270,19 @@ class Prefix:
             name = self._last_before(active)
         folder = self.envs / str(name)
         if name is None or not (folder / RECEIPT).is_file():
+            later = max((one.name for one in self._finished() if one.name > active.name), default=None)
             raise NoPreviousError(
-                f"{self.root} holds no earlier environment.", next_step="install the older wheelhouse again"
+                f"{self.root} holds no environment before {active.name}, which is in use.",
+                why=f"{later} is newer, and no rollback goes forward to it." if later else "",
+                next_step=f"install the {'newer' if later else 'older'} wheelhouse again, with its own install.py",
             )
         return folder
 
     def _last_before(self, active: Path) -> str | None:
-        finished = (one.name for one in self.envs.iterdir() if (one / RECEIPT).is_file())
-        return max((name for name in finished if name < active.name), default=None)
+        return max((one.name for one in self._finished() if one.name < active.name), default=None)
+
+    def _finished(self) -> list[Path]:
+        return [one for one in self.envs.iterdir() if (one / RECEIPT).is_file()]
 
     def prune(self, *, newer: bool = True) -> list[str]:
         """Throw away all but the environment in use and the one before it, with their reports; return their names.

@@ -50,7 +50,8 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     if dry_run:
         talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | _DRY)
     else:
-        talk.answer(f"went back to {env} ({stack})", facts | {"changed": True})
+        forward = "To go forward again, install the newer wheelhouse again, with its own install.py."
+        talk.answer(f"went back to {env} ({stack})\n{forward}", facts | {"changed": True})
     return 0
 
 
