@@ -32,6 +32,7 @@ DOCUMENTS = [
     path
     for path in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    and not path.is_relative_to(ROOT / "build")  # where setuptools copies what it packs
 ]
 SESSIONS = set(
     re.findall(r"^def ([a-z]\w*)\(session", (ROOT / "noxfile.py").read_text("utf-8"), re.MULTILINE)

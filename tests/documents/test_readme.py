@@ -15,6 +15,7 @@ DOCUMENTS = [
     path
     for path in ROOT.rglob("*.md")
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    and not path.is_relative_to(ROOT / "build")  # where setuptools copies what it packs
 ]
 STACKS = "<!-- stacks: what `invoke stacks --markdown` prints, kept equal by a test -->"
 

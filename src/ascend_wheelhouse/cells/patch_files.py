@@ -27,7 +27,7 @@ def scan_patches(folder: Path | Layered, recipes: Recipes, known: Known) -> Iter
     """
     for name, path in Layered.of(folder).below(FOLDER).named("**/*").items():
         place = PurePosixPath(name)
-        if place.suffix in _ENDS and not path.is_dir() and (text := _fault(place, recipes, known)):
+        if place.suffix.lower() in _ENDS and not path.is_dir() and (text := _fault(place, recipes, known)):
             yield Problem(file=f"recipes/{FOLDER}/{name}", key="", text=text)
 
 

@@ -41,6 +41,7 @@ from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, scan_recipes
 from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
+from ascend_wheelhouse.cells.unread_files import scan_unread
 
 OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
 _OF_TORCH = ("torch", "torch-npu", "torchvision")
@@ -182,7 +183,7 @@ def load_catalogue(folder: Path | Layered) -> Catalogue:
     folder = Layered.of(folder)
     known = known_in(folder)
     recipes, problems = scan_recipes(folder, known)
-    problems += [*scan_compatibility(folder)[1], *scan_patches(folder, recipes, known)]
+    problems += [*scan_compatibility(folder)[1], *scan_patches(folder, recipes, known), *scan_unread(folder)]
     serving, found = _read_all(folder.below("serving"), Serving, "recipes/serving", known)
     problems += found
     problems += _bases(serving)

@@ -9,7 +9,12 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.locks.lock import BadLockError, Lock
 from ascend_wheelhouse.locks.lock_diff import Change, compare
+from ascend_wheelhouse.locks.lock_recipes import ForeignLockError
+from ascend_wheelhouse.locks.pylock_model import InvalidPylockError
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import building_of
 from ascend_wheelhouse.make.fetcher import Fetcher
@@ -45,7 +50,7 @@ def main(options: LockOptions) -> None:
         folder = ProjectFolder.load(options.root)
         fetcher = Fetcher(recipes=folder.recipes, emit=emit)
         cell = cell_of(options.lock.request, folder, fetcher.http)
-        before = folder.committed_lock(cell)
+        before = _before(options.lock, folder, cell, emit)
         with fetcher.store.in_use(emit):
             after = lock_of(options.lock, folder, building_of(cell, folder, fetcher))
     stated = (one.partition("==") for one in options.lock.packages)
@@ -61,6 +66,17 @@ def main(options: LockOptions) -> None:
     console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
     if pending:
         console.line(f"pending: {', '.join(pending)}")
+
+
+def _before(choice: LockChoice, folder: ProjectFolder, cell: Cell, emit: Emit) -> Lock | None:
+    """Return the committed lock; None where there is none, or where one that cannot be read is made again."""
+    try:
+        return folder.committed_lock(cell)
+    except (BadLockError, InvalidPylockError, ForeignLockError) as error:
+        if not choice.upgrade:
+            raise
+        emit(Note(text=f"made again, all of its wheels count as added: {error.what}", level="warning"))
+        return None
 
 
 def show_changes(changes: list[Change]) -> None:

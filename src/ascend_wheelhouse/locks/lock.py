@@ -3,7 +3,7 @@
 Three files in `lockfiles/<stack-id>/`: `pylock.<platform>.toml` (every wheel; PEP 751, with the cell and the
 resolver's inputs in `[tool.ascend-wheelhouse]`), `sources.<platform>.toml` (what is built, from which bytes, in which
 environment) and `payloads.<platform>.toml` (what is installed into the host). `requirements.<platform>.txt` is
-written beside them for pip and pip-sync, and never read. They are one set: a reader never sees files of two locks.
+written beside them for pip and pip-sync, and only compared. They are one set: a reader never sees files of two locks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.target import Target
-from ascend_wheelhouse.locks import lock_shape, lock_version, pylock
+from ascend_wheelhouse.locks import lock_requirements, lock_shape, lock_version, pylock
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.node import documents
 
@@ -222,11 +222,12 @@ def _load(folder: Path, platform: str) -> Lock | None:
     tool = parsed.tool
     if fault := documents.fault(tool, lock_shape.TOOL):
         raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
+    listed = folder / f"requirements.{platform}.txt"
+    if fault := lock_requirements.fault(listed, parsed.files):
+        raise _bad(listed, fault)
     sources = sources_in(folder, platform)
     awaited = _document(folder / f"payloads.{platform}.toml", lock_shape.PAYLOADS)
-    locked = {
-        source.component for source in sources
-    }  # a wheelhouse's own lock names what was not built there
+    locked = {one.component for one in sources}  # a wheelhouse's own lock names what was not built there
     built = {source.wheel.filename for source in sources if source.wheel}
     return Lock(
         stack=tool["stack"],
@@ -248,8 +249,7 @@ def _load(folder: Path, platform: str) -> Lock | None:
 
 def _require_whole(folder: Path, platform: str) -> None:
     """Refuse a lock that lacks a file of its set: what that one names would be missing without a word."""
-    for kind, ending in _SET:
-        path = folder / f"{kind}.{platform}.{ending}"
+    for path in (folder / f"{kind}.{platform}.{ending}" for kind, ending in _SET):
         if not path.is_file():
             raise _missing(path)
 
