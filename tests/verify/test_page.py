@@ -116,3 +116,15 @@ def test_a_folder_without_a_report_and_a_file_that_is_none_are_usage_errors(
     with pytest.raises(SystemExit) as ended, console.main_guard():
         command.main(options)
     assert ended.value.code == 2
+
+
+def test_a_report_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report("n1", GOOD).write(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 2, "results": {"new": "form"}}))
+    options = command.VerifyReportOptions(folders=(tmp_path,), out=tmp_path / "nodes.html")
+    with pytest.raises(command.NewerReportError, match=r"has schema 2; this version reads 1"):
+        command.main(options)
+    path.write_text("[" * 5000)
+    with pytest.raises(command.NoReportError):
+        command.main(options)

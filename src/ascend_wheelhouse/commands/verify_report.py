@@ -8,7 +8,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.output_file import require_place, write_result
-from ascend_wheelhouse.node.verify.report import Report, read_report
+from ascend_wheelhouse.node.verify.report import NewerSchemaError, Report, read_report
 from ascend_wheelhouse.verify import page
 
 _NAMES = ("report.json", "*.verify.json")
@@ -16,6 +16,10 @@ _NAMES = ("report.json", "*.verify.json")
 
 class NoReportError(UsageError):
     """A folder holds no report of a verification, or a file is none."""
+
+
+class NewerReportError(UsageError):
+    """A report of a verification was written by a newer version, whose schema this one does not know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +67,12 @@ def _found(folder: Path) -> list[Path]:
 def _read(path: Path) -> Report:
     try:
         return read_report(path)
+    except NewerSchemaError as error:
+        raise NewerReportError(
+            f"{error}.",
+            why="A newer version wrote it. What this one does not know would be left out without a word.",
+            next_step="update ascend-wheelhouse to the version that made the wheelhouse; or leave the report away",
+        ) from error
     except (OSError, ValueError) as error:
         raise NoReportError(
             f"{path} is not a report of a verification.",

@@ -29,6 +29,10 @@ _COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
 _PARTS = ("wheelhouse", "cell", "host", "conditions")
 
 
+class NewerSchemaError(ValueError):
+    """A report has a schema that this version does not know."""
+
+
 def schema_read(value: object) -> bool:
     """The schema that is read here."""
     return type(value) is int and value == SCHEMA
@@ -184,16 +188,27 @@ def tally(counts: Mapping[str, int]) -> str:
     )
 
 
+def _require_known(path: Path, data: bytes) -> None:
+    try:
+        stated = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    number = stated.get("schema") if isinstance(stated, dict) else None
+    if type(number) is int and number > SCHEMA:
+        raise NewerSchemaError(f"{path} has schema {number}; this version reads {SCHEMA}")
+
+
 def read_report(path: Path) -> Report:
     """Read a `report.json`.
 
     Raises:
-        ValueError: It is not one, or of another schema.
+        ValueError: It is not one, or of another schema; `NewerSchemaError` where that is newer.
     """
     try:
         data = documents.bytes_of(path)
         found = documents.read(data, _SHAPE)
     except documents.UnsoundError as error:
+        _require_known(path, data)
         raise ValueError(f"{path} is not a verify report of schema {SCHEMA}: {error}") from error
     names = {item.name for item in fields(Result)}
     rows = [{key: value for key, value in one.items() if key in names} for one in found["results"]]
