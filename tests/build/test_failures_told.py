@@ -82,6 +82,25 @@ def test_a_file_under_no_wheel_s_name_is_told_by_it(tmp_path: Path) -> None:
     assert "left latest.whl, which is no name of a wheel" in error.what
 
 
+@pytest.mark.parametrize(
+    "last",
+    [
+        'open(path, "w").write("half")',
+        (
+            "archive = zipfile.ZipFile(path); "
+            'kept = [(one, archive.read(one)) for one in archive.namelist() if not one.endswith("/WHEEL")]; '
+            'made = zipfile.ZipFile(path, "w"); [made.writestr(*one) for one in kept]; made.close()'
+        ),
+    ],
+    ids=["no archive", "without WHEEL"],
+)
+def test_a_file_that_is_no_wheel_inside_is_a_fault_of_the_build(tmp_path: Path, last: str) -> None:
+    line = f"import glob, zipfile; path = glob.glob('dist/*.whl')[0]; {last}"
+    error = failure(tmp_path, f"echo {shlex.quote(line)} >> make.py")
+    assert type(error) is WrongWheelError
+    assert "which is no wheel inside" in error.what
+
+
 def test_neither_a_folder_nor_a_link_to_a_file_of_the_host_is_a_wheel_of_the_build(tmp_path: Path) -> None:
     """A link is followed on the host, where it leads to files that the build could not see."""
     host = tmp_path / "host.whl"

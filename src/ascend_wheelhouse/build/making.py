@@ -37,6 +37,7 @@ from ascend_wheelhouse.build.toolchain import Toolchain
 from ascend_wheelhouse.cells.placeholders import fill
 from ascend_wheelhouse.store.git_source import GitSource
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 _FOLDERS = ("home", "out", "env", "ccache", "downloads")
 
@@ -235,7 +236,7 @@ def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
 
     Raises:
         ArtifactsError: One is missing, doubled or not promised.
-        WrongWheelError: One is not what the recipe says of it, or has no wheel's name.
+        WrongWheelError: One is not what the recipe says of it, has no wheel's name, or is no wheel inside.
     """
     source = workspace.work / "source"
     patterns = job.spec.artifacts if job.spec.backend == "script" else ()
@@ -258,8 +259,21 @@ def collect(job: BuildJob, workspace: Workspace) -> list[Path]:
             next_step="see what the steps print, and compare with `artifacts` of the recipe's [build] table",
         )
     for path in found:
+        _refuse_damaged(job, path)
         _refuse_other(job, path)
     return found
+
+
+def _refuse_damaged(job: BuildJob, wheel: Path) -> None:
+    try:
+        with WheelFile.open(wheel) as opened:
+            opened.wheel_headers  # noqa: B018 - asked for its errors
+    except BadWheelError as error:
+        raise WrongWheelError(
+            f"The build of {job.component} left {wheel.name}, which is no wheel inside: {error.what}",
+            why="A step wrote it by halves, or gave another file that name.",
+            next_step="see what the steps print; the recipe's `artifacts` name what the project's packaging makes",
+        ) from error
 
 
 def _refuse_other(job: BuildJob, wheel: Path) -> None:
