@@ -195,7 +195,7 @@ def _require_known(path: Path, data: bytes) -> None:
         return
     number = stated.get("schema") if isinstance(stated, dict) else None
     if type(number) is int and number > SCHEMA:
-        raise NewerSchemaError(f"{path} has schema {number}; this version reads {SCHEMA}")
+        raise NewerSchemaError(f"{path}, a verify report, has schema {number}; this version reads {SCHEMA}")
 
 
 def read_report(path: Path) -> Report:
