@@ -39,6 +39,15 @@ def test_of_several_canns_the_newest_that_a_stack_has_is_taken_and_another_when_
     assert (named.components["torch-npu"], named.cann) == ("2.12.0.post3", "9.2.0")
 
 
+def test_a_torch_npu_that_is_built_from_source_takes_the_cann_of_a_stack_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PUBLISHED, "torch-npu", ["2.13.0"])
+    cell = derive("2.12.0")
+    assert (cell.components["torch-npu"], cell.cann) == ("2.12.0.post2", "9.1.0")
+    assert any("built from source" in note for note in cell.notes)
+
+
 @pytest.mark.parametrize(("torch", "triton"), [("2.7.1", "3.2.2"), ("2.10.0", "3.6.0"), ("2.13.0", "3.6.0")])
 def test_triton_ascend_for_cann_9_2_goes_by_torch(torch: str, triton: str) -> None:
     cell = derive(torch, "9.2.0")

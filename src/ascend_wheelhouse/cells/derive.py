@@ -238,11 +238,12 @@ def _torch_npu(
 ) -> tuple[str, str, list[str]]:
     """Return torch_npu's version, CANN's, and what to know about the choice."""
     released = [Version(v) for v in versions("torch-npu") if Version(v).base_version == request.torch]
+    lines = {cann_line(request.cann or one.cann) for one in _fitting(request, catalogue)}
     rows = table.rows_for(request.torch, request.cann)
+    rows.sort(key=lambda row: cann_line(row.cann) not in lines)
     listed = [row for row in rows if Version(row.version) in released]
     if listed:
-        lines = {cann_line(one.cann) for one in _fitting(request, catalogue)}
-        row = next((row for row in listed if not request.cann and cann_line(row.cann) in lines), listed[0])
+        row = listed[0]
         return row.version, request.cann or row.cann, ["torch_npu and CANN by the compatibility table"]
     cann = request.cann or (rows[0].cann if rows else _nearest_cann(request, catalogue, table))
     if released:
