@@ -69,6 +69,16 @@ def _mistyped(word: str) -> str:
         (["plan", "--torch", "--json"], "Error: --torch of plan needs a value\n"),
         (["plan", "--torch", "--jsno"], "--torch of plan needs a value, and --jsno is none"),
         (["plan", "--zzzzzz"], "Next: invoke --help plan\n"),
+        (["--torch", "2.8.0", "--json"], "Next: invoke wheelhouse --torch 2.8.0 --json\n"),
+        (
+            ["--platform=aarch64", "plan", "--torch", "2.8.0"],
+            "Next: invoke plan --platform=aarch64 --torch 2.8.0\n",
+        ),
+        (["--json", "outdated"], "Next: invoke outdated --json\n"),
+        (["--no-audit", "wheelhouse"], "Next: invoke wheelhouse --no-audit\n"),
+        (["--show-config"], "Next: invoke wheelhouse --show-config\n"),
+        (["--vulnerabilities", "x", "stacks"], "is an option of show, watch, and no such command"),
+        (["--zzzzzz", "plan"], "there is no option '--zzzzzz'.\n\nNext: invoke --list\n"),
         (
             ["image", "--torch", "2.8.0"],
             "there is no option '--torch' of image.\n\nNext: invoke --help image\n",

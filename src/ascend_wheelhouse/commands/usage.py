@@ -156,9 +156,34 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
     if task == "audit" and not word.startswith("-"):
         told = f"wheels stand after `--`, and {word!r} does not."
         return BadCommandLineError(told, next_step=_audit(typed, flags))
+    if not task and (early := _early(program, word, typed)):
+        return early
     if word.startswith("-"):
         return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
     return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
+
+
+def _early(program: Program, word: str, typed: Sequence[str]) -> BadCommandLineError | None:
+    """Return what is wrong with a task's option that stands before its task, or with no task, if it is one."""
+    option = word.partition("=")[0]
+    able = [one for one in program.collection.to_contexts() if option in {**one.flags, **one.inverse_flags}]
+    names = {name: str(one.name) for one in able for name in (one.name, *one.aliases)}
+    before = typed[: typed.index("--")] if "--" in typed else typed
+    named = next((one for one in before if one in names), "")
+    task = named or (program.collection.default if program.collection.default in names else "")
+    if not able:
+        return None
+    if not task:
+        task, *others = sorted(str(one.name) for one in able)
+        return BadCommandLineError(
+            f"{option} is an option of {', '.join([task, *others])}, and no such command stands before it.",
+            next_step=f"invoke --help {task}",
+        )
+    behind = list(typed)
+    if named:
+        behind.remove(named)
+    told = f"{option} is an option of {task}, and options of a command stand behind it."
+    return BadCommandLineError(told, next_step=shlex.join([started.program(), task, *behind]))
 
 
 def _mistyped(typed: Sequence[str], task: str, flags: Mapping[str, Any]) -> str:
