@@ -78,6 +78,13 @@ def _mistyped(word: str) -> str:
         (["--no-audit", "wheelhouse"], "Next: invoke wheelhouse --no-audit\n"),
         (["--show-config"], "Next: invoke wheelhouse --show-config\n"),
         (["--vulnerabilities", "x", "stacks"], "is an option of show, watch, and no such command"),
+        (["show", "--html", "a.html"], "Next: invoke show --html --out a.html\n"),
+        (
+            ["show", "wheelhouse/of a cell", "-j"],
+            "Next: invoke show --wheelhouse 'wheelhouse/of a cell' -j\n",
+        ),
+        (["wheelhouse", "-t", "2.8.0", "out/"], "Next: invoke wheelhouse -t 2.8.0 --output out/\n"),
+        (["stacks", "wheelhouse/x"], "there is no command 'wheelhouse/x'"),
         (["--zzzzzz", "plan"], "there is no option '--zzzzzz'.\n\nNext: invoke --list\n"),
         (
             ["image", "--torch", "2.8.0"],

@@ -160,6 +160,23 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
         return early
     if word.startswith("-"):
         return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
+    return _stray(program, word, task, flags)
+
+
+def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> BadCommandLineError:
+    """Return what is wrong with a word that is no command: its option was left out, or it was mistyped.
+
+    The option is that of the page behind `--html`, else, of a path, that of the wheelhouse or of where those go.
+    """
+    typed = list(program.argv[1:])
+    at = typed.index(word) if word in typed else 0
+    ways = (
+        ["--out"] if at and typed[at - 1] == "--html" else ["--wheelhouse", "--output"] if "/" in word else []
+    )
+    if at and (option := next((one for one in ways if one in flags), "")):
+        told = f"what stands behind `{task}` needs its option, and {word!r} has none before it."
+        right = shlex.join([started.program(), *typed[:at], option, *typed[at:]])
+        return BadCommandLineError(told, next_step=right)
     return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
 
 
