@@ -25,6 +25,7 @@ _PIPE_CLOSED = 141
 _HELP = {"-h", "--help"}
 _JSON = {"-j", "--json"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
+_MAIN = "wheelhouse"
 _LONGEST = 1 << 16
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
@@ -187,7 +188,7 @@ def _early(program: Program, word: str, typed: Sequence[str]) -> BadCommandLineE
     names = {name: str(one.name) for one in able for name in (one.name, *one.aliases)}
     before = typed[: typed.index("--")] if "--" in typed else typed
     named = next((one for one in before if one in names), "")
-    task = named or (program.collection.default if program.collection.default in names else "")
+    task = named or (_MAIN if _MAIN in names else "")
     if not able:
         return None
     if not task:
