@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.node.install import receipt
+from ascend_wheelhouse.node.install import post_install, receipt
 
 SITE = "lib/python3.11/site-packages"
 DIGEST = hashlib.sha256(b"text").digest()
@@ -54,3 +54,23 @@ def test_what_two_distributions_claim_or_none_is_hashed_where_it_stands(tmp_path
         "two.py": here,
         "three.py": here,
     }
+
+
+def test_files_that_another_distribution_wrote_over_are_told_and_so_are_missing_ones(tmp_path: Path) -> None:
+    names = ("__init__.py", "same.py", '"a,b.py"', "gone.py", "own.py")
+    records = {
+        "triton_ascend": "".join(
+            f"triton/{name},sha256={ENCODED},4\n".replace('triton/"', '"triton/') for name in names
+        ),
+        "other": 'triton/__init__.py,,\ntriton/same.py,,\n"triton/a,b.py",,\n',
+    }
+    env = environment(tmp_path, records)
+    (env / SITE / "triton").mkdir()
+    for name, text in (("__init__.py", "not"), ("same.py", "text"), ("a,b.py", "not"), ("own.py", "text")):
+        (env / SITE / "triton" / name).write_text(text)
+    assert receipt.shared_files(env, "triton-ascend") == {
+        f"{SITE}/triton/{name}" for name in ("__init__.py", "same.py", "a,b.py")
+    }
+    assert post_install.foreign_files(env, "triton-ascend") == [
+        str(env / SITE / "triton" / name) for name in ("__init__.py", "a,b.py", "gone.py")
+    ]

@@ -2,8 +2,8 @@
 
 - `deep_ep` imports its extension as a top-level module, so a symlink to it stands beside the package.
 - `triton-ascend` and the index's `triton` own the same files and `pip check` sees nothing: the last one wins.
-  The files of triton-ascend are compared with its RECORD, it is installed once more where they differ, and an
-  environment where both remain is refused.
+  The files of triton-ascend that another RECORD names too are compared with its own, it is installed once more
+  where they differ, and an environment where both remain is refused.
 - `custom_ops` is one version per chip, and the one for the other chip sorts higher.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from .. import documents
 from ..errors import IntegrityError, UsageError
 from ..reading.contents import Contents
-from .receipt import canonical, claims, digests, distributions, site_packages
+from .receipt import canonical, claims, digests, distributions, shared_files, site_packages
 from .wheels import Installer
 
 TRITON = "triton-ascend"
@@ -86,10 +86,16 @@ def _symlink(site: Path, path: str, pattern: str) -> list[str]:
 
 
 def foreign_files(env: Path, distribution: str) -> list[str]:
-    """Return the files of a distribution that are missing or differ from its RECORD."""
+    """Return the files of a new environment's distribution that are missing or that another one wrote over.
+
+    Those that another RECORD names too are compared by digest; the rest came out of the wheel just now.
+    """
     recorded = {path: digest for path, digest, _ in claims(env, distribution) if digest}
-    found = digests(env, [path for path in recorded if (env / path).is_file()])
-    return [str(env / path) for path, digest in recorded.items() if found.get(path) != digest]
+    present = {path for path in recorded if (env / path).is_file()}
+    shared = shared_files(env, distribution) & present
+    found = digests(env, sorted(shared))
+    broken = {path for path in shared if found[path] != recorded[path]}
+    return [str(env / path) for path in recorded if path in broken or path not in present]
 
 
 def require_whole_triton(installed: Sequence[str], broken: Sequence[str]) -> None:

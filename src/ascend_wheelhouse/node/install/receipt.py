@@ -102,6 +102,16 @@ def claims(env: Path, only: str = "") -> Iterator[tuple[str, str, str]]:
             yield os.path.normpath(plain) if "../" in path else plain, _hexadecimal(digest), owner
 
 
+def shared_files(env: Path, distribution: str) -> set[str]:
+    """Return the files of a distribution, below the environment, that the RECORD of another one names too."""
+    site = site_packages(env)
+    own, others = set[str](), set[str]()
+    for record in site.glob("*.dist-info/RECORD"):
+        owner = canonical(record.parent.name.partition("-")[0])
+        (own if owner == distribution else others).update(row[0] for row in _rows(record))
+    return {os.path.normpath(site.relative_to(env) / path) for path in own & others}
+
+
 def _rows(record: Path) -> Iterator[list[str]]:
     """Yield the rows of a RECORD; most hold no quotes, and are split in half the time that `csv` takes."""
     with record.open(newline="") as stream:
