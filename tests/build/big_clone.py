@@ -20,6 +20,9 @@ from ascend_wheelhouse.build.object_cache import LOG
 PROJECT = Path(__file__).parents[2]
 MEMORY_MB = 700
 
+ASKED = 1
+"""What cmake compiles to ask the compiler, with `-v`: what that prints differs each time, and ccache never finds it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import sys
@@ -139,3 +140,16 @@ def test_a_wheel_for_another_machine_cannot_be_part_of_the_environment(bench: Be
     foreign = helper(tmp_path).rename(tmp_path / "helper-2.0-cp311-cp311-linux_s390x.whl")
     with pytest.raises(EnvironmentFailedError, match=r"^The build environment could not be installed"):
         built(bench, project(tmp_path), environment=[foreign])
+
+
+def test_a_disk_that_is_full_before_the_environment_is_installed_is_told_as_such_and_nothing_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "echo 'cause: failed to copy: No space left on device (os error 28)' >&2; exit 2"
+    monkeypatch.setattr("ascend_wheelhouse.build.environment._script", lambda *_words: said)
+    interpreter = find_interpreter("3.11")
+    place = planned([], interpreter, store=bench.store, sandbox=Unsealed())
+    with pytest.raises(OSError, match="uv says: cause: failed to copy: No space left") as caught:
+        install(place, [], interpreter, store=bench.store, sandbox=Unsealed())
+    assert caught.value.errno == errno.ENOSPC
+    assert not place.folder.parent.exists()

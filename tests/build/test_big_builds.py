@@ -16,7 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from big_clone import MEMORY_MB, Clone, Killed, clone_of, killed_and_gone_on
+from big_clone import ASKED, MEMORY_MB, Clone, Killed, clone_of, killed_and_gone_on
 
 from ascend_wheelhouse.build.jobserver import host_memory_mb, share
 
@@ -51,7 +51,7 @@ def test_a_build_that_was_killed_goes_on_with_what_it_had_compiled(killed: Kille
         int, re.findall(r"torch-npu: (\d+) of (\d+) objects had been compiled", killed.err)[0]
     )
     assert killed.finished >= FINISHED
-    assert found >= killed.finished
+    assert found + ASKED >= killed.finished
     # cmake's own trials, the stub library and init.cpp are compiled, too
     assert UNITS < objects < UNITS + 20
     assert killed.compiled < objects + 20
@@ -93,7 +93,7 @@ def test_a_build_of_what_is_known_starts_no_compiler(clone: Clone, killed: Kille
 
 @pytest.mark.usefixtures("killed")
 def test_after_a_change_of_one_file_one_object_is_compiled(clone: Clone) -> None:
-    assert clone.compiled_after_a_change(2) == 1
+    assert clone.compiled_after_a_change(2) == 1 + ASKED
 
 
 def test_an_incremental_build_is_marked_in_what_the_command_prints(clone: Clone) -> None:

@@ -269,3 +269,29 @@ def test_what_ninja_makes_keeps_the_time_that_ninja_gave_it(bed: Bed) -> None:
         os.utime(bed.tree.source / name, ns=(4 * 10**18, 4 * 10**18))
     settle(str(bed.tree.source), str(bed.tree.record))
     assert bed.time("build/Release/a.o") == bed.time("p/one.so") == 4 * 10**18
+
+
+DEPS = b"# ninjadeps\n\4\0\0\0" + b"\x14\0\0\0/build/source/x/one.h\0\0" + b"\x0c\0\0\0made.h\0\0\1\1\1\1"
+
+
+@pytest.mark.parametrize(
+    ("came", "stays"),
+    [("y/one.h", False), ("y/made.h", False), ("y/two.h", True), ("y/h.h", True), ("y/one.cpp", True)],
+)
+def test_objects_go_where_a_header_comes_that_may_be_found_before_the_one_they_are_made_with(
+    bed: Bed, came: str, *, stays: bool
+) -> None:
+    """As ninja asks again after the files that it knows alone."""
+    bed.made({"build/Release/.ninja_log": LOG, "build/Release/a.o": "object"})
+    (bed.tree.source / "build/Release/.ninja_deps").write_bytes(DEPS)
+    bed.bring({"setup.py": "1", "a.cpp": "a", "b.cpp": "b", came: "new"})
+    assert ("build/Release/a.o" in bed.files) == stays
+
+
+def test_a_link_to_a_folder_that_becomes_a_folder_with_the_same_files_holds_them(bed: Bed) -> None:
+    source = {"setup.py": "1", "a.cpp": "a", "b.cpp": "b", "new/x.h": "x"}
+    bed.bring(source)
+    (bed.tree.source / "old").symlink_to("new")
+    bed.bring(source | {"old/x.h": "x"})
+    assert {"new/x.h", "old/x.h"} <= bed.files
+    assert not (bed.tree.source / "old").is_symlink()

@@ -19,10 +19,11 @@ from pathlib import Path
 import uv
 from packaging.utils import parse_wheel_filename
 
+from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.interpreters import INSTALL, find_python
-from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.base.process import Finished, run
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.laid_out import mark_used
@@ -145,6 +146,7 @@ def install(
     Raises:
         BlobMissingError: A wheel is not in the store.
         EnvironmentFailedError: The installation failed.
+        OSError: The disk is full; what was installed is removed.
     """
     place, seen = environment.folder.parent, environment.seen
     with store.lock(f"environment-{place.name}"):
@@ -189,11 +191,19 @@ def _install(
     )
     shutil.rmtree(place / "wheels")
     if done.status != 0:
-        raise EnvironmentFailedError(
-            "The build environment could not be installed.",
-            why=(done.stderr or done.stdout).strip()[-800:],
-            next_step="run `invoke lock --upgrade {cell}`: the locked wheels do not fit this builder",
-        )
+        raise _failed(done, place)
+
+
+def _failed(done: Finished, place: Path) -> OSError | EnvironmentFailedError:
+    """Return why an installation failed; where the disk is full, what is there is removed."""
+    if full := full_disk.told_by("uv", f"{done.stderr}\n{done.stdout}"):
+        shutil.rmtree(place)
+        return full
+    return EnvironmentFailedError(
+        "The build environment could not be installed.",
+        why=(done.stderr or done.stdout).strip()[-800:],
+        next_step="run `invoke lock --upgrade {cell}`: the locked wheels do not fit this builder",
+    )
 
 
 def _script(program: Path, interpreter: Interpreter, root: str, seen: str) -> str:

@@ -25,6 +25,7 @@ from ascend_wheelhouse.build.synchronise import (
     Keeping,
     UnsyncableError,
     compare,
+    hides,
     object_trees,
     remove,
     synchronise,
@@ -129,7 +130,8 @@ class KeptTree:
     def _synchronise(self, seen: str, before: frozenset[str], *, same: bool) -> Changes:
         self.source.mkdir(parents=True, exist_ok=True)
         changes = compare(self.fresh, self.source, before)
-        trees = object_trees(self.source, changes.listed | before)
+        came = changes.listed - before
+        trees = [tree for tree in object_trees(self.source, changes.listed | before) if not hides(tree, came)]
         unfinished = (self.place / _RUNNING).exists()
         if unfinished:
             trees = [tree for tree in trees if (tree / LOG).exists()]

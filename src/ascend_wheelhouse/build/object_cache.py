@@ -4,6 +4,10 @@ A build that was killed starts from a fresh source and finds what the other had 
 gone on with, whatever tool the upstream's build uses. ccache puts an object into its cache in one step once it is
 whole. Each component has a cache of its own, and in images one for each compiler: what a build writes there reaches
 later builds of the same component alone. Settings are read from nowhere, since they can name programs to run.
+
+What the preprocessor gives decides which object fits. ccache's direct mode, which skips it, looks at the files that
+were included before: a new header that is found earlier than another of its name is not among them (ccache's manual,
+"The direct mode").
 """
 
 from __future__ import annotations
@@ -68,6 +72,7 @@ def variables(toolchain: Toolchain, *, image: str, root: str, folder: str) -> di
         "CCACHE_COMPILERCHECK": f"string:{known}" if image or toolchain.sysroot else "content",
         "CCACHE_CONFIGPATH": os.devnull,
         "CCACHE_DIR": folder,
+        "CCACHE_NODIRECT": "1",
         "CCACHE_STATSLOG": f"{root}/{LOG}",
     }
 

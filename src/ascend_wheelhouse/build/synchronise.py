@@ -24,6 +24,8 @@ from ascend_wheelhouse.build.settle import LOG, OBJECT_TREE, made_by_ninja
 _GIT = ".git"
 _CACHE = "CMakeCache.txt"
 _COMPILED = re.compile(r"\.(?:c|cc|cpp|cxx|h|hh|hpp|hxx|inc|inl|ipp|s|S|tcc)$")
+_HEADER = re.compile(r"\.(?:cuh|def|h|hh|hpp|hxx|inc|inl|ipp|tcc)$|(?:^|/)[^./]+$")
+_DEPS = ".ninja_deps"
 _COLLECTED = re.compile(r"lib|lib\..*|bdist\..*|scripts-.*")
 
 _PART = 1 << 20
@@ -72,8 +74,32 @@ def compare(fresh: Path, kept: Path, before: AbstractSet[str]) -> Changes:
         before: The files of its earlier source.
     """
     listed = frozenset(files_below(fresh))
-    written = tuple(name for name in sorted(listed) if not _same(fresh / name, kept / name))
+    folders = {parent for name in listed for parent in Path(name).parents}
+    # what is seen through a link is not there
+    links = {folder for folder in folders if (kept / folder).is_symlink()}
+    written = tuple(
+        name
+        for name in sorted(listed)
+        if links.intersection(Path(name).parents) or not _same(fresh / name, kept / name)
+    )
     return Changes(written=written, removed=tuple(sorted(before - listed)), listed=listed)
+
+
+def hides(tree: Path, came: AbstractSet[str]) -> bool:
+    """Tell whether a file that came may be found in place of one of its name that objects were made with.
+
+    ninja looks again at the files that were included, and at no others. It keeps their paths in one file, as they are.
+    What make knows is not read: there any header may.
+
+    Args:
+        tree: A folder of objects.
+        came: Files that the earlier source did not have.
+    """
+    names = {Path(name).name for name in came if _HEADER.search(name)}
+    if not names or not (tree / _DEPS).is_file():
+        return bool(names)
+    known = (tree / _DEPS).read_bytes()
+    return any(before + os.fsencode(name) in known for name in names for before in (b"/", b"\0"))
 
 
 def _same(one: Path, other: Path) -> bool:
