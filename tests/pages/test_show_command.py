@@ -69,6 +69,27 @@ def test_a_page_is_written_where_one_says(
     assert Path("other.html").read_bytes() == Path("small-aarch64.html").read_bytes()
 
 
+def test_a_record_without_a_fix_claims_nothing_of_later_releases_and_malware_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = [{"introduced": "0"}, {"last_affected": "2.0"}]
+    affected = {
+        "package": {"ecosystem": "PyPI", "name": "beta"},
+        "ranges": [{"type": "ECOSYSTEM", "events": events}],
+    }
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"id": "MAL-1", "modified": "2026-11-01T00:00:00Z", "affected": [affected]}))
+    assert (
+        invoke("show", "--wheelhouse", folder, "--vulnerabilities", path, "--out", tmp_path / "p.html") == 0
+    )
+    assert "with 1 record about Python packages" in (tmp_path / "p.html").read_text()
+    assert "none is known" in (tmp_path / "p.html").read_text()
+    capsys.readouterr()
+    assert invoke("show", "--wheelhouse", folder, "--vulnerabilities", path) == 0
+    told = capsys.readouterr().out
+    assert "none is known            malware" in told
+
+
 def test_a_database_is_compared_with_the_wheels(
     folder: Path, database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

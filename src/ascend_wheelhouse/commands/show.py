@@ -138,8 +138,9 @@ def _show_matches(matches: Matches | None) -> None:
 
 def _match_row(match: Match) -> list[str]:
     one = match.known
-    fixed = ", ".join(one.fixed) or "no release"
-    return [f"{match.name} {match.version}", one.id, fixed, one.severity, one.summary]
+    fixed = ", ".join(one.fixed) or "none is known"
+    what = "; ".join(filter(None, ("malware" if one.malicious else "", one.summary)))
+    return [f"{match.name} {match.version}", one.id, fixed, one.severity, what]
 
 
 def _compare(options: ShowOptions, found: SideBySide) -> None:

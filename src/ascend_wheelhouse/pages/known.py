@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.console import words
 from ascend_wheelhouse.pages.view import Part
 from ascend_wheelhouse.vulnerabilities.database import read_vulnerabilities
 from ascend_wheelhouse.vulnerabilities.matching import KnownVulnerability
@@ -58,8 +59,8 @@ class Matches:
     def told(self) -> str:
         """What was compared with what, in one sentence or two."""
         return (
-            f"{self.compared} wheels were compared with {self.records} records about Python packages in"
-            f" {self.database}, the newest of {self.newest}. CANN's packages have no records there."
+            f"{self.compared} wheels were compared with {words.counted(self.records, 'record')} about Python packages"
+            f" in {self.database}, the newest of {self.newest}. CANN's packages have no records there."
         )
 
 

@@ -9,7 +9,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.vulnerabilities.matching import KnownVulnerability
 from ascend_wheelhouse.watch.findings import WatchFinding
-from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.held import HeldLock, choosing
 from ascend_wheelhouse.watch.ranges import Allowed
 
 Known = Callable[[str, str], list[KnownVulnerability]]
@@ -56,7 +56,7 @@ def _finding(
         stacks=tuple(sorted({held.stack for held in held_by} - {""})),
         locks=tuple(held.name for held in held_by),
         text=f"{head}: {malware}{one.summary or 'no summary'}. {_fix(fix, len(inside), len(held_by))}",
-        command=f"invoke watch --apply --only {name} --stack {inside[0].folder}" if inside else "",
+        command=f"invoke watch --apply --only {name}{choosing(inside)}" if inside else "",
         facts=one.as_dict() | {"inside": [held.name for held in inside]},
         about=one.id,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
@@ -147,6 +147,19 @@ def _locks(folder: ProjectFolder) -> Iterator[HeldLock]:
             if (lock := load_platform(path.parent, platform)) is not None:
                 stack = _stack_of(lock, folder.catalogue.stacks)
                 yield HeldLock(folder=path.parent.name, platform=platform, lock=lock, stack=stack)
+
+
+def choosing(locks: Sequence[HeldLock]) -> str:
+    """Return the narrowest `--stack`, after a space, that chooses all of some locks; empty where none does.
+
+    Args:
+        locks: At least one.
+    """
+    for names in ({one.folder for one in locks}, {one.stack for one in locks}):
+        name = next(iter(names))
+        if len(names) == 1 and name:
+            return f" --stack {name}"
+    return ""
 
 
 def _stack_of(lock: Lock, stacks: tuple[Stack, ...]) -> str:

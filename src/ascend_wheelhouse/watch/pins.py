@@ -13,7 +13,7 @@ from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.page import Offer
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding
-from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.held import HeldLock, choosing
 from ascend_wheelhouse.watch.names import usable, version_or_none, version_text
 from ascend_wheelhouse.watch.ranges import Allowed
 from ascend_wheelhouse.watch.releases import first_upload, fits_python
@@ -162,7 +162,7 @@ def newer_wheels(
             stacks=tuple(sorted({one.stack for one in held_by} - {""})),
             locks=tuple(one.name for one in held_by),
             text="a newer release inside the range that the locks allow",
-            command=f"invoke watch --apply --only {name} --stack {held_by[0].folder}",
+            command=f"invoke watch --apply --only {name}{choosing(held_by)}",
         )
 
 
