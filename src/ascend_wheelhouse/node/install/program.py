@@ -46,7 +46,6 @@ from .post_install import finish
 _SPARE = 1 << 28
 _UNTOUCHED = "The environment in use was not touched."
 _UMASK = 0o022
-_INTERRUPTED = 130
 _UNPACKED = 5
 
 
@@ -84,9 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return talk.fail(last_line.unfit(error, _standing(options)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
         return talk.fail(last_line.fault(error, "installer", _standing(options)))
-    except KeyboardInterrupt:
-        talk.say(f"stopped. {_standing(options)}")
-        return _INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return talk.stopped(stop, _standing(options))
 
 
 def _standing(options: argparse.Namespace) -> str:
