@@ -5,9 +5,15 @@ Python that runs it and go on in `node/install/program.py` in the archive, which
 The archive stands in the search where a script's folder would, so that nothing beside it is ever imported.
 """
 
+import os
 import sys
 
 if __name__ == "__main__":
+    for stream in ("stdout", "stderr"):
+        if (
+            getattr(sys, stream) is None
+        ):  # the caller closed it (`2>&-`): what is printed there would go to the other
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - older Pythons run this
     if sys.version_info[:2] < (3, 11):  # noqa: UP036 - an older Python must read why it will not do
         import json
         import shlex
