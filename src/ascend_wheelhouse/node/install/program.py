@@ -182,6 +182,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
             return 0
+        prefix.empty_trash(wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
         options.switched = True
@@ -303,7 +304,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
 
 def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
     installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
-    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
+    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE, left=prefix.unfinished())
     found = fitness.cell_findings(host, contents.cell, contents.packaged())
     return [*(one.below(prefix.root) for one in found), disk]
 
