@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -63,3 +65,24 @@ def test_an_install_goes_on_where_its_lines_cannot_be_written(house: Path, tmp_p
     done = _shell('"$@" 2>/dev/full', house / "install.py", "--prefix", tmp_path / "npu", UNSIGNED)
     assert done.returncode == 0
     assert "is installed" in done.stdout
+
+
+@pytest.mark.parametrize("words", [("--env", "--json"), ("--check", "--json"), ("--env",)], ids=" ".join)
+def test_what_is_said_on_a_closed_standard_error_is_no_part_of_the_answer(
+    prefix: Path, words: tuple[str, ...]
+) -> None:
+    program: list[str | Path] = [prefix / "current/install.py", "--prefix", prefix, *words]
+    wanted = _shell('"$@" 2>/dev/null', *program).stdout
+    assert _shell('"$@" 2>&-', *program).stdout == wanted
+    noted = f"PYTHONPATH={shlex.quote(str(prefix))}"
+    assert (
+        _shell(f'{noted} "$@" 2>&-', *program).stdout == _shell(f'{noted} "$@" 2>/dev/null', *program).stdout
+    )
+
+
+def test_an_install_goes_on_where_every_stream_is_closed(house: Path, tmp_path: Path) -> None:
+    prefix = tmp_path / "npu"
+    done = _shell('"$@" >&- 2>&- <&-', house / "install.py", "--prefix", prefix, UNSIGNED, "--json")
+    assert done.returncode == 0
+    refused = _shell('"$@" 2>&-', house / "install.py", "--prefix", prefix, "--rollback", "--json")
+    assert (refused.returncode, json.loads(refused.stdout)["error"]) == (2, "NoPreviousError")

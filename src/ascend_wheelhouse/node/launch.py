@@ -5,9 +5,15 @@ Python that runs it and go on in `node/install/program.py` in the archive, which
 The archive stands in the search where a script's folder would, so that nothing beside it is ever imported.
 """
 
+import os
 import sys
 
 if __name__ == "__main__":
+    for stream in ("stdout", "stderr"):
+        if (
+            getattr(sys, stream) is None
+        ):  # the caller closed it (`2>&-`): what is printed there would go to the other
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: PTH123, SIM115 - older Pythons run this
     if sys.version_info[:2] < (3, 11):  # noqa: UP036 - an older Python must read why it will not do
         import json
         import shlex
@@ -26,9 +32,36 @@ if __name__ == "__main__":
         sys.exit(told["exit_code"])
     sys.dont_write_bytecode = True
 
-    import importlib
-    import os.path
+    import signal
 
-    # A relative name would be looked up again at each import, wherever this process then stands.
-    sys.path[0] = os.path.abspath(sys.path[0])  # noqa: PTH100 - pathlib is not needed yet
-    sys.exit(importlib.import_module("node.install.program").main(sys.argv[1:]))
+    def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
+        """End what runs in order, as Ctrl-C does; a second request ends this process at once."""
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise KeyboardInterrupt(number)
+
+    for awaited in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(awaited) != signal.SIG_IGN:  # as behind `&` in a script
+            signal.signal(awaited, stop)
+    try:
+        import importlib
+        import os.path
+
+        # A relative name would be looked up again at each import, wherever this process then stands.
+        sys.path[0] = os.path.abspath(sys.path[0])  # noqa: PTH100 - pathlib is not needed yet
+        run = importlib.import_module("node.install.program").main
+    except KeyboardInterrupt as early:
+        import json
+
+        told = {
+            "error": "Stopped",
+            "exit_code": 128 + (early.args or (signal.SIGINT,))[0],
+            "what": "The run was stopped before it began.",
+            "why": "Nothing was done.",
+            "next": "the same command again",
+        }
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        sys.stderr.write("stopped. {why}\n".format(**told))
+        sys.exit(told["exit_code"])
+    sys.exit(run(sys.argv[1:]))

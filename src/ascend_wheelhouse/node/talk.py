@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -66,11 +67,30 @@ class Talk:
 
     def fail(self, error: WheelhouseError) -> int:
         """Tell an error and return the exit code that belongs to it."""
-        if self.as_json:
-            with contextlib.suppress(OSError):
-                _print(json.dumps(error.as_dict(), indent=1, sort_keys=True), sys.stdout)
+        self._object(error.as_dict())
         self.note(f"error: {plain(str(error))}")
         return error.exit_code
+
+    def stopped(self, stop: KeyboardInterrupt, standing: str) -> int:
+        """Tell that a signal ended the run and return the exit code that belongs to it.
+
+        Args:
+            stop: What came; its argument is the number of the signal, SIGINT where it has none.
+            standing: What the run has touched.
+        """
+        number = int((*stop.args, signal.SIGINT)[0])
+        what = f"{'Ctrl-C' if number == signal.SIGINT else 'SIGTERM'} stopped the run."
+        code = 128 + number
+        facts = {"error": "Stopped", "exit_code": code, "what": what, "why": standing}
+        self._object(facts | {"next": "the same command again"})
+        self.say(f"stopped. {standing}")
+        return code
+
+    def _object(self, facts: Mapping[str, Any]) -> None:
+        """Print what is no answer as an object where objects are asked for; where nobody can take it, go on."""
+        if self.as_json:
+            with contextlib.suppress(OSError):
+                _print(json.dumps(facts, indent=1, sort_keys=True), sys.stdout)
 
 
 def _print(text: str, stream: TextIO) -> None:

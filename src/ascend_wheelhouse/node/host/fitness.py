@@ -6,6 +6,7 @@ CANN or the driver may come later or the node may only build.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -29,6 +30,7 @@ _OLDEST_GLIBC = (2, 28)
 PREFIX = "/opt/sglang-npu"
 """Where a command proposes to install when nobody named a prefix."""
 _COLUMNS, _FEWEST, _INDENT = 80, 30, " " * 7
+_BLOCK = 512
 _GIB = 1 << 30
 _DEFAULT_PYTHON = ("python", "3.11")
 _COMPONENTS = {"cann": "cann-toolkit", "nnal": "nnal"}
@@ -254,9 +256,34 @@ def _chip(host: Host, cell: Mapping[str, str]) -> HostFinding:
     )
 
 
-def disk_finding(folder: Path, needed: int) -> HostFinding:
-    """Compare the free space for this user where an environment will stand with what it takes."""
-    return free_space("disk", folder, needed, "A half-written environment is of no use.", level="refuse")
+def disk_finding(folder: Path, needed: int, *, left: Iterable[Path] = ()) -> HostFinding:
+    """Compare the free space for this user where an environment will stand with what it takes, in bytes.
+
+    Args:
+        folder: Where it will stand; need not be there yet.
+        needed: What it takes.
+        left: Folders that are removed before: what they take counts as free where it is needed.
+    """
+    why = "A half-written environment is of no use."
+    found = free_space("disk", folder, needed, why, level="refuse")
+    if found.level == "ok":
+        return found
+    freed = _taken(left)
+    again = free_space("disk", folder, needed - freed, why, level="refuse")
+    told = f"{found.found}, {freed / _GIB:.1f} GiB of a run that was cut short" if freed else found.found
+    return replace(again, found=told, wanted=found.wanted)
+
+
+def _taken(folders: Iterable[Path]) -> int:
+    """Return what folders take on their disk, in bytes; a file of several names counts once."""
+    held: dict[tuple[int, int], int] = {}
+    for folder in folders:
+        for base, _folders, names in os.walk(folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    status = os.lstat(f"{base}/{name}")
+                    held[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
+    return sum(held.values())
 
 
 def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level = "warn") -> HostFinding:

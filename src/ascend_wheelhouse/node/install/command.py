@@ -17,11 +17,16 @@ _PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(
     None
 ).prctl  # looked up here: between fork and exec another thread's locks may be held for ever
+_FULL = ("No space left on device", "Disk quota exceeded")
 _STEERING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "LD_PRELOAD")
 
 
 class InstallCommandFailedError(HostUnfitError):
     """A command that the installer needs ended with a status other than 0."""
+
+
+class DiskFilledError(InstallCommandFailedError):
+    """The disk took no more while a command of the installer wrote to it."""
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -75,6 +80,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
     with log.open("a") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
     if done.returncode:
+        _require_space(words[0], done.stdout, log)
         tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
         raise InstallCommandFailedError(
             f"{Path(words[0]).name} ended with status {done.returncode}.",
@@ -82,3 +88,14 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
             next_step=f"read the whole output in {shlex.quote(str(log))}",
         )
     return done.stdout
+
+
+def _require_space(program: str, output: str, log: Path) -> None:
+    told = next((line.strip() for line in output.splitlines() if any(text in line for text in _FULL)), "")
+    if told:
+        folder = shlex.quote(str(log.parent))
+        raise DiskFilledError(
+            f"The disk became full while {Path(program).name} wrote to it.",
+            why=f"{told}\nBytes or inodes ran out, or the user's quota did. The unfinished environment is removed.",
+            next_step=f"df -h {folder}; df -i {folder}",
+        )

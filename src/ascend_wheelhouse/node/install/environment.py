@@ -109,6 +109,8 @@ class Prefix:
             try:
                 yield
             finally:
+                with contextlib.suppress(OSError):  # what ended the run is what is told
+                    self._sweep()
                 self.empty_trash()
 
     def _opened(self, lock: Path) -> IO[str]:
@@ -175,10 +177,13 @@ class Prefix:
         except (FileNotFoundError, NotADirectoryError):
             return set()
 
+    def unfinished(self) -> list[Path]:
+        """Return the folders that a run left which was cut short; the next one clears them away."""
+        held = set(self.envs.iterdir() if self.envs.is_dir() else ()) - {self.in_use()}
+        return [self.work, *(one for one in held if not (one / RECEIPT).is_file())]
+
     def _sweep(self) -> None:
-        in_use = self.in_use()
-        unfinished = [one for one in self.envs.iterdir() if not (one / RECEIPT).is_file() and one != in_use]
-        for path in (self.work, *unfinished):
+        for path in self.unfinished():
             self._throw_away(path)
         for stale in self.root.glob("*.new"):
             stale.unlink()

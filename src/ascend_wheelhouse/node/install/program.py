@@ -46,7 +46,6 @@ from .post_install import finish
 _SPARE = 1 << 28
 _UNTOUCHED = "The environment in use was not touched."
 _UMASK = 0o022
-_INTERRUPTED = 130
 _UNPACKED = 5
 
 
@@ -84,9 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return talk.fail(last_line.unfit(error, _standing(options)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
         return talk.fail(last_line.fault(error, "installer", _standing(options)))
-    except KeyboardInterrupt:
-        talk.say(f"stopped. {_standing(options)}")
-        return _INTERRUPTED
+    except KeyboardInterrupt as stop:
+        return talk.stopped(stop, _standing(options))
 
 
 def _standing(options: argparse.Namespace) -> str:
@@ -184,6 +182,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             text = f"{contents.stack} is already installed in {active}"
             talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
             return 0
+        prefix.empty_trash(wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
         options.switched = True
@@ -305,7 +304,7 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
 
 def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
     installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
-    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE)
+    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE, left=prefix.unfinished())
     found = fitness.cell_findings(host, contents.cell, contents.packaged())
     return [*(one.below(prefix.root) for one in found), disk]
 

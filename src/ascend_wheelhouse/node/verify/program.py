@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import documents, last_line, supervise
+from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import require_sound
 from ..install.environment import Prefix
@@ -78,7 +78,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the probes and return the exit code."""
     given = parser().parse_args(argv)
     talk = Talk(as_json=given.json)
-    supervise.leave_cleanly()
     try:
         require_sound(given)
         return _verify(given, talk)
