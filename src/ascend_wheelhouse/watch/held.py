@@ -15,6 +15,7 @@ from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.cells.target import MACHINES, NPUS, Target
 from ascend_wheelhouse.locks.lock import Lock, load_platform
+from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.locks.toolchain_lock import FOLDER
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
@@ -144,7 +145,9 @@ def _locks(folder: ProjectFolder) -> Iterator[HeldLock]:
     for path in lockfiles_of(folder.root).named("*/pylock.*.toml").values():
         if path.parent.name != FOLDER:
             platform = path.name.removeprefix("pylock.").removesuffix(".toml")
-            if (lock := load_platform(path.parent, platform)) is not None:
+            with naming_cell(path):
+                lock = load_platform(path.parent, platform)
+            if lock is not None:
                 stack = _stack_of(lock, folder.catalogue.stacks)
                 yield HeldLock(folder=path.parent.name, platform=platform, lock=lock, stack=stack)
 
