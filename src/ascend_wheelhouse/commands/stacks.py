@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import APPLICATION
-from ascend_wheelhouse.base.errors import WheelhouseError, gravest
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.console.table import layout
@@ -49,16 +48,7 @@ def main(options: StacksOptions) -> None:
     else:
         for line in shown(views):
             console.line(line)
-    _end(tuple(error for one in views for error in one.errors), json=options.json)
-
-
-def _end(errors: Sequence[WheelhouseError], *, json: bool) -> None:
-    if errors and json:
-        raise SystemExit(gravest(error.exit_code for error in errors))
-    for error in errors[:-1]:
-        console.print_error(error)
-    for error in errors[-1:]:
-        raise error
+    console.end_with([error for one in views for error in one.errors], json=options.json)
 
 
 def markdown(views: Sequence[StackView]) -> str:
