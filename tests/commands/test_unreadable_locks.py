@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 from invoking import ROOT, invoke
 
+from ascend_wheelhouse.locks.lock import BadLockError
+from ascend_wheelhouse.locks.pylock_model import InvalidPylockError
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.watch.held import WatchChoice, watched
+
 LOCK = "sglang0.5.6.post2-torch2.9.0-cann8.5.0-a3"
 HIGHER = "sglang0.5.20-torch2.10.0-cann9.0.0-a3-glibc2.34"
 OF_LOCK = "invoke lock --upgrade --torch 2.9.0 --platform aarch64 --cann 8.5.0 --sglang 0.5.6.post2"
@@ -57,3 +62,27 @@ def test_what_reads_every_lock_names_the_cell_of_the_bad_one(
     shutil.rmtree(root / "lockfiles" / HIGHER)
     assert invoke(*words, root=root) == 2
     assert OF_LOCK in capfd.readouterr().err
+
+
+def test_a_bad_lock_keeps_no_watch_out_that_is_for_others(
+    root: Path,
+) -> None:
+    """`invoke watch` of one stack does not read what is wrong with another's lock."""
+    folder = ProjectFolder.load(root)
+    for choice in (
+        WatchChoice(torch="2.8.0"),
+        WatchChoice(stack="torch2.6.0-cann8.3.rc2"),
+        WatchChoice(platform="x86_64"),
+    ):
+        assert watched(folder, choice).locks
+    for choice in (
+        WatchChoice(torch="2.9.0"),
+        WatchChoice(stack="torch2.9.0-cann8.5.0"),
+        WatchChoice(stack=LOCK),
+    ):
+        with pytest.raises(BadLockError, match=LOCK):
+            watched(folder, choice)
+    unknown = root / "lockfiles" / LOCK / "pylock.aarch64.toml"
+    unknown.write_text("<<<<<<< HEAD")
+    with pytest.raises(InvalidPylockError):
+        watched(folder, WatchChoice(torch="2.8.0"))

@@ -7,6 +7,7 @@ parse are wrapped when `tasks.py` is loaded, which is before they are called.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 import shlex
@@ -158,7 +159,20 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
         return BadCommandLineError(told, next_step=_audit(typed, flags))
     if word.startswith("-"):
         return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
-    return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
+    refusal = _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
+    return _vendor(typed, refusal) if word in typed[2:] and refusal.next_step == "invoke --list" else refusal
+
+
+def _vendor(typed: Sequence[str], otherwise: BadCommandLineError) -> BadCommandLineError:
+    """Return what imports each of several files, as a pattern of the shell gives them; else what is told otherwise."""
+    files = list(itertools.takewhile(lambda word: not word.startswith("-"), typed[1:]))
+    if typed[0] != "vendor" or not files[1:]:
+        return otherwise
+    more = "".join(f" {shlex.quote(word)}" for word in typed[1 + len(files) :])
+    each = f'{started.program()} vendor "$file"{more}'
+    return BadCommandLineError(
+        "vendor takes one file or folder.", next_step=f"for file in {shlex.join(files)}; do {each}; done"
+    )
 
 
 def _mistyped(typed: Sequence[str], task: str, flags: Mapping[str, Any]) -> str:

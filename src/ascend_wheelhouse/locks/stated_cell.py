@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,14 +27,15 @@ def naming_cell(pylock: Path) -> Iterator[None]:
     try:
         yield
     except WheelhouseError as error:
-        if words := _words(pylock):
-            error.for_cell(words)
+        if cell := stated_cell(pylock):
+            error.for_cell(stated_words(cell))
         raise
 
 
-def _words(path: Path) -> str:
-    """Return the options, empty where the lock of wheels is none that can be read."""
+def stated_cell(pylock: Path) -> Mapping[str, str]:
+    """Return the cell as a lock of wheels states it, whatever else of it is wrong; empty where it states none."""
     try:
-        return stated_words(toml_text.read(path, _SHAPE)["tool"][CREATED_BY]["cell"])
+        cell: Mapping[str, str] = toml_text.read(pylock, _SHAPE)["tool"][CREATED_BY]["cell"]
     except (OSError, ValueError):
-        return ""
+        return {}
+    return cell
