@@ -25,6 +25,7 @@ RULED_OUT = {
     "8.5": {"protobuf"},
     "9.0": {"protobuf"},
     "9.1": set[str](),
+    "9.2": set[str](),
 }
 """What SGLang's own pins rule out of what CANN asks, by CANN's line; the recipe says so, and the doctor on a node."""
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.shared_cache.address import Address, CacheUrlError
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
+from ascend_wheelhouse.shared_cache.folder_remote import FolderRemote
 from ascend_wheelhouse.shared_cache.http_remote import HttpRemote
 from ascend_wheelhouse.shared_cache.opening import CacheRefusedError, ReadOnlyCacheError, open_sites
+from ascend_wheelhouse.shared_cache.remote import UnavailableError
 
 pytest_plugins = ["cache_fixtures"]
 
@@ -216,3 +219,29 @@ def test_a_cache_of_the_environment_that_does_not_answer_keeps_no_store_from_bei
     assert "freed 8 B" in told.out
     assert "1 files, 8 B; 1 results" in told.out
     assert invoke("cache", "--cache", away, root=tmp_path) == 4
+
+
+def test_what_was_removed_from_the_first_is_told_where_the_second_fails_meanwhile(
+    tmp_path: Path, site: MakeSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [tmp_path / name for name in ("first", "second", "third")]
+    for place in places:
+        push(site("maker", f"file://{place}", pushes=True))
+        for path in (one for one in place.rglob("*") if one.is_file()):
+            os.utime(path, (1_000_000_000,) * 2)
+
+    def drop(remote: FolderRemote, _before: float) -> None:
+        if remote.shown.endswith("second"):
+            raise UnavailableError("the mount is gone")
+
+    monkeypatch.setattr(FolderRemote, "drop_unfinished", drop)
+    words = [word for place in places for word in ("--cache", str(place))]
+    capsys.readouterr()
+    assert invoke("cache", "--prune", *words, root=tmp_path) == 4
+    told = capsys.readouterr()
+    assert told.out.count("removed 1 files, 8 B, and 1 results") == 2
+    assert "second does not answer: the mount is gone" in told.err
+    assert invoke("cache", "--prune", "--json", *words, root=tmp_path) == 4
+    rows = json.loads(capsys.readouterr().out)["shared"]
+    assert [row["error"] and row["error"]["error"] for row in rows] == [None, "CacheUnreachableError", None]
+    assert [row["removed_files"] for row in rows] == [0, None, 0]

@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from cache_places import SECRET, Proxy, S3Server, s3_server
+from s3fs.errors import translate_boto_error
 from site_run import KEY, MakeSite, SiteRun, pull, push
 
 from ascend_wheelhouse.base.artifact import Artifact
@@ -24,7 +26,7 @@ from ascend_wheelhouse.shared_cache.opening import (
     open_sites,
     reach,
 )
-from ascend_wheelhouse.shared_cache.remote import Remote
+from ascend_wheelhouse.shared_cache.remote import Remote, RemoteRefusedError
 
 pytest_plugins = ["cache_fixtures"]
 LARGE = 40 << 20
@@ -188,6 +190,28 @@ def test_unfinished_uploads_are_given_up_on_every_page_of_the_list(
     monkeypatch.setattr(vars(remote)["_fs"], "call_s3", call_s3)
     remote.drop_unfinished(1.0)
     assert given_up == ["id0", "id1", "id2"]
+
+
+@pytest.mark.parametrize("code", ["NoSuchUpload", "AccessDenied"])
+def test_an_upload_that_another_ended_meanwhile_is_no_fault(
+    url: str, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Two prune at once, or its writer ends a large file between the list and the request."""
+    remote = _remote(url)
+    rows = [{"Key": "blobs/1", "UploadId": "id", "Initiated": datetime.fromtimestamp(0, tz=UTC)}]
+
+    def call_s3(method: str, **_words: str) -> dict[str, object]:
+        if method != "abort_multipart_upload":
+            return {"Uploads": rows}
+        told = ClientError({"Error": {"Code": code, "Message": "no"}}, "AbortMultipartUpload")
+        raise translate_boto_error(told)
+
+    monkeypatch.setattr(vars(remote)["_fs"], "call_s3", call_s3)
+    if code == "NoSuchUpload":
+        remote.drop_unfinished(1.0)
+    else:
+        with pytest.raises(RemoteRefusedError, match="AccessDenied"):
+            remote.drop_unfinished(1.0)
 
 
 def _remote(url: str) -> Remote:

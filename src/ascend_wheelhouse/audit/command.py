@@ -31,6 +31,7 @@ from ascend_wheelhouse.console.words import be, counted, listed
 from ascend_wheelhouse.folder import manifest
 from ascend_wheelhouse.locks.lock import BadLockError
 from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
+from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.store import Store
 
@@ -139,7 +140,7 @@ def _lock(path: Path) -> ParsedPylock:
             f"There is no lock {path}.",
             next_step="name a pylock.PLATFORM.toml below lockfiles/; `invoke lock {cell}` makes one",
         )
-    with reading(path.parent):
+    with naming_cell(path), reading(path.parent):
         return load_pylock(path)
 
 

@@ -102,7 +102,7 @@ def main(options: CacheOptions) -> None:
     local = options.prune and not options.prune_shared
     garbage = sum(blob.size for blob in store.garbage(named(folders, store)))
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
-        shared = _shared(options, folders, store, emit)
+        shared, failed_there = _shared(options, folders, store, emit)
         freed = _pruned(store, folders, emit) if local else 0
     usage, trees, made, failed = store.usage(), held_trees(store), laid_out(store), failed_builds(store)
     made_bytes, failed_bytes = (sum(one.held for one in rows) for rows in (made, failed))
@@ -114,6 +114,7 @@ def main(options: CacheOptions) -> None:
         facts |= {"failed_builds": len(failed), "failed_bytes": failed_bytes}
         facts |= asdict(usage) | {"trees": len(trees), "tree_bytes": tree_bytes, "kept_trees": rows}
         console.print_json(facts)
+        console.end_with(failed_there, json=True)
         return
     console.line(f"{store.root}")
     console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
@@ -128,8 +129,9 @@ def main(options: CacheOptions) -> None:
         show_trees(tree_rows(trees), SystemClock().wall())
         console.line()
     console.line(f"freed {forms.size(freed)}" if local else f"unnamed by any lock: {forms.size(garbage)}")
-    for row in shared:
+    for row in (one for one in shared if not one["error"]):
         _tell(row, pruned=options.prune and options.prune_shared)
+    console.end_with(failed_there)
 
 
 def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
@@ -146,28 +148,34 @@ def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
     )
 
 
-def _shared(options: CacheOptions, folders: list[Path], store: Store, emit: Emit) -> list[dict[str, Any]]:
-    """Return what each shared cache holds, after it was pruned if that was asked for.
+def _shared(
+    options: CacheOptions, folders: list[Path], store: Store, emit: Emit
+) -> tuple[list[dict[str, Any]], list[WheelhouseError]]:
+    """Return what each shared cache holds, after it was pruned if that was asked for, and what failed of them.
 
     One that only the environment names is told and left out where it does not answer: the store is asked about.
     """
     if not options.shared.urls:
-        return []
+        return [], []
     from ascend_wheelhouse.shared_cache import upkeep  # noqa: PLC0415 - most stores have nothing behind them
 
     pruning = options.prune and options.prune_shared
     keep = in_use(folders, store) if pruning else None
     if pruning:
         upkeep.require_caches(options.shared.urls)
-    rows = []
+    rows, errors = [], list[WheelhouseError]()
     for url in options.shared.urls:
         try:
             rows.append(upkeep.row(url, options.retention, keep))
         except WheelhouseError as error:
-            if options.prune_shared:
+            if options.prune_shared and isinstance(error, UsageError):
                 raise
-            emit(Note(text=f"WHEELHOUSE_CACHE: {error.what}", level="warning"))
-    return rows
+            if options.prune_shared:
+                rows.append(upkeep.failed_row(url, error))
+                errors.append(error)
+            else:
+                emit(Note(text=f"WHEELHOUSE_CACHE: {error.what}", level="warning"))
+    return rows, errors
 
 
 def _tell(row: dict[str, Any], *, pruned: bool) -> None:

@@ -34,7 +34,12 @@ class StacksOptions:
 
 
 def main(options: StacksOptions) -> None:
-    """Show every stack."""
+    """Show every stack, and end with an error for a committed lock that cannot be read.
+
+    Raises:
+        UsageError: The last of them, after the others are printed.
+        SystemExit: The same with `json`, whose document has them all.
+    """
     views = stack_views(load_catalogue(recipes_of(options.root)), lockfiles_of(options.root))
     if options.json:
         console.print_json({"stacks": [one.as_dict() for one in views]})
@@ -43,6 +48,7 @@ def main(options: StacksOptions) -> None:
     else:
         for line in shown(views):
             console.line(line)
+    console.end_with([error for one in views for error in one.errors], json=options.json)
 
 
 def markdown(views: Sequence[StackView]) -> str:
@@ -107,7 +113,8 @@ def _paragraph(one: StackView) -> Iterator[str]:
         yield from _item("note", note)
     for lock in one.locks:
         pending = f"; pending: {', '.join(lock.pending)}" if lock.pending else ""
-        yield from _item("locked", f"{lock.platform} {lock.npu}: {lock.wheels} wheels{pending}")
+        held = "cannot be read, see below" if lock.error else f"{lock.wheels} wheels{pending}"
+        yield from _item("locked", f"{lock.platform} {lock.npu}: {held}")
 
 
 def _item(label: str, text: str) -> list[str]:

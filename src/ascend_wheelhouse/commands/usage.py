@@ -7,6 +7,7 @@ parse are wrapped when `tasks.py` is loaded, which is before they are called.
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
 import shlex
@@ -174,11 +175,24 @@ def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> 
     ways = (
         ["--out"] if at and typed[at - 1] == "--html" else ["--wheelhouse", "--output"] if "/" in word else []
     )
-    if at and (option := next((one for one in ways if one in flags), "")):
+    if at and task != "vendor" and (option := next((one for one in ways if one in flags), "")):
         told = f"what stands behind `{task}` needs its option, and {word!r} has none before it."
         right = shlex.join([started.program(), *typed[:at], option, *typed[at:]])
         return BadCommandLineError(told, next_step=right)
-    return _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
+    refusal = _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
+    return _vendor(typed, refusal) if word in typed[2:] and refusal.next_step == "invoke --list" else refusal
+
+
+def _vendor(typed: Sequence[str], otherwise: BadCommandLineError) -> BadCommandLineError:
+    """Return what imports each of several files, as a pattern of the shell gives them; else what is told otherwise."""
+    files = list(itertools.takewhile(lambda word: not word.startswith("-"), typed[1:]))
+    if typed[0] != "vendor" or not files[1:]:
+        return otherwise
+    more = "".join(f" {shlex.quote(word)}" for word in typed[1 + len(files) :])
+    each = f'{started.program()} vendor "$file"{more}'
+    return BadCommandLineError(
+        "vendor takes one file or folder.", next_step=f"for file in {shlex.join(files)}; do {each}; done"
+    )
 
 
 def _early(program: Program, word: str, typed: Sequence[str]) -> BadCommandLineError | None:

@@ -22,6 +22,7 @@ from ascend_wheelhouse.handover.vendor_folder import TakenFolder, files_in, take
 from ascend_wheelhouse.handover.vendor_source import is_source, vendor_source
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
 from ascend_wheelhouse.locks.lock import sources_in
+from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord
 
@@ -141,9 +142,11 @@ def named_commits(root: Path) -> list[str]:
     for folder in lockfiles_of(root).every("*/"):
         with whole_file.reading(folder):
             for path in folder.glob("sources.*.toml"):
-                for source in sources_in(folder, path.name.split(".")[1]):
-                    git = source.build.get("git") or {}
-                    rows += [module["commit"] for module in git.get("modules", ())]
+                platform = path.name.split(".")[1]
+                with naming_cell(folder / f"pylock.{platform}.toml"):
+                    sources = sources_in(folder, platform)
+                tables = (source.build.get("git") or {} for source in sources)
+                rows += [module["commit"] for table in tables for module in table.get("modules", ())]
     return list(dict.fromkeys(rows))
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, Protocol, TextIO
@@ -23,7 +23,7 @@ from typing import Literal, Protocol, TextIO
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.clock import SystemClock
-from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, unexpected
+from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, gravest, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
 from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
@@ -179,6 +179,21 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
     told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
     head, *rest = (shown(part, sys.stderr) for part in (told, why, following))
     sys.stderr.write("\n\n".join(filter(None, [f"{red}{head}{reset}", *rest])) + "\n")
+
+
+def end_with(errors: Sequence[WheelhouseError], *, json: bool = False) -> None:
+    """End a command whose answer is printed and that met errors; do nothing where it met none.
+
+    Raises:
+        WheelhouseError: The last error, after the others are printed.
+        SystemExit: With `json`, whose one document has the errors: with the gravest code.
+    """
+    if errors and json:
+        raise SystemExit(gravest(error.exit_code for error in errors))
+    for error in errors[:-1]:
+        print_error(error)
+    for error in errors[-1:]:
+        raise error
 
 
 def _folded(text: str, stream: TextIO) -> str:

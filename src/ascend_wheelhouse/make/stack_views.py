@@ -12,6 +12,7 @@ from pathlib import Path
 from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose
@@ -29,13 +30,15 @@ class LockView:
         glibc: The oldest glibc of the nodes.
         wheels: How many wheels it has, those that are built included.
         pending: Components that no origin gave where it was made.
+        error: Why it cannot be read; None where it can.
     """
 
     platform: Machine
     npu: Npu
     glibc: str
-    wheels: int
-    pending: tuple[str, ...]
+    wheels: int = 0
+    pending: tuple[str, ...] = ()
+    error: WheelhouseError | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,20 +82,30 @@ class StackView:
         """The machines that it is locked for, each with the glibc of its nodes where that is above the floor."""
         floor = ".".join(map(str, FLOOR))
         told = (
-            one.platform if one.glibc == floor else f"{one.platform} glibc {one.glibc}" for one in self.locks
+            one.platform if one.glibc == floor else f"{one.platform} glibc {one.glibc}"
+            for one in self.locks
+            if one.error is None
         )
         return ", ".join(dict.fromkeys(told)) or "on first use"
 
+    @property
+    def errors(self) -> tuple[WheelhouseError, ...]:
+        """Why locks of it cannot be read."""
+        return tuple(one.error for one in self.locks if one.error)
+
     def as_dict(self) -> dict[str, object]:
         """Return what `--json` prints."""
-        return asdict(self)
+        return asdict(self, dict_factory=_plain)
+
+
+def _plain(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    return {name: value.as_dict() if isinstance(value, WheelhouseError) else value for name, value in pairs}
 
 
 def stack_views(catalogue: Catalogue, lockfiles: Path | Layered) -> list[StackView]:
     """Return every stack, by torch, CANN and SGLang, the default of a torch version first.
 
-    Raises:
-        BadLockError: A committed lock cannot be read.
+    A committed lock that cannot be read is told by its `error`, and keeps no other out.
     """
     ordered = sorted(
         catalogue.stacks,
@@ -161,11 +174,19 @@ def _lock(folder: Layered, cell: Cell, npu: Npu) -> Iterator[LockView]:
     rest = folder.own.name.removeprefix(cell.stack_id)
     if rest and not rest.startswith("-glibc"):
         return
-    if (lock := load(folder, cell)) is not None:
+    glibc, platform = ".".join(map(str, FLOOR)), cell.target.machine
+    try:
+        lock = load(folder, cell)
+    except UsageError as error:
+        error.for_cell(cell.words + rest.replace("-glibc", " --glibc ").replace("-py", " --python "))
+        above = rest.removeprefix("-glibc").partition("-")[0]
+        yield LockView(platform=platform, npu=npu, glibc=above or glibc, error=error)
+        return
+    if lock is not None:
         yield LockView(
-            platform=cell.target.machine,
+            platform=platform,
             npu=npu,
-            glibc=lock.cell.get("glibc", ".".join(map(str, FLOOR))),
+            glibc=lock.cell.get("glibc", glibc),
             wheels=len(lock.wheels) + len(lock.sources),
             pending=tuple(one.component for one in lock.pending),
         )

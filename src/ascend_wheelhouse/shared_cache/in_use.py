@@ -11,6 +11,7 @@ from ascend_wheelhouse.build.job import Sources
 from ascend_wheelhouse.folder import carried
 from ascend_wheelhouse.locks import lock, pylock
 from ascend_wheelhouse.locks.lock import LockedSource
+from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.locks.toolchain_lock import every_toolchain
 from ascend_wheelhouse.shared_cache.retention import InUse
 from ascend_wheelhouse.store.git_source import GitSource
@@ -35,9 +36,12 @@ def named(folders: Iterable[Path], store: Store) -> set[str]:
         for folder in _lock_folders(top):
             with whole_file.reading(folder):
                 for path in folder.glob("pylock.*.toml"):
-                    found |= {file.sha256 for file in pylock.load_pylock(path).files}
+                    with naming_cell(path):
+                        found |= {file.sha256 for file in pylock.load_pylock(path).files}
                 for path in folder.glob("payloads.*.toml"):
-                    found |= {one.sha256 for one in lock.payloads_in(folder, path.name.split(".")[1])}
+                    platform = path.name.split(".")[1]
+                    with naming_cell(folder / f"pylock.{platform}.toml"):
+                        found |= {one.sha256 for one in lock.payloads_in(folder, platform)}
                 for source in _sources(folder):
                     held = (file.artifact for file in carried.source_files(source, store))
                     found |= {artifact.sha256 for artifact in held if artifact}
@@ -80,7 +84,10 @@ def _lock_folders(top: Path) -> list[Path]:
 
 def _sources(folder: Path) -> Iterator[LockedSource]:
     for path in folder.glob("sources.*.toml"):
-        yield from lock.sources_in(folder, path.name.split(".")[1])
+        platform = path.name.split(".")[1]
+        with naming_cell(folder / f"pylock.{platform}.toml"):
+            sources = lock.sources_in(folder, platform)
+        yield from sources
 
 
 def _commits(sources: Sources) -> Iterator[str]:

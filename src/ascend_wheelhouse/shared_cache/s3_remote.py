@@ -155,15 +155,18 @@ class S3Remote:
                 page = self._fs.call_s3("list_multipart_uploads", **place, **after)
                 for row in page.get("Uploads", ()):
                     if _since_1970(row["Initiated"]) < before:
-                        self._fs.call_s3(
-                            "abort_multipart_upload",
-                            Bucket=self._bucket,
-                            Key=row["Key"],
-                            UploadId=row["UploadId"],
-                        )
+                        self._give_up(row["Key"], row["UploadId"])
             if not page.get("IsTruncated"):
                 return
             after = {"KeyMarker": page["NextKeyMarker"], "UploadIdMarker": page["NextUploadIdMarker"]}
+
+    def _give_up(self, key: str, upload: str) -> None:
+        """Give up an upload; its writer or another pruner may have ended it meanwhile."""
+        try:
+            self._fs.call_s3("abort_multipart_upload", Bucket=self._bucket, Key=key, UploadId=upload)
+        except OSError as error:
+            if _code(error) != "NoSuchUpload":
+                raise
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
+from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError, WheelhouseError
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.opening import CacheNotWritableError, reach, refused
@@ -42,6 +42,12 @@ def row(url: str, retention: Retention, in_use: InUse | None) -> dict[str, Any]:
         removed = _pruned(remote, retention, in_use) if in_use else Removed(files=0, file_bytes=0, results=0)
         held = holdings(remote) if remote.writable else None
     return _row(remote, held, removed)
+
+
+def failed_row(url: str, error: WheelhouseError) -> dict[str, Any]:
+    """Return the row of a cache that failed: how much is there, and what was removed before, nobody knows."""
+    counts = ("files", "file_bytes", "results", "removed_files", "freed_bytes", "removed_results")
+    return {"url": Address.of(url).shown, **dict.fromkeys(counts), "error": error.as_dict()}
 
 
 def require_caches(urls: Iterable[str]) -> None:
@@ -98,4 +104,5 @@ def _row(remote: Remote, held: Holdings | None, removed: Removed) -> dict[str, A
         "removed_files": removed.files,
         "freed_bytes": removed.file_bytes,
         "removed_results": removed.results,
+        "error": None,
     }

@@ -15,6 +15,7 @@ from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.cells.target import MACHINES, NPUS, Target
 from ascend_wheelhouse.locks.lock import Lock, load_platform
+from ascend_wheelhouse.locks.stated_cell import naming_cell, stated_cell
 from ascend_wheelhouse.locks.toolchain_lock import FOLDER
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
@@ -122,12 +123,12 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
     """Return what a choice means in a project folder.
 
     Raises:
-        BadLockError, InvalidPylockError: A lock cannot be read.
+        BadLockError, InvalidPylockError: A lock cannot be read that may be one of the choice.
         UsageError: There is no such machine or chip.
         NothingToWatchError: The choice means nothing.
     """
     Target.named(choice.platform or MACHINES[0], choice.npu or NPUS[0])
-    locks = tuple(one for one in _locks(folder) if _chosen_lock(one, choice))
+    locks = tuple(_locks(folder, choice))
     named = {one.stack for one in locks}
     stacks = tuple(one for one in folder.catalogue.stacks if one.name in named or _chosen_stack(one, choice))
     if not stacks and not locks:
@@ -140,13 +141,24 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
     return Watched(stacks=stacks, locks=locks)
 
 
-def _locks(folder: ProjectFolder) -> Iterator[HeldLock]:
+def _locks(folder: ProjectFolder, choice: WatchChoice) -> Iterator[HeldLock]:
+    stacks = folder.catalogue.stacks
     for path in lockfiles_of(folder.root).named("*/pylock.*.toml").values():
         if path.parent.name != FOLDER:
             platform = path.name.removeprefix("pylock.").removesuffix(".toml")
-            if (lock := load_platform(path.parent, platform)) is not None:
-                stack = _stack_of(lock, folder.catalogue.stacks)
-                yield HeldLock(folder=path.parent.name, platform=platform, lock=lock, stack=stack)
+            name = path.parent.name
+            try:
+                with naming_cell(path):
+                    lock = load_platform(path.parent, platform)
+            except UsageError:
+                cell = stated_cell(path)
+                if cell and not _is_chosen(choice, cell, {_stack_of(cell, stacks), name}, platform):
+                    continue
+                raise
+            if lock is not None:
+                stack = _stack_of(lock.cell, () if lock.derived else stacks)
+                if _is_chosen(choice, lock.cell, {stack, name}, platform):
+                    yield HeldLock(folder=name, platform=platform, lock=lock, stack=stack)
 
 
 def choosing(locks: Sequence[HeldLock]) -> str:
@@ -162,27 +174,27 @@ def choosing(locks: Sequence[HeldLock]) -> str:
     return ""
 
 
-def _stack_of(lock: Lock, stacks: tuple[Stack, ...]) -> str:
-    """Return the stack whose every version a lock's cell has; empty where it was worked out by rules."""
-    application = lock.cell.get("app", APPLICATION)
-    for stack in () if lock.derived else stacks:
+def _stack_of(cell: Mapping[str, str], stacks: tuple[Stack, ...]) -> str:
+    """Return the stack whose every version a lock's cell has; empty where none has them."""
+    application = cell.get("app", APPLICATION)
+    for stack in stacks:
         key = stack.application.replace("-", "_")
         if (
             application == stack.application
-            and lock.cell.get(key) == stack.release
-            and lock.cell.get("torch") == stack.torch
-            and lock.cell.get("cann") == stack.cann
+            and cell.get(key) == stack.release
+            and cell.get("torch") == stack.torch
+            and cell.get("cann") == stack.cann
         ):
             return stack.name
     return ""
 
 
-def _chosen_lock(held: HeldLock, choice: WatchChoice) -> bool:
-    cell = held.cell
+def _is_chosen(choice: WatchChoice, cell: Mapping[str, str], names: set[str], platform: str) -> bool:
+    """Tell whether a choice means a lock of that cell, which its stack and its folder name."""
     return (
-        choice.stack in {"", held.stack, held.folder, held.name}
+        choice.stack in {"", *names, *(f"{name}/{platform}" for name in names)}
         and choice.torch in {"", cell.get("torch", "")}
-        and choice.platform in {"", held.platform}
+        and choice.platform in {"", platform}
         and choice.npu in {"", cell.get("npu", "")}
         and choice.cann.lower() in {"", cell.get("cann", "").lower()}
         and choice.app in {"", cell.get("app", APPLICATION)}

@@ -60,8 +60,14 @@ def path_of(text: str) -> Path | None:
 
 
 def profile_of(value: str | bool) -> Path | None:
-    """Return the page that `--profile` names, a default where it names none, None where it was not given."""
-    return Path("profile.html") if value is True else path_of(str(value or ""))
+    """Return the page that `--profile` names, a default where it names none, None where it was not given.
+
+    A folder gets the default in it: one that is there, or whose name ends with a slash.
+    """
+    path = path_of("." if value is True else str(value or ""))
+    if path is not None and (path.is_dir() or str(value).endswith("/")):
+        return path / "profile.html"
+    return path
 
 
 def require(text: str, option: str, *, next_step: str) -> None:
