@@ -85,6 +85,10 @@ def _mistyped(word: str) -> str:
         ),
         (["wheelhouse", "-t", "2.8.0", "out/"], "Next: invoke wheelhouse -t 2.8.0 --output out/\n"),
         (["stacks", "wheelhouse/x"], "there is no command 'wheelhouse/x'"),
+        (
+            ["plan", "--torch", "2.8.0", "--torch-npu", "2"],
+            "there is no option '--torch-npu' of plan.\n\nNext: invoke --help plan\n",
+        ),
         (["--zzzzzz", "plan"], "there is no option '--zzzzzz'.\n\nNext: invoke --list\n"),
         (
             ["image", "--torch", "2.8.0"],

@@ -239,7 +239,9 @@ def _unknown(
 ) -> BadCommandLineError:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
-    bare = {str(name).lstrip("-"): str(name) for name in known}  # dashes alone are no likeness
+    given = {one.partition("=")[0] for one in typed if one.startswith("-")}
+    open_to = [str(name) for name in known if str(name) not in given]  # an option twice makes no sense
+    bare = {name.lstrip("-"): name for name in open_to}  # dashes alone are no likeness
     near = [bare[name] for name in difflib.get_close_matches(word.lstrip("-"), bare, n=1)]
     if not near:
         return BadCommandLineError(f"there is no {what}.", next_step=listing)
