@@ -133,3 +133,23 @@ def test_a_watch_that_names_a_wheel_moves_that_one(world: World) -> None:
     whole = world.invoke(*words[:-2], **nobody)
     assert whole.status == 0, whole.err + whole.out
     assert _versions(world) == {**before, "numpy": "2.4", "einops": "0.9"}
+
+
+def test_a_release_that_no_row_ties_to_the_cann_is_told_and_one_with_a_row_is_not(world: World) -> None:
+    move = ("watch", "--apply", "--only", "torch-npu", "--resolver", "uv")
+    _offer(world, "torch_npu", "2.8.0.post9", "torch==2.8.0")
+    table = world.root / "recipes/compatibility.toml"
+    bare = table.read_text()
+    moved = world.invoke(*move)
+    assert moved.status == 0, moved.err
+    assert "not known: torch-npu 2.8.0.post9: recipes/compatibility.toml has no row" in " ".join(
+        moved.out.split()
+    )
+    _offer(world, "torch_npu", "2.8.0.post10", "torch==2.8.0")
+    row = '[[torch_npu]]\nversion = "2.8.0.post10"\ntorch = "2.8.0"\ncann = "8.5.0"\nascend = "7.3.0"\n'
+    table.write_text(f"{row}\n{bare}")
+    moved = world.invoke(*move, "--json")
+    assert moved.status == 0, moved.err
+    (applied,) = json.loads(moved.out)["applied"]
+    assert [one["after"] for one in applied["changes"]] == ["2.8.0.post10"]
+    assert applied["unstated"] == []

@@ -138,6 +138,9 @@ def _show_applied(outcome: ApplyOutcome, seen: Seen, options: WatchOptions) -> N
         show_changes(list(one.changes))
         if one.pending:
             console.line(f"pending: {', '.join(one.pending)}")
+        if one.unstated:
+            told = "recipes/compatibility.toml has no row that says whether they go with this CANN"
+            console.line(f"not known: {', '.join(one.unstated)}: {told}")
         console.line()
     if made:
         console.line(f"{counted(len(made), 'lock')} made anew; each passed the audit.")

@@ -40,6 +40,7 @@ from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.moves import unstated
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
 from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, not_kept
 
@@ -196,10 +197,12 @@ class Applying:
         report = audit(AuditRequest(lock=path), root=folder.root, emit=self.emit, store=self.store)
         if report.exit_code:
             raise not_kept(held, report, compare(held.lock, made))
+        changes = tuple(compare(held.lock, made))
         return Applied(
             lock=held.name,
             folder=place.name,
-            changes=tuple(compare(held.lock, made)),
+            changes=changes,
+            unstated=tuple(unstated(changes, cell, folder.table)),
             pending=tuple(one.component for one in made.pending),
         )
 

@@ -5,14 +5,16 @@ Where nothing is stated, the text says so: a row that is not in the table is unk
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, torchvision_for
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import Stack
+from ascend_wheelhouse.locks.lock_diff import Change
 from ascend_wheelhouse.watch.releases import Release, by_source
 
 TOGETHER = {
@@ -83,6 +85,15 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
         case "triton-ascend":
             return table.triton_fits(release.text, stack.cann, stack.torch) is not False
     return True
+
+
+def unstated(changes: Iterable[Change], cell: Cell, table: Compatibility) -> Iterator[str]:
+    """Yield releases that moved, of which nothing says whether they go with a cell's CANN, as `NAME VERSION`."""
+    for one in changes:
+        row = table.row(one.after) if one.name == "torch-npu" else True
+        triton = table.triton_fits(one.after, cell.cann, cell.torch) if one.name == "triton-ascend" else True
+        if one.after and (row is None or triton is None):
+            yield f"{one.name} {one.after}"
 
 
 def _of_torch_npu(release: Release, stacks: Sequence[Stack], table: Compatibility) -> Iterator[str]:

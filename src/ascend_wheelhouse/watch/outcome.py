@@ -19,12 +19,14 @@ class Applied:
         folder: The folder that it stands in now.
         changes: What moved.
         pending: Components that no origin gave.
+        unstated: Releases that moved, of which nothing says whether they go with the cell's CANN, `NAME VERSION`.
     """
 
     lock: str
     folder: str
     changes: tuple[Change, ...]
     pending: tuple[str, ...]
+    unstated: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
