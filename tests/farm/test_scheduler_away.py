@@ -62,10 +62,10 @@ def test_who_asks_for_workers_waits_for_a_scheduler_that_comes_back(
     found: list[dict[str, object]] = []
     asking = threading.Thread(target=lambda: found.append(dict(link.workers())))
     asking.start()
+    until(lambda: any("went away; waiting for it" in text for text in told), "it is seen that it went away")
     one_scheduler.scheduler()
     asking.join(60)
     assert len(found) == 1
-    assert any("went away; waiting for it" in text for text in told)
     assert any("is back" in text for text in told)
 
 
