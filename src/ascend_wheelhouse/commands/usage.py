@@ -199,12 +199,12 @@ def _early(program: Program, word: str, typed: Sequence[str]) -> BadCommandLineE
     """Return what is wrong with a task's option that stands before its task, or with no task, if it is one."""
     option = word.partition("=")[0]
     able = [one for one in program.collection.to_contexts() if option in {**one.flags, **one.inverse_flags}]
-    names = {name: str(one.name) for one in able for name in (one.name, *one.aliases)}
+    if not able:
+        return None
+    names = {name for one in able for name in (one.name, *one.aliases)}
     before = typed[: typed.index("--")] if "--" in typed else typed
     named = next((one for one in before if one in names), "")
     task = named or (_MAIN if _MAIN in names else "")
-    if not able:
-        return None
     if not task:
         task, *others = sorted(str(one.name) for one in able)
         return BadCommandLineError(

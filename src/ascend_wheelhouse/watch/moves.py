@@ -90,9 +90,14 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
 def unstated(changes: Iterable[Change], cell: Cell, table: Compatibility) -> Iterator[str]:
     """Yield releases that moved, of which nothing says whether they go with a cell's CANN, as `NAME VERSION`."""
     for one in changes:
-        row = table.row(one.after) if one.name == "torch-npu" else True
-        triton = table.triton_fits(one.after, cell.cann, cell.torch) if one.name == "triton-ascend" else True
-        if one.after and (row is None or triton is None):
+        match one.name:
+            case "torch-npu":
+                stated: object = table.row(one.after)
+            case "triton-ascend":
+                stated = table.triton_fits(one.after, cell.cann, cell.torch)
+            case _:
+                continue
+        if one.after and stated is None:
             yield f"{one.name} {one.after}"
 
 
