@@ -86,6 +86,16 @@ def _mistyped(word: str) -> str:
         (["wheelhouse", "-t", "2.8.0", "out/"], "Next: invoke wheelhouse -t 2.8.0 --output out/\n"),
         (["stacks", "wheelhouse/x"], "there is no command 'wheelhouse/x'"),
         (
+            ["wheelhouse", "2.8.0", "aarch64", "--npu", "a3", "-j"],
+            "Next: invoke wheelhouse --torch 2.8.0 --platform aarch64 --npu a3 -j\n",
+        ),
+        (
+            ["plan", "torch==2.8.0", "910b", "platform=x86_64"],
+            "Next: invoke plan --torch 2.8.0 --npu 910b --platform x86_64\n",
+        ),
+        (["plan", "--torch", "2.8.0", "2.9.0"], "there is no command '2.9.0'"),
+        (["stacks", "2.8.0"], "there is no command '2.8.0'"),
+        (
             ["plan", "--torch", "2.8.0", "--torch-npu", "2"],
             "there is no option '--torch-npu' of plan.\n\nNext: invoke --help plan\n",
         ),

@@ -19,7 +19,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base import started
+from ascend_wheelhouse.base import settings, started
 from ascend_wheelhouse.base.errors import UsageError
 
 _PIPE_CLOSED = 141
@@ -179,8 +179,38 @@ def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> 
         told = f"what stands behind `{task}` needs its option, and {word!r} has none before it."
         right = shlex.join([started.program(), *typed[:at], option, *typed[at:]])
         return BadCommandLineError(told, next_step=right)
+    if at and (completed := _completed(typed, flags)):
+        told = f"each value of `{task}` stands behind its option, and {word!r} has none before it."
+        return BadCommandLineError(told, next_step=shlex.join([started.program(), *completed]))
     refusal = _unknown(f"command {word!r}", word, program.collection.task_names, typed, "invoke --list")
     return _vendor(typed, refusal) if word in typed[2:] and refusal.next_step == "invoke --list" else refusal
+
+
+def _completed(typed: Sequence[str], flags: Mapping[str, Any]) -> list[str]:
+    """Return a command line with the option before each value that lacks it; empty where one of them fits none."""
+    words = [typed[0]]
+    given = {one.partition("=")[0] for one in typed if one.startswith("-")}
+    before = ""
+    for word in typed[1:]:
+        bare = not word.startswith("-") and not getattr(flags.get(before), "takes_value", False)
+        option, value = _of_option(word) if bare else ("", word)
+        if bare and (option not in flags or option in given):
+            return []
+        words += [option, value] if bare else [word]
+        given.add(option)
+        before = word
+    return words
+
+
+def _of_option(word: str) -> tuple[str, str]:
+    """Return the option that a value is probably of, and the value: `torch=2.8.0`, `aarch64`, or a version alone."""
+    name, equals, value = word.partition("=")
+    if equals:
+        return f"--{name}", value.lstrip("=")
+    key = next((key for key, values in settings.CHOICES.items() if word in values), "")
+    if not key and re.fullmatch(settings.SHAPES["torch"][0], word):
+        key = "torch"
+    return f"--{key}", word
 
 
 def _vendor(typed: Sequence[str], otherwise: BadCommandLineError) -> BadCommandLineError:
