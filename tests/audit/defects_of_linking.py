@@ -99,6 +99,39 @@ def a_symbol_newer_than_the_floor_of_libstdcxx(shop: Shop) -> None:
     shop.wheels["torchvision"].files["torchvision/_C.so"] = made
 
 
+@defect("link-closure", "symbol-version")
+def a_version_without_a_symbol(shop: Shop) -> None:
+    source = (
+        "#include <cstdlib>\nint x; int *first = &x; int *second = &x; int here() { return std::rand(); }"
+    )
+    made = compiled("_C.so", source, ("-Wl,-z,pack-relative-relocs",))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made
+
+
+@defect("link-closure", "symbol-version")
+def a_version_that_a_weak_symbol_alone_asks_for(shop: Shop) -> None:
+    source = 'extern "C" __attribute__((weak)) int rand(); int here() { return rand ? rand() : 0; }'
+    made = compiled("_C.so", source, ("-Wl,--no-as-needed", "-lc"))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made.replace(b"GLIBC_2.2.5", b"GLIBC_2.352")
+
+
+@defect("link-closure", "symbol-version")
+def a_newer_symbol_in_an_object_that_offers_none(shop: Shop) -> None:
+    source = (
+        "#include <cstdlib>\n__attribute__((constructor)) static void here() { std::srand(std::rand()); }"
+    )
+    made = compiled("_C.so", source, ("-Wl,--hash-style=gnu",))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made.replace(b"GLIBC_2.2.5", b"GLIBC_2.352")
+
+
+@defect("link-closure", "missing-symbols")
+def a_missing_symbol_in_an_object_that_offers_none(shop: Shop) -> None:
+    source = 'extern "C" int nowhere(); __attribute__((constructor)) static void here() { nowhere(); }'
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled(
+        "_C.so", source, ("-Wl,--hash-style=gnu",)
+    )
+
+
 @defect("link-closure", "machine")
 def an_object_for_the_other_machine(shop: Shop) -> None:
     made = bytearray(compiled("_C.so", "int c;"))

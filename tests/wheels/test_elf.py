@@ -4,13 +4,14 @@ import io
 import random
 import struct
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from making_wheels import PT_GNU_STACK, PT_LOAD, compiler, shared_object, with_segment_flags
 
-from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf, versions_by_library
+from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf
 
 SOURCE = """
 #include <string>
@@ -45,7 +46,10 @@ def test_an_object_tells_what_it_needs_and_what_it_gives(built: bytes) -> None:
     assert "price" in {symbol.name for symbol in facts.defined}
     assert not [symbol for symbol in facts.defined if "hidden" in symbol.name]
     assert not facts.exec_stack
-    assert any(version.startswith("GLIBC_2.") for version in versions_by_library(facts)["libc.so.6"])
+    assert any(
+        library == "libc.so.6" and version.startswith("GLIBC_2.")
+        for library, version in facts.needed_versions
+    )
 
 
 def test_the_reader_agrees_with_pyelftools(built: bytes) -> None:
@@ -57,6 +61,18 @@ def test_the_reader_agrees_with_pyelftools(built: bytes) -> None:
         if symbol.name and symbol["st_shndx"] == "SHN_UNDEF" and symbol["st_info"]["bind"] == "STB_GLOBAL"
     )
     assert Counter(symbol.name for symbol in read_elf(built).undefined) == expected
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_an_object_that_offers_nothing_tells_what_it_needs(tmp_path: Path, machine: str) -> None:
+    if compiler(machine) is None:
+        pytest.skip(f"no C++ compiler for {machine}")
+    source = (
+        "#include <cstdlib>\n__attribute__((constructor)) static void start() { std::srand(std::rand()); }"
+    )
+    facts = read_elf(shared_object(tmp_path, source, "-Wl,--hash-style=gnu", machine=machine))
+    assert {"rand", "srand"} <= {symbol.name for symbol in facts.undefined}
+    assert not facts.defined
 
 
 def test_an_executable_stack_is_seen(built: bytes) -> None:

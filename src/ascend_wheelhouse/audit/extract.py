@@ -225,6 +225,7 @@ def _object(member: str, facts: ElfFacts) -> ObjectFacts:
         soname=facts.soname,
         needed=facts.needed,
         rpath=facts.runpath or facts.rpath,
+        versions=tuple(f"{version}@{library}" for library, version in facts.needed_versions),
         undefined=tuple(symbol_text(symbol) for symbol in facts.undefined),
         defined=tuple(symbol_text(symbol) for symbol in facts.defined),
     )

@@ -126,6 +126,10 @@ def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPo
     tally = _Tally()
     for library, symbols in placed.object.asked.items():
         _versioned(universe.resolve(placed, library), symbols, system, tally)
+    for text in placed.object.versions:
+        version, _, library = text.partition("@")
+        if not system.has_version(version) and universe.resolve(placed, library) is SYSTEM:
+            tally.too_new.setdefault(version, f"{version} of {library}")
     plain = placed.object.plain_names
     for one in universe.scope(placed) if plain else ():
         plain = plain.difference(one.object.defined_names)
@@ -152,7 +156,7 @@ def _versioned(found: Found, symbols: Sequence[tuple[str, str]], system: System,
         unknown = {version for version in {one[1] for one in symbols} if not system.has_version(version)}
         for name, version in symbols if unknown else ():
             if version in unknown:
-                tally.too_new.setdefault(version, name)
+                tally.too_new.setdefault(version, f"{mangled.readable(name)}@{version}")
 
 
 def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
@@ -180,14 +184,14 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             repair=fitting(placed.wheel, universe.torch_version, policy),
             details=(*shown, *(f"mangled: {name}" for name in sorted(missing))),
         )
-    for version, name in sorted(tally.too_new.items()):
+    for version, evidence in sorted(tally.too_new.items()):
         floor = ".".join(str(part) for part in policy.target.glibc)
         yield _finding(
             placed,
             "symbol-version",
             "error",
             f"needs {version}, newer than a node with glibc {floor} is sure to have",
-            evidence=f"{mangled.readable(name)}@{version}",
+            evidence=evidence,
             repair=f"{wheel_for_target(placed.wheel, policy)}, or build it there",
             item=titled(placed.wheel),
         )
