@@ -200,6 +200,27 @@ def a_requirement_of_the_target_machine_only(shop: Shop) -> None:
     shop.wheels["numpy"].metadata = ['Requires-Dist: wheelbarrow; platform_machine == "x86_64"']
 
 
+@defect("metadata", "unread-field")
+def a_requirement_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Dist: wheelbarrow (>=1.*)"]
+
+
+@defect("metadata", "unread-field")
+def a_requirement_that_is_no_utf_8(shop: Shop) -> None:
+    head = b"Metadata-Version: 2.1\nName: numpy\nVersion: 1.26.4\n"
+    shop.wheels["numpy"].metadata_text = head + b"Requires-Dist: pyyaml\nRequires-Dist: wheelbarrow\xff\n\n"
+
+
+@defect("metadata", "unread-field")
+def a_requires_python_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: >=3.5.*"]
+
+
+@defect("metadata", "not-closed")
+def a_requirement_beside_a_requires_python_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: >=3.5.*", "Requires-Dist: wheelbarrow"]
+
+
 @defect("metadata", "conflict")
 def a_requirement_of_another_version(shop: Shop) -> None:
     shop.wheels["sglang"].metadata = [*shop.wheels["sglang"].metadata, "Requires-Dist: numpy>=2"]

@@ -34,7 +34,7 @@ class WheelDraft:
     wheel_tags: Sequence[str] = ()
     dist_info: str = ""
     modes: Mapping[str, int] = field(default_factory=dict)
-    metadata_text: str | None = None
+    metadata_text: Content | None = None
     wheel_text: str | None = None
     record_text: str | None = None
     file_name: str = ""
@@ -57,7 +57,7 @@ class WheelDraft:
                 archive.writestr(entry, data)
         return path
 
-    def _metadata(self) -> str:
+    def _metadata(self) -> Content:
         if self.metadata_text is not None:
             return self.metadata_text
         head = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]

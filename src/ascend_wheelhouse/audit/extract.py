@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit import hygiene, reach, record
@@ -183,20 +182,21 @@ class _Reading:
                     yield InstalledFile(f"{{scripts}}/{name}", "")
 
     def _description(self) -> dict[str, Any]:
+        """Return what file name and METADATA say, as far as each can be read; what cannot is a finding."""
         try:
             named = {
                 "name": self.wheel.name,
                 "version": str(self.wheel.version),
                 "tags": tuple(sorted(str(tag) for tag in self.wheel.tags)),
             }
-            metadata = self.wheel.metadata
-            return named | {
-                "requires": tuple(str(item) for item in metadata.requires_dist or ()),
-                "requires_python": str(metadata.requires_python or ""),
-                "extras": tuple(canonicalize_name(extra) for extra in metadata.provides_extra or ()),
-            }
-        except (BadWheelError, InvalidMetadata):
+            raw = self.wheel.raw_metadata
+        except BadWheelError:
             return {}
+        return named | {
+            "requires": tuple(raw.get("requires_dist", ())),
+            "requires_python": raw.get("requires_python", ""),
+            "extras": tuple(canonicalize_name(extra) for extra in raw.get("provides_extra", ())),
+        }
 
 
 @cache
