@@ -139,6 +139,11 @@ def a_search_path_that_leaves_the_environment(shop: Shop) -> None:
     put_library(shop, npu_library(extra=("-Wl,-rpath,$ORIGIN/../../../../lib",)))
 
 
+@defect("hygiene", "rpath")
+def a_search_path_with_an_empty_entry(shop: Shop) -> None:
+    put_library(shop, npu_library(extra=("-Wl,-rpath,",)))
+
+
 @defect("hygiene", "bad-object")
 def an_object_cut_short(shop: Shop) -> None:
     shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled("_C.so", "int c;")[:700]

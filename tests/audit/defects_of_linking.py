@@ -32,6 +32,21 @@ def a_cann_library_in_a_wheel_whose_recipe_does_not_leave_it_to_the_host(shop: S
     shop.wheels["torchvision"].files["torchvision/_C.so"] = other
 
 
+@defect("link-closure", "missing-library")
+def a_library_that_is_named_by_the_path_at_which_it_was_linked(shop: Shop) -> None:
+    source = 'extern "C" int price(); extern "C" int shop() { return price(); }'
+    with TemporaryDirectory() as folder:
+        base = ["g++", "-shared", "-fPIC", "-nostartfiles", "-x", "c++", "-"]
+        for text, words in (
+            ('extern "C" int price() { return 1; }', ["-o", "lib/libprice.so"]),
+            (source, ["-o", "_C.so", "-x", "none", "lib/libprice.so", "-Wl,-rpath,$ORIGIN"]),
+        ):
+            (Path(folder) / "lib").mkdir(exist_ok=True)
+            subprocess.run([*base, *words], check=True, cwd=folder, input=text.encode())
+        files = {one: (Path(folder) / one).read_bytes() for one in ("_C.so", "lib/libprice.so")}
+    shop.wheels["torchvision"].files |= {f"torchvision/{name}": data for name, data in files.items()}
+
+
 @defect("link-closure", "no-own-library")
 def a_wheel_of_kernels_without_its_kernels(shop: Shop) -> None:
     shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.3.rc2.a3")

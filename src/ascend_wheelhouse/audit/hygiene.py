@@ -54,6 +54,7 @@ _HOME = re.compile(rb"/(?:home|root|Users)/")
 _HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
 _FOLDED = frozenset({"rpath", "builder-path", "writable", "bytecode", "credentials"})
 _INSIDE = ("$ORIGIN", "${ORIGIN}")
+_HERE = "an empty entry: the folder in which the program was started"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,7 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
                 "nothing, where nodes have no such folder; who builds the wheel sets it: "
                 f"patchelf --set-rpath '$ORIGIN' {place.member}"
             )
-            yield place.finding("rpath", "warning", fault, evidence=path, repair=repair)
+            yield place.finding("rpath", "warning", fault, evidence=path or _HERE, repair=repair)
     if homes := _home_paths(data):
         yield place.finding(
             "builder-path",

@@ -109,6 +109,12 @@ def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
     if library.startswith(MUSL):
         text = f"needs {library}: it is built for musl systems, and the target has glibc"
         repair, item = wheel_for_target(wheel, policy), titled(wheel)
+    elif "/" in library:
+        text = f"needs {library}, a path that the linker takes as it stands, from the folder of the running program"
+        name = library.rpartition("/")[2]
+        repair = (
+            f"give {name} a soname where it is linked, or: patchelf --replace-needed {library} {name} FILE"
+        )
     elif package := host_package(library, policy):
         text = f"needs {library}, which is on the node and in no wheel ({package}), and no recipe leaves it to the node"
         recipe = policy.recipes.get(wheel.name, "")

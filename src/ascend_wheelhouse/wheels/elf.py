@@ -65,7 +65,9 @@ class ElfFacts:
         machine: `aarch64`, `x86_64` or another name; `em<number>` for one that is not known here.
         kind: `shared`, `executable`, `relocatable`, `core` or `other`.
         wide: 64-bit and little-endian: only then are the fields below filled.
-        exec_stack: True where the file asks for an executable stack, or gets one for lack of `PT_GNU_STACK`.
+        rpath: Folders of `DT_RPATH`; an empty one is that in which the program was started.
+        runpath: Folders of `DT_RUNPATH`, in the same way; the linker passes over the others where it has some.
+        exec_stack: True where the file asks for an executable stack.
         writable_code: True where a loaded segment is writable and executable.
         undefined: Symbols that must be found when the object is loaded.
         weak: Symbols that may stay undefined.
@@ -214,7 +216,8 @@ class _Image:
         return self.text(self.tags.single[tag]) if tag in self.tags.single else ""
 
     def _paths(self, tag: int) -> tuple[str, ...]:
-        return tuple(part for part in self._optional(tag).split(":") if part)
+        text = self._optional(tag)
+        return tuple(text.split(":")) if text else ()
 
     def _exec_stack(self) -> bool:
         stacks = [row[1] for row in self.headers if row[0] == _PT_GNU_STACK]

@@ -195,7 +195,7 @@ class WheelFile:
 
     @property
     def unread_fields(self) -> Mapping[str, Sequence[str]]:
-        """Fields of METADATA that are not among those, by name in lower case: one that repeats, one that is no UTF-8."""
+        """Fields of METADATA that are not among those, by name in lower case: repeated ones and what is no UTF-8."""
         return self._parsed_metadata[1]
 
     @cached_property
