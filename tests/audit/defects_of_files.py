@@ -102,6 +102,14 @@ def a_member_that_record_does_not_name(shop: Shop) -> None:
     spoil_record(shop, lambda lines: lines[1:])
 
 
+@defect("metadata", "record-missing")
+def a_member_called_record_that_record_does_not_name(shop: Shop) -> None:
+    with TemporaryDirectory() as folder:
+        lines = lines_of(shop, Path(folder), "numpy")
+    shop.wheels["numpy"].files["numpy/RECORD"] = "1,2,3\n"
+    shop.wheels["numpy"].record_text = "\n".join([*lines, ""])
+
+
 @defect("metadata", "record-absent")
 def a_row_of_record_without_a_member(shop: Shop) -> None:
     spoil_record(

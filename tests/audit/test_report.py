@@ -17,7 +17,7 @@ from ascend_wheelhouse.audit.causes import causes
 from ascend_wheelhouse.audit.command import AuditRequest, NothingToAuditError, audit, audit_folder
 from ascend_wheelhouse.audit.mangled import readable, string_abi
 from ascend_wheelhouse.audit.render import show
-from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding
+from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
 from ascend_wheelhouse.base.artifact import Artifact
@@ -83,6 +83,14 @@ def test_the_worst_comes_first_and_nothing_twice() -> None:
     error = replace(note, severity="error")
     report = AuditReport(wheels=(), findings=(error, note))
     assert [one.severity for one in report.findings] == ["error", "note"]
+
+
+def test_findings_that_differ_in_their_evidence_alone_have_an_order() -> None:
+    first = Finding(
+        check="metadata", rule="not-closed", severity="error", wheel="a.whl", message="requires b"
+    )
+    found = [replace(first, evidence=f"b>={number}") for number in "37264518"]
+    assert [one.evidence for one in in_order(found)] == [f"b>={number}" for number in "12345678"]
 
 
 def test_facts_are_read_once(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ the `metadata` check that needs one wheel only; `metadata.py` holds the part tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from packaging.metadata import InvalidMetadata
@@ -21,7 +21,8 @@ from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.wheels.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
 
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
-_UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
+_UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+"""Files of `.dist-info` that RECORD need not name or hash."""
 _REBUILD = "fetch the wheel again; if it stays so, report it to its maker and build it from source"
 
 
@@ -90,7 +91,9 @@ def _unread(wheel: WheelFile, field: str, text: str, severity: Severity) -> Find
     repair = f"take another release of {wheel.name}, or build it from a source that is put right"
     if severity == "warning":
         repair = "nothing, where the wheel works with this Python: pip passes the line over"
-    return finding(wheel.filename, "unread-field", message, severity, member=member, evidence=text, repair=repair)
+    return finding(
+        wheel.filename, "unread-field", message, severity, member=member, evidence=text, repair=repair
+    )
 
 
 def _wheel_file(wheel: WheelFile) -> Iterator[Finding]:
@@ -121,25 +124,28 @@ def record_findings(
         digests: What streaming each member gave.
     """
     by_path = {row.path: row for row in rows}
+    unhashed = {f"{wheel.dist_info}/{name}" for name in _UNHASHED}
     for path, count in Counter(row.path for row in rows).items():
         if count > 1:
             yield finding(wheel.filename, "record-repeats", "RECORD names this path twice", member=path)
     for path in by_path.keys() - digests.keys():
-        if not path.endswith(_UNHASHED):
+        if path not in unhashed:
             yield finding(
                 wheel.filename, "record-absent", "RECORD names a file that is not there", member=path
             )
     for path, digested in digests.items():
         row = by_path.get(path)
         if row is not None:
-            yield from _row_findings(wheel, row, digested)
-        elif not path.endswith(_UNHASHED):
+            yield from _row_findings(wheel, row, digested, unhashed)
+        elif path not in unhashed:
             yield finding(wheel.filename, "record-missing", "RECORD does not name this member", member=path)
 
 
-def _row_findings(wheel: WheelFile, row: RecordRow, digested: Digested) -> Iterator[Finding]:
+def _row_findings(
+    wheel: WheelFile, row: RecordRow, digested: Digested, unhashed: Container[str]
+) -> Iterator[Finding]:
     if not row.digest:
-        if not row.path.endswith(_UNHASHED):
+        if row.path not in unhashed:
             yield finding(wheel.filename, "record-unhashed", "RECORD has no hash of it", member=row.path)
         return
     if row.algorithm not in ALGORITHMS:
