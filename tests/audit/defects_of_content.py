@@ -140,6 +140,12 @@ def a_search_path_that_leaves_the_environment(shop: Shop) -> None:
 
 
 @defect("hygiene", "rpath")
+def a_search_path_that_leaves_site_packages_from_where_the_object_is_installed(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;", ("-Wl,-rpath,$ORIGIN/../../lib",))
+    shop.wheels["torchvision"].files["torchvision-0.23.0.data/platlib/torchvision/_C.so"] = made
+
+
+@defect("hygiene", "rpath")
 def a_search_path_with_an_empty_entry(shop: Shop) -> None:
     put_library(shop, npu_library(extra=("-Wl,-rpath,",)))
 

@@ -47,6 +47,17 @@ def a_library_that_is_named_by_the_path_at_which_it_was_linked(shop: Shop) -> No
     shop.wheels["torchvision"].files |= {f"torchvision/{name}": data for name, data in files.items()}
 
 
+@defect("link-closure", "soname-alone")
+def a_library_whose_link_the_wheel_could_not_hold(shop: Shop) -> None:
+    source = 'extern "C" int price(); extern "C" int shop() { return price(); }'
+    price = (("libprice.so.1", 'extern "C" int price() { return 1; }'),)
+    made = compiled("_C.so", source, ("-L.", "-l:libprice.so.1", "-Wl,-rpath,$ORIGIN"), price)
+    shop.wheels["torchvision"].files |= {
+        "torchvision/_C.so": made,
+        "torchvision/libprice.so.1.2": compiled(*price[0]),
+    }
+
+
 @defect("link-closure", "no-own-library")
 def a_wheel_of_kernels_without_its_kernels(shop: Shop) -> None:
     shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.3.rc2.a3")

@@ -159,7 +159,7 @@ class _Reading:
             text = str(error).split("\n\n")[0]
             self.findings.append(place.finding("bad-object", "error", text))
             return
-        self.findings += hygiene.object_findings(place, facts, data)
+        self.findings += hygiene.object_findings(place, facts, data, installed_path(place.member))
         if facts.kind in {"shared", "executable"}:
             self.objects.append(_object(place.member, facts))
 

@@ -166,8 +166,10 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
         )
 
 
-def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> Iterator[Finding]:
-    """Yield what an object's segments, search paths and strings show."""
+def object_findings(
+    place: Place, facts: ElfFacts, data: bytes | bytearray, installed: str
+) -> Iterator[Finding]:
+    """Yield what an object's segments, search paths and strings show; `installed` is where it goes."""
     if facts.exec_stack:
         yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
     if facts.writable_code:
@@ -177,7 +179,7 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
             "text-relocations", "error", "the object's code is changed when loaded", repair=_RELINK
         )
     for path in (*facts.rpath, *facts.runpath):
-        if fault := _search_path_fault(place.member, path):
+        if fault := _search_path_fault(installed, path):
             repair = (
                 "nothing, where nodes have no such folder; who builds the wheel sets it: "
                 f"patchelf --set-rpath '$ORIGIN' {place.member}"
@@ -196,11 +198,11 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
 _RELINK = "link it again without -z execstack and -N, and from code that was compiled with -fPIC"
 
 
-def _search_path_fault(member: str, path: str) -> str:
+def _search_path_fault(installed: str, path: str) -> str:
     if not path.startswith(_INSIDE):
         return "the library search path is not relative to the object"
     relative = path.replace("${ORIGIN}", "$ORIGIN").removeprefix("$ORIGIN").lstrip("/")
-    folder = member.rpartition("/")[0]
+    folder = installed.rpartition("/")[0]
     if normpath(f"{folder}/{relative}" if folder else relative or ".").startswith("../"):
         return "the library search path leaves site-packages"
     return ""

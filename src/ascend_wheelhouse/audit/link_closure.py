@@ -96,6 +96,10 @@ def _libraries(placed: Placed, universe: Universe, policy: AuditPolicy) -> Itera
                 f"patchelf --set-rpath '$ORIGIN/{_way(placed, found)}' {placed.object.path}"
             )
             yield _finding(placed, "unreachable-library", "warning", text, evidence=library, repair=repair)
+        elif isinstance(found, Placed) and found.object.file_name != library.rpartition("/")[2]:
+            text = f"needs {library}, and no file is called so: {found.object.path} has that soname alone"
+            repair = f"call the file {library}: wheels hold no links; nothing, where it is loaded before this object"
+            yield _finding(placed, "soname-alone", "warning", text, evidence=library, repair=repair)
 
 
 def _way(placed: Placed, found: Placed) -> str:
