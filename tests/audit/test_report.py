@@ -112,6 +112,14 @@ def test_changed_bytes_are_read_again(tmp_path: Path) -> None:
     assert not audit_wheels([draft.write(tmp_path)], policy_for("aarch64"), store).clean
 
 
+def test_a_wheel_that_is_named_twice_is_one_wheel(tmp_path: Path) -> None:
+    draft = WheelDraft(name="alone", files={"alone.py": "", "beside.py": ""})
+    paths = (draft.write(tmp_path), tmp_path, draft.write(tmp_path / "copy"))
+    report = audit(AuditRequest(paths=paths), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    assert report.wheels == ("alone-1.0-py3-none-any.whl",)
+    assert report.clean
+
+
 def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_path: Path) -> None:
     open_shop("x86_64").audit(tmp_path)
     report = audit(AuditRequest(paths=(tmp_path,)), root=ROOT, emit=silent, store=Store(tmp_path / "store"))

@@ -80,7 +80,9 @@ def _facts(
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="audit: read wheels", jobs=len(inputs)))
     unread = []
-    for task in _tasks(inputs, policy, store):
+    # one wheel that was named twice is one
+    tasks = {task.key: task for task in _tasks(inputs, policy, store)}
+    for task in tasks.values():
         known = known_facts(task, store)
         if known is None:
             unread.append(task)
