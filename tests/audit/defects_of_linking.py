@@ -165,6 +165,18 @@ def an_object_for_the_other_machine(shop: Shop) -> None:
     shop.wheels["torchvision"].files["torchvision/_C.so"] = bytes(made)
 
 
+@defect("link-closure", "extension-name")
+def an_extension_module_called_as_on_the_host_that_built_it(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;")
+    shop.wheels["torchvision"].files["torchvision/_C.cpython-311-aarch64-linux-gnu.so"] = made
+
+
+@defect("link-closure", "extension-name")
+def an_extension_module_called_as_for_another_python(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;")
+    shop.wheels["torchvision"].files["torchvision/_C.cpython-312-x86_64-linux-gnu.so"] = made
+
+
 @defect("link-closure", "machine")
 def an_object_of_32_bits(shop: Shop) -> None:
     made = bytearray(compiled("_C.so", "int c;"))
