@@ -294,6 +294,15 @@ def test_a_cann_that_was_read_once_serves_later_audits(tmp_path: Path) -> None:
     assert host_symbols.kept(store, "8.5.0", "x86_64") is None
 
 
+def test_the_symbols_of_a_preview_are_not_kept_as_those_of_the_release(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    (tmp_path / "version.cfg").write_text("[toolkit]\nversion=8.5.0.alpha002\n")
+    symbols = {"libascendcl.so": frozenset({"aclInit"})}
+    host_symbols.keep(store, host_symbols.cann_version(tmp_path), "x86_64", symbols)
+    assert host_symbols.kept(store, "8.5.0", "x86_64") is None
+    assert host_symbols.kept(store, "8.5.0.alpha002", "x86_64") == symbols
+
+
 def test_a_folder_without_cann_is_told(tmp_path: Path) -> None:
     with pytest.raises(host_symbols.NoCannError, match="no shared library for aarch64"):
         host_symbols.read_host_symbols(tmp_path, "aarch64")
