@@ -38,6 +38,13 @@ def a_script_and_an_entry_point_of_one_name(shop: Shop) -> None:
 
 
 @defect("ownership", "shared-path")
+def two_entry_points_of_one_name(shop: Shop) -> None:
+    for name in ("first", "second"):
+        entry = f"[console_scripts]\nserve = {name}:main\n"
+        shop.add(name, {f"{name}.py": "", f"{name}-1.0.dist-info/entry_points.txt": entry})
+
+
+@defect("ownership", "shared-path")
 def one_path_by_way_of_a_data_folder(shop: Shop) -> None:
     shop.add("first", {"six.py": "x = 1\n"})
     shop.add("second", {"second-1.0.data/purelib/six.py": "x = 2\n"})

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import defects_of_files  # noqa: F401 - its defects join the list
 import pytest
 from defects import DEFECTS, Spoil
 from defects_of_content import a_builder_path_in_direct_url, a_triton_ascend_for_an_older_cann
+from defects_of_files import two_entry_points_of_one_name
 from defects_of_linking import a_cuda_build_of_a_package_that_does_without, a_cuda_build_of_torch
 from shop import compiled, open_shop
 
@@ -120,3 +120,11 @@ def test_extension_modules_for_other_pythons_beside_the_right_one_are_no_defect(
         name = f"torchvision/_C.cpython-{python}-x86_64-linux-gnu.so"
         shop.wheels["torchvision"].files[name] = compiled("_C.so", "int c;")
     assert shop.audit(tmp_path).clean
+
+
+def test_two_entry_points_of_one_name_differ_by_what_they_start(tmp_path: Path) -> None:
+    shop = open_shop()
+    two_entry_points_of_one_name(shop)
+    (found,) = [one for one in shop.audit(tmp_path).findings if one.rule == "shared-path"]
+    assert (found.severity, found.member) == ("error", "{scripts}/serve")
+    assert "1 of them with different content" in found.message

@@ -178,8 +178,9 @@ class _Reading:
             return
         for section in ("console_scripts", "gui_scripts"):
             if parser.has_section(section):
-                for name in parser.options(section):
-                    yield InstalledFile(f"{{scripts}}/{name}", "")
+                for name, starts in parser.items(section):
+                    text = f"{section}: {''.join(starts.split())}"
+                    yield InstalledFile(f"{{scripts}}/{name}", hashlib.sha256(text.encode()).hexdigest())
 
     def _description(self) -> dict[str, Any]:
         """Return what file name and METADATA say, as far as each can be read; what cannot is a finding."""

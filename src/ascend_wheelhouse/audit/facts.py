@@ -91,7 +91,7 @@ class InstalledFile(NamedTuple):
 
     Args:
         path: Where it goes: relative to site-packages, or below `{scripts}`, `{data}` or `{headers}`.
-        sha256: Hexadecimal digest; empty for a script made from an entry point.
+        sha256: Hexadecimal digest; for a script made from an entry point, of what that starts.
     """
 
     path: str
