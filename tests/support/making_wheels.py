@@ -101,5 +101,15 @@ def with_segment_flags(data: bytes, kind: int, flags: int) -> bytes:
     return bytes(spoiled)
 
 
+def with_segment_kind(data: bytes, kind: int, other: int) -> bytes:
+    """Return the object with every segment of one kind made one of another."""
+    spoiled = bytearray(data)
+    offset, count = struct.unpack_from("<32xQ16xH", data, 0)
+    for place in range(offset, offset + 56 * count, 56):
+        if struct.unpack_from("<I", data, place)[0] == kind:
+            struct.pack_into("<I", spoiled, place, other)
+    return bytes(spoiled)
+
+
 def _bytes(content: Content) -> bytes:
     return content.encode() if isinstance(content, str) else content

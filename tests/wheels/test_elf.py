@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from making_wheels import PT_GNU_STACK, PT_LOAD, compiler, shared_object, with_segment_flags
+from making_wheels import (
+    PT_GNU_STACK,
+    PT_LOAD,
+    compiler,
+    shared_object,
+    with_segment_flags,
+    with_segment_kind,
+)
 
 from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf
 
@@ -77,6 +84,11 @@ def test_an_object_that_offers_nothing_tells_what_it_needs(tmp_path: Path, machi
 
 def test_an_executable_stack_is_seen(built: bytes) -> None:
     assert read_elf(with_segment_flags(built, PT_GNU_STACK, 7)).exec_stack
+
+
+def test_an_object_that_says_nothing_of_the_stack_gets_an_executable_one_on_x86_64(built: bytes) -> None:
+    facts = read_elf(with_segment_kind(built, PT_GNU_STACK, 0))
+    assert facts.exec_stack == (facts.machine == "x86_64")
 
 
 def test_a_segment_that_is_writable_and_executable_is_seen(built: bytes) -> None:

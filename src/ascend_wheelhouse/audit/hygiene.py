@@ -171,7 +171,7 @@ def object_findings(
 ) -> Iterator[Finding]:
     """Yield what an object's segments, search paths and strings show; `installed` is where it goes."""
     if facts.exec_stack:
-        yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
+        yield place.finding("exec-stack", "error", "the object makes the stack executable", repair=_RELINK)
     if facts.writable_code:
         yield place.finding("rwx-segment", "error", "a segment is writable and executable", repair=_RELINK)
     if facts.text_relocations:

@@ -37,6 +37,8 @@ _BIND_NOW, _RUNPATH, _FLAGS = 24, 29, 30
 _GNU_HASH, _VERSYM, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _LOCAL, _WEAK = 0, 2
+_STACK_EXECUTABLE = {"x86_64"}
+"""Machines on which glibc makes it so where an object says nothing of it."""
 _VISIBLE = (0, 3)
 """`STV_DEFAULT` and `STV_PROTECTED`."""
 _NO_VERSION = ("", "")
@@ -67,7 +69,8 @@ class ElfFacts:
         wide: 64-bit and little-endian: only then are the fields below filled.
         rpath: Folders of `DT_RPATH`; an empty one is that in which the program was started.
         runpath: Folders of `DT_RUNPATH`, in the same way; the linker passes over the others where it has some.
-        exec_stack: True where the file asks for an executable stack.
+        exec_stack: True where the process has an executable stack once it is loaded: the file asks for one, or is of
+            x86_64 and has no `PT_GNU_STACK` (`DEFAULT_STACK_PERMS` in glibc's sysdeps/*/stackinfo.h).
         writable_code: True where a loaded segment is writable and executable.
         undefined: Symbols that must be found when the object is loaded.
         weak: Symbols that may stay undefined.
@@ -201,7 +204,7 @@ class _Image:
             needed=tuple(self.text(offset) for offset in self.tags.needed),
             rpath=self._paths(_RPATH),
             runpath=self._paths(_RUNPATH),
-            exec_stack=self._exec_stack(),
+            exec_stack=self._exec_stack(machine),
             writable_code=any(r[0] == _PT_LOAD and r[1] & _PF_X and r[1] & _PF_W for r in self.headers),
             text_relocations=_TEXTREL in single or bool(single.get(_FLAGS, 0) & 4),
             undefined=undefined,
@@ -219,9 +222,11 @@ class _Image:
         text = self._optional(tag)
         return tuple(text.split(":")) if text else ()
 
-    def _exec_stack(self) -> bool:
+    def _exec_stack(self, machine: str) -> bool:
         stacks = [row[1] for row in self.headers if row[0] == _PT_GNU_STACK]
-        return any(flags & _PF_X for flags in stacks)
+        return any(flags & _PF_X for flags in stacks) or (
+            machine in _STACK_EXECUTABLE and not stacks and bool(self.tags.single)
+        )
 
     def _symbol_count(self) -> int:
         single = self.tags.single
