@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from defects import defect, library, put_library
-from making_wheels import PT_GNU_STACK, PT_LOAD, with_segment_flags
+from making_wheels import PT_GNU_STACK, PT_LOAD, with_segment_flags, with_segment_kind
 from shop import Shop, compiled, deep_ep_files, npu_library
 
 KEY = "-----BEGIN PRIVATE KEY-----\n" + "QUJDREVGRw" * 12 + "\n-----END PRIVATE KEY-----\n"
@@ -137,6 +137,22 @@ def an_absolute_search_path(shop: Shop) -> None:
 @defect("hygiene", "rpath")
 def a_search_path_that_leaves_the_environment(shop: Shop) -> None:
     put_library(shop, npu_library(extra=("-Wl,-rpath,$ORIGIN/../../../../lib",)))
+
+
+@defect("hygiene", "exec-stack")
+def an_object_that_says_nothing_of_the_stack(shop: Shop) -> None:
+    put_library(shop, with_segment_kind(library(shop), PT_GNU_STACK, 0))
+
+
+@defect("hygiene", "rpath")
+def a_search_path_that_leaves_site_packages_from_where_the_object_is_installed(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;", ("-Wl,-rpath,$ORIGIN/../../lib",))
+    shop.wheels["torchvision"].files["torchvision-0.23.0.data/platlib/torchvision/_C.so"] = made
+
+
+@defect("hygiene", "rpath")
+def a_search_path_with_an_empty_entry(shop: Shop) -> None:
+    put_library(shop, npu_library(extra=("-Wl,-rpath,",)))
 
 
 @defect("hygiene", "bad-object")

@@ -38,6 +38,13 @@ def a_script_and_an_entry_point_of_one_name(shop: Shop) -> None:
 
 
 @defect("ownership", "shared-path")
+def two_entry_points_of_one_name(shop: Shop) -> None:
+    for name in ("first", "second"):
+        entry = f"[console_scripts]\nserve = {name}:main\n"
+        shop.add(name, {f"{name}.py": "", f"{name}-1.0.dist-info/entry_points.txt": entry})
+
+
+@defect("ownership", "shared-path")
 def one_path_by_way_of_a_data_folder(shop: Shop) -> None:
     shop.add("first", {"six.py": "x = 1\n"})
     shop.add("second", {"second-1.0.data/purelib/six.py": "x = 2\n"})
@@ -100,6 +107,14 @@ def a_size_other_than_in_record(shop: Shop) -> None:
 @defect("metadata", "record-missing")
 def a_member_that_record_does_not_name(shop: Shop) -> None:
     spoil_record(shop, lambda lines: lines[1:])
+
+
+@defect("metadata", "record-missing")
+def a_member_called_record_that_record_does_not_name(shop: Shop) -> None:
+    with TemporaryDirectory() as folder:
+        lines = lines_of(shop, Path(folder), "numpy")
+    shop.wheels["numpy"].files["numpy/RECORD"] = "1,2,3\n"
+    shop.wheels["numpy"].record_text = "\n".join([*lines, ""])
 
 
 @defect("metadata", "record-absent")
@@ -198,6 +213,27 @@ def a_requirement_of_an_extra_that_is_asked_for(shop: Shop) -> None:
 @defect("metadata", "not-closed")
 def a_requirement_of_the_target_machine_only(shop: Shop) -> None:
     shop.wheels["numpy"].metadata = ['Requires-Dist: wheelbarrow; platform_machine == "x86_64"']
+
+
+@defect("metadata", "unread-field")
+def a_requirement_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Dist: wheelbarrow (>=1.*)"]
+
+
+@defect("metadata", "unread-field")
+def a_requirement_that_is_no_utf_8(shop: Shop) -> None:
+    head = b"Metadata-Version: 2.1\nName: numpy\nVersion: 1.26.4\n"
+    shop.wheels["numpy"].metadata_text = head + b"Requires-Dist: pyyaml\nRequires-Dist: wheelbarrow\xff\n\n"
+
+
+@defect("metadata", "unread-field")
+def a_requires_python_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: >=3.5.*"]
+
+
+@defect("metadata", "not-closed")
+def a_requirement_beside_a_requires_python_that_cannot_be_read(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: >=3.5.*", "Requires-Dist: wheelbarrow"]
 
 
 @defect("metadata", "conflict")

@@ -32,6 +32,32 @@ def a_cann_library_in_a_wheel_whose_recipe_does_not_leave_it_to_the_host(shop: S
     shop.wheels["torchvision"].files["torchvision/_C.so"] = other
 
 
+@defect("link-closure", "missing-library")
+def a_library_that_is_named_by_the_path_at_which_it_was_linked(shop: Shop) -> None:
+    source = 'extern "C" int price(); extern "C" int shop() { return price(); }'
+    with TemporaryDirectory() as folder:
+        base = ["g++", "-shared", "-fPIC", "-nostartfiles", "-x", "c++", "-"]
+        for text, words in (
+            ('extern "C" int price() { return 1; }', ["-o", "lib/libprice.so"]),
+            (source, ["-o", "_C.so", "-x", "none", "lib/libprice.so", "-Wl,-rpath,$ORIGIN"]),
+        ):
+            (Path(folder) / "lib").mkdir(exist_ok=True)
+            subprocess.run([*base, *words], check=True, cwd=folder, input=text.encode())
+        files = {one: (Path(folder) / one).read_bytes() for one in ("_C.so", "lib/libprice.so")}
+    shop.wheels["torchvision"].files |= {f"torchvision/{name}": data for name, data in files.items()}
+
+
+@defect("link-closure", "soname-alone")
+def a_library_whose_link_the_wheel_could_not_hold(shop: Shop) -> None:
+    source = 'extern "C" int price(); extern "C" int shop() { return price(); }'
+    price = (("libprice.so.1", 'extern "C" int price() { return 1; }'),)
+    made = compiled("_C.so", source, ("-L.", "-l:libprice.so.1", "-Wl,-rpath,$ORIGIN"), price)
+    shop.wheels["torchvision"].files |= {
+        "torchvision/_C.so": made,
+        "torchvision/libprice.so.1.2": compiled(*price[0]),
+    }
+
+
 @defect("link-closure", "no-own-library")
 def a_wheel_of_kernels_without_its_kernels(shop: Shop) -> None:
     shop.add("deep_ep", {"deep_ep/__init__.py": ""}, version="1.0.0+0123abcd.cann8.3.rc2.a3")
@@ -99,11 +125,56 @@ def a_symbol_newer_than_the_floor_of_libstdcxx(shop: Shop) -> None:
     shop.wheels["torchvision"].files["torchvision/_C.so"] = made
 
 
+@defect("link-closure", "symbol-version")
+def a_version_without_a_symbol(shop: Shop) -> None:
+    source = (
+        "#include <cstdlib>\nint x; int *first = &x; int *second = &x; int here() { return std::rand(); }"
+    )
+    made = compiled("_C.so", source, ("-Wl,-z,pack-relative-relocs",))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made
+
+
+@defect("link-closure", "symbol-version")
+def a_version_that_a_weak_symbol_alone_asks_for(shop: Shop) -> None:
+    source = 'extern "C" __attribute__((weak)) int rand(); int here() { return rand ? rand() : 0; }'
+    made = compiled("_C.so", source, ("-Wl,--no-as-needed", "-lc"))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made.replace(b"GLIBC_2.2.5", b"GLIBC_2.352")
+
+
+@defect("link-closure", "symbol-version")
+def a_newer_symbol_in_an_object_that_offers_none(shop: Shop) -> None:
+    source = (
+        "#include <cstdlib>\n__attribute__((constructor)) static void here() { std::srand(std::rand()); }"
+    )
+    made = compiled("_C.so", source, ("-Wl,--hash-style=gnu",))
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = made.replace(b"GLIBC_2.2.5", b"GLIBC_2.352")
+
+
+@defect("link-closure", "missing-symbols")
+def a_missing_symbol_in_an_object_that_offers_none(shop: Shop) -> None:
+    source = 'extern "C" int nowhere(); __attribute__((constructor)) static void here() { nowhere(); }'
+    shop.wheels["torchvision"].files["torchvision/_C.so"] = compiled(
+        "_C.so", source, ("-Wl,--hash-style=gnu",)
+    )
+
+
 @defect("link-closure", "machine")
 def an_object_for_the_other_machine(shop: Shop) -> None:
     made = bytearray(compiled("_C.so", "int c;"))
     struct.pack_into("<H", made, 18, 183)
     shop.wheels["torchvision"].files["torchvision/_C.so"] = bytes(made)
+
+
+@defect("link-closure", "extension-name")
+def an_extension_module_called_as_on_the_host_that_built_it(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;")
+    shop.wheels["torchvision"].files["torchvision/_C.cpython-311-aarch64-linux-gnu.so"] = made
+
+
+@defect("link-closure", "extension-name")
+def an_extension_module_called_as_for_another_python(shop: Shop) -> None:
+    made = compiled("_C.so", "int c;")
+    shop.wheels["torchvision"].files["torchvision/_C.cpython-312-x86_64-linux-gnu.so"] = made
 
 
 @defect("link-closure", "machine")

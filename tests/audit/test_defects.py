@@ -6,12 +6,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import defects_of_files  # noqa: F401 - its defects join the list
 import pytest
 from defects import DEFECTS, Spoil
 from defects_of_content import a_builder_path_in_direct_url, a_triton_ascend_for_an_older_cann
+from defects_of_files import two_entry_points_of_one_name
 from defects_of_linking import a_cuda_build_of_a_package_that_does_without, a_cuda_build_of_torch
-from shop import open_shop
+from shop import compiled, open_shop
 
 from ascend_wheelhouse.audit.policy import KnownStack
 
@@ -112,3 +112,19 @@ def test_what_a_stack_lists_with_its_cann_is_a_warning_beside_another_release_of
     report = shop.audit(tmp_path / "derived")
     assert next(one.rule for one in report.of("warning") if one.check == "cell") == "triton-cann"
     assert report.clean
+
+
+def test_extension_modules_for_other_pythons_beside_the_right_one_are_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    for python in ("311", "312"):
+        name = f"torchvision/_C.cpython-{python}-x86_64-linux-gnu.so"
+        shop.wheels["torchvision"].files[name] = compiled("_C.so", "int c;")
+    assert shop.audit(tmp_path).clean
+
+
+def test_two_entry_points_of_one_name_differ_by_what_they_start(tmp_path: Path) -> None:
+    shop = open_shop()
+    two_entry_points_of_one_name(shop)
+    (found,) = [one for one in shop.audit(tmp_path).findings if one.rule == "shared-path"]
+    assert (found.severity, found.member) == ("error", "{scripts}/serve")
+    assert "1 of them with different content" in found.message

@@ -53,6 +53,14 @@ def test_a_change_of_how_wheels_are_judged_reads_and_audits_them_anew(tmp_path: 
     assert given != before[1]
 
 
+def test_another_python_reads_wheels_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = WheelInput(path=Path("w"), filename="one-1-py3-none-any.whl")
+    task = WheelToRead(wheel=wheel, sha256="0" * 64, python=(3, 12), roots=())
+    before = task.key
+    monkeypatch.setattr(sys, "version_info", (3, 99, 0))
+    assert task.key != before
+
+
 def test_every_module_that_reads_wheels_counts() -> None:
     code = "import sys, ascend_wheelhouse.audit.extract; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

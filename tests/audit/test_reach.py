@@ -236,6 +236,21 @@ def test_what_follows_a_text_is_code(before: str) -> None:
     assert is_code(data, {data.count(b"\n")})
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"if a{'.b' * 400}:\n    import wheelbarrow\n",
+        f"if {'not ' * 1500}a:\n    import wheelbarrow\n",
+        f"try:\n    import wheelbarrow\nexcept a{'.b' * 500}:\n    pass\n",
+        "import sys\nif sys.platform in {[]}:\n    import wheelbarrow\n",
+    ],
+    ids=["a long name", "many negations", "a long class", "a set of a list"],
+)
+def test_what_is_nested_too_deep_is_no_fault_of_the_audit(tmp_path: Path, source: str) -> None:
+    path = WheelDraft(name="first", files={"first.py": source}).write(tmp_path)
+    assert audit_wheels([path], policy_for("x86_64")).clean
+
+
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 

@@ -17,7 +17,7 @@ from ascend_wheelhouse.audit.causes import causes
 from ascend_wheelhouse.audit.command import AuditRequest, NothingToAuditError, audit, audit_folder
 from ascend_wheelhouse.audit.mangled import readable, string_abi
 from ascend_wheelhouse.audit.render import show
-from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding
+from ascend_wheelhouse.audit.report import CHECKS, AuditReport, Finding, in_order
 from ascend_wheelhouse.audit.runner import audit_wheels
 from ascend_wheelhouse.audit.sarif import as_sarif
 from ascend_wheelhouse.base.artifact import Artifact
@@ -85,6 +85,14 @@ def test_the_worst_comes_first_and_nothing_twice() -> None:
     assert [one.severity for one in report.findings] == ["error", "note"]
 
 
+def test_findings_that_differ_in_their_evidence_alone_have_an_order() -> None:
+    first = Finding(
+        check="metadata", rule="not-closed", severity="error", wheel="a.whl", message="requires b"
+    )
+    found = [replace(first, evidence=f"b>={number}") for number in "37264518"]
+    assert [one.evidence for one in in_order(found)] == [f"b>={number}" for number in "12345678"]
+
+
 def test_facts_are_read_once(tmp_path: Path) -> None:
     store, events = Store(tmp_path / "store"), list[Event]()
     shop = open_shop()
@@ -102,6 +110,14 @@ def test_changed_bytes_are_read_again(tmp_path: Path) -> None:
     assert audit_wheels([draft.write(tmp_path)], policy_for("aarch64"), store).clean
     draft.files["alone.py"] = "import wheelbarrow\n"
     assert not audit_wheels([draft.write(tmp_path)], policy_for("aarch64"), store).clean
+
+
+def test_a_wheel_that_is_named_twice_is_one_wheel(tmp_path: Path) -> None:
+    draft = WheelDraft(name="alone", files={"alone.py": "", "beside.py": ""})
+    paths = (draft.write(tmp_path), tmp_path, draft.write(tmp_path / "copy"))
+    report = audit(AuditRequest(paths=paths), root=ROOT, emit=silent, store=Store(tmp_path / "store"))
+    assert report.wheels == ("alone-1.0-py3-none-any.whl",)
+    assert report.clean
 
 
 def test_a_folder_of_any_wheels_is_audited_for_the_machine_that_they_name(tmp_path: Path) -> None:
@@ -276,6 +292,15 @@ def test_a_cann_that_was_read_once_serves_later_audits(tmp_path: Path) -> None:
     host_symbols.keep(store, "8.3.RC2", "x86_64", symbols)
     assert host_symbols.kept(store, "8.3.rc2", "x86_64") == symbols
     assert host_symbols.kept(store, "8.5.0", "x86_64") is None
+
+
+def test_the_symbols_of_a_preview_are_not_kept_as_those_of_the_release(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    (tmp_path / "version.cfg").write_text("[toolkit]\nversion=8.5.0.alpha002\n")
+    symbols = {"libascendcl.so": frozenset({"aclInit"})}
+    host_symbols.keep(store, host_symbols.cann_version(tmp_path), "x86_64", symbols)
+    assert host_symbols.kept(store, "8.5.0", "x86_64") is None
+    assert host_symbols.kept(store, "8.5.0.alpha002", "x86_64") == symbols
 
 
 def test_a_folder_without_cann_is_told(tmp_path: Path) -> None:

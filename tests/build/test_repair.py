@@ -144,9 +144,13 @@ def test_a_pure_wheel_passes_as_it_is(tmp_path: Path, out: Path) -> None:
     assert done.wheel.read_bytes() == pure.read_bytes()
 
 
-def test_an_rpath_that_leads_out_of_site_packages_is_named(tmp_path: Path) -> None:
-    made = extension(tmp_path, link=["-Wl,-rpath,/opt/cann/lib64"])
-    with pytest.raises(BuilderTraceError, match=r"thing/_C\.so: /opt/cann/lib64"):
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/opt/cann/lib64", "/opt/cann/lib64"), ("$ORIGIN::$ORIGIN/lib", "an empty entry")],
+)
+def test_an_rpath_that_leads_out_of_site_packages_is_named(tmp_path: Path, path: str, told: str) -> None:
+    made = extension(tmp_path, link=[f"-Wl,-rpath,{path}"])
+    with pytest.raises(BuilderTraceError, match=rf"thing/_C\.so: {told}"):
         check_rpaths(made)
 
 

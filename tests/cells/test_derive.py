@@ -276,3 +276,19 @@ def test_a_word_that_says_what_the_stack_says_is_taken() -> None:
 def _of_stack(**words: str) -> Cell:
     request = Request(target=Target.named("aarch64"), stack=_STACK, **{"torch": "", **words})
     return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), PUBLISHED.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ({"torch": "v2.8.0"}, {"torch": "2.8.0"}),
+        ({"torch": "2.8.0", "sglang": "v0.5.6.post2"}, {"torch": "2.8.0", "sglang": "0.5.6.post2"}),
+        ({"torch": "2.8.0", "sglang": "0.5.6-post2"}, {"torch": "2.8.0", "sglang": "0.5.6.post2"}),
+        ({"torch": "2.9.0", "cann": "8.3.rc2"}, {"torch": "2.9.0", "cann": "8.3.RC2"}),
+    ],
+    ids=["a tag of torch", "a tag of SGLang", "another spelling", "a CANN in small letters"],
+)
+def test_a_version_in_another_spelling_means_the_same_cell(
+    written: dict[str, str], meant: dict[str, str]
+) -> None:
+    assert derive(**written) == derive(**meant)

@@ -351,7 +351,12 @@ def test_a_bundle_is_signed_anew_where_another_key_lies_at_the_same_path(world: 
     assert world.invoke(*proof).status == 0
 
 
-def test_an_incomplete_cell_is_not_packed_unless_that_is_allowed(world: World) -> None:
+@pytest.mark.parametrize("packed_before", [False, True])
+def test_an_incomplete_cell_is_not_packed_unless_that_is_allowed(
+    world: World, *, packed_before: bool
+) -> None:
+    if packed_before:
+        assert run(world, "--npu", "a3", "--bundle", "--serial", "7", "--allow-incomplete").status == 0
     done = run(world, "--npu", "a3", "--bundle", "--serial", "7", "--json")
     (cell,) = document(done)["cells"]
     assert (done.status, cell["step"], cell["error"]["error"]) == (8, "bundle", "WheelhouseIncompleteError")

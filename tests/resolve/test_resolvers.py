@@ -254,7 +254,7 @@ def test_an_index_that_does_not_answer_is_no_missing_version(
 def test_uv_tells_the_files_of_an_index_that_gives_sizes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are those that the index finder chooses."""
+    """They are those that the index finder chooses: of two builds of a wheel the later, as pip does."""
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path))
     pins = [IndexPin(name="app", version="1.0"), IndexPin(name="native", version="2.0")]
     with serving(LocalIndex(speaks_json=True)) as index:
@@ -262,6 +262,8 @@ def test_uv_tells_the_files_of_an_index_that_gives_sizes(
         for tag in (
             "py3-none-any",
             "cp311-cp311-manylinux_2_28_aarch64",
+            "2-cp311-cp311-manylinux_2_28_aarch64",
+            "1-cp311-cp311-manylinux_2_28_aarch64",
             "cp311-cp311-manylinux_2_28_x86_64",
         ):
             index.add("native", "2.0", tag=tag)
@@ -269,6 +271,7 @@ def test_uv_tells_the_files_of_an_index_that_gives_sizes(
         found = Finder(Http(config)).find_all(pins, ARM)
         answer = UvResolver(config=config).resolve(ResolveRequest(requirements=("app",), target=ARM))
     assert answer.files == tuple(each.artifact for each in found)
+    assert answer.files[1].filename == "native-2.0-2-cp311-cp311-manylinux_2_28_aarch64.whl"
 
 
 def test_uv_leaves_what_an_index_hides_to_the_finder(index: LocalIndex) -> None:

@@ -34,7 +34,7 @@ class WheelDraft:
     wheel_tags: Sequence[str] = ()
     dist_info: str = ""
     modes: Mapping[str, int] = field(default_factory=dict)
-    metadata_text: str | None = None
+    metadata_text: Content | None = None
     wheel_text: str | None = None
     record_text: str | None = None
     file_name: str = ""
@@ -57,7 +57,7 @@ class WheelDraft:
                 archive.writestr(entry, data)
         return path
 
-    def _metadata(self) -> str:
+    def _metadata(self) -> Content:
         if self.metadata_text is not None:
             return self.metadata_text
         head = ["Metadata-Version: 2.1", f"Name: {self.name}", f"Version: {self.version}"]
@@ -98,6 +98,16 @@ def with_segment_flags(data: bytes, kind: int, flags: int) -> bytes:
     for place in range(offset, offset + 56 * count, 56):
         if struct.unpack_from("<I", data, place)[0] == kind:
             struct.pack_into("<I", spoiled, place + 4, flags)
+    return bytes(spoiled)
+
+
+def with_segment_kind(data: bytes, kind: int, other: int) -> bytes:
+    """Return the object with every segment of one kind made one of another."""
+    spoiled = bytearray(data)
+    offset, count = struct.unpack_from("<32xQ16xH", data, 0)
+    for place in range(offset, offset + 56 * count, 56):
+        if struct.unpack_from("<I", data, place)[0] == kind:
+            struct.pack_into("<I", spoiled, place, other)
     return bytes(spoiled)
 
 

@@ -68,8 +68,22 @@ def test_records_that_share_an_alias_are_one_vulnerability() -> None:
         osv_record("PYSEC-8", "thing", {"introduced": "0"}, {"fixed": "1.5"}, aliases=["CVE-2026-8"]),
     ]
     first, second = known_of(map(record_of, records), "thing", "1.0")
-    assert (first.id, first.aliases, first.fixed) == ("GHSA-9", ("PYSEC-7", "CVE-2026-7"), ("2.0", "3.0"))
+    assert (first.id, first.aliases, first.fixed) == ("GHSA-9", ("PYSEC-7", "CVE-2026-7"), ("3.0",))
     assert (second.id, second.fixed) == ("PYSEC-8", ("1.5",))
+
+
+def test_no_release_is_a_fix_that_another_record_of_the_vulnerability_touches() -> None:
+    """Databases differ in where a vulnerability ends: what one calls fixed another may call touched."""
+    records = [
+        osv_record("GHSA-9", "thing", {"introduced": "0"}, {"fixed": "1.5"}, aliases=["CVE-2026-7"]),
+        osv_record("PYSEC-7", "thing", versions=["1.0", "1.5"], aliases=["CVE-2026-7"]),
+    ]
+    records[1]["affected"].append(
+        osv_record("", "thing", {"introduced": "1.2"}, {"fixed": "2.0"})["affected"][0]
+    )
+    assert known_of(map(record_of, records), "thing", "1.3")[0].fixed == ("2.0",)
+    unending = osv_record("PYSEC-7", "thing", {"introduced": "0"}, aliases=["CVE-2026-7"])
+    assert known_of(map(record_of, [records[0], unending]), "thing", "1.0")[0].fixed == ("1.5",)
 
 
 def test_the_fix_is_the_first_above_the_version_in_the_range_that_holds_it() -> None:

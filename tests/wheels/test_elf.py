@@ -4,13 +4,21 @@ import io
 import random
 import struct
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from making_wheels import PT_GNU_STACK, PT_LOAD, compiler, shared_object, with_segment_flags
+from making_wheels import (
+    PT_GNU_STACK,
+    PT_LOAD,
+    compiler,
+    shared_object,
+    with_segment_flags,
+    with_segment_kind,
+)
 
-from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf, versions_by_library
+from ascend_wheelhouse.wheels.elf import BadElfError, ElfFacts, Symbol, read_elf
 
 SOURCE = """
 #include <string>
@@ -45,7 +53,10 @@ def test_an_object_tells_what_it_needs_and_what_it_gives(built: bytes) -> None:
     assert "price" in {symbol.name for symbol in facts.defined}
     assert not [symbol for symbol in facts.defined if "hidden" in symbol.name]
     assert not facts.exec_stack
-    assert any(version.startswith("GLIBC_2.") for version in versions_by_library(facts)["libc.so.6"])
+    assert any(
+        library == "libc.so.6" and version.startswith("GLIBC_2.")
+        for library, version in facts.needed_versions
+    )
 
 
 def test_the_reader_agrees_with_pyelftools(built: bytes) -> None:
@@ -59,8 +70,25 @@ def test_the_reader_agrees_with_pyelftools(built: bytes) -> None:
     assert Counter(symbol.name for symbol in read_elf(built).undefined) == expected
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_an_object_that_offers_nothing_tells_what_it_needs(tmp_path: Path, machine: str) -> None:
+    if compiler(machine) is None:
+        pytest.skip(f"no C++ compiler for {machine}")
+    source = (
+        "#include <cstdlib>\n__attribute__((constructor)) static void start() { std::srand(std::rand()); }"
+    )
+    facts = read_elf(shared_object(tmp_path, source, "-Wl,--hash-style=gnu", machine=machine))
+    assert {"rand", "srand"} <= {symbol.name for symbol in facts.undefined}
+    assert not facts.defined
+
+
 def test_an_executable_stack_is_seen(built: bytes) -> None:
     assert read_elf(with_segment_flags(built, PT_GNU_STACK, 7)).exec_stack
+
+
+def test_an_object_that_says_nothing_of_the_stack_gets_an_executable_one_on_x86_64(built: bytes) -> None:
+    facts = read_elf(with_segment_kind(built, PT_GNU_STACK, 0))
+    assert facts.exec_stack == (facts.machine == "x86_64")
 
 
 def test_a_segment_that_is_writable_and_executable_is_seen(built: bytes) -> None:

@@ -104,5 +104,5 @@ def _part_of_version(index: ast.expr, python: tuple[int, int]) -> object:
 def _literal(node: ast.expr) -> object:
     try:
         return ast.literal_eval(node)
-    except (ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError):
         return _NOTHING

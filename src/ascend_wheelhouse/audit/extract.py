@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packaging.metadata import InvalidMetadata
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit import hygiene, reach, record
@@ -160,7 +159,7 @@ class _Reading:
             text = str(error).split("\n\n")[0]
             self.findings.append(place.finding("bad-object", "error", text))
             return
-        self.findings += hygiene.object_findings(place, facts, data)
+        self.findings += hygiene.object_findings(place, facts, data, installed_path(place.member))
         if facts.kind in {"shared", "executable"}:
             self.objects.append(_object(place.member, facts))
 
@@ -179,24 +178,26 @@ class _Reading:
             return
         for section in ("console_scripts", "gui_scripts"):
             if parser.has_section(section):
-                for name in parser.options(section):
-                    yield InstalledFile(f"{{scripts}}/{name}", "")
+                for name, starts in parser.items(section):
+                    text = f"{section}: {''.join(starts.split())}"
+                    yield InstalledFile(f"{{scripts}}/{name}", hashlib.sha256(text.encode()).hexdigest())
 
     def _description(self) -> dict[str, Any]:
+        """Return what file name and METADATA say, as far as each can be read; what cannot is a finding."""
         try:
             named = {
                 "name": self.wheel.name,
                 "version": str(self.wheel.version),
                 "tags": tuple(sorted(str(tag) for tag in self.wheel.tags)),
             }
-            metadata = self.wheel.metadata
-            return named | {
-                "requires": tuple(str(item) for item in metadata.requires_dist or ()),
-                "requires_python": str(metadata.requires_python or ""),
-                "extras": tuple(canonicalize_name(extra) for extra in metadata.provides_extra or ()),
-            }
-        except (BadWheelError, InvalidMetadata):
+            raw = self.wheel.raw_metadata
+        except BadWheelError:
             return {}
+        return named | {
+            "requires": tuple(raw.get("requires_dist", ())),
+            "requires_python": raw.get("requires_python", ""),
+            "extras": tuple(canonicalize_name(extra) for extra in raw.get("provides_extra", ())),
+        }
 
 
 @cache
@@ -225,6 +226,7 @@ def _object(member: str, facts: ElfFacts) -> ObjectFacts:
         soname=facts.soname,
         needed=facts.needed,
         rpath=facts.runpath or facts.rpath,
+        versions=tuple(f"{version}@{library}" for library, version in facts.needed_versions),
         undefined=tuple(symbol_text(symbol) for symbol in facts.undefined),
         defined=tuple(symbol_text(symbol) for symbol in facts.defined),
     )

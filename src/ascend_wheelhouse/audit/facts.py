@@ -27,7 +27,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OF_A_LIBRARY = 2
 _VOTES = 500
 """The signs `@` of a symbol that is asked of a certain library."""
-SCHEMA = 4
+SCHEMA = 5
 """Raised with every change of the JSON form; a change of what is read or how it is judged has another key."""
 
 
@@ -70,7 +70,7 @@ _SHAPE = {
     "objects": [
         {
             **dict.fromkeys(("member", "path", "machine", "kind", "soname", "undefined", "defined"), str),
-            **{key: [str] for key in ("needed", "rpath")},
+            **{key: [str] for key in ("needed", "rpath", "versions")},
             "wide": bool,
         }
     ],
@@ -91,7 +91,7 @@ class InstalledFile(NamedTuple):
 
     Args:
         path: Where it goes: relative to site-packages, or below `{scripts}`, `{data}` or `{headers}`.
-        sha256: Hexadecimal digest; empty for a script made from an entry point.
+        sha256: Hexadecimal digest; for a script made from an entry point, of what that starts.
     """
 
     path: str
@@ -108,7 +108,10 @@ class Import(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFacts:
-    """One ELF object of a wheel, its symbols as `name`, `name@version` or `name@version@library`."""
+    """One ELF object of a wheel, its symbols as `name`, `name@version` or `name@version@library`.
+
+    `versions` holds what it is not loaded without, as `version@library`.
+    """
 
     member: str
     path: str
@@ -118,6 +121,7 @@ class ObjectFacts:
     soname: str = ""
     needed: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
     undefined: tuple[str, ...] = ()
     defined: tuple[str, ...] = ()
 
@@ -278,7 +282,7 @@ def _object_json(item: ObjectFacts) -> dict[str, Any]:
 
 def _object(data: Mapping[str, Any]) -> ObjectFacts:
     columns = {key: _split(data[key]) for key in ("undefined", "defined")}
-    texts = {key: tuple(data[key]) for key in ("needed", "rpath")}
+    texts = {key: tuple(data[key]) for key in ("needed", "rpath", "versions")}
     return ObjectFacts(**{**data, **columns, **texts})
 
 

@@ -19,7 +19,7 @@ from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
 
 _LARGEST = 1 << 30
 _VERSION_FILES = ("version.cfg", "version.info", "ascend_toolkit_install.info", "compiler/version.info")
-_VERSION = re.compile(r"(?:^|[^\d.])(\d+\.\d+\.(?:RC\d+|\d+))", re.IGNORECASE)
+_VERSION = re.compile(r"(?:^|[^\d.])(\d+\.\d+\.(?:RC\d+|\d+)(?:\.(?:alpha|beta)\d+)?)", re.IGNORECASE)
 
 
 class NoCannError(UsageError):

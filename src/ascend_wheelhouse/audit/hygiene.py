@@ -54,6 +54,7 @@ _HOME = re.compile(rb"/(?:home|root|Users)/")
 _HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
 _FOLDED = frozenset({"rpath", "builder-path", "writable", "bytecode", "credentials"})
 _INSIDE = ("$ORIGIN", "${ORIGIN}")
+_HERE = "an empty entry: the folder in which the program was started"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +166,12 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
         )
 
 
-def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> Iterator[Finding]:
-    """Yield what an object's segments, search paths and strings show."""
+def object_findings(
+    place: Place, facts: ElfFacts, data: bytes | bytearray, installed: str
+) -> Iterator[Finding]:
+    """Yield what an object's segments, search paths and strings show; `installed` is where it goes."""
     if facts.exec_stack:
-        yield place.finding("exec-stack", "error", "the object asks for an executable stack", repair=_RELINK)
+        yield place.finding("exec-stack", "error", "the object makes the stack executable", repair=_RELINK)
     if facts.writable_code:
         yield place.finding("rwx-segment", "error", "a segment is writable and executable", repair=_RELINK)
     if facts.text_relocations:
@@ -176,12 +179,12 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
             "text-relocations", "error", "the object's code is changed when loaded", repair=_RELINK
         )
     for path in (*facts.rpath, *facts.runpath):
-        if fault := _search_path_fault(place.member, path):
+        if fault := _search_path_fault(installed, path):
             repair = (
                 "nothing, where nodes have no such folder; who builds the wheel sets it: "
                 f"patchelf --set-rpath '$ORIGIN' {place.member}"
             )
-            yield place.finding("rpath", "warning", fault, evidence=path, repair=repair)
+            yield place.finding("rpath", "warning", fault, evidence=path or _HERE, repair=repair)
     if homes := _home_paths(data):
         yield place.finding(
             "builder-path",
@@ -195,11 +198,11 @@ def object_findings(place: Place, facts: ElfFacts, data: bytes | bytearray) -> I
 _RELINK = "link it again without -z execstack and -N, and from code that was compiled with -fPIC"
 
 
-def _search_path_fault(member: str, path: str) -> str:
+def _search_path_fault(installed: str, path: str) -> str:
     if not path.startswith(_INSIDE):
         return "the library search path is not relative to the object"
     relative = path.replace("${ORIGIN}", "$ORIGIN").removeprefix("$ORIGIN").lstrip("/")
-    folder = member.rpartition("/")[0]
+    folder = installed.rpartition("/")[0]
     if normpath(f"{folder}/{relative}" if folder else relative or ".").startswith("../"):
         return "the library search path leaves site-packages"
     return ""

@@ -96,6 +96,10 @@ def _libraries(placed: Placed, universe: Universe, policy: AuditPolicy) -> Itera
                 f"patchelf --set-rpath '$ORIGIN/{_way(placed, found)}' {placed.object.path}"
             )
             yield _finding(placed, "unreachable-library", "warning", text, evidence=library, repair=repair)
+        elif isinstance(found, Placed) and found.object.file_name != library.rpartition("/")[2]:
+            text = f"needs {library}, and no file is called so: {found.object.path} has that soname alone"
+            repair = f"call the file {library}: wheels hold no links; nothing, where it is loaded before this object"
+            yield _finding(placed, "soname-alone", "warning", text, evidence=library, repair=repair)
 
 
 def _way(placed: Placed, found: Placed) -> str:
@@ -109,6 +113,12 @@ def _missing(placed: Placed, library: str, policy: AuditPolicy) -> Finding:
     if library.startswith(MUSL):
         text = f"needs {library}: it is built for musl systems, and the target has glibc"
         repair, item = wheel_for_target(wheel, policy), titled(wheel)
+    elif "/" in library:
+        text = f"needs {library}, a path that the linker takes as it stands, from the folder of the running program"
+        name = library.rpartition("/")[2]
+        repair = (
+            f"give {name} a soname where it is linked, or: patchelf --replace-needed {library} {name} FILE"
+        )
     elif package := host_package(library, policy):
         text = f"needs {library}, which is on the node and in no wheel ({package}), and no recipe leaves it to the node"
         recipe = policy.recipes.get(wheel.name, "")
@@ -126,6 +136,10 @@ def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPo
     tally = _Tally()
     for library, symbols in placed.object.asked.items():
         _versioned(universe.resolve(placed, library), symbols, system, tally)
+    for text in placed.object.versions:
+        version, _, library = text.partition("@")
+        if not system.has_version(version) and universe.resolve(placed, library) is SYSTEM:
+            tally.too_new.setdefault(version, f"{version} of {library}")
     plain = placed.object.plain_names
     for one in universe.scope(placed) if plain else ():
         plain = plain.difference(one.object.defined_names)
@@ -152,7 +166,7 @@ def _versioned(found: Found, symbols: Sequence[tuple[str, str]], system: System,
         unknown = {version for version in {one[1] for one in symbols} if not system.has_version(version)}
         for name, version in symbols if unknown else ():
             if version in unknown:
-                tally.too_new.setdefault(version, name)
+                tally.too_new.setdefault(version, f"{mangled.readable(name)}@{version}")
 
 
 def _unversioned(placed: Placed, universe: Universe, system: System, name: str, tally: _Tally) -> None:
@@ -180,14 +194,14 @@ def _verdict(placed: Placed, universe: Universe, tally: _Tally, policy: AuditPol
             repair=fitting(placed.wheel, universe.torch_version, policy),
             details=(*shown, *(f"mangled: {name}" for name in sorted(missing))),
         )
-    for version, name in sorted(tally.too_new.items()):
+    for version, evidence in sorted(tally.too_new.items()):
         floor = ".".join(str(part) for part in policy.target.glibc)
         yield _finding(
             placed,
             "symbol-version",
             "error",
             f"needs {version}, newer than a node with glibc {floor} is sure to have",
-            evidence=f"{mangled.readable(name)}@{version}",
+            evidence=evidence,
             repair=f"{wheel_for_target(placed.wheel, policy)}, or build it there",
             item=titled(placed.wheel),
         )

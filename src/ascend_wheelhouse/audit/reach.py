@@ -72,6 +72,13 @@ class _Walk:
                 waiting += self._follow(module)
 
     def _follow(self, module: str) -> list[str]:
+        """Return the modules that a module loads; none of one that is nested deeper than this Python follows."""
+        try:
+            return self._read(module)
+        except RecursionError:
+            return []
+
+    def _read(self, module: str) -> list[str]:
         member = self.package.sources[module]
         data = self.package.read(member)
         parent = module if member.endswith("/__init__.py") else module.rpartition(".")[0]

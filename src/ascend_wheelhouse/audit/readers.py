@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import select
 import signal
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -60,8 +61,12 @@ class WheelToRead:
 
     @property
     def key(self) -> str:
-        """The key of its facts in the store: everything that they depend on."""
-        return key_of((self.sha256, self.wheel.filename, *map(str, self.python), *self.roots))
+        """The key of its facts in the store: everything that they depend on.
+
+        This Python is a part of it: one that is older than the target's cannot read all of its syntax.
+        """
+        versions = (*self.python, *sys.version_info[:2])
+        return key_of((self.sha256, self.wheel.filename, *map(str, versions), *self.roots))
 
 
 @dataclass(frozen=True, kw_only=True)

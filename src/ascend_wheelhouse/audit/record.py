@@ -7,10 +7,12 @@ the `metadata` check that needs one wheel only; `metadata.py` holds the part tha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from packaging.metadata import InvalidMetadata
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -19,7 +21,8 @@ from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.wheels.wheel import BadWheelError, RecordRow, WheelFile, canonical_dist_info
 
 ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
-_UNHASHED = ("/RECORD", "/RECORD.jws", "/RECORD.p7s")
+_UNHASHED = ("RECORD", "RECORD.jws", "RECORD.p7s")
+"""Files of `.dist-info` that RECORD need not name or hash."""
 _REBUILD = "fetch the wheel again; if it stays so, report it to its maker and build it from source"
 
 
@@ -33,7 +36,7 @@ class Digested(NamedTuple):
 
 def description_findings(wheel: WheelFile) -> Iterator[Finding]:
     """Yield where file name, `.dist-info`, METADATA and WHEEL contradict each other."""
-    for part in (_folder, _metadata, _wheel_file):
+    for part in (_folder, _metadata, _demands, _wheel_file):
         try:
             yield from part(wheel)
         except (BadWheelError, InvalidMetadata, ValueError) as error:
@@ -60,6 +63,37 @@ def _metadata(wheel: WheelFile) -> Iterator[Finding]:
     if metadata.version != wheel.version:
         text = "METADATA states another version than the file name"
         yield finding(wheel.filename, "metadata-version", text, member=member, evidence=str(metadata.version))
+
+
+def _demands(wheel: WheelFile) -> Iterator[Finding]:
+    """Yield what it asks of others and of Python in words that cannot be read: nobody can tell whether that is met."""
+    unread = {name: tuple(wheel.unread_fields.get(name, ())) for name in ("requires-dist", "requires-python")}
+    raw = wheel.raw_metadata
+    for text in (*raw.get("requires_dist", ()), *unread["requires-dist"]):
+        if unread["requires-dist"] or not _is_read(Requirement, text):
+            yield _unread(wheel, "Requires-Dist", text, "error")
+    stated = raw.get("requires_python", "")
+    for text in (*unread["requires-python"], *([] if _is_read(SpecifierSet, stated) else [stated])):
+        yield _unread(wheel, "Requires-Python", text, "warning")
+
+
+def _is_read(form: Callable[[str], object], text: str) -> bool:
+    try:
+        form(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unread(wheel: WheelFile, field: str, text: str, severity: Severity) -> Finding:
+    member = f"{wheel.dist_info}/METADATA"
+    message = f"{field} of METADATA cannot be read: whether it is met is not known"
+    repair = f"take another release of {wheel.name}, or build it from a source that is put right"
+    if severity == "warning":
+        repair = "nothing, where the wheel works with this Python: pip passes the line over"
+    return finding(
+        wheel.filename, "unread-field", message, severity, member=member, evidence=text, repair=repair
+    )
 
 
 def _wheel_file(wheel: WheelFile) -> Iterator[Finding]:
@@ -90,25 +124,28 @@ def record_findings(
         digests: What streaming each member gave.
     """
     by_path = {row.path: row for row in rows}
+    unhashed = {f"{wheel.dist_info}/{name}" for name in _UNHASHED}
     for path, count in Counter(row.path for row in rows).items():
         if count > 1:
             yield finding(wheel.filename, "record-repeats", "RECORD names this path twice", member=path)
     for path in by_path.keys() - digests.keys():
-        if not path.endswith(_UNHASHED):
+        if path not in unhashed:
             yield finding(
                 wheel.filename, "record-absent", "RECORD names a file that is not there", member=path
             )
     for path, digested in digests.items():
         row = by_path.get(path)
         if row is not None:
-            yield from _row_findings(wheel, row, digested)
-        elif not path.endswith(_UNHASHED):
+            yield from _row_findings(wheel, row, digested, unhashed)
+        elif path not in unhashed:
             yield finding(wheel.filename, "record-missing", "RECORD does not name this member", member=path)
 
 
-def _row_findings(wheel: WheelFile, row: RecordRow, digested: Digested) -> Iterator[Finding]:
+def _row_findings(
+    wheel: WheelFile, row: RecordRow, digested: Digested, unhashed: Container[str]
+) -> Iterator[Finding]:
     if not row.digest:
-        if not row.path.endswith(_UNHASHED):
+        if row.path not in unhashed:
             yield finding(wheel.filename, "record-unhashed", "RECORD has no hash of it", member=row.path)
         return
     if row.algorithm not in ALGORITHMS:

@@ -74,9 +74,11 @@ class Finding:
         return "-".join(self.wheel.split("-")[:2]) or "the wheelhouse"
 
     @property
-    def order(self) -> tuple[int, int, str, str, str, str]:
-        """The key by which reports are sorted: the worst first, then by place."""
-        return (_RANK[self.severity], _PLACE[self.check], self.wheel, self.member, self.rule, self.message)
+    def order(self) -> tuple[int, int, tuple[str, ...]]:
+        """The key by which reports are sorted: the worst first, then by place; no two findings have the same."""
+        place = (self.wheel, self.member, self.rule, self.message)
+        words = (*place, self.evidence, self.item, self.repair, *self.details)
+        return _RANK[self.severity], _PLACE[self.check], words
 
 
 class AuditDefectsError(AuditError):

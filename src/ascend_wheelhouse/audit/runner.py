@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.audit import (
     cell,
     cxx_abi,
+    extension_names,
     hygiene,
     imports,
     link_closure,
@@ -63,6 +64,7 @@ def judge(facts: Sequence[WheelFacts], policy: AuditPolicy) -> tuple[list[Findin
     linked, left = link_closure.check(universe)
     findings += linked
     findings += own_libraries.check(facts, policy)
+    findings += extension_names.check(facts, policy)
     findings += cxx_abi.check(universe)
     findings += ownership.check(facts)
     findings += metadata.check(facts, policy)
@@ -80,7 +82,9 @@ def _facts(
 ) -> Iterator[WheelFacts]:
     emit(Stage(name="audit: read wheels", jobs=len(inputs)))
     unread = []
-    for task in _tasks(inputs, policy, store):
+    # one wheel that was named twice is one
+    tasks = {task.key: task for task in _tasks(inputs, policy, store)}
+    for task in tasks.values():
         known = known_facts(task, store)
         if known is None:
             unread.append(task)

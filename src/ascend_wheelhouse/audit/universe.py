@@ -76,11 +76,12 @@ class Universe:
         return candidates[0] if candidates else None
 
     def _on_path(self, placed: Placed, library: str) -> Placed | None:
+        """Return what the linker finds by its search path; a name with a slash is a path itself, and not looked for."""
         folder = placed.object.path.rpartition("/")[0]
-        for entry in placed.object.rpath:
+        for entry in [library] if "/" in library else [f"{one}/{library}" for one in placed.object.rpath]:
             relative = entry.replace("${ORIGIN}", "$ORIGIN")
-            if relative.startswith("$ORIGIN"):
-                path = normpath(f"{folder}{relative.removeprefix('$ORIGIN')}/{library}").removeprefix("/")
+            if relative.startswith("$ORIGIN/"):
+                path = normpath(f"{folder}{relative.removeprefix('$ORIGIN')}").removeprefix("/")
                 if path in self._by_path:
                     return self._by_path[path]
         return None

@@ -256,10 +256,10 @@ def _held_against_floor(
 def check_rpaths(wheel: Path) -> None:
     """Raise `BuilderTraceError` where an RPATH of a wheel does not start at `$ORIGIN`."""
     bad = [
-        f"{name}: {path}"
+        f"{name}: {path or 'an empty entry'}"
         for name, facts in _shared_objects(wheel)
         for path in (*facts.rpath, *facts.runpath)
-        if path and not path.startswith(("$ORIGIN", "${ORIGIN}"))
+        if not path.startswith(("$ORIGIN", "${ORIGIN}"))
     ]
     if bad:
         raise BuilderTraceError(

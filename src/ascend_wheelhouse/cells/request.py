@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,29 @@ from ascend_wheelhouse.cells.target import Target
 
 ToolchainChoice = Literal["auto", "host", "own"]
 """Whose compilers a build takes: the host's, ours, or the host's where they fit."""
+
+
+_PLAIN = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))*(?:\.post[1-9]\d*)?")
+"""A version as stacks write it; what looks otherwise may be one in another spelling."""
+_EARLY = re.compile(r"\.(?:rc|t)(?=\d)", re.IGNORECASE)
+"""What marks a CANN that is no final one."""
+
+
+def _spelt(version: str) -> str:
+    """Return a version as stacks write it, `2.8.0` for a tag `v2.8.0`; a text that is none as it is."""
+    if not version or _PLAIN.fullmatch(version):
+        return version
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - hardly any request needs it
+
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
+
+
+def _spelt_cann(cann: str) -> str:
+    """Return a CANN version as upstream writes it, `8.3.RC2` for `8.3.rc2`: conditions of recipes name it so."""
+    return _EARLY.sub(lambda found: found[0].upper(), cann.strip())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +59,13 @@ class Request:
     extra: str = ""
 
     def __post_init__(self) -> None:
-        """Take `2.13.0+cpu`, which pip shows, for 2.13.0: torch's CPU build is what every cell has."""
-        object.__setattr__(self, "torch", self.torch.removesuffix("+cpu"))
+        """Take versions in other spellings for what stacks have: one stack, lock and wheelhouse however it is written.
+
+        `2.13.0+cpu`, which pip shows, is 2.13.0: torch's CPU build is what every cell has.
+        """
+        object.__setattr__(self, "torch", _spelt(self.torch).removesuffix("+cpu"))
+        object.__setattr__(self, "sglang", _spelt(self.sglang))
+        object.__setattr__(self, "cann", _spelt_cann(self.cann))
 
     @property
     def application(self) -> str:

@@ -14,6 +14,7 @@ from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node import documents, layout
 
 _STAMP = [int]
+_MANIFEST = {"complete": bool}
 _STATE = {
     "asked": str,
     "manifest": documents.sha256,
@@ -127,14 +128,24 @@ def _remember(state: Path, wheelhouse: Path, order: BundleOrder, bundle: CellBun
 
 
 def _standing(state: Path, wheelhouse: Path, order: BundleOrder) -> CellBundle | None:
-    """Return the bundle that an earlier run wrote, if it is of this wheelhouse and lies there as it was written."""
+    """Return the bundle that an earlier run wrote, if it is of this wheelhouse and lies there as it was written.
+
+    One that lacks components is no answer to an order that does not allow it.
+    """
     try:
         record: Mapping[str, Any] = documents.read_file(state, _STATE)
         paths = tuple(record["files"])
         same = record["files"] == _stamps(paths) and record["manifest"] == _manifest_digest(wheelhouse)
+        may_stand = (
+            order.allow_incomplete or documents.read_file(wheelhouse / layout.MANIFEST, _MANIFEST)["complete"]
+        )
     except (OSError, documents.UnsoundError):
         return None
-    if not same or record["asked"] != order.asked or _signs_otherwise(order, record["fingerprint"]):
+    if (
+        not (same and may_stand)
+        or record["asked"] != order.asked
+        or _signs_otherwise(order, record["fingerprint"])
+    ):
         return None
     return CellBundle(
         paths=paths,

@@ -69,7 +69,7 @@ def _best(package: Mapping[str, Any], rank: Mapping[Tag, int]) -> Artifact | Non
     if not wheels or len(wheels) < len(package["wheels"]):
         return None
     ranked = [(_rank(_filename(wheel), rank), wheel) for wheel in wheels]
-    place, wheel = min(ranked, key=lambda item: item[0])
+    (place, *_), wheel = min(ranked, key=lambda item: item[0])
     if place == _NEVER:
         return None
     return Artifact(
@@ -88,5 +88,8 @@ def _filename(wheel: Mapping[str, Any]) -> str:
     return unquote(urlsplit(wheel["url"]).path.rsplit("/", 1)[-1])
 
 
-def _rank(filename: str, rank: Mapping[Tag, int]) -> int:
-    return min(rank.get(tag, _NEVER) for tag in parse_wheel_filename(filename)[3])
+def _rank(filename: str, rank: Mapping[Tag, int]) -> tuple[int, int, str]:
+    """Return the place of the best tag, then the build: the later one comes first, as for `origins.judge`."""
+    _, _, build, tags = parse_wheel_filename(filename)
+    number, text = build or (0, "")
+    return min(rank.get(tag, _NEVER) for tag in tags), -number, text

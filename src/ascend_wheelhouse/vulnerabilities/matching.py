@@ -28,6 +28,7 @@ class KnownVulnerability:
         severity: A word such as `high`, else a CVSS vector, else empty.
         published: When it was published, as its record writes it; may be empty.
         fixed: The first version above this one that is fixed, by each range that has one; empty where none is known.
+            One that another record of the vulnerability touches is none, unless that goes for every one.
         malicious: Whether the release itself is malware (identifiers `MAL-`).
     """
 
@@ -124,7 +125,9 @@ def _merged(records: Sequence[OsvRecord], project: str, version: str) -> KnownVu
     touched = [
         each for one in ordered for each in one.affected if each.project == project and touches(each, version)
     ]
-    fixed = {fix for each in touched for fix in _fixes(each, Version(version))}
+    stated = {fix for each in touched for fix in _fixes(each, Version(version))}
+    about = [each for one in ordered for each in one.affected if each.project == project]
+    fixed = {fix for fix in stated if not any(touches(each, str(fix)) for each in about)} or stated
     severities = [*(one.severity for one in ordered), *(each.severity for each in touched)]
     return KnownVulnerability(
         id=ordered[0].id,

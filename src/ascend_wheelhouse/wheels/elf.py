@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,14 +30,21 @@ _MOST_NAME_BYTES = 1 << 27
 _PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
 _PF_X, _PF_W = 1, 2
 _NEEDED, _HASH, _STRTAB, _SYMTAB, _STRSZ, _SONAME, _RPATH, _TEXTREL = 1, 4, 5, 6, 10, 14, 15, 22
+_RELOCATIONS = ((7, 8), (23, 2))
+"""The tags of each table of relocations and of its size: `DT_RELA`, and `DT_JMPREL` for calls."""
+_RELOCATION_SIZE = 24
 _BIND_NOW, _RUNPATH, _FLAGS = 24, 29, 30
 _GNU_HASH, _VERSYM, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _LOCAL, _WEAK = 0, 2
+_STACK_EXECUTABLE = {"x86_64"}
+"""Machines on which glibc makes it so where an object says nothing of it."""
 _VISIBLE = (0, 3)
 """`STV_DEFAULT` and `STV_PROTECTED`."""
 _NO_VERSION = ("", "")
 _HIDDEN_VERSION = 0x8000
+_VERSION_MAY_LACK = 2
+"""`VER_FLG_WEAK`: the linker goes on where the library lacks the version."""
 
 
 class BadElfError(IntegrityError):
@@ -61,11 +67,16 @@ class ElfFacts:
         machine: `aarch64`, `x86_64` or another name; `em<number>` for one that is not known here.
         kind: `shared`, `executable`, `relocatable`, `core` or `other`.
         wide: 64-bit and little-endian: only then are the fields below filled.
-        exec_stack: True where the file asks for an executable stack, or gets one for lack of `PT_GNU_STACK`.
+        rpath: Folders of `DT_RPATH`; an empty one is that in which the program was started.
+        runpath: Folders of `DT_RUNPATH`, in the same way; the linker passes over the others where it has some.
+        exec_stack: True where the process has an executable stack once it is loaded: the file asks for one, or is of
+            x86_64 and has no `PT_GNU_STACK` (`DEFAULT_STACK_PERMS` in glibc's sysdeps/*/stackinfo.h).
         writable_code: True where a loaded segment is writable and executable.
         undefined: Symbols that must be found when the object is loaded.
         weak: Symbols that may stay undefined.
         defined: Symbols that it offers to others.
+        needed_versions: Library and version of each version without which the linker does not load it, whatever symbols
+            go with it: `GLIBC_ABI_DT_RELR` has none.
     """
 
     machine: str
@@ -82,6 +93,7 @@ class ElfFacts:
     undefined: tuple[Symbol, ...] = ()
     weak: tuple[Symbol, ...] = ()
     defined: tuple[Symbol, ...] = ()
+    needed_versions: tuple[tuple[str, str], ...] = ()
 
 
 def read_elf(data: bytes | bytearray) -> ElfFacts:
@@ -105,6 +117,15 @@ def _read(data: bytes | bytearray) -> ElfFacts:
     if not wide or kind_name not in {"shared", "executable"}:
         return ElfFacts(wide=wide, kind=kind_name, machine=machine_name)
     return _Image(data).facts(kind=kind_name, machine=machine_name)
+
+
+class _NeededVersion(NamedTuple):
+    """A version that the object asks of a library, and whether it is loaded without it."""
+
+    number: int
+    name: str
+    library: str
+    may_lack: bool
 
 
 @dataclass(kw_only=True)
@@ -183,23 +204,29 @@ class _Image:
             needed=tuple(self.text(offset) for offset in self.tags.needed),
             rpath=self._paths(_RPATH),
             runpath=self._paths(_RUNPATH),
-            exec_stack=self._exec_stack(),
+            exec_stack=self._exec_stack(machine),
             writable_code=any(r[0] == _PT_LOAD and r[1] & _PF_X and r[1] & _PF_W for r in self.headers),
             text_relocations=_TEXTREL in single or bool(single.get(_FLAGS, 0) & 4),
             undefined=undefined,
             weak=weak,
             defined=defined,
+            needed_versions=tuple(
+                dict.fromkeys((row.library, row.name) for row in self._needed_versions() if not row.may_lack)
+            ),
         )
 
     def _optional(self, tag: int) -> str:
         return self.text(self.tags.single[tag]) if tag in self.tags.single else ""
 
     def _paths(self, tag: int) -> tuple[str, ...]:
-        return tuple(part for part in self._optional(tag).split(":") if part)
+        text = self._optional(tag)
+        return tuple(text.split(":")) if text else ()
 
-    def _exec_stack(self) -> bool:
+    def _exec_stack(self, machine: str) -> bool:
         stacks = [row[1] for row in self.headers if row[0] == _PT_GNU_STACK]
-        return any(flags & _PF_X for flags in stacks)
+        return any(flags & _PF_X for flags in stacks) or (
+            machine in _STACK_EXECUTABLE and not stacks and bool(self.tags.single)
+        )
 
     def _symbol_count(self) -> int:
         single = self.tags.single
@@ -209,12 +236,24 @@ class _Image:
             return self._gnu_hash_count(self.at(single[_GNU_HASH]))
         return 0
 
+    def _related_count(self) -> int:
+        """Return how many symbols there are up to the last that a relocation names."""
+        last = 0
+        for place, size in _RELOCATIONS:
+            if length := self.tags.single.get(size, 0):
+                start = self.at(self.tags.single.get(place, 0))
+                table = self.view[start : start + length - length % _RELOCATION_SIZE]
+                last = max(last, max((row[1] for row in struct.iter_unpack("<Q4xI8x", table)), default=0))
+        return last + 1
+
     def _gnu_hash_count(self, start: int) -> int:
         buckets, first, bloom, _shift = struct.unpack_from("<IIII", self.data, start)
         table = start + 16 + 8 * bloom
         last = max(_words(self.view, table, buckets), default=0)
-        if last < first:
-            return int(first)
+        if (
+            last < first
+        ):  # it offers none: binutils then writes 1 for `first`, whatever the object asks of others
+            return max(int(first), self._related_count())
         chains = table + 4 * buckets
         for index, word in enumerate(_tail_words(self.view, chains + 4 * (last - first))):
             if word & 1:
@@ -245,7 +284,8 @@ class _Image:
     def _versions(self, count: int) -> dict[int, tuple[str, str]]:
         if _VERSYM not in self.tags.single or not count:
             return {}
-        names = {index: (name, library) for index, name, library in self._version_names()}
+        needed = {row.number: (row.name, row.library) for row in self._needed_versions()}
+        names = needed | {index: (name, "") for index, name in self._defined_versions()}
         start = self.at(self.tags.single[_VERSYM])
         numbers = array("H", bytes(self.view[start : start + 2 * count]))
         return {
@@ -254,30 +294,32 @@ class _Image:
             if number & ~_HIDDEN_VERSION in names
         }
 
-    def _version_names(self) -> Iterator[tuple[int, str, str]]:
+    def _needed_versions(self) -> Iterator[_NeededVersion]:
         single = self.tags.single
-        if _VERNEED in single:
-            yield from self._needed_versions(self.at(single[_VERNEED]), single.get(_VERNEEDNUM, 0))
-        if _VERDEF in single:
-            yield from self._defined_versions(self.at(single[_VERDEF]), single.get(_VERDEFNUM, 0))
-
-    def _needed_versions(self, place: int, count: int) -> Iterator[tuple[int, str, str]]:
-        for _ in range(min(count, _MOST_TAGS)):
+        if _VERNEED not in single:
+            return
+        place = self.at(single[_VERNEED])
+        for _ in range(min(single.get(_VERNEEDNUM, 0), _MOST_TAGS)):
             _version, rows, file, first, following = struct.unpack_from("<HHIII", self.data, place)
             row = place + first
             for _ in range(min(rows, _MOST_TAGS)):
-                _hash, _flags, index, name, step = struct.unpack_from("<IHHII", self.data, row)
-                yield index, self.text(name), self.text(file)
+                _hash, flags, index, name, step = struct.unpack_from("<IHHII", self.data, row)
+                may_lack = bool(flags & _VERSION_MAY_LACK)
+                yield _NeededVersion(index, self.text(name), self.text(file), may_lack)
                 row += step
             place += following
 
-    def _defined_versions(self, place: int, count: int) -> Iterator[tuple[int, str, str]]:
-        for _ in range(min(count, _MOST_TAGS)):
+    def _defined_versions(self) -> Iterator[tuple[int, str]]:
+        single = self.tags.single
+        if _VERDEF not in single:
+            return
+        place = self.at(single[_VERDEF])
+        for _ in range(min(single.get(_VERDEFNUM, 0), _MOST_TAGS)):
             _version, flags, index, _rows, _hash, first, following = struct.unpack_from(
                 "<HHHHIII", self.data, place
             )
             if not flags & 1:
-                yield index, self.text(struct.unpack_from("<I", self.data, place + first)[0]), ""
+                yield index, self.text(struct.unpack_from("<I", self.data, place + first)[0])
             place += following
 
 
@@ -290,15 +332,6 @@ def _words(view: memoryview, start: int, count: int) -> array[int]:
 def _tail_words(view: memoryview, start: int) -> Iterator[int]:
     for (word,) in struct.iter_unpack("<I", view[start : len(view) - (len(view) - start) % 4]):
         yield word
-
-
-def versions_by_library(facts: ElfFacts) -> dict[str, set[str]]:
-    """Return the symbol versions that the object asks of each library."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for symbol in (*facts.undefined, *facts.weak):
-        if symbol.version and symbol.library:
-            found[symbol.library].add(symbol.version)
-    return dict(found)
 
 
 def _bad(fault: str) -> BadElfError:

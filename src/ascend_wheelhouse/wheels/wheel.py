@@ -12,7 +12,7 @@ import binascii
 import csv
 import io
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from functools import cached_property
@@ -191,7 +191,16 @@ class WheelFile:
     @cached_property
     def raw_metadata(self) -> RawMetadata:
         """METADATA, its fields as texts."""
-        return parse_email(self.metadata_bytes)[0]
+        return self._parsed_metadata[0]
+
+    @property
+    def unread_fields(self) -> Mapping[str, Sequence[str]]:
+        """Fields of METADATA that are not among those, by name in lower case: repeated ones and what is no UTF-8."""
+        return self._parsed_metadata[1]
+
+    @cached_property
+    def _parsed_metadata(self) -> tuple[RawMetadata, Mapping[str, Sequence[str]]]:
+        return parse_email(self.metadata_bytes)
 
     @cached_property
     def metadata(self) -> Metadata:
