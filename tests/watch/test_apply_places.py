@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from index_server import Handler
-from small_world import Invoked, World, wheel
+from small_world import Invoked, World, sdist, wheel
 from watched_world import LOCK, STACK, lock_files
 
 from ascend_wheelhouse.base import whole_file
@@ -117,6 +119,20 @@ def test_what_another_run_moved_in_the_same_stack_is_not_lost(world: World) -> N
     assert lock_files(world) == before | {f"recipes/stacks/{STACK}.toml": theirs.encode()}
     assert f"Not made anew, and as before: {LOCK}/aarch64." in ended.out
     assert "was changed while the new lock was made" in ended.err
+
+
+def test_a_lock_that_stays_behind_an_application_that_moved_is_told(world: World) -> None:
+    old, new = io.BytesIO(sdist()), io.BytesIO()
+    with tarfile.open(fileobj=old) as read, tarfile.open(fileobj=new, mode="w:gz") as written:
+        for member in read:
+            content = read.extractfile(member)
+            text = content.read().replace(b'version = "1.0"', b'version = "1.1"') if content else b""
+            member.name, member.size = member.name.replace("-1.0/", "-1.1/"), len(text)
+            written.addfile(member, io.BytesIO(text))
+    world.index.offer("sglang-1.1.tar.gz", new.getvalue())
+    ended = world.invoke("watch", "--apply", "--only", "sglang", "--resolver", "uv", **_NOBODY)
+    assert ended.status == 0, ended.out + ended.err
+    assert f"lockfiles/{LOCK} stays beside it" in ended.out
 
 
 def test_a_place_that_the_system_refuses_is_told_as_that_of_its_lock(world: World) -> None:
