@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_every_stack_is_shown_with_where_it_is_known_from(views: list[StackView]
 def test_no_line_is_wider_than_a_terminal(views: list[StackView]) -> None:
     lines = list(shown(views))
     assert max(len(line) for line in lines) <= 80
+    assert max(len(line) for line in shown(views, width=60)) <= 65  # a command and a path stay whole
     assert lines[0].split() == ["torch", "application", "CANN", "chips", "Python", "locked"]
 
 
@@ -76,3 +78,26 @@ def test_the_readmes_table_has_a_row_a_stack(views: list[StackView]) -> None:
     rows = markdown(views).splitlines()
     assert len(rows) == len(views) + 2
     assert rows[2].endswith(f"| `{views[0].words}` |")
+
+
+@pytest.mark.parametrize(
+    ("behind", "told"),
+    [
+        ("-py3.12", "aarch64 Python 3.12"),
+        ("-glibc2.34", "aarch64 glibc 2.34"),
+        ("-glibc2.34-py3.12", "aarch64 glibc 2.34 Python 3.12"),
+        ("-diffusion", "on first use"),
+    ],
+)
+def test_a_lock_for_nodes_with_another_python_is_listed(
+    catalogue: Catalogue, tmp_path: Path, behind: str, told: str
+) -> None:
+    """A lock with an extra is of another cell."""
+    place = tmp_path / f"sglang0.5.6.post2-torch2.8.0-cann8.5.0-a3{behind}"
+    shutil.copytree(ROOT / "lockfiles/sglang0.5.6.post2-torch2.8.0-cann8.5.0-a3", place)
+    glibc, python = ("2.34" if "glibc" in behind else "2.28"), ("3.12" if "py3" in behind else "3.11")
+    lock = place / "pylock.aarch64.toml"
+    text = lock.read_text().replace('python = "3.11"', f'python = "{python}"')
+    lock.write_text(text.replace('glibc = "2.28"', f'glibc = "{glibc}"'))
+    (one,) = [one for one in stack_views(catalogue, tmp_path) if one.name == "torch2.8.0-cann8.5.0"]
+    assert one.locked == told

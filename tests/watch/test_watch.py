@@ -115,7 +115,7 @@ def test_a_yanked_file_is_told_with_its_reason(world: World) -> None:
     world.index.offer(old.filename, old.content, yanked="wrong results")
     one = told(look(world))["yanked/numpy/2.0/numpy-2.0-py3-none-any.whl"]
     assert one.text == "numpy-2.0-py3-none-any.whl (wheel) was yanked: wrong results"
-    assert one.command.startswith("invoke lock --upgrade --torch 2.8.0 --platform aarch64")
+    assert one.command == f"invoke watch --apply --only numpy --stack {LOCK}"
 
 
 def test_a_file_that_is_gone_and_one_with_other_bytes_are_told(world: World) -> None:

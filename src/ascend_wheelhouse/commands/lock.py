@@ -42,7 +42,10 @@ class LockOptions:
 
 
 def main(options: LockOptions) -> None:
-    """Make a lock where none is committed, or when upgraded a new one; print the difference."""
+    """Make a lock where none is committed, or when upgraded a new one; print the difference.
+
+    A first lock, of which every wheel is added, is listed with `--verbose` alone.
+    """
     with (
         console.reporter("json" if options.json else "auto", stream=sys.stderr) as told,
         profiled(told, options.profile, "lock") as emit,
@@ -62,7 +65,8 @@ def main(options: LockOptions) -> None:
     if options.json:
         console.print_json({"lock": str(place), "changes": [asdict(c) for c in changes], "pending": pending})
         return
-    show_changes(changes)
+    if before is not None or console.is_verbose():
+        show_changes(changes)
     console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
     if pending:
         console.line(f"pending: {', '.join(pending)}")

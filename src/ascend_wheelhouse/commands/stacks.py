@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.stack import load_catalogue
-from ascend_wheelhouse.console.table import layout
+from ascend_wheelhouse.console.table import layout, window
 from ascend_wheelhouse.make.stack_views import StackView, stack_views
 
 _WIDTH = 80
+_LEAST = 40
 _SHOWN = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
 
 
@@ -46,7 +48,7 @@ def main(options: StacksOptions) -> None:
     elif options.markdown:
         console.line(markdown(views))
     else:
-        for line in shown(views):
+        for line in shown(views, width=min(_WIDTH, window(sys.stdout))):
             console.line(line)
     console.end_with([error for one in views for error in one.errors], json=options.json)
 
@@ -79,8 +81,9 @@ def markdown(views: Sequence[StackView]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def shown(views: Sequence[StackView]) -> Iterator[str]:
-    """Yield the lines of the table, and below it a paragraph a stack; none is longer than 80 characters."""
+def shown(views: Sequence[StackView], *, width: int = _WIDTH) -> Iterator[str]:
+    """Yield the lines of the table, and below it a paragraph a stack; they are folded to `width` characters."""
+    width = max(width, _LEAST)
     heads = ["torch", "application", "CANN", "chips", "Python", "locked"]
     rows = [
         [
@@ -93,35 +96,35 @@ def shown(views: Sequence[StackView]) -> Iterator[str]:
         ]
         for one in views
     ]
-    yield from layout(heads, rows, width=_WIDTH).splitlines()
+    yield from layout(heads, rows, width=width).splitlines()
     yield "* what its torch version alone chooses"
     for one in views:
         yield ""
-        yield from _paragraph(one)
+        yield from _paragraph(one, width)
 
 
 def _called(one: StackView) -> str:
     return "SGLang" if one.application == APPLICATION else one.application
 
 
-def _paragraph(one: StackView) -> Iterator[str]:
-    yield from textwrap.wrap(f"{one.name}: {one.summary}", _WIDTH, break_on_hyphens=False)
+def _paragraph(one: StackView, width: int) -> Iterator[str]:
+    yield from textwrap.wrap(f"{one.name}: {one.summary}", width, break_on_hyphens=False)
     yield f"  {one.words}"
     for source in one.sources:
-        yield from _item("known from", source)
+        yield from _item("known from", source, width)
     for note in one.notes:
-        yield from _item("note", note)
+        yield from _item("note", note, width)
     for lock in one.locks:
         pending = f"; pending: {', '.join(lock.pending)}" if lock.pending else ""
         held = "cannot be read, see below" if lock.error else f"{lock.wheels} wheels{pending}"
-        yield from _item("locked", f"{lock.platform} {lock.npu}: {held}")
+        yield from _item("locked", f"{lock.place} {lock.npu}: {held}", width)
 
 
-def _item(label: str, text: str) -> list[str]:
+def _item(label: str, text: str, width: int) -> list[str]:
     indent = " " * 14
     return textwrap.wrap(
         text,
-        _WIDTH,
+        width,
         initial_indent=f"  {label}".ljust(len(indent)),
         subsequent_indent=indent,
         break_on_hyphens=False,

@@ -136,6 +136,9 @@ def _show_applied(outcome: ApplyOutcome, seen: Seen, options: WatchOptions) -> N
     for one in made:
         console.line(f"lockfiles/{one.folder} ({one.lock.rpartition('/')[2]}):")
         show_changes(list(one.changes))
+        old = one.lock.rpartition("/")[0]
+        if old != one.folder:
+            console.line(f"lockfiles/{old} stays beside it, as it was; remove it once nobody needs it.")
         if one.pending:
             console.line(f"pending: {', '.join(one.pending)}")
         if one.unstated:

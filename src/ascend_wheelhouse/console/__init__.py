@@ -35,6 +35,7 @@ __all__ = [
     "Mode",
     "be_verbose",
     "has_board",
+    "is_verbose",
     "line",
     "main_guard",
     "print_error",
@@ -130,6 +131,11 @@ def reporter(mode: Mode, *, stream: TextIO | None = None) -> Iterator[Emit]:
 def be_verbose(*, wanted: bool) -> None:
     """Have every later run in this process tell of each file in a pipe, or not."""
     _spoken["verbose"] = wanted
+
+
+def is_verbose() -> bool:
+    """Tell whether this process was asked to tell of each file."""
+    return _spoken["verbose"]
 
 
 def has_board(stream: TextIO) -> bool:

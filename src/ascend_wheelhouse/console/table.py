@@ -33,7 +33,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Text
         stream: Where to; standard output when None.
     """
     out = sys.stdout if stream is None else stream
-    text = layout(columns, [[shown(cell, out) for cell in row] for row in rows], width=_width(out))
+    text = layout(columns, [[shown(cell, out) for cell in row] for row in rows], width=window(out))
     if out.isatty() and not os.environ.get("NO_COLOR"):
         head, rule, rest = text.partition("\n")
         text = f"\x1b[1m{head}\x1b[0m{rule}{rest}"
@@ -54,10 +54,11 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Te
     out = sys.stdout if stream is None else stream
     for row in rows:
         cells = [shown(cell, out) for cell in row]
-        out.write("\n".join(_record(columns, cells, _width(out))) + "\n")
+        out.write("\n".join(_record(columns, cells, window(out))) + "\n")
 
 
-def _width(out: TextIO) -> int:
+def window(out: TextIO) -> int:
+    """Return how many characters a line of a stream may have: those of its window, or 80 in a pipe."""
     return shutil.get_terminal_size().columns if out.isatty() else _PIPE_WIDTH
 
 

@@ -5,6 +5,7 @@ What is pending is read off the committed locks, which say what no origin gave w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ from ascend_wheelhouse.cells.stack import Catalogue, Stack, cell_of, choose
 from ascend_wheelhouse.cells.target import FLOOR, MACHINES, NPUS, PYTHONS, Machine, Npu, Target, dotted
 from ascend_wheelhouse.locks.lock import load
 
+_NODES = re.compile(r"(-glibc(?P<glibc>[0-9.]+))?(-py(?P<python>[0-9.]+))?")
+"""What stands behind a cell's name in that of its folder, where nodes have another glibc or Python than the usual."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LockView:
@@ -28,6 +32,7 @@ class LockView:
         platform: The machine.
         npu: The chip.
         glibc: The oldest glibc of the nodes.
+        python: Their CPython, `major.minor`.
         wheels: How many wheels it has, those that are built included.
         pending: Components that no origin gave where it was made.
         error: Why it cannot be read; None where it can.
@@ -36,9 +41,17 @@ class LockView:
     platform: Machine
     npu: Npu
     glibc: str
+    python: str
     wheels: int = 0
     pending: tuple[str, ...] = ()
     error: WheelhouseError | None = None
+
+    @property
+    def place(self) -> str:
+        """The machine, with the glibc and the Python of its nodes where they are not the usual ones."""
+        glibc = "" if self.glibc == dotted(FLOOR) else f" glibc {self.glibc}"
+        python = "" if self.python == dotted(PYTHONS[0]) else f" Python {self.python}"
+        return f"{self.platform}{glibc}{python}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +92,8 @@ class StackView:
 
     @property
     def locked(self) -> str:
-        """The machines that it is locked for, each with the glibc of its nodes where that is above the floor."""
-        floor = ".".join(map(str, FLOOR))
-        told = (
-            one.platform if one.glibc == floor else f"{one.platform} glibc {one.glibc}"
-            for one in self.locks
-            if one.error is None
-        )
+        """The machines that it is locked for, each with what is unusual of its nodes."""
+        told = (one.place for one in self.locks if one.error is None)
         return ", ".join(dict.fromkeys(told)) or "on first use"
 
     @property
@@ -171,22 +179,25 @@ def _locks(stack: Stack, catalogue: Catalogue, lockfiles: Layered) -> Iterator[L
 
 
 def _lock(folder: Layered, cell: Cell, npu: Npu) -> Iterator[LockView]:
-    rest = folder.own.name.removeprefix(cell.stack_id)
-    if rest and not rest.startswith("-glibc"):
+    """Yield the lock of a cell in a folder of its own name, or of that with a glibc, a Python or both behind it."""
+    named = _NODES.fullmatch(folder.own.name.removeprefix(cell.stack_id))
+    if named is None:
         return
-    glibc, platform = ".".join(map(str, FLOOR)), cell.target.machine
+    glibc, python = named["glibc"] or dotted(FLOOR), named["python"] or dotted(PYTHONS[0])
+    platform = cell.target.machine
     try:
         lock = load(folder, cell)
     except UsageError as error:
-        error.for_cell(cell.words + rest.replace("-glibc", " --glibc ").replace("-py", " --python "))
-        above = rest.removeprefix("-glibc").partition("-")[0]
-        yield LockView(platform=platform, npu=npu, glibc=above or glibc, error=error)
+        words = (f" --{name} {text}" for name, text in named.groupdict().items() if text)
+        error.for_cell(cell.words + "".join(words))
+        yield LockView(platform=platform, npu=npu, glibc=glibc, python=python, error=error)
         return
     if lock is not None:
         yield LockView(
             platform=platform,
             npu=npu,
             glibc=lock.cell.get("glibc", glibc),
+            python=lock.cell.get("python", python),
             wheels=len(lock.wheels) + len(lock.sources),
             pending=tuple(one.component for one in lock.pending),
         )

@@ -17,9 +17,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.command import AuditRequest, audit
-from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.cell_words import APPLICATION
-from ascend_wheelhouse.base.errors import UsageError, WheelhouseError
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
@@ -43,6 +42,7 @@ from ascend_wheelhouse.watch.held import HeldLock
 from ascend_wheelhouse.watch.moves import unstated
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
 from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, not_kept
+from ascend_wheelhouse.watch.taking_places import LockPlace, LocksBefore
 
 
 class NothingToApplyError(UsageError):
@@ -119,10 +119,11 @@ class Applying:
         for group in groups:
             try:
                 applied += self._made(group)
-            except WheelhouseError as error:
+            except (WheelhouseError, OSError) as error:
                 names = tuple(one.name for one in group.locks)
-                self.emit(Note(text=f"{', '.join(names)}: {error.what}"))
-                failed.append(NotApplied(locks=names, error=error))
+                told = file_trouble(error) if isinstance(error, OSError) else error
+                self.emit(Note(text=f"{', '.join(names)}: {told.what}"))
+                failed.append(NotApplied(locks=names, error=told))
         return ApplyOutcome(applied=tuple(applied), failed=tuple(failed))
 
     def _groups(self, findings: Sequence[WatchFinding]) -> list[_Group]:
@@ -151,9 +152,13 @@ class Applying:
             ComponentLostError: A new lock would lack a component that the old one has.
             LesserBuildError: A new lock would have a worse build of one.
             NotKeptError: The audit found a defect.
+            ChangedMeanwhileError: Somebody else wrote in the places of the old ones.
             WheelhouseError: A lock could not be made.
+            OSError: The system refused a file.
         """
         with scratch(prefix="aw-watch-") as place, self.store.in_use(self.emit):
+            places = [LockPlace(folder=one.folder, platform=one.platform) for one in group.locks]
+            before = LocksBefore.now(self.root, places, group.stack)
             copy = _copied(self.root, place / "project")
             for one in group.moved:
                 _move(copy / "recipes/stacks" / f"{group.stack}.toml", one.component, one.after)
@@ -171,7 +176,9 @@ class Applying:
                     self.emit(Note(text=f"{held.name} stays as it is: no other release fits"))
                 else:
                     made.append((held, new))
-            self._keep(copy, made, group.stack)
+            before.replace_from(
+                copy, [LockPlace(folder=new.folder, platform=held.platform) for held, new in made]
+            )
         return [one for _, one in made]
 
     def _one(self, folder: ProjectFolder, fetcher: Fetcher, held: HeldLock, group: _Group) -> Applied | None:
@@ -205,20 +212,6 @@ class Applying:
             unstated=tuple(unstated(changes, cell, folder.table)),
             pending=tuple(one.component for one in made.pending),
         )
-
-    def _keep(self, copy: Path, made: Sequence[tuple[HeldLock, Applied]], stack: str) -> None:
-        """Put what was made into the project folder: the locks first, each whole, then the stack that names them."""
-        for held, one in made:
-            texts = {
-                path.name: path.read_bytes()
-                for path in (copy / "lockfiles" / one.folder).iterdir()
-                if f".{held.platform}." in path.name
-            }
-            whole_file.write_set(self.root / "lockfiles" / one.folder, held.platform, texts)
-        if stack:
-            name = f"recipes/stacks/{stack}.toml"
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            whole_file.write_whole(self.root / name, (copy / name).read_bytes())
 
 
 def _locked(lock: Lock, held: HeldLock) -> dict[str, str]:

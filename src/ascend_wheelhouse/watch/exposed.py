@@ -17,7 +17,7 @@ Known = Callable[[str, str], list[KnownVulnerability]]
 
 
 def exposed(
-    locks: Iterable[HeldLock], known: Known, allowed: Mapping[str, Allowed]
+    locks: Iterable[HeldLock], known: Known, allowed: Mapping[str, Allowed], export: str = ""
 ) -> Iterator[WatchFinding]:
     """Yield the vulnerabilities of every version that a lock installs.
 
@@ -25,6 +25,7 @@ def exposed(
         locks: The locks.
         known: Knows the vulnerabilities.
         allowed: What each lock allows, by its name.
+        export: The option that names the database, after a space, for the commands; empty where OSV is asked.
     """
     pins: defaultdict[tuple[str, str], list[HeldLock]] = defaultdict(list)
     for held in locks:
@@ -32,7 +33,7 @@ def exposed(
             pins[wheel.name, Version(wheel.version).public].append(held)
     for (name, version), held_by in sorted(pins.items()):
         for one in known(name, version):
-            yield _finding(name, version, one, held_by, allowed)
+            yield _finding(name, version, one, held_by, allowed, export=export)
 
 
 def _finding(
@@ -41,6 +42,8 @@ def _finding(
     one: KnownVulnerability,
     held_by: list[HeldLock],
     allowed: Mapping[str, Allowed],
+    *,
+    export: str,
 ) -> WatchFinding:
     fix = one.fixed[0] if one.fixed else ""
     inside = [held for held in held_by if fix and allowed[held.name].holds(name, fix)]
@@ -56,7 +59,7 @@ def _finding(
         stacks=tuple(sorted({held.stack for held in held_by} - {""})),
         locks=tuple(held.name for held in held_by),
         text=f"{head}: {malware}{one.summary or 'no summary'}. {_fix(fix, len(inside), len(held_by))}",
-        command=f"invoke watch --apply --only {name}{choosing(inside)}" if inside else "",
+        command=f"invoke watch --apply --only {name}{choosing(inside)}{export}" if inside else "",
         facts=one.as_dict() | {"inside": [held.name for held in inside]},
         about=one.id,
     )

@@ -124,7 +124,7 @@ def _of(kind: str, pins: list[PinnedFile], *, text: str, facts: dict[str, object
         stacks=tuple(sorted({one.stack for one in held} - {""})),
         locks=tuple(one.name for one in held),
         text=text,
-        command=f"invoke lock --upgrade {held[0].words}",
+        command=f"invoke watch --apply --only {first.project}{choosing(held)}",
         facts=facts,
         about=first.filename,
     )

@@ -5,6 +5,7 @@ It reads and asks, and writes nothing but the pages that it saw, into the store.
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -121,7 +122,11 @@ class Watch:
         )
         findings = [*components.findings(), *self._silent_wheels(files)]
         findings += [*spoiled(pins, files), *newer_wheels(locks, files, allowed)]
-        findings += [_unasked(known)] if isinstance(known, str) else exposed(locks, known, allowed)
+        findings += (
+            [_unasked(known)]
+            if isinstance(known, str)
+            else exposed(locks, known, allowed, self._export_words)
+        )
         since = self.watched.since
         return Seen(
             findings=tuple(ordered(findings)),
@@ -219,6 +224,11 @@ class Watch:
                     facts={"place": place, "asked": is_asked(why)},
                     about=place.removeprefix("https://"),
                 )
+
+    @property
+    def _export_words(self) -> str:
+        """The option that names the database to a later command, after a space; empty where OSV is asked."""
+        return f" --vulnerabilities {shlex.quote(str(self.vulnerabilities))}" if self.vulnerabilities else ""
 
     def _exported(self) -> Known | None:
         if self.vulnerabilities is None:

@@ -1,0 +1,120 @@
+"""New locks, and the stack that names them, take the places of the old ones: all together, or none of them does.
+
+A run takes minutes. Where somebody else has changed one of these files meanwhile, a second run or an editor, nothing is
+written: what they wrote would be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ascend_wheelhouse.base import flocks, whole_file
+from ascend_wheelhouse.base.errors import UsageError, file_trouble
+
+
+class ChangedMeanwhileError(UsageError):
+    """A stack or a lock was changed while the new lock was made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockPlace:
+    """Where one lock stands.
+
+    Args:
+        folder: The folder's name in `lockfiles/`.
+        platform: The machine.
+    """
+
+    folder: str
+    platform: str
+
+    def files(self, root: Path) -> dict[str, bytes]:
+        """Return the files of this lock that are there, by name."""
+        folder = root / "lockfiles" / self.folder
+        paths = folder.iterdir() if folder.is_dir() else ()
+        return {
+            path.name: path.read_bytes()
+            for path in paths
+            if f".{self.platform}." in path.name[1:] and path.is_file()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocksBefore:
+    """Locks and their stack, as they were when the new ones were begun.
+
+    Args:
+        root: The project folder.
+        locks: The locks.
+        stack: The stack that changes with them, empty where none does.
+        content: What their files were, those of the stack last.
+    """
+
+    root: Path
+    locks: Sequence[LockPlace]
+    stack: str
+    content: Sequence[Mapping[str, bytes]]
+
+    @classmethod
+    def now(cls, root: Path, locks: Sequence[LockPlace], stack: str) -> LocksBefore:
+        """Read what is there."""
+        content = [one.files(root) for one in locks]
+        path = _stack_file(root, stack)
+        return cls(
+            root=root,
+            locks=locks,
+            stack=stack,
+            content=[*content, {path.name: path.read_bytes()} if path.is_file() else {}],
+        )
+
+    def replace_from(self, copy: Path, made: Sequence[LockPlace]) -> None:
+        """Put new files in their places: the locks first, each whole, then the stack that names them.
+
+        Args:
+            copy: The project folder in which they were made.
+            made: Where the new locks stand, here and there.
+
+        Raises:
+            ChangedMeanwhileError: A file of the old ones is not what it was.
+            FileTroubleError: The system refused a file; every file is as it was.
+        """
+        with flocks.folder(self.root) as lock:
+            lock(flocks.ALONE)
+            if LocksBefore.now(self.root, self.locks, self.stack) != self:
+                raise ChangedMeanwhileError(
+                    "A file in `lockfiles/` or `recipes/stacks/` was changed while the new lock was made from it.",
+                    why="Another run wrote there, or somebody edited it. What is there now is kept.",
+                    next_step="the same command again, once the other run has ended",
+                )
+            before = LocksBefore.now(self.root, made, self.stack)
+            try:
+                _write(self.root, LocksBefore.now(copy, made, self.stack))
+            except BaseException as error:
+                _write(self.root, before)
+                if isinstance(error, OSError):
+                    raise file_trouble(error) from error
+                raise
+
+
+def _stack_file(root: Path, stack: str) -> Path:
+    return root / "recipes/stacks" / f"{stack}.toml"
+
+
+def _write(root: Path, wanted: LocksBefore) -> None:
+    """Make the files of some locks, and of their stack, what they are in another folder; what is right is left."""
+    for one, files in zip(wanted.locks, wanted.content, strict=False):
+        there, folder = one.files(root), root / "lockfiles" / one.folder
+        if files and files != there:
+            whole_file.write_set(folder, one.platform, files)
+        for name in there.keys() - files.keys():
+            (folder / name).unlink()
+        if not files and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    path, content = _stack_file(root, wanted.stack), wanted.content[-1]
+    for data in content.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole_file.write_whole(path, data)
+    if not content:
+        path.unlink(missing_ok=True)
