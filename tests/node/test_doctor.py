@@ -216,3 +216,22 @@ def test_lines_fit_a_narrow_terminal() -> None:
     os.close(master)
     assert len(said) > 2
     assert 50 < max(map(len, said)) <= 60
+
+
+@pytest.mark.parametrize(
+    ("fix", "file"),
+    [
+        ("sysctl", "etc/sysctl.d/90-sglang-npu.conf"),
+        ("governor", "etc/systemd/system/multi-user.target.wants/sglang-npu-governor.service"),
+    ],
+)
+def test_what_the_next_boot_reads_is_written_before_what_holds_now(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fix: str, file: str
+) -> None:
+    def killed(_path: Path, _value: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tuning, "_set_now", killed)
+    with pytest.raises(KeyboardInterrupt):
+        tuning.apply(root, {fix})
+    assert (root / file).is_symlink() or (root / file).is_file()

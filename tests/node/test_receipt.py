@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,8 @@ def test_files_that_another_distribution_wrote_over_are_told_and_so_are_missing_
     assert post_install.foreign_files(env, "triton-ascend") == [
         str(env / SITE / "triton" / name) for name in ("__init__.py", "a,b.py", "gone.py")
     ]
+
+
+def test_a_pipe_in_the_place_of_a_file_is_a_change_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert receipt.digest_of(tmp_path / "pipe") == "no regular file"

@@ -92,18 +92,18 @@ def serves(name: str, found: str) -> bool:
 
 
 def _sysctl(root: Path) -> Iterator[str]:
+    """What the next boot reads comes first: once a setting holds, no later run looks at its file."""
     values = {name: wanted for name, (wanted, _) in SETTINGS.items()}
-    for name, wanted in list(values.items()):
+    for name in values:
         file = _kernel_file(root, name)
-        if not is_there(file):
-            continue
-        if serves(name, held := file.read_text().strip()):
+        if is_there(file) and serves(name, held := file.read_text().strip()):
             values[name] = held
-        elif _set_now(file, wanted):
-            yield f"{name}={wanted}"
     text = "".join(f"{name} = {value}\n" for name, value in values.items())
     if _write(root / _SYSCTL, text):
         yield f"/{_SYSCTL}"
+    for name, value in values.items():
+        if _set_now(_kernel_file(root, name), value):
+            yield f"{name}={value}"
 
 
 def _kernel_file(root: Path, name: str) -> Path:
@@ -112,9 +112,6 @@ def _kernel_file(root: Path, name: str) -> Path:
 
 def _governor(root: Path) -> Iterator[str]:
     files = governor_files(root)
-    set_now = [path for path in files if _set_now(path, "performance")]
-    if set_now:
-        yield f"governor performance on {len(set_now)} processor(s)"
     if files and _write(root / _UNIT, _UNIT_TEXT):
         yield f"/{_UNIT}"
     link = root / _WANTS
@@ -122,6 +119,9 @@ def _governor(root: Path) -> Iterator[str]:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(os.path.relpath(root / _UNIT, link.parent))
         yield f"/{_WANTS}"
+    set_now = [path for path in files if _set_now(path, "performance")]
+    if set_now:
+        yield f"governor performance on {len(set_now)} processor(s)"
 
 
 def _limits(root: Path) -> Iterator[str]:

@@ -67,9 +67,11 @@ def again(env: Path, *options: str) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """Return a file's sha256, or where a symlink points."""
+    """Return a file's sha256, or where a symlink points; no pipe or device is read."""
     if path.is_symlink():
         return f"link:{path.readlink()}"
+    if not path.is_file():
+        return "no regular file"
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
