@@ -144,3 +144,11 @@ def test_memory_stays_small_however_large_the_files(tmp_path: Path) -> None:
     )
 
     assert int(done.stdout) < 60_000
+
+
+def test_a_file_of_a_date_beside_a_bundle_is_no_part_of_it_and_stays(tmp_path: Path) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse"), tmp_path / "x.tar"
+    kept = tmp_path / "x.tar.20261129"
+    kept.write_bytes(b"an older bundle, kept")
+    bundle_command(wheelhouse, out=out, serial=1)
+    assert kept.read_bytes() == b"an older bundle, kept"

@@ -134,6 +134,12 @@ def test_a_yanked_file_is_found_when_pinned_and_marked(index: Index, http: Http)
     assert finder.versions("pkg", _ARM) == ["0.9"]
 
 
+def test_a_yanked_file_is_not_taken_before_one_with_a_lesser_tag(index: Index, http: Http) -> None:
+    index.offer("pkg-1.0-cp311-cp311-manylinux_2_28_aarch64.whl", b"bad", yanked="broken")
+    index.offer(_PURE, b"good")
+    assert Finder(http).find_file("pkg", "1.0", _ARM).filename == _PURE
+
+
 def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http) -> None:
     index.offer(_PURE, b"new", requires_python=">=3.12")
     with pytest.raises(NoFileForTargetError):

@@ -16,7 +16,8 @@ from ascend_wheelhouse.base import full_disk, medium, occupied
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.node.reading.sources import PartedFile
 
-_PART = re.compile(r"(?P<stem>.+)\.[0-9]{3,}")
+_PART = re.compile(r"(?P<stem>.+)\.[0-9]{3,6}")
+"""No longer number: a copy that is kept under its date, such as `x.tar.20260131`, is no part."""
 _SMALLEST_PART = 1 << 16
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}

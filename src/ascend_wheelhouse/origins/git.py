@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from packaging.version import Version
 
@@ -234,8 +234,18 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
     for key, path in sorted(table.items()):
         if key.startswith("submodule.") and key.endswith(".path") and path in gitlinks:
             check_path(path)
-            target = table[key.removesuffix("path") + "url"]
+            target = table.get(key.removesuffix("path") + "url")
+            if target is None:
+                raise _no_url(path, commit)
             yield path, _absolute(url, target), gitlinks[path]
+
+
+def _no_url(path: str, commit: str) -> RefMissingError:
+    return RefMissingError(
+        f"The .gitmodules of commit {commit[:12]} names no URL for the submodule {path}.",
+        why="Its upstream left the line out; git cannot clone that submodule either.",
+        next_step="set `submodules = false` at the git origin of the recipe, or name another ref",
+    )
 
 
 def _gitlinks(place: Path, commit: str) -> Iterator[tuple[str, str]]:
@@ -246,4 +256,12 @@ def _gitlinks(place: Path, commit: str) -> Iterator[tuple[str, str]]:
 
 
 def _absolute(parent: str, url: str) -> str:
-    return urljoin(f"{parent.rstrip('/')}/", url) if url.startswith(("./", "../")) else url
+    """Return the URL of a submodule; one that begins with `./` or `../` counts from its parent's."""
+    if not url.startswith(("./", "../")):
+        return url
+    parts = urlsplit(parent)
+    if not parts.netloc:
+        return urljoin(f"{parent.rstrip('/')}/", url)
+    # The path alone: of ssh: and git:, urljoin knows no relative URL.
+    place = urljoin(f"{parts.path.rstrip('/')}/", url)
+    return f"{parts.scheme}://{parts.netloc}{place}"

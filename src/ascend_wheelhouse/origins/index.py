@@ -259,8 +259,9 @@ class Finder:
         if first:
             try:
                 future.set_result(self._read_flat(place))
-            except WheelhouseError as error:
+            except BaseException as error:  # else who waits for this page would wait for ever
                 future.set_exception(error)
+                raise
         return future.result()
 
     def _read_flat(self, place: _Place) -> list[Offer]:

@@ -26,7 +26,7 @@ class Candidate:
     offer: Offer
     place: int
     version: Version
-    rank: tuple[int, tuple[int, str], bool, int]
+    rank: tuple[bool, int, tuple[int, str], int]
 
 
 class _TargetTags(TargetPython):
@@ -75,7 +75,7 @@ class Judge:
             return None
         if version is None:
             return None
-        rank = (tag_rank, (-build[0], build[1]), offer.yanked, place)
+        rank = (offer.yanked, tag_rank, (-build[0], build[1]), place)  # as pip: a withdrawn file goes last
         return Candidate(offer=offer, place=place, version=version, rank=rank)
 
     def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from upstreams import commit, git
+
+from ascend_wheelhouse.origins.git import RefMissingError, pin
+from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.store import Store
+
+
+@pytest.mark.parametrize("scheme", ["ssh://git@host.test", "https://host.test"])
+def test_a_relative_submodule_is_found_beside_its_parent_by_any_scheme(tmp_path: Path, scheme: str) -> None:
+    inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
+    commit(inner, {"inner.txt": "inner\n"})
+    _with_submodule(top, inner, "\turl = ../inner.git\n")
+    mirrors = Mirrors(prefixes={f"{scheme}/": f"file://{tmp_path}/servers/"})
+    source = pin(f"{scheme}/top.git", "main", store=Store(tmp_path / "store"), mirrors=mirrors)
+    assert [module.url for module in source.modules] == [f"{scheme}/top.git", f"{scheme}/inner.git"]
+
+
+def test_a_submodule_without_a_url_is_told(tmp_path: Path) -> None:
+    inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
+    commit(inner, {"inner.txt": "inner\n"})
+    _with_submodule(top, inner, "")
+    with pytest.raises(RefMissingError, match="inner"):
+        pin(f"file://{top}", "main", store=Store(tmp_path / "store"), mirrors=Mirrors())
+
+
+def _with_submodule(top: Path, inner: Path, url: str) -> None:
+    commit(top, {".gitmodules": f'[submodule "inner"]\n\tpath = inner\n{url}'})
+    at = git(inner, "rev-parse", "HEAD").strip()
+    git(top, "update-index", "--add", "--cacheinfo", f"160000,{at},inner")
+    git(top, "commit", "--quiet", "--message", "submodule")
+    git(top, "branch", "--force", "--move", "main")
