@@ -378,6 +378,23 @@ def test_a_cell_whose_defect_no_audit_let_through_fails_once_it_is_audited(world
     assert not (world.root / "bundles").exists()
 
 
+def test_what_stands_is_told_where_nothing_can_be_kept_beside_the_wheelhouses(world: World) -> None:
+    (world.root / "wheelhouse").mkdir()
+    (world.root / "wheelhouse/.state").touch()
+    done = run(world, "--npu", "a3", "--json")
+    (cell,) = document(done)["cells"]
+    assert (done.status, cell["error"]["error"]) == (10, "FileTroubleError")
+    assert (world.root / "wheelhouse/matrix.html").is_file()
+
+
+def test_wheelhouses_that_cannot_be_written_are_told_as_such_before_the_work(world: World) -> None:
+    (world.root / "file").touch()
+    done = run(world, "--npu", "a3", "--output", "file/wheelhouse", "--json")
+    told = document(done)
+    assert (done.status, told["error"]) == (2, "PageUnwritableError")
+    assert "--output" in told["next"]
+
+
 def test_what_one_cell_takes_and_gives_can_be_pickled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker elsewhere gets the order alone."""
     for name, value in world.env.items():
