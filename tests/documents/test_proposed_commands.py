@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -145,7 +146,10 @@ def in_documents() -> list[Proposed]:
 @pytest.fixture(scope="module")
 def parser() -> Parser:
     """Return invoke's own parser of the real tasks."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     module, _ = FilesystemLoader(start=str(ROOT)).load("tasks")
+    for number, handler in before.items():  # tasks.py has them end its program
+        signal.signal(number, handler)
     contexts = Collection.from_module(module).to_contexts()
     return Parser(initial=Program().initial_context, contexts=contexts)
 

@@ -193,6 +193,8 @@ def test_wheels_that_overwrite_each_other_never_take_the_place_of_a_good_wheelho
     assert "torch.py" in done.err
     assert snapshot(world.folder) == before
     assert world.make("--no-audit").status == 0
+    audited = world.make()
+    assert audited.status == 7, "what was made with --no-audit passed for a good one"
 
 
 def test_a_source_archive_that_changed_in_the_store_is_never_built(world: World) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from index_server import Handler, serving, status
-from small_world import ROOT, Invoked, World, found, recipes_into
+from small_world import ROOT, Invoked, World, found, recipes_into, wheel
 
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
@@ -368,7 +368,36 @@ def test_a_wheelhouse_that_nobody_audited_is_audited_before_anything_is_said_of_
     left_out = document(run(world, "--npu", "a3", "--no-audit", "--json"))
     assert left_out["cells"][0]["audit"] is None
     told = document(run(world, "--npu", "a3", "--json"))["cells"][0]
-    assert (told["made"], told["audit"]["error"]) == (False, 0)
+    assert (told["made"], told["audit"]["error"]) == (True, 0)
+    assert document(run(world, "--npu", "a3", "--json"))["cells"][0]["made"] is False
+
+
+def test_a_cell_whose_defect_no_audit_let_through_fails_once_it_is_audited(world: World) -> None:
+    world.index.offer("tqdm-4.1-py3-none-any.whl", wheel("tqdm", "4.1", extra="torch.py"))
+    left_out = run(world, "--npu", "a3", "--upgrade", "--no-audit", "--json")
+    assert left_out.status == 0, left_out.err
+    for _ in range(2):
+        done = run(world, "--npu", "a3", "--bundle", "--allow-incomplete", "--serial", "7", "--json")
+        (cell,) = document(done)["cells"]
+        assert (done.status, cell["error"]["error"], cell["bundle"]) == (7, "DefectError", None)
+    assert not (world.root / "bundles").exists()
+
+
+def test_what_stands_is_told_where_nothing_can_be_kept_beside_the_wheelhouses(world: World) -> None:
+    (world.root / "wheelhouse").mkdir()
+    (world.root / "wheelhouse/.state").touch()
+    done = run(world, "--npu", "a3", "--json")
+    (cell,) = document(done)["cells"]
+    assert (done.status, cell["error"]["error"]) == (10, "FileTroubleError")
+    assert (world.root / "wheelhouse/matrix.html").is_file()
+
+
+def test_wheelhouses_that_cannot_be_written_are_told_as_such_before_the_work(world: World) -> None:
+    (world.root / "file").touch()
+    done = run(world, "--npu", "a3", "--output", "file/wheelhouse", "--json")
+    told = document(done)
+    assert (done.status, told["error"]) == (2, "PageUnwritableError")
+    assert "--output" in told["next"]
 
 
 def test_what_one_cell_takes_and_gives_can_be_pickled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

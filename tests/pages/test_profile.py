@@ -220,6 +220,18 @@ def test_a_place_where_no_times_can_be_written_is_told_before_the_run(tmp_path: 
     assert not ran
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [("x.v2", "x.v2"), ("torch2.8.0", "torch2.8.0"), ("x.v2.html", "x.v2"), ("x.json", "x")],
+)
+def test_the_files_of_the_times_keep_the_whole_name_that_was_given(
+    tmp_path: Path, given: str, name: str
+) -> None:
+    with profiled(lambda _: None, tmp_path / given, "wheelhouse"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.html", f"{name}.json"]
+
+
 def test_the_folder_of_the_times_is_made(tmp_path: Path) -> None:
     with profiled(lambda _: None, tmp_path / "new" / "times", "wheelhouse"):
         pass

@@ -101,6 +101,7 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         ("ascend-wheelhouse plan --torch 2.8.0 --npu a3 --platform x8", "x86_64"),
         ("ascend-wheelhouse plan --stack torch2.7", "torch2.7.1-cann8.5.0"),
         ("ascend-wheelhouse bundle --sign-key zz", "zz-key.pem"),
+        ("ascend-wheelhouse bundle --sign-key=zz", "--sign-key=zz-key.pem"),
         ("ascend-wheelhouse --print-completion-script zz", "zz-key.pem"),
     ],
     ids=[
@@ -112,6 +113,7 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         "a value after others",
         "a stack",
         "a file",
+        "a file behind =",
         "before a task",
     ],
 )

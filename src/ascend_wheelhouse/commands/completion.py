@@ -24,7 +24,9 @@ _ZSH = """#compdef {name}
 _{name}() {{
     local -a found
     found=("${{(@f)$({name} --complete -- "${{(@)words[1,CURRENT]}}" 2>/dev/null)}}")
-    compadd -- "${{(@)found:#}}" || _files
+    compadd -- "${{(@)found:#}}" && return
+    [[ $PREFIX == --*=* ]] && compset -P 1 '*='
+    _files
 }}
 (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit -D }}
 compdef _{name} {name}
@@ -37,7 +39,10 @@ _FISH = """function __complete_{name}
     if test (count $fitting) -gt 0
         printf '%s\\n' $fitting
     else
-        __fish_complete_path (commandline --current-token)
+        set --local head (string match --regex -- '^--[^=]+=' (commandline --current-token))
+        for path in (__fish_complete_path (string replace --regex -- '^--[^=]+=' '' (commandline --current-token)))
+            printf '%s\n' "$head$path"
+        end
     end
 end
 complete --command {name} --no-files --arguments '(__complete_{name})'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def main(options: MatrixOptions) -> int:
     """Make every cell of a matrix, tell what stands, and return the exit code of the whole."""
     require_sound(options.cache)
     if not options.dry_run:
-        _require_page(options.page)
+        _require_page(options)
     file = options.file or (None if options.axes else options.root / FILE)
     given = freshness.given_digest(options.root, default_root())
     state, inputs = kept.state_file(options.make.output, file, options.axes), kept.inputs_of(given, file)
@@ -92,7 +93,8 @@ def main(options: MatrixOptions) -> int:
             _show_plan(cells, orders, tools, options)
             return 0
         ends = _run(orders, tools, options)
-        kept.keep(state, inputs, [kept.KeptCell(name=one.name, values=one.values) for one in cells])
+        with suppress(OSError):  # the next run reads recipes, no more; what stands is told all the same
+            kept.keep(state, inputs, [kept.KeptCell(name=one.name, values=one.values) for one in cells])
     found = standing_of(ends, options.reports, strict=options.strict)
     code = _tell(found, options)
     sys.stdout.flush()
@@ -134,7 +136,8 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
         ends = run_cells(orders, own, emit, lines=not console.has_board(sys.stderr))
     if store.behind is not None and store.behind.took_all:
         for end in (one for one in ends if one.folder is not None):
-            freshness.remember_pushed(end.order.state, end.order.pushed_to)
+            with suppress(OSError):  # it is pushed again then
+                freshness.remember_pushed(end.order.state, end.order.pushed_to)
     return ends
 
 
@@ -164,17 +167,23 @@ def _show_plan(
         plan.show(rows)
 
 
-def _require_page(path: Path) -> None:
+def _require_page(options: MatrixOptions) -> None:
     """Hold the place of the page to one that can be written, before the work whose result goes there."""
-    if error := trouble(path):
-        raise _unwritable(path, error)
-
-
-def _unwritable(path: Path, error: OSError) -> PageUnwritableError:
-    return PageUnwritableError(
-        f"The page {path} cannot be written: {error.strerror or error}.",
-        why="--page names a file in a folder that you may write to.",
-        next_step="the same command with another place, such as --page matrix.html",
+    error = trouble(options.page)
+    if error is None:
+        return
+    beside = options.page.parent == options.make.output
+    raise PageUnwritableError(
+        f"The page {options.page} cannot be written: {error.strerror or error}.",
+        why="It goes beside the wheelhouses."
+        if beside
+        else "--page names a file in a folder that you may write to.",
+        next_step="the same command with "
+        + (
+            "--output and a folder that you may write to"
+            if beside
+            else "another place, such as --page matrix.html"
+        ),
     )
 
 

@@ -94,6 +94,7 @@ def main() -> None:
     with console.main_guard(json=usage.wants_json(sys.argv)):
         root = project_folder(Path.cwd())
         tasks = project(root)
+    console.stop_early(json=usage.wants_json(sys.argv))
     tasks.default = None
     session = "" if (root / "noxfile.py").is_file() else _VERIFY
     started.started_as(NAME, tasks.task_names, session=session)

@@ -101,6 +101,8 @@ def _finished(options: WheelhouseOptions, state: Path) -> Path | None:
         return None
     if not options.make.offline and not freshness.is_pushed(state, options.cache.pushed_to):
         return None
+    if options.make.audit and not freshness.is_audited(state):
+        return None
     return freshness.fresh(state, root=options.root, store=default_root(), output=options.make.output)
 
 

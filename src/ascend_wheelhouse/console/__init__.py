@@ -15,7 +15,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, Protocol, TextIO
@@ -233,6 +233,37 @@ class _Stop:
         raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
+class _EarlyStop:
+    """Ends a program of which no command runs yet: Invoke would end with 1 after Ctrl-C, and without a word."""
+
+    def __init__(self, *, json: bool) -> None:
+        self._json = json
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        code = _TERMINATED if number == signal.SIGTERM else _INTERRUPTED
+        _tell_stopped(code, json=self._json)
+        raise SystemExit(code)
+
+
+_PLAIN: Mapping[int, Callable[[int, FrameType | None], object] | signal.Handlers] = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+}
+
+
+def stop_early(*, json: bool) -> None:
+    """Have Ctrl-C and SIGTERM end this program as `main_guard` does, until the first one is entered.
+
+    A signal that is ignored, as Ctrl-C below `nohup` in the background, stays so.
+
+    Args:
+        json: Print the end as JSON too.
+    """
+    for number, plain in _PLAIN.items():
+        if signal.getsignal(number) == plain:
+            signal.signal(number, _EarlyStop(json=json))
+
+
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the commands that other threads wait for, then interrupt this one."""
@@ -245,7 +276,7 @@ def _stopping_on_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, _PLAIN[number] if isinstance(handler, _EarlyStop) else handler)
         process.resume()
 
 

@@ -152,12 +152,6 @@ def remember(
     write_whole(state, json.dumps(record, sort_keys=True))
 
 
-def remember_audit(state: Path, audit: Mapping[str, int]) -> None:
-    """Add what an audit found to what is kept of a finished wheelhouse."""
-    if (record := _read(state)) is not None:
-        write_whole(state, json.dumps({**record, "audit": dict(audit)}, sort_keys=True))
-
-
 def remember_pushed(state: Path, caches: Sequence[str]) -> None:
     """Add which shared caches have now been given what a finished wheelhouse consists of."""
     if (record := _read(state)) is not None:
@@ -179,6 +173,12 @@ def audit_of(state: Path) -> dict[str, int] | None:
     """Return how many findings of each severity the audit of a finished wheelhouse had, None where none is known."""
     record = _read(state)
     return None if record is None else record.get("audit")
+
+
+def is_audited(state: Path) -> bool:
+    """Tell whether an audit found no defect in a finished wheelhouse, which `--no-audit` leaves open."""
+    counts = audit_of(state)  # of a defect an earlier version made a number alone
+    return counts is not None and not counts.get("error")
 
 
 def inputs_digest(given: str, lock: str) -> str:

@@ -84,23 +84,12 @@ def _made(order: CellOrder, tools: CellTools, emit: Emit) -> CellEnd:
         )
         audit = None if made.report is None else counts_of(made.report)
         return CellEnd(order=order, folder=made.folder, made=True, audit=audit)
-    audit = freshness.audit_of(order.state)
-    if audit is None and order.make.audit:
-        audit = _audited(found, order, tools, emit)
-        freshness.remember_audit(order.state, audit)
-    return CellEnd(order=order, folder=found, audit=audit)
+    return CellEnd(order=order, folder=found, audit=freshness.audit_of(order.state))
 
 
 def standing(order: CellOrder, tools: CellTools) -> Path | None:
     """Return the finished wheelhouse that answers an order, if nothing that it was made from has changed."""
     return finished(order, tools.store.root, tools.given)
-
-
-def _audited(folder: Path, order: CellOrder, tools: CellTools, emit: Emit) -> dict[str, int]:
-    """Audit a wheelhouse that was made without, before anything is said of it."""
-    from ascend_wheelhouse.audit.command import audit_folder  # noqa: PLC0415 - a finished matrix needs none of it
-
-    return counts_of(audit_folder(folder, root=order.root, store=tools.store, emit=emit))
 
 
 def _verified(end: CellEnd, tools: CellTools, emit: Emit) -> CellEnd:

@@ -99,6 +99,8 @@ def finished(order: CellOrder, store: Path, given: str) -> Path | None:
     """
     if order.make.lock.upgrade or order.retry or not freshness.is_pushed(order.state, order.pushed_to):
         return None
+    if order.make.audit and not freshness.is_audited(order.state):
+        return None
     return freshness.fresh(
         order.state,
         root=order.root,
@@ -114,7 +116,4 @@ def finished_end(order: CellOrder, store: Path, given: str) -> CellEnd | None:
         return None
     if (folder := finished(order, store, given)) is None:
         return None
-    audit = freshness.audit_of(order.state)
-    if audit is None and order.make.audit:
-        return None
-    return CellEnd(order=order, folder=folder, audit=audit)
+    return CellEnd(order=order, folder=folder, audit=freshness.audit_of(order.state))

@@ -51,4 +51,6 @@ def _write(recorder: Recorder, where: Path, title: str, emit: Emit) -> None:
 
 
 def _files(where: Path) -> tuple[Path, Path]:
-    return where.with_suffix(".html"), where.with_suffix(".json")
+    """Return the page and the trace: an ending of theirs may be named, any other belongs to the name."""
+    name = where.stem if where.suffix in {".html", ".json"} else where.name
+    return where.with_name(f"{name}.html"), where.with_name(f"{name}.json")
