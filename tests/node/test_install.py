@@ -87,6 +87,21 @@ def test_a_changed_environment_is_found_and_installed_afresh(house: Path, prefix
     assert run_in(prefix, "python", "-c", VERSION) == "1.0"
 
 
+def test_an_entry_that_no_longer_leads_in_is_told_and_put_back(house: Path, prefix: Path) -> None:
+    run_installer(house, "--prefix", prefix, UNSIGNED)
+    (prefix / "activate").unlink()
+    (prefix / "run").unlink()
+    (prefix / "run").write_text("another program\n")
+    answer = run_installer(house, "--prefix", prefix, "--check")
+    assert (answer.status, answer.facts["error"]) == (5, "EnvironmentChangedError")
+    assert answer.facts["what"].startswith(f"activate and run in {prefix} no longer lead into")
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).facts["changed"] is True
+    assert run_in(prefix, "python", "-c", VERSION) == "1.0"
+    assert (prefix / "activate").is_file()
+    assert run_installer(house, "--prefix", prefix, "--check").status == 0
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).facts["changed"] is False
+
+
 @pytest.mark.parametrize("kind", ["missing", "extra"])
 def test_a_missing_or_an_extra_file_is_told(house: Path, prefix: Path, kind: str) -> None:
     run_installer(house, "--prefix", prefix, UNSIGNED)

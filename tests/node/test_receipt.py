@@ -80,3 +80,11 @@ def test_files_that_another_distribution_wrote_over_are_told_and_so_are_missing_
 def test_a_pipe_in_the_place_of_a_file_is_a_change_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert receipt.digest_of(tmp_path / "pipe") == "no regular file"
+
+
+def test_a_link_to_what_is_gone_is_a_change(tmp_path: Path) -> None:
+    (tmp_path / "python3.11").touch()
+    (tmp_path / "link").symlink_to("python3.11")
+    before = receipt.digest_of(tmp_path / "link")
+    (tmp_path / "python3.11").unlink()
+    assert receipt.digest_of(tmp_path / "link") != before == "link:python3.11"

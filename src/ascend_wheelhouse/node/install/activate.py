@@ -15,6 +15,7 @@ from ..host.node_environment import check_names
 from ..layout import INSTALLER
 from ..place import as_archive
 
+ENTRIES = ("activate", "run")
 _EXECUTABLE = 0o755
 
 _ACTIVATE = """\
@@ -54,3 +55,30 @@ def write_entries(env: Path, variables: Mapping[str, str]) -> None:
     run = env / "run"
     run.write_text(_RUN.format(**place))
     run.chmod(_EXECUTABLE)
+
+
+def astray(root: Path) -> list[str]:
+    """Return the entries of a prefix that do not lead into the environment in use."""
+    return [name for name in ENTRIES if not _leads(root / name, f"current/{name}")]
+
+
+def lead_in(root: Path) -> list[str]:
+    """Have the entries of a prefix lead into the environment in use, and return those that did not."""
+    wrong = astray(root)
+    for name in wrong:
+        point(root / name, f"current/{name}")
+    return wrong
+
+
+def point(link: Path, target: str) -> None:
+    """Have a symlink lead to a target, by one rename; one that does so already is left."""
+    if _leads(link, target):
+        return
+    fresh = link.with_name(f"{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+def _leads(link: Path, target: str) -> bool:
+    return link.is_symlink() and str(link.readlink()) == target

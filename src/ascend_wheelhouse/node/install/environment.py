@@ -21,10 +21,10 @@ from typing import IO
 from ..errors import HostUnfitError, UsageError
 from ..place import with_bundle
 from . import receipt_file
+from .activate import ENTRIES, lead_in, point
 from .receipt_file import RECEIPT, BadReceiptError
 
 MARKER = ".sglang-npu-prefix"
-ENTRIES = ("activate", "run")
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
 _SHARED = {"index": "pip.conf", "python": "pyvenv.cfg"}
 """What several environments may use, and the file of each by which one names its own."""
@@ -246,18 +246,8 @@ class Prefix:
 
     def switch(self, env: Path) -> None:
         """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
-        for entry in ENTRIES:
-            self._point(entry, f"current/{entry}")
-        self._point("current", f"envs/{env.name}")  # last: what is in use can be entered
-
-    def _point(self, name: str, target: str) -> None:
-        link = self.root / name
-        if link.is_symlink() and str(link.readlink()) == target:
-            return
-        fresh = self.root / f"{name}.new"
-        fresh.unlink(missing_ok=True)
-        fresh.symlink_to(target)
-        fresh.replace(link)
+        lead_in(self.root)
+        point(self.root / "current", f"envs/{env.name}")  # last: what is in use can be entered
 
     def previous(self) -> Path:
         """Return the environment that the one in use replaced.

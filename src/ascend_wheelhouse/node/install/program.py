@@ -39,7 +39,8 @@ from ..reading.supply import Supply, open_supply
 from ..seen import is_folder
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
-from .environment import ENTRIES, Prefix
+from .activate import ENTRIES, lead_in
+from .environment import Prefix
 from .options import parser, require_read
 from .post_install import finish
 
@@ -179,8 +180,10 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, options, talk):
             prefix.prune(newer=False)  # what a run left that was killed right after its switch
+            restored = lead_in(prefix.root)
             text = f"{contents.stack} is already installed in {active}"
-            talk.answer(text, job.facts | {"changed": False, "environment": str(active)})
+            text += f"; {' and '.join(restored)} lead there again" if restored else ""
+            talk.answer(text, job.facts | {"changed": bool(restored), "environment": str(active)})
             return 0
         prefix.empty_trash(wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)

@@ -67,9 +67,9 @@ def again(env: Path, *options: str) -> str:
 
 
 def digest_of(path: Path) -> str:
-    """Return a file's sha256, or where a symlink points; no pipe or device is read."""
+    """Return a file's sha256, or where a symlink points and whether nothing is there; no pipe or device is read."""
     if path.is_symlink():
-        return f"link:{path.readlink()}"
+        return f"link:{path.readlink()}" + ("" if path.exists() else " (nothing is there)")
     if not path.is_file():
         return "no regular file"
     with path.open("rb") as stream:

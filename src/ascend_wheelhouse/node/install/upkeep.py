@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import IntegrityError
 from ..talk import Talk
 from . import receipt
+from .activate import astray
 from .environment import Prefix
 
 _DRY = {"changed": False, "dry_run": True}
@@ -25,6 +26,12 @@ def check(prefix: Prefix, talk: Talk) -> int:
     """
     env = prefix.required()
     receipt.compare(env).require_none(env)
+    if names := astray(prefix.root):
+        raise receipt.EnvironmentChangedError(
+            f"{' and '.join(names)} in {prefix.root} no longer lead into {env}.",
+            why="They were removed or replaced; the environment itself is as its receipt says.",
+            next_step=receipt.again(env),
+        )
     facts = receipt.read(env)
     count = len(facts.pop("files"))
     talk.answer(f"{env}: {count} files as its receipt says ({facts['stack']})", facts | {"changed": False})
