@@ -8,6 +8,7 @@ import pytest
 from small_wheelhouse import SmallWheelhouse, run_installer
 
 from ascend_wheelhouse.bundle.command import bundle_command
+from ascend_wheelhouse.node.reading.sources import find_parts
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,12 @@ def test_a_folder_among_the_parts_of_a_bundle_is_no_part(tmp_path: Path) -> None
     answer = run_installer(house, *words)
     assert (answer.status, answer.facts["error"]) == (2, "SeveralBundlesError"), answer.talk
     assert answer.facts["what"] == "house is a folder, and no part of a bundle."
+
+
+def test_a_copy_that_is_kept_under_its_date_is_no_part_and_a_bundle_of_its_own(tmp_path: Path) -> None:
+    names = ("x.tar.001", "x.tar.002", "x.tar.20261129")
+    first, second, kept = (tmp_path / name for name in names)
+    for path in (first, second, kept):
+        path.touch()
+    assert find_parts(first) == find_parts(tmp_path / "x.tar") == [first, second]
+    assert find_parts(kept) == [kept]

@@ -23,7 +23,8 @@ from .. import errors, layout
 _CHUNK = 1 << 18
 AFRESH = "unpack or copy the bundle afresh; if it comes again, do not use this bundle"
 _SHOWN = 5
-_PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,})")
+_PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,6})")
+"""No longer number: a copy that is kept under its date, such as `x.tar.20260131`, is a bundle of its own."""
 
 
 class BundleMissingError(errors.UsageError):
