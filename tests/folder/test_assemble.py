@@ -170,3 +170,24 @@ def test_a_changed_installer_is_seen(project: Path, tmp_path: Path, monkeypatch:
     keep(project)
     (node / "install.py").write_text("new")
     assert ask(project) is None
+
+
+def test_a_wheelhouse_behind_a_symlink_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    disk, named = tmp_path / "disk/cell", tmp_path / "cell"
+    disk.mkdir(parents=True)
+    (disk / "old").touch()
+    named.symlink_to(disk)
+    for name in ("first", "second"):
+        with assemble.replacing(named) as part:
+            (part / name).touch()
+        assert named.is_symlink()
+        assert [path.name for path in disk.iterdir()] == [name]
+    assert {path.name for path in disk.parent.iterdir()} == {"cell", ".state"}
+    assert {path.name for path in tmp_path.iterdir()} == {"cell", "disk"}
+
+
+def test_of_a_symlink_the_link_alone_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    assemble.remove(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -53,7 +53,7 @@ def reading(folder: Path, emit: Emit = silent) -> Iterator[None]:
 
 
 def _lock_file(folder: Path) -> Path:
-    whole = folder.absolute()
+    whole = Path(os.path.realpath(folder))  # the same for whoever names it by a symlink
     return whole.parent / STATE / f"{whole.name}.lock"
 
 

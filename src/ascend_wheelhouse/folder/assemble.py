@@ -28,11 +28,13 @@ _TRIES = 5
 def replacing(final: Path, emit: Emit = silent) -> Iterator[Path]:
     """Give an empty folder beside `final` and put it in its place at the end; on an error `final` stays.
 
-    One process at a time does so; others wait, and say for whom.
+    One process at a time does so; others wait, and say for whom. Where `final` is a symlink, as to a larger disk, the
+    folder that it leads to is the one that is replaced.
 
     Raises:
         OSError: The file system refused.
     """
+    final = Path(os.path.realpath(final)) if final.is_symlink() else final
     part = final.with_name(f".{final.name}.partial")
     with occupied.writing(final, emit):
         occupied.recover(final)
@@ -54,8 +56,10 @@ def replacing(final: Path, emit: Emit = silent) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder tree that may not exist."""
-    if folder.is_dir():
+    """Remove a folder tree that may not exist; of a symlink the link alone."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.is_dir():
         shutil.rmtree(folder)
 
 
