@@ -23,7 +23,7 @@ from index_server import (
     status,
 )
 
-from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins import answers, faults
 from ascend_wheelhouse.origins.answers import head_of
 from ascend_wheelhouse.origins.http import Http
 
@@ -41,6 +41,18 @@ def test_a_page_comes_whole_with_its_type(index: Index, http: Http) -> None:
     index.raw["/page"] = ("text/html; charset=utf-8", b"<html>")
     page = http.page(f"{index.url}/page")
     assert (page.content, page.content_type) == (b"<html>", "text/html; charset=utf-8")
+
+
+def test_a_page_that_unfolds_beyond_all_measure_is_refused(
+    index: Index, http: Http, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "_LONGEST_PAGE", 1 << 24)
+    bomb, headers = gzip.compress(bytes(1 << 28)), {"Content-Encoding": "gzip", "Content-Type": "text/html"}
+    index.behave("page", lambda handler: handler.reply(200, bomb, headers))
+    with pytest.raises(faults.PageTooLargeError, match="more than 16 MiB") as caught:
+        http.page(f"{index.url}/page")
+    assert caught.value.exit_code == 4
+    assert clock.waits == []
 
 
 def test_a_missing_page_is_final(index: Index, http: Http, clock: FakeClock) -> None:

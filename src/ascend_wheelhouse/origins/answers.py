@@ -26,6 +26,9 @@ from ascend_wheelhouse.origins import faults
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _CHEAP_TO_DRAIN = 1 << 16
+_PIECE = 1 << 20
+_LONGEST_PAGE = 1 << 28
+"""Bytes, unpacked: the index's longest pages have a tenth of it."""
 _NO_NAME = {socket.EAI_NONAME, socket.EAI_NODATA}
 
 
@@ -136,6 +139,21 @@ def fault_of(url: str, error: Exception) -> faults.OriginError:
     )
     kind = next((fault for known, fault in kinds if isinstance(error, known)), faults.ConnectionBrokenError)
     return kind(url, str(error) or type(error).__name__)
+
+
+def whole(url: str, response: urllib3.BaseHTTPResponse) -> bytes:
+    """Return the content of an answer, unpacked.
+
+    Raises:
+        PageTooLargeError: There is more of it than a page can have; a packed one may unfold to any size.
+        HTTPError: The connection broke.
+    """
+    content = bytearray()
+    for piece in response.stream(_PIECE, decode_content=True):
+        content += piece
+        if len(content) > _LONGEST_PAGE:
+            raise faults.PageTooLargeError(url, f"the answer has more than {_LONGEST_PAGE >> 20} MiB")
+    return bytes(content)
 
 
 def _is_verification(error: SSLError) -> bool:

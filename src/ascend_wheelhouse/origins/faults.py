@@ -134,6 +134,13 @@ class HtmlInsteadOfFileError(OriginError):
     advice = "open the address in a browser on this network, then run the same command again"
 
 
+class PageTooLargeError(OriginError):
+    """A page of an index, or another answer that is read whole, is longer than any honest one."""
+
+    reason = "It would fill this host's memory: the origin is damaged, or means harm."
+    advice = "check the address with the origin's operator, or set a mirror in mirrors.toml"
+
+
 class UntrustedHostError(OriginError):
     """An index is neither HTTPS nor on this host, nor listed as trusted."""
 

@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.origins import faults
-from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release
+from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release, whole
 from ascend_wheelhouse.origins.credentials import Credentials, Login
 from ascend_wheelhouse.origins.local_file import local_file, local_head
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -225,7 +225,7 @@ class Http:
     def _whole(self, method: str, place: str, headers: dict[str, str], body: bytes | None = None) -> Page:
         with self._answer(method, place, headers, body) as (final, response):
             try:
-                content = response.read(decode_content=True)
+                content = whole(final, response)
             except (HTTPError, OSError) as error:
                 raise fault_of(final, error) from error
             return Page(url=final, content_type=response.headers.get("Content-Type", ""), content=content)
