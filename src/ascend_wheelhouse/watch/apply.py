@@ -41,7 +41,7 @@ from ascend_wheelhouse.watch.findings import WatchFinding
 from ascend_wheelhouse.watch.held import HeldLock
 from ascend_wheelhouse.watch.moves import unstated
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
-from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, not_kept
+from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, hold_together, not_kept
 from ascend_wheelhouse.watch.taking_places import LockPlace, LocksBefore
 
 
@@ -151,6 +151,7 @@ class Applying:
             StackUnchangedError: The stack file cannot be changed.
             ComponentLostError: A new lock would lack a component that the old one has.
             LesserBuildError: A new lock would have a worse build of one.
+            TwoReleasesError: Components would stand beside each other whose releases are not for each other.
             NotKeptError: The audit found a defect.
             ChangedMeanwhileError: Somebody else wrote in the places of the old ones.
             WheelhouseError: A lock could not be made.
@@ -163,6 +164,7 @@ class Applying:
             for one in group.moved:
                 _move(copy / "recipes/stacks" / f"{group.stack}.toml", one.component, one.after)
             folder = ProjectFolder.load(copy)
+            hold_together([one for one in folder.catalogue.stacks if one.name == group.stack])
             fetcher = Fetcher(recipes=folder.recipes, store=self.store, http=self.http, emit=self.emit)
             made = []
             for held in group.locks:

@@ -22,7 +22,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
-from ascend_wheelhouse.watch.moves import TOGETHER, moves, moves_alone
+from ascend_wheelhouse.watch.moves import TOGETHER, moves, moves_alone, of_two_releases
 from ascend_wheelhouse.watch.names import dated, version_or_none
 from ascend_wheelhouse.watch.releases import Release, on_index, releases
 from ascend_wheelhouse.watch.tags import Tags, tag_place
@@ -116,6 +116,10 @@ class Components:
         told = moves(name, release, stacks=stacks, table=self.table, recipes=self.recipes, torch_npus=npus)
         seen = self._seen_by(release, named)
         parts = ["" if stacks else "No stack has this line.", told]
+        if apart := self._apart(name, release, stacks):
+            parts.append(
+                f"{apart} are not for each other: neither moves before both are there in one version."
+            )
         parts += ["It was there when the locks were made."] if seen else []
         return WatchFinding(
             kind="new",
@@ -127,13 +131,23 @@ class Components:
             stacks=tuple(sorted(named)),
             locks=self.watched.locks_of(named),
             text=" ".join(filter(None, parts)),
-            command=_command(name, release, stacks, self.table),
+            command="" if apart else _command(name, release, stacks, self.table),
             facts={
                 "tag": release.tagged,
                 "table": self._row_of(name, release),
                 "before_locks": seen,
             },
         )
+
+    def _apart(self, name: str, release: Release, stacks: Sequence[Stack]) -> str:
+        """Return which two releases `--apply` would put beside each other that are not for each other."""
+        other = TOGETHER.get(name, "")
+        beside = [versions_of(one)[other] for one in stacks if other in versions_of(one)]
+        if not beside:
+            return ""
+        held = max(beside, key=_ordered)
+        newer = _newer(self._releases(other), _ordered(held), line_of(other, _ordered(held)), other)
+        return of_two_releases({name: release.text, other: newer[-1].text if newer else held})
 
     def _seen_by(self, release: Release, stacks: frozenset[str]) -> bool | None:
         """Tell whether the locks of stacks were made with the release at hand; None where no time says."""

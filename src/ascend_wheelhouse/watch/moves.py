@@ -5,7 +5,7 @@ Where nothing is stated, the text says so: a row that is not in the table is unk
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -15,6 +15,7 @@ from ascend_wheelhouse.cells.compatibility import Compatibility, torchvision_for
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.locks.lock_diff import Change
+from ascend_wheelhouse.watch.names import version_or_none
 from ascend_wheelhouse.watch.releases import Release, by_source
 
 TOGETHER = {
@@ -24,6 +25,7 @@ TOGETHER = {
     "sgl-kernel-npu": "deep-ep",
 }
 """Components whose releases are made for each other."""
+_VLLM, _PLUGIN = "vllm", "vllm-ascend"
 
 
 def moves(
@@ -85,6 +87,24 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
         case "triton-ascend":
             return table.triton_fits(release.text, stack.cann, stack.torch) is not False
     return True
+
+
+def of_two_releases(versions: Mapping[str, str]) -> str:
+    """Return vLLM and vllm-ascend as text where their versions are not for each other, else nothing.
+
+    A release of vllm-ascend is for the vLLM release of its version, a later `.post` too; a candidate may be for another
+    patch of that line, as 0.14.0rc1 is for 0.14.1 (vllm-ascend, docs/source/community/versioning_policy.md@6ee999e).
+
+    Args:
+        versions: The version of each component of a stack.
+    """
+    vllm, plugin = (version_or_none(versions.get(name, "")) for name in (_VLLM, _PLUGIN))
+    if vllm is None or plugin is None:
+        return ""
+    parts = 2 if plugin.is_prerelease else 3
+    if (vllm.major, vllm.minor, vllm.micro)[:parts] == (plugin.major, plugin.minor, plugin.micro)[:parts]:
+        return ""
+    return f"{_VLLM} {versions[_VLLM]} and {_PLUGIN} {versions[_PLUGIN]}"
 
 
 def unstated(changes: Iterable[Change], cell: Cell, table: Compatibility) -> Iterator[str]:

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.report import AuditReport, Finding
-from ascend_wheelhouse.base.errors import AuditError, IncompleteError, SourceUnreachableError
+from ascend_wheelhouse.base.errors import AuditError, IncompleteError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.moves import of_two_releases
 
 _SHOWN = 3
 
@@ -22,6 +25,10 @@ class NotKeptError(AuditError):
 
 class ComponentLostError(IncompleteError):
     """A new lock would lack a component that the old one has; the old one is as it was."""
+
+
+class TwoReleasesError(UsageError):
+    """Components that are released for each other would stand in one stack with versions that are not."""
 
 
 class LesserBuildError(SourceUnreachableError):
@@ -49,6 +56,22 @@ def hold_builds(held: HeldLock, lesser: Iterable[LockedFile]) -> None:
         next_step="reach the index of the old build (or name a mirror of it in mirrors.toml), then the same command "
         f"again; `invoke lock --upgrade {held.words}` takes the other build",
     )
+
+
+def hold_together(stacks: Iterable[Stack]) -> None:
+    """Refuse a stack in which a component moved without the one that is released for it.
+
+    Raises:
+        TwoReleasesError: One did.
+    """
+    for stack in stacks:
+        if apart := of_two_releases({**stack.optional, **stack.components}):
+            raise TwoReleasesError(
+                f"{stack.name} would have {apart}, which are not for each other; it is as it was.",
+                why="Each release of vllm-ascend is for the vLLM release of its version.",
+                next_step="the same command once both are there in one version, or write the two versions into "
+                f"recipes/stacks/{stack.name}.toml, then for each of its locks: invoke lock --upgrade {CELL}",
+            )
 
 
 def hold_complete(held: HeldLock, made: Lock) -> None:
