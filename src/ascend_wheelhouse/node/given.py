@@ -4,16 +4,44 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from .errors import UsageError
+from .talk import Talk
 
 _LISTS = {"bundle", "verify", "only", "without", "known", "pytest"}
+_HELP = "the same command with --help tells what each option takes"
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class BadOptionError(UsageError):
-    """What stands behind an option is none of what can stand there."""
+    """There is no such option, or what stands behind one is none of what can stand there."""
+
+
+class CommandLine(argparse.ArgumentParser):
+    """A command line in which a mistake is an error like any other, which a program reads as an object too."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would end the program with.
+
+        Raises:
+            BadOptionError: Always.
+        """
+        raise BadOptionError(f"{self.prog}: {message}.", next_step=_HELP)
+
+
+def read(line: CommandLine, words: Sequence[str]) -> argparse.Namespace:
+    """Return what was typed, or tell what is wrong with it and end the program with 2.
+
+    Raises:
+        SystemExit: It cannot be read, or asks for help.
+    """
+    try:
+        return line.parse_args(words)
+    except BadOptionError as error:
+        raise SystemExit(Talk(as_json="--json" in words).fail(error)) from error
 
 
 def require_sound(options: argparse.Namespace) -> None:
@@ -35,5 +63,5 @@ def require_sound(options: argparse.Namespace) -> None:
             raise BadOptionError(
                 f"{option} {fault}.",
                 why="It is a path, a key or a name, and those hold letters, signs and blanks.",
-                next_step="the same command with --help tells what each option takes",
+                next_step=_HELP,
             )

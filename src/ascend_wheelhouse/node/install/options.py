@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import UsageError
+from ..given import CommandLine
 from ..place import THIS
 
 _INSTALL = "an install"
@@ -31,9 +32,9 @@ class IgnoredOptionError(UsageError):
     """An option was given that the action beside it does not read."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandLine:
     """Return the command line of the installer."""
-    line = argparse.ArgumentParser(prog="install.py", description="Install a wheelhouse on this node.")
+    line = CommandLine(prog="install.py", description="Install a wheelhouse on this node.")
     line.add_argument("--prefix", type=Path, help="the folder that holds the environments")
     line.add_argument("--bundle", type=Path, nargs="+", default=[], help="a bundle, its parts, or a folder")
     line.add_argument("--base", type=Path, help="for a delta: the older bundle or its folder")

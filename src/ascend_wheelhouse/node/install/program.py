@@ -29,7 +29,7 @@ from typing import Any
 
 from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
-from ..given import require_sound
+from ..given import read, require_sound
 from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
@@ -70,7 +70,7 @@ class NoPrefixError(UsageError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the installer and return its exit code."""
     said = list(sys.argv[1:] if argv is None else argv)
-    options = parser().parse_args(said)
+    options = read(parser(), said)
     talk = Talk(as_json=options.json)
     os.umask(_UMASK)
     try:

@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
-from ..given import require_sound
+from ..given import CommandLine, read, require_sound
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
@@ -48,10 +48,10 @@ class UnknownFailureError(UsageError):
     """A failure was announced without its reason."""
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> CommandLine:
     """Return the command line."""
     names = [probe.name for probe in CATALOGUE]
-    line = argparse.ArgumentParser(prog="install.py --verify", description="Run the probes on this node.")
+    line = CommandLine(prog="install.py --verify", description="Run the probes on this node.")
     where = line.add_mutually_exclusive_group(required=True)
     where.add_argument("--prefix", type=Path, help="the folder that holds the environments")
     where.add_argument("--environment", type=Path, help="one environment")
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the probes and return the exit code."""
-    given = parser().parse_args(argv)
+    given = read(parser(), sys.argv[1:] if argv is None else argv)
     talk = Talk(as_json=given.json)
     try:
         require_sound(given)
