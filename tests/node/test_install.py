@@ -94,7 +94,7 @@ def test_an_entry_that_no_longer_leads_in_is_told_and_put_back(house: Path, pref
     (prefix / "run").write_text("another program\n")
     answer = run_installer(house, "--prefix", prefix, "--check")
     assert (answer.status, answer.facts["error"]) == (5, "EnvironmentChangedError")
-    assert answer.facts["what"].startswith(f"activate and run in {prefix} no longer lead into")
+    assert answer.facts["what"].startswith(f"{prefix} lacks links into {prefix}/envs/0001: activate, run.")
     assert run_installer(house, "--prefix", prefix, UNSIGNED).facts["changed"] is True
     assert run_in(prefix, "python", "-c", VERSION) == "1.0"
     assert (prefix / "activate").is_file()

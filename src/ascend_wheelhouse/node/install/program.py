@@ -182,7 +182,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             prefix.prune(newer=False)  # what a run left that was killed right after its switch
             restored = lead_in(prefix.root)
             text = f"{contents.stack} is already installed in {active}"
-            text += f"; {' and '.join(restored)} lead there again" if restored else ""
+            text += f"; put back: {', '.join(restored)}" if restored else ""
             talk.answer(text, job.facts | {"changed": bool(restored), "environment": str(active)})
             return 0
         prefix.empty_trash(wait=True)  # its space was counted as free

@@ -28,7 +28,7 @@ def check(prefix: Prefix, talk: Talk) -> int:
     receipt.compare(env).require_none(env)
     if names := astray(prefix.root):
         raise receipt.EnvironmentChangedError(
-            f"{' and '.join(names)} in {prefix.root} no longer lead into {env}.",
+            f"{prefix.root} lacks links into {env}: {', '.join(names)}.",
             why="They were removed or replaced; the environment itself is as its receipt says.",
             next_step=receipt.again(env),
         )
