@@ -26,8 +26,8 @@ WHEELS = {
 }
 
 
-def manifest(world: World) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((world.folder / "manifest.json").read_text())
+def manifest(fresh_world: World) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((fresh_world.folder / "manifest.json").read_text())
     return document
 
 
@@ -253,69 +253,69 @@ def test_plan_shows_what_is_cached_and_what_is_pending(finished: World) -> None:
     assert "cached" in finished.make("--dry-run").out
 
 
-def test_an_imported_file_completes_it(world: World) -> None:
-    assert world.make().status == 0
-    payload = world.root / "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
+def test_an_imported_file_completes_it(fresh_world: World) -> None:
+    assert fresh_world.make().status == 0
+    payload = fresh_world.root / "Ascend-cann-nnal_8.5.0_linux-aarch64.run"
     payload.write_bytes(makeself())
-    assert world.invoke("vendor", str(payload)).status == 0
-    done = world.make("--strict")
+    assert fresh_world.invoke("vendor", str(payload)).status == 0
+    done = fresh_world.make("--strict")
     assert done.status == 0, done.err
-    assert manifest(world)["complete"] is True
-    assert (world.folder / "payloads" / payload.name).read_bytes() == makeself()
+    assert manifest(fresh_world)["complete"] is True
+    assert (fresh_world.folder / "payloads" / payload.name).read_bytes() == makeself()
 
 
 def test_two_wheelhouses_from_two_folders_are_equal(
-    world: World, tmp_path_factory: pytest.TempPathFactory
+    fresh_world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    other = found(tmp_path_factory.mktemp("other"), world.index)
-    assert world.make().status == 0
+    other = found(tmp_path_factory.mktemp("other"), fresh_world.index)
+    assert fresh_world.make().status == 0
     assert other.make().status == 0
-    assert snapshot(world.folder) == snapshot(other.folder)
+    assert snapshot(fresh_world.folder) == snapshot(other.folder)
 
 
-def test_offline_works_from_the_store_alone(world: World) -> None:
-    assert world.make().status == 0
-    shutil.rmtree(world.root / "wheelhouse")
-    asked = len(world.index.asked)
-    done = world.make("--offline")
+def test_offline_works_from_the_store_alone(fresh_world: World) -> None:
+    assert fresh_world.make().status == 0
+    shutil.rmtree(fresh_world.root / "wheelhouse")
+    asked = len(fresh_world.index.asked)
+    done = fresh_world.make("--offline")
     assert done.status == 0, done.err
-    assert len(world.index.asked) == asked
+    assert len(fresh_world.index.asked) == asked
 
 
-def test_offline_lists_what_the_store_lacks(world: World) -> None:
-    assert world.invoke("lock", "--resolver", "uv").status == 0
-    shutil.rmtree(world.store)
-    done = world.make("--offline")
+def test_offline_lists_what_the_store_lacks(fresh_world: World) -> None:
+    assert fresh_world.invoke("lock", "--resolver", "uv").status == 0
+    shutil.rmtree(fresh_world.store)
+    done = fresh_world.make("--offline")
     assert done.status == 4
     assert "torch-2.8.0-py3-none-any.whl" in done.err
 
 
-def test_a_second_identical_lock_asks_nobody_anything(world: World) -> None:
-    assert world.invoke("lock", "--resolver", "uv").status == 0
-    before, asked = snapshot(world.root / "lockfiles"), len(world.index.asked)
-    done = world.invoke("lock", "--resolver", "uv")
+def test_a_second_identical_lock_asks_nobody_anything(fresh_world: World) -> None:
+    assert fresh_world.invoke("lock", "--resolver", "uv").status == 0
+    before, asked = snapshot(fresh_world.root / "lockfiles"), len(fresh_world.index.asked)
+    done = fresh_world.invoke("lock", "--resolver", "uv")
     assert (done.status, "Nothing changed." in done.out) == (0, True)
-    assert len(world.index.asked) == asked
-    assert snapshot(world.root / "lockfiles") == before
-    assert world.invoke("lock", "--resolver", "uv", "--upgrade").status == 0
-    assert len(world.index.asked) > asked
+    assert len(fresh_world.index.asked) == asked
+    assert snapshot(fresh_world.root / "lockfiles") == before
+    assert fresh_world.invoke("lock", "--resolver", "uv", "--upgrade").status == 0
+    assert len(fresh_world.index.asked) > asked
 
 
-def test_an_upgraded_lock_says_what_changed_and_why(world: World) -> None:
-    assert world.invoke("lock", "--resolver", "uv").status == 0
-    world.index.offer("numpy-2.1-py3-none-any.whl", wheel("numpy", "2.1"))
-    assert "Nothing changed." in world.invoke("lock", "--resolver", "uv").out
-    done = world.invoke("lock", "--resolver", "uv", "--upgrade")
+def test_an_upgraded_lock_says_what_changed_and_why(fresh_world: World) -> None:
+    assert fresh_world.invoke("lock", "--resolver", "uv").status == 0
+    fresh_world.index.offer("numpy-2.1-py3-none-any.whl", wheel("numpy", "2.1"))
+    assert "Nothing changed." in fresh_world.invoke("lock", "--resolver", "uv").out
+    done = fresh_world.invoke("lock", "--resolver", "uv", "--upgrade")
     assert "numpy" in done.out
     assert "newest that fits now; needed by torch" in done.out
 
 
-def test_a_stack_that_changed_under_its_lock_is_seen(world: World) -> None:
-    assert world.make().status == 0
-    stack = world.root / "recipes/stacks/torch2.8.0-cann8.5.0.toml"
+def test_a_stack_that_changed_under_its_lock_is_seen(fresh_world: World) -> None:
+    assert fresh_world.make().status == 0
+    stack = fresh_world.root / "recipes/stacks/torch2.8.0-cann8.5.0.toml"
     stack.write_text(stack.read_text().replace('triton-ascend = "3.2.0"', 'triton-ascend = "3.2.1"'))
-    before = snapshot(world.folder)
-    done = world.make()
+    before = snapshot(fresh_world.folder)
+    done = fresh_world.make()
     assert done.status == 2
     assert "triton_ascend differ" in done.err
-    assert snapshot(world.folder) == before
+    assert snapshot(fresh_world.folder) == before

@@ -11,7 +11,7 @@ from small_world import World, found
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def fresh_world(tmp_path: Path) -> Iterator[World]:
     with serving() as index:
         yield found(tmp_path, index)
 
