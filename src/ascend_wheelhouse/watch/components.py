@@ -84,11 +84,19 @@ class Components:
                 lines[line_of(name, _ordered(versions_of(stack)[name]))].append(stack)
         for line, stacks in sorted(lines.items()):
             held = max((versions_of(one)[name] for one in stacks), key=_ordered)
-            own = [one for one in stacks if one in self.watched.stacks]
             newer = _newer(every, _ordered(held), line, name)
-            for release in self._worth(name, newer, own) if own else ():
-                yield self._finding(name, held, release, own)
+            for own_held, own in self._watched_of(name, stacks):
+                for release in self._worth(name, newer, own):
+                    yield self._finding(name, own_held, release, own)
         yield from self._beyond(name, every, set(lines))
+
+    def _watched_of(self, name: str, stacks: Sequence[Stack]) -> list[tuple[str, list[Stack]]]:
+        """Return the watched ones of some stacks by the version that they have of a component, oldest first."""
+        by_version: defaultdict[str, list[Stack]] = defaultdict(list)
+        for one in stacks:
+            if one in self.watched.stacks:
+                by_version[versions_of(one)[name]].append(one)
+        return sorted(by_version.items(), key=lambda each: _ordered(each[0]))
 
     def _worth(self, name: str, newer: Sequence[Release], stacks: Sequence[Stack]) -> list[Release]:
         """Return the newest release, and before it torch_npu's newest that fits the stacks' own CANN."""

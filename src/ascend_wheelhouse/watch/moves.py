@@ -59,7 +59,7 @@ def moves(
         case "torchaudio":
             told = _of_torchaudio(release, stacks)
         case _:
-            told = _of_others(component, release, recipes)
+            told = _of_others(component, release, stacks, recipes)
     return " ".join(told)
 
 
@@ -162,7 +162,7 @@ def _of_torchaudio(release: Release, stacks: Sequence[Stack]) -> Iterator[str]:
         yield f"torch {torch} goes with torchaudio {torch}: torch would have to move with it."
 
 
-def _of_others(component: str, release: Release, recipes: Recipes) -> Iterator[str]:
+def _of_others(component: str, release: Release, stacks: Sequence[Stack], recipes: Recipes) -> Iterator[str]:
     recipe = recipes[component]
     if by_source(recipe) and not release.sdist:
         yield "The index has no source archive of it: where its tag cannot be had,"
@@ -175,6 +175,8 @@ def _of_others(component: str, release: Release, recipes: Recipes) -> Iterator[s
             yield f"By its recipe {named} goes with it." if named else ""
             break
     for owner in recipes.values():
+        held = {one.components[owner.name] for one in stacks if owner.name in one.components}
         for row in owner.companions:
-            if row.components.get(component):
+            able = SpecifierSet(row.versions, prereleases=True)
+            if row.components.get(component) and any(map(able.contains, held)):
                 yield f"{owner.name} {row.versions} goes with {row.components[component]} by its recipe."
