@@ -259,6 +259,7 @@ _STACK = "torch2.8.0-cann8.5.0"
         ({"torch": "2.7.1"}, f"--torch 2.7.1 contradicts --stack {_STACK}, which has 2.8.0."),
         ({"cann": "9.1.0"}, f"--cann 9.1.0 contradicts --stack {_STACK}, which has 8.5.0."),
         ({"sglang": "0.5.9"}, f"--sglang 0.5.9 contradicts --stack {_STACK}, which has "),
+        ({"sglang": "9" * 5000}, f"contradicts --stack {_STACK}, which has "),
         ({"app": "vllm-ascend"}, f"--app vllm-ascend contradicts --stack {_STACK}, which has sglang."),
     ],
 )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tomli_w
 from bundle_fixtures import write_wheelhouse
 from invoking import ROOT, invoke
 
 from ascend_wheelhouse.locks.lock import load_platform
 from ascend_wheelhouse.locks.lock_version import SCHEMA, NewerLockError
 from ascend_wheelhouse.locks.pylock import load_pylock
+from ascend_wheelhouse.locks.pylock_model import InvalidPylockError
 from ascend_wheelhouse.locks.toolchain_lock import every_toolchain
 from ascend_wheelhouse.node.install.receipt_file import RECEIPT, NewerReceiptError, read
 
@@ -46,6 +49,15 @@ def test_so_is_one_that_cannot_be_read_any_more(lock: Path) -> None:
     spoil(path, SCHEMA)
     path.write_text(f"new-key = 1\n{path.read_text()}")
     with pytest.raises(NewerLockError, match=f"has schema {NEWER}"):
+        load_pylock(path)
+
+
+def test_a_table_of_this_tool_that_is_none_is_told_as_a_fault_of_the_lock(lock: Path) -> None:
+    """Its schema was asked for all the same, which ended in a fault of this tool (70)."""
+    path = lock / "pylock.aarch64.toml"
+    document = tomllib.loads(path.read_text())
+    path.write_text(tomli_w.dumps({**document, "tool": {"ascend-wheelhouse": "1.0"}}))
+    with pytest.raises(InvalidPylockError, match="must be a table"):
         load_pylock(path)
 
 

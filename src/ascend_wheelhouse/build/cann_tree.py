@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError
@@ -85,7 +85,7 @@ class CannPackage:
     def _new(self) -> bool:
         try:
             return Version(self.version) >= _NEW_LAYOUT
-        except InvalidVersion:
+        except ValueError:
             return True
 
     @property

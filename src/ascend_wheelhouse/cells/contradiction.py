@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import UsageError
@@ -44,5 +44,5 @@ def held_to(cell: Cell, request: Request) -> Cell:
 def _same(word: str, own: str) -> bool:
     try:
         return Version(word) == Version(own)
-    except InvalidVersion:
+    except ValueError:
         return word == own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.toml_file import Known, Problem
@@ -41,6 +41,6 @@ def _fault(place: PurePosixPath, recipes: Recipes, known: Known) -> str:
         return f"{component} is not built from source: its recipe has no [build] table"
     try:
         SpecifierSet(rest[0])
-    except InvalidSpecifier:
+    except ValueError:
         return f'{rest[0]!r} is no range of versions, expected one such as ">=2.8,<2.9" or "==2.8.0"'
     return "" if place.suffix == ".patch" else f"no build reads it under this name, {_PLACE}"

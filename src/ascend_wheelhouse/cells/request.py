@@ -23,11 +23,11 @@ def _spelt(version: str) -> str:
     """Return a version as stacks write it, `2.8.0` for a tag `v2.8.0`; a text that is none as it is."""
     if not version or _PLAIN.fullmatch(version):
         return version
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - hardly any request needs it
+    from packaging.version import Version  # noqa: PLC0415 - hardly any request needs it
 
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:
         return version
 
 

@@ -75,7 +75,7 @@ def main(options: LockOptions) -> None:
 def _before(choice: LockChoice, folder: ProjectFolder, cell: Cell, emit: Emit) -> Lock | None:
     """Return the committed lock; None where there is none, or where one that cannot be read is made again."""
     try:
-        return folder.committed_lock(cell)
+        return folder.lock_before(cell)
     except (BadLockError, InvalidPylockError, ForeignLockError) as error:
         if not choice.upgrade:
             raise

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.build.command import Workshop, spec_of
 from ascend_wheelhouse.build.toolchain import ALWAYS
@@ -193,5 +193,5 @@ def _best(labels: Labels, name: str, bound: str) -> str:
 def _within(version: str, bound: str) -> bool:
     try:
         return SpecifierSet(bound).contains(Version(version), prereleases=True)
-    except InvalidVersion:
+    except ValueError:
         return False

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.base import qemu
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -151,5 +151,5 @@ def npu_labels(root: Path = Path("/")) -> dict[str, str]:
 def _newest(value: str) -> tuple[int, Version, str]:
     try:
         return 1, Version(value), value
-    except InvalidVersion:
+    except ValueError:
         return 0, Version("0"), value

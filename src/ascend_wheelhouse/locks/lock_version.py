@@ -41,4 +41,5 @@ def require_of_pylock(path: Path, tool: str) -> None:
     """Hold a lock of wheels that cannot be read to a schema that is read here; what is no TOML is let through."""
     with suppress(OSError, ValueError):
         tables = toml_text.read(path, {}).get("tool", {})
-        require(tables.get(tool, {}) if isinstance(tables, dict) else {}, path)
+        table = tables.get(tool, {}) if isinstance(tables, dict) else {}
+        require(table if isinstance(table, dict) else {}, path)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.timed import timed
-from ascend_wheelhouse.cells.cell import Cell, require_components
+from ascend_wheelhouse.cells.cell import require_components
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
@@ -14,10 +13,6 @@ from ascend_wheelhouse.make.moved_lock import NoLockToKeepError, moved_lock
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
-
-
-class StaleLockError(UsageError):
-    """A committed lock was made for another cell than the stack file now describes."""
 
 
 def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
@@ -47,7 +42,6 @@ def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Buil
         )
     if committed is None:
         return new_lock(options, folder, building)
-    _check_fits(committed, cell)
     if options.packages:
         return moved_lock(options, folder, building, committed)
     tell_cutoff(committed, options.exclude_newer, building.fetcher.emit)
@@ -61,14 +55,3 @@ def pinned_lock_of(options: LockChoice, folder: ProjectFolder, building: Buildin
     with timed(building.fetcher.emit, "resolve", "lock"):
         lock = lock_of(options, folder, building)
     return lock, lock_digest(folder.lock_layers(building.cell))
-
-
-def _check_fits(lock: Lock, cell: Cell) -> None:
-    wanted = cell.as_manifest()
-    if lock.cell != wanted:
-        changed = sorted(key for key in wanted | lock.cell if wanted.get(key) != lock.cell.get(key))
-        raise StaleLockError(
-            f"The lock of {cell.name} was made for another cell: {', '.join(changed)} differ.",
-            why="The stack file was changed after the lock was made.",
-            next_step=f"invoke lock --upgrade {cell.words}",
-        )

@@ -12,6 +12,7 @@ from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibil
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
 from ascend_wheelhouse.locks.lock import Lock, load
+from ascend_wheelhouse.locks.lock_cell import require_cell
 from ascend_wheelhouse.locks.lock_recipes import require_recipes
 
 
@@ -54,6 +55,17 @@ class ProjectFolder:
 
     def committed_lock(self, cell: Cell) -> Lock | None:
         """Return the lock that stands in `lockfiles/` for a cell, if any.
+
+        Raises:
+            BadLockError, InvalidPylockError: A file of it cannot be read.
+            ForeignLockError: It does not go with the recipes.
+            StaleLockError: It was made for another cell than the stack describes now.
+        """
+        lock = self.lock_before(cell)
+        return None if lock is None else require_cell(lock, cell)
+
+    def lock_before(self, cell: Cell) -> Lock | None:
+        """Return the lock that a new one of a cell replaces, whatever its stack was when it was made.
 
         Raises:
             BadLockError, InvalidPylockError: A file of it cannot be read.

@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.vulnerabilities.cvss import word_of
@@ -207,5 +207,5 @@ def version_of(text: str) -> Version | None:
         return None
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:
         return None

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from packaging.tags import parse_tag
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ascend_wheelhouse.cells.target import Target
 
@@ -31,7 +31,7 @@ def version_or_none(text: str) -> Version | None:
     """Return the version that a text is, None where it is none of PEP 440."""
     try:
         return Version(text) if len(text) < _LONGEST else None
-    except InvalidVersion:
+    except ValueError:
         return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from ascend_wheelhouse.cells.recipe import ExtraIndexOrigin, IndexOrigin, Recipe, SdistOrigin
@@ -55,7 +55,7 @@ def fits_python(offer: Offer, target: Target) -> bool:
         return not offer.requires_python or SpecifierSet(offer.requires_python).contains(
             f"{dotted(target.python)}.0", prereleases=True
         )
-    except InvalidSpecifier:
+    except ValueError:
         return True
 
 
