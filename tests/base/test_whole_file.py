@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 from collections.abc import Callable
@@ -95,3 +96,17 @@ def test_a_set_that_cannot_be_finished_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(UnfinishedSetError, match="did not put in their places"), reading(tmp_path):
         pass
+
+
+def test_a_folder_that_is_not_ones_own_is_told_by_the_file_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person knows of no `.report.part`."""
+
+    def refused(path: Path, *_rest: int, **_more: int) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", os.fspath(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError) as told:
+        write_whole(tmp_path / "report", "text")
+    assert told.value.filename == str(tmp_path / "report")

@@ -38,9 +38,9 @@ from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root
 
 TARGET = Target(machine="aarch64")
@@ -116,7 +116,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
     made = {}
     for version in TORCHES:
         found = fetched("torch", version)
-        path = Store(default_store()).path(found.sha256)
+        path = Store(default_root()).path(found.sha256)
         store.add(path)
         torch = WheelInput(path=path, filename=found.filename)
         made[version] = Pair(torch=torch, extension=built_against(found, store, root))
@@ -128,7 +128,7 @@ def fetched(name: str, version: str) -> FoundFile:
     http = Http()
     found = Finder(http).find_file(name, version, TARGET)
     wanted = Download.of(found.artifact, urls=(found.url,))
-    fetch_all([wanted], Store(default_store()), http=http)
+    fetch_all([wanted], Store(default_root()), http=http)
     return found
 
 
@@ -163,7 +163,7 @@ def built_against(torch: FoundFile, store: Store, root: Path) -> WheelInput:
 
 def toolchain(spec: BuildSpec) -> Rooted:
     """Return the sandbox of a toolchain of ours."""
-    store = Store(default_store())
+    store = Store(default_root())
     own = own_toolchains(PROJECT, Fetcher(recipes={}, store=store))
     return own.rooted(spec, TARGET)
 
@@ -188,8 +188,8 @@ def test_a_wheel_built_against_another_torch_does_not(version: str, pairs: dict[
 @pytest.fixture(scope="module")
 def imports(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
     """Import each extension beside its own torch, then load the one that was built against the other."""
-    typing = Store(default_store()).path(fetched("typing-extensions", "4.15.0").sha256)
-    root = system_root(TARGET.machine, "3.11", default_store())
+    typing = Store(default_root()).path(fetched("typing-extensions", "4.15.0").sha256)
+    root = system_root(TARGET.machine, "3.11", default_root())
     done = {}
     for version, pair in pairs.items():
         work = tmp_path_factory.mktemp(version)

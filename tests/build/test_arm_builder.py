@@ -26,8 +26,8 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.toolchain_lock import every_toolchain, read_toolchain
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.verify.prepare import default_store
 
 PROJECT = Path(__file__).parents[2]
 LOCKFILES = PROJECT / "lockfiles"
@@ -64,7 +64,7 @@ class ArmBuilder(Rooted):
 
 def built(folder: Path, gcc: str, host: str, kind: type[Rooted]) -> tuple[str, bytes]:
     """Build a small extension and return what the compiler was, and the library."""
-    kept = Store(default_store())
+    kept = Store(default_root())
     lock = read_toolchain(LOCKFILES, NAME.format(gcc=gcc, host=host))
     assert lock is not None
     own_toolchains(PROJECT, Fetcher(recipes={}, store=kept)).bring(lock)

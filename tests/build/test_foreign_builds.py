@@ -36,9 +36,9 @@ from ascend_wheelhouse.locks.toolchain_lock import read_toolchain
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root
 
 OTHER: Machine = "aarch64" if platform.machine() == "x86_64" else "x86_64"
@@ -68,7 +68,7 @@ def for_the_other(versions: dict[str, str]) -> Cell:
 
 def workshop(bench: Bench) -> Workshop:
     """A workshop as `invoke build` has it: the host's compiler where it fits, else one of ours."""
-    kept = Store(default_store())
+    kept = Store(default_root())
     own = own_toolchains(PROJECT, Fetcher(recipes={}, store=kept))
     return Workshop(store=bench.store, emit=bench.events.append, own=own)
 
@@ -85,7 +85,7 @@ def emulated(work: Path, wheel: Path, code: str) -> Finished:
     """Unpack a wheel and run a program beside it on the other architecture."""
     with zipfile.ZipFile(wheel) as opened:
         opened.extractall(work / "site")
-    root = system_root(OTHER, "3.11", default_store())
+    root = system_root(OTHER, "3.11", default_root())
     launcher = emulation.EmulatedLauncher(machine=OTHER, root=root, work=work)
     environment = {"PYTHONPATH": launcher.inside(work / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
     return run(launcher.command(["/usr/bin/python3.11", "-c", code], environment, network=False), check=False)

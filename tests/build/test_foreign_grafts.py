@@ -26,9 +26,9 @@ from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
 from ascend_wheelhouse.origins.git import pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root
 from ascend_wheelhouse.wheels.elf import read_elf
 from ascend_wheelhouse.wheels.grafted import BILL, read_bill
@@ -98,7 +98,7 @@ def built(root: Path, machine: Machine, *libraries: str) -> Path:
         spec=spec,
         sources=Sources(tree=tree),
     )
-    kept = Store(default_store())
+    kept = Store(default_root())
     rooted = own_toolchains(PROJECT, Fetcher(recipes={}, store=kept)).rooted(spec, target)
     builder = Builder(store=store, sandbox=rooted, emit=silent, interpreter=rooted.interpreter)
     (wheel,) = builder.build(job, rooted.toolchain())
@@ -112,7 +112,7 @@ def imported(work: Path, machine: Machine) -> Finished:
     """Import what lies in `site`, under emulation in a system without those libraries where it is not for this host."""
     if machine == HOST:
         return run([sys.executable, "-c", _IMPORT], env={"PYTHONPATH": str(work / "site")}, check=False)
-    root = system_root(machine, "3.11", default_store())
+    root = system_root(machine, "3.11", default_root())
     assert not list((root / "usr/lib").rglob("libcrypto.so.1.1"))
     launcher = emulation.EmulatedLauncher(machine=machine, root=root, work=work)
     environment = {"PYTHONPATH": launcher.inside(work / "site"), "PYTHONDONTWRITEBYTECODE": "1"}

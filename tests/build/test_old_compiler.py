@@ -14,8 +14,8 @@ from ascend_wheelhouse.build.command import Workshop, build_component
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.own_toolchains import own_toolchains
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.store.store import Store
-from ascend_wheelhouse.verify.prepare import default_store
 
 pytestmark = [
     pytest.mark.network,
@@ -35,7 +35,7 @@ def test_the_recipe_of_torch_npu_finds_the_compiler_of_torch_2_6_and_keeps_to_ol
     header = {"url": HEADER_URL, "sha256": HEADER_SHA256}
     recipe = recipe_of("torch-npu", requirements=SMALL, downloads=[header], memory_mb=512)
     where = replace(cell({"torch": "2.6.0", "torch-npu": "2.6.0.post5"}), target=Target(machine="x86_64"))
-    own = own_toolchains(Path(__file__).parents[2], Fetcher(recipes={}, store=Store(default_store())))
+    own = own_toolchains(Path(__file__).parents[2], Fetcher(recipes={}, store=Store(default_root())))
     workshop = Workshop(store=bench.store, emit=bench.events.append, own=own, toolchain="own")
     built = build_component(recipe, where, bench.lock(recipe, where), workshop)
     assert isinstance(built, list), built

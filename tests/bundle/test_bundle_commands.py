@@ -140,8 +140,19 @@ def test_a_delta_is_rebuilt_by_hand(
     assert invoke(*rebuild, *whole_from) == 0
 
     assert capsys.readouterr().out.strip() == str(whole)
+    assert invoke(*rebuild, *whole_from, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"paths": [str(whole)]}
     assert invoke(*rebuild) == 2
     assert "--rebuild needs --base and --out." in capsys.readouterr().err
+
+
+def test_two_things_at_once_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bundle that was to be proven was listed, with 0 and without a word of the proof."""
+    bundle = tmp_path / "b.tar"
+    assert invoke("bundle", "--list", bundle, "--verify", bundle) == 2
+    said = capsys.readouterr().err
+    assert "--list and --verify exclude each other." in said
+    assert "Next: leave out --verify" in said
 
 
 def test_a_serial_that_is_none_is_bad_usage(

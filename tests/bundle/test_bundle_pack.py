@@ -84,6 +84,18 @@ def test_parts_put_together_are_the_whole_bundle(wheelhouse: Path, tmp_path: Pat
         assert verify_bundle(named, insecure=True).contents == result.contents
 
 
+def test_more_parts_than_a_shell_puts_together_in_their_order_are_refused(
+    wheelhouse: Path, tmp_path: Path
+) -> None:
+    """`cat b.tar.*` gives .1000 before .101."""
+    big = write_wheelhouse(wheelhouse, {**FILES, TORCH: b"t" * (1000 * 65_536)})
+    with pytest.raises(parts.PartSizeError, match="more than 999 parts") as told:
+        bundle_command(big, out=tmp_path / "b.tar", split=65_536, serial=1)
+    assert list(tmp_path.glob("*b.tar*")) == []
+    again = parts.part_size(told.value.next_step.removeprefix("--split ").removesuffix(", or more"))
+    assert len(bundle_command(big, out=tmp_path / "b.tar", split=again, serial=1).paths) <= 999
+
+
 def test_a_new_bundle_replaces_the_parts_of_the_old_one(wheelhouse: Path, tmp_path: Path) -> None:
     write_wheelhouse(wheelhouse, {**FILES, TORCH: b"t" * 400_000})
     bundle_command(wheelhouse, out=tmp_path / "b.tar", split=65536, serial=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base import settings
 from ascend_wheelhouse.commands.doctor import DoctorOptions, main
 from ascend_wheelhouse.make import build_host
 from ascend_wheelhouse.make.build_host import HostNeed
@@ -96,3 +97,40 @@ def test_a_host_without_git_ends_with_10(monkeypatch: pytest.MonkeyPatch, tmp_pa
     (tmp_path / "sh").symlink_to("/bin/sh")
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(DoctorOptions(json=True)) == 10
+
+
+@pytest.mark.parametrize("kind", ["settings", "variable"])
+def test_the_store_that_is_looked_at_is_the_one_that_is_used(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its disk was that of the cache folder, whatever the project's settings said."""
+    looked: list[Path] = []
+
+    def space(name: str, folder: Path, _needed: int, _why: str) -> HostFinding:
+        looked.append(folder)
+        return HostFinding(name=name, found="", wanted="", level="ok")
+
+    monkeypatch.setattr(settings, "_NOW", [settings.Settings()])
+    monkeypatch.setattr("ascend_wheelhouse.make.build_host.free_space", space)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if kind == "settings":
+        monkeypatch.delenv("WHEELHOUSE_STORE", raising=False)
+        (tmp_path / settings.NAME).write_text('store = "~/big"')
+        settings.use(tmp_path)
+    else:
+        monkeypatch.setenv("WHEELHOUSE_STORE", "~/big")
+    assert main(DoctorOptions()) == 0
+    assert looked[0] == tmp_path / "big"
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"OK writable store: found {tmp_path}/big, wanted a folder that you may write to" in text
+
+
+def test_a_store_that_cannot_be_written_keeps_a_host_from_making_wheelhouses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "taken/store"))
+    assert main(DoctorOptions()) == 10
+    text = capsys.readouterr().out
+    assert "export WHEELHOUSE_STORE=/FOLDER" in text
+    assert text.splitlines()[-1] == "This host cannot make wheelhouses: no writable store."

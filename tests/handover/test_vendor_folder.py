@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from making_packages import makeself
 from tiny_wheels import write_wheel
+
+from ascend_wheelhouse.handover.vendor_folder import take_folder
+from ascend_wheelhouse.store.vendored import VendoredRecord
 
 INVOKE = Path(sys.executable).with_name("invoke")
 ROOT = Path(__file__).parents[2]
@@ -74,3 +78,18 @@ def test_the_wheels_of_a_wheelhouse_and_an_empty_folder_are_not_taken(tmp_path: 
     assert none.returncode == 2
     assert "is not a wheelhouse" in " ".join(none.stderr.split())
     assert not (tmp_path / "store/vendored").exists()
+
+
+def test_a_file_that_may_not_be_read_keeps_no_other_out(tmp_path: Path) -> None:
+    """What was imported before it was not told, and the rest was not looked at."""
+    (tmp_path / "a.whl").touch()
+    (tmp_path / "b.whl").touch()
+
+    def take(path: Path) -> tuple[VendoredRecord, ...]:
+        if path.name == "a.whl":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return ()
+
+    taken = take_folder(tmp_path, take, [])
+    assert [name for name, _ in taken.failed] == ["a.whl"]
+    assert taken.exit_code == 10

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,23 @@ def test_the_build_has_no_network_and_the_signature_is_checked_inside(
     assert made.build.startswith(
         "docker build --network=none --platform linux/arm64 --tag sglang-npu:sglang0.5.6.post2-"
     )
+
+
+def test_the_command_can_be_typed_where_the_folder_has_a_blank(tmp_path: Path, wheelhouse: Path) -> None:
+    made = context.write_context(wheelhouse, tmp_path / "my context")
+
+    assert shlex.split(made.build)[-3:] == ["--file", f"{made.folder}/Containerfile", str(made.folder)]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["opt/env", "/opt/my env", '/opt/"', "/opt/$HOME", "/", "/opt/../etc", "/a\nRUN x"]
+)
+def test_a_prefix_that_would_break_the_containerfile_is_refused(
+    tmp_path: Path, wheelhouse: Path, prefix: str
+) -> None:
+    with pytest.raises(context.ImagePrefixError):
+        context.write_context(wheelhouse, tmp_path / "context", prefix=prefix)
+    assert not (tmp_path / "context").exists()
 
 
 def test_the_wheelhouse_is_mounted_and_not_copied_into_the_image(tmp_path: Path, wheelhouse: Path) -> None:

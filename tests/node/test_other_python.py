@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -129,4 +131,18 @@ def test_a_python_that_pyenv_keeps_is_found_behind_the_path(
     assert pythons.find("3.10") == ""
     assert find_python("3.10") == kept
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert find_python("3.10") is None
+
+
+def test_a_pyenv_of_another_user_holds_no_python_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`su` without `-` leaves the variables of who called it."""
+
+    def refused(self: Path, _pattern: str) -> Iterator[Path]:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "glob", refused)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "theirs"))
     assert find_python("3.10") is None

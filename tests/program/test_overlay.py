@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -118,3 +120,24 @@ def test_the_packages_locks_are_watched_with_the_projects(root: Path) -> None:
     held = {(one.folder, one.platform): one.lock for one in watched(folder, WatchChoice()).locks}
     assert len(held[cell.stack_id, "aarch64"].wheels) == 1
     assert {name for name, _ in held} >= {path.name for path in (ROOT / "lockfiles").glob("sglang*")}
+
+
+@pytest.mark.parametrize("kind", ["another user's", "a link to what is gone"])
+def test_own_recipes_that_cannot_be_listed_are_not_passed_over(
+    kind: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The packaged ones stood in their place, without a word."""
+    (root / "recipes").symlink_to("gone") if kind.startswith("a link") else (root / "recipes").mkdir()
+    if kind.startswith("another"):
+
+        def refused(place: Path) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+        monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(OSError, match=r"Permission denied|No such file"):
+        packaged.recipes_of(root)
+
+
+def test_a_file_that_is_called_as_the_folder_is_none_of_ours(root: Path) -> None:
+    (root / "recipes").write_text("of cakes")
+    assert "torch.toml" in packaged.recipes_of(root).named("*.toml")

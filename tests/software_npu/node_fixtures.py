@@ -9,8 +9,8 @@ import pytest
 from soft_nodes import SOURCES, Workshop, install_packages, prepared_environment
 
 from ascend_wheelhouse.node.verify.sealed import can_seal
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import software_node
-from ascend_wheelhouse.verify.prepare import default_store
 
 TOOLS = ("make", "g++", "makeself", "unshare")
 
@@ -20,7 +20,7 @@ def packages() -> Path:
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing or not can_seal():
         pytest.skip(f"a software node takes {', '.join(TOOLS)} and namespaces")
-    return software_node.packages(software_node.Node(sources=SOURCES), default_store())
+    return software_node.packages(software_node.Node(sources=SOURCES), default_root())
 
 
 @pytest.fixture(scope="session")

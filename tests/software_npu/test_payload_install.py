@@ -11,8 +11,8 @@ import pytest
 from small_wheelhouse import CELL, SmallWheelhouse, run_installer, seal
 from soft_nodes import SOURCES
 
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import software_node
-from ascend_wheelhouse.verify.prepare import default_store
 
 pytest_plugins = ["node_fixtures"]
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ _ASKING = "import json, os, te; print(json.dumps([te.platform, dict(os.environ)]
 def test_payloads_are_installed_and_the_environment_has_what_they_set(
     tmp_path: Path, version: str, home: str, compiler: list[str]
 ) -> None:
-    made = software_node.packages(software_node.Node(sources=SOURCES, cann=version), default_store())
+    made = software_node.packages(software_node.Node(sources=SOURCES, cann=version), default_root())
     wheelhouse = SmallWheelhouse(cell={**CELL, "cann": version, "npu": "a3"})
     house = wheelhouse.write(tmp_path / "house")
     (house / "payloads").mkdir()

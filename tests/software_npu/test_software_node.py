@@ -16,8 +16,8 @@ from soft_nodes import CELL, SOURCES, Workshop
 from ascend_wheelhouse.node.host import cann, software
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify.report import Report, Result, read_report
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import page, software_node
-from ascend_wheelhouse.verify.prepare import default_store
 
 pytest_plugins = ["node_fixtures"]
 
@@ -118,7 +118,7 @@ def test_the_libraries_say_what_they_are_and_refuse_by_name_what_they_lack(
 def test_the_packages_install_in_the_layout_of_their_version(
     version: str, script: str, tmp_path: Path
 ) -> None:
-    made = software_node.packages(software_node.Node(sources=SOURCES, cann=version), default_store())
+    made = software_node.packages(software_node.Node(sources=SOURCES, cann=version), default_root())
     assert [name.split("_")[1] for name in software_node.install(made, tmp_path / "Ascend")] == [
         version,
         version,

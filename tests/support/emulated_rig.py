@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.node.verify.sealed import base_environment
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.system_root import system_root
 
 MACHINE = "aarch64"
@@ -26,7 +26,7 @@ emulated = [
 
 def run_inside(work: Path, *words: str) -> str:
     """Run a command in the root, cut off from the network, and return what it printed; `work` is seen as `WORK`."""
-    root = system_root(MACHINE, "3.11", default_store())
+    root = system_root(MACHINE, "3.11", default_root())
     launcher = emulation.EmulatedLauncher(machine=MACHINE, root=root, work=work)
     environment = base_environment(Path("/tmp"), Path("/tmp"))  # noqa: S108 - the private one inside
     command = launcher.command(words, environment, network=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ascend_wheelhouse.base.process import CommandFailedError, run
-from ascend_wheelhouse.verify.prepare import default_store
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify.system_root import debian_root
 
 IMAGE = "localhost/wheelhouse-builder:1"
@@ -49,7 +49,7 @@ def podman_with(image: str = IMAGE, packages: Sequence[str] = PACKAGES) -> Itera
     folder = Path(tempfile.mkdtemp(prefix="wh-"))  # podman refuses a run folder of more than 50 characters
     try:
         (folder / "containers.conf").write_text(_CONF)
-        yield _working(folder, image, debian_root(os.uname().machine, tuple(packages), default_store()))
+        yield _working(folder, image, debian_root(os.uname().machine, tuple(packages), default_root()))
     finally:
         run(["umount", "--recursive", folder / "storage" / "overlay"], check=False)
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,8 +10,8 @@ import pytest
 from environments import tiny_wheelhouse
 
 from ascend_wheelhouse.node.verify.report import read_report
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import emulation
-from ascend_wheelhouse.verify.prepare import default_store
 from ascend_wheelhouse.verify.program import main
 from ascend_wheelhouse.verify.system_root import NoSystemPythonError, system_root
 
@@ -27,7 +27,7 @@ emulated = pytest.mark.skipif(
 @pytest.fixture
 def launcher(tmp_path: Path) -> emulation.EmulatedLauncher:
     return emulation.EmulatedLauncher(
-        machine=OTHER, root=system_root(OTHER, "3.11", default_store()), work=tmp_path
+        machine=OTHER, root=system_root(OTHER, "3.11", default_root()), work=tmp_path
     )
 
 
@@ -105,8 +105,8 @@ def test_a_foreign_wheelhouse_is_verified_under_emulation_by_itself(tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.network
 def test_the_system_root_is_made_once_and_holds_only_what_the_archive_gave() -> None:
-    root = system_root(OTHER, "3.11", default_store())
-    assert system_root(OTHER, "3.11", default_store()) == root
+    root = system_root(OTHER, "3.11", default_root())
+    assert system_root(OTHER, "3.11", default_root()) == root
     assert os.access(root / "usr/bin/python3.11", os.X_OK)
     assert (root / "etc/passwd").read_text() == "root:x:0:0:root:/root:/bin/sh\n"
     assert list((root / "tmp").iterdir()) == []

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from environments import tiny_wheelhouse
 
+from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.node.verify import program
+from ascend_wheelhouse.verify import prepare
 from ascend_wheelhouse.verify.program import main
 
 ODD = {
@@ -61,3 +64,22 @@ def test_an_odd_manifest_is_refused_on_a_node(
 ) -> None:
     status = program.main([f"--environment={standing / 'environment'}", f"--manifest={value}"])
     require_told(status, allowed, capfd.readouterr().err)
+
+
+def test_a_verification_uses_the_store_that_the_project_names(
+    standing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It used the cache folder of the user: the system roots of the project's store were fetched again."""
+    taken: list[prepare.Wanted] = []
+
+    def refused(wanted: prepare.Wanted, _say: object) -> None:
+        taken.append(wanted)
+        raise UsageError("far enough")
+
+    monkeypatch.setattr(prepare, "verify", refused)
+    monkeypatch.setattr(settings, "_NOW", [settings.Settings()])
+    monkeypatch.delenv("WHEELHOUSE_STORE", raising=False)
+    (standing / settings.NAME).write_text('store = "big"')
+    house = tiny_wheelhouse(standing / "wheelhouse", {}, "x86_64")
+    assert main([f"--wheelhouse={house}"]) == 2
+    assert taken[0].store == standing / "big"

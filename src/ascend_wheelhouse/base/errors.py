@@ -35,6 +35,7 @@ __all__ = [
     "AuditError",
     "BuildError",
     "FileTroubleError",
+    "FolderGoneError",
     "FullDiskError",
     "HostUnfitError",
     "IncompleteError",
@@ -92,6 +93,10 @@ class FileTroubleError(HostUnfitError):
     """The system refused a file or folder, for a reason that no part of this tool foresaw."""
 
 
+class FolderGoneError(FileTroubleError):
+    """The folder that the command was started in was removed."""
+
+
 class FullDiskError(FileTroubleError):
     """A disk that the command writes to is full."""
 
@@ -106,6 +111,12 @@ def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
     """Return the error that tells which file the system refused and why, or that of a fault where it was no file."""
     if error.errno in FULL:
         return _full(error)
+    if error.errno == errno.ENOENT and error.filename is None and _is_gone():
+        return FolderGoneError(
+            "The current folder is not there any more.",
+            why="It was removed, or another was put in its place, while this shell stood in it.",
+            next_step="`cd` into a folder that is there, then the same command again",
+        )
     if error.filename is None and error.errno not in _OF_A_DISK:
         return unexpected(error)
     place = str(error.filename or "A file on a disk")
@@ -115,6 +126,14 @@ def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
         why="A path was mistyped, something else lies there, or the file system does not allow it.",
         next_step="correct the path or what lies there, then the same command again; what was finished is kept",
     )
+
+
+def _is_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _full(error: OSError) -> FullDiskError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import uv
 
+from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.node.host import pythons
 
@@ -27,5 +29,6 @@ def _kept(version: str) -> Iterator[Path]:
     done = run([uv.find_uv_bin(), *words], check=False)
     if done.status == 0:
         yield Path(done.stdout.strip())
-    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from sorted(root.glob(f"versions/{version}.*/bin/python{version}"))
+    root = at_home(os.environ.get("PYENV_ROOT") or "~/.pyenv")
+    with suppress(OSError):  # of another user, as `su` without `-` leaves the variables
+        yield from sorted(root.glob(f"versions/{version}.*/bin/python{version}"))

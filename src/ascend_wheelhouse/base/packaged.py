@@ -7,6 +7,8 @@ project's files over the packaged ones.
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -63,4 +65,18 @@ def lockfiles_of(root: Path) -> Layered:
 
 def _layers(root: Path, name: str) -> Layered:
     own = root / name
-    return Layered((own, packaged() / name) if root in _laid_over else (own,))
+    if root not in _laid_over:
+        return Layered((own,))
+    _require_listed(own)
+    return Layered((own, packaged() / name))
+
+
+def _require_listed(folder: Path) -> None:
+    """Hold a project's folder to one that can be listed, where there is one: its files would be passed over.
+
+    Raises:
+        OSError: It cannot be listed, or is a link to what is not there.
+    """
+    if os.path.lexists(folder):
+        with suppress(NotADirectoryError), os.scandir(folder):
+            pass

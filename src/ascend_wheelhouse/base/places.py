@@ -8,6 +8,33 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import HostUnfitError
+
+
+class HomelessError(HostUnfitError):
+    """Nothing says where the folders of this user are."""
+
+
+def user_cache() -> Path:
+    """Return the user's cache folder of this program, as the XDG base directory specification has it.
+
+    Raises:
+        HomelessError: No variable names it, and the list of users does not have this one.
+    """
+    import platformdirs  # noqa: PLC0415 - who says where all is need not pay for the question
+
+    try:
+        folder = platformdirs.user_cache_path("ascend-wheelhouse")
+    except RuntimeError:  # newer ones of it; earlier ones leave the `~`
+        folder = Path("~")
+    if folder.is_absolute():
+        return folder
+    raise HomelessError(
+        "This user has no home folder: HOME names none, and the list of users has nobody of its number.",
+        why="Downloads, builds and what a resolver reads are kept in a cache folder below it.",
+        next_step="`export HOME=/FOLDER` with a folder that you can write, then the same command again",
+    )
+
 
 def at_home(place: str) -> Path:
     """Return a path with its `~` replaced; that of an unknown user stays, and is then no file."""

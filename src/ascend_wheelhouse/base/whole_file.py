@@ -41,7 +41,7 @@ def write_whole(path: Path, data: str | bytes, *, durable: bool = True) -> None:
         return
     place = Path(os.path.realpath(path))
     part = place.with_name(f".{place.name}.part")
-    with _own(part) as number, full_disk.naming(path):
+    with naming(path, part), _own(part) as number, full_disk.naming(path):
         try:
             os.ftruncate(number, 0)
             _write_all(number, data, durable=durable)
@@ -49,6 +49,17 @@ def write_whole(path: Path, data: str | bytes, *, durable: bool = True) -> None:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
+
+
+@contextmanager
+def naming(path: Path, part: Path) -> Iterator[None]:
+    """Have what the system refuses told of the file that was meant, and not of the one beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 @contextmanager

@@ -12,11 +12,14 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
-from ascend_wheelhouse.bundle.parts import PartWriter, settle
+from ascend_wheelhouse.bundle.parts import PartWriter, require_few, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.host.pythons import is_version
 from ascend_wheelhouse.node.reading.bundle_reader import Bundle, File, Verified, open_bundle
+
+_END = 10_240
+"""Bytes that a tar has at most behind its members."""
 
 
 class OptionsClashError(UsageError):
@@ -126,6 +129,7 @@ def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: b
     if oci:
         with occupied.writing(path, emit):
             return _write_layout(packing, path, emit)
+    require_few(limit, _END + sum(member.packed for member in packing.members))
     with occupied.writing(path, emit), PartWriter(path, limit) as writer:
         paths = write_members(packing.members, writer, emit)
         return _result(packing, tuple(paths), writer.position)

@@ -19,6 +19,7 @@ from ascend_wheelhouse.node.reading.sources import PartedFile
 _PART = re.compile(r"(?P<stem>.+)\.[0-9]{3,6}")
 """No longer number: a copy that is kept under its date, such as `x.tar.20260131`, is no part."""
 _SMALLEST_PART = 1 << 16
+_MOST_PARTS = 999
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BINARY = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 
@@ -43,6 +44,25 @@ def part_size(text: str) -> int:
             next_step="--split 4G",
         )
     return int(match["number"]) * factor
+
+
+def require_few(limit: int | None, size: int) -> None:
+    """Hold a bundle to 999 parts: of more, a shell would give `NAME.tar.1000` before `NAME.tar.101`.
+
+    Args:
+        limit: The size of parts in bytes; one file without it.
+        size: What the bundle will have at most, in bytes.
+
+    Raises:
+        PartSizeError: There would be more.
+    """
+    if limit is not None and size > limit * _MOST_PARTS:
+        least = -(-size // (_MOST_PARTS * 10**6))
+        raise PartSizeError(
+            f"There would be more than {_MOST_PARTS} parts of {limit} bytes.",
+            why="`cat NAME.tar.*` puts parts together in the order of their names, and .1000 comes before .101.",
+            next_step=f"--split {least}M, or more",
+        )
 
 
 class BundleLostError(HostUnfitError):

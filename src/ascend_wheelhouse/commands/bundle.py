@@ -98,6 +98,7 @@ class RebuildOptions:
         out: The bundle to write.
         trusted_key: Public key or allowed-signers file to prove it against.
         insecure: Accept an unsigned bundle.
+        json: Print one JSON document.
     """
 
     delta: Path
@@ -105,6 +106,7 @@ class RebuildOptions:
     out: Path
     trusted_key: str | None = None
     insecure: bool = False
+    json: bool = False
 
 
 BundleOptions = PackOptions | ListOptions | ProveOptions | RebuildOptions
@@ -231,7 +233,7 @@ def _prove(options: ProveOptions) -> None:
 
 
 def _rebuild(options: RebuildOptions) -> None:
-    with console.reporter("auto", stream=sys.stderr) as emit:
+    with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit:
         written = rebuild_bundle(
             options.delta,
             options.base,
@@ -240,5 +242,8 @@ def _rebuild(options: RebuildOptions) -> None:
             insecure=options.insecure,
             emit=emit,
         )
+    if options.json:
+        console.print_json({"paths": [str(one) for one in written]})
+        return
     for one in written:
         console.line(str(one))

@@ -91,13 +91,19 @@ def project(root: Path) -> Collection:
 
 def main() -> None:
     """Run the command line of `ascend-wheelhouse`."""
-    with console.main_guard(json=usage.wants_json(sys.argv)):
+    json = usage.wants_json(sys.argv)
+    with console.main_guard(json=json):
         root = project_folder(Path.cwd())
         tasks = project(root)
-    console.stop_early(json=usage.wants_json(sys.argv))
+    console.stop_early(json=json)
     tasks.default = None
     session = "" if (root / "noxfile.py").is_file() else _VERIFY
     started.started_as(NAME, tasks.task_names, session=session)
-    WheelhouseProgram(namespace=tasks, name=NAME, binary=NAME, binary_names=[NAME], version=__version__).run(
-        [NAME, *(_HERE if sys.argv[1:] == ["init"] else sys.argv[1:])]
+    here = WheelhouseProgram(
+        namespace=tasks, name=NAME, binary=NAME, binary_names=[NAME], version=__version__
     )
+    with console.telling_system(json=json):
+        try:
+            here.run([NAME, *(_HERE if sys.argv[1:] == ["init"] else sys.argv[1:])])
+        finally:
+            sys.stdout.flush()  # not later, where nobody would tell

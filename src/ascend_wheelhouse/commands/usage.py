@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import re
 import shlex
 import sys
@@ -22,7 +21,6 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.base import settings, started
 from ascend_wheelhouse.base.errors import UsageError
 
-_PIPE_CLOSED = 141
 _HELP = {"-h", "--help"}
 _JSON = {"-j", "--json"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
@@ -48,14 +46,15 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
     @functools.wraps(original)
     def parse(self: Program) -> None:
         try:
-            original(self)
-            if task := _asking_for_help(self):
-                self.print_task_help(task)
-                raise Exit
+            with console.telling_system(json=wants_json(self.argv)):
+                try:
+                    original(self)
+                    if task := _asking_for_help(self):
+                        self.print_task_help(task)
+                        raise Exit
+                finally:
+                    sys.stdout.flush()  # not later, where nobody would tell
             _refuse_options_as_values(self)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise Exit(code=_PIPE_CLOSED) from None
         except ParseError as error:
             raise refused(_told(self, error), self.argv) from error
         if fault := next(_odd_values(self), None):

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import atexit
 import gc
-import json as json_module
 import os
-import shutil
 import signal
 import sys
-import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,17 +20,26 @@ from typing import Literal, Protocol, TextIO
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.clock import SystemClock
-from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, file_trouble, gravest, unexpected
+from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, gravest, unexpected
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, Note, Worked
-from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.console import lines
+from ascend_wheelhouse.console.answers import (
+    aside,
+    line,
+    lose,
+    print_error,
+    print_json,
+    prose,
+    telling_system,
+)
 from ascend_wheelhouse.console.table import records, table
-from ascend_wheelhouse.console.words import shown
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
 __all__ = [
     "Mode",
+    "aside",
     "be_verbose",
+    "end_with",
     "has_board",
     "is_verbose",
     "line",
@@ -43,13 +49,14 @@ __all__ = [
     "prose",
     "records",
     "reporter",
+    "stop_early",
     "table",
+    "telling_system",
 ]
 
 Mode = Literal["auto", "plain", "json"]
 _spoken = {"verbose": False}
 _INTERRUPTED = 130
-_PIPE_CLOSED = 141
 _TERMINATED = 143
 _PATIENCE_SECONDS = 5.0
 _CLOCK = SystemClock()
@@ -151,42 +158,6 @@ def _output(mode: Mode, stream: TextIO) -> _Output:
     return lines.PlainLines(stream, verbose=_spoken["verbose"])
 
 
-def line(text: str = "") -> None:
-    """Print one line of an answer to standard output."""
-    sys.stdout.write(f"{shown(text, sys.stdout)}\n")
-
-
-def aside(*lines: str) -> None:
-    """Print lines that are no part of an answer to standard error."""
-    sys.stderr.write("".join(f"{shown(text, sys.stderr)}\n" for text in lines))
-
-
-def prose(text: str) -> None:
-    """Print sentences to standard output, folded to the window; in a pipe they stay on one line."""
-    line(_folded(text, sys.stdout))
-
-
-def print_json(value: object, *, indent: int | None = 2) -> None:
-    """Print a read command's answer: one JSON document with sorted keys on standard output.
-
-    Args:
-        value: What `json` can write.
-        indent: None puts it on one line, for the last line of a `--json` run.
-    """
-    sys.stdout.write(f"{as_started(json_module.dumps(value, indent=indent, sort_keys=True))}\n")
-
-
-def print_error(error: WheelhouseError, *, json: bool = False) -> None:
-    """Print an error as text to standard error and, with `json`, as one line to standard output too."""
-    if json:
-        print_json(error.as_dict(), indent=None)
-    red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
-    following = f"Next: {error.next_step}" if error.next_step else ""
-    told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
-    head, *rest = (shown(part, sys.stderr) for part in (told, why, following))
-    sys.stderr.write("\n\n".join(filter(None, [f"{red}{head}{reset}", *rest])) + "\n")
-
-
 def end_with(errors: Sequence[WheelhouseError], *, json: bool = False) -> None:
     """End a command whose answer is printed and that met errors; do nothing where it met none.
 
@@ -200,18 +171,6 @@ def end_with(errors: Sequence[WheelhouseError], *, json: bool = False) -> None:
         print_error(error)
     for error in errors[-1:]:
         raise error
-
-
-def _folded(text: str, stream: TextIO) -> str:
-    """Fold prose to the window; the next command is never folded, so that it can be copied."""
-    if not stream.isatty():
-        return text
-    width = shutil.get_terminal_size().columns
-    return "\n".join(textwrap.fill(row, width, break_on_hyphens=False) for row in text.splitlines())
-
-
-def _coloured(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 class _Terminated(KeyboardInterrupt):
@@ -291,13 +250,8 @@ def _tell_stopped(code: int, *, json: bool) -> None:
     try:
         print_json(answer | {"next": following}, indent=None)
         sys.stdout.flush()
-    except BrokenPipeError:
-        _leave_reader()
-
-
-def _leave_reader() -> None:
-    """Have nothing more go to a reader that has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        lose(sys.stdout)
 
 
 def _open_closed() -> None:
@@ -322,11 +276,11 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
     _open_closed()
     atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
     try:
-        with _stopping_on_signals():
-            yield
-        sys.stdout.flush()
+        with telling_system(json=json):
+            with _stopping_on_signals():
+                yield
+            sys.stdout.flush()
     except WheelhouseError as error:
-        sys.stdout.flush()
         error.for_cell(own_words(words) if words else UNKNOWN_CELL)
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
@@ -334,14 +288,6 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         code = _TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED
         _tell_stopped(code, json=json)
         raise SystemExit(code) from None
-    except BrokenPipeError:
-        _leave_reader()
-        raise SystemExit(_PIPE_CLOSED) from None
-    except OSError as error:
-        sys.stdout.flush()
-        print_error(told := file_trouble(error), json=json)
-        raise SystemExit(told.exit_code) from None
     except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code of its own, whatever it is
-        sys.stdout.flush()
         print_error(unexpected(error), json=json)
         raise SystemExit(UnexpectedError.exit_code) from None

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ascend_wheelhouse.base import flocks, process
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.whole_file import naming
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.trust import sshsig
 
@@ -144,7 +145,8 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
         if not _half_moved(making, path, public):
             shutil.rmtree(making, ignore_errors=True)
             _refuse_taken(path, public)
-            making.mkdir(mode=0o700)
+            with naming(path, making):
+                making.mkdir(mode=0o700)
             try:
                 _make_key(making / path.name, comment)
             except BaseException:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, gravest
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble, gravest
 from ascend_wheelhouse.handover.vendor_source import is_source
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.store.vendored import VendoredRecord
@@ -100,6 +100,8 @@ def take_folder(
             records += _taken(path, take)
         except WheelhouseError as error:
             failed.append((path.name, error))
+        except OSError as error:  # a file of another user
+            failed.append((path.name, file_trouble(error)))
     others = (path.name for path in folder.iterdir() if path.is_file() and not _is_taken(path.name))
     passed = sorted(name for name in others if not name.startswith("."))
     return TakenFolder(records=records, failed=failed, passed=passed)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ PREFIX: Final = "/opt/sglang-npu"
 SYSTEM: Final = "ubuntu22.04"
 _OWN = {"Containerfile", "wheelhouse"}
 _BASES = "quay.io/ascend/cann"
+_PREFIX = re.compile(r"(?:/[A-Za-z0-9_+-][A-Za-z0-9._+-]*)+")
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _TEMPLATE = """\
 # {stack} for {platform}; written by ascend-wheelhouse. Build it with --network=none: no step wants one.
@@ -43,6 +45,10 @@ RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
 ENTRYPOINT ["{prefix}/run"]
 CMD {command}
 """
+
+
+class ImagePrefixError(UsageError):
+    """The environment cannot stand at that path in an image."""
 
 
 class ContextExistsError(UsageError):
@@ -109,6 +115,12 @@ def _write(
         raise BaseImageError(
             f"{reference!r} is not the name of an image.", next_step="--base REGISTRY/NAME:TAG"
         )
+    if not _PREFIX.fullmatch(prefix):
+        raise ImagePrefixError(
+            f"{prefix!r} is no place for the environment in an image.",
+            why="It is an absolute path of letters, digits and ._+-, since it stands in the Containerfile as it is.",
+            next_step=f"--prefix {PREFIX}, or leave it out",
+        )
     place = Path(os.path.realpath(out))
     _claim(place)
     fingerprint = verified.fingerprint if trusted_key else None
@@ -117,7 +129,8 @@ def _write(
         (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
     tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
-    where = f"--tag sglang-npu:{tag} --file {out}/Containerfile {out}"
+    folder = shlex.quote(str(out))
+    where = f"--tag sglang-npu:{tag} --file {shlex.quote(f'{out}/Containerfile')} {folder}"
     build = f"docker build --network=none --platform linux/{machine} {where}"
     return BuildContext(folder=out, base=reference, tag=tag, build=build)
 

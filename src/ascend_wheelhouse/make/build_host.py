@@ -7,6 +7,7 @@ more: `invoke doctor --emulation`.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import Tool, candidates
 from ascend_wheelhouse.node.host.fitness import HostFinding, Level, free_space
 from ascend_wheelhouse.node.host.system import install_command
-from ascend_wheelhouse.verify.prepare import default_store
+from ascend_wheelhouse.store.root import default_root
 
 Purpose = Literal["make", "build"]
 _GIB = 1 << 30
@@ -55,8 +56,9 @@ def examine(folder: Path) -> list[HostNeed]:
         _python(),
         _tool("git", "Sources of SGLang and of builds are fetched with it.", apt="git", dnf="git"),
         _sandbox(),
+        _store(default_root()),
         free_space(
-            "disk for the store", default_store(), _STORE_SIZE, "Downloads and built wheels are kept there."
+            "disk for the store", default_root(), _STORE_SIZE, "Downloads and built wheels are kept there."
         ),
         free_space(
             "disk for a wheelhouse", folder, _FOLDER_SIZE, "Where it lies on the store's disk it takes none."
@@ -89,6 +91,19 @@ def _tool(name: str, why: str, *, apt: str, dnf: str) -> HostFinding:
         level="ok" if path else "refuse",
         why=why,
         command=install_command(_ROOT, apt=apt, dnf=dnf),
+    )
+
+
+def _store(root: Path) -> HostFinding:
+    """Say where the store is, and whether this user may write there; its folder may not be there yet."""
+    nearest = next(one for one in (root.absolute(), *root.absolute().parents) if one.exists())
+    return HostFinding(
+        name="writable store",
+        found=str(root),
+        wanted="a folder that you may write to",
+        level="ok" if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else "refuse",
+        why="All that is fetched and built is kept there.",
+        command="export WHEELHOUSE_STORE=/FOLDER",
     )
 
 

@@ -77,7 +77,7 @@ def read_spec(path: Path, catalogue: Catalogue) -> Spec:
         raise MatrixUnreadableError(
             f"{path} cannot be read: {error.strerror or error}.",
             why="A matrix is a file matrix.toml in the project folder, another with --file, or axes as options.",
-            next_step="invoke matrix --file deploy/matrix.toml, or: invoke matrix --npu a3 --npu 910b",
+            next_step="invoke matrix --npu a3 --npu 910b, or: invoke matrix --file FILE",
         ) from error
     return _spec(Source(name=str(path), text=data.decode(errors="replace")), *_parsed(data), catalogue)
 

@@ -137,7 +137,9 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path("/etc/pip.conf")
     if own is None or not Path(own).exists():
         yield at_home("~/.pip/pip.conf")
-        yield platformdirs.user_config_path("pip", appauthor=False, roaming=True) / "pip.conf"
+        with suppress(RuntimeError):  # nobody's home is known
+            user = platformdirs.user_config_path("pip", appauthor=False, roaming=True)
+            yield user / "pip.conf"
     yield Path(sys.prefix) / "pip.conf"
     if own is not None:
         yield Path(own)

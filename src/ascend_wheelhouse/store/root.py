@@ -6,13 +6,11 @@ import os
 from pathlib import Path
 
 from ascend_wheelhouse.base import settings
-from ascend_wheelhouse.base.places import at_home
+from ascend_wheelhouse.base.places import at_home, user_cache
 
 
 def default_root() -> Path:
     """Return `WHEELHOUSE_STORE`, else what the settings say, else `ascend-wheelhouse` in the user's cache folder."""
     if chosen := os.environ.get("WHEELHOUSE_STORE") or settings.current().in_files("store"):
         return at_home(chosen)
-    import platformdirs  # noqa: PLC0415 - who says where the store is need not pay for the question
-
-    return platformdirs.user_cache_path("ascend-wheelhouse")
+    return user_cache()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import time
@@ -12,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pip
-from platformdirs import user_cache_path
 
 from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.errors import VerifyError
@@ -201,8 +199,3 @@ def _with_means(wanted: Wanted, setting: settings.Setting) -> settings.VerifyOpt
 def _copied(source: Path, folder: Path) -> Path:
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
-
-
-def default_store() -> Path:
-    """Return the root of the store, as `store.Store` finds it."""
-    return Path(os.environ.get("WHEELHOUSE_STORE") or user_cache_path("ascend-wheelhouse"))

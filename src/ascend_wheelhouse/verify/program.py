@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ascend_wheelhouse.base import settings as defaults
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.node import supervise
@@ -19,6 +20,7 @@ from ascend_wheelhouse.node.plain import plain
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify import settings, several_nodes
 from ascend_wheelhouse.node.verify.report import table
+from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
 
 
@@ -74,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     supervise.leave_cleanly()
     try:
         require_sound(given)
+        defaults.use(Path().absolute())
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
         return _fail(error)
@@ -94,7 +97,7 @@ def _on_software_node(given: argparse.Namespace, words: Sequence[str]) -> int:
     node = _node(given, wheelhouse)
     if node.machine != platform.machine():
         return _run(given, node)
-    made = software_node.packages(node, prepare.default_store())
+    made = software_node.packages(node, default_root())
     with tempfile.TemporaryDirectory(prefix="av-node-") as folder:
         place = software_node.make(node, made, Path(folder))
         again = [sys.executable, "-m", "ascend_wheelhouse.verify.program", *words, "--node", str(made)]
@@ -127,7 +130,7 @@ def _run(given: argparse.Namespace, node: software_node.Node | None = None) -> i
         standins=given.standins,
         reports=real(reports),
         backend=given.backend or ("uv" if environment.uv_command() else "pip"),
-        store=prepare.default_store(),
+        store=default_root(),
         keep=_new_folder(given.keep),
         payloads=given.node,
         node=node,

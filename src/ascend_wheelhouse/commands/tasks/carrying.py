@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,12 +80,13 @@ def bundle(
         from ascend_wheelhouse.commands import bundle as command
 
         insecure = insecure_no_signature
+        _require_one({"--list": list, "--verify": verify, "--rebuild": rebuild})
         if list:
             options: BundleOptions = command.ListOptions(bundle=Path(list), json=json)
         elif verify:
             options = _proving(verify, base, trusted_key, insecure=insecure, json=json)
         elif rebuild:
-            options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure)
+            options = _rebuilding(rebuild, base, out, trusted_key, insecure=insecure, json=json)
         else:
             what = _asked(cell, wheelhouse, tool=tool)
             flags = {"oci": oci, "allow_incomplete": allow_incomplete, "json": json}
@@ -152,14 +154,16 @@ def _proving(bundle: str, base: str, trusted_key: str, *, insecure: bool, json: 
     )
 
 
-def _rebuilding(delta: str, base: str, out: str, trusted_key: str, *, insecure: bool) -> RebuildOptions:
+def _rebuilding(
+    delta: str, base: str, out: str, trusted_key: str, *, insecure: bool, json: bool
+) -> RebuildOptions:
     from ascend_wheelhouse.bundle.command import OptionsClashError
     from ascend_wheelhouse.commands.bundle import RebuildOptions
 
     if not base or not out:
         raise OptionsClashError(
             "--rebuild needs --base and --out.",
-            next_step=f"--rebuild {delta} --base OLD_BUNDLE --out NEW.tar",
+            next_step=f"--rebuild {shlex.quote(delta)} --base OLD_BUNDLE --out NEW.tar",
         )
     return RebuildOptions(
         delta=Path(delta),
@@ -167,7 +171,21 @@ def _rebuilding(delta: str, base: str, out: str, trusted_key: str, *, insecure: 
         out=Path(out),
         trusted_key=trusted_key or None,
         insecure=insecure,
+        json=json,
     )
+
+
+def _require_one(asked: Mapping[str, str]) -> None:
+    """Refuse two things to do with bundles at once: only one of them would be done, without a word of the other."""
+    from ascend_wheelhouse.bundle.command import OptionsClashError
+
+    first, *others = [option for option, bundle in asked.items() if bundle] or [""]
+    if others:
+        raise OptionsClashError(
+            f"{first} and {others[0]} exclude each other.",
+            why="A command does one thing with one bundle.",
+            next_step=f"leave out {' and '.join(others)}; then the same with it alone",
+        )
 
 
 @task(positional=["path"], help=JSON | {"path": "where the private key goes"})
