@@ -22,18 +22,24 @@ mkdir -p receipts
 sbcast --force "$bundle" "$node_file"
 srun --ntasks-per-node=1 --kill-on-bad-exit=0 --output="$PWD/receipts/%N.json" --error="$PWD/receipts/%N.log" sh -c '
 set -eu
-refuse() { # the exit code, what happened, what to do
-  printf "{\"error\": \"%s\", \"next\": \"%s\", \"exit_code\": %s}\n" "$2" "$3" "$1"
-  echo "$2 $3" >&2
+refuse() { # the exit code, the class of docs/json.md, what happened, what to do
+  what=$(printf %s "$3" | tr -d "\"\\\\")
+  printf "{\"error\": \"%s\", \"exit_code\": %s, \"what\": \"%s\", \"why\": \"\", \"next\": \"%s\"}\n" "$2" "$1" "$what" "$4"
+  echo "$3 $4" >&2
   exit "$1"
 }
-home=$(mktemp -d)
+home=$(mktemp -d) || {
+  rm -f "$1"
+  refuse 10 HostUnfitError "This node has no space for temporary files." "Make some, or name another folder with TMPDIR."
+}
 trap "rm -rf \"$home\" \"$1\"" EXIT
 trap "exit 143" TERM INT
-tar -xf "$1" -C "$home" install.py
+tar -xf "$1" -C "$home" install.py ||
+  refuse 5 BundleDamagedError "The bundle holds no install.py, or is no whole tar." "Copy the bundle again, or name the right file."
 echo "$4  $home/install.py" | sha256sum --check --quiet >&2 ||
-  refuse 5 "install.py of the bundle is not the one that was named." "Compare the digest, or copy the bundle again."
+  refuse 5 WrongInstallerError "install.py of the bundle is not the one that was named." "Compare the digest, or copy the bundle again."
 python=${SGLANG_NPU_PYTHON:-python3.11}
-command -v "$python" >&2 || refuse 10 "This node has no $python." "Name one with SGLANG_NPU_PYTHON."
+command -v "$python" >&2 ||
+  refuse 10 InterpreterMissingError "This node has no $python." "Name one with SGLANG_NPU_PYTHON."
 "$python" -I "$home/install.py" --bundle "$1" --prefix "$2" --trusted-key "$3" ${ASCEND_ROOT:+--ascend "$ASCEND_ROOT"} --json
 ' install "$node_file" "$prefix" "$key" "$installer"

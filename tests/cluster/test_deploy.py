@@ -280,6 +280,35 @@ def test_the_slurm_script_runs_no_installer_with_another_digest(
     assert not (tmp_path / "npu").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "error", "code"),
+    [
+        ({"digest": "0" * 64}, "WrongInstallerError", 5),
+        ({"bundle": "a page of a web server"}, "BundleDamagedError", 5),
+        ({"python": 'no "python"'}, "InterpreterMissingError", 10),
+    ],
+)
+def test_what_the_slurm_script_refuses_on_a_node_is_an_error_as_any_json_has_it(
+    tmp_path: Path,
+    signed: tuple[Path, Signer],
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    error: str,
+    code: int,
+) -> None:
+    """docs/json.md: `error` names the kind. It was a sentence, and of a bundle that is none nothing came."""
+    bundle, key = signed
+    if "bundle" in change:
+        bundle = tmp_path / "b.tar"
+        bundle.write_text(change["bundle"])
+    monkeypatch.setenv("SGLANG_NPU_PYTHON", change.get("python", "python3.11"))
+    words = (DEPLOY / "slurm/install.sh", bundle, tmp_path / "npu", key.fingerprint)
+    done = _slurm(tmp_path, *words, change.get("digest", DIGEST))
+    told = json.loads((tmp_path / "receipts/n1.json").read_text())
+    assert (done.returncode, told["exit_code"], told["error"]) == (code, code, error)
+    assert told.keys() == {"error", "exit_code", "what", "why", "next"}
+
+
 @pytest.mark.parametrize("digest", [DIGEST, "0" * 64])
 def test_the_script_of_the_kubernetes_example_installs_what_has_the_digest(
     tmp_path: Path, signed: tuple[Path, Signer], digest: str

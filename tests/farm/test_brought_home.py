@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -15,10 +16,11 @@ from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.farm import building
 from ascend_wheelhouse.farm.building import BuildStep
 from ascend_wheelhouse.farm.errors import CarryError, OddAnswerError
-from ascend_wheelhouse.farm.order import BuildAnswer
+from ascend_wheelhouse.farm.order import BuildAnswer, BuildOrder
 from ascend_wheelhouse.store.store import Store
 
 CONTENTS = (b"first", b"second")
+_CELL = SimpleNamespace(cann="8.5.0", target=SimpleNamespace(machine="aarch64"))
 
 
 def _wheel(number: int, **changes: Any) -> BuiltWheel:  # noqa: ANN401 - fields of a wheel
@@ -89,3 +91,16 @@ def test_an_answer_that_is_no_record_of_a_build_leaves_nothing(store: Store, odd
         _step(store).home(cast("Any", None), _answer("stays", _wheel(0, **odd)))
     assert store.result("build-0123") is None
     assert list(store.blobs()) == []
+
+
+@pytest.mark.parametrize("old", [None, "0" * 64], ids=["unknown", "pruned"])
+def test_a_worker_takes_the_bundle_that_came_for_one_that_it_no_longer_has(
+    store: Store, old: str | None
+) -> None:
+    """A record of a bundle that was pruned there hid the one that the master had sent."""
+    if old:
+        store.put_result("git-c0ffee", {"bundle": old})
+    sent = store.add(BytesIO(b"a bundle"))
+    order = SimpleNamespace(commits={"c0ffee": sent}, cell=_CELL, cann=None)
+    BuildOrder.put_records(cast("Any", order), store)
+    assert store.result("git-c0ffee") == {"bundle": sent}

@@ -113,6 +113,18 @@ def test_a_cache_of_another_layout_is_not_used(tmp_path: Path, site: MakeSite) -
     assert "laid out by another version" in user.warnings[0]
 
 
+@pytest.mark.parametrize("content", ["<!doctype html><title>Sign in</title>", "", "[1]"])
+def test_what_answers_with_something_else_is_not_called_another_version(
+    tmp_path: Path, site: MakeSite, content: str
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache/wheelhouse-cache.json").write_text(content)
+    user = site("user", f"file://{tmp_path}/cache")
+    with user.store():
+        pass
+    assert "answers with something else for wheelhouse-cache.json, such as a page" in user.warnings[0]
+
+
 def test_a_host_whose_key_is_unknown_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cache_places import ssh_server  # noqa: PLC0415 - the test is skipped without one
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from site_run import KEY, MakeSite, pull, push
 
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
-from ascend_wheelhouse.shared_cache import retention
+from ascend_wheelhouse.shared_cache import entries, retention
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.folder_remote import FolderRemote
 from ascend_wheelhouse.shared_cache.opening import reach
-from ascend_wheelhouse.shared_cache.remote import Remote
+from ascend_wheelhouse.shared_cache.remote import Remote, Stored
 from ascend_wheelhouse.shared_cache.retention import InUse, Retention, holdings, prune
 from ascend_wheelhouse.shared_cache.site import blob
 
@@ -175,6 +175,35 @@ def test_what_another_writer_publishes_between_marking_and_sweeping_stays(cache:
     assert remote.done
     assert removed.files == 0
     assert pull(cache.site("user", cache.url), "build-2") == b"same"
+
+
+@dataclass
+class Listed(FolderRemote):
+    """A place at which somebody else works after the results were marked."""
+
+    address: Address
+    meanwhile: Callable[[], object]
+    listed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(self.address)
+
+    def listing(self, folder: str) -> Iterator[Stored]:
+        """Yield every object; the second time, after somebody else has worked."""
+        self.listed += folder == entries.FOLDER
+        if folder == entries.FOLDER and self.listed == 2:
+            self.meanwhile()
+        yield from super().listing(folder)
+
+
+def test_a_result_that_somebody_pushes_again_after_the_marking_stays_with_its_files(cache: Cache) -> None:
+    """The files alone were looked at again, so that the result went and its files stayed."""
+    cache.push("build-1", b"same", days=400)
+    second = cache.site("second", cache.url, pushes=True)
+    remote = Listed(Address.of(cache.url), lambda: push(second, "build-1", b"same"))
+    removed = prune(remote, MONTH, InUse())
+    assert (remote.listed, removed.results, removed.files) == (2, 0, 0)
+    assert pull(cache.site("user", cache.url), "build-1") == b"same"
 
 
 def test_an_entry_that_nobody_can_read_goes_once_it_is_old(cache: Cache) -> None:

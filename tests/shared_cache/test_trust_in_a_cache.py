@@ -174,6 +174,19 @@ def test_of_two_writers_with_different_files_the_first_stays_and_it_is_told(
     assert pull(user) == b"a bundle"
 
 
+@pytest.mark.parametrize("change", [None, b"cut"], ids=["gone", "cut"])
+def test_a_first_result_whose_file_is_gone_makes_way_for_the_next(
+    maker: SiteRun, user: SiteRun, site: MakeSite, cache: Path, change: bytes | None
+) -> None:
+    """It kept the key taken for ever: no site could use it, and each built anew."""
+    sha256 = push(maker)
+    (cache / blob(sha256)).unlink()
+    if change is not None:
+        (cache / blob(sha256)).write_bytes(change)
+    push(site("second", f"file://{cache}", pushes=True), content=b"what another compiler gave")
+    assert pull(user) == b"what another compiler gave"
+
+
 def test_of_two_writers_with_the_same_files_nobody_is_told_anything(
     maker: SiteRun, site: MakeSite, cache: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from index_server import client
 from small_world import World
 
+from ascend_wheelhouse.base.events import Emit, silent
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
@@ -26,6 +27,7 @@ def look(
     vulnerabilities: Path | None = None,
     choice: WatchChoice | None = None,
     mirrors: Mapping[str, str] | None = None,
+    emit: Emit = silent,
 ) -> Seen:
     """Return what a look at a world's upstream finds; nobody answers as OSV where nothing else is said."""
     folder = ProjectFolder.load(world.root)
@@ -38,6 +40,7 @@ def look(
             store=Store(world.store),
             offline=offline,
             vulnerabilities=vulnerabilities,
+            emit=emit,
         )
         return watch.look()
 

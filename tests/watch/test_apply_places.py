@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +14,7 @@ from index_server import Handler
 from small_world import Invoked, World, sdist, wheel
 from watched_world import LOCK, STACK, lock_files
 
-from ascend_wheelhouse.base import whole_file
-from ascend_wheelhouse.base.errors import FileTroubleError
+from ascend_wheelhouse.base.errors import FileTroubleError, FullDiskError
 from ascend_wheelhouse.watch.taking_places import ChangedMeanwhileError, LockPlace, LocksBefore
 
 pytest_plugins = ["watched_fixtures"]
@@ -43,25 +44,50 @@ def test_all_take_their_places(tmp_path: Path) -> None:
     assert _tree(root) == _tree(copy)
 
 
-@pytest.mark.parametrize("failing", ["write_set", "write_whole"])
+@pytest.mark.parametrize("failing", range(3))
 @pytest.mark.parametrize("error", [PermissionError(13, "Permission denied", "x"), KeyboardInterrupt()])
-def test_where_one_cannot_be_written_every_file_is_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str, error: BaseException
+def test_where_one_cannot_be_placed_every_file_is_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int, error: BaseException
 ) -> None:
-    """The second lock cannot be written, or the stack."""
+    """A file of the first lock, one of the second, or the stack does not get its name."""
     root, copy = _project(tmp_path / "root", "old"), _project(tmp_path / "copy", "new")
-    before = _tree(root)
-    written, target = getattr(whole_file, failing), "x86_64" if failing == "write_set" else f"{STACK}.toml"
+    before, replaced = _tree(root), Path.replace
+    target = (
+        root
+        / (f"recipes/stacks/{STACK}.toml", *(f"lockfiles/{LOCK}/pylock.{one}.toml" for one in _MACHINES))[
+            failing
+        ]
+    )
 
-    def refuses(place: Path, *args: object) -> object:
-        if target in {place.name, args[0]} and "new" in str(args[-1]):
+    def refuses(part: Path, place: Path) -> Path:
+        if place == target and part.read_text() == "new":
             raise error
-        return written(place, *args)
+        return replaced(part, place)
 
     standing = LocksBefore.now(root, _PLACES, STACK)
-    monkeypatch.setattr(whole_file, failing, refuses)
+    monkeypatch.setattr(Path, "replace", refuses)
     expected = KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else FileTroubleError
     with pytest.raises(expected):
+        standing.replace_from(copy, _PLACES)
+    assert _tree(root) == before
+
+
+@pytest.mark.parametrize("fits", range(3))
+def test_on_a_disk_that_stays_full_every_file_is_as_it_was_and_nothing_is_left_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
+) -> None:
+    """The old files could not be written back either, and half of the new ones lay beside them."""
+    root, copy = _project(tmp_path / "root", "old"), _project(tmp_path / "copy", "new")
+    before, written = _tree(root), iter(range(fits))
+
+    def write(number: int, data: bytes) -> int:
+        if next(written, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return os.pwrite(number, data, 0)
+
+    standing = LocksBefore.now(root, _PLACES, STACK)
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(FullDiskError):
         standing.replace_from(copy, _PLACES)
     assert _tree(root) == before
 
@@ -72,15 +98,15 @@ def test_a_lock_without_a_file_of_its_own_has_none_after_a_failure(
     """The project folder of an installed program has the program's locks and stacks until it has its own."""
     root, copy = tmp_path / "root", _project(tmp_path / "copy", "new")
     root.mkdir()
-    written = whole_file.write_whole
+    replaced = Path.replace
 
-    def refuses(place: Path, data: bytes) -> None:
+    def refuses(part: Path, place: Path) -> Path:
         if place.name == f"{STACK}.toml":
             raise PermissionError(13, "Permission denied", str(place))
-        written(place, data)
+        return replaced(part, place)
 
     standing = LocksBefore.now(root, _PLACES, STACK)
-    monkeypatch.setattr(whole_file, "write_whole", refuses)
+    monkeypatch.setattr(Path, "replace", refuses)
     with pytest.raises(FileTroubleError):
         standing.replace_from(copy, _PLACES)
     assert _tree(root) == {}

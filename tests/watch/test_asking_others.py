@@ -17,7 +17,7 @@ from packaging.version import Version
 from small_world import World
 from watched_world import STACK, look, told
 
-from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.events import Event, Note, silent
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.watch.names import dated, usable, version_text
@@ -26,6 +26,7 @@ from ascend_wheelhouse.watch.tags import TagPlace, ask_tags
 pytest_plugins = ["watched_fixtures"]
 
 NUMPY = osv_record("PYSEC-1", "numpy", {"introduced": "0"}, {"fixed": "2.4"})
+ODD = osv_record("PYSEC-3", "numpy", {"introduced": "0"}, {"fixed": "after Easter"})
 TQDM = osv_record("PYSEC-2", "tqdm", {"introduced": "9"})
 GIT = """
 [[origins]]
@@ -39,7 +40,7 @@ ref = "v{{version}}"
 def osv(answers: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Run a server that answers as OSV's API, from a table of project to identifiers, and note what it was asked."""
     asked: list[dict[str, Any]] = []
-    records = {one["id"]: one for one in (NUMPY, TQDM)}
+    records = {one["id"]: one for one in (NUMPY, TQDM, ODD)}
 
     class Api(BaseHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
@@ -86,6 +87,14 @@ def test_osv_is_asked_for_every_version_and_each_record_judged_here(world: World
     assert set(found) == {"vulnerable/numpy/2.0/2.4/PYSEC-1"}
     queries = {(one["package"]["name"], one["version"]) for one in asked[0]["queries"]}
     assert {("numpy", "2.0"), ("sglang", "1.0"), ("torch-npu", "2.8.0.post2")} <= queries
+
+
+def test_a_range_of_osv_that_cannot_be_read_is_a_warning_as_in_an_export(world: World) -> None:
+    heard: list[Event] = []
+    with osv({"numpy": {"": {"vulns": [{"id": "PYSEC-3"}]}}}) as (url, _):
+        assert not told(look(world, mirrors={"https://api.osv.dev/": url}, emit=heard.append))
+    (warning,) = (one for one in heard if isinstance(one, Note) and one.level == "warning")
+    assert "PYSEC-3: the bound 'fixed' is 'after Easter'" in warning.text
 
 
 @pytest.mark.parametrize("row", [{"vulns": 7}, {"vulns": [{"id": 7}]}, {"next_page_token": 7}])

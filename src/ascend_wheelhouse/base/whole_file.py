@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ascend_wheelhouse.base import flocks, full_disk
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -35,17 +36,34 @@ def write_whole(path: Path, data: str | bytes, *, durable: bool = True) -> None:
         data: Text is written as UTF-8.
         durable: Have it on the disk before it gets its name: after a power cut it is the old file or the new one.
     """
+    with prepared(path, data, durable=durable):
+        pass
+
+
+@contextmanager
+def prepared(path: Path, data: str | bytes, *, durable: bool = True) -> Iterator[None]:
+    """Have a file written beside its place before the block; it takes that after it, and goes where the block fails.
+
+    Args:
+        path: As in `write_whole`.
+        data: As there.
+        durable: As there.
+    """
     data = data.encode() if isinstance(data, str) else data
     if path.exists() and not path.is_file():
         path.write_bytes(data)
+        yield
         return
     place = Path(os.path.realpath(path))
     part = place.with_name(f".{place.name}.part")
-    with naming(path, part), _own(part) as number, full_disk.naming(path):
+    with naming(path, part), _own(part) as number:
         try:
-            os.ftruncate(number, 0)
-            _write_all(number, data, durable=durable)
-            part.replace(place)
+            with full_disk.naming(path):
+                os.ftruncate(number, 0)
+                _write_all(number, data, durable=durable)
+            yield
+            with full_disk.naming(path):
+                part.replace(place)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -99,17 +117,47 @@ def write_set(folder: Path, name: str, files: Mapping[str, bytes]) -> list[Path]
         name: The set's name; another set of that name in the folder is replaced, file by file of the same name.
         files: Name to content.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with flocks.folder(folder) as lock:
-        lock(flocks.ALONE)
-        _settle(folder)
-        part, whole = folder / f".{name}{_PART}", folder / f".{name}{_WHOLE}"
-        part.mkdir()
-        for file, data in files.items():
-            write_whole(part / file, data)
-        part.rename(whole)
-        _place(whole)
+    write_sets([FileSet(folder, name, files)])
     return [folder / file for file in files]
+
+
+class FileSet(NamedTuple):
+    """Files that belong together, as `write_set` takes them."""
+
+    folder: Path
+    name: str
+    files: Mapping[str, bytes]
+
+
+def write_sets(sets: Sequence[FileSet]) -> None:
+    """Write several sets: none takes its place before every file is on the disk, since that may be full."""
+    with ExitStack() as stack:
+        for folder in sorted({one.folder for one in sets}):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(flocks.folder(folder))(flocks.ALONE)
+            _settle(folder)
+        parts = [one.folder / f".{one.name}{_PART}" for one in sets]
+        try:
+            for part, one in zip(parts, sets, strict=True):
+                part.mkdir()
+                for file, data in one.files.items():
+                    write_whole(part / file, data)
+        except BaseException:
+            for part in parts:  # else it takes what space is left
+                shutil.rmtree(part, ignore_errors=True)
+            raise
+        wholes = [part.rename(part.with_suffix(_WHOLE)) for part in parts]
+        for whole in wholes:
+            _place(whole)
+
+
+def drop_set(folder: Path, name: str) -> None:
+    """Throw away what is left of a set that did not take its place, also where it is whole."""
+    if folder.is_dir():
+        with flocks.folder(folder) as lock:
+            lock(flocks.ALONE)
+            for end in (_PART, _WHOLE):
+                shutil.rmtree(folder / f".{name}{end}", ignore_errors=True)
 
 
 @contextmanager

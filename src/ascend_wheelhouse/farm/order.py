@@ -63,7 +63,8 @@ class BuildOrder:
     def put_records(self, store: Store) -> None:
         """Let a worker's store know what its files are."""
         for commit, bundle in self.commits.items():
-            if store.result(f"git-{commit}", _BUNDLE) is None:
+            known = store.result(f"git-{commit}", _BUNDLE)
+            if known is None or not store.has(known["bundle"]):  # what it named may have been pruned
                 store.put_result(f"git-{commit}", {"bundle": bundle})
         wanted = NameFacts(version=self.cell.cann, machine=self.cell.target.machine)
         if self.cann is not None and vendored_record(store, TOOLKIT, wanted) is None:

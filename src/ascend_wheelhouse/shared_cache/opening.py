@@ -14,6 +14,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.trust.signature import TrustedKeyError, trusted_fingerprints
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -143,13 +144,22 @@ def _answers(site: Site, warn: Callable[[str], None]) -> bool:
         warn(f"{site.remote.shown} does not answer, and this run goes on without it: {error}")
         return False
     if mark is not None and mark != MARK_CONTENT:
-        warn(f"{site.remote.shown} is laid out by another version of this tool, and is not used")
+        warn(f"{site.remote.shown} {_foreign(mark)}, and is not used")
         return False
     if site.signer is None or not site.remote.writable:
         if mark is None:
             warn(f"{site.remote.shown} holds nothing: nobody has pushed there yet, or the URL is mistyped")
         return True
     return _greets(site, site.signer, warn)
+
+
+def _foreign(mark: bytes) -> str:
+    """Return what a place is whose mark is not ours: another version's, or a page of a server, and no cache."""
+    try:
+        documents.read(mark, {"schema": int})
+    except documents.UnsoundError:
+        return f"answers with something else for {MARK}, such as a page of a web server"
+    return "is laid out by another version of this tool"
 
 
 def _greets(site: Site, signer: Signer, warn: Callable[[str], None]) -> bool:

@@ -8,7 +8,7 @@ looked at again right before it does. What a reader finds gone all the same is a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -111,9 +111,12 @@ def prune(remote: Remote, retention: Retention, in_use: InUse) -> Removed:
     blobs = {one.name.rpartition("/")[2]: one for one in remote.listing(BLOBS)}
     plan = _Plan(results=_marked(remote), blobs=blobs, in_use=in_use, now=now)
     _choose(plan, retention)
-    remote.remove([one.stored.name for one in plan.gone])
-    removed = list(_swept(remote, plan))
-    return Removed(files=len(removed), file_bytes=sum(one.size for one in removed), results=len(plan.gone))
+    results = {one.name for one in _swept(remote, entries.FOLDER, [one.stored for one in plan.gone])}
+    spared = [one.entry for one in plan.gone if one.entry and one.stored.name not in results]
+    for file in (file for entry in spared for file in entry.files):
+        plan.doomed.pop(file.sha256, None)
+    removed = list(_swept(remote, BLOBS, plan.doomed.values()))
+    return Removed(files=len(removed), file_bytes=sum(one.size for one in removed), results=len(results))
 
 
 def _time_there(remote: Remote) -> float:
@@ -177,15 +180,15 @@ def _fit(plan: _Plan, kept: list[_Marked], references: Counter[str], most_bytes:
                 left -= stored.size
 
 
-def _swept(remote: Remote, plan: _Plan) -> Iterator[Stored]:
-    """Remove the doomed files, those alone that nobody has made new since they were marked; yield them.
+def _swept(remote: Remote, folder: str, chosen: Iterable[Stored]) -> Iterator[Stored]:
+    """Remove what was chosen below a folder, that alone which nobody has made new since it was marked; yield it.
 
-    They are listed once more for that, and removed in small lots as the listing goes on.
+    It is listed once more for that, and removed in small lots as the listing goes on.
     """
+    marked = {one.name: one.modified for one in chosen}
     lot: list[Stored] = []
-    for one in remote.listing(BLOBS):
-        planned = plan.doomed.get(one.name.rpartition("/")[2])
-        if planned and one.modified <= planned.modified:
+    for one in remote.listing(folder) if marked else ():
+        if one.modified <= marked.get(one.name, float("-inf")):
             lot.append(one)
         if len(lot) == _LOT:
             remote.remove([stored.name for stored in lot])

@@ -207,11 +207,17 @@ class Site:
         except entries.BadEntryError:
             return False  # one that nobody here could use, or that was spoiled
         if first.same_files != entry.same_files:
+            if not all(map(self._has_sound, first.files)):
+                return False  # one whose files are gone or spoiled is of use to nobody
             self.warn(
                 f"{self.remote.shown} has other files of {entry.key} ({entry.about.get('component', '')}), made by "
                 f"{first.signed_by}: the first stays there; such a build is not reproducible"
             )
         return True
+
+    def _has_sound(self, file: Artifact) -> bool:
+        held = self.remote.stat(blob(file.sha256))
+        return held is not None and held.size == file.size and file.sha256 not in self._wrong
 
     def _asking(self, side: _Side, action: Callable[[], _Answer]) -> _Answer | None:
         """Do something with the cache; a fault is told once, and ends that side for this run."""

@@ -75,20 +75,26 @@ def _wheels(files: Iterable[LockedFile], role: str, held: HeldLock) -> Iterator[
 
 def spoiled(pins: Iterable[PinnedFile], files: Mapping[str, PublishedFiles]) -> Iterator[WatchFinding]:
     """Yield pinned files that were yanked, that are gone, or that are offered with other bytes."""
-    by_file: defaultdict[tuple[str, str], list[PinnedFile]] = defaultdict(list)
+    by_file: defaultdict[str, list[PinnedFile]] = defaultdict(list)
     for one in pins:
-        by_file[one.filename, one.sha256].append(one)
-    for (filename, sha256), same in sorted(by_file.items()):
+        by_file[one.filename].append(one)
+    for filename, same in sorted(by_file.items()):
         published = files.get(same[0].project, PublishedFiles())
         if not published.known or filename not in published.pinned:
             continue
         offers = [one for one in published.offers if one.filename == filename]
-        right = [one for one in offers if one.expected.sha256 in {None, sha256}]
-        if not right:
-            if not published.silent:
-                yield _gone(same, offers)
-        elif all(one.yanked for one in right):
-            yield _yanked(same, right[0])
+        gone, yanked, reason = [], [], None
+        for one in same:  # of one name, locks may have different files
+            right = [offer for offer in offers if offer.expected.sha256 in {None, one.sha256}]
+            if not right:
+                gone += [] if published.silent else [one]
+            elif all(offer.yanked for offer in right):
+                yanked.append(one)
+                reason = reason or right[0]
+        if gone:
+            yield _gone(gone, offers)
+        if reason:
+            yield _yanked(yanked, reason)
 
 
 def _gone(pins: list[PinnedFile], offers: list[Offer]) -> WatchFinding:
@@ -142,7 +148,7 @@ def newer_wheels(
     """
     found: defaultdict[tuple[str, str, str], list[HeldLock]] = defaultdict(list)
     uploads: dict[tuple[str, str, str], str] = {}
-    candidates = _Candidates(files)
+    candidates = Candidates(files)
     for held in locks:
         for wheel in held.lock.wheels:
             if wheel.component is None and wheel.origin in _LISTED - {LOCAL}:
@@ -166,8 +172,12 @@ def newer_wheels(
         )
 
 
-class _Candidates:
-    """The releases of each project that one kind of node can use, worked out once for all locks of that kind."""
+class Candidates:
+    """The releases of each project that one kind of node can use, worked out once for all locks of that kind.
+
+    Args:
+        files: What the index has.
+    """
 
     def __init__(self, files: Mapping[str, PublishedFiles]) -> None:
         self._files = files
@@ -186,7 +196,7 @@ class _Candidates:
 
 
 def _best(
-    wheel: LockedFile, held: HeldLock, candidates: _Candidates, allowed: Allowed
+    wheel: LockedFile, held: HeldLock, candidates: Candidates, allowed: Allowed
 ) -> tuple[Version, list[Offer]] | None:
     """Return the newest release that a lock could take in a wheel's place; None where it has that."""
     locked = Version(wheel.version)

@@ -7,6 +7,7 @@ written: what they wrote would be lost.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,8 @@ class LocksBefore:
             try:
                 _write(self.root, LocksBefore.now(copy, made, self.stack))
             except BaseException as error:
+                for one in made:
+                    whole_file.drop_set(self.root / "lockfiles" / one.folder, one.platform)
                 _write(self.root, before)
                 if isinstance(error, OSError):
                     raise file_trouble(error) from error
@@ -103,18 +106,28 @@ def _stack_file(root: Path, stack: str) -> Path:
 
 
 def _write(root: Path, wanted: LocksBefore) -> None:
-    """Make the files of some locks, and of their stack, what they are in another folder; what is right is left."""
-    for one, files in zip(wanted.locks, wanted.content, strict=False):
-        there, folder = one.files(root), root / "lockfiles" / one.folder
-        if files and files != there:
-            whole_file.write_set(folder, one.platform, files)
-        for name in there.keys() - files.keys():
-            (folder / name).unlink()
-        if not files and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    """Make the files of some locks, and of their stack, what they are in another folder; what is right is left.
+
+    Nothing takes its place before all of it is on the disk.
+    """
+    now = LocksBefore.now(root, wanted.locks, wanted.stack)
+    rows = list(zip(wanted.locks, wanted.content, now.content, strict=False))
+    sets = [
+        whole_file.FileSet(root / "lockfiles" / one.folder, one.platform, files)
+        for one, files, there in rows
+        if files and files != there
+    ]
     path, content = _stack_file(root, wanted.stack), wanted.content[-1]
-    for data in content.values():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole_file.write_whole(path, data)
+    with ExitStack() as beside:
+        for data in content.values() if content != now.content[-1] else ():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.enter_context(whole_file.prepared(path, data))
+        whole_file.write_sets(sets)
+        for one, files, there in rows:
+            folder = root / "lockfiles" / one.folder
+            for name in there.keys() - files.keys():
+                (folder / name).unlink()
+            if not files and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
     if not content:
         path.unlink(missing_ok=True)

@@ -30,12 +30,12 @@ from ascend_wheelhouse.vulnerabilities.database import read_vulnerabilities
 from ascend_wheelhouse.vulnerabilities.matching import known_of
 from ascend_wheelhouse.watch.asking import Asking, PublishedFiles, Question, short
 from ascend_wheelhouse.watch.components import Components, versions_of
-from ascend_wheelhouse.watch.exposed import Known, exposed
+from ascend_wheelhouse.watch.exposed import Exposed, Known
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known, ordered
 from ascend_wheelhouse.watch.held import Watched
 from ascend_wheelhouse.watch.names import version_or_none
 from ascend_wheelhouse.watch.osv_api import ask_osv
-from ascend_wheelhouse.watch.pins import PinnedFile, newer_wheels, pinned_files, spoiled
+from ascend_wheelhouse.watch.pins import Candidates, PinnedFile, newer_wheels, pinned_files, spoiled
 from ascend_wheelhouse.watch.ranges import Allowed, Ranges, read_needs
 from ascend_wheelhouse.watch.releases import on_index
 from ascend_wheelhouse.watch.tags import Tags, ask_tags, tag_place
@@ -125,7 +125,9 @@ class Watch:
         findings += (
             [_unasked(known)]
             if isinstance(known, str)
-            else exposed(locks, known, allowed, self._export_words)
+            else Exposed(
+                known=known, allowed=allowed, candidates=Candidates(files), export=self._export_words
+            ).findings(locks)
         )
         since = self.watched.since
         return Seen(
@@ -248,14 +250,17 @@ class Watch:
         if self.offline:
             return _NO_OSV
         pins = {
-            (one.name, Version(one.version).public)
+            (one.name, version)
             for held in self.watched.locks
             for one in held.lock.installed
+            for version in (one.version, Version(one.version).public)
         }
         try:
             records = ask_osv(sorted(pins), self.http, self.emit)
         except SourceUnreachableError as error:
             return short(error)
+        for fault in (f"{one.id}: {why}" for one in records for each in one.affected for why in each.faults):
+            self.emit(Note(text=f"OSV: a record is left out in part: {fault}", level="warning"))
         return lambda name, version: known_of(records, name, version)
 
 
