@@ -15,11 +15,11 @@ from ascend_wheelhouse.cells.contradiction import AgainstStackError
 from ascend_wheelhouse.cells.derive import (
     BadVersionError,
     ChipNotOfCannError,
-    NoStackError,
     UnknownApplicationError,
     UnknownTorchError,
     cell_for,
 )
+from ascend_wheelhouse.cells.nearest import NoStackError
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
 from ascend_wheelhouse.cells.target import Target

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 from index_server import (
@@ -20,11 +24,12 @@ from offering import CHILD, NAME, fetch, nothing_kept, offered
 
 from ascend_wheelhouse.base.events import Event, JobFinished, JobProgress, JobStarted
 from ascend_wheelhouse.fetch.fetch import fetch_all
-from ascend_wheelhouse.fetch.pieces import LARGE, PIECE
+from ascend_wheelhouse.fetch.pieces import LARGE, PIECE, PiecewiseTransfer
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.store_faults import StoreFullError
 
 pytest_plugins = ["fetch_fixtures"]
 
@@ -127,6 +132,47 @@ def _stalled_piece(released: threading.Event) -> Behaviour:
         handler.close_connection = True
 
     return behave
+
+
+def test_the_fault_that_kept_the_first_piece_from_beginning_is_told(
+    index: Index, store: Store, http: Http, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another piece found nothing begun, and its "list index out of range" was told in the place of the full disk."""
+    transfer = PiecewiseTransfer(wanted=_big(index), store=store, http=http, progress=lambda _done: None)
+    lost, first, raised = threading.Event(), threading.Event(), list[Exception]()
+    telling = store.telling
+
+    @contextmanager
+    def telling_in_turn() -> Iterator[None]:
+        try:
+            with telling():
+                yield
+        except IndexError:
+            lost.set()
+            first.wait(10)
+            raise
+        except StoreFullError:
+            lost.wait(0.5)
+            raise
+
+    def fail(_key: str) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def run(number: int) -> None:
+        try:
+            transfer.fetch(number)
+        except Exception as error:  # noqa: BLE001 - looked at below
+            raised.append(error)
+        first.set()
+
+    monkeypatch.setattr(store, "telling", telling_in_turn)
+    monkeypatch.setattr(store, "partial", fail)
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(transfer.count)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert [type(error) for error in raised] == [StoreFullError]
 
 
 def test_a_server_without_ranges_sends_a_big_file_whole(index: Index, store: Store, http: Http) -> None:

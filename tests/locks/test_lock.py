@@ -225,6 +225,34 @@ def test_every_change_between_two_locks_has_a_reason(lock: Lock) -> None:
     assert compare(lock, lock) == []
 
 
+def test_what_goes_into_the_host_and_another_commit_are_changes_as_well(lock: Lock) -> None:
+    """A release that was replaced, or a branch that went on, was told as "Nothing changed."."""
+    run = Artifact(filename="nnal_8.5.0.run", size=2, sha256=A)
+    nnal = LockedPayload(component="nnal", version="8.5.0", artifact=run, origin="url")
+    git = LockedSource(component="kernels", version="1.0", origin="git", commit=A[:40])
+    before = replace(lock, payloads=(*lock.payloads, nnal), sources=(*lock.sources, git), pending=())
+    other = replace(nnal, artifact=replace(run, sha256=C))
+    after = replace(
+        before, payloads=(other,), sources=(*lock.sources, replace(git, commit=B[:40])), pending=lock.pending
+    )
+    told = [(change.name, change.kind, change.reason) for change in compare(before, after)]
+    assert told == [
+        ("kernels", "replaced", "commit aaaaaaaaaaaa became commit bbbbbbbbbbbb"),
+        (
+            "nnal",
+            "replaced",
+            f"nnal_8.5.0.run with sha256 {A[:12]} became nnal_8.5.0.run with sha256 {C[:12]}",
+        ),
+        ("uv", "removed", "nothing needs it any more"),
+    ]
+    assert [(one.name, one.kind, one.reason) for one in compare(lock, before)] == [
+        ("kernels", "added", "an origin gives it now"),
+        ("nnal", "added", "an origin gives it now"),
+    ]
+    (gone,) = compare(before, replace(before, payloads=lock.payloads, pending=lock.pending))
+    assert (gone.name, gone.kind, gone.reason) == ("nnal", "removed", "no origin gives it now: it is pending")
+
+
 def test_a_plan_tells_what_is_there_and_what_is_not(cell: Cell, lock: Lock) -> None:
     rows = {row.step: row for row in plan(cell, lock, {A}.__contains__)}
     assert rows["fetch torch"].state == "cached"

@@ -186,6 +186,50 @@ def test_a_closed_name_comes_from_the_folder_alone(
     assert not [path for path in index.asked if "deep" in path and "cuda" in path]
 
 
+def test_an_imported_wheel_is_held_to_what_others_ask_of_it(
+    resolver: Resolver, index: LocalIndex, tmp_path: Path
+) -> None:
+    """Else a lock holds what cannot go together; a release without a local part is met by one with it."""
+    write_wheel(tmp_path, "kernels", "1.0a3")
+    write_wheel(tmp_path, "deep-ep", "1.0+abc.a3")
+    index.add("server", "1.0", ["kernels", "deep-ep==1.0"])
+    index.add("server", "2.0", ["kernels>=2", "deep-ep"])
+    for name in ("kernels", "deep-ep"):
+        index.add(name, "9.0")
+    request = ResolveRequest(
+        requirements=("server==1.0",), target=ARM, closed=("kernels", "deep-ep"), find_links=(tmp_path,)
+    )
+    assert resolver.resolve(request).versions() == {
+        "deep-ep": "1.0+abc.a3",
+        "kernels": "1.0a3",
+        "server": "1.0",
+    }
+    for lines in (("server==2.0",), ("server==1.0", "deep-ep==1.1")):
+        with pytest.raises(ResolveError, match="kernels" if len(lines) == 1 else "deep-ep"):
+            resolver.resolve(replace(request, requirements=lines))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("UV_RESOLUTION", "lowest"),
+        ("UV_EXCLUDE_NEWER", "2020-01-01"),
+        ("UV_DEFAULT_INDEX", "http://127.0.0.1:9/"),
+        ("PIP_PRE", "1"),
+        ("PIP_UPLOADED_PRIOR_TO", "2020-01-01"),
+    ],
+)
+def test_what_a_person_has_told_a_tool_besides_changes_no_version(
+    resolver: Resolver, index: LocalIndex, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """A lock says what was asked; another host, or the other resolver, must come to the same."""
+    monkeypatch.setenv(variable, value)
+    for version in ("1.0", "2.0", "3.0a1"):
+        index.add("alpha", version)
+    request = ResolveRequest(requirements=("alpha",), target=ARM)
+    assert resolver.resolve(request).versions() == {"alpha": "2.0"}
+
+
 def test_a_closed_name_that_nobody_imported_is_refused(resolver: Resolver, index: LocalIndex) -> None:
     index.add("server", "1.0", ["deep-ep"])
     index.add("deep-ep", "9.0")

@@ -37,6 +37,7 @@ class Cell:
         application: The component that the cell is made for.
         extras: What was asked for beyond the stack: optional components of it, and extras of the application.
         optional: Versions of the components that the stack has on request.
+        doubts: Those of the notes that a person is told although a stack lists the cell.
     """
 
     stack: str
@@ -51,6 +52,7 @@ class Cell:
     application: str = APPLICATION
     extras: tuple[str, ...] = ()
     optional: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    doubts: tuple[str, ...] = ()
 
     @property
     def project_extras(self) -> tuple[str, ...]:
@@ -95,9 +97,9 @@ class Cell:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """What a person is told of it, one sentence each; nothing where a stack lists it."""
+        """What a person is told of it, one sentence each; its doubts alone where a stack lists it."""
         first, *others = self.notes or ("no stack lists it",)
-        return (f"{self.name} is derived: {first}", *others) if self.derived else ()
+        return (f"{self.name} is derived: {first}", *others) if self.derived else self.doubts
 
     @property
     def fields(self) -> dict[str, str]:

@@ -146,6 +146,17 @@ class Compatibility:
         """Tell whether a torch_npu release is stated to run on a CANN version."""
         return cann_line(cann) in {cann_line(row.cann), *self.backward.get(row.ascend, [])}
 
+    def doubt(self, torch_npu: str, cann: str) -> str:
+        """Return what the table does not say of a torch_npu on a CANN version; empty where it says that it runs."""
+        row = self.row(torch_npu)
+        if row is None:
+            return f"the compatibility table does not say which CANN torch_npu {torch_npu} belongs to"
+        return (
+            ""
+            if self.fits(row, cann)
+            else (f"torch_npu {torch_npu} is made for CANN {row.cann}, and not stated to run on CANN {cann}")
+        )
+
     def triton_for(self, cann: str, torch: str = "") -> str | None:
         """Return the newest triton-ascend stated for a CANN version, with a torch where one is named, or None."""
         return next((row.version for row in self.triton_ascend if row.serves(cann, torch)), None)
@@ -191,6 +202,12 @@ def scan_compatibility(folder: Path | Layered) -> tuple[Compatibility | None, li
 def cann_line(cann: str) -> str:
     """Return the release line of a CANN version: `8.3.RC2` is of the line `8.3`."""
     return ".".join(cann.split(".")[:2])
+
+
+def line_steps(one: str, other: str) -> int:
+    """Return how far the lines of two CANN versions are from each other; a major release counts as ten lines."""
+    (major, minor), (its_major, its_minor) = (map(int, cann_line(cann).split(".")) for cann in (one, other))
+    return abs((major - its_major) * 10 + minor - its_minor)
 
 
 def torchvision_for(torch: str) -> str:

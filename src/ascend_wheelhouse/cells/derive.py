@@ -4,8 +4,8 @@ torchvision follows torch by rule. torch_npu is the newest release on the index 
 which is stated to run on the CANN asked for; where the index has none, the source branch. CANN comes from `--cann`, or
 from the compatibility table: from the newest release for a CANN line that a stack has, since kernels and the rest are
 that stack's, and from the newest of all where no stack has one. Where neither says it, it comes from the nearest stack
-of the same minor line of torch. Everything else is taken from the nearest stack: the one of the same CANN line and the
-closest torch.
+of the same minor line of torch. Everything else is taken from the nearest stack: the one of the nearest CANN line and
+then of the closest torch, since kernels are built for a CANN.
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ from packaging.version import Version
 from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import ResolveError, UsageError
 from ascend_wheelhouse.cells.cell import Cell
-from ascend_wheelhouse.cells.compatibility import Compatibility, UnknownCannError, cann_line, torchvision_for
+from ascend_wheelhouse.cells.compatibility import (
+    Compatibility,
+    UnknownCannError,
+    cann_line,
+    torchvision_for,
+)
 from ascend_wheelhouse.cells.contradiction import held_to
 from ascend_wheelhouse.cells.file_values import check_cann
+from ascend_wheelhouse.cells.nearest import NoStackError, fitting, nearest_stack
 from ascend_wheelhouse.cells.package import file_name
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.request import Request
@@ -32,7 +38,6 @@ from ascend_wheelhouse.cells.target import dotted
 Versions = Callable[[str], list[str]]
 """Versions of a distribution that have a wheel for the target, oldest first; empty when the name is unknown."""
 
-_KERNELS = ("sgl-kernel-npu", "deep-ep")
 _CHIP_SINCE = {"950": "2.11.0"}
 """torch_npu 2.6.0 refuses Ascend 950, 2.11.0 runs on it with CANN 9.1 (RLinf/RLinf#1577)."""
 _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
@@ -40,10 +45,6 @@ _GUIDE_ONLY = ("custom-ops", "custom-ops-run", "bisheng")
 
 class UnknownTorchError(ResolveError):
     """The torch version does not exist, or has no wheel for the target."""
-
-
-class NoStackError(UsageError):
-    """No stack file is for the target, so nothing can be derived from one."""
 
 
 class UnknownApplicationError(UsageError):
@@ -82,7 +83,7 @@ def cell_for(request: Request, catalogue: Catalogue, table: Compatibility, versi
 
 def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility, versions: Versions) -> Cell:
     if request.stack:
-        return held_to(named(catalogue, request.stack, request.target), request)
+        return _judged(held_to(named(catalogue, request.stack, request.target), request), table)
     _check_words(request)
     _check_application(request, catalogue)
     choice = functools.partial(
@@ -94,9 +95,9 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
         application=request.application,
     )
     if (listed := choice(sglang=request.sglang)) is not None:
-        return listed
+        return _judged(listed, table)
     if (near := choice()) is not None:
-        return _other_release(near, request, catalogue)
+        return _judged(_other_release(near, request, catalogue), table)
     _check_torch_is_named(request, catalogue)
     _check_cann(request, table)
     _check_torch(request, versions)
@@ -104,6 +105,12 @@ def _without_extras(request: Request, catalogue: Catalogue, table: Compatibility
     cell = _derived(request, catalogue, table, torch_npu=torch_npu, cann=cann, notes=notes)
     _check_chip(cell, catalogue)
     return cell
+
+
+def _judged(cell: Cell, table: Compatibility) -> Cell:
+    """Return a stack's cell with what the compatibility table does not say of it, which a person is told."""
+    doubt = table.doubt(cell.components["torch-npu"], cell.cann)
+    return replace(cell, notes=(*cell.notes, doubt), doubts=(doubt,)) if doubt else cell
 
 
 def _check_torch_is_named(request: Request, catalogue: Catalogue) -> None:
@@ -191,6 +198,12 @@ def _check_words(request: Request) -> None:
                 f"{option} {word!r} is not a version.",
                 next_step=f"{option} {'2.8.0' if option == '--torch' else '0.5.6.post2'}, for example",
             ) from error
+    if request.torch and (local := Version(request.torch).local):
+        raise BadVersionError(
+            f"--torch {request.torch} names a build of torch for {local}.",
+            why="Every cell has torch's build for the CPU: torch_npu brings the device.",
+            next_step=f"--torch {Version(request.torch).public}",
+        )
     try:
         check_cann(request.cann or "8.5.0")
     except ValueError as error:
@@ -238,7 +251,7 @@ def _torch_npu(
 ) -> tuple[str, str, list[str]]:
     """Return torch_npu's version, CANN's, and what to know about the choice."""
     released = [Version(v) for v in versions("torch-npu") if Version(v).base_version == request.torch]
-    lines = {cann_line(request.cann or one.cann) for one in _fitting(request, catalogue)}
+    lines = {cann_line(request.cann or one.cann) for one in fitting(request, catalogue)}
     rows = table.rows_for(request.torch, request.cann)
     rows.sort(key=lambda row: cann_line(row.cann) not in lines)
     listed = [row for row in rows if Version(row.version) in released]
@@ -258,8 +271,8 @@ def _torch_npu(
 def _nearest_cann(request: Request, catalogue: Catalogue, table: Compatibility) -> str:
     """Return the CANN of the nearest stack of the same minor line, or of the newest row whose torch is not newer."""
     wanted = Version(request.torch).release[:2]
-    if any(Version(one.torch).release[:2] == wanted for one in _fitting(request, catalogue)):
-        return _nearest_stack(request, catalogue).cann
+    if any(Version(one.torch).release[:2] == wanted for one in fitting(request, catalogue)):
+        return nearest_stack(request, catalogue).cann
     older = [row for row in table.torch_npu if Version(row.torch) <= Version(request.torch)]
     if older:
         return max(older, key=lambda row: (Version(row.torch), Version(row.version))).cann
@@ -279,7 +292,7 @@ def _derived(
     cann: str,
     notes: list[str],
 ) -> Cell:
-    near = _nearest_stack(request, catalogue, cann)
+    near = nearest_stack(request, catalogue, cann)
     base = cell_of(near, request.target, catalogue)
     same_line = cann_line(near.cann) == cann_line(cann)
     stated = table.triton_for(cann, request.torch)
@@ -292,12 +305,12 @@ def _derived(
         base.application: request.sglang or base.components[base.application],
         **dict.fromkeys((name for name in OF_CANN if name in base.components), cann),
     }
-    listed = near.torch == request.torch and near.cann.lower() == cann.lower()
     serving = serving_for(catalogue, near.name, changed[base.application], request.target)
-    chip = f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
+    chip = _lacking_chip(near, request, cann)
     facts = [
         f"no stack lists torch {request.torch} with CANN {cann}{chip}; the rest is as in {near.name}",
         *notes,
+        *([] if same_line else [_of_other_cann(near, cann)]),
         *([] if stated else [_no_triton(request.torch, cann, changed["triton-ascend"])]),
         *_of_chip(request.target.npu, torch_npu),
     ]
@@ -310,6 +323,15 @@ def _derived(
         derived=True,
         notes=tuple(facts),
     )
+
+
+def _lacking_chip(near: Stack, request: Request, cann: str) -> str:
+    listed = near.torch == request.torch and near.cann.lower() == cann.lower()
+    return f" for chip {request.target.npu}" if listed and request.target.npu not in near.npus else ""
+
+
+def _of_other_cann(near: Stack, cann: str) -> str:
+    return f"no stack has CANN {cann_line(cann)}: what {near.name} has is for CANN {near.cann}"
 
 
 def _no_triton(torch: str, cann: str, taken: str) -> str:
@@ -328,28 +350,3 @@ def _with_companions(components: Mapping[str, str], recipes: Recipes) -> dict[st
             others = {each for one in rows for each in one.components}
             chosen = {one: at for one, at in chosen.items() if one not in others} | row.components
     return chosen
-
-
-def _fitting(request: Request, catalogue: Catalogue) -> list[Stack]:
-    machine, application = request.target.machine, request.application
-    return [one for one in catalogue.stacks if machine in one.platforms and one.application == application]
-
-
-def _nearest_stack(request: Request, catalogue: Catalogue, cann: str = "") -> Stack:
-    """Return the stack that is nearest to what was asked for: of the CANN line first, where one is known."""
-    wanted = Version(request.torch)
-    fitting = _fitting(request, catalogue)
-    if not fitting:
-        raise NoStackError(
-            f"No stack of {request.application} is for {request.target.machine}.",
-            why=f"What no stack lists is derived from the nearest one, and none below {catalogue.folder} is for these.",
-            next_step="`invoke recipes` shows what each stack is for; recipes/README.md says how one is written",
-        )
-
-    def distance(stack: Stack) -> tuple[bool, bool, int, bool]:
-        own = Version(stack.torch)
-        steps = abs((own.minor - wanted.minor) * 100 + own.micro - wanted.micro)
-        other_line = bool(cann) and cann_line(stack.cann) != cann_line(cann)
-        return other_line, own.major != wanted.major, steps, not stack.default
-
-    return min(fitting, key=distance)

@@ -61,10 +61,11 @@ class Request:
     def __post_init__(self) -> None:
         """Take versions in other spellings for what stacks have: one stack, lock and wheelhouse however it is written.
 
-        `2.13.0+cpu`, which pip shows, is 2.13.0: torch's CPU build is what every cell has.
+        `2.13.0+cpu`, which pip shows, is 2.13.0: torch's CPU build is what every cell has. `0.5.6.post2+npu`, which it
+        shows on a node, is 0.5.6.post2.
         """
         object.__setattr__(self, "torch", _spelt(self.torch).removesuffix("+cpu"))
-        object.__setattr__(self, "sglang", _spelt(self.sglang))
+        object.__setattr__(self, "sglang", _spelt(self.sglang).removesuffix("+npu"))
         object.__setattr__(self, "cann", _spelt_cann(self.cann))
 
     @property

@@ -111,7 +111,7 @@ class PiecewiseTransfer(Way):
         except (faults.OriginError, faults.SizeMismatchError):
             self._plain = True
         except Exception as error:  # noqa: BLE001 - raised by the last call
-            self._error = error
+            self._keep(error)
         with self._guard:
             self._left -= 1
             if self._left:
@@ -123,12 +123,25 @@ class PiecewiseTransfer(Way):
             if self._begun:
                 return
             self._begun = True
-            self._part = self._held.enter_context(self.store.partial(self.wanted.key)).path
-            self._plain = self.store.has(str(self.wanted.sha256), self.wanted.size)
-            self._holed = _Holed.of(self._part)
-            self._pieces = list(self._divided(self._holed.stretches()))
-            self._there = sum(piece.there - piece.start for piece in self._pieces)
-            self.kept(self._there)
+            try:
+                with self.store.telling():
+                    self._open()
+            except Exception as error:
+                self._keep(error)  # before another piece sees that it has begun
+                raise
+
+    def _open(self) -> None:
+        """Take the partial, and see what an earlier run left."""
+        self._part = self._held.enter_context(self.store.partial(self.wanted.key)).path
+        self._plain = self.store.has(str(self.wanted.sha256), self.wanted.size)
+        self._holed = _Holed.of(self._part)
+        self._pieces = list(self._divided(self._holed.stretches()))
+        self._there = sum(piece.there - piece.start for piece in self._pieces)
+        self.kept(self._there)
+
+    def _keep(self, error: Exception) -> None:
+        """Note why it failed: the first fault, which those of other pieces may come of."""
+        self._error = self._error or error
 
     def _divided(self, stretches: list[tuple[int, int]]) -> Iterator[_Piece]:
         size = self.wanted.size or 0

@@ -24,16 +24,18 @@ class Credentials:
         self._netrc = _read_netrc()
 
     def known(self, url: str) -> Login | None:
-        """Return the login that needs no keyring, or None."""
+        """Return the login that needs no keyring, or None.
+
+        A name without a password, as in `https://TOKEN@host/simple`, counts where netrc has none, as in pip.
+        """
         parts = urlsplit(url)
-        own = _embedded(parts)
-        if own is not None:
-            return own
-        for index in self._indexes:
-            login = _embedded(index)
-            if login is not None and _place(index) == _place(parts):
-                return login
-        return self._from_netrc(parts.hostname or "")
+        stated = [parts, *(index for index in self._indexes if _place(index) == _place(parts))]
+        whole = next(filter(None, map(_embedded, stated)), None)
+        return (
+            whole
+            or self._from_netrc(parts.hostname or "")
+            or next(filter(None, map(_name_alone, stated)), None)
+        )
 
     def from_keyring(self, url: str) -> Login | None:
         """Ask the keyring, if there is one; only after the origin refused, since it may ask the user."""
@@ -55,6 +57,10 @@ def _embedded(parts: SplitResult) -> Login | None:
     if parts.username is None or parts.password is None:
         return None
     return unquote(parts.username), unquote(parts.password)
+
+
+def _name_alone(parts: SplitResult) -> Login | None:
+    return (unquote(parts.username), "") if parts.username else None
 
 
 def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:

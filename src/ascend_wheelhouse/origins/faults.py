@@ -142,10 +142,17 @@ class PageTooLargeError(OriginError):
 
 
 class UntrustedHostError(OriginError):
-    """An index is neither HTTPS nor on this host, nor listed as trusted."""
+    """An index, or a page of find-links, is neither HTTPS nor on this host, nor listed as trusted."""
 
     reason = "What it says about hashes could be changed on the way."
     advice = "use https://, or pip config set global.trusted-host HOST"
+
+
+class UnreadableFolderError(OriginError):
+    """A folder of find-links cannot be listed."""
+
+    reason = "It belongs to another user, or its disk is away."
+    advice = "have its owner let you read it, or take it out of `find-links`, which `pip config debug` shows"
 
 
 class UnknownSchemeError(OriginError):

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import IntegrityError, ResolveError
 from ascend_wheelhouse.node.scratch import scratch
+from ascend_wheelhouse.origins.faults import redacted
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.git_source import (
     ASK_SECONDS,
@@ -69,8 +70,13 @@ def find_ref(url: str, name: str, mirrors: Mirrors) -> Ref:
             return Ref(name=name, kind=kind, commit=found[key])
     raise RefMissingError(
         f"{url} has no tag or branch {name!r}.",
-        next_step=f"git ls-remote {mirrors.redirect(url)} shows those that it has",
+        next_step=f"git ls-remote {_shown(mirrors.redirect(url))} shows those that it has",
     )
+
+
+def _shown(url: str) -> str:
+    """Return the URL for a text: without the login that a mirror over HTTP may have; over SSH the user is no secret."""
+    return redacted(url) if url.startswith("http") else url
 
 
 def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
@@ -209,7 +215,7 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
     if "unable to access" in str(reason) or "does not appear to be" in str(reason):
         raise reason
     raise RefMissingError(
-        f"{url} no longer has commit {commit}.",
+        f"{_shown(url)} no longer has commit {commit}.",
         why="The branch that held it was rewritten or removed.",
         next_step="redirect the URL to a mirror that has it, or run `invoke lock --upgrade {cell}`",
     ) from reason

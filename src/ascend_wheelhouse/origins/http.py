@@ -331,7 +331,7 @@ class Http:
     @cached_property
     def _credentials(self) -> Credentials:
         indexes = () if self.config.no_index else (self.config.index_url or "", *self.config.extra_index_urls)
-        return Credentials(filter(None, indexes))
+        return Credentials(filter(None, (*indexes, *self.mirrors.prefixes.values())))
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         proxy = proxy_for(url, self.config)

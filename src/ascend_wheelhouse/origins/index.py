@@ -327,11 +327,12 @@ class Finder:
 
 def _places(http: Http) -> Iterable[_Place]:
     config = http.config
-    for number, url in enumerate(config.index_urls):
+    for url in (*config.index_urls, *config.find_links):
         final = http.mirrors.redirect(url)
         parts = urlsplit(final)
         if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_trusted(final, config):
             raise faults.UntrustedHostError(final, "plain HTTP, and not among pip's trusted hosts")
+    for number, url in enumerate(config.index_urls):
         yield _Place(url=url, origin="extra-index" if number else "index")
     yield from (_Place(url=url, origin="find-links") for url in config.find_links)
 

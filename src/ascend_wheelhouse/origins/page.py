@@ -24,7 +24,7 @@ from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.base.places import at_home
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.answers import Page
-from ascend_wheelhouse.origins.faults import OriginError
+from ascend_wheelhouse.origins.faults import OriginError, UnreadableFolderError
 
 ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _ANCHOR = re.compile(rb"<a\b[^>]*>.*?</a>", re.IGNORECASE | re.DOTALL)
@@ -106,12 +106,23 @@ def offers(page: Page, *, mentioning: str = "", wanted: Wanted | None = None) ->
 
 
 def folder_offers(folder: Path) -> list[Offer]:
-    """Return the distributions that lie in a local folder."""
-    return [
-        Offer(filename=path.name, url=path.absolute().as_uri(), expected=Expected(size=path.stat().st_size))
-        for path in sorted(folder.iterdir())
-        if path.is_file() and path.suffix in {".whl", ".gz", ".zip"}
-    ]
+    """Return the distributions that lie in a local folder.
+
+    Raises:
+        UnreadableFolderError: It cannot be listed.
+    """
+    try:
+        return [
+            Offer(
+                filename=path.name, url=path.absolute().as_uri(), expected=Expected(size=path.stat().st_size)
+            )
+            for path in sorted(folder.iterdir())
+            if path.is_file() and path.suffix in {".whl", ".gz", ".zip"}
+        ]
+    except OSError as error:
+        raise UnreadableFolderError(
+            folder.absolute().as_uri(), error.strerror or "cannot be listed"
+        ) from error
 
 
 def local_path(place: str) -> Path | None:

@@ -166,10 +166,12 @@ def _index(name: str, place: str) -> str:
 
 def _may_exist(place: str) -> bool:
     if place.startswith("file:"):
-        with suppress(ValueError):
+        with suppress(ValueError, OSError):
             return Path(url2pathname(urlsplit(place).path)).exists()
         return False
-    return "://" in place or at_home(place).exists()
+    with suppress(OSError):  # a folder below one that this user may not enter
+        return "://" in place or at_home(place).exists()
+    return False
 
 
 def _path(value: str | None) -> Path | None:

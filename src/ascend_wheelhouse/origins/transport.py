@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
+from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,9 +22,20 @@ def proxy_for(url: str, config: PipConfig) -> str | None:
         return config.proxy
     parts = urlsplit(url)
     proxies = getproxies()
-    if proxy_bypass(parts.netloc):
+    if proxy_bypass(parts.netloc) or _in_a_network(parts.hostname or "", proxies.get("no", "")):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _in_a_network(host: str, exempted: str) -> bool:
+    """Tell whether a host is an address of a network of `NO_PROXY`, such as 10.0.0.0/8, as pip and uv do."""
+    with suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        for word in exempted.split(","):
+            with suppress(ValueError):
+                if address in ipaddress.ip_network(word.strip(), strict=False):
+                    return True
+    return False
 
 
 def is_trusted(url: str, config: PipConfig) -> bool:

@@ -7,7 +7,6 @@ finder.
 
 from __future__ import annotations
 
-import os
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.resolve.request import Pin
+from ascend_wheelhouse.resolve.tool import environment
 
 _PINS = "pins.in"
 _FOUND = "pylock.found.toml"
@@ -43,7 +43,8 @@ def find_files(
     """
     (folder / _PINS).write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
     again = list(_again(command))
-    done = run(again, cwd=folder, env={**os.environ, "UV_OFFLINE": "1", "UV_NO_PROGRESS": "1"}, check=False)
+    env = environment({"UV_OFFLINE": "1", "UV_NO_PROGRESS": "1"})
+    done = run(again, cwd=folder, env=env, check=False)
     if done.status != 0:
         return ()
     document = tomllib.loads((folder / _FOUND).read_text("utf-8"))

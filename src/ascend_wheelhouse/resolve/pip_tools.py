@@ -72,13 +72,23 @@ def reporting(target: Target) -> dict[str, str]:
 
 
 def _sources(request: ResolveRequest, http: Http, index: str) -> dict[str, str]:
-    """Return pip's variables: they beat its files, so the view is the only index that it asks."""
+    """Return pip's variables: its files are not read, so the view is the only index that it asks."""
     folders = [str(folder.resolve()) for folder in request.find_links]
+    config = http.config
+    given = {
+        "PIP_CERT": config.cert,
+        "PIP_CLIENT_CERT": config.client_cert,
+        "PIP_PROXY": config.proxy,
+        "PIP_TRUSTED_HOST": " ".join(config.trusted_hosts),
+    }
     return {
+        **{name: str(value) for name, value in given.items() if value},
+        "PIP_TIMEOUT": str(config.timeout),
+        "PIP_RETRIES": str(config.retries),
         "PIP_INDEX_URL": index,
         "PIP_EXTRA_INDEX_URL": index,
         "PIP_NO_INDEX": "0",
-        "PIP_FIND_LINKS": " ".join([*folders, *http.config.find_links]),
+        "PIP_FIND_LINKS": " ".join([*folders, *config.find_links]),
         "PIP_ONLY_BINARY": ":all:",
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -19,6 +19,19 @@ from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
 REQUIREMENTS = "requirements.in"
 CONSTRAINTS = "constraints.in"
 ANSWER = "answer.txt"
+_TOLD_TO_TOOLS = ("PIP_", "UV_")
+_HARMLESS = {
+    *("PIP_CACHE_DIR", "PIP_KEYRING_PROVIDER"),
+    *(
+        "UV_CACHE_DIR",
+        "UV_CONCURRENT_DOWNLOADS",
+        "UV_HTTP_RETRIES",
+        "UV_NATIVE_TLS",
+        "UV_NO_CACHE",
+        "UV_SYSTEM_CERTS",
+    ),
+}
+"""Variables of pip and uv that say nothing of which versions are taken, or from where."""
 
 
 @contextmanager
@@ -45,16 +58,33 @@ def write_lines(path: Path, lines: Sequence[str]) -> Path:
     return path
 
 
+def environment(told: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a resolver: this process's, without what changes the question, and what is told.
+
+    A lock keeps what was asked. Where variables such as `UV_RESOLUTION` or `PIP_PRE`, or a line of pip.conf, asked
+    something besides, another host came to another lock, and nothing told why.
+
+    Args:
+        told: What the resolver is told by variables.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _HARMLESS or not name.startswith(_TOLD_TO_TOOLS)
+    }
+    return {**kept, "PIP_CONFIG_FILE": os.devnull, **told}
+
+
 def answer(
     tool: str, command: Sequence[str | Path], folder: Path, request: ResolveRequest, env: Mapping[str, str]
 ) -> Resolution:
-    """Run `command` in `folder`, with `env` on top of the environment, and read the pins that it wrote.
+    """Run `command` in `folder`, told `env` by variables (see `environment`), and read the pins that it wrote.
 
     Raises:
         WheelhouseError: The tool gave no answer; which class says why.
     """
     try:
-        run(command, cwd=folder, env={**os.environ, **env})
+        run(command, cwd=folder, env=environment(env))
     except CommandFailedError as error:
         output = f"{error.finished.stdout}\n{error.finished.stderr}"
         raise explain(tool, output, request) from error

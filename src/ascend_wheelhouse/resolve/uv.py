@@ -1,8 +1,8 @@
 """`uv pip compile`: knows foreign platforms itself, and answers in a second or two.
 
 uv does not read pip's configuration, so it is given the same indexes, folders and certificates by option. A
-name that is excluded is overridden with a marker that never holds; a closed name is overridden with the wheel
-that was imported, or bound to a version that cannot exist. uv takes every index as equal
+name that is excluded is overridden with a marker that never holds; a closed name is bound to the wheel that was
+imported, or to a version that cannot exist. uv takes every index as equal
 (`unsafe-best-match`), as pip does.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,9 +50,9 @@ class UvResolver:
         config = self.config or PipConfig.read()
         with question(request) as folder:
             wheels = local_wheels(request)
-            write_lines(folder / _OVERRIDES, tuple(_overrides(request, wheels)))
-            blocked = [f"{name}=={CLOSED_MARK}" for name in sorted(request.closed_names - wheels.keys())]
-            write_lines(folder / CONSTRAINTS, (*request.bounds, *blocked))
+            excluded = [f"{name} ; sys_platform == 'never'" for name in sorted(request.excluded)]
+            write_lines(folder / _OVERRIDES, excluded)
+            write_lines(folder / CONSTRAINTS, (*request.bounds, *_closed(request, wheels)))
             command = [*compile_command(request), *_sources(request, config)]
             found = answer(self.name, command, folder, request, _environment(config))
             if sum("://" in url and not url.startswith("file:") for url in config.index_urls) == 1:
@@ -87,11 +87,13 @@ def compile_command(request: ResolveRequest) -> list[str]:
     return command
 
 
-def _overrides(request: ResolveRequest, wheels: dict[str, Path]) -> Iterator[str]:
-    for name in sorted(request.excluded):
-        yield f"{name} ; sys_platform == 'never'"
-    for name in sorted(request.closed_names & wheels.keys()):
-        yield f"{name} @ {wheels[name].absolute().as_uri()}"
+def _closed(request: ResolveRequest, wheels: Mapping[str, Path]) -> Iterator[str]:
+    """Yield what binds each closed name: to the imported wheel, or to a version that cannot exist.
+
+    As constraints: an override would take the place of what others ask of it, and hide that they contradict it.
+    """
+    for name in sorted(request.closed_names - request.excluded):
+        yield f"{name} @ {wheels[name].absolute().as_uri()}" if name in wheels else f"{name}=={CLOSED_MARK}"
 
 
 def _sources(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
