@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,27 @@ def test_what_is_no_image_name_is_refused(tmp_path: Path, wheelhouse: Path, base
         return
     with pytest.raises(context.BaseImageError, match="is not the name of an image"):
         context.write_context(wheelhouse, tmp_path / "context", base=base)
+
+
+@pytest.mark.parametrize("prefix", ["opt/npu", "/opt/my npu", "/opt/$HOME", "/opt/x\nRUN evil", "/", ""])
+def test_a_place_that_a_containerfile_cannot_name_is_refused(
+    tmp_path: Path, wheelhouse: Path, prefix: str
+) -> None:
+    with pytest.raises(context.UnfitPrefixError, match="cannot be the environment's place in an image"):
+        context.write_context(wheelhouse, tmp_path / "context", prefix=prefix)
+    assert not (tmp_path / "context").exists()
+
+
+def test_the_printed_command_can_be_run_whatever_the_folder_and_the_stack_are_called(
+    tmp_path: Path, wheelhouse: Path
+) -> None:
+    manifest = wheelhouse / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("torch2.8.0-cann", "torch2.8.0+own!1-cann"))
+    made = context.write_context(wheelhouse, tmp_path / "my images")
+    words = shlex.split(made.build)
+    assert words[-3:] == ["--file", f"{tmp_path}/my images/Containerfile", f"{tmp_path}/my images"]
+    assert f"sglang-npu:{made.tag}" in words
+    assert made.tag == "sglang0.5.6.post2-torch2.8.0-own-1-cann8.3.rc2-a3-aarch64"
 
 
 def test_the_installer_runs_with_the_python_of_the_cell() -> None:

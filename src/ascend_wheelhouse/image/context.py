@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ SYSTEM: Final = "ubuntu22.04"
 _OWN = {"Containerfile", "wheelhouse"}
 _BASES = "quay.io/ascend/cann"
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
+_PLAIN_PATH = re.compile(r"(/[A-Za-z0-9_+@.-]+)+")
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 _TEMPLATE = """\
 # {stack} for {platform}; written by ascend-wheelhouse. Build it with --network=none: no step wants one.
 ARG BASE={base}
@@ -51,6 +54,10 @@ class ContextExistsError(UsageError):
 
 class BaseImageError(UsageError):
     """No base image can be named for the cell."""
+
+
+class UnfitPrefixError(UsageError):
+    """The environment's place in the image is no path that a Containerfile can name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,7 @@ def write_context(
         prefix: Where the environment stands in the image.
 
     Raises:
-        UsageError: `out` holds other things, or no base image can be named.
+        UsageError: `out` holds other things, no base image can be named, or the prefix is no plain absolute path.
         IntegrityError: The source is not sound, or not signed by that key.
     """
     settle(source)
@@ -109,15 +116,21 @@ def _write(
         raise BaseImageError(
             f"{reference!r} is not the name of an image.", next_step="--base REGISTRY/NAME:TAG"
         )
+    if not _PLAIN_PATH.fullmatch(prefix):
+        raise UnfitPrefixError(
+            f"{prefix!r} cannot be the environment's place in an image.",
+            why="It is an absolute path of letters, digits and _ + @ . - alone: the Containerfile names it as it is.",
+            next_step=f"the same command with --prefix {PREFIX}",
+        )
     place = Path(os.path.realpath(out))
     _claim(place)
     fingerprint = verified.fingerprint if trusted_key else None
     with assemble.replacing(place) as part:
         _unpack(bundle, part / "wheelhouse")
         (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
-    tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
+    tag = _NOT_IN_TAGS.sub("-", f"{bundle.manifest['stack']}-{bundle.manifest['platform']}")
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
-    where = f"--tag sglang-npu:{tag} --file {out}/Containerfile {out}"
+    where = f"--tag sglang-npu:{tag} --file {shlex.quote(f'{out}/Containerfile')} {shlex.quote(str(out))}"
     build = f"docker build --network=none --platform linux/{machine} {where}"
     return BuildContext(folder=out, base=reference, tag=tag, build=build)
 
