@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from small_wheels import wheel as small_wheel
 from ascend_wheelhouse.build.backend import BackendUnusableError, EnvironmentIncompleteError
 from ascend_wheelhouse.build.environment import EnvironmentFailedError, find_interpreter, install, planned
 from ascend_wheelhouse.build.sandbox import Sandbox, Unsealed, find_sandbox
-from ascend_wheelhouse.build.script import NetworkWantedError, StepFailedError
+from ascend_wheelhouse.build.script import NetworkWantedError, StepDiskFullError, StepFailedError
 
 LATE = '\ndef get_requires_for_build_wheel(config_settings=None): return ["late-one==1"]\n'
 
@@ -103,6 +104,17 @@ def test_a_failing_backend_is_told_with_its_lines(bench: Bench, tmp_path: Path) 
     with pytest.raises(StepFailedError, match=r"^The build of server failed: ") as caught:
         built(bench, path)
     assert "no licence file" in caught.value.why
+
+
+def test_what_a_backend_that_filled_its_disk_left_lies_where_the_error_says(
+    bench: Bench, tmp_path: Path
+) -> None:
+    path = project(tmp_path, begins="open('/dev/full', 'wb', 0).write(b'x')")
+    with pytest.raises(StepDiskFullError) as caught:
+        built(bench, path)
+    (opens, log) = re.findall(r"sh (\S+) opens a shell .* the whole log is (\S+)$", caught.value.next_step)[0]
+    assert Path(opens).is_file()
+    assert "No space left on device" in Path(log).read_text()
 
 
 def test_a_backend_that_wants_the_network_is_told_for_which_host(bench: Bench, tmp_path: Path) -> None:

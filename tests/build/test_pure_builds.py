@@ -17,8 +17,9 @@ from ascend_wheelhouse.base.events import Note
 from ascend_wheelhouse.build import sandbox
 from ascend_wheelhouse.build.backend import EnvironmentIncompleteError
 from ascend_wheelhouse.build.command import build_component, spec_of, unfit
+from ascend_wheelhouse.build.job import Archive
 from ascend_wheelhouse.build.making import WrongWheelError
-from ascend_wheelhouse.build.outcome import PendingBuild
+from ascend_wheelhouse.build.outcome import BuiltWheel, PendingBuild
 from ascend_wheelhouse.build.project_file import (
     NoProjectError,
     ProjectFileMissingError,
@@ -88,6 +89,17 @@ def test_two_builders_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Mo
         finally:
             os.umask(before)
     assert wheels[0] == wheels[1]
+
+
+def test_an_archive_whose_files_have_no_date_is_built(bench: Bench, tmp_path: Path) -> None:
+    """poetry-core dates the files of its archives to 1970, where zip has no time for them."""
+    starts = sources(bench, sdist(tmp_path, {"pyproject.toml": PUBLISHED}))
+    assert isinstance(starts.tree, Archive)
+    undated = replace(starts, tree=replace(starts.tree, epoch=0))
+    wheel = outcome(bench, recipe(), undated, where())
+    assert isinstance(wheel, BuiltWheel)
+    with opened(bench, wheel, tmp_path) as archive:
+        assert archive.metadata.name == "server"
 
 
 def test_a_builder_of_one_machine_makes_the_wheel_for_the_other(bench: Bench, tmp_path: Path) -> None:

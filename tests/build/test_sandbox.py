@@ -66,6 +66,18 @@ def test_the_host_is_out_of_sight(kind: Sandbox, work: Path, monkeypatch: pytest
     assert done.status != 0
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_store_may_lie_in_a_folder_of_any_name(kind: Sandbox, tmp_path: Path) -> None:
+    folder = tmp_path / "my disk's $HOME"
+    (folder / "work").mkdir(parents=True)
+    (folder / "env").mkdir()
+    shown = Mount(source=folder / "env", target=str(folder / "env"))
+    cage = Cage(work=folder / "work", mounts=(shown,), env={"PATH": "/usr/bin"}, cwd="/build")
+    done = inside(kind, cage, "sh", "-c", 'touch made; [ -d "$0" ] && ! touch "$0/x"', str(folder / "env"))
+    assert done.status == 0, done.stderr
+    assert (folder / "work" / "made").exists()
+
+
 @pytest.mark.parametrize("conditions", [NORMAL, VARIED], ids=["normal", "varied"])
 def test_a_build_sees_the_conditions_that_it_was_given(conditions: Conditions, work: Path) -> None:
     cage = Cage(

@@ -40,6 +40,23 @@ def test_a_cmake_of_the_build_environment_is_not_asked_of_the_host() -> None:
     assert found.get("cmake") is None
 
 
+def test_a_sealed_build_takes_no_cmake_of_an_environment_of_pip_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("cmake", "ninja", "make"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho {name} version 9.9.9\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sealed = find_toolchain({"cmake": ">=3", "ninja": ">=1"})
+    assert str(tmp_path) not in sealed.folders
+    assert {"/usr/bin/cmake", "/usr/bin/ninja"} <= {one.path for one in sealed.tools}
+    unsealed = find_toolchain({"cmake": "==9.9.9", "ninja": "==9.9.9"}, shown="/")
+    assert str(tmp_path) in unsealed.folders
+    for name in ("cmake", "ninja"):
+        (tmp_path / name).unlink()
+    assert find_toolchain({"make": "==9.9.9"}).folders == (str(tmp_path),)
+
+
 def test_this_host_is_identified_without_a_path_in_the_identity() -> None:
     found = find_toolchain({"gcc": ">=1"}, probe=host_probe)
     assert {"gcc", "binutils", "glibc"} <= set(found.identity)

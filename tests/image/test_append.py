@@ -16,6 +16,7 @@ from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
 from ascend_wheelhouse.image import append
 from ascend_wheelhouse.image.append import Appended, append_environment
 from ascend_wheelhouse.image.layout import NoImageError, find_image
+from ascend_wheelhouse.node.install.receipt_file import BadReceiptError
 
 INSIDE = "/opt/sglang-npu"
 LABELS = {"ascend-wheelhouse.cell.cann": "8.3.RC2"}
@@ -122,6 +123,39 @@ def test_the_image_starts_through_run_of_the_environment(
     assert run["Entrypoint"] == ["/opt/sglang-npu/run"]
     assert run["Env"] == ["PATH=/usr/bin"]
     assert run["Labels"] == {"base": "yes", **LABELS}
+
+
+def test_an_image_of_another_application_starts_its_server(
+    tmp_path: Path, base: Path, environment: Path
+) -> None:
+    _append(environment, base, tmp_path / "1.oci")
+    manifest = environment / "current" / "manifest.json"
+    manifest.write_text('{"serving": {"command": ["vllm", "serve"]}}')
+    _append(environment, base, tmp_path / "2.oci")
+    manifest.write_text('{"serving": []}')
+    with pytest.raises(BadReceiptError, match=r"manifest\.json is no manifest: "):
+        _append(environment, base, tmp_path / "3.oci")
+
+    started = [find_image(tmp_path / f"{number}.oci", "aarch64").config["config"]["Cmd"] for number in (1, 2)]
+    assert started == [["python", "-m", "sglang.launch_server", "--help"], ["vllm", "serve", "--help"]]
+
+
+def test_an_environment_that_would_not_start_in_the_image_is_refused(
+    tmp_path: Path, base: Path, environment: Path
+) -> None:
+    receipt = environment / "current" / "receipt.json"
+    receipt.write_text(json.dumps({"environment": "/data/my npu/envs/0001", "platform": "aarch64"}))
+    with pytest.raises(
+        append.OtherPlaceError, match="was installed at /data/my npu, and would stand at"
+    ) as told:
+        _append(environment, base, tmp_path / "out.oci")
+    assert told.value.next_step == "the same command with --prefix '/data/my npu'"
+
+    receipt.write_text(json.dumps({"environment": f"{INSIDE}/envs/0001", "platform": "aarch64"}))
+    with pytest.raises(append.OtherPlaceError, match="is for aarch64, and the image for x86_64"):
+        _append(environment, base, tmp_path / "out.oci", "x86_64")
+    assert not (tmp_path / "out.oci").exists()
+    assert _append(environment, base, tmp_path / "out.oci").layer
 
 
 @pytest.mark.parametrize(

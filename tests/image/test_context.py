@@ -78,14 +78,8 @@ def test_the_build_has_no_network_and_the_signature_is_checked_inside(
     )
 
 
-def test_the_command_can_be_typed_where_the_folder_has_a_blank(tmp_path: Path, wheelhouse: Path) -> None:
-    made = context.write_context(wheelhouse, tmp_path / "my context")
-
-    assert shlex.split(made.build)[-3:] == ["--file", f"{made.folder}/Containerfile", str(made.folder)]
-
-
 @pytest.mark.parametrize(
-    "prefix", ["opt/env", "/opt/my env", '/opt/"', "/opt/$HOME", "/", "/opt/../etc", "/a\nRUN x"]
+    "prefix", ["opt/env", "/opt/my env", '/opt/"', "/opt/$HOME", "/", "", "/opt/../etc", "/a\nRUN x"]
 )
 def test_a_prefix_that_would_break_the_containerfile_is_refused(
     tmp_path: Path, wheelhouse: Path, prefix: str
@@ -137,6 +131,18 @@ def test_what_is_no_image_name_is_refused(tmp_path: Path, wheelhouse: Path, base
         return
     with pytest.raises(context.BaseImageError, match="is not the name of an image"):
         context.write_context(wheelhouse, tmp_path / "context", base=base)
+
+
+def test_the_printed_command_can_be_run_whatever_the_folder_and_the_stack_are_called(
+    tmp_path: Path, wheelhouse: Path
+) -> None:
+    manifest = wheelhouse / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("torch2.8.0-cann", "torch2.8.0+own!1-cann"))
+    made = context.write_context(wheelhouse, tmp_path / "my images")
+    words = shlex.split(made.build)
+    assert words[-3:] == ["--file", f"{tmp_path}/my images/Containerfile", f"{tmp_path}/my images"]
+    assert f"sglang-npu:{made.tag}" in words
+    assert made.tag == "sglang0.5.6.post2-torch2.8.0-own-1-cann8.3.rc2-a3-aarch64"
 
 
 def test_the_installer_runs_with_the_python_of_the_cell() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from upstreams import commit, git
+from upstreams import add_submodule, commit, git
 
 from ascend_wheelhouse.origins.git import RefMissingError, pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -26,6 +26,17 @@ def test_a_submodule_without_a_url_is_told(tmp_path: Path) -> None:
     _with_submodule(top, inner, "")
     with pytest.raises(RefMissingError, match="inner"):
         pin(f"file://{top}", "main", store=Store(tmp_path / "store"), mirrors=Mirrors())
+
+
+def test_a_submodule_of_any_name_is_fetched(tmp_path: Path) -> None:
+    inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
+    commit(inner, {"inner.txt": "inner\n"})
+    commit(top, {"top.txt": "top\n"})
+    for path in ("deps/arch=a3", "deps/ünï code"):
+        add_submodule(top, f"file://{inner}", path, inner)
+    git(top, "commit", "--quiet", "--message", "submodules")
+    source = pin(f"file://{top}", "main", store=Store(tmp_path / "store"), mirrors=Mirrors())
+    assert [module.path for module in source.modules] == [".", "deps/arch=a3", "deps/ünï code"]
 
 
 def _with_submodule(top: Path, inner: Path, url: str) -> None:

@@ -29,7 +29,7 @@ if words:
 
 def auditwheel(*words: str | Path) -> str:
     """Run auditwheel now."""
-    done = run([sys.executable, "-m", "auditwheel", *words], env=_environment(), check=False)
+    done = run([sys.executable, "-P", "-m", "auditwheel", *words], env=_environment(), check=False)
     return done.stdout.strip() or done.stderr.strip()
 
 
@@ -37,7 +37,7 @@ def auditwheel(*words: str | Path) -> str:
 def started_early() -> Iterator[Auditwheel]:
     """Start it, and give what hands the first command to that process; further ones get processes of their own."""
     with scratch() as folder, (folder / "errors").open("w+b") as errors:
-        command = [sys.executable, "-c", _WAITING]
+        command = [sys.executable, "-P", "-c", _WAITING]
         with piped(command, env=_environment(), errors=errors) as (stdin, stdout):
 
             def ask(*words: str | Path) -> str:

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from ascend_wheelhouse.base import pyproject
-from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
 from ascend_wheelhouse.build import shims
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Cage, Mount
@@ -73,7 +73,7 @@ class Backend:
         Raises:
             EnvironmentIncompleteError: The project wants more than its build environment holds.
             BackendUnusableError: Its backend is not one.
-            BuildError: The backend failed, as `run` tells it.
+            BuildError, HostUnfitError: The backend failed, as `run` tells it.
             BadProjectFileError: The project file is none.
         """
         settings = _unpacked_soon(self.folder)
@@ -84,7 +84,7 @@ class Backend:
                     self._refuse_missing(builder.build_system_requires)
                 self._have_built(builder, out, settings)
         except _UNUSABLE as error:
-            if isinstance(cause := getattr(error, "exception", None), (BuildError, OSError)):
+            if isinstance(cause := getattr(error, "exception", None), (WheelhouseError, OSError)):
                 raise cause from None  # what `_asked` raised
             raise BackendUnusableError(
                 f"The build backend of {self.job.component} cannot be used: {str(error).rstrip('.')}.",

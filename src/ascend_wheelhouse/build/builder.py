@@ -234,7 +234,7 @@ def _place(kept: Path, *, in_memory: bool) -> Iterator[Path]:
         place = folder / kept.name
         try:
             yield place
-        except BuildError:
+        except (BuildError, HostUnfitError):  # the latter of a step that filled its disk
             kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(place, kept)
             raise

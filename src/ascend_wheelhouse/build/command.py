@@ -196,7 +196,7 @@ class Workshop:
             requirements=spec.requirements,
             probe=probe,
             package=self.cann(spec, cell),
-            shown="/" if self.container else "/usr/",
+            shown="/usr/" if sandbox.sealed and not self.container else "/",
         )
         if not isinstance(sandbox, Container):
             return sandbox, toolchain, find_interpreter(python)

@@ -14,6 +14,9 @@ from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.spec import BuildSpec
 from ascend_wheelhouse.store.git_source import GitSource
 
+EARLIEST = 315_532_800
+"""1980-01-01 in seconds since 1970 (UTC): no member of a zip archive, and so of a wheel, can be older."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
@@ -65,8 +68,8 @@ class Sources:
 
     @property
     def epoch(self) -> int:
-        """`SOURCE_DATE_EPOCH` of the build."""
-        return self.tree.epoch
+        """`SOURCE_DATE_EPOCH` of the build, and the time of its files; raised to 1980, where zip begins."""
+        return max(self.tree.epoch, EARLIEST)
 
     @property
     def commit(self) -> str:

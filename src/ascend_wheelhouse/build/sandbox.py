@@ -189,18 +189,18 @@ class Namespaces(Sandbox):
         root = cage.work.parent / f"{cage.work.name}.root"
         root.mkdir(exist_ok=True)
         yield f"R={shlex.quote(str(root))}"
-        yield "mount -t tmpfs tmpfs $R"
-        yield "mkdir -m 1777 $R/tmp; mkdir -p $R/dev/shm $R/proc; mount -t proc proc $R/proc"
+        yield 'mount -t tmpfs tmpfs "$R"'
+        yield 'mkdir -m 1777 "$R/tmp"; mkdir -p "$R/dev/shm" "$R/proc"; mount -t proc proc "$R/proc"'
         for device in _DEVICES:
-            yield f": > $R/dev/{device}; mount --bind /dev/{device} $R/dev/{device}"
+            yield f': > "$R/dev/{device}"; mount --bind /dev/{device} "$R/dev/{device}"'
         for mount in cage.all_mounts():
             source, target = shlex.quote(str(mount.source)), shlex.quote(mount.target)
             make = "mkdir -p" if mount.source.is_dir() else "touch"
-            yield f"mkdir -p $R$(dirname {target}); {make} $R{target}; mount --rbind {source} $R{target}"
+            yield f'T="$R"{target}; mkdir -p "$(dirname "$T")"; {make} "$T"; mount --rbind {source} "$T"'
             if not mount.writable:
-                yield f"mount -o remount,bind,ro $R{target} 2>/dev/null || true"
+                yield 'mount -o remount,bind,ro "$T" 2>/dev/null || true'
         yield f"hostname {shlex.quote(cage.conditions.hostname)}"
-        yield 'chroot $R "$@"; exit $?'
+        yield 'chroot "$R" "$@"; exit $?'
 
 
 _WORKED: set[tuple[type[Sandbox], str]] = set()

@@ -15,7 +15,7 @@ from ascend_wheelhouse.base.archives import ZipArchive, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
-from ascend_wheelhouse.build.job import Archive, BuildJob
+from ascend_wheelhouse.build.job import EARLIEST, Archive, BuildJob
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
 from ascend_wheelhouse.build.project_file import project_folder, put_project_file
 from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
@@ -110,9 +110,9 @@ def _unpack_into(archive: Archive, path: Path, folder: Path) -> None:
 def archive_epoch(path: Path) -> int:
     """Return the time of the newest file of a source distribution, seconds since 1970."""
     if zipfile.is_zipfile(path):
-        return 315532800
+        return EARLIEST
     with telling(lambda fault: _bad(path.name, f"cannot be read: {fault}")), tarfile.open(path) as opened:
-        return int(max((member.mtime for member in opened if member.isfile()), default=315532800))
+        return int(max((member.mtime for member in opened if member.isfile()), default=EARLIEST))
 
 
 def lay_again(folder: Path) -> None:

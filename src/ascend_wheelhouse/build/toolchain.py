@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -33,10 +34,14 @@ for c in gcc /usr/bin/gcc-[0-9]* /opt/rh/gcc-toolset-[0-9]*/root/usr/bin/gcc; do
   say gcc "$p" "$("$p" -dumpfullversion)" "$(first "$p" --version) $("$p" -dumpmachine)"
 done
 for c in ld cmake ninja make ccache; do
-  p=$(command -v "$c") || continue
-  line=$(first "$p" --version)
-  n=$c; [ "$c" = ld ] && n=binutils
-  say "$n" "$p" "$(echo "$line" | grep -Eo '[0-9]+(\.[0-9]+)+' | tail -n 1)" "$line"
+  own=$(command -v "$c")
+  for p in "$own" /usr/bin/$c; do
+    [ -x "$p" ] || continue
+    line=$(first "$p" --version)
+    n=$c; [ "$c" = ld ] && n=binutils
+    say "$n" "$p" "$(echo "$line" | grep -Eo '[0-9]+(\.[0-9]+)+' | tail -n 1)" "$line"
+    [ "$own" != /usr/bin/$c ] || break
+  done
 done
 v=$(getconf GNU_LIBC_VERSION 2>/dev/null) && say glibc / "${v#glibc }" "$v"
 A=/usr/local/Ascend
@@ -158,7 +163,12 @@ def find_toolchain(
     brought = _PYTHON_TOOLS & {
         re.split(r"[^A-Za-z0-9_-]", need, maxsplit=1)[0].lower() for need in requirements
     }
-    found = [*candidates(probe), *([_tool_of(package)] if package else [])]
+    every = candidates(probe)
+    unfit = {PurePosixPath(tool.path).parent for tool in every if not _runs(tool, shown)}
+    here = [
+        tool for tool in every if PurePosixPath(tool.path).parent not in unfit
+    ]  # it would stand on the PATH
+    found = [*here, *([_tool_of(package)] if package else [])]
     chosen: list[Tool] = []
     problems: list[str] = []
     for name in sorted({*bounds, *ALWAYS, "make", "cmake", "ninja"} - brought):
@@ -176,6 +186,20 @@ def find_toolchain(
     used = package if package and _tool_of(package) in chosen else None
     ccache = next((one.path for one in found if one.name == "ccache" and one.path.startswith(shown)), "")
     return Toolchain(tools=tuple(chosen), cann=used, ccache=ccache)
+
+
+def _runs(tool: Tool, shown: str) -> bool:
+    """Tell whether a build can run a tool: of one in an environment of pip's or conda's it sees the `bin` alone.
+
+    There cmake lacks its modules, and an older ninja is a script of a Python that is not there.
+    """
+    if tool.name not in _PYTHON_TOOLS or tool.path.startswith(shown) or tool.path.endswith("/usr/bin/cmake"):
+        return True
+    if tool.name == "cmake":
+        return False
+    with suppress(OSError), Path(tool.path).open("rb") as stream:
+        return stream.read(2) != b"#!"
+    return True
 
 
 def _tool_of(package: CannPackage) -> Tool:

@@ -7,7 +7,7 @@ environments that the runtime does not have anyway, and the files that build scr
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -118,6 +118,8 @@ def entries(
 ) -> list[ManifestEntry]:
     """Return the manifest's entries of `sources/`, each file once.
 
+    Of two files with one name the second has the begin of its digest before it.
+
     Args:
         lock: The lock.
         cell: Its cell.
@@ -126,10 +128,14 @@ def entries(
         elsewhere: Digests of what other folders of the wheelhouse hold.
     """
     placed: dict[str, ManifestEntry] = {}
+    names: set[str] = set()
     for file in _each(lock, cell, recipes, store):
         artifact = file.artifact
         if artifact is None or artifact.sha256 in elsewhere or artifact.sha256 in placed:
             continue
+        if artifact.filename in names:  # of two indexes or archives of one tag: other bytes
+            artifact = replace(artifact, filename=f"{artifact.sha256[:12]}-{artifact.filename}")
+        names.add(artifact.filename)
         placed[artifact.sha256] = ManifestEntry(
             artifact=artifact,
             folder=FOLDER,

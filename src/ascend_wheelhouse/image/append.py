@@ -11,7 +11,7 @@ import hashlib
 import os
 import shlex
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -21,16 +21,24 @@ from ascend_wheelhouse.base.errors import IntegrityError, UsageError
 from ascend_wheelhouse.bundle.oci import blob_path, claim, put_json, write_index
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.image.layout import Image, find_image
+from ascend_wheelhouse.node import documents, layout
+from ascend_wheelhouse.node.install import receipt_file
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LEFT_OUT = {".work", ".lock", "install.log", "index"}
 _EXECUTABLE = 0o111
 _LONGEST_CHAIN = 16
+_COMMAND = ("python", "-m", "sglang.launch_server")
+_SERVING = {"serving?": {"command?": [str]}}
 
 
 class NotInstalledError(UsageError):
     """There is no installed environment to put into the image."""
+
+
+class OtherPlaceError(UsageError):
+    """An environment would not start at its place in the image, or not on the image's machine."""
 
 
 class BaseBlobError(IntegrityError):
@@ -69,15 +77,16 @@ def append_environment(
         labels: Added to the image's labels.
 
     Raises:
-        UsageError: There is no finished environment, the base has no image for the architecture, or `out` holds other
-            things.
-        IntegrityError: A blob of the base is not sound.
+        UsageError: There is no finished environment, it is for another place or machine, the base has no image for the
+            architecture, or `out` holds other things.
+        IntegrityError: A blob of the base, the receipt or the manifest of the environment is not sound.
     """
-    if not (environment / "current" / "receipt.json").is_file():
+    if not (environment / "current" / receipt_file.RECEIPT).is_file():
         raise NotInstalledError(
             f"{environment} holds no finished environment.",
             next_step=f"install.py --prefix {shlex.quote(str(environment))}",
         )
+    _require_fit(environment, inside, machine)
     image = find_image(base, machine)
     place = Path(os.path.realpath(out))
     claim(place)
@@ -85,6 +94,35 @@ def append_environment(
         return _write(
             environment, base, part, image, out.name.removesuffix(".oci"), inside=inside, labels=labels
         )
+
+
+def _require_fit(environment: Path, inside: str, machine: str) -> None:
+    """Hold an environment to the place and the machine of the image: its scripts name the folder they stand in."""
+    receipt = receipt_file.read(environment / "current")
+    installed = Path(str(receipt.get("environment", f"{inside}/envs/any"))).parent.parent
+    if installed != Path(inside):
+        raise OtherPlaceError(
+            f"The environment was installed at {installed}, and would stand at {inside} in the image.",
+            why="Its programs name the folder that they stand in, and would not start at another.",
+            next_step=f"the same command with --prefix {shlex.quote(str(installed))}",
+        )
+    if receipt.get("platform", machine) != machine:
+        raise OtherPlaceError(
+            f"The environment is for {receipt['platform']}, and the image for {machine}.",
+            next_step=f"the same command with --platform {receipt['platform']}",
+        )
+
+
+def _command(environment: Path) -> list[str]:
+    """Return what the image starts when it is not told: the server of the application, with its help."""
+    path = environment / "current" / layout.MANIFEST
+    try:
+        found = documents.read_file(path, _SERVING) if path.is_file() else {}
+    except documents.UnsoundError as error:
+        raise receipt_file.BadReceiptError(
+            f"{path} is no manifest: {error}.", next_step="install the wheelhouse again"
+        ) from error
+    return [*found.get("serving", {}).get("command", _COMMAND), "--help"]
 
 
 def _write(
@@ -103,7 +141,7 @@ def _write(
         _take_blob(base, out, descriptor)
     docker = image.media_type.startswith("application/vnd.docker.")
     layer = {"mediaType": _DOCKER_LAYER if docker else LAYER_TYPE, **_write_layer(environment, out, inside)}
-    config = put_json(out, _config(image, layer["digest"], inside, labels))
+    config = put_json(out, _config(image, layer["digest"], inside, labels, _command(environment)))
     document = {
         **image.manifest,
         "config": {"mediaType": image.manifest["config"]["mediaType"], **config},
@@ -137,14 +175,16 @@ def _interpreter(environment: Path, inside: str) -> str:
     return ""
 
 
-def _config(image: Image, diff_id: str, inside: str, labels: Mapping[str, str]) -> dict[str, Any]:
+def _config(
+    image: Image, diff_id: str, inside: str, labels: Mapping[str, str], command: Sequence[str]
+) -> dict[str, Any]:
     run = image.config.get("config") or {}
     return {
         **image.config,
         "config": {
             **run,
             "Entrypoint": [f"{inside}/run"],
-            "Cmd": ["python", "-m", "sglang.launch_server", "--help"],
+            "Cmd": [*command],
             "Labels": {**(run.get("Labels") or {}), **labels},
         },
         "rootfs": {"type": "layers", "diff_ids": [*image.config["rootfs"]["diff_ids"], diff_id]},

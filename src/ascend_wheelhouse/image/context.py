@@ -33,6 +33,7 @@ _OWN = {"Containerfile", "wheelhouse"}
 _BASES = "quay.io/ascend/cann"
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9_+-][A-Za-z0-9._+-]*)+")
 _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 _TEMPLATE = """\
 # {stack} for {platform}; written by ascend-wheelhouse. Build it with --network=none: no step wants one.
 ARG BASE={base}
@@ -97,7 +98,7 @@ def write_context(
         prefix: Where the environment stands in the image.
 
     Raises:
-        UsageError: `out` holds other things, or no base image can be named.
+        UsageError: `out` holds other things, no base image can be named, or the prefix is no plain absolute path.
         IntegrityError: The source is not sound, or not signed by that key.
     """
     settle(source)
@@ -118,7 +119,7 @@ def _write(
     if not _PREFIX.fullmatch(prefix):
         raise ImagePrefixError(
             f"{prefix!r} is no place for the environment in an image.",
-            why="It is an absolute path of letters, digits and ._+-, since it stands in the Containerfile as it is.",
+            why="It is an absolute path of letters, digits and . _ + -, since it stands in the Containerfile as it is.",
             next_step=f"--prefix {PREFIX}, or leave it out",
         )
     place = Path(os.path.realpath(out))
@@ -127,7 +128,7 @@ def _write(
     with assemble.replacing(place) as part:
         _unpack(bundle, part / "wheelhouse")
         (part / "Containerfile").write_text(containerfile(bundle.manifest, reference, fingerprint, prefix))
-    tag = f"{bundle.manifest['stack']}-{bundle.manifest['platform']}"
+    tag = _NOT_IN_TAGS.sub("-", f"{bundle.manifest['stack']}-{bundle.manifest['platform']}")
     machine = {"aarch64": "arm64", "x86_64": "amd64"}.get(str(bundle.manifest["platform"]), "")
     folder = shlex.quote(str(out))
     where = f"--tag sglang-npu:{tag} --file {shlex.quote(f'{out}/Containerfile')} {folder}"

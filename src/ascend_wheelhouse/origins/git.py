@@ -235,8 +235,8 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
     gitlinks = dict(_gitlinks(place, commit))
     if not gitlinks:
         return
-    settings = git("config", f"--blob={commit}:.gitmodules", "--list", at=place).splitlines()
-    table = dict(line.split("=", 1) for line in settings if "=" in line)
+    settings = git("config", f"--blob={commit}:.gitmodules", "--list", "-z", at=place).split("\0")
+    table = dict(line.split("\n", 1) for line in settings if "\n" in line)  # a name may hold a "="
     for key, path in sorted(table.items()):
         if key.startswith("submodule.") and key.endswith(".path") and path in gitlinks:
             check_path(path)
