@@ -225,6 +225,8 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
         verdict=verdict,
         seconds=round(ended.seconds, 2),
         evidence=evidence,
+    if ended.stuck:
+        evidence += f"; the kernel holds {', '.join(ended.stuck)}, which no signal ends"
         detail=str(said.get("detail") or ended.output) if failed else "",
         figures=figures,
         markers=_markers(probe, setting, loaded=bool(said.get("software"))),
