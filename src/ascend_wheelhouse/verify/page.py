@@ -153,6 +153,8 @@ def _conditions(conditions: Mapping[str, Any]) -> list[str]:
         "require_npu": "NPU required",
     }
     found = [text for name, text in words.items() if conditions.get(name)]
+    if hidden := conditions.get("hidden_npus"):
+        found.append(f"NPUs left out: {hidden}")
     if left_out := conditions.get("left_out"):
         found.append(f"left out: {', '.join(left_out)}")
     return found if conditions.get("sealed") else ["network in reach", *found]

@@ -99,8 +99,8 @@ class Report:
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
         conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, in
-            `software_npu` what told that the NPUs were software, and in `left_out` the names of the probes that
-            were called for and not chosen.
+            `software_npu` what told that the NPUs were software, in `left_out` the names of the probes that
+            were called for and not chosen, and in `hidden_npus` how many NPUs the probes were not shown.
         results: In the order of the run.
     """
 
@@ -148,18 +148,25 @@ class Report:
     @property
     def outcome(self) -> str:
         """The verdict on the node: `verified`, `failed`, or `partial` with the reason why it is no more."""
-        skipped = [result for result in self.results if result.verdict == "skipped"]
         if self.exit_code:
             return "failed"
+        return f"partial ({why})" if (why := self._lacking) else "verified"
+
+    @property
+    def _lacking(self) -> str:
+        """Why it is no evidence of the whole node, or an empty text."""
+        skipped = [result for result in self.results if result.verdict == "skipped"]
         if self.software:
-            return f"partial ({WORDS})"
+            return WORDS
         if not self.host.get("npus") or any("npu" in result.markers for result in skipped):
-            return "partial (no NPU)"
+            return "no NPU"
+        if self.conditions.get("hidden_npus"):
+            return "NPUs left out"
         if self.conditions.get("left_out"):
-            return "partial (probes left out)"
+            return "probes left out"
         if not any("npu" in result.markers for result in self.results):
-            return "partial (no probe on NPUs)"
-        return "partial (probes skipped)" if skipped else "verified"
+            return "no probe on NPUs"
+        return "probes skipped" if skipped else ""
 
     @property
     def headline(self) -> str:
