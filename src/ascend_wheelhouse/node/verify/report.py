@@ -23,6 +23,9 @@ Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of
 SCHEMA = 1
 EXIT_DONE, EXIT_FAILED = 0, 9
 _GOOD = ("passed", "skipped", "known")
+_ON_DEVICES = frozenset({"npu", "multi_npu", "server"})
+"""Markers of the probes that prove a node; a failure of theirs that somebody announced is a failure all the same."""
+
 _EVIDENCE_WIDTH = 240
 _LEAST = 30
 _COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
@@ -155,18 +158,19 @@ class Report:
     @property
     def _lacking(self) -> str:
         """Why it is no evidence of the whole node, or an empty text."""
-        skipped = [result for result in self.results if result.verdict == "skipped"]
-        if self.software:
-            return WORDS
-        if not self.host.get("npus") or any("npu" in result.markers for result in skipped):
-            return "no NPU"
-        if self.conditions.get("hidden_npus"):
-            return "NPUs left out"
-        if self.conditions.get("left_out"):
-            return "probes left out"
-        if not any("npu" in result.markers for result in self.results):
-            return "no probe on NPUs"
-        return "probes skipped" if skipped else ""
+        reasons = {
+            WORDS: self.software,
+            "no NPU": not self.host.get("npus") or "npu" in self._markers("skipped"),
+            "announced failures": not _ON_DEVICES.isdisjoint(self._markers("known")),
+            "NPUs left out": self.conditions.get("hidden_npus"),
+            "probes left out": self.conditions.get("left_out"),
+            "no probe on NPUs": not any("npu" in result.markers for result in self.results),
+            "probes skipped": any(result.verdict == "skipped" for result in self.results),
+        }
+        return next((words for words, holds in reasons.items() if holds), "")
+
+    def _markers(self, kind: Verdict) -> set[str]:
+        return {marker for result in self.results if result.verdict == kind for marker in result.markers}
 
     @property
     def headline(self) -> str:
