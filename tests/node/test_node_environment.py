@@ -165,6 +165,7 @@ def test_of_two_cann_the_one_that_the_cell_names_is_taken_everywhere(node: Node)
 def test_probes_that_read_the_machine_look_at_the_cells_cann_alone(node: Node, probe: ModuleType) -> None:
     node.ascend.toolkit("8.5.0")
     node.ascend.toolkit("8.3.RC2")
+    node.ascend.nnal("8.3.RC2")
     context = api.Context(
         manifest={"cell": {"cann": "8.3.RC2"}},
         options={"npu": True, "ascend": str(node.ascend.root)},

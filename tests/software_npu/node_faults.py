@@ -104,7 +104,7 @@ FAULTS = (
         name="fewer devices than /dev has",
         probe="npu-devices",
         setting="fewer-devices=1",
-        told=r"sees 1 devices, /dev has 2: see ASCEND_RT_VISIBLE_DEVICES",
+        told=r"sees 1 devices, 2 are in /dev and not hidden by ASCEND_RT_VISIBLE_DEVICES",
     ),
     Fault(
         name="the name of another chip",
@@ -167,10 +167,16 @@ FAULTS = (
         told=r"6\.4 of 64 GiB free: something holds the rest; next: npu-smi info names the processes",
     ),
     Fault(
+        name="memory of another device that something holds",
+        probe="npu-memory",
+        setting="memory-taken@1",
+        told=r"npu:1 has 6\.4 of 64 GiB free: something holds the rest; next: npu-smi info names the processes",
+    ),
+    Fault(
         name="a leak",
         probe="npu-memory",
         setting="memory-leak",
-        told=r"31\.5 GiB of device memory are not given back",
+        told=r"31\.5 GiB of npu:0's memory are not given back",
     ),
     Fault(
         name="an allocation that is refused",
@@ -189,6 +195,12 @@ FAULTS = (
         probe="npu-matmul",
         setting="matmul-nan@0",
         told=r"float32: 1 of 1048576 results are not finite",
+    ),
+    Fault(
+        name="a result of another device that is not a number",
+        probe="npu-matmul",
+        setting="matmul-nan@1",
+        told=r"npu:1, float32: 1 of 1048576 results are not finite",
     ),
     Fault(
         name="a product that drops terms",
@@ -213,7 +225,7 @@ FAULTS = (
         probe="npu-matmul",
         setting="matmul-crashes",
         verdict="crashed",
-        told=r"killed by SIGSEGV while it was at: matmul in float32; next: the kernels must be",
+        told=r"killed by SIGSEGV while it was at: matmul in float32 on npu:0; next: the kernels must be",
     ),
     Fault(
         name="a copy to the device that drops bytes",

@@ -4,7 +4,8 @@ KNOBS is a JSON object: `refuse` (seconds until it listens), `refuse_until` (a f
 does), `warm` (seconds of 503), `children`, `on_term`
 (`tree`: kill the whole tree as SGLang does, `zero`, `hang`, `orphans`), `health_delay`, `scheduler`
 (`alive`, `dead`), `garbage`, `die_after` (requests), `exit` (status at start), `raise` (kill the tree at
-start), `graphs` (it says that graphs are on).
+start), `graphs` (it says that graphs are on), `text` (what it says in place of words), `context` (how many
+tokens a request may hold), `told_context` (what it says of that, 0 for nothing).
 """
 
 from __future__ import annotations
@@ -37,11 +38,13 @@ KNOBS: dict[str, Any] = {
     "drift": False,
     "model": "tiny",
     "graphs": False,
+    "text": None,
+    "context": 512,
+    "told_context": 0,
 }
 STARTED = time.monotonic()
 CHILDREN: list[subprocess.Popen[bytes]] = []
 SERVED = [0]
-CONTEXT = 512
 
 
 def tokens(ids: list[int], count: int) -> list[int]:
@@ -75,7 +78,8 @@ class Handler(BaseHTTPRequestHandler):
             warm = time.monotonic() - STARTED < KNOBS["refuse"] + KNOBS["warm"]
             self.answer(503 if warm or KNOBS["scheduler"] == "dead" else 200, {})
         elif self.path == "/v1/models":
-            self.answer(200, {"data": [{"id": KNOBS["model"]}]})
+            told_context = {"max_model_len": KNOBS["told_context"]} if KNOBS["told_context"] else {}
+            self.answer(200, {"data": [{"id": KNOBS["model"], **told_context}]})
         else:
             told = {"version": "0.5.6.post2", "device": "cpu", "disable_cuda_graph": not KNOBS["graphs"]}
             self.answer(200, told)
@@ -96,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
     def generate(self, body: dict[str, Any]) -> None:
         """Answer `/generate`."""
         ids = body["input_ids"]
-        if len(ids) > CONTEXT:
+        if len(ids) > KNOBS["context"]:
             self.answer(400, {"error": "too long"})
         else:
             self.answer(200, {"output_ids": tokens(ids, body["sampling_params"]["max_new_tokens"])})
@@ -107,6 +111,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(400, {"error": "no messages"})
             return
         words = [f"w{token} " for token in tokens([1], body["max_tokens"])]
+        words = words if KNOBS["text"] is None else [KNOBS["text"]]
         if body.get("stream"):
             self.stream(words)
         elif "messages" in body:

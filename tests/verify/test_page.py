@@ -128,3 +128,32 @@ def test_a_report_of_a_newer_version_is_told_as_one(tmp_path: Path) -> None:
     path.write_text("[" * 5000)
     with pytest.raises(command.NoReportError):
         command.main(options)
+
+
+def test_a_report_that_is_found_twice_counts_once_and_two_of_one_node_are_not_two_nodes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    envs = tmp_path / "envs"
+    envs.mkdir()
+    report("one", BAD).write(envs / "0001.verify.json")
+    report("one", GOOD).write(envs / "0002.verify.json")
+    report("two", GOOD).write(tmp_path / "report.json")
+    folders = (tmp_path, envs, envs / "0002.verify.json")
+    command.main(command.VerifyReportOptions(folders=folders, out=tmp_path / "page.html"))
+    told = capsys.readouterr().out.splitlines()
+    assert told[0].endswith(
+        ": 2 of 3 reports of 2 nodes verified, 1 failed. All probes: 2 passed, 1 failed, 0 skipped."
+    )
+    assert len(told) == 4
+
+
+@pytest.mark.parametrize(
+    ("marker", "outcome"), [("npu", "partial (announced failures)"), ("host", "verified")]
+)
+def test_a_failure_on_an_npu_that_somebody_announced_is_no_proof_of_the_node(
+    marker: str, outcome: str
+) -> None:
+    known = Result(
+        probe="npu-matmul", verdict="known", seconds=1, evidence="announced: x (y)", markers=(marker,)
+    )
+    assert report("n", GOOD, known).outcome == outcome

@@ -75,7 +75,9 @@ def value(words: list[str], name: str) -> str:
 def test_a_good_pair_passes_and_all_three_are_stopped(tmp_path: Path) -> None:
     result = serve(tmp_path)
     assert (result.verdict, result.detail) == ("passed", "")
-    assert result.evidence.startswith("6 checks pass through router, prefill and decode, ready after ")
+    assert result.evidence.startswith(
+        "5 checks pass (no reference for these weights) through router, prefill and "
+    )
     (prefill, at_prefill), (decode, at_decode), (router, _) = (
         started(tmp_path, part) for part in ("prefill", "decode", "router")
     )

@@ -11,8 +11,8 @@ from environments import install, make_environment, manifest, setting
 
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import named
-from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError
-from ascend_wheelhouse.node.probes.server import topology
+from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError, ProbeSkippedError
+from ascend_wheelhouse.node.probes.server import run, topology
 from ascend_wheelhouse.node.serving.topologies import TopologyError, program_of
 from ascend_wheelhouse.node.verify import planning, runner, settings
 from ascend_wheelhouse.node.verify.report import Result
@@ -48,7 +48,15 @@ def test_a_good_server_passes_with_its_figures(tmp_path: Path) -> None:
     assert result.figures["stop"]["killed"] is False
     assert result.figures["still-healthy"]["memory_mib"] > 0
     assert result.evidence.startswith("healthy after ")
+    assert ", 10 checks pass (no reference for these weights), " in result.evidence
+    assert "as-reference" not in result.figures
     assert result.evidence.endswith("nothing left after the stop")
+
+
+def test_a_context_that_the_models_file_does_not_tell_is_the_servers(tmp_path: Path) -> None:
+    """As that of a model with pictures, whose file has it in a part of its own, or of one with scaled positions."""
+    result = serve(tmp_path, context=4096, told_context=4096)
+    assert result.verdict == "passed", result
 
 
 @pytest.mark.parametrize(
@@ -59,6 +67,9 @@ def test_a_good_server_passes_with_its_figures(tmp_path: Path) -> None:
         ({"drift": True}, "greedy tokens differ between two requests"),
         ({"key": ""}, "api-key: a request without the key: status 200, not 401"),
         ({"on_term": "orphans", "children": 2}, "LeftBehindError: still alive 5 s after the stop: python"),
+        ({"text": ""}, "completions: /v1/completions gave no text, 16 tokens were asked for"),
+        ({"text": "!! !!!"}, "chat: /v1/chat/completions gave one character over and over: '!! !!!'"),
+        ({"context": 4096}, "too-long-prompt: a prompt longer than the context: status 200, not 400"),
         ({"exit": 1}, "ServerDiedError: the server ended by itself with status 1"),
         ({"raise": True}, "ServerDiedError: the server ended by itself with status -9"),
     ],
@@ -72,12 +83,23 @@ def test_a_bad_server_fails_with_its_cause(knobs: dict[str, object], cause: str,
 def context(**options: Any) -> Context:  # noqa: ANN401 - any option of a probe
     topologies = {
         "single": {"arguments": ["--device", "npu"], "environment": {"A": "2"}},
-        "tp8": {"arguments": ["--tp-size", "8"], "environment": {}, "unset": ["HCCL_OP_EXPANSION_MODE"]},
+        "tp8": {
+            "arguments": ["--tp-size", "8"],
+            "devices": 8,
+            "environment": {},
+            "unset": ["HCCL_OP_EXPANSION_MODE"],
+        },
     }
     serving = {"environment": {"A": "1", "B": "1"}, "topologies": topologies}
     return Context(
         manifest={"serving": serving}, options=options, scratch=Path("/nowhere"), doing=lambda _text: None
     )
+
+
+def test_a_topology_of_more_devices_than_the_node_has_is_not_started() -> None:
+    told = context(npu=True, topology="tp8", devices=4)
+    with pytest.raises(ProbeSkippedError, match=r"^the topology tp8 takes 8 devices, 4 are here: run it on"):
+        run(told)
 
 
 def test_on_a_node_the_flags_are_the_stacks() -> None:

@@ -40,7 +40,10 @@ class VerifyReportOptions:
 def main(options: VerifyReportOptions) -> None:
     """Merge the reports below the folders into one HTML page."""
     require_place(options.out, "--out", "nodes.html")
-    reports = [_read(path) for folder in options.folders for path in _found(folder)]
+    reports: list[Report] = []
+    for path in (path for folder in options.folders for path in _found(folder)):
+        if (one := _read(path)) not in reports:  # a copy of it, or a folder within another that was named
+            reports.append(one)
     write_result(options.out, page.render(reports))
     names = [(str(one.host.get("name", "")), one) for one in reports]
     failed = [name for name, one in names if one.exit_code]

@@ -13,6 +13,7 @@ import ctypes
 import os
 import secrets
 import signal
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from typing import Literal, NamedTuple
 from .guarded import Guarded
 
 Cut = Literal["", "time", "memory"]
+
+PATIENCE = 10.0
+"""Seconds in which a killed process is gone, unless the kernel holds it."""
 
 _POLL_SECONDS = 0.1
 _WEIGH_SECONDS = 0.5
@@ -52,6 +56,7 @@ class Ended:
         peak: The most memory that its processes held together, in bytes.
         output: The end of what it printed, both streams.
         left: Names of the processes that were still alive after the leader had ended; they were killed.
+        stuck: Names of those that a kill did not end in time: a call into a driver that does not come back.
     """
 
     status: int
@@ -60,6 +65,7 @@ class Ended:
     peak: int
     output: str
     left: tuple[str, ...]
+    stuck: tuple[str, ...] = ()
 
 
 def processes() -> list[Process]:
@@ -125,7 +131,7 @@ class Family:
         """Return what they hold in memory together, in bytes."""
         return sum(_weigh(one.pid) for one in self.alive())
 
-    def kill(self, patience: float = 10) -> None:
+    def kill(self, patience: float = PATIENCE) -> None:
         """Kill them all and wait until they are gone."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
@@ -206,10 +212,11 @@ def run(
         cut, peak = _watch(leader, family, began + seconds, memory)
         left = () if cut else _survivors(family)
     finally:
-        family.kill()
-        status = leader.wait()
+        family.kill(PATIENCE)
+        status = _status(leader)
+        stuck = tuple(sorted(one.name for one in family.alive()))
         leader.end()
-        family.kill()
+        family.kill(PATIENCE)
     return Ended(
         status=status,
         cut=cut,
@@ -217,7 +224,15 @@ def run(
         peak=peak,
         output=last_words(log),
         left=left,
+        stuck=stuck,
     )
+
+
+def _status(leader: Guarded) -> int:
+    """Return how the leader ended; one that the kernel does not let go counts as killed, and nobody waits for it."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        return leader.wait(PATIENCE)
+    return -signal.SIGKILL
 
 
 def _watch(leader: Guarded, family: Family, deadline: float, memory: int) -> tuple[Cut, int]:

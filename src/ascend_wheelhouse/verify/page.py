@@ -71,13 +71,19 @@ def lead(reports: Sequence[Report]) -> str:
     whole = sum(report.outcome == "verified" for report in reports)
     others = Counter(report.outcome for report in reports if report.outcome != "verified")
     parts = [
-        f"{whole} of {len(reports)} nodes verified",
+        f"{whole} of {len(reports)} {_counted(reports)} verified",
         *(f"{count} {said}" for said, count in others.items()),
     ]
     together = Counter[str]()
     for report in reports:
         together.update(report.counts)
     return f"{', '.join(parts)}. All probes: {tally(together)}."
+
+
+def _counted(reports: Sequence[Report]) -> str:
+    """Return what is counted: nodes, unless one of them has several reports, as of one install after another."""
+    nodes = len({_name(report) for report in reports})
+    return "nodes" if nodes == len(reports) else f"reports of {nodes} node{'s' if nodes > 1 else ''}"
 
 
 def _mark(result: Result | None) -> str:
@@ -153,6 +159,8 @@ def _conditions(conditions: Mapping[str, Any]) -> list[str]:
         "require_npu": "NPU required",
     }
     found = [text for name, text in words.items() if conditions.get(name)]
+    if hidden := conditions.get("hidden_npus"):
+        found.append(f"NPUs left out: {hidden}")
     if left_out := conditions.get("left_out"):
         found.append(f"left out: {', '.join(left_out)}")
     return found if conditions.get("sealed") else ["network in reach", *found]

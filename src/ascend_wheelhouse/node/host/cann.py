@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from ..seen import is_file, matching
@@ -32,6 +34,7 @@ class Ascend:
         root: The folder that holds CANN and NNAL, as the processes see it that use them.
         version: The toolkit's version, or empty.
         outside: The folder that stands for `/` where those processes run, as seen from here.
+        hidden: How many of the devices ASCEND_RT_VISIBLE_DEVICES keeps from those processes.
     """
 
     devices: int
@@ -41,6 +44,12 @@ class Ascend:
     root: str = ""
     version: str = ""
     outside: str = "/"
+    hidden: int = 0
+
+    @property
+    def visible(self) -> int:
+        """How many devices those processes see."""
+        return self.devices - self.hidden
 
     @property
     def real(self) -> bool:
@@ -73,7 +82,19 @@ def look(
         software=software.sign(home),
         root=str(place.root),
         version=chosen.version if chosen else "",
+        hidden=hidden(devices, os.environ if environment is None else environment),
     )
+
+
+def hidden(devices: int, variables: Mapping[str, str]) -> int:
+    """Return how many of the devices are not named by ASCEND_RT_VISIBLE_DEVICES, which counts from 0.
+
+    Its list ends at the first word that is not the number of a device; unset or empty it hides none. Source:
+    hiascend.com, CANN commercial 9.0.0, maintenref/envvar/envref_07_0028.
+    """
+    named = variables.get("ASCEND_RT_VISIBLE_DEVICES", "").split(",")
+    words = takewhile(lambda word: word.isascii() and word.isdigit() and int(word) < devices, named)
+    return devices - len(set(words)) if named != [""] else 0
 
 
 def scripts(root: Path, toolkit: Toolkit) -> list[Path]:

@@ -25,9 +25,9 @@ from .cann import Ascend
 
 KEPT = (
     *("ASCEND", "ATB", "HCCL", "LCCL", "LD_LIBRARY_PATH", "PATH", "TOOLCHAIN_HOME", "TRITON_NPU", "NPU_"),
-    *("CPLUS_INCLUDE", "CMAKE_PREFIX_PATH"),
+    *("CPLUS_INCLUDE", "CMAKE_PREFIX_PATH", "GLOO_SOCKET_IFNAME"),
 )
-"""How the names begin of what CANN's scripts set, and of what steers CANN."""
+"""How the names begin of what CANN's scripts set, of what steers CANN, and of the card by which torch's Gloo meets."""
 
 _LISTS = (
     *("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "ASCEND_CUSTOM_OPP_PATH"),

@@ -75,17 +75,19 @@ CATALOGUE: Sequence[Probe] = (
     Probe(
         name="npu-smi",
         markers=("host", "npu"),
-        advice="npu-smi info -t health -i NPU and dmesg tell more; leave the NPU out until it is reset or replaced",
+        advice="npu-smi info -t health -i NPU -c CHIP and dmesg tell more; leave it out until it is reset or replaced",
     ),
     Probe(
         name="npu-devices",
         markers=_NPU,
         components=("torch-npu",),
-        advice="compare npu-smi info with /dev/davinci*, read ~/ascend/log; ASCEND_RT_VISIBLE_DEVICES leaves one out",
+        advice="compare npu-smi info with /dev/davinci*, and read CANN's errors in the report; "
+        "ASCEND_RT_VISIBLE_DEVICES leaves one out",
     ),
     Probe(
         name="npu-memory",
         markers=_NPU,
+        seconds=300,
         components=("torch-npu",),
         advice="npu-smi info names the processes that hold memory: end them, or reset the device and run this again",
     ),
@@ -156,7 +158,7 @@ CATALOGUE: Sequence[Probe] = (
         seconds=600,
         memory=128 * GIB,
         components=("torch-npu",),
-        advice="hccn_tool -i N -link -g shows a link, HCCL_SOCKET_IFNAME chooses the card, ~/ascend/log has the cause",
+        advice="hccn_tool -i N -link -g shows a link, HCCL_SOCKET_IFNAME names the card, the report has CANN's errors",
     ),
     Probe(
         name="deep-ep",

@@ -1,7 +1,8 @@
 """The files on disk are the files of the wheels: each has one owner, its size and its hash.
 
 This sees what `pip check` cannot: triton written over triton-ascend, a shared object cut short, a file
-removed.
+removed. Where an install kept a receipt, each RECORD must be the one of then: another build of the same version,
+installed later, brings files and a RECORD that fit each other.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def run(context: Context) -> Outcome:
     entries = [entry for name, found in distributions(str(root)).items() for entry in _record(name, found)]
     if not entries:
         raise ProbeFailedError(f"{root.name} holds no installed distribution")
-    problems = [*_shared(entries), *_changed(root, entries)]
+    problems = [*_replaced(context), *_shared(entries), *_changed(root, entries)]
     if problems:
         more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
         raise ProbeFailedError("; ".join(problems[:_SHOWN]) + more, figures={"problems": problems})
@@ -44,6 +45,16 @@ def run(context: Context) -> Outcome:
         evidence=f"{len(entries)} files match their wheels' records",
         figures={"files": len(entries), "mib": size >> 20},
     )
+
+
+def _replaced(context: Context) -> Iterator[str]:
+    """Tell the distributions whose RECORD is another one than the receipt's; one that is gone is told by `versions`."""
+    environment = Path(context.option("site_packages")).parents[2]
+    for path, digest in sorted(context.options.get("records", {}).items()):
+        record = environment / path
+        if record.is_file() and hashlib.sha256(record.read_bytes()).hexdigest() != digest:
+            name = record.parent.name.removesuffix(".dist-info")
+            yield f"{name} was replaced after the install: its RECORD is not the receipt's"
 
 
 def _record(owner: str, found: Distribution) -> Iterator[_Entry]:

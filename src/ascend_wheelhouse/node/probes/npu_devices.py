@@ -21,7 +21,7 @@ def run(context: Context) -> Outcome:
     present = int(context.options.get("devices", count))
     if count != present:
         raise ProbeFailedError(
-            f"torch_npu sees {count} devices, /dev has {present}: see ASCEND_RT_VISIBLE_DEVICES"
+            f"torch_npu sees {count} devices, {present} are in /dev and not hidden by ASCEND_RT_VISIBLE_DEVICES"
         )
     for index in range(count):
         context.doing(f"an addition on npu:{index}")

@@ -1,6 +1,8 @@
-"""Device memory: free and total are sane, a large block can be had, written, read and given back."""
+"""The memory of each device: free and total are sane, a large block can be had, written, read and given back."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .api import Context, Outcome, ProbeFailedError
 from .device import torch_on_npu
@@ -17,31 +19,42 @@ _SLACK = 1 << 30
 
 
 def run(context: Context) -> Outcome:
-    """Take half of what is free, use it, give it back."""
+    """Take half of what is free on each device, use it, give it back."""
     torch = torch_on_npu(context)
-    torch.ones(1, device="npu:0")
-    free, total = torch.npu.mem_get_info(0)
     chip = str(context.cell.get("npu", ""))
+    found = []
+    for index in range(torch.npu.device_count()):
+        context.doing(f"half of the free memory of npu:{index}")
+        with torch.npu.device(index):
+            found.append(_used(torch, index, chip))
+    frees, totals = ([round(size / _GIB, 1) for size in sizes] for sizes in zip(*found, strict=True))
+    return Outcome(
+        evidence=f"{min(frees)} of {min(totals)} GiB or more free on each of {len(found)} devices, half of it used",
+        figures={"free_gib": min(frees), "total_gib": min(totals), "free_gib_by_device": frees},
+    )
+
+
+def _used(torch: Any, index: int, chip: str) -> tuple[int, int]:
+    """Use a device's memory and return what was free and what it has, in bytes."""
+    torch.ones(1, device=f"npu:{index}")
+    free, total = torch.npu.mem_get_info(index)
     least = _LEAST_TOTAL.get(chip, min(_LEAST_TOTAL.values()))
     if total < least:
         raise ProbeFailedError(
-            f"npu:0 has {total / _GIB:.0f} GiB, a device of {chip or 'Atlas A2'} has more than {least / _GIB:.0f}"
+            f"npu:{index} has {total / _GIB:.0f} GiB, a device of {chip or 'Atlas A2'} has more than "
+            f"{least / _GIB:.0f}"
         )
     if free < _LEAST_FREE * total:
         raise ProbeFailedError(
-            f"npu:0 has {free / _GIB:.1f} of {total / _GIB:.0f} GiB free: something holds the rest"
+            f"npu:{index} has {free / _GIB:.1f} of {total / _GIB:.0f} GiB free: something holds the rest"
         )
-    context.doing("half of the free memory")
-    block = torch.full((free // 2,), 7, dtype=torch.uint8, device="npu:0")
+    block = torch.full((free // 2,), 7, dtype=torch.uint8, device=f"npu:{index}")
     if block[0].item() != 7 or block[-1].item() != 7:
-        raise ProbeFailedError("a block of device memory reads back different")
-    taken = torch.npu.memory_allocated(0)
+        raise ProbeFailedError(f"a block of npu:{index}'s memory reads back different")
+    taken = torch.npu.memory_allocated(index)
     del block
     torch.npu.empty_cache()
-    kept = free - torch.npu.mem_get_info(0)[0]
-    if torch.npu.memory_allocated(0) >= taken or kept > _SLACK:
-        raise ProbeFailedError(f"{kept / _GIB:.1f} GiB of device memory are not given back")
-    figures = {"free_gib": round(free / _GIB, 1), "total_gib": round(total / _GIB, 1)}
-    return Outcome(
-        evidence=f"{figures['free_gib']} of {figures['total_gib']} GiB free, half of it used", figures=figures
-    )
+    kept = free - torch.npu.mem_get_info(index)[0]
+    if torch.npu.memory_allocated(index) >= taken or kept > _SLACK:
+        raise ProbeFailedError(f"{kept / _GIB:.1f} GiB of npu:{index}'s memory are not given back")
+    return free, total

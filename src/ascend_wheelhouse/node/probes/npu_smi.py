@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from typing import Any
 
 from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError
 
@@ -39,24 +40,27 @@ def run(context: Context) -> Outcome:
     sick = [f"NPU {number} ({name}) is {health}" for number, name, health in rows if health != "OK"]
     if sick:
         raise ProbeFailedError("; ".join(sick))
-    present = int(context.options.get("devices", 0) or len(rows))
+    present = int(context.options.get("present", 0) or len(rows))
     if len(rows) != present:
         raise ProbeFailedError(f"npu-smi lists {len(rows)} NPUs, /dev has {present}")
-    figures = _memory_errors(command, sorted({number for number, _, _ in rows}))
+    single, untold = _memory_errors(command, sorted({number for number, _, _ in rows}))
     names = sorted({name for _, name, _ in rows})
-    return Outcome(
-        evidence=f"{len(rows)} NPUs healthy ({', '.join(names)})",
-        figures={"npus": len(rows), "names": names, **figures},
-    )
+    figures: dict[str, Any] = {"npus": len(rows), "names": names}
+    figures |= {"memory_errors_untold": untold} if untold else {"corrected_memory_errors": single}
+    note = f"; memory errors are not told of NPU {', '.join(map(str, untold))}" if untold else ""
+    return Outcome(evidence=f"{len(rows)} NPUs healthy ({', '.join(names)}){note}", figures=figures)
 
 
-def _memory_errors(command: str, numbers: Sequence[int]) -> dict[str, int]:
-    """Add up the errors of the NPUs' memory; one that could not be corrected is a broken device.
+def _memory_errors(command: str, numbers: Sequence[int]) -> tuple[int, list[int]]:
+    """Add up the corrected errors of the NPUs' memory; one that could not be corrected is a broken device.
+
+    Returns:
+        The sum, and the NPUs of which npu-smi tells none: what nobody could read is not zero.
 
     Raises:
-        ProbeFailedError: An NPU has one.
+        ProbeFailedError: An NPU has one that could not be corrected.
     """
-    single = 0
+    single, untold = 0, []
     for number in numbers:
         done = subprocess.run(
             [command, "info", "-t", "ecc", "-i", str(number)],
@@ -66,13 +70,15 @@ def _memory_errors(command: str, numbers: Sequence[int]) -> dict[str, int]:
             check=False,
             timeout=60,
         )
-        counts = {kind: sum(map(int, pattern.findall(done.stdout))) for kind, pattern in _ERRORS.items()}
-        if counts["double"]:
+        found = {kind: pattern.findall(done.stdout) for kind, pattern in _ERRORS.items()}
+        if doubles := sum(map(int, found["double"])):
             raise ProbeFailedError(
-                f"NPU {number} has {counts['double']} memory errors that could not be corrected: have it replaced"
+                f"NPU {number} has {doubles} memory errors that could not be corrected: have it replaced"
             )
-        single += counts["single"]
-    return {"corrected_memory_errors": single}
+        single += sum(map(int, found["single"]))
+        if done.returncode or not all(found.values()):
+            untold.append(number)
+    return single, untold
 
 
 def read(lines: Sequence[str]) -> list[tuple[int, str, str]]:

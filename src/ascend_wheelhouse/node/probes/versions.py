@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from .api import Context, Outcome, ProbeFailedError, distributions
+from collections import defaultdict
+from importlib import metadata
+
+from .api import Context, Outcome, ProbeFailedError, normalised
 
 _OURS = frozenset({"pip", "setuptools", "wheel"})
 """May be there without being locked: `venv` puts them in."""
@@ -11,9 +14,11 @@ _OURS = frozenset({"pip", "setuptools", "wheel"})
 def run(context: Context) -> Outcome:
     """Compare the folder's metadata with the manifest."""
     locked = context.wheels()
-    installed = {
-        name: str(found.version) for name, found in distributions(context.option("site_packages")).items()
-    }
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in metadata.distributions(path=[context.option("site_packages")]):
+        if one.metadata["Name"]:
+            found[normalised(one.metadata["Name"])].append(str(one.version))
+    installed = {name: versions[0] for name, versions in found.items()}
     problems = [
         f"{name} {version} is locked but not installed"
         for name, version in locked.items()
@@ -28,6 +33,11 @@ def run(context: Context) -> Outcome:
         f"{name} {version} is installed but not locked"
         for name, version in installed.items()
         if name not in locked and name not in _OURS
+    ]
+    problems += [
+        f"{name} is installed {len(versions)} times, as {' and '.join(sorted(versions))}"
+        for name, versions in found.items()
+        if len(versions) > 1
     ]
     if problems:
         raise ProbeFailedError("; ".join(sorted(problems)), figures={"problems": sorted(problems)})

@@ -140,7 +140,8 @@ class Server:
 
     def __exit__(self, *_exception: object) -> None:
         self.family.kill()
-        self._leader.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._leader.wait(supervise.PATIENCE)
         self._leader.end()
         self.family.kill()
 
@@ -264,12 +265,20 @@ class Server:
             status = self._leader.wait(self.plan.stop_seconds)
         except subprocess.TimeoutExpired:
             killed = True
-            self.family.kill()
-            status = self._leader.wait()
+            self.family.kill(supervise.PATIENCE)
+            status = self._killed_status()
         self._prove_gone()
         if status not in OWN_ENDINGS:
             raise ServerDiedError(f"asked to end, it ended with status {status}; {self.last_line()}")
         return Stopped(status=status, seconds=time.monotonic() - began, killed=killed)
+
+    def _killed_status(self) -> int:
+        try:
+            return self._leader.wait(supervise.PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise LeftBehindError(
+                f"the kernel holds the server, which no signal ends; {self.last_line()}"
+            ) from None
 
     def _prove_gone(self) -> None:
         patience = self.plan.gone_seconds

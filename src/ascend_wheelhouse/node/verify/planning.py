@@ -119,9 +119,9 @@ def _device_obstacle(probe: Probe, setting: Setting) -> str:
         return f"the {software.WORDS} stands in the emulated system's root, and this reads the machine's own files"
     if probe.hardware and ascend.software:
         return f"not on a {software.WORDS}: {probe.hardware}"
-    taking_part = ascend.devices * setting.options.nodes.count
+    taking_part = ascend.visible * setting.options.nodes.count
     if "multi_npu" in probe.markers and taking_part < 2:  # noqa: PLR2004 - a pair is what it takes
-        return f"{ascend.devices} NPUs here and this takes two: run it on a node with more devices"
+        return f"{ascend.visible} NPUs here and this takes two: run it on a node with more devices"
     return ""
 
 

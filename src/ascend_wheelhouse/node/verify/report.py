@@ -23,6 +23,9 @@ Verdict = Literal["passed", "failed", "skipped", "crashed", "timed-out", "out-of
 SCHEMA = 1
 EXIT_DONE, EXIT_FAILED = 0, 9
 _GOOD = ("passed", "skipped", "known")
+_ON_DEVICES = frozenset({"npu", "multi_npu", "server"})
+"""Markers of the probes that prove a node; a failure of theirs that somebody announced is a failure all the same."""
+
 _EVIDENCE_WIDTH = 240
 _LEAST = 30
 _COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
@@ -99,8 +102,8 @@ class Report:
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
         conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, in
-            `software_npu` what told that the NPUs were software, and in `left_out` the names of the probes that
-            were called for and not chosen.
+            `software_npu` what told that the NPUs were software, in `left_out` the names of the probes that
+            were called for and not chosen, and in `hidden_npus` how many NPUs the probes were not shown.
         results: In the order of the run.
     """
 
@@ -148,18 +151,26 @@ class Report:
     @property
     def outcome(self) -> str:
         """The verdict on the node: `verified`, `failed`, or `partial` with the reason why it is no more."""
-        skipped = [result for result in self.results if result.verdict == "skipped"]
         if self.exit_code:
             return "failed"
-        if self.software:
-            return f"partial ({WORDS})"
-        if not self.host.get("npus") or any("npu" in result.markers for result in skipped):
-            return "partial (no NPU)"
-        if self.conditions.get("left_out"):
-            return "partial (probes left out)"
-        if not any("npu" in result.markers for result in self.results):
-            return "partial (no probe on NPUs)"
-        return "partial (probes skipped)" if skipped else "verified"
+        return f"partial ({why})" if (why := self._lacking) else "verified"
+
+    @property
+    def _lacking(self) -> str:
+        """Why it is no evidence of the whole node, or an empty text."""
+        reasons = {
+            WORDS: self.software,
+            "no NPU": not self.host.get("npus") or "npu" in self._markers("skipped"),
+            "announced failures": not _ON_DEVICES.isdisjoint(self._markers("known")),
+            "NPUs left out": self.conditions.get("hidden_npus"),
+            "probes left out": self.conditions.get("left_out"),
+            "no probe on NPUs": not any("npu" in result.markers for result in self.results),
+            "probes skipped": any(result.verdict == "skipped" for result in self.results),
+        }
+        return next((words for words, holds in reasons.items() if holds), "")
+
+    def _markers(self, kind: Verdict) -> set[str]:
+        return {marker for result in self.results if result.verdict == kind for marker in result.markers}
 
     @property
     def headline(self) -> str:

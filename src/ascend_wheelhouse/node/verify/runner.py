@@ -24,6 +24,7 @@ from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
 from ..scratch import scratch
+from . import cann_log
 from .planning import left_out, obstacle, required
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
@@ -131,6 +132,12 @@ def _loads_weights(probe: Probe, setting: Setting) -> bool:
     return "server" in probe.markers and bool(setting.options.model)
 
 
+def _records(environment: Path) -> dict[str, str]:
+    """Return the digest of each RECORD as it was when the environment was installed; none where there is no receipt."""
+    files = receipt.recorded(environment).get("files", {})
+    return {path: digest for path, digest in files.items() if path.endswith(".dist-info/RECORD")}
+
+
 def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
     options, launcher = setting.options, setting.launcher
     host = "host" in probe.markers
@@ -146,7 +153,9 @@ def _request(probe: Probe, setting: Setting) -> dict[str, Any]:
             "site_packages": str(setting.site_packages) if host else launcher.inside(setting.site_packages),
             "npu": bool(setting.ascend.devices),
             "ascend": setting.ascend.toolkit or setting.ascend.root,
-            "devices": setting.ascend.devices,
+            "devices": setting.ascend.visible,
+            "present": setting.ascend.devices,
+            "records": _records(setting.environment) if probe.name == "files" else {},
             "nnodes": options.nodes.count,
             "node_rank": options.nodes.rank,
             "dist_init_addr": options.nodes.address,
@@ -216,16 +225,21 @@ def _judge(probe: Probe, setting: Setting, ended: supervise.Ended, answer: Path)
     said = lines[-1] if lines and "verdict" in lines[-1] else {}
     doing = next((line["doing"] for line in reversed(lines) if "doing" in line), "start")
     verdict, evidence = _verdict(said, ended, doing, probe, setting)
+    if ended.stuck:
+        evidence += f"; the kernel holds {', '.join(ended.stuck)}, which no signal ends"
     if verdict not in {"passed", "skipped"} and probe.advice:
         evidence = f"{evidence}; next: {probe.advice}"
     figures = {**said.get("figures", {}), "peak_mib": ended.peak >> 20}
     failed = verdict not in {"passed", "skipped"}
+    detail = str(said.get("detail") or ended.output)
+    if logged := cann_log.errors(answer.parent / "home"):
+        detail += f"\n\nCANN's log:\n{logged}"
     return Result(
         probe=probe.name,
         verdict=verdict,
         seconds=round(ended.seconds, 2),
         evidence=evidence,
-        detail=str(said.get("detail") or ended.output) if failed else "",
+        detail=detail.strip() if failed else "",
         figures=figures,
         markers=_markers(probe, setting, loaded=bool(said.get("software"))),
     )
@@ -288,6 +302,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
         host=host_facts(setting.ascend),
         conditions={
             "emulated": setting.launcher.emulated,
+            "hidden_npus": setting.ascend.hidden,
             "left_out": left_out(setting, results),
             "require_npu": setting.options.require_npu,
             "sealed": setting.launcher.sealed,
