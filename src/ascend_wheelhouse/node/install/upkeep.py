@@ -90,5 +90,7 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         with prefix.locked(standing=True):
             prefix.uninstall()
     text = f"removed {prefix.root}; payloads such as CANN stay" if there else "nothing to remove"
-    talk.answer(text, {"changed": there})
+    if others := sorted(path.name for path in prefix.root.iterdir()) if prefix.root.is_dir() else []:
+        text = f"removed what was installed in {prefix.root}; what is not of this tool stays: {', '.join(others)}"
+    talk.answer(text, {"changed": there, "left": others})
     return 0
