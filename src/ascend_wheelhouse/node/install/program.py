@@ -33,12 +33,12 @@ from ..given import read, require_sound
 from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
-from ..place import THIS
+from ..place import HOME, THIS, in_environment
 from ..reading.contents import Contents, read_contents
-from ..reading.supply import Supply, open_supply
+from ..reading.supply import NoWheelhouseError, Supply, open_supply
 from ..seen import is_folder
 from ..talk import Talk
-from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
+from . import activate, env_command, offline_index, payloads, python_archive, receipt, trash, upkeep, wheels
 from .activate import ENTRIES, lead_in
 from .environment import Prefix
 from .options import parser, require_read
@@ -46,6 +46,7 @@ from .post_install import finish
 
 _SPARE = 1 << 28
 _UNTOUCHED = "The environment in use was not touched."
+_HALF = f"{_UNTOUCHED} A package of CANN may be there by half; the next run installs it again."
 _UMASK = 0o022
 _UNPACKED = 5
 
@@ -94,7 +95,7 @@ def _standing(options: argparse.Namespace) -> str:
         return "The new environment is in use."
     if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
         return "A part of it may be done."
-    return _UNTOUCHED
+    return _HALF if options.payloads and not options.dry_run else _UNTOUCHED
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -136,7 +137,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
     contents: Contents | None
     try:
         contents = open_supply(options.bundle, options.base).contents
-    except UsageError:
+    except NoWheelhouseError:
         contents = _installed(options)
     doctor = importlib.import_module("..host.doctor", __package__)
     return int(
@@ -153,9 +154,10 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
 
 
 def _installed(options: argparse.Namespace) -> Contents | None:
-    """Return what the environment below the prefix was made from, if one was named and is there."""
-    active = Prefix.at(options.prefix).active() if options.prefix else None
-    return read_contents(documents.bytes_of(active / MANIFEST)) if active else None
+    """Return what an environment was made from: the one in use of a prefix, else that around the installer, if any."""
+    around = HOME if in_environment() else None
+    env = Prefix.at(options.prefix).active() if options.prefix else around
+    return read_contents(documents.bytes_of(env / MANIFEST)) if env else None
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
@@ -185,7 +187,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             text += f"; put back: {', '.join(restored)}" if restored else ""
             talk.answer(text, job.facts | {"changed": bool(restored), "environment": str(active)})
             return 0
-        prefix.empty_trash(wait=True)  # its space was counted as free
+        trash.empty(prefix.root, wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
         options.switched = True
