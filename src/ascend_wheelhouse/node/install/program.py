@@ -256,7 +256,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
     if options.offline_index:
-        offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16], contents.files)
+        offline_index.keep(folder, env, prefix.root, contents)
     done += payloads.install(
         job.payloads,
         folder=folder,
@@ -318,7 +318,7 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     facts = receipt.read(active)
     if facts.get("manifest") != contents.digest:
         return False
-    if lacking := _asked_besides(active, facts, options):
+    if lacking := _asked_besides(active, facts, contents, options):
         talk.say(f"{active} {lacking}; installing afresh")
         return False
     difference = receipt.compare(active)
@@ -327,10 +327,12 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     return not difference
 
 
-def _asked_besides(active: Path, facts: Mapping[str, Any], options: argparse.Namespace) -> str:
+def _asked_besides(
+    active: Path, facts: Mapping[str, Any], contents: Contents, options: argparse.Namespace
+) -> str:
     """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
-    if options.offline_index and not (active / "pip.conf").is_file():
-        return "has no offline index"
+    if options.offline_index and not offline_index.stands(active, active.parents[1], contents):
+        return "has no offline index, or not all of it"
     if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
         return f"was told another folder of CANN, {facts.get('ascend')}"
     return ""
