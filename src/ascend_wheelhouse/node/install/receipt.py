@@ -8,13 +8,14 @@ code is left out: Python may write it at any time.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ def again(env: Path, *options: str) -> str:
     """Return the command that installs an environment's wheelhouse again, with the key that its receipt names."""
     signer = str(recorded(env).get("signer", ""))
     trust = ["--trusted-key", signer] if _FINGERPRINT.fullmatch(signer) else []
-    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *trust])
+    index = ["--offline-index"] if "pip.conf" in recorded(env).get("files", ()) else []
+    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *index, *trust])
 
 
 def digest_of(path: Path) -> str:
@@ -130,12 +132,17 @@ def _hexadecimal(recorded: str) -> str:
     return binascii.a2b_base64(text + "==").hex()
 
 
-def files_of(env: Path) -> dict[str, bool]:
-    """Return every file and symlink of an environment but byte code and the receipt, and whether it is a link."""
+def files_of(env: Path, *, seen: bool = False) -> dict[str, bool]:
+    """Return every file and symlink of an environment but byte code and the receipt, and whether it is a link.
+
+    Args:
+        env: The environment.
+        seen: What lies in a folder that cannot be read counts as missing; otherwise that is an error.
+    """
     root, found, folders = f"{env}/", {}, [""]
     while folders:
         base = folders.pop()
-        with os.scandir(root + base) as entries:
+        with contextlib.suppress(*((OSError,) if seen and base else ())), os.scandir(root + base) as entries:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
                     found[base + entry.name] = entry.is_symlink()
@@ -161,10 +168,10 @@ def inventory(env: Path) -> dict[str, str]:
     return found
 
 
-def digests(env: Path, paths: Sequence[str]) -> dict[str, str]:
+def digests(env: Path, paths: Sequence[str], read_one: Callable[[Path], str] = digest_of) -> dict[str, str]:
     """Hash files of an environment on every core; the paths are relative to it."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return dict(zip(paths, pool.map(lambda path: digest_of(env / path), paths), strict=True))
+        return dict(zip(paths, pool.map(lambda path: read_one(env / path), paths), strict=True))
 
 
 def distributions(env: Path) -> list[str]:
@@ -188,11 +195,19 @@ def recorded(env: Path) -> dict[str, Any]:
     return read(env) if (env / RECEIPT).is_file() else {}
 
 
+def _seen_digest(path: Path) -> str:
+    """Return a file's digest; one that cannot be read, of a failing disk or closed to the user, is no longer itself."""
+    try:
+        return digest_of(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
 def compare(env: Path) -> Difference:
-    """Hash an environment and compare it with its receipt."""
+    """Hash an environment and compare it with its receipt; what cannot be read differs."""
     wanted: dict[str, str] = read(env)["files"]
-    present = files_of(env)
-    found = digests(env, [path for path in present if path in wanted])
+    present = files_of(env, seen=True)
+    found = digests(env, [path for path in present if path in wanted], _seen_digest)
     return Difference(
         missing=tuple(sorted(wanted.keys() - present.keys())),
         changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),
