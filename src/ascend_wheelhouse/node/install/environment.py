@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from ..errors import HostUnfitError, UsageError
+from ..host.toolkits import at_home
 from ..place import with_bundle
 from . import receipt_file, trash
 from .activate import ENTRIES, lead_in, point
@@ -58,11 +59,12 @@ class Prefix:
 
     @classmethod
     def at(cls, named: Path) -> Prefix:
-        """Return the prefix by the name that it was given.
+        """Return the prefix by the name that it was given; a shell leaves the `~` of `--prefix=~/npu` as it is.
 
         Links stay in it, since they may be moved to another disk; `..` does not, which a link would lead astray.
         """
-        return cls(root=named.resolve() if ".." in named.parts else named.absolute())
+        place = at_home(str(named))
+        return cls(root=place.resolve() if ".." in place.parts else place.absolute())
 
     @property
     def envs(self) -> Path:
