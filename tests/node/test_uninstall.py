@@ -77,6 +77,25 @@ def test_what_cannot_be_removed_is_told_and_the_prefix_stays_one_of_this_tool(pr
     assert not prefix.exists()
 
 
+@only_root
+def test_an_environment_of_another_user_is_in_no_installs_way(prefix: Path) -> None:
+    for name in ("0002", "0003", "0004"):
+        shutil.copytree(prefix / "envs/0001", prefix / "envs" / name)
+        shutil.chown(prefix / "envs" / name, "root" if name == "0002" else NOBODY, NOBODY)
+        (prefix / f"envs/{name}/receipt.json").write_text('{"previous": "0003"}')
+    (prefix / "current").symlink_to("envs/0004")
+    pruning = f"""
+from pathlib import Path
+from node.install.environment import Prefix
+print(Prefix.at(Path({str(prefix)!r})).prune())"""
+    installer = prefix.parents[1] / "install.py"
+    installer.write_bytes(build_installer())
+    words: list[str | Path] = [*AS_NOBODY, f"PYTHONPATH={installer}", PYTHON, "-P", "-c", pruning]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.stdout == "['0001']\n", done.stderr
+    assert sorted(path.name for path in (prefix / "envs").iterdir()) == ["0002", "0003", "0004"]
+
+
 def test_what_is_not_of_this_tool_stays_and_is_told(tmp_path: Path) -> None:
     house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
     (prefix / "envs").mkdir(parents=True)

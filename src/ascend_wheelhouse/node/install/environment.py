@@ -266,7 +266,8 @@ class Prefix:
     def prune(self, *, newer: bool = True) -> list[str]:
         """Throw away all but the environment in use and the one before it, with their reports; return their names.
 
-        Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
+        Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand. One of
+        another user, as after `sudo`, stays and is not named.
 
         Args:
             newer: Also those that were made after the one in use; a rollback leaves them.
@@ -279,13 +280,16 @@ class Prefix:
         if gone:
             with contextlib.suppress(NoPreviousError):
                 gone.remove(self.previous())
+        removed = []
         for folder in (self.work, *gone):
-            trash.throw_away(folder, self.root)
-            (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):
+                trash.throw_away(folder, self.root)
+                removed += [folder.name] if folder in gone else []
+                (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
         if held:
             for kind, told_in in _SHARED.items():
                 self._drop_unnamed(kind, told_in)
-        return [folder.name for folder in gone]
+        return removed
 
     def _drop_unnamed(self, kind: str, told_in: str) -> None:
         """Throw away what stands below the prefix for environments, and none that is left names any more."""
@@ -296,7 +300,8 @@ class Prefix:
             return
         for folder in (self.root / kind).glob("*"):
             if folder.name not in told:
-                trash.throw_away(folder, self.root)
+                with contextlib.suppress(PermissionError):
+                    trash.throw_away(folder, self.root)
 
     def installed(self) -> list[Path]:
         """Return what `uninstall` would remove, each environment by itself."""
