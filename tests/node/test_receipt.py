@@ -107,6 +107,21 @@ def test_a_file_that_cannot_be_read_is_a_change(tmp_path: Path, monkeypatch: pyt
     assert receipt.compare(env).changed == ("file",)
 
 
+def test_a_receipt_that_was_being_written_once_more_is_no_change(tmp_path: Path) -> None:
+    env = environment(tmp_path, {"alpha-1.0": ""})
+    receipt.write(env, {"signer": "SHA256:old"})
+    (env / "receipt.json.new").write_text("{")
+    assert not receipt.compare(env)
+    assert [receipt.note_signer(env, one) for one in (None, "SHA256:old", "SHA256:new")] == [
+        False,
+        False,
+        True,
+    ]
+    assert not receipt.compare(env)
+    assert receipt.read(env)["signer"] == "SHA256:new"
+    assert not (env / "receipt.json.new").exists()
+
+
 def test_what_lies_in_a_folder_that_cannot_be_read_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

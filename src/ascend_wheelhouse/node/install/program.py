@@ -39,7 +39,7 @@ from ..reading.supply import NoWheelhouseError, Supply, open_supply
 from ..seen import is_folder
 from ..talk import Talk
 from . import activate, env_command, offline_index, payloads, python_archive, receipt, trash, upkeep, wheels
-from .activate import ENTRIES, lead_in
+from .activate import ENTRIES
 from .environment import Prefix
 from .options import parser, require_read
 from .post_install import finish
@@ -181,12 +181,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, options, talk):
-            prefix.prune(newer=False)  # what a run left that was killed right after its switch
-            restored = lead_in(prefix.root)
-            text = f"{contents.stack} is already installed in {active}"
-            text += f"; put back: {', '.join(restored)}" if restored else ""
-            talk.answer(text, job.facts | {"changed": bool(restored), "environment": str(active)})
-            return 0
+            return upkeep.keep(prefix, active, job.facts, talk)
         trash.empty(prefix.root, wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)

@@ -26,6 +26,9 @@ from ..place import with_bundle
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
 _SHA256 = "sha256="
+_FRESH = f"{RECEIPT}.new"
+"""What a run leaves that is killed while it writes a receipt once more."""
+
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 __all__ = ["BadReceiptError", "read"]  # of the file alone
 
@@ -148,7 +151,8 @@ def files_of(env: Path, *, seen: bool = False) -> dict[str, bool]:
                     found[base + entry.name] = entry.is_symlink()
                 elif entry.name != "__pycache__":
                     folders.append(f"{base}{entry.name}/")
-    found.pop(RECEIPT, None)
+    for name in (RECEIPT, _FRESH):
+        found.pop(name, None)
     return found
 
 
@@ -181,13 +185,26 @@ def distributions(env: Path) -> list[str]:
 
 def write(env: Path, facts: Mapping[str, Any]) -> Path:
     """Write the receipt, whole or not at all: it is what makes an environment a finished one."""
-    path = env / RECEIPT
-    fresh = env / f"{RECEIPT}.new"
     files = inventory(env)
-    body = {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files}
+    return _put(env, {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files})
+
+
+def note_signer(env: Path, signer: str | None) -> bool:
+    """Have a receipt name who signed the wheelhouse when it was last proven; return whether it named another.
+
+    After a change of keys a receipt that names the old one would have it proposed, and trusted again.
+    """
+    facts = read(env)
+    if signer in (None, facts.get("signer")):
+        return False
+    _put(env, facts | {"signer": signer})
+    return True
+
+
+def _put(env: Path, body: Mapping[str, Any]) -> Path:
+    fresh = env / _FRESH
     fresh.write_text(json.dumps(body, sort_keys=True))
-    fresh.replace(path)
-    return path
+    return fresh.replace(env / RECEIPT)
 
 
 def recorded(env: Path) -> dict[str, Any]:
