@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import json
 import os
 import pwd
@@ -135,6 +136,19 @@ def test_an_ssh_keygen_that_fails_is_passed_over_and_one_that_refuses_is_believe
         signature.check(b"{}", sound, None)
 
 
+def test_where_nothing_can_be_written_for_ssh_keygen_plain_python_decides(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    sound = signer.sign(b"{}")
+    monkeypatch.setattr(signature, "scratch", full)
+    assert signature.check(b"{}", sound, None) == signer.public_key
+    with pytest.raises(sshsig.BadSignatureError, match="not belong"):
+        signature.check(b"{ }", sound, None)
+
+
 @pytest.mark.parametrize("program", ["#!/bin/sh\nexec sleep 60\n", "\x7fELF", "#!/no/where\n"])
 def test_an_ssh_keygen_that_hangs_or_cannot_run_says_nothing_of_the_signature(
     signer: Signer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str
@@ -182,10 +196,13 @@ def test_trusted_keys_are_read_from_every_usual_form(
 ) -> None:
     both = tmp_path / "keys"
     both.write_text(f"# ours\n{signer.allowed_signers}\n{stranger.public_line} comment\n")
+    of_windows = tmp_path / "of_windows"
+    of_windows.write_bytes(b"\xef\xbb\xbf" + both.read_bytes().replace(b"\n", b"\r\n"))
 
     assert signature.trusted_fingerprints(signer.fingerprint) == {signer.fingerprint}
     assert signature.trusted_fingerprints(f"{signer.path}.pub") == {signer.fingerprint}
     assert signature.trusted_fingerprints(both) == {signer.fingerprint, stranger.fingerprint}
+    assert signature.trusted_fingerprints(of_windows) == {signer.fingerprint, stranger.fingerprint}
 
 
 @pytest.mark.parametrize(

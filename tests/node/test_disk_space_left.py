@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 from small_wheelhouse import SmallWheelhouse, run_installer
 
+from ascend_wheelhouse.node import last_line
 from ascend_wheelhouse.node.host import fitness
 from ascend_wheelhouse.node.install import command
 
@@ -53,3 +56,14 @@ def test_a_command_that_fills_the_disk_is_told_as_that(tmp_path: Path) -> None:
     assert "became full while" in told.value.what
     assert told.value.why.startswith("cause: No space left on device")
     assert told.value.next_step == f"df -h {tmp_path}; df -i {tmp_path}"
+
+
+def test_a_full_disk_that_the_system_names_no_file_of_is_looked_at_where_short_work_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}/short work")
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert last_line.unfit(error, "").next_step == f"df -h '{tmp_path}/short work'"
+    assert fitness.disk_finding(tmp_path / "a b", 1).command == f"df -h {tmp_path}"
+    (tmp_path / "a b").mkdir()
+    assert fitness.disk_finding(tmp_path / "a b", 1).command == f"df -h '{tmp_path}/a b'"

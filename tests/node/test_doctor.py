@@ -119,7 +119,12 @@ def test_fix_sets_what_the_guide_asks_and_keeps_it_through_a_reboot(
     assert "vm.swappiness = 10" in (root / "etc/sysctl.d/90-sglang-npu.conf").read_text()
     wants = root / "etc/systemd/system/multi-user.target.wants/sglang-npu-governor.service"
     assert "echo performance" in wants.read_text()
-    assert "memlock unlimited" in (root / "etc/security/limits.d/90-sglang-npu.conf").read_text()
+    limits = (root / "etc/security/limits.d/90-sglang-npu.conf").read_text().splitlines()
+    assert [line.split()[0] for line in limits if line.endswith("memlock unlimited")] == [
+        *"**",
+        "root",
+        "root",
+    ]
     fixed = examined(root)
     assert {fixed[name].level for name in ("vm.swappiness", "kernel.numa_balancing", "cpu governor")} == {
         "ok"

@@ -152,6 +152,22 @@ def test_the_wheels_can_be_kept_as_the_index_of_the_environment(tmp_path: Path) 
     assert [wheel.name for wheel in kept.iterdir()] == ["alpha-1.0-py3-none-any.whl"]
 
 
+def test_an_index_that_lost_a_file_is_made_again_and_a_proposed_install_keeps_one(tmp_path: Path) -> None:
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    options = ("--prefix", prefix, "--insecure-no-signature", "--offline-index")
+    assert run_installer(house, *options).status == 0
+    (wheel,) = prefix.glob("index/*/wheels/alpha-*.whl")
+    whole = wheel.read_bytes()
+    for damage in (wheel.unlink, lambda: wheel.write_bytes(b"damaged")):
+        damage()
+        assert run_installer(house, *options).facts["changed"] is True
+        assert wheel.read_bytes() == whole
+    assert run_installer(house, *options).facts["changed"] is False
+    (prefix / "current/extra").touch()
+    told = run_installer(house, "--prefix", prefix, "--check")
+    assert told.facts["next"].endswith(f"--prefix {prefix} --reinstall --offline-index"), told.talk
+
+
 def test_an_index_goes_with_the_last_environment_that_names_it(tmp_path: Path) -> None:
     prefix = tmp_path / "npu"
     options = ("--prefix", prefix, "--insecure-no-signature", "--offline-index")

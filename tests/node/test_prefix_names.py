@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from small_wheelhouse import SmallWheelhouse, package, run_in, run_installer
 
+from ascend_wheelhouse.node.install.environment import Prefix
+
 UNSIGNED = "--insecure-no-signature"
 VERSION = "import alpha; print(alpha.version)"
 
@@ -146,3 +148,11 @@ def test_what_is_proposed_where_nothing_is_installed_names_the_bundle_beside(
     assert done.returncode == 2
     wanted = f"--bundle 'a bundle.tar' --prefix '{tmp_path / 'no where'}'"
     assert wanted in done.stderr
+
+
+def test_a_home_that_the_shell_left_in_the_words_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Prefix.at(Path("~/npu")).root == tmp_path / "npu"
+    assert Prefix.at(Path("~/a/../npu")).root == tmp_path / "npu"

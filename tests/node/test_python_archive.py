@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,19 @@ def test_a_python_archive_is_unpacked_once(tmp_path: Path) -> None:
     path = archive(tmp_path, "python/bin/python3")
     first = unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12")
     assert Path(first).is_relative_to(tmp_path / "npu/python")
-    path.unlink()
+    made = Path(first).stat().st_ino
     assert unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12") == first
+    assert Path(first).stat().st_ino == made
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("no")])
+def test_a_python_that_is_no_longer_whole_is_unpacked_again(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    path = archive(tmp_path, "python/bin/python3")
+    first = Path(unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12"))
+    damage(first)
+    assert Path(unpack(path, "d" * 64, tmp_path / "npu", wanted="3.12")).read_text() == "#!"
 
 
 def test_an_archive_without_a_python_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -88,3 +89,54 @@ def test_a_link_to_what_is_gone_is_a_change(tmp_path: Path) -> None:
     before = receipt.digest_of(tmp_path / "link")
     (tmp_path / "python3.11").unlink()
     assert receipt.digest_of(tmp_path / "link") != before == "link:python3.11"
+
+
+def test_a_file_that_cannot_be_read_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = environment(tmp_path, {"alpha-1.0": ""})
+    (env / "file").write_text("x")
+    receipt.write(env, {})
+    assert not receipt.compare(env)
+
+    def failing(path: Path) -> str:
+        if path.name == "file":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return digest_of(path)
+
+    digest_of = receipt.digest_of
+    monkeypatch.setattr(receipt, "digest_of", failing)
+    assert receipt.compare(env).changed == ("file",)
+
+
+def test_a_receipt_that_was_being_written_once_more_is_no_change(tmp_path: Path) -> None:
+    env = environment(tmp_path, {"alpha-1.0": ""})
+    receipt.write(env, {"signer": "SHA256:old"})
+    (env / "receipt.json.new").write_text("{")
+    assert not receipt.compare(env)
+    assert [receipt.note_signer(env, one) for one in (None, "SHA256:old", "SHA256:new")] == [
+        False,
+        False,
+        True,
+    ]
+    assert not receipt.compare(env)
+    assert receipt.read(env)["signer"] == "SHA256:new"
+    assert not (env / "receipt.json.new").exists()
+
+
+def test_what_lies_in_a_folder_that_cannot_be_read_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = environment(tmp_path, {"alpha-1.0": ""})
+    (env / "closed").mkdir()
+    (env / "closed/file").write_text("x")
+    receipt.write(env, {})
+    scandir = os.scandir
+
+    def closed(path: str | Path) -> object:
+        if str(path).endswith("closed/"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    assert receipt.compare(env).missing == ("closed/file",)
+    with pytest.raises(PermissionError):
+        receipt.inventory(env)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
 import traceback
 from pathlib import Path
 
@@ -10,10 +13,13 @@ from .errors import HostUnfitError, UnexpectedError
 
 def unfit(error: OSError, untouched: str) -> HostUnfitError:
     """Return the error for a file or folder that the system refused; `untouched` says what stands all the same."""
+    name = error.filename2 or error.filename
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    place = Path(str(name)).parent if name else Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - named alone
     return HostUnfitError(
-        f"{error.filename2 or error.filename or 'A file'}: {error.strerror}.",
+        f"{name or 'A file'}: {error.strerror}.",
         why=untouched,
-        next_step="fix that and run the same command again",
+        next_step=f"df -h {shlex.quote(str(place))}" if full else "fix that and run the same command again",
     )
 
 

@@ -22,13 +22,26 @@ _ARCHIVE = _ABOVE if _ABOVE.is_file() else None
 HOME = _ARCHIVE.parent if _ARCHIVE else _ABOVE
 """The folder that `install.py` stands in: a wheelhouse, where it was not taken out of one."""
 
+_ENVIRONMENT = "pyvenv.cfg"
+"""What tells a virtual environment, to Python itself too (PEP 405)."""
+
 THIS = f"python{sys.version_info.major}.{sys.version_info.minor} -I install.py"
 """What a command that a message proposes begins with."""
 
 
+def in_environment() -> bool:
+    """Whether the installer is the one that an installed environment keeps, beside its manifest."""
+    return (HOME / _ENVIRONMENT).exists()
+
+
+def in_wheelhouse() -> bool:
+    """Whether the installer stands at the top of a wheelhouse."""
+    return (HOME / MANIFEST).is_file() and not in_environment()
+
+
 def with_bundle(words: Sequence[str]) -> str:
     """Return the command that installs with some words, a bundle among them where the installer stands in none."""
-    beside = [] if (HOME / MANIFEST).is_file() else ["--bundle", _beside()]
+    beside = [] if in_wheelhouse() else ["--bundle", _beside()]
     return f"{THIS} {shlex.join([*beside, *words])}"
 
 

@@ -297,7 +297,7 @@ def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level =
         wanted=f"{needed / _GIB:.1f} GiB",
         level="ok" if free >= needed else level,
         why=why,
-        command=f"df -h {os.fspath(folder)}",
+        command=f"df -h {shlex.quote(os.fspath(folder))}",
     )
 
 

@@ -39,7 +39,10 @@ do echo performance > "$file"; done'
 [Install]
 WantedBy=multi-user.target
 """
-_LIMITS_TEXT = "* soft memlock unlimited\n* hard memlock unlimited\n"
+_LIMITS_TEXT = "".join(
+    f"{who} {which} memlock unlimited\n" for who in ("*", "root") for which in ("soft", "hard")
+)
+"""`*` is not for root, who has to be named. Source: limits.conf(5) of Debian and Ubuntu."""
 
 
 class RootNeededError(HostUnfitError):

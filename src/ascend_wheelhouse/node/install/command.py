@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from ..guarded import Guarded
 
 _TAIL_LINES = 15
 _PR_SET_PDEATHSIG = 1
@@ -79,15 +80,43 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
         ) from error
     with log.open("a") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
-    if done.returncode:
-        _require_space(words[0], done.stdout, log)
-        tail = "\n".join(done.stdout.strip().splitlines()[-_TAIL_LINES:])
+    return _judged(words[0], done.returncode, done.stdout, log)
+
+
+def run_guarded(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str]) -> str:
+    """Run a command that starts others, as `run` does: none of them outlives this process or the command.
+
+    Raises:
+        InstallCommandFailedError: It ended with a status other than 0.
+    """
+    words = [str(word) for word in args]
+    with log.open("ab") as stream:
+        stream.write(f"$ {' '.join(words)}\n".encode())
+        stream.flush()
+        begun = stream.tell()
+        with Guarded(words, environment=env, folder=log.parent, output=stream) as command:
+            status = command.wait()
+    with log.open("rb+") as stream:
+        stream.seek(begun)
+        output = stream.read().decode(errors="replace")
+        stream.write(f"status {status}\n".encode())
+    return _judged(words[0], status, output, log)
+
+
+def _judged(program: str, status: int, output: str, log: Path) -> str:
+    """Return what a command printed.
+
+    Raises:
+        InstallCommandFailedError: Its status is not 0.
+    """
+    if status:
+        _require_space(program, output, log)
         raise InstallCommandFailedError(
-            f"{Path(words[0]).name} ended with status {done.returncode}.",
-            why=tail,
+            f"{Path(program).name} ended with status {status}.",
+            why="\n".join(output.strip().splitlines()[-_TAIL_LINES:]),
             next_step=f"read the whole output in {shlex.quote(str(log))}",
         )
-    return done.stdout
+    return output
 
 
 def _require_space(program: str, output: str, log: Path) -> None:

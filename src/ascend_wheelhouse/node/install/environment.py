@@ -11,16 +11,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from ..errors import HostUnfitError, UsageError
+from ..host.toolkits import at_home
 from ..place import with_bundle
-from . import receipt_file
+from . import receipt_file, trash
 from .activate import ENTRIES, lead_in, point
 from .receipt_file import RECEIPT, BadReceiptError
 
@@ -28,7 +27,6 @@ MARKER = ".sglang-npu-prefix"
 _OWN = ("current", *ENTRIES, "envs", "index", "python", ".work", "install.log")
 _SHARED = {"index": "pip.conf", "python": "pyvenv.cfg"}
 """What several environments may use, and the file of each by which one names its own."""
-_TRASH = ".trash-"
 _REPORT = ".verify.json"
 """What follows an environment's name in that of the report of its verification, which stands beside it."""
 
@@ -61,11 +59,12 @@ class Prefix:
 
     @classmethod
     def at(cls, named: Path) -> Prefix:
-        """Return the prefix by the name that it was given.
+        """Return the prefix by the name that it was given; a shell leaves the `~` of `--prefix=~/npu` as it is.
 
         Links stay in it, since they may be moved to another disk; `..` does not, which a link would lead astray.
         """
-        return cls(root=named.resolve() if ".." in named.parts else named.absolute())
+        place = at_home(str(named))
+        return cls(root=place.resolve() if ".." in place.parts else place.absolute())
 
     @property
     def envs(self) -> Path:
@@ -111,7 +110,7 @@ class Prefix:
             finally:
                 with contextlib.suppress(OSError):  # what ended the run is what is told
                     self._sweep()
-                self.empty_trash()
+                trash.empty(self.root)
 
     def _opened(self, lock: Path) -> IO[str]:
         try:
@@ -184,27 +183,12 @@ class Prefix:
 
     def _sweep(self) -> None:
         for path in self.unfinished():
-            self._throw_away(path)
+            trash.throw_away(path, self.root)
         for stale in self.root.glob("*.new"):
             stale.unlink()
         for folder in ("index", "python"):
             for half in (self.root / folder).glob("*.new"):
-                self._throw_away(half)
-
-    def _throw_away(self, path: Path) -> None:
-        """Take a folder out of sight by one rename; `empty_trash` removes it."""
-        if path.is_dir():
-            path.rename(self.root / f"{_TRASH}{path.name}-{time.time_ns()}")
-
-    def empty_trash(self, *, wait: bool = False) -> None:
-        """Remove what was thrown away, in a process that outlives this one: it can take as long as an install."""
-        trash = list(self.root.glob(f"{_TRASH}*"))
-        if trash:
-            quiet = subprocess.DEVNULL
-            command: list[str | Path] = ["rm", "-rf", "--", *trash]
-            remover = subprocess.Popen(command, start_new_session=True, stdout=quiet, stderr=quiet)
-            if wait:
-                remover.wait()
+                trash.throw_away(half, self.root)
 
     def in_use(self) -> Path | None:
         """Return the folder that `current` leads to, below `envs` by the prefix's own name; None without one."""
@@ -282,7 +266,8 @@ class Prefix:
     def prune(self, *, newer: bool = True) -> list[str]:
         """Throw away all but the environment in use and the one before it, with their reports; return their names.
 
-        Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand.
+        Nothing is, where the environment in use is none of them: somebody has put the prefix together by hand. One of
+        another user, as after `sudo`, stays and is not named.
 
         Args:
             newer: Also those that were made after the one in use; a rollback leaves them.
@@ -295,13 +280,16 @@ class Prefix:
         if gone:
             with contextlib.suppress(NoPreviousError):
                 gone.remove(self.previous())
+        removed = []
         for folder in (self.work, *gone):
-            self._throw_away(folder)
-            (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):
+                trash.throw_away(folder, self.root)
+                removed += [folder.name] if folder in gone else []
+                (self.envs / f"{folder.name}{_REPORT}").unlink(missing_ok=True)
         if held:
             for kind, told_in in _SHARED.items():
                 self._drop_unnamed(kind, told_in)
-        return [folder.name for folder in gone]
+        return removed
 
     def _drop_unnamed(self, kind: str, told_in: str) -> None:
         """Throw away what stands below the prefix for environments, and none that is left names any more."""
@@ -312,7 +300,8 @@ class Prefix:
             return
         for folder in (self.root / kind).glob("*"):
             if folder.name not in told:
-                self._throw_away(folder)
+                with contextlib.suppress(PermissionError):
+                    trash.throw_away(folder, self.root)
 
     def installed(self) -> list[Path]:
         """Return what `uninstall` would remove, each environment by itself."""
@@ -324,14 +313,18 @@ class Prefix:
         """Remove all that installs put below the prefix, and the prefix if it is empty.
 
         The marker goes before the lock: who has the lock next makes it anew.
+
+        Raises:
+            TrashStaysError: Not all of it can be removed; the prefix stays marked as one of this tool.
         """
         for name in _OWN:
             path = self.root / name
             if path.is_symlink() or path.is_file():
                 path.unlink()
             elif path.is_dir():
-                self._throw_away(path)
-        self.empty_trash(wait=True)
+                trash.throw_away(path, self.root)
+        trash.empty(self.root, wait=True)
+        trash.require_none(self.root)
         for name in (MARKER, ".lock"):
             (self.root / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):

@@ -9,29 +9,51 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import IntegrityError
-from ..reading.contents import Entry
+from ..reading.contents import Contents, Entry
+from . import trash
 
 
 class KeptFileError(IntegrityError):
     """A file of the wheelhouse was changed while it was installed."""
 
 
-def keep(folder: Path, env: Path, kept: Path, files: Iterable[Entry]) -> None:
-    """Keep `wheels/` and `simple/` of a wheelhouse in `kept` and point an environment at them.
+def place(root: Path, contents: Contents) -> Path:
+    """Return the folder below a prefix in which the wheels of a wheelhouse are kept."""
+    return root / "index" / contents.digest[:16]
+
+
+def stands(env: Path, root: Path, contents: Contents) -> bool:
+    """Whether an environment has its index, with every file of the wheelhouse as it was."""
+    return (env / "pip.conf").is_file() and _is_whole(place(root, contents), contents)
+
+
+def _is_whole(kept: Path, contents: Contents) -> bool:
+    try:
+        return all(_digest(kept / entry.path) == entry.sha256 for entry in _of_index(contents))
+    except OSError:
+        return False
+
+
+def _of_index(contents: Contents) -> list[Entry]:
+    return [entry for entry in contents.files if entry.path.partition("/")[0] in ("wheels", "simple")]
+
+
+def keep(folder: Path, env: Path, root: Path, contents: Contents) -> None:
+    """Keep `wheels/` and `simple/` of a wheelhouse below the prefix `root` and point an environment at them.
 
     Raises:
         KeptFileError: A file is not the one that the manifest names.
     """
-    if not kept.is_dir():
+    kept = place(root, contents)
+    if not _is_whole(kept, contents):
         fresh = kept.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        for entry in files:
-            if entry.path.partition("/")[0] in ("wheels", "simple"):
-                _keep_file(folder / entry.path, fresh / entry.path, entry)
+        for entry in _of_index(contents):
+            _keep_file(folder / entry.path, fresh / entry.path, entry)
+        trash.throw_away(kept, root)
         fresh.rename(kept)
     pages = kept / "simple"
     uri = f"index-url = {pages.as_uri()}/" if pages.is_dir() else "no-index = true"
@@ -45,13 +67,17 @@ def _keep_file(source: Path, target: Path, entry: Entry) -> None:
         shutil.copyfile(source, target)
     else:
         _link_or_copy(source, target)
-    with target.open("rb") as stream:
-        if hashlib.file_digest(stream, "sha256").hexdigest() != entry.sha256:
-            raise KeptFileError(
-                f"{entry.path} is not the one that the manifest names.",
-                why="It was changed while it was installed, or is damaged.",
-                next_step="copy the wheelhouse again; if that does not help, do not use it",
-            )
+    if _digest(target) != entry.sha256:
+        raise KeptFileError(
+            f"{entry.path} is not the one that the manifest names.",
+            why="It was changed while it was installed, or is damaged.",
+            next_step="copy the wheelhouse again; if that does not help, do not use it",
+        )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -8,8 +8,6 @@ environment on the same node does not install it again.
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import os
 import re
 import shutil
@@ -18,18 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import documents
 from ..errors import HostUnfitError, IntegrityError
 from ..host.cann import look
 from ..host.fitness import cell_words
 from ..host.host import Host
 from ..host.node_environment import compute
-from ..host.toolkits import find
+from ..host.toolkits import find, numbers
 from ..reading.contents import Contents, Entry, ManifestError
+from ..seen import is_folder
 from ..talk import Talk
-from .command import clean_environment, run
-
-NOTES = ".sglang-npu-payloads.json"
+from . import payload_notes
+from .command import clean_environment, run_guarded
 
 
 class WrongPayloadError(IntegrityError):
@@ -91,7 +88,7 @@ def _kind(item: Mapping[str, Any]) -> Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """One package: its entry, its kind, what its name says, and why it need not be installed, if so."""
+    """One package: its entry, its kind, what its name says, why it need not be installed, if so, and what was noted."""
 
     entry: Entry
     kind: Kind
@@ -99,6 +96,7 @@ class Payload:
     chip: str
     machine: str
     standing: str = ""
+    noted: object = None
 
 
 def identify(entry: Entry, kinds: Sequence[Kind]) -> Payload:
@@ -142,8 +140,11 @@ def plan(contents: Contents, host: Host) -> list[Payload]:
             why="\n".join(problems),
             next_step=f"make the wheelhouse for this node: invoke wheelhouse {cell_words(host, contents.cell)}",
         )
-    notes = read_notes(host.ascend)
-    return [replace(item, standing=_standing(item, host, notes)) for item in found]
+    notes, cann = payload_notes.read(host.ascend), contents.cell.get("cann", "")
+    return [
+        replace(item, standing=_standing(item, host, notes, cann), noted=notes.get(item.entry.sha256))
+        for item in found
+    ]
 
 
 def _misfits(item: Payload, cell: Mapping[str, str], host: Host) -> list[str]:
@@ -161,20 +162,17 @@ def _misfits(item: Payload, cell: Mapping[str, str], host: Host) -> list[str]:
     ]
 
 
-def _standing(item: Payload, host: Host, notes: Mapping[str, object]) -> str:
-    if item.entry.sha256 in notes:
-        return "installed by an earlier run"
+def _standing(item: Payload, host: Host, notes: Mapping[str, object], cann: str) -> str:
+    """Say why a package need not be installed; empty where it must, also where what was installed is gone again."""
+    if payload_notes.is_begun(notes, item.entry):
+        return ""
     found = {"cann-toolkit": host.cann, "nnal": host.nnal}.get(item.kind.name)
-    return f"version {found} stands there" if found and found == item.version else ""
-
-
-def read_notes(ascend: Path) -> dict[str, object]:
-    """Return what earlier runs installed, by digest."""
-    try:
-        notes: dict[str, object] = documents.read_file(ascend / NOTES, {})
-    except (OSError, documents.UnsoundError):
-        return {}
-    return notes
+    if found and found == item.version:
+        return f"version {found} stands there"
+    there = any(not one or not cann or numbers(one) == numbers(cann) for one in host.canns)
+    if item.kind.name == "nnal":
+        there = there and is_folder(host.ascend / "nnal")
+    return "installed by an earlier run" if there and item.entry.sha256 in notes else ""
 
 
 def install(
@@ -196,17 +194,39 @@ def install(
         InstallCommandFailedError: A package found itself damaged, or could not be installed.
     """
     missing = [item for item in payloads if not item.standing]
-    if missing:
-        _require_right(ascend)
-    surroundings = clean_environment({"PATH": f"{env / 'bin'}:{os.environ.get('PATH', os.defpath)}"})
-    for item in missing:
-        run([_shell(), folder / item.entry.path, "--check"], log=log, env=surroundings)
-    for item in missing:
-        talk.say(f"installing {item.entry.path}")
-        words: list[str | Path] = [_shell(), folder / item.entry.path, *arguments(item.kind, ascend, cann)]
-        run(words, log=log, env=_surroundings(item, surroundings, ascend, cann, env))
-        _note(ascend, item)
+    if not missing:
+        return _told(payloads)
+    _require_right(ascend)
+    bare = clean_environment({"PATH": f"{env / 'bin'}:{os.environ.get('PATH', os.defpath)}"})
+    with payload_notes.claimed(ascend, talk):
+        notes = payload_notes.read(ascend)
+        found = [
+            item if item.standing else replace(item, standing=_meanwhile(item, notes)) for item in payloads
+        ]
+        due = [item for item in found if not item.standing]
+        for item in due:
+            run_guarded([_shell(), folder / item.entry.path, "--check"], log=log, env=bare)
+        for item in due:
+            talk.say(f"installing {item.entry.path}")
+            words: list[str | Path] = [
+                _shell(),
+                folder / item.entry.path,
+                *arguments(item.kind, ascend, cann),
+            ]
+            payload_notes.begin(ascend, item.entry)
+            run_guarded(words, log=log, env=_surroundings(item, bare, ascend, cann, env))
+            payload_notes.end(ascend, item.entry)
+    return _told(found)
+
+
+def _told(payloads: Sequence[Payload]) -> list[str]:
     return [f"{item.entry.path}: {item.standing or 'installed'}" for item in payloads]
+
+
+def _meanwhile(item: Payload, notes: Mapping[str, object]) -> str:
+    """Say whether another run has installed a package since `plan` looked."""
+    same = notes.get(item.entry.sha256) == item.noted or payload_notes.is_begun(notes, item.entry)
+    return "" if same else "installed by another run meanwhile"
 
 
 def _shell() -> str:
@@ -240,18 +260,11 @@ def cann_home(ascend: Path, cann: str) -> Path:
 def _require_right(ascend: Path) -> None:
     try:
         ascend.mkdir(parents=True, exist_ok=True)
-        (ascend / f"{NOTES}.new").touch()
+        if not os.access(ascend, os.W_OK | os.X_OK):
+            raise PermissionError
     except OSError as error:
         raise NoRightToInstallError(
             f"You may not write into {ascend}.",
             why="CANN for all users needs root; an ordinary user may have their own.",
             next_step="--ascend ~/Ascend, or the same command with sudo",
         ) from error
-
-
-def _note(ascend: Path, item: Payload) -> None:
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    notes = read_notes(ascend) | {item.entry.sha256: {"path": item.entry.path, "installed_at": now}}
-    fresh = ascend / f"{NOTES}.new"
-    fresh.write_text(json.dumps(notes, indent=1, sort_keys=True))
-    fresh.replace(ascend / NOTES)

@@ -33,19 +33,20 @@ from ..given import read, require_sound
 from ..host import fitness, pythons, toolkits
 from ..host.host import Host, read_host
 from ..layout import MANIFEST
-from ..place import THIS
+from ..place import HOME, THIS, in_environment
 from ..reading.contents import Contents, read_contents
-from ..reading.supply import Supply, open_supply
+from ..reading.supply import NoWheelhouseError, Supply, open_supply
 from ..seen import is_folder
 from ..talk import Talk
-from . import activate, env_command, offline_index, payloads, python_archive, receipt, upkeep, wheels
-from .activate import ENTRIES, lead_in
+from . import activate, env_command, offline_index, payloads, python_archive, receipt, trash, upkeep, wheels
+from .activate import ENTRIES
 from .environment import Prefix
 from .options import parser, require_read
 from .post_install import finish
 
 _SPARE = 1 << 28
 _UNTOUCHED = "The environment in use was not touched."
+_HALF = f"{_UNTOUCHED} A package of CANN may be there by half; the next run installs it again."
 _UMASK = 0o022
 _UNPACKED = 5
 
@@ -94,7 +95,7 @@ def _standing(options: argparse.Namespace) -> str:
         return "The new environment is in use."
     if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
         return "A part of it may be done."
-    return _UNTOUCHED
+    return _HALF if options.payloads and not options.dry_run else _UNTOUCHED
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:
@@ -136,7 +137,7 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
     contents: Contents | None
     try:
         contents = open_supply(options.bundle, options.base).contents
-    except UsageError:
+    except NoWheelhouseError:
         contents = _installed(options)
     doctor = importlib.import_module("..host.doctor", __package__)
     return int(
@@ -153,9 +154,10 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
 
 
 def _installed(options: argparse.Namespace) -> Contents | None:
-    """Return what the environment below the prefix was made from, if one was named and is there."""
-    active = Prefix.at(options.prefix).active() if options.prefix else None
-    return read_contents(documents.bytes_of(active / MANIFEST)) if active else None
+    """Return what an environment was made from: the one in use of a prefix, else that around the installer, if any."""
+    around = HOME if in_environment() else None
+    env = Prefix.at(options.prefix).active() if options.prefix else around
+    return read_contents(documents.bytes_of(env / MANIFEST)) if env else None
 
 
 def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
@@ -179,13 +181,8 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
             raise prefix.busy()
         due = [item for item in job.payloads if not item.standing]
         if active and not due and not options.reinstall and _stands(active, contents, options, talk):
-            prefix.prune(newer=False)  # what a run left that was killed right after its switch
-            restored = lead_in(prefix.root)
-            text = f"{contents.stack} is already installed in {active}"
-            text += f"; put back: {', '.join(restored)}" if restored else ""
-            talk.answer(text, job.facts | {"changed": bool(restored), "environment": str(active)})
-            return 0
-        prefix.empty_trash(wait=True)  # its space was counted as free
+            return upkeep.keep(prefix, active, job.facts, talk)
+        trash.empty(prefix.root, wait=True)  # its space was counted as free
         env = build(options, prefix, supply, job, talk)
         prefix.switch(env)
         options.switched = True
@@ -254,7 +251,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
     if options.offline_index:
-        offline_index.keep(folder, env, prefix.root / "index" / contents.digest[:16], contents.files)
+        offline_index.keep(folder, env, prefix.root, contents)
     done += payloads.install(
         job.payloads,
         folder=folder,
@@ -316,7 +313,7 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     facts = receipt.read(active)
     if facts.get("manifest") != contents.digest:
         return False
-    if lacking := _asked_besides(active, facts, options):
+    if lacking := _asked_besides(active, facts, contents, options):
         talk.say(f"{active} {lacking}; installing afresh")
         return False
     difference = receipt.compare(active)
@@ -325,10 +322,12 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     return not difference
 
 
-def _asked_besides(active: Path, facts: Mapping[str, Any], options: argparse.Namespace) -> str:
+def _asked_besides(
+    active: Path, facts: Mapping[str, Any], contents: Contents, options: argparse.Namespace
+) -> str:
     """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
-    if options.offline_index and not (active / "pip.conf").is_file():
-        return "has no offline index"
+    if options.offline_index and not offline_index.stands(active, active.parents[1], contents):
+        return "has no offline index, or not all of it"
     if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
         return f"was told another folder of CANN, {facts.get('ascend')}"
     return ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import IntegrityError
 from ..reading.contents import Contents, Entry
+from . import trash
 
 
 class BadPythonArchiveError(IntegrityError):
@@ -22,7 +23,7 @@ def find(contents: Contents) -> Entry | None:
 
 
 def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
-    """Unpack an archive below `prefix/python`, once, and return its interpreter.
+    """Unpack an archive below `prefix/python`, once and again where files of it are gone, and return its interpreter.
 
     Args:
         archive: The archive.
@@ -34,7 +35,7 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
         BadPythonArchiveError: There is no `bin/python3` in it.
     """
     folder = prefix / "python" / digest[:16]
-    if not folder.is_dir():
+    if not _is_whole(archive, folder):
         fresh = folder.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
@@ -48,6 +49,7 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
                 why="It was damaged before the bundle was made, or is no archive of CPython.",
                 next_step=f"vendor an install_only archive of CPython {wanted}",
             ) from error
+        trash.throw_away(folder, prefix)
         fresh.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/python3"))), None)
     if found is None:
@@ -56,3 +58,26 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
             next_step=f"vendor an install_only archive of CPython {wanted}",
         )
     return str(found)
+
+
+def _is_whole(archive: Path, folder: Path) -> bool:
+    """Whether every file of an archive stands in a folder, as it is in the archive."""
+    if not folder.is_dir():
+        return False
+    try:
+        with tarfile.open(archive) as tar:
+            return all(_stands(tar, member, folder / member.name) for member in tar if _is_kept(member))
+    except (tarfile.TarError, EOFError, zlib.error, OSError):
+        return False
+
+
+def _is_kept(member: tarfile.TarInfo) -> bool:
+    """Whether a member is a file that stays as it is; Python may write byte code at any time."""
+    return not member.isdir() and "__pycache__" not in member.name
+
+
+def _stands(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
+    if member.issym():
+        return path.is_symlink() and path.exists()
+    content = tar.extractfile(member)
+    return content is not None and not path.is_symlink() and path.read_bytes() == content.read()

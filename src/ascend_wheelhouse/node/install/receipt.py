@@ -8,13 +8,14 @@ code is left out: Python may write it at any time.
 from __future__ import annotations
 
 import binascii
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from ..place import with_bundle
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
 _SHA256 = "sha256="
+_FRESH = f"{RECEIPT}.new"
+"""What a run leaves that is killed while it writes a receipt once more."""
+
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 __all__ = ["BadReceiptError", "read"]  # of the file alone
 
@@ -63,7 +67,8 @@ def again(env: Path, *options: str) -> str:
     """Return the command that installs an environment's wheelhouse again, with the key that its receipt names."""
     signer = str(recorded(env).get("signer", ""))
     trust = ["--trusted-key", signer] if _FINGERPRINT.fullmatch(signer) else []
-    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *trust])
+    index = ["--offline-index"] if "pip.conf" in recorded(env).get("files", ()) else []
+    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *index, *trust])
 
 
 def digest_of(path: Path) -> str:
@@ -130,18 +135,24 @@ def _hexadecimal(recorded: str) -> str:
     return binascii.a2b_base64(text + "==").hex()
 
 
-def files_of(env: Path) -> dict[str, bool]:
-    """Return every file and symlink of an environment but byte code and the receipt, and whether it is a link."""
+def files_of(env: Path, *, seen: bool = False) -> dict[str, bool]:
+    """Return every file and symlink of an environment but byte code and the receipt, and whether it is a link.
+
+    Args:
+        env: The environment.
+        seen: What lies in a folder that cannot be read counts as missing; otherwise that is an error.
+    """
     root, found, folders = f"{env}/", {}, [""]
     while folders:
         base = folders.pop()
-        with os.scandir(root + base) as entries:
+        with contextlib.suppress(*((OSError,) if seen and base else ())), os.scandir(root + base) as entries:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
                     found[base + entry.name] = entry.is_symlink()
                 elif entry.name != "__pycache__":
                     folders.append(f"{base}{entry.name}/")
-    found.pop(RECEIPT, None)
+    for name in (RECEIPT, _FRESH):
+        found.pop(name, None)
     return found
 
 
@@ -161,10 +172,10 @@ def inventory(env: Path) -> dict[str, str]:
     return found
 
 
-def digests(env: Path, paths: Sequence[str]) -> dict[str, str]:
+def digests(env: Path, paths: Sequence[str], read_one: Callable[[Path], str] = digest_of) -> dict[str, str]:
     """Hash files of an environment on every core; the paths are relative to it."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        return dict(zip(paths, pool.map(lambda path: digest_of(env / path), paths), strict=True))
+        return dict(zip(paths, pool.map(lambda path: read_one(env / path), paths), strict=True))
 
 
 def distributions(env: Path) -> list[str]:
@@ -174,13 +185,26 @@ def distributions(env: Path) -> list[str]:
 
 def write(env: Path, facts: Mapping[str, Any]) -> Path:
     """Write the receipt, whole or not at all: it is what makes an environment a finished one."""
-    path = env / RECEIPT
-    fresh = env / f"{RECEIPT}.new"
     files = inventory(env)
-    body = {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files}
+    return _put(env, {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files})
+
+
+def note_signer(env: Path, signer: str | None) -> bool:
+    """Have a receipt name who signed the wheelhouse when it was last proven; return whether it named another.
+
+    After a change of keys a receipt that names the old one would have it proposed, and trusted again.
+    """
+    facts = read(env)
+    if signer in (None, facts.get("signer")):
+        return False
+    _put(env, facts | {"signer": signer})
+    return True
+
+
+def _put(env: Path, body: Mapping[str, Any]) -> Path:
+    fresh = env / _FRESH
     fresh.write_text(json.dumps(body, sort_keys=True))
-    fresh.replace(path)
-    return path
+    return fresh.replace(env / RECEIPT)
 
 
 def recorded(env: Path) -> dict[str, Any]:
@@ -188,11 +212,19 @@ def recorded(env: Path) -> dict[str, Any]:
     return read(env) if (env / RECEIPT).is_file() else {}
 
 
+def _seen_digest(path: Path) -> str:
+    """Return a file's digest; one that cannot be read, of a failing disk or closed to the user, is no longer itself."""
+    try:
+        return digest_of(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
 def compare(env: Path) -> Difference:
-    """Hash an environment and compare it with its receipt."""
+    """Hash an environment and compare it with its receipt; what cannot be read differs."""
     wanted: dict[str, str] = read(env)["files"]
-    present = files_of(env)
-    found = digests(env, [path for path in present if path in wanted])
+    present = files_of(env, seen=True)
+    found = digests(env, [path for path in present if path in wanted], _seen_digest)
     return Difference(
         missing=tuple(sorted(wanted.keys() - present.keys())),
         changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import IntegrityError
 from ..talk import Talk
 from . import receipt
-from .activate import astray
+from .activate import astray, lead_in
 from .environment import Prefix
 
 _DRY = {"changed": False, "dry_run": True}
@@ -16,6 +18,25 @@ _DRY = {"changed": False, "dry_run": True}
 
 class BrokenPreviousError(IntegrityError):
     """The environment to go back to is no longer what its receipt says."""
+
+
+def keep(prefix: Prefix, active: Path, facts: Mapping[str, Any], talk: Talk) -> int:
+    """Answer an install of what is in use already; the entries of the prefix and the signer are put right.
+
+    Args:
+        prefix: The prefix, locked.
+        active: The environment in use, which is whole.
+        facts: What is known of the install; its answer's facts.
+        talk: How the answer is given.
+    """
+    prefix.prune(newer=False)  # what a run left that was killed right after its switch
+    restored = lead_in(prefix.root)
+    signed_anew = receipt.note_signer(active, facts["signer"])
+    text = f"{facts['stack']} is already installed in {active}"
+    text += f"; put back: {', '.join(restored)}" if restored else ""
+    text += f"; its receipt names the key {facts['signer']} now" if signed_anew else ""
+    talk.answer(text, {**facts, "changed": bool(restored or signed_anew), "environment": str(active)})
+    return 0
 
 
 def check(prefix: Prefix, talk: Talk) -> int:
@@ -90,5 +111,7 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         with prefix.locked(standing=True):
             prefix.uninstall()
     text = f"removed {prefix.root}; payloads such as CANN stay" if there else "nothing to remove"
-    talk.answer(text, {"changed": there})
+    if others := sorted(path.name for path in prefix.root.iterdir()) if prefix.root.is_dir() else []:
+        text = f"removed what was installed in {prefix.root}; what is not of this tool stays: {', '.join(others)}"
+    talk.answer(text, {"changed": there, "left": others})
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ..errors import UsageError
 from ..layout import MANIFEST
-from ..place import HOME, with_bundle
+from ..place import HOME, in_environment, in_wheelhouse, with_bundle
 from .bundle_reader import Bundle, File, open_bundle
 from .contents import Contents, read_contents
 
@@ -95,9 +95,11 @@ def open_supply(named: Sequence[Path], base: Path | None = None, *, said: Sequen
     Raises:
         NoWheelhouseError: The installer stands in no wheelhouse.
     """
-    if not named and not (HOME / MANIFEST).is_file():
+    if not named and not in_wheelhouse():
         raise NoWheelhouseError(
-            f"{HOME} holds no {MANIFEST}.",
+            f"{HOME} is an environment, and no wheelhouse."
+            if in_environment()
+            else f"{HOME} holds no {MANIFEST}.",
             why="install.py stands at the top of a wheelhouse, or is given one.",
             next_step=with_bundle(said),
         )

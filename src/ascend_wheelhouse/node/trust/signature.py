@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import os
 import re
 import shutil
@@ -107,12 +108,16 @@ def _sound(message: bytes, armoured: bytes, signature: SshSignature) -> bool:
     sound = verify_in_python(message, signature)
     if not sound or program is None:
         return sound
-    with scratch() as folder:
+    with (
+        contextlib.suppress(OSError),
+        scratch() as folder,
+    ):  # it is not asked where its files cannot be written
         signers, file = folder / "allowed_signers", folder / "signature"
         signers.write_text(f'{NAMESPACE} namespaces="{NAMESPACE}" {public_line(signature.key)}\n')
         file.write_bytes(armoured)
         words = ["-Y", "verify", "-f", str(signers), "-I", NAMESPACE, "-n", NAMESPACE, "-s", str(file)]
         return not _refused([program, *words], message)
+    return sound
 
 
 def _refused(command: list[str], message: bytes) -> bool:
@@ -152,7 +157,9 @@ def trusted_fingerprints(trusted_key: str | Path) -> frozenset[str]:
         )
     try:
         with Path(trusted_key).open("rb") as stream:  # a shell's `<(...)` may give it
-            lines = stream.read(_LONGEST).decode().splitlines()
+            lines = (
+                stream.read(_LONGEST).decode("utf-8-sig").splitlines()
+            )  # as editors of Windows begin a file
     except (OSError, UnicodeDecodeError) as error:
         raise TrustedKeyError(
             f"The trusted key {str(trusted_key)!r} cannot be read.",

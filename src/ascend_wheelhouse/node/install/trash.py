@@ -1,0 +1,51 @@
+"""What a prefix no longer needs: out of sight by one rename, then removed by a process that outlives this one."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+from ..errors import HostUnfitError
+
+_NAMED = ".trash-"
+_REMOVAL = 'rm -rf -- "$@" || { chmod -R u+rwX -- "$@"; rm -rf -- "$@"; }'
+"""A folder that was made read-only keeps what lies in it from everybody but root."""
+
+
+class TrashStaysError(HostUnfitError):
+    """Folders that a prefix no longer needs cannot be removed."""
+
+
+def throw_away(path: Path, root: Path) -> None:
+    """Take a folder below a prefix out of sight by one rename; `empty` removes it."""
+    if path.is_dir():
+        path.rename(root / f"{_NAMED}{path.name}-{time.time_ns()}")
+
+
+def empty(root: Path, *, wait: bool = False) -> None:
+    """Remove what was thrown away; that can take as long as an install, and is waited for only where asked."""
+    trash = list(root.glob(f"{_NAMED}*"))
+    if trash:
+        quiet = subprocess.DEVNULL
+        command: list[str | Path] = ["sh", "-c", _REMOVAL, "sh", *trash]
+        remover = subprocess.Popen(command, start_new_session=True, stdout=quiet, stderr=quiet)
+        if wait:
+            remover.wait()
+
+
+def require_none(root: Path) -> None:
+    """Hold a prefix to having nothing left that was thrown away.
+
+    Raises:
+        TrashStaysError: Something is left.
+    """
+    if left := sorted(root.glob(f"{_NAMED}*")):
+        words = shlex.join(map(str, left))
+        raise TrashStaysError(
+            f"{left[0]} cannot be removed.",
+            why="It holds what belongs to another user, or what the file system does not let go. Nothing is installed"
+            " any more; the next run takes the folder for its own.",
+            next_step=f"sudo rm -rf -- {words}",
+        )
