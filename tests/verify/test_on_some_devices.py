@@ -111,3 +111,19 @@ def test_what_is_not_there_matches_no_cell_where_there_are_npus(
     else:
         evidence = cann_versions.run(asked).evidence
         assert evidence == "CANN unknown, NNAL unknown, driver unknown, firmware unknown"
+
+
+def test_a_version_that_cannot_be_read_is_not_taken_for_an_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that another CANN words differently must not fail a node that serves."""
+    for script in ("cann/set_env.sh", "nnal/atb/set_env.sh"):
+        place = tmp_path / "usr/local/Ascend" / script
+        place.parent.mkdir(parents=True)
+        place.write_text("")
+    monkeypatch.setattr(cann_versions, "read_host", lambda **_named: host.read_host(tmp_path))
+    cell = {"cann": "8.3.RC2", "npu": "a3"}
+    asked = Context(
+        manifest={"cell": cell}, options={"npu": True}, scratch=tmp_path, doing=lambda _text: None
+    )
+    assert cann_versions.run(asked).evidence.startswith("CANN unknown, NNAL unknown")

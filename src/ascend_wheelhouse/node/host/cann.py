@@ -15,6 +15,9 @@ from .toolkits import Toolkit, numbers, search
 _COMPILER_INSIDE = numbers("8.5.0.alpha")
 """From this CANN on triton's compiler is part of it; before, it is BiSheng's own package."""
 
+NNAL_SCRIPT = "nnal/atb/set_env.sh"
+"""What sets NNAL's variables, below the folder of CANN."""
+
 NO_NPU = "no NPU here (/dev/davinci0 is missing): run this on an Atlas node whose driver is loaded"
 NO_CANN = (
     "no CANN here (ASCEND_HOME_PATH is not set and no set_env.sh is below /usr/local/Ascend or ~/Ascend): "
@@ -104,7 +107,7 @@ def scripts(root: Path, toolkit: Toolkit) -> list[Path]:
     cann/8.5.0-a3-ubuntu22.04-py3.11/Dockerfile@5a68fc2 (toolkit, ascendnpu-ir, NNAL), SGLang's installation guide for
     Ascend (BiSheng's package for CANN 8.3) and its scripts/ci/npu/npu_ci_install_dependency.sh@00dfc4c (operators).
     """
-    nnal = root / "nnal/atb/set_env.sh"
+    nnal = root / NNAL_SCRIPT
     found = [path for path in (toolkit.script, *_compiler(root, toolkit), nnal) if is_file(path)]
     return found + matching(toolkit.home, "opp/vendors/*/bin/set_env.bash")
 
