@@ -150,9 +150,9 @@ def test_two_environments_are_kept_and_no_more(house: Path, prefix: Path) -> Non
 
 def test_uninstall_leaves_nothing(house: Path, prefix: Path) -> None:
     run_installer(house, "--prefix", prefix, UNSIGNED)
-    assert run_installer(house, "--prefix", prefix, "--uninstall").facts == {"changed": True}
+    assert run_installer(house, "--prefix", prefix, "--uninstall").facts == {"changed": True, "left": []}
     assert not prefix.exists()
-    assert run_installer(house, "--prefix", prefix, "--uninstall").facts == {"changed": False}
+    assert run_installer(house, "--prefix", prefix, "--uninstall").facts == {"changed": False, "left": []}
 
 
 def test_a_folder_of_somebody_else_is_left_alone(house: Path, prefix: Path) -> None:
