@@ -99,6 +99,10 @@ def _mistyped(word: str) -> str:
             ["plan", "--torch", "2.8.0", "--torch-npu", "2"],
             "there is no option '--torch-npu' of plan.\n\nNext: invoke --help plan\n",
         ),
+        (
+            ["fetch", "--retry"],
+            "there is no option '--retry' of fetch. Did you mean --extra?\n\nNext: invoke --help fetch\n",
+        ),
         (["--zzzzzz", "plan"], "there is no option '--zzzzzz'.\n\nNext: invoke --list\n"),
         (
             ["image", "--torch", "2.8.0"],

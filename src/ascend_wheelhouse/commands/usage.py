@@ -160,7 +160,8 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
     if not task and (early := _early(program, word, typed)):
         return early
     if word.startswith("-"):
-        return _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
+        refusal = _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
+        return _that_parses(refusal, word, flags, typed, helping)
     return _stray(program, word, task, flags)
 
 
@@ -261,6 +262,19 @@ def _flags(program: Program, error: ParseError) -> Mapping[str, Any]:
     return {
         flag: one for context in contexts for flag, one in {**context.flags, **context.inverse_flags}.items()
     }
+
+
+def _that_parses(
+    refusal: BadCommandLineError, word: str, flags: Mapping[str, Any], typed: Sequence[str], listing: str
+) -> BadCommandLineError:
+    """Return the refusal, with the help in place of a command in which an option would lack its value."""
+    at = next((place for place, one in enumerate(typed) if one.partition("=")[0] == word), len(typed))
+    own, behind = [*typed[at : at + 2], "", ""][:2]
+    meant = flags.get(refusal.what.rpartition("Did you mean ")[2].removesuffix("?"))
+    lacking = "=" not in own and (not behind or behind.startswith("-"))
+    if lacking and getattr(meant, "takes_value", False) and not getattr(meant, "optional", False):
+        return BadCommandLineError(refusal.what, next_step=listing)
+    return refusal
 
 
 def _unknown(
