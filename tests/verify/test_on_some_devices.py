@@ -31,18 +31,22 @@ def ascend(tmp_path: Path, **more: Any) -> cann.Ascend:  # noqa: ANN401 - any pa
     return cann.Ascend(**{"devices": 8, "toolkit": str(tmp_path), "scripts": (), **more})
 
 
-def test_probes_are_told_of_the_devices_that_they_see_and_of_those_that_are_there(tmp_path: Path) -> None:
-    node = scripted_probe(
-        tmp_path, "counter", "return Outcome(evidence='', figures={'told': dict(context.options)})"
-    )
+def found(tmp_path: Path, body: str, **more: Any) -> Result:  # noqa: ANN401 - as above
+    """Run a probe of this body on a node of eight devices."""
+    node = scripted_probe(tmp_path, "scripted", body)
     made = setting(
         make_environment(tmp_path / "e"),
         tmp_path / "run",
         manifest({}),
         node=node,
-        ascend=ascend(tmp_path, hidden=5),
+        ascend=ascend(tmp_path, **more),
     )
-    told = runner.run_probe(probe("counter"), made).figures["told"]
+    return runner.run_probe(probe("scripted"), made)
+
+
+def test_probes_are_told_of_the_devices_that_they_see_and_of_those_that_are_there(tmp_path: Path) -> None:
+    body = "return Outcome(evidence='', figures={'told': dict(context.options)})"
+    told = found(tmp_path, body, hidden=5).figures["told"]
     assert (told["devices"], told["present"]) == (3, 8)
     one = setting(tmp_path / "e", tmp_path / "run", manifest({}), ascend=ascend(tmp_path, hidden=7))
     assert planning.obstacle(named("hccl-all-reduce"), one).startswith("1 NPUs here and this takes two")
@@ -61,17 +65,8 @@ def test_the_network_card_of_gloo_reaches_what_runs_on_a_node(
 ) -> None:
     """The processes of one server meet by Gloo as well as by HCCL (docs/serving.md)."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "bond0")
-    node = scripted_probe(
-        tmp_path, "meeting", "import os\nreturn Outcome(evidence=str(os.environ.get('GLOO_SOCKET_IFNAME')))"
-    )
-    made = setting(
-        make_environment(tmp_path / "e"),
-        tmp_path / "run",
-        manifest({}),
-        node=node,
-        ascend=ascend(tmp_path),
-    )
-    assert runner.run_probe(probe("meeting"), made).evidence == "bond0"
+    body = "import os\nreturn Outcome(evidence=str(os.environ.get('GLOO_SOCKET_IFNAME')))"
+    assert found(tmp_path, body).evidence == "bond0"
 
 
 def test_the_errors_of_canns_own_log_are_kept_with_a_failure(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import itertools
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from invoke.exceptions import Exit, ParseError
@@ -160,8 +160,9 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
     if not task and (early := _early(program, word, typed)):
         return early
     if word.startswith("-"):
-        refusal = _unknown(f"option {word!r}{f' of {task}' if task else ''}", word, flags, typed, helping)
-        return _that_parses(refusal, word, flags, typed, helping)
+        needing = _needing_a_value(word, flags, typed)
+        what = f"option {word!r}{f' of {task}' if task else ''}"
+        return _unknown(what, word, flags, typed, helping, needing=needing)
     return _stray(program, word, task, flags)
 
 
@@ -264,21 +265,24 @@ def _flags(program: Program, error: ParseError) -> Mapping[str, Any]:
     }
 
 
-def _that_parses(
-    refusal: BadCommandLineError, word: str, flags: Mapping[str, Any], typed: Sequence[str], listing: str
-) -> BadCommandLineError:
-    """Return the refusal, with the help in place of a command in which an option would lack its value."""
+def _needing_a_value(word: str, flags: Mapping[str, Any], typed: Sequence[str]) -> list[str]:
+    """Return the options that cannot stand for a word that was typed without a value."""
     at = next((place for place, one in enumerate(typed) if one.partition("=")[0] == word), len(typed))
     own, behind = [*typed[at : at + 2], "", ""][:2]
-    meant = flags.get(refusal.what.rpartition("Did you mean ")[2].removesuffix("?"))
-    lacking = "=" not in own and (not behind or behind.startswith("-"))
-    if lacking and getattr(meant, "takes_value", False) and not getattr(meant, "optional", False):
-        return BadCommandLineError(refusal.what, next_step=listing)
-    return refusal
+    if "=" in own or (behind and not behind.startswith("-")):
+        return []
+    needs = (name for name, one in flags.items() if getattr(one, "takes_value", False))
+    return [name for name in needs if not flags[name].optional]
 
 
 def _unknown(
-    what: str, word: str, known: Iterable[str], typed: Sequence[str], listing: str
+    what: str,
+    word: str,
+    known: Iterable[str],
+    typed: Sequence[str],
+    listing: str,
+    *,
+    needing: Collection[str] = (),
 ) -> BadCommandLineError:
     import difflib  # noqa: PLC0415 - only a mistake pays for it
 
@@ -289,7 +293,7 @@ def _unknown(
     if not near:
         return BadCommandLineError(f"there is no {what}.", next_step=listing)
     right = [near[0] + one.removeprefix(word) if one.partition("=")[0] == word else one for one in typed]
-    command = shlex.join([started.program(), *right])
+    command = listing if near[0] in needing else shlex.join([started.program(), *right])
     return BadCommandLineError(f"there is no {what}. Did you mean {near[0]}?", next_step=command)
 
 
