@@ -31,7 +31,7 @@ def test_a_build_that_waits_for_the_same_build_of_another_run_says_so(
     second = threading.Thread(target=builder.build, args=(job, tools))
     with store.lock(f"build-{builder.key(job, tools)}"):
         second.start()
-        assert waits.wait(30)
+        assert waits.wait(90)
     second.join(60)
     text = "waiting: another run builds tiny from the same sources"
     assert [event for event in said if isinstance(event, Note)] == [Note(text=text, level="warning")]

@@ -62,9 +62,9 @@ def test_a_run_that_is_at_work_is_waited_for(tmp_path: Path) -> None:
     with store.in_use():
         pruning = threading.Thread(target=prune_laid_out, args=(store, emit))
         pruning.start()
-        assert told.wait(30)
+        assert told.wait(90)
         assert place.exists()
-    pruning.join(30)
+    pruning.join(90)
     assert not place.exists()
 
 

@@ -171,7 +171,7 @@ def test_the_time_that_a_build_takes_yet_is_told_in_a_log() -> None:
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="torch-npu", action="build"))
     emit(JobProgress(job="torch-npu", line="[3/9] CXX a.o", left=7260.0))
-    assert stream.said.wait(10)
+    assert stream.said.wait(60)
     emit.close()
     assert "left  [3/9] CXX a.o" in stream.getvalue()
 
@@ -197,7 +197,7 @@ def test_a_reader_that_left_is_noticed_at_the_next_event_when_the_heartbeat_foun
     stream = _Leaving("never")
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="a", action="build"))
-    assert stream.said.wait(10)
+    assert stream.said.wait(60)
     for pulse in (one for one in threading.enumerate() if one.name == "console-heartbeat"):
         pulse.join()
     with pytest.raises(BrokenPipeError):

@@ -24,7 +24,7 @@ def test_the_wait_ends_with_the_last_awaited_file_and_every_event_is_passed_on()
     for event in told:
         assert not answers
         arrivals(event)
-    waiting.join(10)
+    waiting.join(60)
     assert answers == [True]
     assert seen == told
 

@@ -149,7 +149,7 @@ def test_the_fault_that_kept_the_first_piece_from_beginning_is_told(
                 yield
         except IndexError:
             lost.set()
-            first.wait(10)
+            first.wait(60)
             raise
         except StoreFullError:
             lost.wait(0.5)

@@ -35,9 +35,9 @@ def test_a_taker_waits_for_an_item_and_is_let_go_by_the_end() -> None:
     taker = threading.Thread(target=take_twice)
     taker.start()
     queue.put((1,))
-    assert first.wait(10)
+    assert first.wait(60)
     queue.close()
-    taker.join(10)
+    taker.join(60)
     assert taken == [(1,), None]
 
 

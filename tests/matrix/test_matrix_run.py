@@ -286,7 +286,7 @@ def test_ctrl_c_ends_all_cells_and_the_next_run_goes_on(world: World) -> None:
     with subprocess.Popen(words, cwd=world.root, env=world.env, stderr=subprocess.PIPE) as process:
         assert reached.wait(60)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=90)
     go_on.set()
     assert process.returncode == 130
     assert b"the next run goes on from there" in err

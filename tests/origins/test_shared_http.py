@@ -67,10 +67,10 @@ def test_closing_all_breaks_off_a_request_that_waits_for_its_answer() -> None:
         shared = SharedHttp(http)
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(shared.client().page, f"{index.simple}numpy/")
-            assert reached.wait(10)
+            assert reached.wait(60)
             shared.close()
             go_on.set()
             with pytest.raises(faults.OriginError):
-                asking.result(timeout=10)
+                asking.result(timeout=60)
         with pytest.raises(faults.ConnectionBrokenError, match="stopped"):
             shared.client().page(f"{index.simple}numpy/")

@@ -33,7 +33,7 @@ def test_a_folder_that_cannot_be_listed_leaves_nobody_waiting(
     for one in threads:
         one.start()
     for one in threads:
-        one.join(10)
+        one.join(60)
     assert len(refused) == 2
     assert str(refused[0]).startswith(f"{tmp_path.as_uri()}: Permission denied\n")
     assert "pip config debug" in str(refused[0])

@@ -33,7 +33,7 @@ def in_time(action: Callable[[], _Answer]) -> _Answer:
     found: list[_Answer] = []
     thread = threading.Thread(target=lambda: found.append(action()), daemon=True)
     thread.start()
-    thread.join(15)
+    thread.join(60)
     assert found, "it never ended, or failed"
     return found[0]
 

@@ -24,7 +24,7 @@ from slurm_rig import CONFIGURATION, Slurm, missing, secret
 ROOT = Path(__file__).parents[2]
 PRIVATE = (Path("/tmp"), Path("/run"), Path("/opt"))  # noqa: S108 - as a host has them
 LOGIN = "login"
-_SECONDS = 30.0
+_SECONDS = 120.0
 
 
 def no_hosts() -> str:

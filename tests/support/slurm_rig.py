@@ -126,7 +126,7 @@ class Slurm:
             process.terminate()
         for process in reversed(self.running):
             with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
+                process.wait(60)
             process.kill()
             process.wait()
 

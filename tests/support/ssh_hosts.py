@@ -22,7 +22,7 @@ from slurm_hosts import ROOT, kill_all, mounts
 
 SSHD = "/usr/sbin/sshd"
 MASTER = "login"
-_SECONDS = 30.0
+_SECONDS = 120.0
 _SERVER = """\
 ListenAddress {address}:{port}
 HostKey {folder}/{name}-host

@@ -26,7 +26,7 @@ client.send(b"x")
 
 def run_sealed(code: str) -> subprocess.CompletedProcess[str]:
     words = NativeLauncher(sealed=True).command([sys.executable, "-I", "-c", code], {}, network=False)
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=90)
 
 
 @pytest.mark.parametrize("kind", ["socket.SOCK_STREAM", "socket.SOCK_DGRAM"])

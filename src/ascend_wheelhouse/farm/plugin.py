@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import WorkerPlugin
 
+from ascend_wheelhouse.base import ast_lock
 from ascend_wheelhouse.base.process import Leash
 from ascend_wheelhouse.build.command import Workshop
 from ascend_wheelhouse.build.jobserver import jobserver, share
@@ -46,6 +47,7 @@ class BuildPlugin(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         """Make the slots that the builds of this worker share."""
+        ast_lock.serialise()
         slots = share(self.labels.cores, builds=1, memory_mb=self.labels.memory_mb, per_job_mb=_PER_JOB_MB)
         server = self._open.enter_context(jobserver(slots))
         builds = worker.state.nthreads

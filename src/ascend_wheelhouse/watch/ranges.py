@@ -60,7 +60,7 @@ def read_needs(
     distinct = {one.sha256: one for one in wheels}
     emit(Stage(name="read what wheels need", jobs=len(distinct)))
 
-    def read(wheel: LockedFile) -> tuple[str, tuple[Requirement, ...] | None]:
+    def read(wheel: LockedFile) -> tuple[str, bytes | None]:
         emit(JobStarted(job=wheel.filename, action="read"))
         url = urls.get(wheel.sha256, f"unknown:///{wheel.filename}")
         try:
@@ -69,11 +69,11 @@ def read_needs(
             emit(JobFinished(job=wheel.filename, outcome="skipped"))
             return wheel.sha256, None
         emit(JobFinished(job=wheel.filename, outcome="done"))
-        return wheel.sha256, tuple(_requirements(data))
+        return wheel.sha256, data
 
     with ThreadPoolExecutor(_WORKERS, thread_name_prefix="needs") as pool:
         found = list(pool.map(read, distinct.values()))
-    return {sha256: needs for sha256, needs in found if needs is not None}
+    return {sha256: tuple(_requirements(data)) for sha256, data in found if data is not None}
 
 
 def _requirements(metadata: bytes) -> Iterator[Requirement]:

@@ -12,6 +12,7 @@ from types import ModuleType
 from invoke.collection import Collection
 from invoke.tasks import Task
 
+from ascend_wheelhouse.base import ast_lock
 from ascend_wheelhouse.commands.tasks import (
     building,
     carrying,
@@ -39,6 +40,7 @@ TOPICS: tuple[ModuleType, ...] = (
 
 def collection(root: Path) -> Collection:
     """Return every task, for the project folder `root`."""
+    ast_lock.serialise()
     tasks = [one for topic in TOPICS for one in vars(topic).values() if isinstance(one, Task)]
     found = Collection(*tasks)
     found.configure({"project": {"root": str(root)}})
