@@ -110,7 +110,7 @@ class Rig:
     def refused(self, name: str, *more: str) -> int:
         """Start a worker that will not get in, and return its exit status."""
         self._start_worker(name, *more)
-        return self.ended(name, 20)
+        return self.ended(name, 90)
 
     def _start_worker(self, name: str, *more: str, env: Mapping[str, str] | None = None) -> None:
         words = ("worker", "--scheduler", self.address, "--name", name, *more)
