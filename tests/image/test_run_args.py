@@ -139,3 +139,38 @@ def test_yaml_says_what_the_pod_says() -> None:
     )
 
     assert _parse(run_args.to_yaml(pod)) == pod
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "Qwen/Qwen3-8B",
+        "/",
+        "//models",
+        "/models/../m",
+        "/a:b",
+        "/a\nb",
+        "/root/.cache",
+        "/usr/local/sbin",
+        "/dev/davinci0",
+    ],
+)
+def test_a_folder_of_weights_that_no_container_can_be_given_is_refused(model: str) -> None:
+    for made in (run_args.docker_args, run_args.kubernetes_pod):
+        with pytest.raises(run_args.ModelFolderError, match="is no folder with weights") as told:
+            made("a3", "image", model=model)
+        assert told.value.exit_code == 2
+        assert "--model /models/NAME" in told.value.next_step
+
+
+@pytest.mark.parametrize("model", ["/a b", "/mnt/m,x", "/root/.cache/huggingface/m", "/models/Llama_3.1-8B"])
+def test_any_other_folder_is_handed_on(model: str) -> None:
+    assert f"--volume={model}:{model}:ro" in run_args.docker_args("a3", "image", model=model)
+
+
+@pytest.mark.parametrize("image", ["", "-v", "a b", "$(id)", "a\nb"])
+def test_what_is_no_name_of_an_image_is_refused(image: str) -> None:
+    for made in (run_args.docker_args, run_args.kubernetes_pod):
+        with pytest.raises(run_args.ImageNameError, match="not the name of an image") as told:
+            made("a3", image)
+        assert told.value.exit_code == 2

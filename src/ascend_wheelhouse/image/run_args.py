@@ -8,6 +8,8 @@ and compiled kernels. The token is handed on by name, so that it stands in no co
 from __future__ import annotations
 
 import json
+import posixpath
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -28,11 +30,22 @@ _FILES = {"/etc/ascend_install.info"}
 _SHARED_MEMORY = "16g"
 _HANDED_ON = ("HF_TOKEN",)
 _CACHE = "/root/.cache"
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*")
+_NO_VOLUME = re.compile(r"[:\x00-\x1f\x7f]")
+"""What no volume of `docker run` can have in its path: its words are split at each `:`."""
 _FROM = "sglang-npu"
 
 
 class UnstatedDevicesError(UsageError):
     """Upstream does not state how many devices a node with that chip has."""
+
+
+class ModelFolderError(UsageError):
+    """A container cannot be given that folder of the node under the same path."""
+
+
+class ImageNameError(UsageError):
+    """That is not the name of an image."""
 
 
 def devices(npu: Npu) -> list[str]:
@@ -60,7 +73,11 @@ def docker_args(npu: Npu, image: str, command: Sequence[str] = (), model: str = 
         model: A folder of the host with the model's weights, seen under the same path, read only.
 
     `$HOME` in a word is for the node's shell: whoever starts the container has the cache.
+
+    Raises:
+        UsageError: The image has no such name, or the model's folder cannot be handed on under its path.
     """
+    _require_sound(image, model)
     volumes = [f"{path}:{path}" for path in _HOST_PATHS]
     volumes += [f"$HOME/.cache:{_CACHE}", *([f"{model}:{model}:ro"] if model else [])]
     return [
@@ -74,6 +91,27 @@ def docker_args(npu: Npu, image: str, command: Sequence[str] = (), model: str = 
     ]
 
 
+def _require_sound(image: str, model: str) -> None:
+    if not _IMAGE.fullmatch(image):
+        raise ImageNameError(f"{image!r} is not the name of an image.", next_step="--image REGISTRY/NAME:TAG")
+    if not model:
+        return
+    taken = {*_HOST_PATHS, _CACHE}
+    if not model.startswith("/") or model != posixpath.normpath(f"/{model.lstrip('/')}") or model == "/":
+        why = "The container sees it under the same path, so that has to be absolute, without `..`, and not all of it."
+    elif _NO_VOLUME.search(model):
+        why = "A path with `:` or a control character cannot be written as a volume."
+    elif model in taken or model.startswith("/dev/"):
+        why = "Every container has that path of the node already."
+    else:
+        return
+    raise ModelFolderError(
+        f"{model!r} is no folder with weights that a container can be given.",
+        why=why,
+        next_step="--model /models/NAME; the name of a model of a hub belongs into --command",
+    )
+
+
 def docker_line(words: Sequence[str]) -> str:
     """Return the words as one shell command, an option a line."""
     return " \\\n    ".join(map(_quoted, words)).replace("docker \\\n    run", "docker run", 1)
@@ -84,7 +122,8 @@ def _quoted(word: str) -> str:
 
 
 def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str = "") -> dict[str, Any]:
-    """Return a Pod with the same devices, volumes and privileges; arguments as for `docker_args`."""
+    """Return a Pod with the same devices, volumes and privileges; arguments and errors as for `docker_args`."""
+    _require_sound(image, model)
     paths = [*devices(npu), *_HOST_PATHS, _CACHE, *([model] if model else [])]
     return {
         "apiVersion": "v1",

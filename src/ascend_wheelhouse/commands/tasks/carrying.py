@@ -293,7 +293,7 @@ def run_args(
         options = RunArgsOptions(
             npu=Target.named(PLATFORM, npu).npu,
             image=image,
-            model=model,
+            model=model.rstrip("/") or model,  # as completed by a shell
             command=tuple(split_words(command)),
             kubernetes=kubernetes,
             json=json,
