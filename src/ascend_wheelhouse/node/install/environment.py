@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .. import durable
 from ..errors import HostUnfitError, UsageError
 from ..host.toolkits import at_home
 from ..place import with_bundle
@@ -232,6 +233,7 @@ class Prefix:
         """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
         lead_in(self.root)
         point(self.root / "current", f"envs/{env.name}")  # last: what is in use can be entered
+        durable.flush_names(self.root)  # what was replaced may be removed from now on
 
     def previous(self) -> Path:
         """Return the environment that the one in use replaced.

@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from .. import durable
 from ..errors import IntegrityError
 from ..reading.contents import Contents, Entry
 from . import trash
@@ -53,6 +54,7 @@ def keep(folder: Path, env: Path, root: Path, contents: Contents) -> None:
         shutil.rmtree(fresh, ignore_errors=True)
         for entry in _of_index(contents):
             _keep_file(folder / entry.path, fresh / entry.path, entry)
+        durable.flush(fresh)  # an environment in use may name this folder already
         trash.throw_away(kept, root)
         fresh.rename(kept)
     pages = kept / "simple"

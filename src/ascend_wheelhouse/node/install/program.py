@@ -4,7 +4,7 @@
 2. The node is compared with the wheelhouse's cell (`host`, `fitness`).
 3. A new environment is built beside the old one (`environment`, `wheels`, `post_install`, `activate`).
 4. Payloads (CANN and what belongs to it) are installed where asked for (`payloads`).
-5. Its receipt is written (`receipt`), and one rename makes it the current one.
+5. Once all of it is on the disk its receipt is written (`receipt`), and one rename makes it the current one.
 
 The running environment is not touched before step 5. A killed install leaves a folder without a receipt,
 which the next run throws away.
@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import documents, last_line
+from .. import documents, durable, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import read, require_sound
 from ..host import fitness, pythons, toolkits
@@ -264,6 +264,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     activate.write_entries(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
     record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
+    durable.flush(prefix.root, env)  # its receipt says that it is whole, after a power loss too
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env

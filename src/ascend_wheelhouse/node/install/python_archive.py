@@ -7,6 +7,7 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from .. import durable
 from ..errors import IntegrityError
 from ..reading.contents import Contents, Entry
 from . import trash
@@ -49,6 +50,7 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
                 why="It was damaged before the bundle was made, or is no archive of CPython.",
                 next_step=f"vendor an install_only archive of CPython {wanted}",
             ) from error
+        durable.flush(fresh)  # an environment in use may name this folder already
         trash.throw_away(folder, prefix)
         fresh.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/python3"))), None)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import durable
 from ..errors import IntegrityError
 from ..place import with_bundle
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
@@ -202,9 +203,7 @@ def note_signer(env: Path, signer: str | None) -> bool:
 
 
 def _put(env: Path, body: Mapping[str, Any]) -> Path:
-    fresh = env / _FRESH
-    fresh.write_text(json.dumps(body, sort_keys=True))
-    return fresh.replace(env / RECEIPT)
+    return durable.replace(env / RECEIPT, json.dumps(body, sort_keys=True), env / _FRESH)
 
 
 def recorded(env: Path) -> dict[str, Any]:
