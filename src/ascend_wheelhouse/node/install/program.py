@@ -314,7 +314,7 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     facts = receipt.read(active)
     if facts.get("manifest") != contents.digest:
         return False
-    if lacking := _asked_besides(active, facts, contents, options):
+    if lacking := _asked_besides(active, facts, options):
         talk.say(f"{active} {lacking}; installing afresh")
         return False
     difference = receipt.compare(active)
@@ -323,12 +323,10 @@ def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk:
     return not difference
 
 
-def _asked_besides(
-    active: Path, facts: Mapping[str, Any], contents: Contents, options: argparse.Namespace
-) -> str:
+def _asked_besides(active: Path, facts: Mapping[str, Any], options: argparse.Namespace) -> str:
     """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
-    if options.offline_index and not offline_index.stands(active, active.parents[1], contents):
-        return "has no offline index, or not all of it"
+    if options.offline_index and not (active / "pip.conf").is_file():
+        return "has no offline index"
     if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
         return f"was told another folder of CANN, {facts.get('ascend')}"
     return ""

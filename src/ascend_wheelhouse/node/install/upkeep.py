@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..talk import Talk
-from . import receipt
+from . import receipt, shared
 from .activate import astray, lead_in
 from .environment import Prefix
 
@@ -54,7 +54,7 @@ def check(prefix: Prefix, talk: Talk) -> int:
             next_step=receipt.again(env),
         )
     facts = receipt.read(env)
-    count = len(facts.pop("files"))
+    count = sum(len(facts.pop(key, ())) for key in ("files", shared.PYTHON_FILES))
     talk.answer(f"{env}: {count} files as its receipt says ({facts['stack']})", facts | {"changed": False})
     return 0
 
