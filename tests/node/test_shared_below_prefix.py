@@ -90,8 +90,8 @@ def test_a_python_that_is_gone_is_told_file_by_file(env: Path) -> None:
 
 def test_a_receipt_from_before_it_named_the_files_of_python_says_nothing_of_them(env: Path) -> None:
     receipt.write(env, {})
-    facts = json.loads((env / receipt.RECEIPT).read_text())
+    facts = json.loads((env / "receipt.json").read_text())
     assert len(facts.pop("python_files")) == 2
-    (env / receipt.RECEIPT).write_text(json.dumps(facts))
+    (env / "receipt.json").write_text(json.dumps(facts))
     (env.parents[1] / "python" / ("d" * 16) / "python/lib/os.py").unlink()
     assert not receipt.compare(env)
