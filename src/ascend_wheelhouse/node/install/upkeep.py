@@ -13,7 +13,7 @@ from . import receipt, shared
 from .activate import astray, lead_in
 from .environment import Prefix
 
-_DRY = {"changed": False, "dry_run": True}
+DRY = {"changed": False, "dry_run": True}
 
 
 class BrokenPreviousError(IntegrityError):
@@ -76,7 +76,7 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
             prefix.switch(env)
     facts = {"environment": str(env), "stack": stack}
     if dry_run:
-        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | _DRY)
+        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | DRY)
     else:
         forward = "To go forward again, install the newer wheelhouse again, with its own install.py."
         talk.answer(f"went back to {env} ({stack})\n{forward}", facts | {"changed": True})
@@ -105,7 +105,7 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     if dry_run:
         prefix.require_ours()
         steps = [f"remove {path}" for path in prefix.installed()] or ["nothing: there is nothing to remove"]
-        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), _DRY)
+        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), DRY)
         return 0
     if there:
         with prefix.locked(standing=True):
