@@ -93,3 +93,52 @@ def test_a_report_goes_with_its_environment_and_what_is_told_as_removed_is(
     assert "removed 0001\n" in answer.talk
     left = sorted(path.name for path in (prefix / "envs").iterdir())
     assert left == ["0002", "0002.verify.json", "0003"]
+
+
+def test_forward_again_is_a_switch_to_what_the_rollback_left(houses: list[Path], prefix: Path) -> None:
+    made = (prefix / "envs/0002/receipt.json").stat().st_ino
+    assert run_installer(houses[0], "--prefix", prefix, "--rollback").status == 0
+    dry = subprocess.run(
+        [sys.executable, "-I", houses[1] / "install.py", "--prefix", prefix, UNSIGNED, "--dry-run"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"- go forward again to {prefix / 'envs/0002'}\n" in dry.stdout
+    answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED)
+    assert (answer.status, answer.facts["changed"]) == (0, True), answer.talk
+    assert answer.facts["environment"] == str(prefix / "envs/0002")
+    assert (prefix / "envs/0002/receipt.json").stat().st_ino == made
+    assert _envs(prefix) == ["0001", "0002"]
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+    assert run_installer(houses[1], "--prefix", prefix, "--rollback").status == 0
+    assert run_in(prefix, "python", "-c", VERSION) == "1.0"
+
+
+@pytest.mark.parametrize("words", [(), ("--reinstall",)], ids=["damaged", "reinstall"])
+def test_forward_again_is_a_whole_install_where_what_was_left_will_not_do(
+    houses: list[Path], prefix: Path, words: tuple[str, ...]
+) -> None:
+    assert run_installer(houses[0], "--prefix", prefix, "--rollback").status == 0
+    if not words:
+        (prefix / "envs/0002/bin/python").unlink()
+    answer = run_installer(houses[1], "--prefix", prefix, UNSIGNED, *words)
+    assert answer.facts["environment"] == str(prefix / "envs/0003"), answer.talk
+    assert _envs(prefix) == ["0001", "0003"]
+    assert run_in(prefix, "python", "-c", VERSION) == "2.0"
+
+
+def test_a_dry_install_of_what_is_installed_says_that_it_would_do_nothing(
+    houses: list[Path], prefix: Path
+) -> None:
+    words = [
+        sys.executable,
+        "-I",
+        str(houses[1] / "install.py"),
+        "--prefix",
+        str(prefix),
+        UNSIGNED,
+        "--dry-run",
+    ]
+    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert told == f"Would do:\n- nothing: small is installed in {prefix / 'envs/0002'}\n"

@@ -78,14 +78,14 @@ FAULTS = (
         name="an NPU with an alarm",
         probe="npu-smi",
         setting="npu-smi-alarm@1",
-        told=r"NPU 0 \(Ascend910\) is Alarm; next: npu-smi info -t health",
+        told=r"NPU 0 chip 1 \(Ascend910, device 1\) is Alarm; next: npu-smi info -t health",
     ),
     Fault(
         name="memory errors that could not be corrected",
         probe="npu-smi",
         setting="ecc-double-bit@3",
         devices=4,
-        told=r"NPU 1 has 3 memory errors.*have it replaced",
+        told=r"NPU 1 chip 1 has 3 memory errors.*have it replaced",
     ),
     Fault(
         name="a card that npu-smi does not list",
@@ -258,6 +258,12 @@ FAULTS = (
         told=r"results are not finite",
     ),
     Fault(
+        name="attention of another device that is not a number",
+        probe="npu-attention",
+        setting="attention-nan@1",
+        told=r"npu:1, plain, bfloat16: \d+ of \d+ results are not finite",
+    ),
+    Fault(
         name="attention that looks ahead",
         probe="npu-attention",
         setting="attention-ignores-mask",
@@ -283,7 +289,7 @@ FAULTS = (
         setting="event-never-completes",
         verdict="timed-out",
         seconds=SOON,
-        told=r"while it was at: two streams in turn; next: compare driver",
+        told=r"while it was at: two streams in turn on npu:0; next: compare driver",
     ),
     Fault(
         name="streams that do not wait",

@@ -81,3 +81,28 @@ def test_an_alarm_and_a_card_that_is_not_listed_fail(tmp_path: Path, monkeypatch
         answer(tmp_path, monkeypatch, A2 + alarm, COUNTED, present=3)
     with pytest.raises(ProbeFailedError, match=r"^npu-smi lists 2 NPUs, /dev has 3$"):
         answer(tmp_path, monkeypatch, A2, COUNTED, present=3)
+
+
+def test_on_a_card_of_two_chips_the_one_at_fault_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sick = A3_ROW.format(npu=1, chip=1, index=3, health="Alarm")
+    table = "".join(A3.splitlines(keepends=True)[:-2]) + sick
+    with pytest.raises(ProbeFailedError, match=r"^NPU 1 chip 1 \(Ascend910, device 3\) is Alarm$"):
+        answer(tmp_path, monkeypatch, table, COUNTED, present=4)
+    damaged = COUNTED.replace("Double Bit Error Count               : 0", "Double Bit Error Count : 3")
+    both = f"{COUNTED}        Chip ID : 0\n\n{damaged}        Chip ID : 1\n"
+    with pytest.raises(
+        ProbeFailedError, match=r"^NPU 0 chip 1 has 3 memory errors that could not be corrected"
+    ):
+        answer(tmp_path, monkeypatch, A3, both, present=4)
+
+
+def test_a_chip_whose_memory_errors_are_told_by_half_is_told_as_untold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = COUNTED.splitlines(keepends=True)[0]
+    outcome = answer(
+        tmp_path, monkeypatch, A2, f"{COUNTED}        Chip ID : 0\n{half}        Chip ID : 1\n", present=2
+    )
+    assert outcome.figures["memory_errors_untold"] == [0, 1]

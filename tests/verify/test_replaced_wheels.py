@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,13 @@ def test_a_second_version_beside_the_locked_one_is_told(
     result = judge("versions", environment, tmp_path)
     assert result.verdict == "failed"
     assert f"torch is installed 2 times, as {' and '.join(sorted(['2.8.0', other]))}" in result.evidence
+
+
+@pytest.mark.parametrize("damage", [lambda record: record.unlink(), lambda record: record.write_bytes(b"")])
+def test_a_distribution_whose_record_is_gone_or_empty_is_told(
+    environment: Path, tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(site_packages(environment) / "torch-2.8.0.dist-info/RECORD")
+    (site_packages(environment) / "torch/__init__.py").write_text("changed")
+    result = judge("files", environment, tmp_path)
+    assert (result.verdict, result.evidence) == ("failed", "torch has no RECORD, or an empty one")

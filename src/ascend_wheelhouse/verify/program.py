@@ -19,6 +19,7 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.plain import plain
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify import settings, several_nodes
+from ascend_wheelhouse.node.verify.announced import known_failures
 from ascend_wheelhouse.node.verify.report import table
 from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
@@ -52,21 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--known", action="append", default=[], metavar="PROBE[/ITEM]=REASON")
     parser.add_argument("pytest", nargs="*", help="more arguments for pytest")
     return parser
-
-
-def known_failures(words: Sequence[str]) -> dict[str, str]:
-    """Read `PROBE[/ITEM]=REASON` pairs.
-
-    Raises:
-        UsageError: A pair has no reason.
-    """
-    pairs = {}
-    for word in words:
-        name, _, reason = word.partition("=")
-        if not name or not reason:
-            raise UsageError(f"--known {word!r} has no reason.", next_step="--known PROBE[/ITEM]=REASON")
-        pairs[name] = reason
-    return pairs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

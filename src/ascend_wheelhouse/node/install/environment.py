@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from .. import durable
 from ..errors import HostUnfitError, UsageError
 from ..host.toolkits import at_home
 from ..place import with_bundle
@@ -232,6 +233,7 @@ class Prefix:
         """Make an environment the one in use, by one rename; later calls through `activate` and `run` reach it."""
         lead_in(self.root)
         point(self.root / "current", f"envs/{env.name}")  # last: what is in use can be entered
+        durable.flush_names(self.root)  # what was replaced may be removed from now on
 
     def previous(self) -> Path:
         """Return the environment that the one in use replaced.
@@ -249,7 +251,7 @@ class Prefix:
             name = self._last_before(active)
         folder = self.envs / str(name)
         if name is None or not (folder / RECEIPT).is_file():
-            later = max((one.name for one in self._finished() if one.name > active.name), default=None)
+            later = max((one.name for one in self.finished() if one.name > active.name), default=None)
             raise NoPreviousError(
                 f"{self.root} holds no environment before {active.name}, which is in use.",
                 why=f"{later} is newer, and no rollback goes forward to it." if later else "",
@@ -258,10 +260,12 @@ class Prefix:
         return folder
 
     def _last_before(self, active: Path) -> str | None:
-        return max((one.name for one in self._finished() if one.name < active.name), default=None)
+        return max((one.name for one in self.finished() if one.name < active.name), default=None)
 
-    def _finished(self) -> list[Path]:
-        return [one for one in self.envs.iterdir() if (one / RECEIPT).is_file()]
+    def finished(self) -> list[Path]:
+        """Return the environments that have a receipt, in no order."""
+        held = self.envs.iterdir() if self.envs.is_dir() else ()
+        return [one for one in held if (one / RECEIPT).is_file()]
 
     def prune(self, *, newer: bool = True) -> list[str]:
         """Throw away all but the environment in use and the one before it, with their reports; return their names.

@@ -11,6 +11,7 @@ import os
 import shutil
 from pathlib import Path
 
+from .. import durable
 from ..errors import IntegrityError
 from ..reading.contents import Contents, Entry
 from . import trash
@@ -25,19 +26,18 @@ def place(root: Path, contents: Contents) -> Path:
     return root / "index" / contents.digest[:16]
 
 
-def stands(env: Path, root: Path, contents: Contents) -> bool:
-    """Whether an environment has its index, with every file of the wheelhouse as it was."""
-    return (env / "pip.conf").is_file() and _is_whole(place(root, contents), contents)
-
-
 def _is_whole(kept: Path, contents: Contents) -> bool:
+    """Whether all files of an index are as the manifest says, and no other is there that pip could take."""
+    wanted = {kept / entry.path: entry.sha256 for entry in entries(contents)}
     try:
-        return all(_digest(kept / entry.path) == entry.sha256 for entry in _of_index(contents))
+        there = {path for path in kept.rglob("*") if not path.is_dir()}
+        return there == wanted.keys() and all(_digest(path) == sha256 for path, sha256 in wanted.items())
     except OSError:
         return False
 
 
-def _of_index(contents: Contents) -> list[Entry]:
+def entries(contents: Contents) -> list[Entry]:
+    """Return the files of a wheelhouse that its index is made of."""
     return [entry for entry in contents.files if entry.path.partition("/")[0] in ("wheels", "simple")]
 
 
@@ -51,8 +51,9 @@ def keep(folder: Path, env: Path, root: Path, contents: Contents) -> None:
     if not _is_whole(kept, contents):
         fresh = kept.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
-        for entry in _of_index(contents):
+        for entry in entries(contents):
             _keep_file(folder / entry.path, fresh / entry.path, entry)
+        durable.flush(fresh)  # an environment in use may name this folder already
         trash.throw_away(kept, root)
         fresh.rename(kept)
     pages = kept / "simple"

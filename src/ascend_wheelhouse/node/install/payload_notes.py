@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from .. import documents
+from .. import documents, durable
 from ..reading.contents import Entry
 from ..talk import Talk
 
@@ -41,7 +41,8 @@ def begin(ascend: Path, entry: Entry) -> None:
 
 
 def end(ascend: Path, entry: Entry) -> None:
-    """Note that a package was installed."""
+    """Note that a package was installed, once all of it is on the disk."""
+    durable.flush(ascend)
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     notes = read(ascend) | {entry.sha256: {"path": entry.path, "installed_at": now}}
     notes.pop(_begun(entry), None)
@@ -80,5 +81,4 @@ def _begun(entry: Entry) -> str:
 def _write(ascend: Path, notes: Mapping[str, object]) -> None:
     fresh = ascend / f"{NOTES}.new"
     fresh.unlink(missing_ok=True)  # that of a killed run may be another user's
-    fresh.write_text(json.dumps(notes, indent=1, sort_keys=True))
-    fresh.replace(ascend / NOTES)
+    durable.replace(ascend / NOTES, json.dumps(notes, indent=1, sort_keys=True), fresh)

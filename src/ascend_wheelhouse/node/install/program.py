@@ -4,7 +4,7 @@
 2. The node is compared with the wheelhouse's cell (`host`, `fitness`).
 3. A new environment is built beside the old one (`environment`, `wheels`, `post_install`, `activate`).
 4. Payloads (CANN and what belongs to it) are installed where asked for (`payloads`).
-5. Its receipt is written (`receipt`), and one rename makes it the current one.
+5. Once all of it is on the disk its receipt is written (`receipt`), and one rename makes it the current one.
 
 The running environment is not touched before step 5. A killed install leaves a folder without a receipt,
 which the next run throws away.
@@ -21,13 +21,13 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import documents, last_line
+from .. import documents, durable, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import read, require_sound
 from ..host import fitness, pythons, toolkits
@@ -38,7 +38,18 @@ from ..reading.contents import Contents, read_contents
 from ..reading.supply import NoWheelhouseError, Supply, open_supply
 from ..seen import is_folder
 from ..talk import Talk
-from . import activate, env_command, offline_index, payloads, python_archive, receipt, trash, upkeep, wheels
+from . import (
+    activate,
+    env_command,
+    offline_index,
+    payloads,
+    python_archive,
+    receipt,
+    standing,
+    trash,
+    upkeep,
+    wheels,
+)
 from .activate import ENTRIES
 from .environment import Prefix
 from .options import parser, require_read
@@ -58,6 +69,11 @@ class Job:
     host: Host
     payloads: Sequence[payloads.Payload]
     facts: dict[str, Any]
+
+    @property
+    def due(self) -> bool:
+        """Whether a package has to be installed."""
+        return any(not item.standing for item in self.payloads)
 
 
 class NoAscendFolderError(UsageError):
@@ -174,16 +190,20 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     talk.say(f"checked {len(contents.files)} files of {contents.stack}, signed by {signer or 'nobody'}")
     job = _job(options, prefix, supply, signer)
     if options.dry_run:
-        talk.answer(_plan(contents, prefix, job), job.facts | {"changed": False, "dry_run": True})
+        ready = None if job.due else standing.find(prefix, active, contents, options, talk)
+        steps = _plan(contents, prefix, job, ready)
+        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), job.facts | upkeep.DRY)
         return 0
     with prefix.locked():
         if prefix.active() != active:  # its serial was not held against this one's
             raise prefix.busy()
-        due = [item for item in job.payloads if not item.standing]
-        if active and not due and not options.reinstall and _stands(active, contents, options, talk):
-            return upkeep.keep(prefix, active, job.facts, talk)
-        trash.empty(prefix.root, wait=True)  # its space was counted as free
-        env = build(options, prefix, supply, job, talk)
+        ready = None if job.due else standing.find(prefix, active, contents, options, talk)
+        if ready and ready == active:
+            return upkeep.keep(prefix, ready, job.facts, talk)
+        env = ready or build(options, prefix, supply, job, talk)
+        if ready:
+            talk.say(f"{ready} was left by a rollback, and is as its receipt says")
+            receipt.note_signer(ready, signer)
         prefix.switch(env)
         options.switched = True
         removed = prefix.prune()
@@ -237,6 +257,7 @@ def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: st
 def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job, talk: Talk) -> Path:
     """Build a new environment beside the one in use and return its folder; it is not in use yet."""
     contents = supply.contents
+    trash.empty(prefix.root, wait=True)  # its space was counted as free
     prefix.work.mkdir()
     env = prefix.begin()
     talk.say(f"building {env}")
@@ -264,6 +285,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     activate.write_entries(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
     record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
+    durable.flush(prefix.root, env)  # its receipt says that it is whole, after a power loss too
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
@@ -309,30 +331,6 @@ def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> 
     return [*(one.below(prefix.root) for one in found), disk]
 
 
-def _stands(active: Path, contents: Contents, options: argparse.Namespace, talk: Talk) -> bool:
-    facts = receipt.read(active)
-    if facts.get("manifest") != contents.digest:
-        return False
-    if lacking := _asked_besides(active, facts, contents, options):
-        talk.say(f"{active} {lacking}; installing afresh")
-        return False
-    difference = receipt.compare(active)
-    if difference:
-        talk.say(f"{active} was changed; installing afresh")
-    return not difference
-
-
-def _asked_besides(
-    active: Path, facts: Mapping[str, Any], contents: Contents, options: argparse.Namespace
-) -> str:
-    """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
-    if options.offline_index and not offline_index.stands(active, active.parents[1], contents):
-        return "has no offline index, or not all of it"
-    if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
-        return f"was told another folder of CANN, {facts.get('ascend')}"
-    return ""
-
-
 def _lacking(contents: Contents, job: Job) -> str:
     rows = [
         f"- {item['name']}: found {item['found']}, wanted {item['wanted']}" for item in job.facts["findings"]
@@ -341,14 +339,19 @@ def _lacking(contents: Contents, job: Job) -> str:
     return "\n".join(["\nIt still takes, to serve on NPUs:", *rows, ""]) if rows else ""
 
 
-def _plan(contents: Contents, prefix: Prefix, job: Job) -> str:
+def _plan(contents: Contents, prefix: Prefix, job: Job, ready: Path | None) -> list[str]:
+    """Return what an install would do, `ready` being what stands already of it."""
+    if ready:
+        kept = ready == prefix.in_use()
+        return [
+            f"nothing: {contents.stack} is installed in {ready}" if kept else f"go forward again to {ready}"
+        ]
     packed = contents.of_kind("wheel")
     size = sum(item.size for item in packed) / 1e6
-    steps = [
+    return [
         f"install {len(packed)} wheels ({size:.0f} MB) of {contents.stack}",
         f"into a new environment below {prefix.envs}, then switch {prefix.root}/current to it",
         *(f"payload {item.entry.path}: {item.standing or 'install'}" for item in job.payloads),
         *(f"{step['action']} for {step['component']}" for step in contents.post_install),
         *(f"left out, pending: {item['component']} ({item['reason']})" for item in contents.pending),
     ]
-    return "\n".join(["Would do:", *(f"- {step}" for step in steps)])

@@ -7,9 +7,13 @@ import tarfile
 import zlib
 from pathlib import Path
 
+from .. import durable
 from ..errors import IntegrityError
 from ..reading.contents import Contents, Entry
 from . import trash
+
+FOLDER = "python"
+"""Where they stand below a prefix, each in a folder that its digest names."""
 
 
 class BadPythonArchiveError(IntegrityError):
@@ -34,7 +38,7 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
     Raises:
         BadPythonArchiveError: There is no `bin/python3` in it.
     """
-    folder = prefix / "python" / digest[:16]
+    folder = prefix / FOLDER / digest[:16]
     if not _is_whole(archive, folder):
         fresh = folder.with_suffix(".new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -49,6 +53,7 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
                 why="It was damaged before the bundle was made, or is no archive of CPython.",
                 next_step=f"vendor an install_only archive of CPython {wanted}",
             ) from error
+        durable.flush(fresh)  # an environment in use may name this folder already
         trash.throw_away(folder, prefix)
         fresh.rename(folder)
     found = next(iter(sorted(folder.glob("**/bin/python3"))), None)
@@ -61,19 +66,24 @@ def unpack(archive: Path, digest: str, prefix: Path, *, wanted: str) -> str:
 
 
 def _is_whole(archive: Path, folder: Path) -> bool:
-    """Whether every file of an archive stands in a folder, as it is in the archive."""
+    """Whether every file of an archive stands in a folder, as it is in the archive, and no other does."""
     if not folder.is_dir():
         return False
+    there = {
+        path for path in folder.rglob("*") if (path.is_symlink() or not path.is_dir()) and _is_kept(path)
+    }
     try:
         with tarfile.open(archive) as tar:
-            return all(_stands(tar, member, folder / member.name) for member in tar if _is_kept(member))
+            kept = {folder / member.name: member for member in tar if not member.isdir()}
+            kept = {path: member for path, member in kept.items() if _is_kept(path)}
+            return there == kept.keys() and all(_stands(tar, member, path) for path, member in kept.items())
     except (tarfile.TarError, EOFError, zlib.error, OSError):
         return False
 
 
-def _is_kept(member: tarfile.TarInfo) -> bool:
-    """Whether a member is a file that stays as it is; Python may write byte code at any time."""
-    return not member.isdir() and "__pycache__" not in member.name
+def _is_kept(path: Path) -> bool:
+    """Whether a file stays as it is; Python may write byte code at any time."""
+    return "__pycache__" not in path.parts
 
 
 def _stands(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:

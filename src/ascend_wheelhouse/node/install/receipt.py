@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import durable
 from ..errors import IntegrityError
 from ..place import with_bundle
+from . import shared
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
 _SHA256 = "sha256="
@@ -39,7 +41,7 @@ class EnvironmentChangedError(IntegrityError):
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How an environment differs from its receipt: paths relative to it, sorted."""
+    """How an environment differs from its receipt: paths relative to it, or absolute where others share it, sorted."""
 
     missing: tuple[str, ...]
     changed: tuple[str, ...]
@@ -68,7 +70,8 @@ def again(env: Path, *options: str) -> str:
     signer = str(recorded(env).get("signer", ""))
     trust = ["--trusted-key", signer] if _FINGERPRINT.fullmatch(signer) else []
     index = ["--offline-index"] if "pip.conf" in recorded(env).get("files", ()) else []
-    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *index, *trust])
+    python = ["--payloads"] if shared.python_of(env) else []
+    return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *index, *python, *trust])
 
 
 def digest_of(path: Path) -> str:
@@ -185,8 +188,17 @@ def distributions(env: Path) -> list[str]:
 
 def write(env: Path, facts: Mapping[str, Any]) -> Path:
     """Write the receipt, whole or not at all: it is what makes an environment a finished one."""
-    files = inventory(env)
-    return _put(env, {"schema": SCHEMA, **facts, "distributions": distributions(env), "files": files})
+    files = {"files": inventory(env), **_of_python(env)}
+    return _put(env, {"schema": SCHEMA, **facts, "distributions": distributions(env), **files})
+
+
+def _of_python(env: Path) -> dict[str, dict[str, str]]:
+    """Return the digests of the Python below the prefix, each by its path there, under their key of the receipt."""
+    folder, root = shared.python_of(env), shared.root_of(env)
+    if folder is None:
+        return {}
+    found = digests(folder, list(files_of(folder)))
+    return {shared.PYTHON_FILES: {str((folder / path).relative_to(root)): one for path, one in found.items()}}
 
 
 def note_signer(env: Path, signer: str | None) -> bool:
@@ -202,9 +214,7 @@ def note_signer(env: Path, signer: str | None) -> bool:
 
 
 def _put(env: Path, body: Mapping[str, Any]) -> Path:
-    fresh = env / _FRESH
-    fresh.write_text(json.dumps(body, sort_keys=True))
-    return fresh.replace(env / RECEIPT)
+    return durable.replace(env / RECEIPT, json.dumps(body, sort_keys=True), env / _FRESH)
 
 
 def recorded(env: Path) -> dict[str, Any]:
@@ -221,12 +231,19 @@ def _seen_digest(path: Path) -> str:
 
 
 def compare(env: Path) -> Difference:
-    """Hash an environment and compare it with its receipt; what cannot be read differs."""
-    wanted: dict[str, str] = read(env)["files"]
-    present = files_of(env, seen=True)
+    """Hash an environment, with what it shares below the prefix, and compare it with its receipt.
+
+    What cannot be read differs.
+    """
+    facts = read(env)
+    besides = shared.wanted(env, facts)
+    wanted: dict[str, str] = facts["files"] | besides
+    present = [*files_of(env, seen=True)]
+    for folder in shared.folders(env, besides):
+        present += [str(folder / path) for path in files_of(folder, seen=True)] if folder.is_dir() else []
     found = digests(env, [path for path in present if path in wanted], _seen_digest)
     return Difference(
-        missing=tuple(sorted(wanted.keys() - present.keys())),
+        missing=tuple(sorted(wanted.keys() - {*present})),
         changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),
-        extra=tuple(sorted(present.keys() - wanted.keys())),
+        extra=tuple(sorted({*present} - wanted.keys())),
     )

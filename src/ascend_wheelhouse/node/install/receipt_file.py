@@ -21,6 +21,7 @@ SHAPE = {
     "manifest?": str,
     "ascend?": (str, NoneType),
     "files?": {...: str},
+    "python_files?": {...: str},
 }
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..talk import Talk
-from . import receipt
+from . import receipt, shared
 from .activate import astray, lead_in
 from .environment import Prefix
 
-_DRY = {"changed": False, "dry_run": True}
+DRY = {"changed": False, "dry_run": True}
 
 
 class BrokenPreviousError(IntegrityError):
@@ -54,7 +54,7 @@ def check(prefix: Prefix, talk: Talk) -> int:
             next_step=receipt.again(env),
         )
     facts = receipt.read(env)
-    count = len(facts.pop("files"))
+    count = sum(len(facts.pop(key, ())) for key in ("files", shared.PYTHON_FILES))
     talk.answer(f"{env}: {count} files as its receipt says ({facts['stack']})", facts | {"changed": False})
     return 0
 
@@ -76,7 +76,7 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
             prefix.switch(env)
     facts = {"environment": str(env), "stack": stack}
     if dry_run:
-        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | _DRY)
+        talk.answer(f"Would do:\n- go back to {env} ({stack})", facts | DRY)
     else:
         forward = "To go forward again, install the newer wheelhouse again, with its own install.py."
         talk.answer(f"went back to {env} ({stack})\n{forward}", facts | {"changed": True})
@@ -105,7 +105,7 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
     if dry_run:
         prefix.require_ours()
         steps = [f"remove {path}" for path in prefix.installed()] or ["nothing: there is nothing to remove"]
-        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), _DRY)
+        talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), DRY)
         return 0
     if there:
         with prefix.locked(standing=True):

@@ -1,8 +1,8 @@
 """The files on disk are the files of the wheels: each has one owner, its size and its hash.
 
 This sees what `pip check` cannot: triton written over triton-ascend, a shared object cut short, a file
-removed. Where an install kept a receipt, each RECORD must be the one of then: another build of the same version,
-installed later, brings files and a RECORD that fit each other.
+removed, a RECORD that tells of none. Where an install kept a receipt, each RECORD must be the one of then: another
+build of the same version, installed later, brings files and a RECORD that fit each other.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ class _Entry(NamedTuple):
 def run(context: Context) -> Outcome:
     """Check every RECORD of the environment against the disk."""
     root = Path(context.option("site_packages"))
-    entries = [entry for name, found in distributions(str(root)).items() for entry in _record(name, found)]
+    records = {name: list(_record(name, found)) for name, found in distributions(str(root)).items()}
+    entries = [entry for record in records.values() for entry in record]
     if not entries:
         raise ProbeFailedError(f"{root.name} holds no installed distribution")
-    problems = [*_replaced(context), *_shared(entries), *_changed(root, entries)]
+    blank = [f"{name} has no RECORD, or an empty one" for name, record in records.items() if not record]
+    problems = [*blank, *_replaced(context), *_shared(entries), *_changed(root, entries)]
     if problems:
         more = f" (and {len(problems) - _SHOWN} more)" if len(problems) > _SHOWN else ""
         raise ProbeFailedError("; ".join(problems[:_SHOWN]) + more, figures={"problems": problems})

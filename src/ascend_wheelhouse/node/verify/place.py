@@ -1,7 +1,12 @@
-"""Where a report goes, tried before the first probe: an hour of probes is not lost to a mistyped path."""
+"""Where a report goes: tried before the first probe, and empty from then on until the run has ended.
+
+An hour of probes is not lost to a mistyped path, and nobody takes the report of last week for that of a run that was
+cut short.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
 
@@ -15,3 +20,14 @@ def require_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-"):
         pass
+
+
+def remove_earlier(*reports: Path) -> None:
+    """Remove the reports that an earlier run left at some places; a folder there is told when it is written over.
+
+    Raises:
+        OSError: One cannot be removed.
+    """
+    for report in reports:
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            report.unlink()

@@ -28,8 +28,8 @@ from ..probes import CATALOGUE
 from ..reading import contents
 from ..scratch import scratch
 from ..talk import Talk
-from . import runner, settings, several_nodes
-from .place import require_writable
+from . import announced, runner, settings, several_nodes
+from .place import remove_earlier, require_writable
 from .report import Result, table
 from .stubs import COMPILERS, build_stubs, plan_stubs
 
@@ -42,10 +42,6 @@ class NoEnvironmentError(UsageError):
 
 class NoManifestError(UsageError):
     """The manifest of the wheelhouse is not where it should be."""
-
-
-class UnknownFailureError(UsageError):
-    """A failure was announced without its reason."""
 
 
 def parser() -> CommandLine:
@@ -94,6 +90,7 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     written = given.manifest or HOME / MANIFEST
     manifest = read_manifest(written)
     place = (given.report or environment.parent).absolute()
+    path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     require_writable(place)
     with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
@@ -102,8 +99,8 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
             _options(given, manifest, environment, folder),
             digest=hashlib.sha256(documents.bytes_of(written)).hexdigest(),
             say=lambda one: _tell(one, talk),
+            begin=lambda: remove_earlier(path),
         )
-    path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     report.write(path)
     talk.answer(
         f"{report.head}\n{table(report.results)}\n\n{report.headline}\nreport: {path}".lstrip(),
@@ -160,18 +157,11 @@ def _options(
         standins=given.standins,
         nodes=several_nodes.nodes_of(given, parser()),
         ascend=given.ascend,
-        known={**manifest.get("serving", {}).get("known_failures", {}), **_known(given.known)},
+        known={
+            **manifest.get("serving", {}).get("known_failures", {}),
+            **announced.known_failures(given.known),
+        },
     )
-
-
-def _known(words: Sequence[str]) -> dict[str, str]:
-    pairs = dict(word.partition("=")[::2] for word in words)
-    nameless = [name for name, reason in pairs.items() if not reason]
-    if nameless:
-        raise UnknownFailureError(
-            f"--known {nameless[0]} lacks its reason.", next_step="--known PROBE[/ITEM]=REASON"
-        )
-    return pairs
 
 
 def _stubs(environment: Path, folder: Path) -> str:

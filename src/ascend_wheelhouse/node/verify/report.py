@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from .. import documents
+from .. import documents, durable
 from ..host.fitness import columns
 from ..host.software import NO_EVIDENCE, WORDS
 
@@ -187,9 +187,7 @@ class Report:
     def write(self, path: Path) -> None:
         """Write `report.json`, keys sorted, whole or not at all."""
         text = json.dumps(self.as_dict(), indent=1, sort_keys=True, ensure_ascii=False)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text + "\n", encoding="utf-8")
-        part.replace(path)
+        durable.replace(path, text + "\n", path.with_name(f".{path.name}.part"))
 
 
 def tally(counts: Mapping[str, int]) -> str:

@@ -40,6 +40,7 @@ def run_probes(
     *,
     digest: str = "",
     say: Callable[[Result], None] = lambda _result: None,
+    begin: Callable[[], None] = lambda: None,
 ) -> Report:
     """Run every probe that fits this machine, on this machine.
 
@@ -49,6 +50,7 @@ def run_probes(
         options: What the person asked for.
         digest: The sha256 of `manifest.json`.
         say: Called with each result as it comes.
+        begin: Called before the first probe, once it is sure that there is one.
 
     Raises:
         NoProbeError: What was asked for leaves none to run.
@@ -67,8 +69,9 @@ def run_probes(
             digest=digest,
             node=node,
         )
-        results = []
-        for probe in required(setting):
+        results, probes = [], required(setting)
+        begin()
+        for probe in probes:
             results.append(run_probe(probe, setting))
             say(results[-1])
             if results[-1].probe == "npu-present" and not results[-1].good:

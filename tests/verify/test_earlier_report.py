@@ -1,0 +1,65 @@
+"""A report is of the run that was started last, or there is none."""
+
+from __future__ import annotations
+
+import platform
+import signal
+from pathlib import Path
+
+import pytest
+from environments import tiny_wheelhouse
+
+from ascend_wheelhouse.node.verify import program, runner
+from ascend_wheelhouse.verify import collect, prepare
+from ascend_wheelhouse.verify.program import main
+
+NAMES = ("report.json", "junit.xml", "report.html")
+
+
+@pytest.fixture
+def earlier(tmp_path: Path) -> Path:
+    """A folder with the reports of last week."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    for name in NAMES:
+        (folder / name).write_text("last week")
+    return folder
+
+
+def stopped(*_words: object, **_named: object) -> None:
+    raise KeyboardInterrupt(signal.SIGTERM)
+
+
+def on_a_node(folder: Path, reports: Path, *words: str) -> int:
+    (folder / "environment/lib/python3.11/site-packages").mkdir(parents=True)
+    manifest = tiny_wheelhouse(folder / "wheelhouse", {}, platform.machine()) / "manifest.json"
+    place = [f"--environment={folder / 'environment'}", f"--manifest={manifest}", f"--report={reports}"]
+    return program.main([*place, *words])
+
+
+def test_a_run_on_a_node_that_is_cut_short_leaves_no_report(
+    tmp_path: Path, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "run_probe", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        on_a_node(tmp_path, earlier, "--only=files")
+    assert not (earlier / "report.json").exists()
+
+
+def test_a_run_that_is_refused_leaves_the_report_of_the_one_before(
+    tmp_path: Path, earlier: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert on_a_node(tmp_path, earlier, "--only=server-pair") == 2
+    assert "No probe runs here" in capfd.readouterr().err
+    assert (earlier / "report.json").read_text() == "last week"
+
+
+def test_a_verification_of_a_wheelhouse_that_is_cut_short_leaves_no_report(
+    tmp_path: Path, earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse = tiny_wheelhouse(tmp_path / "wheelhouse", {}, platform.machine())
+    monkeypatch.setattr(prepare, "_install_and_run", stopped)
+    monkeypatch.setattr(collect, "require_chosen", lambda _setting, _words: None)
+    with pytest.raises(KeyboardInterrupt):
+        main([f"--wheelhouse={wheelhouse}", f"--report={earlier}"])
+    assert not list(earlier.iterdir())
