@@ -110,3 +110,20 @@ def test_a_folder_that_is_not_ones_own_is_told_by_the_file_that_was_meant(
     with pytest.raises(PermissionError) as told:
         write_whole(tmp_path / "report", "text")
     assert told.value.filename == str(tmp_path / "report")
+
+
+def test_a_set_takes_its_places_in_a_folder_that_is_mounted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system renames nothing from one mount into another."""
+    replaced = Path.replace
+
+    def refuses(part: Path, place: Path) -> Path:
+        if part.parent != place.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), str(part))
+        return replaced(part, place)
+
+    monkeypatch.setattr(Path, "replace", refuses)
+    write_set(tmp_path, "s", {"mounted/a": b"1", "b": b"2"})
+    assert [(tmp_path / name).read_bytes() for name in ("mounted/a", "b")] == [b"1", b"2"]
+    assert {path.name for path in tmp_path.iterdir()} == {"mounted", "b"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -240,3 +241,26 @@ def test_what_the_next_boot_reads_is_written_before_what_holds_now(
     with pytest.raises(KeyboardInterrupt):
         tuning.apply(root, {fix})
     assert (root / file).is_symlink() or (root / file).is_file()
+
+
+@pytest.mark.parametrize(
+    ("fix", "file"),
+    [("sysctl", "etc/sysctl.d/90-sglang-npu.conf"), ("limits", "etc/security/limits.d/90-sglang-npu.conf")],
+)
+def test_a_disk_that_is_full_leaves_the_settings_that_were_there(
+    root: Path, monkeypatch: pytest.MonkeyPatch, fix: str, file: str
+) -> None:
+    (root / file).parent.mkdir(parents=True, exist_ok=True)
+    (root / file).write_text("before\n")
+    written = Path.write_text
+
+    def full(path: Path, text: str) -> int:
+        written(path, text[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        tuning.apply(root, {fix})
+    assert raised.value.filename == str(root / file)
+    assert (root / file).read_text() == "before\n"
+    assert [path.name for path in (root / file).parent.iterdir()] == [(root / file).name]

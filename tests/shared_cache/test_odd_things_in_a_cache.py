@@ -18,7 +18,7 @@ from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.shared_cache import entries
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.opening import reach
-from ascend_wheelhouse.shared_cache.remote import Remote, RemoteRefusedError
+from ascend_wheelhouse.shared_cache.remote import Remote, RemoteRefusedError, UnavailableError
 from ascend_wheelhouse.shared_cache.retention import InUse, Retention, holdings, prune
 from ascend_wheelhouse.shared_cache.site import blob
 from ascend_wheelhouse.store.store import Store
@@ -195,3 +195,11 @@ def test_a_link_that_leads_to_itself_stops_no_pruning_of_the_rest(name: str, tmp
     in_time(lambda: prune(remote, ALL, InUse()) or True)
     assert in_time(lambda: holdings(remote)).files == 0
     in_time(lambda: (remote.read(name), remote.stat(name)))
+
+
+@pytest.mark.parametrize("place", ["sftp"], indirect=True)
+def test_a_server_that_fails_to_read_is_not_told_as_one_that_is_full(place: str, tmp_path: Path) -> None:
+    """SFTP has one word for both, and whoever only reads fills no disk."""
+    (tmp_path / "cache/results/aa/one.json").mkdir(parents=True)
+    with pytest.raises(UnavailableError, match="could not read: its disk may be faulty, or a folder lies"):
+        at(place).read("results/aa/one.json")

@@ -61,6 +61,15 @@ def test_a_range_of_commits_and_another_ecosystem_tell_nothing_of_a_version() ->
     assert not _touched(record, "1.0")
 
 
+def test_a_record_that_names_commits_alone_is_told_as_not_read() -> None:
+    commits = osv_record("OSV-1", "thing", {"introduced": "0"}, kind="GIT")
+    (affected,) = record_of(commits).affected
+    assert affected.faults == ("it tells of thing by ranges of GIT alone, and names no version",)
+    commits["affected"][0]["versions"] = ["1.0"]
+    assert _touched(commits, "1.0")
+    assert record_of(commits).affected[0].faults == ()
+
+
 def test_records_that_share_an_alias_are_one_vulnerability() -> None:
     records = [
         osv_record("PYSEC-7", "thing", {"introduced": "0"}, {"fixed": "3.0"}, aliases=["CVE-2026-7"]),

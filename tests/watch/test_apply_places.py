@@ -162,7 +162,7 @@ def test_a_lock_that_stays_behind_an_application_that_moved_is_told(world: World
 
 
 def test_a_place_that_the_system_refuses_is_told_as_that_of_its_lock(world: World) -> None:
-    part = world.root / "lockfiles" / LOCK / ".aarch64.set-part"
+    part = world.root / ".locks.set-part"
     before = lock_files(world)
     ended = _while_it_is_made(world, part.touch)
     part.unlink()

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.layered import Layered
 
@@ -64,7 +65,10 @@ def lockfiles_of(root: Path) -> Layered:
 
 
 def _layers(root: Path, name: str) -> Layered:
+    """Return a project's own folder, over the packaged one; what a killed run left beside both is finished first."""
     own = root / name
+    with suppress(PermissionError), whole_file.reading(root):
+        pass
     if root not in _laid_over:
         return Layered((own,))
     _require_listed(own)

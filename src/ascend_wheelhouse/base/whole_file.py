@@ -6,17 +6,18 @@ at most one such file, and the next run takes it over.
 A set is written into the hidden folder `.<set>.set-part`, which then becomes `.<set>.set-whole`: this rename decides.
 The files of a whole set are moved to their places, and the folder goes. Whoever reads or writes the set later, after
 a kill, first finishes a whole one and throws away a partial one; so nobody sees files of two sets side by side, and
-nothing but plain files is left. Standard library only: what every run pays for uses it.
+nothing but plain files is left. Files of a set may lie in folders below its own: then the set decides for all of them.
+Standard library only: what every run pays for uses it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 from ascend_wheelhouse.base import flocks, full_disk
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -110,54 +111,46 @@ def _write_all(number: int, data: bytes, *, durable: bool) -> None:
 
 
 def write_set(folder: Path, name: str, files: Mapping[str, bytes]) -> list[Path]:
-    """Write files that belong together and return their paths.
+    """Write files that belong together and return their paths; none takes its place before all are on the disk.
 
     Args:
         folder: Where they go; made where it is missing.
         name: The set's name; another set of that name in the folder is replaced, file by file of the same name.
-        files: Name to content.
+        files: Name to content; a name with slashes is of a folder below.
     """
-    write_sets([FileSet(folder, name, files)])
+    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        put_set(folder, name, files)
     return [folder / file for file in files]
 
 
-class FileSet(NamedTuple):
-    """Files that belong together, as `write_set` takes them."""
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Keep readers and other writers of a folder's sets away, once what a killed one left is finished."""
+    with flocks.folder(folder) as lock:
+        lock(flocks.ALONE)
+        _settle(folder)
+        yield
 
-    folder: Path
-    name: str
-    files: Mapping[str, bytes]
 
-
-def write_sets(sets: Sequence[FileSet]) -> None:
-    """Write several sets: none takes its place before every file is on the disk, since that may be full."""
-    with ExitStack() as stack:
-        for folder in sorted({one.folder for one in sets}):
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(flocks.folder(folder))(flocks.ALONE)
-            _settle(folder)
-        parts = [one.folder / f".{one.name}{_PART}" for one in sets]
-        try:
-            for part, one in zip(parts, sets, strict=True):
-                part.mkdir()
-                for file, data in one.files.items():
-                    write_whole(part / file, data)
-        except BaseException:
-            for part in parts:  # else it takes what space is left
-                shutil.rmtree(part, ignore_errors=True)
-            raise
-        wholes = [part.rename(part.with_suffix(_WHOLE)) for part in parts]
-        for whole in wholes:
-            _place(whole)
+def put_set(folder: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Write files as `write_set` does, by whoever is `writing` there."""
+    part = folder / f".{name}{_PART}"
+    try:
+        part.mkdir()
+        for file, data in files.items():
+            (part / file).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(part / file, data)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)  # else it takes what space is left
+        raise
+    _place(part.rename(part.with_suffix(_WHOLE)))
 
 
 def drop_set(folder: Path, name: str) -> None:
-    """Throw away what is left of a set that did not take its place, also where it is whole."""
-    if folder.is_dir():
-        with flocks.folder(folder) as lock:
-            lock(flocks.ALONE)
-            for end in (_PART, _WHOLE):
-                shutil.rmtree(folder / f".{name}{end}", ignore_errors=True)
+    """Throw away what is left of a set that did not take its place, by whoever is `writing` there."""
+    for end in (_PART, _WHOLE):
+        shutil.rmtree(folder / f".{name}{end}", ignore_errors=True)
 
 
 @contextmanager
@@ -203,6 +196,26 @@ def _settle(folder: Path) -> None:
 
 
 def _place(whole: Path) -> None:
-    for file in sorted(whole.iterdir()):
-        file.replace(whole.parent / file.name)
-    whole.rmdir()
+    """Move the files of a whole set to their places; readers of folders below are kept away until all are there."""
+    files = sorted(file for file in whole.rglob("*") if file.is_file())
+    with ExitStack() as stack:
+        for folder in sorted(
+            {whole.parent / file.relative_to(whole).parent for file in files} - {whole.parent}
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(flocks.folder(folder))(flocks.ALONE)
+            _settle(folder)
+        for file in files:
+            _move(file, Path(os.path.realpath(whole.parent / file.relative_to(whole))))
+    shutil.rmtree(whole)
+
+
+def _move(file: Path, place: Path) -> None:
+    """Move a file, also into a folder that is mounted: only a copy of it can be renamed there."""
+    try:
+        file.replace(place)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        write_whole(place, file.read_bytes())
+        file.unlink()

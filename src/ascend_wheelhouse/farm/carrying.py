@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
+from ascend_wheelhouse.farm.connection import lost_errors
 from ascend_wheelhouse.farm.errors import CarryError
 from ascend_wheelhouse.store.store import Store
 
@@ -145,24 +146,34 @@ def bring(client: Client, worker: str, store: Store, sha256: str, size: int) -> 
     """Bring a file from a worker's store into this host's.
 
     Raises:
-        CarryError: The worker is gone.
+        CarryError: The worker is gone, or does not have the whole file.
         WrongBytesError: It has other bytes than its digest says.
+        OSError: The system refuses a file of this host's store.
     """
     if store.has(sha256, size):
         return
     arrivals, offset = IncomingFiles(store), 0
     try:
         while offset < size or offset == 0:
-            found = client.run(give_piece, sha256, offset, workers=[worker], nanny=False)
-            data = found[worker]
+            data = _piece(client, worker, sha256, offset)
+            if not data and offset < size:
+                reason = f"there it ends after {offset} of {size} bytes"
+                raise CarryError(f"The file with sha256 {sha256}", worker, reason)
             arrivals.take("", sha256, offset, data, size)
             offset += len(data)
             if not data:
                 break
-    except (OSError, KeyError, ValueError) as error:
-        raise CarryError(f"The file with sha256 {sha256}", worker, str(error)) from error
     finally:
         arrivals.close()
+
+
+def _piece(client: Client, worker: str, sha256: str, offset: int) -> bytes:
+    away: tuple[type[Exception], ...] = (*lost_errors(), RuntimeError, KeyError, ValueError)
+    try:
+        found: bytes = client.run(give_piece, sha256, offset, workers=[worker], nanny=False)[worker]
+    except away as error:  # the client may have been closed
+        raise CarryError(f"The file with sha256 {sha256}", worker, str(error)) from error
+    return found
 
 
 class Sender:

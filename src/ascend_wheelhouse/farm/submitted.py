@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _GLANCE = 0.5
 _LOOK_FOR_WORKERS = 5.0
 _GONE_SECONDS = 60.0
+_MOST_CARRIES = 3
 _CLOCK = SystemClock()
 
 
@@ -43,6 +44,7 @@ class Submitted(Generic[AnswerT, HomeT_co]):
         self._link, self._step, self._emit = link, step, emit
         self._left_out: dict[str, str] = {}
         self._tries = 0
+        self._lost_on_the_way = 0
 
     def outcome(self) -> HomeT_co:
         """Wait for the step and return what it made, brought home.
@@ -68,6 +70,9 @@ class Submitted(Generic[AnswerT, HomeT_co]):
             try:
                 return self._step.home(client, answer)
             except CarryError as error:
+                self._lost_on_the_way += 1
+                if self._lost_on_the_way == _MOST_CARRIES:
+                    raise
                 text = f"{error.what} {self._step.name} is asked for again."
                 self._emit(Note(text=text, level="warning"))
 
@@ -85,10 +90,15 @@ class Submitted(Generic[AnswerT, HomeT_co]):
         done = threading.Event()
         future.add_done_callback(lambda _future: done.set())
         try:
-            self._wait(client, done)
-            return self._result(future)
+            while True:
+                self._wait(client, future, done)
+                try:
+                    return self._result(future)
+                except TimeoutError:  # its worker went away with the answer: Dask has it made again
+                    self._hold_connected(client)
+                    done.clear()
         finally:
-            if client.status == "running" and not done.is_set():
+            if client.status == "running" and not future.done():
                 with suppress(*lost_errors()):
                     future.cancel()  # ends it where it still runs and nobody else wants it
             future.release()
@@ -107,20 +117,29 @@ class Submitted(Generic[AnswerT, HomeT_co]):
             pure=False,
         )
 
-    def _wait(self, client: Client, done: threading.Event) -> None:
+    def _wait(self, client: Client, future: Future[AnswerT], done: threading.Event) -> None:
         looked = there = _CLOCK.monotonic()
-        while not done.wait(_GLANCE):
-            if stopping():
-                raise KeyboardInterrupt
+        while not (done.wait(_GLANCE) or future.done()):
+            self._hold_connected(client)
             now = _CLOCK.monotonic()
-            if client.status != "running":
-                raise _LostConnectionError
             if now - looked < _LOOK_FOR_WORKERS:
                 continue
             looked = now
             there = now if self._anybody(client) else there
             if now - there > _GONE_SECONDS:
                 raise WorkersGoneError(self._step.name, str(self._step.demand), now - there)
+
+    def _hold_connected(self, client: Client) -> None:
+        """End the wait where nothing can come of it.
+
+        Raises:
+            _LostConnectionError: The scheduler went away.
+            KeyboardInterrupt: The user wants the run to end.
+        """
+        if stopping():
+            raise KeyboardInterrupt
+        if client.status != "running":
+            raise _LostConnectionError
 
     def _anybody(self, client: Client) -> bool:
         """Tell whether a worker is there that may do it.
@@ -144,11 +163,13 @@ class Submitted(Generic[AnswerT, HomeT_co]):
     def _result(self, future: Future[AnswerT]) -> AnswerT:
         from distributed import CancelledError, KilledWorker
 
-        lost: tuple[type[BaseException], ...] = (CancelledError, TimeoutError, *lost_errors())
+        lost: tuple[type[BaseException], ...] = (CancelledError, *lost_errors())
         try:
             answer: AnswerT = future.result(timeout=_LOOK_FOR_WORKERS)
         except KilledWorker as error:
             raise self._step.lost(str(error.last_worker.name)) from error
+        except TimeoutError:
+            raise
         except lost as error:
             raise _LostConnectionError from error
         return answer

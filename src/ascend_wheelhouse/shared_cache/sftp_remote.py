@@ -95,7 +95,7 @@ class SftpRemote:
 
     def write(self, name: str, content: bytes, *, replace: bool) -> bool:
         """Write a small object; tell whether it was, which without `replace` an older one stops."""
-        with self._telling() as sftp, self._beside(sftp) as beside:
+        with self._telling(writing=True) as sftp, self._beside(sftp) as beside:
             with sftp.open(beside, "wb") as file:
                 file.write(content)
             self._share(sftp, beside)
@@ -103,14 +103,14 @@ class SftpRemote:
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, over any older one."""
-        with self._telling() as sftp, self._beside(sftp) as beside:
+        with self._telling(writing=True) as sftp, self._beside(sftp) as beside:
             sftp.put(str(source), beside)
             self._share(sftp, beside)
             self._move(sftp, beside, name, replace=True)
 
     def refresh(self, name: str) -> None:
         """Have an object count as new: both its times are the server's own, told by a new file there."""
-        with self._telling() as sftp, self._beside(sftp) as beside:
+        with self._telling(writing=True) as sftp, self._beside(sftp) as beside:
             sftp.open(beside, "wb").close()
             now = sftp.stat(beside).st_mtime or 0
             sftp.utime(self._place(name), (now, now))
@@ -133,7 +133,7 @@ class SftpRemote:
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove objects, those that are gone already included."""
-        with self._telling() as sftp:
+        with self._telling(writing=True) as sftp:
             for name in names:
                 with suppress(FileNotFoundError):
                     sftp.remove(self._place(name))
@@ -198,7 +198,7 @@ class SftpRemote:
                 sftp.chmod(path, mode)
 
     @contextmanager
-    def _telling(self) -> Iterator[SFTPClient]:
+    def _telling(self, *, writing: bool = False) -> Iterator[SFTPClient]:
         import paramiko  # noqa: PLC0415 - whoever has no such cache does not pay for it
 
         try:
@@ -218,10 +218,13 @@ class SftpRemote:
                 raise RemoteRefusedError(text) from error
             raise UnavailableError(self._address.scrubbed(str(error))) from error
         except (OSError, EOFError) as error:
-            if getattr(error, "errno", None) in FULL or "Failure" in str(
-                error
-            ):  # SFTP 3 has no word for a full disk
+            failed = "Failure" in str(error)  # SFTP 3 has one word for a full disk and for a faulty one
+            if getattr(error, "errno", None) in FULL or (failed and writing):
                 raise NoSpaceError("the server could not write: its disk may be full") from error
+            if failed:
+                raise UnavailableError(
+                    "the server could not read: its disk may be faulty, or a folder lies where a file should"
+                ) from error
             self._forget()
             raise UnavailableError(self._address.scrubbed(str(error) or type(error).__name__)) from error
 

@@ -1,7 +1,7 @@
 """One record of a vulnerability database, after the OSV schema (ossf/osv-schema, docs/schema.md).
 
 A record is held to the part of the schema that is read here. What it says of other ecosystems than PyPI is left out,
-and so are ranges of git commits, which no version can be compared with.
+and so are ranges of git commits, which no version can be compared with; a record that has nothing else says so.
 """
 
 from __future__ import annotations
@@ -157,14 +157,19 @@ def _affected(rows: Iterable[Mapping[str, Any]]) -> Iterator[Affected]:
         package = row.get("package") or {}
         if str(package.get("ecosystem", "")).partition(":")[0] != ECOSYSTEM:
             continue
-        ranges, faults = [], []
+        ranges, faults, unordered = [], [], []
         for one in row.get("ranges") or ():
             if one["type"] not in _ORDERED:
+                unordered.append(one["type"])
                 continue
             try:
                 ranges.append(_events(one["events"]))
             except documents.UnsoundError as error:
                 faults.append(str(error))
+        if unordered and not (ranges or faults or row.get("versions")):
+            faults.append(
+                f"it tells of {package['name']} by ranges of {unordered[0]} alone, and names no version"
+            )
         yield Affected(
             project=canonicalize_name(package["name"]),
             versions=tuple(row.get("versions") or ()),

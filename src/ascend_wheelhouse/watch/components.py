@@ -22,7 +22,7 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
-from ascend_wheelhouse.watch.moves import TOGETHER, moves, moves_alone, of_two_releases
+from ascend_wheelhouse.watch.moves import TOGETHER, kept_out, moves, moves_alone, of_two_releases
 from ascend_wheelhouse.watch.names import dated, version_or_none
 from ascend_wheelhouse.watch.releases import Release, on_index, releases
 from ascend_wheelhouse.watch.tags import Tags, tag_place
@@ -128,6 +128,9 @@ class Components:
             parts.append(
                 f"{apart} are not for each other: neither moves before both are there in one version."
             )
+        kept = {one.name: kept_out(name, release, one, self.recipes) for one in stacks}
+        parts += [f"{one}: that would have to move first." for one in sorted({*kept.values()} - {""})]
+        able = [one for one in stacks if not kept[one.name]]
         parts += ["It was there when the locks were made."] if seen else []
         return WatchFinding(
             kind="new",
@@ -139,7 +142,7 @@ class Components:
             stacks=tuple(sorted(named)),
             locks=self.watched.locks_of(named),
             text=" ".join(filter(None, parts)),
-            command="" if apart else _command(name, release, stacks, self.table),
+            command="" if apart or (stacks and not able) else _command(name, release, able, self.table),
             facts={
                 "tag": release.tagged,
                 "table": self._row_of(name, release),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from ascend_wheelhouse.cells.cell import Cell
@@ -87,6 +89,27 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
         case "triton-ascend":
             return table.triton_fits(release.text, stack.cann, stack.torch) is not False
     return True
+
+
+def kept_out(component: str, release: Release, stack: Stack, recipes: Recipes) -> str:
+    """Return which component of a stack asks for another release, by the dependency list of its recipe, else nothing.
+
+    Args:
+        component: The component's name.
+        release: The release that would go into the stack.
+        stack: The stack.
+        recipes: Every recipe.
+    """
+    own = canonicalize_name(recipes[component].distribution)
+    for owner, version in stack.components.items():
+        build = recipes[owner].build
+        edition = build.project_file.edition(version) if build and build.project_file else None
+        for need in map(Requirement, edition.dependencies if edition else ()):
+            if canonicalize_name(need.name) == own and not need.specifier.contains(
+                release.version, prereleases=True
+            ):
+                return f"{owner} {version} asks for {need.name}{need.specifier}"
+    return ""
 
 
 def of_two_releases(versions: Mapping[str, str]) -> str:

@@ -7,12 +7,13 @@ written: what they wrote would be lost.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.base import flocks, whole_file
+from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.errors import UsageError, file_trouble
+
+_SET = "locks"
 
 
 class ChangedMeanwhileError(UsageError):
@@ -71,7 +72,7 @@ class LocksBefore:
         )
 
     def replace_from(self, copy: Path, made: Sequence[LockPlace]) -> None:
-        """Put new files in their places: the locks first, each whole, then the stack that names them.
+        """Put new files in their places, all of them: what a killed run left, the next reader of the folder finishes.
 
         Args:
             copy: The project folder in which they were made.
@@ -81,8 +82,7 @@ class LocksBefore:
             ChangedMeanwhileError: A file of the old ones is not what it was.
             FileTroubleError: The system refused a file; every file is as it was.
         """
-        with flocks.folder(self.root) as lock:
-            lock(flocks.ALONE)
+        with whole_file.writing(self.root):
             if LocksBefore.now(self.root, self.locks, self.stack) != self:
                 raise ChangedMeanwhileError(
                     "A file in `lockfiles/` or `recipes/stacks/` was changed while the new lock was made from it.",
@@ -93,8 +93,7 @@ class LocksBefore:
             try:
                 _write(self.root, LocksBefore.now(copy, made, self.stack))
             except BaseException as error:
-                for one in made:
-                    whole_file.drop_set(self.root / "lockfiles" / one.folder, one.platform)
+                whole_file.drop_set(self.root, _SET)
                 _write(self.root, before)
                 if isinstance(error, OSError):
                     raise file_trouble(error) from error
@@ -108,26 +107,21 @@ def _stack_file(root: Path, stack: str) -> Path:
 def _write(root: Path, wanted: LocksBefore) -> None:
     """Make the files of some locks, and of their stack, what they are in another folder; what is right is left.
 
-    Nothing takes its place before all of it is on the disk.
+    Nothing takes its place before all of it is on the disk, and a kill leaves all of it or nothing.
     """
     now = LocksBefore.now(root, wanted.locks, wanted.stack)
-    rows = list(zip(wanted.locks, wanted.content, now.content, strict=False))
-    sets = [
-        whole_file.FileSet(root / "lockfiles" / one.folder, one.platform, files)
-        for one, files, there in rows
-        if files and files != there
-    ]
-    path, content = _stack_file(root, wanted.stack), wanted.content[-1]
-    with ExitStack() as beside:
-        for data in content.values() if content != now.content[-1] else ():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            beside.enter_context(whole_file.prepared(path, data))
-        whole_file.write_sets(sets)
-        for one, files, there in rows:
-            folder = root / "lockfiles" / one.folder
-            for name in there.keys() - files.keys():
-                (folder / name).unlink()
-            if not files and folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-    if not content:
-        path.unlink(missing_ok=True)
+    folders = [*(f"lockfiles/{one.folder}" for one in wanted.locks), "recipes/stacks"]
+    rows = list(zip(folders, wanted.content, now.content, strict=True))
+    files = {
+        f"{folder}/{name}": data
+        for folder, content, there in rows
+        if content != there
+        for name, data in content.items()
+    }
+    if files:
+        whole_file.put_set(root, _SET, files)
+    for folder, content, there in rows:
+        for name in there.keys() - content.keys():
+            (root / folder / name).unlink()
+        if not content and (root / folder).is_dir() and not any((root / folder).iterdir()):
+            (root / folder).rmdir()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import HostUnfitError
@@ -74,10 +75,20 @@ def apply(root: Path, fixes: Collection[str]) -> list[str]:
 
 
 def _write(path: Path, text: str) -> bool:
+    """Write a file, whole or not at all: the next boot may come at any time."""
     if is_file(path) and path.read_text(errors="replace").strip() == text.strip():
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    place = Path(os.path.realpath(path))
+    part = place.with_name(f".{place.name}.part")  # no folder of settings reads what ends so
+    try:
+        part.write_text(text)
+        part.replace(place)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        with suppress(OSError):
+            part.unlink()
+        raise
     return True
 
 
