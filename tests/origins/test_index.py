@@ -268,6 +268,20 @@ def test_a_plain_http_index_elsewhere_must_be_trusted() -> None:
         Finder(http).versions("pkg", _ARM)
 
 
+def test_an_index_that_sends_on_to_plain_http_elsewhere_must_be_trusted(index: Index) -> None:
+    """The server of the test is the proxy too, and so answers for every host."""
+    there = "http://mirror.example/there"
+    index.raw[there] = ("text/html", b"<a href='pkg-1.0-py3-none-any.whl'>pkg</a>")
+    for name in ("pkg", "links"):
+        index.behave(name, *[status(302, Location=there)] * 2)
+    places = ({"index_url": index.simple}, {"no_index": True, "find_links": (f"{index.url}/links",)})
+    for said in places:
+        with client(None, proxy=index.url, **said) as http, pytest.raises(faults.UntrustedHostError):
+            Finder(http).versions("pkg", _ARM)
+    with client(index, proxy=index.url, trusted_hosts=("mirror.example",)) as http:
+        assert Finder(http).versions("pkg", _ARM) == ["1.0"]
+
+
 def test_a_locked_file_is_found_again(index: Index, http: Http) -> None:
     file = index.offer("pkg-1.0+cpu-py3-none-any.whl", b"cpu")
     index.offer(_PURE, b"other")
