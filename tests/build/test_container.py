@@ -10,9 +10,10 @@ from making_builds import cell
 from tiny import tiny_job
 
 from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container, ContainerUnavailableError
-from ascend_wheelhouse.build.sandbox import find_sandbox
+from ascend_wheelhouse.build.sandbox import Cage, find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
 from ascend_wheelhouse.store.store import Store
 
@@ -34,6 +35,9 @@ for name in os.listdir("/"):
         command += ["--symlink", os.readlink("/" + name), "/" + name]
     elif os.path.isdir("/" + name) and name not in ("build", "lost+found"):
         command += ["--dev-bind", "/" + name, "/" + name]
+for name in ("HTTP_PROXY", "no_proxy"):  # as podman hands them on
+    if name in os.environ:
+        command += ["--setenv", name, os.environ[name]]
 while words[0].startswith("--"):
     option = words.pop(0)
     if option == "--rm":
@@ -80,6 +84,22 @@ def test_the_same_steps_give_the_same_wheel_in_a_container_under_another_key(tmp
     assert contained.sha256 == sealed.sha256
     assert contained.key != sealed.key
     assert contained.sandbox == "container:builder:1@sha256:0123"
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("own", [{}, {"no_proxy": "of the recipe"}])
+def test_a_build_sees_no_proxy_of_the_host(
+    own: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://me:s3cret@proxy.test")
+    monkeypatch.setenv("no_proxy", "host.test")
+    (tmp_path / "work").mkdir()
+    cage = Cage(work=tmp_path / "work", env={"A": "b"} | own)
+    seen = run(Container.of("builder:1").command(cage, ["env"])).stdout.splitlines()
+    assert "A=b" in seen
+    assert [line for line in seen if "proxy" in line.lower()] == [
+        f"{name}={text}" for name, text in own.items()
+    ]
 
 
 @pytest.mark.usefixtures("engine")

@@ -73,6 +73,15 @@ def test_a_library_that_nobody_has_is_named_with_who_needs_it(tmp_path: Path, ou
         repair_wheel(extension(tmp_path), out, rules=MODERN, host_libraries=[])
 
 
+def test_what_is_taken_along_from_the_host_is_told_with_a_part_of_its_digest(
+    tmp_path: Path, out: Path
+) -> None:
+    """The key of a build tells nothing of it."""
+    made = extension(tmp_path, link=["-Wl,--no-as-needed", "-l:liblzma.so.5"])
+    done = repair_wheel(made, out, rules=MODERN, host_libraries=["libhccl.so"])
+    assert re.fullmatch(r"grafted liblzma-[0-9a-f]{8}\.so[.0-9]* of the host", done.note)
+
+
 FULL_NAME = f"_fast.cpython-311-{MACHINE}-linux-gnu.so"
 _FAST = "void *PyInit__fast(void) { return 0; }\n"
 _NEW = "double pow(double, double); void *PyInit__new(void) { static double x; x = pow(x, x); return &x; }\n"

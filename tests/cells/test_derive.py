@@ -47,6 +47,19 @@ def derive(
     return cell_for(request, load_catalogue(RECIPES), load_compatibility(RECIPES), versions)
 
 
+@pytest.mark.parametrize(
+    ("cann", "proposed"),
+    [("8.3.RC2.alpha001", "--cann 8.3.RC2,"), ("8.5.T1", "--cann 8.5.0,")],
+)
+def test_a_preview_that_no_range_can_place_is_not_told_to_be_within_all_of_them(
+    cann: str, proposed: str
+) -> None:
+    with pytest.raises(UnknownCannError, match="is a preview that cannot be compared") as caught:
+        derive("2.8.0", cann=cann)
+    assert proposed in caught.value.next_step
+    assert "<8.5" not in caught.value.why
+
+
 def test_a_torch_without_a_stack_gets_a_cell_that_says_so() -> None:
     cell = derive("2.12.0")
     assert cell.derived

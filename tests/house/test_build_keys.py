@@ -12,6 +12,7 @@ from ascend_wheelhouse.build.keys import SCHEMA
 PROGRAM = Path(__file__).parents[2] / "src/ascend_wheelhouse"
 RECORD = Path(__file__).parent / "deciding_code.json"
 MODULES = (
+    "build/auditing.py",
     *("build/clock_shim.py", "build/grafts.py", "build/normalise.py", "build/object_cache.py"),
     *("build/patches.py", "build/repair.py", "build/settle.py", "build/shims.py", "build/symbol_floor.py"),
     "wheels/grafted.py",

@@ -18,6 +18,7 @@ from index_server import (
     Index,
     client,
     serving,
+    status,
 )
 
 from ascend_wheelhouse.origins import faults
@@ -90,3 +91,45 @@ def test_tls_that_breaks_off_is_tried_again(index: Index, clock: FakeClock) -> N
     with client(index, clock=clock) as http, pytest.raises(faults.ConnectionBrokenError):
         http.page(f"{index.url.replace('http:', 'https:')}/page")
     assert len(clock.waits) == http.config.retries
+
+
+@pytest.mark.parametrize("ask", ["page", "digest"])
+def test_a_redirect_from_https_to_plain_http_is_refused(
+    ask: str, secure_index: Index, index: Index, certificate: Path
+) -> None:
+    index.raw["/there"] = ("text/html", b"other")
+    place = index.url.replace("http:", "HTTP:")
+    secure_index.behave("page", *[status(302, Location=f"{place}/there")] * 3)
+    with (
+        client(secure_index, cert=certificate) as http,
+        pytest.raises(faults.InsecureRedirectError) as caught,
+    ):
+        getattr(http, ask)(f"{secure_index.url}/page")
+    assert "plain HTTP" in caught.value.why
+    assert not index.requests_for("there")
+
+
+def test_a_redirect_to_plain_http_is_followed_where_the_user_named_its_place(
+    secure_index: Index, index: Index, certificate: Path
+) -> None:
+    index.raw["/there"] = ("text/html", b"other")
+    secure_index.behave("page", status(302, Location="https://files.test/there"))
+    with client(secure_index, cert=certificate, mirrors={"https://files.test": index.url}) as http:
+        assert http.page(f"{secure_index.url}/page").content == b"other"
+    secure_index.behave("page", status(302, Location=f"{index.url}/there"))
+    with client(secure_index, trusted_hosts=("127.0.0.1",)) as http:
+        assert http.page(f"{secure_index.url}/page").content == b"other"
+
+
+def test_header_fields_that_are_private_go_to_their_own_host_alone(index: Index, clock: FakeClock) -> None:
+    sent = (("Authorization", "Bearer s3cret"), ("Referer", "https://a.test/"))
+    with serving() as other, client(index, clock=clock) as http:
+        other.raw["/there"] = ("application/x", b"other")
+        index.raw["/near"] = ("application/x", b"near")
+        index.behave("file", status(302, Location="/near"))
+        index.behave("near", status(302, Location=f"{other.url}/there"))
+        with http.stream(f"{index.url}/file", headers=sent) as stream:
+            assert stream.read(100) == b"other"
+        (near,), (far,) = index.requests_for("near"), other.requests_for("there")
+    assert (near["Authorization"], near["Referer"]) == ("Bearer s3cret", "https://a.test/")
+    assert (far["Authorization"], far["Referer"]) == (None, "https://a.test/")

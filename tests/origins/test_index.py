@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from index_server import FakeClock, Index, client, html_page, serving, status, wheel_bytes
+from packaging.utils import parse_wheel_filename
 
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
@@ -79,6 +80,16 @@ def test_the_higher_build_number_is_chosen(index: Index, http: Http) -> None:
     for filename in ("pkg-1.0-2-py3-none-any.whl", "pkg-1.0-10-py3-none-any.whl", _PURE):
         index.offer(filename, filename.encode())
     assert Finder(http).find_file("pkg", "1.0", _ARM).filename == "pkg-1.0-10-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    "builds", [["", "-0"], ["-0", "-0a"], ["-1", "-1a"], ["-1a", "-1b", "-1aa"], ["-1b", "-2"]]
+)
+def test_the_later_of_two_build_tags_is_chosen_as_by_pip(builds: list[str], index: Index, http: Http) -> None:
+    for build in builds:
+        index.offer(f"pkg-1.0{build}-py3-none-any.whl", build.encode())
+    best = max((parse_wheel_filename(f"pkg-1.0{build}-py3-none-any.whl")[2], build) for build in builds)
+    assert Finder(http).find_file("pkg", "1.0", _ARM).filename == f"pkg-1.0{best[1]}-py3-none-any.whl"
 
 
 def test_an_sdist_is_taken_only_when_asked_for(index: Index, http: Http) -> None:
@@ -266,6 +277,20 @@ def test_a_plain_http_index_elsewhere_must_be_trusted() -> None:
         pytest.raises(faults.UnreachableHostError),
     ):
         Finder(http).versions("pkg", _ARM)
+
+
+def test_an_index_that_sends_on_to_plain_http_elsewhere_must_be_trusted(index: Index) -> None:
+    """The server of the test is the proxy too, and so answers for every host."""
+    there = "http://mirror.example/there"
+    index.raw[there] = ("text/html", b"<a href='pkg-1.0-py3-none-any.whl'>pkg</a>")
+    for name in ("pkg", "links"):
+        index.behave(name, *[status(302, Location=there)] * 2)
+    places = ({"index_url": index.simple}, {"no_index": True, "find_links": (f"{index.url}/links",)})
+    for said in places:
+        with client(None, proxy=index.url, **said) as http, pytest.raises(faults.UntrustedHostError):
+            Finder(http).versions("pkg", _ARM)
+    with client(index, proxy=index.url, trusted_hosts=("mirror.example",)) as http:
+        assert Finder(http).versions("pkg", _ARM) == ["1.0"]
 
 
 def test_a_locked_file_is_found_again(index: Index, http: Http) -> None:

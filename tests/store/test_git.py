@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 from upstreams import add_submodule, commit, forge_submodule, git
 
-from ascend_wheelhouse.origins.git import RefMissingError, RefMovedError, newest_branch, pin
+from ascend_wheelhouse.base.process import run
+from ascend_wheelhouse.handover.vendor_source import vendor_source
+from ascend_wheelhouse.origins.git import (
+    ObjectFormatError,
+    RefMissingError,
+    RefMovedError,
+    newest_branch,
+    pin,
+)
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.git_source import (
     GitBundleMissingError,
@@ -255,3 +263,21 @@ def test_an_ssh_that_the_user_has_named_is_left_as_it_is(told: Path, monkeypatch
         asked("ls-remote", "git@host.test:Ascend/pytorch.git", server=True)
     assert "-p 2222" in told.read_text()
     assert "ConnectTimeout" not in told.read_text()
+
+
+def test_a_repository_of_the_other_object_format_is_told_as_that(store: Store, tmp_path: Path) -> None:
+    run(
+        [
+            "git",
+            "init",
+            "--quiet",
+            "--object-format=sha256",
+            "--initial-branch=main",
+            str(tmp_path / "up.git"),
+        ]
+    )
+    commit(tmp_path / "up.git", {"a.txt": "a\n"})
+    with pytest.raises(ObjectFormatError, match=r"names its commits by SHA-256: [0-9a-f]{12} is one of 64"):
+        pin((tmp_path / "up.git").as_uri(), "main", store=store, mirrors=Mirrors())
+    with pytest.raises(ObjectFormatError):
+        vendor_source(tmp_path / "up.git", store=store)

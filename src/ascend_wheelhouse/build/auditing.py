@@ -17,19 +17,29 @@ from ascend_wheelhouse.node.scratch import scratch
 
 Auditwheel = Callable[..., str]
 """Runs a command of auditwheel, given by its words, and returns what it printed, else what it complained of."""
-_WAITING = r"""
-import sys
+_ALONE = r"""
+import os, sys
+os.environ.pop("LD_LIBRARY_PATH", None)
+sys.argv[0] = "auditwheel"
+"""
+"""No build sees the caller's variable: another library of a name would be grafted than it was linked against. The
+interpreter itself may need it to start."""
+_NOW = f"""{_ALONE}
+import auditwheel.main
+sys.exit(auditwheel.main.main())
+"""
+_WAITING = f"""{_ALONE}
 import auditwheel.main, auditwheel.patcher, auditwheel.repair, auditwheel.wheel_abi
 words = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
 if words:
-    sys.argv[1:] = words.split("\0")
+    sys.argv[1:] = words.split("\\0")
     sys.exit(auditwheel.main.main())
 """
 
 
 def auditwheel(*words: str | Path) -> str:
     """Run auditwheel now."""
-    done = run([sys.executable, "-P", "-m", "auditwheel", *words], env=_environment(), check=False)
+    done = run([sys.executable, "-P", "-c", _NOW, *words], env=_environment(), check=False)
     return done.stdout.strip() or done.stderr.strip()
 
 

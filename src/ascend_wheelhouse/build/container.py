@@ -23,6 +23,12 @@ from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Sandbox
 
 _ENGINES = ("docker", "podman")
+_PROXIES = frozenset(
+    spelt
+    for name in ("ALL", "FTP", "HTTP", "HTTPS", "NO")
+    for spelt in (f"{name}_PROXY", f"{name.lower()}_proxy")
+)
+"""Variables that podman hands on from the caller (`--http-proxy`), and docker from its client's settings."""
 _ROOTLESS = (("{{.Host.Security.Rootless}}", "true"), ("{{.SecurityOptions}}", "name=rootless"))
 _PYTHON = """
 for p in python{version} /opt/python/cp{tag}-cp{tag}/bin/python /usr/local/python{version}*/bin/python3; do
@@ -117,7 +123,8 @@ class Container(Sandbox):
                 words += ["--volume", f"{mount.source}:{mount.target}:{mode}"]
         for variable, value in sorted(cage.env.items()):
             words += ["--env", f"{variable}={value}"]
-        shell = f'umask {conditions.umask:o}; exec "$@"'
+        foreign = " ".join(sorted(_PROXIES - cage.env.keys()))
+        shell = f'umask {conditions.umask:o}; unset {foreign}; exec "$@"'
         return [*words, self.digest, "/bin/sh", "-c", shell, "sh", *argv]
 
     def probe(self, script: str) -> str:

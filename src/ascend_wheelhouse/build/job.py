@@ -77,6 +77,12 @@ class Sources:
         return self.tree.top.commit if isinstance(self.tree, GitSource) else self.tree.sha256
 
     @property
+    def label(self) -> str:
+        """What the tree is called in a text."""
+        tree = self.tree
+        return f"{tree.kind} {tree.ref}" if isinstance(tree, GitSource) else tree.filename
+
+    @property
     def digest(self) -> str:
         """What the tree is, as a SHA-256."""
         return self.tree.digest if isinstance(self.tree, GitSource) else self.tree.sha256

@@ -293,13 +293,11 @@ def _refuse_version(job: BuildJob, wheel: Path) -> None:
     wanted = Version(job.spec.wheel_version)
     if found == wanted or (job.spec.local_version and found.public == wanted.public):
         return
-    tree = job.sources.tree
-    origin = f"{tree.kind} {tree.ref}" if isinstance(tree, GitSource) else tree.filename
     raise WrongWheelError(
         f"The build gave {wheel.name}, not a wheel of {job.component} {job.version}: "
         f"its version is {found}, asked for was {wanted}.",
-        why=f"The source ({origin}, {job.sources.commit[:12]}) is not the one of that release, or takes its version "
-        "from elsewhere.",
+        why=f"The source ({job.sources.label}, {job.sources.commit[:12]}) is not the one of that release, or "
+        "takes its version from elsewhere.",
         next_step=_other_source(job),
     )
 

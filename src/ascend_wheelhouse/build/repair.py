@@ -7,7 +7,6 @@ site-packages; and no member may carry a path of the builder.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -111,7 +110,12 @@ def repair_wheel(
         target = destination / chosen.name
         target.write_bytes(chosen.read_bytes())
     check_rpaths(target)
-    return _told(target, note, _grafted(wheel, target, libraries) if libraries else {})
+    taken = _taken_along(wheel, target)
+    if libraries:
+        return _told(target, note, _grafted(wheel, taken, libraries))
+    names = ", ".join(sorted(name.rpartition("/")[2] for name in taken))
+    of_host = names and f"grafted {names} of the host"
+    return Repaired(wheel=target, platform=platform_of(target), note="; ".join(filter(None, (note, of_host))))
 
 
 def _repair_for_glibc(folder: Path, words: Sequence[str | Path], platform: str, audit: Auditwheel) -> str:
@@ -186,13 +190,19 @@ def _refuse_missing(wheel: Path, left: Sequence[str], libraries: Libraries | Non
         )
 
 
-def _grafted(original: Path, repaired: Path, libraries: Libraries) -> dict[str, tuple[Library, bytes]]:
-    """Return what repair put into a wheel, each with where it is from; refuse what is of this host."""
+def _taken_along(original: Path, repaired: Path) -> dict[str, bytes]:
+    """Return the libraries that repair put into a wheel, by member."""
     with WheelFile.open(original) as wheel:
         before = {member.name for member in wheel.members}
     with WheelFile.open(repaired) as wheel:
         new = [member for member in wheel.members if member.name not in before and not member.is_dir]
-        data = {one.name: b"".join(wheel.chunks(one)) for one in new if ".libs/" in one.name}
+        return {one.name: b"".join(wheel.chunks(one)) for one in new if ".libs/" in one.name}
+
+
+def _grafted(
+    original: Path, data: Mapping[str, bytes], libraries: Libraries
+) -> dict[str, tuple[Library, bytes]]:
+    """Return what repair put into a wheel, each with where it is from; refuse what is of this host."""
     sources = {name: libraries.source_of(name) for name in sorted(data)}
     if strangers := [name for name, library in sources.items() if library is None]:
         raise GraftedFromHostError(
@@ -207,9 +217,7 @@ def _libraries_here() -> set[str]:
     ldconfig = (
         shutil.which("ldconfig", path=SYSTEM_PATH) or "ldconfig"
     )  # an ordinary user's path may lack /sbin
-    cached = {line.split()[0] for line in run([ldconfig, "-p"]).stdout.splitlines()[1:] if line.strip()}
-    folders = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(":") if entry]
-    return cached | {path.name for folder in folders if folder.is_dir() for path in folder.iterdir()}
+    return {line.split()[0] for line in run([ldconfig, "-p"]).stdout.splitlines()[1:] if line.strip()}
 
 
 def _shared_objects(path: Path) -> Iterator[tuple[str, ElfFacts]]:

@@ -16,6 +16,7 @@ from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
 from ascend_wheelhouse.build.job import EARLIEST, Archive, BuildJob
+from ascend_wheelhouse.build.lfs_pointers import refuse_pointers
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
 from ascend_wheelhouse.build.project_file import project_folder, put_project_file
 from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
@@ -43,6 +44,7 @@ def lay_source(
         DamagedBlobError, TreeChangedError: It has other bytes than the lock says.
         PatchFailedError, EditFailedError: A change does not fit.
         NoProjectError, ProjectFileMissingError: There is nothing to put in place of the project file.
+        LfsPointerError: Files of it are pointers of Git LFS alone.
     """
     folder.mkdir(parents=True)
     if isinstance(job.sources.tree, GitSource):
@@ -60,6 +62,7 @@ def lay_source(
     apply_edits(folder, job.spec.edits, values)
     for name in job.spec.clean:
         shutil.rmtree(folder / name, ignore_errors=True)
+    refuse_pointers(folder, job.sources.label, job.component)
     date_files(folder, job.sources.epoch)
     if order == "reversed":
         lay_again(folder)

@@ -6,6 +6,7 @@ by rule: torch 2.N is torchvision 0.(N+15), patch for patch, with the exceptions
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol, TypeVar
@@ -202,6 +203,23 @@ def scan_compatibility(folder: Path | Layered) -> tuple[Compatibility | None, li
 def cann_line(cann: str) -> str:
     """Return the release line of a CANN version: `8.3.RC2` is of the line `8.3`."""
     return ".".join(cann.split(".")[:2])
+
+
+def require_comparable(cann: str) -> None:
+    """Refuse a preview such as 8.3.RC2.alpha001 or 8.5.T1, which is no version of PEP 440: no range of a recipe has it.
+
+    Raises:
+        UnknownCannError: It is one.
+    """
+    try:
+        Version(cann)
+    except ValueError as error:
+        candidate = re.match(r"\d+\.\d+\.RC\d+", cann)
+        raise UnknownCannError(
+            f"CANN {cann} is a preview that cannot be compared with the versions that recipes name.",
+            why="Its packages are found by ranges of versions, and no range tells where such a preview belongs.",
+            next_step=f"--cann {candidate[0] if candidate else f'{cann_line(cann)}.0'}, for example",
+        ) from error
 
 
 def line_steps(one: str, other: str) -> int:

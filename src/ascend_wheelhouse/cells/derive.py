@@ -24,6 +24,7 @@ from ascend_wheelhouse.cells.compatibility import (
     Compatibility,
     UnknownCannError,
     cann_line,
+    require_comparable,
     torchvision_for,
 )
 from ascend_wheelhouse.cells.contradiction import held_to
@@ -142,6 +143,7 @@ def _check_chip(cell: Cell, catalogue: Catalogue) -> None:
         own = [name for name in recipe.names if name.npu == cell.target.npu]
         if not own or file_name(recipe.names, cell, cell.cann) is not None:
             continue
+        require_comparable(cell.cann)
         told = "; ".join(f"CANN {name.when.get('cann', cell.cann)} ({name.source})" for name in own)
         raise ChipNotOfCannError(
             f"CANN {cell.cann} has no {recipe.name} for chip {cell.target.npu}.",

@@ -127,6 +127,13 @@ class RedirectError(OriginError):
     advice = "check the address with the origin's operator, or set a mirror in mirrors.toml"
 
 
+class InsecureRedirectError(RedirectError):
+    """A redirect leads from HTTPS to plain HTTP."""
+
+    reason = "What comes by plain HTTP can be changed on the way, and a login there can be read."
+    advice = "give the https:// address in mirrors.toml, or pip config set global.trusted-host HOST"
+
+
 class HtmlInsteadOfFileError(OriginError):
     """An HTML page came with status 200 where a file was expected."""
 

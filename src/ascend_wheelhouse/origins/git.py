@@ -41,6 +41,10 @@ class RefMissingError(ResolveError):
     """A repository has no such tag, branch or commit."""
 
 
+class ObjectFormatError(ResolveError):
+    """A repository names its commits by SHA-256, in git's other object format."""
+
+
 class RefMovedError(IntegrityError):
     """A tag, or a branch's history, is no longer what was locked."""
 
@@ -202,7 +206,10 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
     Raises:
         GitFailedError: The server does not answer.
         RefMissingError: It no longer has the commit.
+        ObjectFormatError: It is of the object format that locks and bundles do not have.
     """
+    if not _COMMIT.fullmatch(commit):
+        raise _other_format(url, commit)
     tip = ref or "HEAD"
     for words in (("--depth=1", url, commit), ("--depth=1", url, tip), (url, "+refs/*:refs/fetched/*")):
         try:
@@ -219,6 +226,14 @@ def fetch_commit(url: str, commit: str, ref: str, place: Path) -> None:
         why="The branch that held it was rewritten or removed.",
         next_step="redirect the URL to a mirror that has it, or run `invoke lock --upgrade {cell}`",
     ) from reason
+
+
+def _other_format(url: str, commit: str) -> ObjectFormatError:
+    return ObjectFormatError(
+        f"{_shown(url)} names its commits by SHA-256: {commit[:12]} is one of {len(commit)} digits.",
+        why="Locks and the store hold commits of git's usual object format (SHA-1) alone.",
+        next_step="name a mirror of the usual format in mirrors.toml, or an origin of kind sdist in the recipe",
+    )
 
 
 def submodules_of(place: Path, commit: str) -> list[tuple[str, str]]:

@@ -42,6 +42,8 @@ _ENOUGH = 3
 _ONCE = "It failed so for others before, however long was waited, and is asked once for each file now."
 _LONGEST_WAIT = 60.0
 _REDIRECTS = {301, 302, 303, 307, 308}
+_PRIVATE = {"authorization", "cookie"}
+"""Header fields of a recipe that are for its own host alone."""
 
 
 class Http:
@@ -69,7 +71,7 @@ class Http:
         self._connections = connections
         self._open: set[urllib3.BaseHTTPResponse] = set()
         self._managers: dict[tuple[str | None, bool, bool], urllib3.PoolManager] = {}
-        self._logins: dict[str, Login] = {}
+        self._logins: dict[tuple[str, str], Login] = {}
         self._given_up: set[str] = set()
         self._failed: Counter[str] = Counter()
         self._guard = threading.Lock()
@@ -281,15 +283,26 @@ class Http:
             release(response)
             if not target:
                 raise faults.RedirectError(place, f"status {response.status} without a Location")
-            place = self._place(target, place)
+            before, place = place, self._place(target, place)
             if urlsplit(place).scheme == "file":
                 raise faults.RedirectError(url, f"redirected to {faults.redacted(place)}")
+            if self._is_downgrade(before, target, place):
+                raise faults.InsecureRedirectError(url, f"redirected to {faults.redacted(place)}")
+            if urlsplit(place)[:2] != urlsplit(before)[:2]:
+                headers = {name: text for name, text in headers.items() if name.lower() not in _PRIVATE}
         raise faults.RedirectError(url, f"more than {_HOPS} redirects, last to {faults.redacted(place)}")
+
+    def _is_downgrade(self, before: str, target: str, place: str) -> bool:
+        """Tell whether a hop leads from HTTPS to plain HTTP, to where neither a mirror nor a trusted host was named."""
+        if (urlsplit(before).scheme, urlsplit(place).scheme) != ("https", "http"):
+            return False
+        return place == urljoin(before, target) and not is_trusted(place, self.config)
 
     def _authorised(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None
     ) -> urllib3.BaseHTTPResponse:
-        host = urlsplit(url).netloc.rpartition("@")[2]
+        parts = urlsplit(url)
+        host = parts.scheme, parts.netloc.rpartition("@")[2]
         login = self._logins.get(host) or self._credentials.known(url)
         response = self._request(method, url, headers, login, body)
         if response.status != 401:  # noqa: PLR2004 - HTTP's own number

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -33,13 +32,12 @@ from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import Page
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.page import ACCEPT, Offer, Wanted, folder_offers, local_path, offers
-from ascend_wheelhouse.origins.transport import is_trusted
+from ascend_wheelhouse.origins.transport import require_trusted
 
 if TYPE_CHECKING:
     from ascend_wheelhouse.origins.judge import Candidate
 
 Origin = Literal["index", "extra-index", "find-links"]
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _WORKERS = 24
 _NEWER_GLIBC = (31, 34, 35, 38, 39)
 """Minor versions of the glibc of Debian 11, openEuler 22.03, Ubuntu 22.04, openEuler 24.03 and Ubuntu 24.04."""
@@ -248,9 +246,14 @@ class Finder:
         folder = local_path(place.url)
         url = f"{place.url.rstrip('/')}/{canonicalize_name(name)}/"
         try:
-            return self._http.page(url if folder is None else f"{url}index.html", accept=ACCEPT)
+            return self._asked(url if folder is None else f"{url}index.html", accept=ACCEPT)
         except faults.NotFoundError:
             return None
+
+    def _asked(self, url: str, *, accept: str = "*/*") -> Page:
+        page = self._http.page(url, accept=accept)
+        require_trusted(page.url, self._http.config)  # redirects may have led anywhere
+        return page
 
     def _flat_offers(self, place: _Place) -> list[Offer]:
         with self._guard:
@@ -268,7 +271,7 @@ class Finder:
         folder = local_path(place.url)
         if folder is not None and folder.is_dir():
             return folder_offers(folder)
-        return offers(self._http.page(place.url if folder is None else folder.absolute().as_uri()))
+        return offers(self._asked(place.url if folder is None else folder.absolute().as_uri()))
 
     def _finished(self, name: str, chosen: Candidate) -> FoundFile:
         offer = chosen.offer
@@ -328,10 +331,7 @@ class Finder:
 def _places(http: Http) -> Iterable[_Place]:
     config = http.config
     for url in (*config.index_urls, *config.find_links):
-        final = http.mirrors.redirect(url)
-        parts = urlsplit(final)
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_trusted(final, config):
-            raise faults.UntrustedHostError(final, "plain HTTP, and not among pip's trusted hosts")
+        require_trusted(http.mirrors.redirect(url), config)
     for number, url in enumerate(config.index_urls):
         yield _Place(url=url, origin="extra-index" if number else "index")
     yield from (_Place(url=url, origin="find-links") for url in config.find_links)

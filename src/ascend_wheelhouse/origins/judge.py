@@ -17,6 +17,7 @@ from unearth.link import Link
 
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.page import Offer
+from ascend_wheelhouse.wheels.wheel_names import BuildRank, build_rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Candidate:
     offer: Offer
     place: int
     version: Version
-    rank: tuple[bool, int, tuple[int, str], int]
+    rank: tuple[bool, int, BuildRank, int]
 
 
 class _TargetTags(TargetPython):
@@ -64,7 +65,7 @@ class Judge:
             place: The number of the index or find-links place that offers it; earlier ones go first.
             dated: Whether the place states upload times, so that `exclude_newer` holds for it.
         """
-        tag_rank, build = self._wheel_rank(offer) if offer.is_wheel else (0, (0, ""))
+        tag_rank, build = self._wheel_rank(offer) if offer.is_wheel else (0, build_rank(()))
         if tag_rank is None:
             return None
         evaluator = self._evaluators[self._exclude_newer if dated else None]
@@ -75,16 +76,16 @@ class Judge:
             return None
         if version is None:
             return None
-        rank = (offer.yanked, tag_rank, (-build[0], build[1]), place)  # as pip: a withdrawn file goes last
+        rank = (offer.yanked, tag_rank, build, place)  # as pip: a withdrawn file goes last
         return Candidate(offer=offer, place=place, version=version, rank=rank)
 
-    def _wheel_rank(self, offer: Offer) -> tuple[int | None, tuple[int, str]]:
+    def _wheel_rank(self, offer: Offer) -> tuple[int | None, BuildRank]:
         try:
             _, _, build, tags = parse_wheel_filename(offer.filename)
         except ValueError:
-            return None, (0, "")
+            return None, build_rank(())
         ranks = [self._tags[tag] for tag in tags if tag in self._tags]
-        return min(ranks, default=None), build or (0, "")
+        return min(ranks, default=None), build_rank(build)
 
 
 def _link(offer: Offer) -> Link:

@@ -11,9 +11,11 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from urllib3.exceptions import InsecureRequestWarning
 
+from ascend_wheelhouse.origins.faults import UntrustedHostError
 from ascend_wheelhouse.origins.pip_config import PipConfig, PipConfigError
 
 _CONNECT_SECONDS = 15.0
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def proxy_for(url: str, config: PipConfig) -> str | None:
@@ -42,6 +44,17 @@ def is_trusted(url: str, config: PipConfig) -> bool:
     """Tell whether the user named the URL's host in pip's `trusted-host`."""
     parts = urlsplit(url)
     return not {parts.hostname, parts.netloc.rpartition("@")[2]}.isdisjoint(config.trusted_hosts)
+
+
+def require_trusted(url: str, config: PipConfig) -> None:
+    """Hold what states digests to come by HTTPS, from this host, or from one that the user trusts.
+
+    Raises:
+        UntrustedHostError: It does not.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK and not is_trusted(url, config):
+        raise UntrustedHostError(url, "plain HTTP, and not among pip's trusted hosts")
 
 
 def new_manager(

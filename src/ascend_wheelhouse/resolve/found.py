@@ -22,6 +22,7 @@ from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.resolve.request import Pin
 from ascend_wheelhouse.resolve.tool import environment
+from ascend_wheelhouse.wheels.wheel_names import BuildRank, build_rank
 
 _PINS = "pins.in"
 _FOUND = "pylock.found.toml"
@@ -89,8 +90,7 @@ def _filename(wheel: Mapping[str, Any]) -> str:
     return unquote(urlsplit(wheel["url"]).path.rsplit("/", 1)[-1])
 
 
-def _rank(filename: str, rank: Mapping[Tag, int]) -> tuple[int, int, str]:
+def _rank(filename: str, rank: Mapping[Tag, int]) -> tuple[int, BuildRank]:
     """Return the place of the best tag, then the build: the later one comes first, as for `origins.judge`."""
     _, _, build, tags = parse_wheel_filename(filename)
-    number, text = build or (0, "")
-    return min(rank.get(tag, _NEVER) for tag in tags), -number, text
+    return min(rank.get(tag, _NEVER) for tag in tags), build_rank(build)

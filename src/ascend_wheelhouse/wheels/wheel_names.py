@@ -10,6 +10,8 @@ from packaging.version import Version
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.wheels.wheel import WheelFile
 
+BuildRank = tuple[int, tuple[int, ...]]
+
 
 class WheelNamesDifferError(IntegrityError):
     """A wheel's METADATA states another name or version than its file name."""
@@ -37,3 +39,12 @@ def check_wheel_names(path: Path, filename: str) -> None:
             why="The file was renamed, or built wrongly; pip would refuse it on the node.",
             next_step="take another version, or tell the project; nothing was kept",
         )
+
+
+def build_rank(build: tuple[int, str] | tuple[()]) -> BuildRank:
+    """Return the rank of a wheel's build tag as `parse_wheel_filename` gives it; the lowest is the latest build.
+
+    As for pip, `2` comes before `1b`, that before `1a`, that before `1`, and each before a wheel without a build tag.
+    """
+    number, text = build or (-1, "")
+    return -number, (*(-ord(letter) for letter in text), 1)
