@@ -51,6 +51,13 @@ def one_path_by_way_of_a_data_folder(shop: Shop) -> None:
 
 
 @defect("ownership", "shared-path")
+def one_path_by_way_of_the_environments_root(shop: Shop) -> None:
+    shop.add("first", {"six.py": "x = 1\n"})
+    inside = "second-1.0.data/data/lib/python3.11/site-packages/six.py"
+    shop.add("second", {"second.py": "", inside: "x = 2\n"})
+
+
+@defect("ownership", "shared-path")
 def two_wheels_with_one_data_file(shop: Shop) -> None:
     for name in ("first", "second"):
         shop.add(name, {f"{name}.py": "", f"{name}-1.0.data/data/etc/serve.conf": name})

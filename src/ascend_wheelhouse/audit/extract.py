@@ -7,6 +7,7 @@ loaded when a package is imported are read a second time, as text.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from configparser import Error as ConfigError
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ _LARGEST_OBJECT = 1 << 30
 _OBJECT = ".so"
 """What is so named is most likely an object, and inflated in one go: it is to be whole in memory anyway."""
 _MOST_SOURCES = 64 << 20
+_SITE_PACKAGES = re.compile(r"lib/python3\.\d+/site-packages/(?=.)")
+"""That folder below the root of an environment, where `.data/data` goes."""
 _EXTENSION = (".so", ".abi3.so", ".pyd")
 
 
@@ -210,6 +213,8 @@ def installed_path(member: str) -> str:
         return member
     if scheme == "data" and inner.startswith("bin/"):
         return f"{{scripts}}/{inner.removeprefix('bin/')}"
+    if scheme == "data" and (found := _SITE_PACKAGES.match(inner)):
+        return inner[found.end() :]
     if scheme == "headers":  # a folder for each distribution: the schemes of pip and uv
         return f"{entry_points.SCHEMES[scheme]}{top.partition('-')[0]}/{inner}"
     return f"{entry_points.SCHEMES[scheme]}{inner}"
