@@ -119,6 +119,29 @@ def a_combination_that_no_stack_lists(shop: Shop) -> None:
 # Hygiene
 
 
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'a' * 64}\nsize 12\n"
+
+
+@defect("hygiene", "no-object")
+def a_pointer_of_git_lfs_in_place_of_an_extension_module(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/_C.cpython-311-x86_64-linux-gnu.so"] = POINTER
+
+
+@defect("hygiene", "no-object")
+def an_empty_extension_module(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/_C.abi3.so"] = ""
+
+
+@defect("hygiene", "no-object")
+def a_library_that_is_a_page(shop: Shop) -> None:
+    shop.wheels["torchvision"].files["torchvision/libpng.so.16"] = "<html>Sign in</html>"
+
+
+@defect("hygiene", "odd-name")
+def a_path_that_hides_whose_file_it_replaces(shop: Shop) -> None:
+    shop.add("first", {"first.py": "", "first/../numpy/__init__.py": ""})
+
+
 @defect("hygiene", "exec-stack")
 def an_executable_stack(shop: Shop) -> None:
     put_library(shop, with_segment_flags(library(shop), PT_GNU_STACK, 7))

@@ -51,6 +51,13 @@ def one_path_by_way_of_a_data_folder(shop: Shop) -> None:
 
 
 @defect("ownership", "shared-path")
+def one_path_by_way_of_the_environments_root(shop: Shop) -> None:
+    shop.add("first", {"six.py": "x = 1\n"})
+    inside = "second-1.0.data/data/lib/python3.11/site-packages/six.py"
+    shop.add("second", {"second.py": "", inside: "x = 2\n"})
+
+
+@defect("ownership", "shared-path")
 def two_wheels_with_one_data_file(shop: Shop) -> None:
     for name in ("first", "second"):
         shop.add(name, {f"{name}.py": "", f"{name}-1.0.data/data/etc/serve.conf": name})
@@ -60,6 +67,19 @@ def two_wheels_with_one_data_file(shop: Shop) -> None:
 def two_wheels_with_one_pth_file(shop: Shop) -> None:
     for name in ("first", "second"):
         shop.add(name, {f"{name}.py": "", "start.pth": f"import {name}\n"})
+
+
+@defect("ownership", "path-twice")
+def one_wheel_with_two_files_for_one_path(shop: Shop) -> None:
+    shop.add("first", {"first.py": "x = 1\n", "first-1.0.data/purelib/first.py": "x = 2\n"})
+
+
+@defect("ownership", "path-twice")
+def a_script_and_an_entry_point_of_one_name_in_one_wheel(shop: Shop) -> None:
+    entry = "[console_scripts]\nserve = first:main\n"
+    script = "#!python\n"
+    files: dict[str, str | bytes] = {"first.py": "", "first-1.0.data/scripts/serve": script}
+    shop.add("first", files | {"first-1.0.dist-info/entry_points.txt": entry})
 
 
 @defect("ownership", "case")
@@ -142,6 +162,40 @@ def a_row_of_record_without_a_hash(shop: Shop) -> None:
 @defect("metadata", "unreadable")
 def a_record_that_is_no_table(shop: Shop) -> None:
     shop.wheels["numpy"].record_text = "numpy/__init__.py;sha256;0\n"
+
+
+@defect("metadata", "record-missing")
+def an_empty_record(shop: Shop) -> None:
+    shop.wheels["numpy"].record_text = ""
+
+
+def add_entry(shop: Shop, text: str) -> None:
+    shop.add("first", {"first.py": "", "first-1.0.dist-info/entry_points.txt": text})
+
+
+@defect("metadata", "entry-points")
+def an_entry_point_without_a_callable(shop: Shop) -> None:
+    add_entry(shop, "[console_scripts]\nserve = first\n")
+
+
+@defect("metadata", "entry-points")
+def entry_points_without_a_section(shop: Shop) -> None:
+    add_entry(shop, "serve = first:main\n")
+
+
+@defect("metadata", "entry-points")
+def an_entry_point_that_leaves_the_environment(shop: Shop) -> None:
+    add_entry(shop, "[console_scripts]\n../../serve = first:main\n")
+
+
+@defect("metadata", "data-folder")
+def a_data_folder_that_no_installer_knows(shop: Shop) -> None:
+    shop.add("first", {"first.py": "", "first-1.0.data/etc/first.conf": ""})
+
+
+@defect("metadata", "data-folder")
+def a_file_at_the_top_of_data(shop: Shop) -> None:
+    shop.add("first", {"first.py": "", "first-1.0.data/first.conf": ""})
 
 
 @defect("metadata", "metadata-name")

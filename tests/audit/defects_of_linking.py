@@ -65,7 +65,7 @@ def a_wheel_of_kernels_without_its_kernels(shop: Shop) -> None:
 
 @defect("link-closure", "no-own-library")
 def a_library_that_is_none(shop: Shop) -> None:
-    shop.add("sgl_kernel_npu", {"sgl_kernel_npu/lib/libsgl_kernel_npu.so": "print('made up')"}, version="1.0")
+    shop.add("sgl_kernel_npu", {"sgl_kernel_npu/lib/libsgl_kernel_npu.so": "INPUT(-lother)"}, version="1.0")
 
 
 def cuda_object() -> bytes:

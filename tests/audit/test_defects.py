@@ -10,7 +10,11 @@ import pytest
 from defects import DEFECTS, Spoil
 from defects_of_content import a_builder_path_in_direct_url, a_triton_ascend_for_an_older_cann
 from defects_of_files import two_entry_points_of_one_name
-from defects_of_linking import a_cuda_build_of_a_package_that_does_without, a_cuda_build_of_torch
+from defects_of_linking import (
+    a_cuda_build_of_a_package_that_does_without,
+    a_cuda_build_of_torch,
+    an_object_of_32_bits,
+)
 from shop import compiled, open_shop
 
 from ascend_wheelhouse.audit.policy import KnownStack
@@ -58,6 +62,27 @@ def test_a_wheelhouse_without_a_defect_is_clean(tmp_path: Path, machine: str) ->
     assert report.clean
     assert not report.of("warning")
     assert list(report.left_to_host.values()) == [1]
+
+
+def test_headers_of_one_name_in_two_wheels_are_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    for name in ("first", "second"):
+        shop.add(name, {f"{name}.py": "", f"{name}-1.0.data/headers/common.h": name})
+    assert shop.audit(tmp_path).clean
+
+
+def test_a_script_for_the_linker_is_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    script = "/* GNU ld script */\nOUTPUT_FORMAT(elf64-x86-64)\nGROUP ( libpng.so.16 )\n"
+    shop.wheels["torchvision"].files["torchvision/libpng.so"] = script
+    assert shop.audit(tmp_path).clean
+
+
+def test_an_object_of_32_bits_is_told_as_that(tmp_path: Path) -> None:
+    shop = open_shop()
+    an_object_of_32_bits(shop)
+    (found,) = [one for one in shop.audit(tmp_path).findings if one.rule == "machine"]
+    assert found.message == "the object is for x86_64, 32 bits or big-endian, and the target is x86_64"
 
 
 def test_there_are_at_least_forty_defects_of_every_check() -> None:

@@ -16,6 +16,7 @@ from ascend_wheelhouse.bundle.command import (
 )
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.reading.bundle_reader import DeltaBaseError, open_bundle
+from ascend_wheelhouse.node.reading.opened import MissingMemberError
 from ascend_wheelhouse.node.reading.strict import NewerBundleError
 
 CHANGED = {
@@ -46,6 +47,18 @@ def delta(tmp_path: Path, signer: Signer, old: BundleResult, whole: BundleResult
     """The new bundle as a delta against the old one."""
     assert whole.files == len(NEW)
     return bundle_command(tmp_path / "new", out=tmp_path, sign_key=signer.path, serial=2, base=old.paths[0])
+
+
+def test_a_base_that_lacks_a_file_is_told_as_that(
+    tmp_path: Path, delta: BundleResult, signer: Signer
+) -> None:
+    same = next(path for path in FILES if path.endswith(".whl") and path not in CHANGED)
+    (tmp_path / "old" / same).unlink()
+    with pytest.raises(MissingMemberError, match=f"{tmp_path / 'old'} lacks {same}"):
+        rebuild_bundle(
+            delta.paths[0], tmp_path / "old", tmp_path / "again.tar", trusted_key=signer.fingerprint
+        )
+    assert not (tmp_path / "again.tar").exists()
 
 
 def test_a_delta_carries_the_three_changed_wheels_and_small_files_only(

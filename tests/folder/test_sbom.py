@@ -72,6 +72,26 @@ def test_the_document_is_valid_cyclonedx_1_6(tmp_path: Path) -> None:
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document.decode()) is None
 
 
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://demo.example/a b", ["https://demo.example/a%20b"]),
+        ("https://demo.example/%zz{}|", []),
+        ("git@demo.example:demo/demo.git", []),
+        ("UNKNOWN", []),
+        ("", []),
+    ],
+)
+def test_what_no_url_is_among_the_links_is_left_out(tmp_path: Path, url: str, told: list[str]) -> None:
+    wheel = _wheel(tmp_path, "demo", f"Project-URL: Source, {url}\n")
+
+    document = write_sbom(_manifest(_entry(wheel, "wheel", "demo")), [wheel])
+
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(document.decode()) is None
+    found = _only_component(document).get("externalReferences", [])
+    assert [one["url"] for one in found] == told
+
+
 def test_equal_wheelhouses_give_equal_documents(tmp_path: Path) -> None:
     first, second = _wheel(tmp_path, "first"), _wheel(tmp_path, "second")
     entries = [_entry(first, "wheel", "first"), _entry(second, "wheel", "second")]

@@ -7,8 +7,8 @@ loaded when a package is imported are read a second time, as text.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
-from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,19 +17,20 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.audit import hygiene, reach, record
+from ascend_wheelhouse.audit import entry_points, hygiene, reach, record
 from ascend_wheelhouse.audit.facts import InstalledFile, ObjectFacts, WheelFacts, symbol_text
 from ascend_wheelhouse.audit.hygiene import Place
 from ascend_wheelhouse.audit.record import Digested
 from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.wheels.elf import MAGIC, BadElfError, ElfFacts, read_elf
-from ascend_wheelhouse.wheels.wheel import CHUNK, BadWheelError, Member, WheelFile
+from ascend_wheelhouse.wheels.wheel import CHUNK, BadWheelError, Member, RecordRow, WheelFile
 
 _LARGEST_OBJECT = 1 << 30
 _OBJECT = ".so"
 """What is so named is most likely an object, and inflated in one go: it is to be whole in memory anyway."""
 _MOST_SOURCES = 64 << 20
-_SCHEMES = {"purelib": "", "platlib": "", "scripts": "{scripts}/", "headers": "{headers}/", "data": "{data}/"}
+_SITE_PACKAGES = re.compile(r"lib/python3\.\d+/site-packages/(?=.)")
+"""That folder below the root of an environment, where `.data/data` goes."""
 _EXTENSION = (".so", ".abi3.so", ".pyd")
 
 
@@ -77,6 +78,7 @@ class _Reading:
                 file=self.wheel.filename, sha256=sha256, findings=tuple(hygiene.folded(self.findings))
             )
         self.findings += record.description_findings(self.wheel)
+        self.findings += entry_points.refused_findings(self.wheel)
         self._stream()
         files = self._files()
         sources = reach.modules_of((item.path, member) for member, item in files.items())
@@ -109,16 +111,17 @@ class _Reading:
             return b""
 
     def _stream(self) -> None:
+        rows: Sequence[RecordRow] | None
         try:
             rows = self.wheel.record
         except BadWheelError as error:
             self.findings.append(_unreadable(self.wheel.filename, error))
-            rows = ()
-        algorithms = {row.path: row.algorithm for row in rows}
+            rows = None
+        algorithms = {row.path: row.algorithm for row in rows or ()}
         for member in self.wheel.members:
             if not member.is_dir:
                 self._member(member, algorithms.get(member.name, ""))
-        if rows:
+        if rows is not None:
             self.findings += record.record_findings(self.wheel, rows, self.digests)
 
     def _member(self, member: Member, algorithm: str) -> None:
@@ -142,8 +145,8 @@ class _Reading:
             return
         made = {one.name: one.hexdigest() for one in hashes}
         self.digests[member.name] = Digested(size, made["sha256"], made.get(algorithm, ""))
-        if kept is not None:
-            self._content(place, kept)
+        if kept is not None or not size:
+            self._content(place, kept or b"")
 
     def _content(self, place: Place, data: bytes | bytearray) -> None:
         if data[:4] != MAGIC:
@@ -151,6 +154,7 @@ class _Reading:
             if place.member.endswith(".py") and self.kept_sources <= _MOST_SOURCES:
                 self.kept_sources += len(source)
                 self.sources[place.member] = source
+            self.findings += hygiene.name_findings(place, source)
             self.findings += hygiene.text_findings(place, source)
             return
         try:
@@ -170,17 +174,13 @@ class _Reading:
         }
 
     def _entry_points(self) -> Iterator[InstalledFile]:
-        parser = ConfigParser(delimiters=("=",), interpolation=None, strict=False)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
         try:
-            parser.read_string(self.wheel.read_text(f"{self.wheel.dist_info}/entry_points.txt"))
+            scripts = entry_points.scripts_of(self.wheel)
         except (BadWheelError, ConfigError):
             return
-        for section in ("console_scripts", "gui_scripts"):
-            if parser.has_section(section):
-                for name, starts in parser.items(section):
-                    text = f"{section}: {''.join(starts.split())}"
-                    yield InstalledFile(f"{{scripts}}/{name}", hashlib.sha256(text.encode()).hexdigest())
+        for section, name, starts in scripts:
+            text = f"{section}: {''.join(starts.split())}"
+            yield InstalledFile(f"{{scripts}}/{name}", hashlib.sha256(text.encode()).hexdigest())
 
     def _description(self) -> dict[str, Any]:
         """Return what file name and METADATA say, as far as each can be read; what cannot is a finding."""
@@ -209,11 +209,15 @@ def installed_path(member: str) -> str:
     """Return where a member goes: relative to site-packages, or below `{scripts}`, `{headers}` or `{data}`."""
     top, _, rest = member.partition("/")
     scheme, _, inner = rest.partition("/")
-    if not top.endswith(".data") or scheme not in _SCHEMES:
+    if not top.endswith(".data") or scheme not in entry_points.SCHEMES:
         return member
     if scheme == "data" and inner.startswith("bin/"):
         return f"{{scripts}}/{inner.removeprefix('bin/')}"
-    return f"{_SCHEMES[scheme]}{inner}"
+    if scheme == "data" and (found := _SITE_PACKAGES.match(inner)):
+        return inner[found.end() :]
+    if scheme == "headers":  # a folder for each distribution: the schemes of pip and uv
+        return f"{entry_points.SCHEMES[scheme]}{top.partition('-')[0]}/{inner}"
+    return f"{entry_points.SCHEMES[scheme]}{inner}"
 
 
 def _object(member: str, facts: ElfFacts) -> ObjectFacts:

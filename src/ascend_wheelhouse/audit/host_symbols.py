@@ -7,6 +7,7 @@ folder.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -47,7 +48,7 @@ def read_host_symbols(root: Path, machine: str) -> dict[str, frozenset[str]]:
 
 
 def _libraries(root: Path) -> Iterator[tuple[Path, ElfFacts]]:
-    for path in sorted(root.rglob("*.so*")):
+    for path in _named_so(root):
         if not path.is_file() or path.stat().st_size > _LARGEST:
             continue
         data = path.read_bytes()
@@ -56,6 +57,24 @@ def _libraries(root: Path) -> Iterator[tuple[Path, ElfFacts]]:
                 yield path, read_elf(data)
             except BadElfError:
                 continue
+
+
+def _named_so(root: Path) -> Iterator[Path]:
+    """Yield the files below a folder that may be libraries.
+
+    `ascend-toolkit/latest` may be a folder of links into the folder of the version beside it, so links are followed,
+    as far as they stay beside the folder that was named.
+    """
+    seen: set[str] = set()
+    beside = f"{Path(os.path.realpath(root)).parent}/".replace("//", "/")
+    for place, folders, files in os.walk(root, followlinks=True):
+        whole = os.path.realpath(place)
+        if whole in seen or not f"{whole}/".startswith(beside):
+            folders.clear()
+            continue
+        seen.add(whole)
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(files) if ".so" in name)
 
 
 def cann_version(root: Path) -> str:

@@ -53,6 +53,10 @@ _HOMES = (b"/home/", b"/root/", b"/Users/")
 _HOME = re.compile(rb"/(?:home|root|Users)/")
 _HOME_PATH = re.compile(rb"/(?:home|root|Users)/[\w.+@/-]{3,160}")
 _FOLDED = frozenset({"rpath", "builder-path", "writable", "bytecode", "credentials"})
+_LIBRARY = re.compile(r"\.so(\.\d+)*$")
+_LINKER_SCRIPT = re.compile(rb"\s*(/\*.*?\*/\s*)*(INPUT|GROUP|OUTPUT_FORMAT)\s*\(", re.DOTALL)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the pointer file of Git LFS begins (git-lfs, docs/spec.md)."""
 _INSIDE = ("$ORIGIN", "${ORIGIN}")
 _HERE = "an empty entry: the folder in which the program was started"
 
@@ -116,6 +120,9 @@ def _member_findings(place: Place, member: Member) -> Iterator[Finding]:
         yield place.finding(
             "odd-name", "error", "the member's name holds control characters or an end of line"
         )
+    elif normpath(member.name) != member.name.removesuffix("/") and not leaves(member.name):
+        text = "the member's path is not in its plain form, which hides whose file it takes the place of"
+        yield place.finding("odd-name", "error", text)
     if member.is_link:
         yield place.finding("symlink", "error", "the member is a symbolic link, which wheels cannot carry")
     if member.mode & (stat.S_ISUID | stat.S_ISGID):
@@ -163,6 +170,20 @@ def text_findings(place: Place, data: bytes) -> Iterator[Finding]:
             "the member names a folder of the host that built it",
             evidence=path.group().decode("ascii", errors="replace"),
             repair="leave the file out of the wheel, or build in a folder that is the same on every host",
+        )
+
+
+def name_findings(place: Place, data: bytes) -> Iterator[Finding]:
+    """Yield where a member is called as a shared object and is none: the linker and `import` refuse it."""
+    if _LIBRARY.search(place.member) and not _LINKER_SCRIPT.match(data):
+        pointer = data.startswith(_LFS_POINTER)
+        what = "the pointer that Git LFS keeps in place of a file" if pointer else f"begins with {data[:8]!r}"
+        yield place.finding(
+            "no-object",
+            "warning" if _SELF_TEST.search(place.member) else "error",
+            "the member is called as a shared object, and is none",
+            evidence=what if data else "empty",
+            repair="build it again from a clone in which `git lfs pull` was run" if pointer else "",
         )
 
 

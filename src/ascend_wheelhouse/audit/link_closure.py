@@ -60,7 +60,8 @@ def _wrong_machine(placed: Placed, policy: AuditPolicy) -> Finding | None:
     if placed.object.machine == machine and placed.object.wide:
         return None
     severity: Severity = "error" if placed.object.kind == "shared" else "warning"
-    message = f"the object is for {placed.object.machine}, and the target is {machine}"
+    words = "" if placed.object.wide else ", 32 bits or big-endian,"
+    message = f"the object is for {placed.object.machine}{words or ','} and the target is {machine}"
     return _finding(
         placed,
         "machine",
@@ -148,8 +149,9 @@ def _symbols(placed: Placed, universe: Universe, system: System, policy: AuditPo
     if policy.host_symbols is not None:
         known = policy.host_symbols
         reached = frozenset().union(*known.values())
-        tally.absent_on_host = sorted(tally.host - reached)
-        tally.host &= reached
+        if not universe.not_given(universe.host_libraries(placed)):
+            tally.absent_on_host = sorted(tally.host - reached)
+            tally.host &= reached
     return tally
 
 
@@ -226,6 +228,8 @@ def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy)
         if universe.resolve(placed, library) is HOST
     )
     how = "compared with the CANN given" if policy.host_symbols is not None else "not compared"
+    if lacking := universe.not_given(libraries) if policy.host_symbols is not None else []:
+        how += f", which is without the package of {', '.join(lacking)}"
     return Finding(
         check="link-closure",
         rule="left-to-host",
@@ -234,7 +238,8 @@ def _left(universe: Universe, file: str, symbols: set[str], policy: AuditPolicy)
         message=f"{counted(len(symbols), 'symbol')} of {counted(len(libraries), 'library')} "
         f"{be(len(symbols))} left to the host, {how}",
         evidence=", ".join(sorted(libraries)),
-        repair="the same command with --cann-root DIR, on a host with CANN, compares them",
+        repair="the same command with --cann-root DIR, on a host with CANN, compares them; DIR may be the folder that "
+        "NNAL and the driver are in as well, such as /usr/local/Ascend",
         details=tuple(mangled.readable(name) for name in sorted(symbols)),
     )
 

@@ -36,6 +36,8 @@ _Owners = Mapping[str, list[tuple[WheelFacts, InstalledFile]]]
 def check(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
     """Yield every path that two wheels install, and every top-level name that no wheel should."""
     shared = _owners(wheels, _repeated(wheel.paths for wheel in wheels))
+    for wheel in wheels:
+        yield from _twice(wheel)
     yield from _shared(shared)
     yield from _case(wheels)
     yield from _intruders(wheels, shared)
@@ -60,6 +62,17 @@ def _owners(wheels: Sequence[WheelFacts], paths: Container[str]) -> _Owners:
         for path in {item.path: item for item in wheel.files if item.path in paths}.values():
             owners[path.path].append((wheel, path))
     return owners
+
+
+def _twice(wheel: WheelFacts) -> Iterator[Finding]:
+    """Yield where one wheel installs a path twice, as from its root and from `.data`: the later one stays."""
+    held: defaultdict[str, set[str]] = defaultdict(set)
+    for item in wheel.files:
+        held[item.path].add(item.sha256)
+    if paths := sorted(path for path, digests in held.items() if len(digests) > 1):
+        text = f"installs {counted(len(paths), 'path')} twice, with different content"
+        severity: Severity = "warning" if all("{" in path for path in paths) else "error"
+        yield _finding(wheel.file, "path-twice", severity, text, member=paths[0], details=tuple(paths))
 
 
 def _shared(shared: _Owners) -> Iterator[Finding]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from posixpath import normpath
 from typing import Final, Literal
 
 from ascend_wheelhouse.audit import mangled
+from ascend_wheelhouse.audit.advice import host_package
 from ascend_wheelhouse.audit.facts import ObjectFacts, WheelFacts
 from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.system import System
@@ -104,6 +105,13 @@ class Universe:
 
     def scope(self, placed: Placed) -> list[Placed]:
         """Return every object whose symbols it may use: what it needs, step by step, and its own wheel's."""
+        found = self._needed(placed)
+        for one in self._by_wheel[placed.wheel.file]:
+            found.setdefault(id(one), one)
+        return list(found.values())
+
+    def _needed(self, placed: Placed) -> dict[int, Placed]:
+        """Return an object and what it needs, step by step, by identity."""
         found: dict[int, Placed] = {}
         waiting = [placed]
         while waiting:
@@ -113,9 +121,29 @@ class Universe:
             found[id(one)] = one
             targets = (self.resolve(one, library) for library in one.object.needed)
             waiting += [target for target in targets if isinstance(target, Placed)]
-        for one in self._by_wheel[placed.wheel.file]:
-            found.setdefault(id(one), one)
-        return list(found.values())
+        return found
+
+    def host_libraries(self, placed: Placed) -> frozenset[str]:
+        """Return the host's libraries that are loaded with an object: those that it needs, step by step."""
+        return frozenset(
+            library
+            for one in self._needed(placed).values()
+            for library in one.object.needed
+            if self.resolve(one, library) is HOST
+        )
+
+    def not_given(self, libraries: Iterable[str]) -> list[str]:
+        """Return which of the host's libraries are of a package, such as NNAL, that is not in the CANN given."""
+        known = self.policy.host_symbols or {}
+        return sorted(
+            library
+            for library in set(libraries) - known.keys()
+            if (package := host_package(library, self.policy)) and package not in self._given_packages
+        )
+
+    @cached_property
+    def _given_packages(self) -> frozenset[str]:
+        return frozenset(host_package(library, self.policy) for library in self.policy.host_symbols or {})
 
     def system_libraries(self, placed: Placed) -> frozenset[str]:
         """Return the system libraries that the object's wheel needs."""

@@ -13,11 +13,13 @@ import hashlib
 import io
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from cyclonedx.exception.model import InvalidUriException
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
@@ -40,6 +42,8 @@ from ascend_wheelhouse.wheels.wheel import WheelFile
 
 _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s]")
+"""What begins like a URL with a host; `git@host:path` is none, and the schema refuses it."""
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
 _LINKS = {
     "repository": ExternalReferenceType.VCS,
@@ -194,8 +198,10 @@ def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) 
 
 def _links(metadata: RawMetadata) -> Iterator[ExternalReference]:
     for label, url in metadata.get("project_urls", {}).items():
-        if kind := _LINKS.get(label.lower()):
-            yield ExternalReference(type=kind, url=XsUri(url))
+        kind = _LINKS.get(label.lower())
+        if kind and _URL.match(url):
+            with suppress(InvalidUriException):  # METADATA may say anything: what no URL is, is left out
+                yield ExternalReference(type=kind, url=XsUri(url))
 
 
 def _dependency(owner: Component, needed: Iterable[Component]) -> Dependency:

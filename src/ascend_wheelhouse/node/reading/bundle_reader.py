@@ -131,10 +131,17 @@ class Bundle:
         """Return where a file's bytes lie.
 
         Raises:
-            DeltaBaseError: A delta leaves the file to its base, and that was not given or lacks it.
+            DeltaBaseError: A delta leaves the file to its base, and that was not given.
+            MissingMemberError: The bundle is no delta, and lacks the file: the base of one may do so.
         """
         if path in self._regions:
             return self._regions[path]
+        if self.delta is None:
+            raise opened.MissingMemberError(
+                f"{self.folder or 'The bundle'} lacks {path}, which its manifest names.",
+                why="It was removed, or not all of it was copied.",
+                next_step="copy or unpack that bundle afresh",
+            )
         raise DeltaBaseError(
             f"{path} is not in this delta.",
             why=f"It is left to the base with the contents {(self.delta or {}).get('base', 'unknown')}.",
