@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures.process import _threads_wakeups
 
-from ascend_wheelhouse.audit.readers import end_with
+import pytest
+
+from ascend_wheelhouse.audit.readers import Readers, end_with
 
 READER = """
 import sys, time
@@ -37,3 +40,17 @@ def test_a_reader_that_comes_too_late_ends_at_once() -> None:
         gone.wait()
     with reader(gone.pid) as process:
         assert process.wait(120) == 1
+
+
+def failing(readers: Readers) -> None:
+    """Fail while the processes are there."""
+    with readers.joined():
+        readers.start()
+        raise ZeroDivisionError
+
+
+def test_readers_of_a_run_that_failed_are_gone_when_it_says_so() -> None:
+    """A pool that closes while Python ends may be told to wake up just then, which writes a traceback."""
+    with pytest.raises(ZeroDivisionError):
+        failing(Readers())
+    assert not [thread for thread in [*_threads_wakeups] if thread.is_alive()]

@@ -90,6 +90,31 @@ def test_every_mistake_of_both_files_is_in_one_report(root: Path, user: Path) ->
     assert "platform" in caught.value.why
 
 
+@pytest.mark.parametrize(
+    ("line", "right"),
+    [
+        ("torch = 2.10", 'torch = "2.10"'),
+        ("glibc = 2.30", 'glibc = "2.30"'),
+        ("npu = 950", 'npu = "950"'),
+        ("python = 3.12", 'python = "3.12"'),
+        ("python = 3.9", 'python = "3.11"'),
+        ("torch = true", 'torch = "..."'),
+    ],
+)
+def test_a_number_is_corrected_to_the_text_that_stands_there(root: Path, line: str, right: str) -> None:
+    _write(root / NAME, f"{line}\n")
+    with pytest.raises(SettingsError) as caught:
+        use(root)
+    assert caught.value.what.endswith(f"write it as text: {right}")
+
+
+@pytest.mark.parametrize("line", ['store = "a\\u0000"', '[mirrors]\n"https://a/" = "file:///b/\\u0000"'])
+def test_a_value_that_no_path_can_have_is_in_the_report(root: Path, line: str) -> None:
+    _write(root / NAME, f"{line}\n")
+    with pytest.raises(SettingsError):
+        use(root)
+
+
 def test_a_value_that_looks_like_none_of_its_kind_is_in_the_report_too(root: Path, user: Path) -> None:
     _write(user, 'torch = "latest"\nsglang = "main"\n')
     _write(root / NAME, 'cann = "8.3"\nglibc = "2.17"\nnpu = "A3"\n')

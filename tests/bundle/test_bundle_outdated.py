@@ -45,6 +45,31 @@ def test_who_names_its_folder_packs_it_as_it_is(world: World, tmp_path: Path) ->
     assert "another version" not in done.err
 
 
+@pytest.mark.parametrize("form", [[], ["--json"], ["--html", "--out", "page.html"]])
+def test_whoever_looks_at_the_cell_is_told_and_sees_it_all_the_same(world: World, form: list[str]) -> None:
+    done = world.invoke("show", *form)
+    assert done.status == 0, done.err
+    assert "warning: sglang1.0-torch2.8.0-cann8.5.0-a3-aarch64 is not what its lock names now: " in done.err
+    assert "einops-0.8-py3-none-any.whl" in done.err
+    assert "`invoke wheelhouse --torch 2.8.0 --platform aarch64" in done.err
+    assert "warning" not in done.out
+    assert world.invoke("show", "--wheelhouse", str(world.folder), *form).err == ""
+
+
+def test_a_stack_that_was_edited_since_is_told_of_with_the_command_for_its_lock(world: World) -> None:
+    (stack,) = (world.root / "recipes/stacks").glob("*.toml")
+    before = stack.read_text()
+    try:
+        stack.write_text(before.replace('"2.8.0.post2"', '"2.8.0.post3"'))
+        done = world.invoke("show")
+    finally:
+        stack.write_text(before)
+    assert done.status == 0, done.err
+    assert (
+        "was made for another cell: torch_npu differ. Next: invoke lock --upgrade --torch 2.8.0" in done.err
+    )
+
+
 def test_the_next_run_makes_it_anew_and_it_is_packed(world: World, tmp_path: Path) -> None:
     assert world.make("--output", str(tmp_path / "elsewhere")).status == 0
     standing = world.folder.rename(tmp_path / "older")

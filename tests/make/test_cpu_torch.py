@@ -38,6 +38,7 @@ def test_the_cuda_build_never_takes_the_place_of_an_index_that_does_not_answer(w
     done = world.invoke("lock", "--resolver", "uv", "--platform", "x86_64")
     assert done.status == 4
     assert "torch 2.8.0 for x86_64 is in none of its origins: extra-index: nowhere.invalid" in done.err
+    assert "Next: reach the PyTorch index" in done.err
     assert "import the wheel: `invoke vendor torch-VERSION.whl`" in done.err
     assert not world.index.requests_for("torch-2.8.0-py3-none-any.whl")
 

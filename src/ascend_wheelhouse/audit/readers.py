@@ -156,7 +156,9 @@ class Readers:
         if at_once:
             for process in [*(pool._processes or {}).values()]:  # noqa: SLF001 - Python 3.14 has `kill_workers` for it
                 process.kill()
-        pool.shutdown(wait=not at_once, cancel_futures=True)
+        pool.shutdown(
+            cancel_futures=True
+        )  # waits for its thread: one that ends beside Python may write a traceback
 
 
 @contextmanager

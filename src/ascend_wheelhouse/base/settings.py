@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
@@ -48,9 +48,25 @@ _DECIDED = {
 """What a place that names the first says nothing of is left to the stacks, whatever later places say of it."""
 MIRROR_RULE = "both sides must be URLs, and the second one of https, http, file, ssh or git"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
-_TARGET = re.compile(r"(?:https?|file|ssh|git)://\S.*", re.IGNORECASE)
-_KINDS = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "a table"}
+_TARGET = re.compile(r"(?:https?|file|ssh|git)://(?=\S)[^\0\n]*", re.IGNORECASE)
 Values = Mapping[str, str]
+
+
+class _Number(float):
+    """A number that is shown as it stands in a file: 2.10 and 2.1 are two versions."""
+
+    def __new__(cls, text: str) -> Self:
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_KINDS = {bool: "a truth value", int: "a number", _Number: "a number", list: "a list", dict: "a table"}
 
 
 class SettingsError(UsageError):
@@ -174,7 +190,7 @@ def _of_environment() -> dict[str, str]:
 
 def _place(name: str, path: Path, mistakes: list[str]) -> SettingsPlace:
     try:
-        table = toml_text.parse(documents.bytes_of(path))
+        table = toml_text.parse(documents.bytes_of(path), parse_float=_Number)
     except FileNotFoundError:
         return SettingsPlace(name=name, path=path)
     except (OSError, ValueError) as error:
@@ -200,8 +216,7 @@ def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
         elif key == "extra" and isinstance(value, list):
             yield from (f'extra: holds {one!r}, write ["one", "two"]' for one in value if not _sound(one))
         elif not _sound(value):
-            kind = _KINDS.get(type(value), "a date") if not isinstance(value, str) else "empty"
-            yield f'{key}: is {kind}, write it as text: {key} = "{_example(key, value)}"'
+            yield f'{key}: is {_kind(value)}, write it as text: {key} = "{_example(key, value)}"'
         elif key in CHOICES and value not in CHOICES[key]:
             choices = CHOICES[key]
             yield f"{key}: is {value!r}, must be one of {', '.join(choices)}{_meant(str(value), choices)}"
@@ -215,12 +230,20 @@ def is_mirror(source: str, target: object) -> bool:
 
 
 def _sound(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    return isinstance(value, str) and bool(value.strip()) and "\0" not in value
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, str):
+        return "a text with a NUL character" if value.strip() else "empty"
+    return _KINDS.get(type(value), "a date")
 
 
 def _example(key: str, value: object) -> str:
-    plain = isinstance(value, int | float) and not isinstance(value, bool) and key not in CHOICES
-    return str(value) if plain else CHOICES.get(key, ("...",))[0]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and str(value) in CHOICES.get(key, (str(value),)):
+        return str(value)
+    return CHOICES.get(key, ("...",))[0]
 
 
 def _in_mirrors(value: object) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ class NotTomlError(ValueError):
     """A text is not TOML, or no reader can take it."""
 
 
-def parse(data: bytes) -> dict[str, Any]:
+def parse(data: bytes, *, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
     """Return what a TOML text says; the mark that some editors of Windows put before it is passed over.
+
+    Args:
+        data: The text, in UTF-8.
+        parse_float: Makes a number of the text that has a point or an exponent.
 
     Raises:
         NotTomlError: It is not UTF-8, not TOML, nested deeper than any file of ours, or longer than 16 MiB.
@@ -25,7 +30,7 @@ def parse(data: bytes) -> dict[str, Any]:
     if len(data) > _LONGEST:
         raise NotTomlError(f"it is {len(data)} bytes long")
     try:
-        document = tomllib.loads(data.decode("utf-8-sig"))
+        document = tomllib.loads(data.decode("utf-8-sig"), parse_float=parse_float)
         if _depth(document) > _DEEPEST:
             raise NotTomlError(f"it is nested more than {_DEEPEST} deep")
     except (ValueError, RecursionError) as error:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import occupied
+from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.output_file import require_place, write_result
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console import words
 from ascend_wheelhouse.folder.manifest import telling
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.outdated import OutdatedWheelhouseError, require_current
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.pages import comparison, gantt, known, trace, wheelhouse
 from ascend_wheelhouse.pages.comparison import SideBySide, compared, difference
@@ -60,6 +62,7 @@ def main(options: ShowOptions) -> None:
         require_place(options.out, "--out", "page.html")
     folder = _folder(options)
     view = _read(folder)
+    _tell_outdated(options, folder)
     if options.against is not None:
         _compare(options, compared(_read(options.against), view))
         return
@@ -86,6 +89,21 @@ def _folder(options: ShowOptions) -> Path:
         return options.wheelhouse
     cell = cell_of(options.wheelhouse, ProjectFolder.load(options.root))
     return options.root / "wheelhouse" / cell.name
+
+
+def _tell_outdated(options: ShowOptions, folder: Path) -> None:
+    """Say of a cell's wheelhouse that the stack or the lock was changed since; a folder is shown as what it is."""
+    if isinstance(options.wheelhouse, Path):
+        return
+    project = ProjectFolder.load(options.root)
+    cell = cell_of(options.wheelhouse, project)
+    try:
+        require_current(folder, cell, project, silent)
+    except OutdatedWheelhouseError as error:
+        console.aside(f"warning: {error.what} `invoke wheelhouse {cell.words}` makes it anew.")
+    except WheelhouseError as error:
+        error.for_cell(cell.words)
+        console.aside(f"warning: {error.what} Next: {error.next_step}")
 
 
 def _read(folder: Path) -> WheelhouseView:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import ResolveError, UsageError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.build.target_root import TargetRoot, lay_root
@@ -34,7 +35,7 @@ class ToolchainOptions:
 
     Args:
         root: The project folder.
-        name: Of the recipe; all of them when empty.
+        name: Of the recipe; all that there are for these nodes when empty.
         target: The nodes.
         lock: Look the packages up anew and write the lock.
         offline: Use the store alone.
@@ -51,15 +52,10 @@ class ToolchainOptions:
 
 def main(options: ToolchainOptions) -> None:
     """Lock, fetch and lay out toolchains, and print what each is."""
-    chosen = _chosen(options)
+    chosen = _there(_chosen(options), options)
     store = Store()
     with console.reporter("json" if options.json else "auto", stream=sys.stderr) as emit, store.in_use(emit):
-        made = [
-            _made(
-                ToolchainFor(recipe=one, host=os.uname().machine, target=options.target), options, store, emit
-            )
-            for one in chosen
-        ]
+        made = [_made(one, options, store, emit) for one in chosen]
     if options.json:
         console.print_json({"toolchains": [_row(one) for one in made]})
         return
@@ -83,20 +79,43 @@ def _chosen(options: ToolchainOptions) -> list[ToolchainRecipe]:
     return chosen
 
 
-def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: Emit) -> TargetRoot:
-    require_python(wanted)
-    sysroot_of(wanted)
-    lockfiles = lockfiles_of(options.root)
-    lock = lock_toolchain(wanted, emit) if options.lock else read_toolchain(lockfiles, wanted.name)
+def _there(chosen: Sequence[ToolchainRecipe], options: ToolchainOptions) -> list[ToolchainFor]:
+    """Return those that there are for these nodes; of several, the others are told of and left out."""
+    there: list[ToolchainFor] = []
+    faults: list[WheelhouseError] = []
+    for recipe in chosen:
+        wanted = ToolchainFor(recipe=recipe, host=os.uname().machine, target=options.target)
+        try:
+            require_python(wanted)
+            sysroot_of(wanted)
+            if not options.lock:
+                _locked(wanted, options)
+        except (ResolveError, ToolchainNotLockedError) as error:
+            faults.append(error)
+        else:
+            there.append(wanted)
+    if not there:
+        raise faults[0]
+    console.aside(*(f"left out: {error.what}" for error in faults))
+    return there
+
+
+def _locked(wanted: ToolchainFor, options: ToolchainOptions) -> ToolchainLock:
+    lock = read_toolchain(lockfiles_of(options.root), wanted.name)
     if lock is None:
         raise ToolchainNotLockedError(
             f"The toolchain {wanted.name} is not locked.",
             next_step=f"{wanted.command} --lock",
         )
+    return lock
+
+
+def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: Emit) -> TargetRoot:
+    lock = lock_toolchain(wanted, emit) if options.lock else _locked(wanted, options)
     ToolchainFetcher(store=store, http=Http(), emit=emit, offline=options.offline).bring(lock)
     root = lay_root(lock, options.target.glibc, store)
     if options.lock:
-        write_toolchain(lock, lockfiles.own)
+        write_toolchain(lock, lockfiles_of(options.root).own)
     return root
 
 

@@ -303,12 +303,13 @@ class Locator:
     def _no_torch(self, reason: str, *, unreachable: bool) -> WheelhouseError:
         machine = self.cell.target.machine
         known = self._known_torch()
+        index = "the PyTorch index" if machine == "x86_64" else "the package index"
         kind = UnreachableTorchError if unreachable else UnlocatedError
         return kind(
             f"torch {self.cell.torch} for {machine} is in none of its origins: {reason}.",
             why=f"Here these versions can be had for {machine}: {known or 'none'}.",
-            next_step="choose one of these, reach the PyTorch index (or name a mirror of it in mirrors.toml), or "
-            "import the wheel: `invoke vendor torch-VERSION.whl`",
+            next_step=f"{'choose one of these, ' if known else ''}reach {index} (or name a mirror of it in "
+            "mirrors.toml), or import the wheel: `invoke vendor torch-VERSION.whl`",
         )
 
     def _known_torch(self) -> str:

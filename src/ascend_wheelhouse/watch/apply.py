@@ -284,7 +284,7 @@ def _move(path: Path, component: str, version: str) -> None:
     Raises:
         StackUnchangedError: The file has not exactly one such line.
     """
-    text = path.read_text("utf-8")
+    text = path.read_bytes().decode("utf-8")  # with the ends of its lines, which may be those of Windows
     line = re.compile(rf'^("?{re.escape(component)}"?\s*=\s*)"[^"\n]*"', re.MULTILINE)
     changed, count = line.subn(lambda found: f'{found[1]}"{version}"', text)
     if count != 1:
@@ -293,4 +293,4 @@ def _move(path: Path, component: str, version: str) -> None:
             why='Only a line of its own, `name = "version"`, is changed by itself.',
             next_step=f"write {component} {version} into it, then for each of its locks: invoke lock --upgrade {CELL}",
         )
-    path.write_text(changed, encoding="utf-8")
+    path.write_bytes(changed.encode("utf-8"))
