@@ -13,7 +13,7 @@ from typing import Any
 
 from ascend_wheelhouse.build.job import BuildJob
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
