@@ -13,7 +13,7 @@ from ascend_wheelhouse.cells.compatibility import load_compatibility
 from ascend_wheelhouse.cells.derive import cell_for
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.stack import load_catalogue
-from ascend_wheelhouse.cells.target import MACHINES, NPUS, Target
+from ascend_wheelhouse.cells.target import MACHINES, Target
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 CATALOGUE = load_catalogue(RECIPES)
@@ -31,7 +31,7 @@ def _cells() -> list[Cell]:
         )
         for stack in CATALOGUE.stacks
         for machine in MACHINES
-        for npu in NPUS
+        for npu in stack.npus
     ]
 
 
