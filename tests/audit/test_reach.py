@@ -100,7 +100,7 @@ def test_what_a_pending_component_brings_is_told_and_no_defect(tmp_path: Path) -
 def test_modules_beside_and_vendored_ones_count_as_provided(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         "alone/__init__.py": "import sys\nsys.path.append('.')\nimport _native\nimport jaraco.text\n",
-        "alone/_native.cpython-311-aarch64-linux-gnu.so": b"",
+        "alone/_native.cpython-311-aarch64-linux-gnu.so": b"INPUT(libm.so.6)\n",  # stands for an object
         "alone/_vendor/jaraco/text.py": "",
     }
     path = WheelDraft(name="alone", files=files).write(tmp_path)
