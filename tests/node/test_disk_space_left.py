@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,34 @@ def test_what_a_killed_run_left_counts_as_free(tmp_path: Path, monkeypatch: pyte
     assert (found.level, found.found) == ("ok", "0.9 GiB free, 0.1 GiB of a run that was cut short")
     lacking = fitness.disk_finding(tmp_path, 1100 * MIB, left=[left])
     assert (lacking.level, lacking.wanted) == ("refuse", "1.1 GiB")
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["install", "dry-run"])
+def test_what_stands_already_takes_no_space(tmp_path: Path, words: tuple[str, ...]) -> None:
+    first, second = (SmallWheelhouse(stack=name).write(tmp_path / name) for name in ("first", "second"))
+    prefix = tmp_path / "npu"
+    for house in (first, second):
+        assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    again = _on_a_full_disk(second, "--prefix", prefix, UNSIGNED, *words)
+    assert (again.returncode, "nothing" in again.stdout or "already" in again.stdout) == (0, True), (
+        again.stderr
+    )
+    assert run_installer(second, "--prefix", prefix, "--rollback").status == 0
+    forward = _on_a_full_disk(second, "--prefix", prefix, UNSIGNED, *words)
+    assert forward.returncode == 0, forward.stderr
+    assert prefix.joinpath("current").readlink().name == ("0001" if words else "0002")
+    afresh = _on_a_full_disk(second, "--prefix", prefix, UNSIGNED, "--reinstall", *words)
+    assert (afresh.returncode, "does not fit the wheelhouse: disk" in afresh.stderr) == (10, True)
+    nowhere = _on_a_full_disk(second, "--prefix", tmp_path / "other", UNSIGNED, *words)
+    assert (nowhere.returncode, (tmp_path / "other").exists()) == (10, False)
+
+
+def _on_a_full_disk(house: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    program = "import runpy, shutil, sys, types\n"
+    program += "shutil.disk_usage = lambda _folder: types.SimpleNamespace(free=0)\n"
+    program += "sys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    line = [sys.executable, "-I", "-c", program, house / "install.py", *words]
+    return subprocess.run(line, capture_output=True, text=True, check=False)
 
 
 def test_an_install_that_fails_leaves_the_disk_as_it_was(tmp_path: Path) -> None:

@@ -23,15 +23,13 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import documents, durable, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import read, require_sound
-from ..host import fitness, pythons, toolkits
-from ..host.host import Host, read_host
+from ..host import pythons, toolkits
 from ..layout import MANIFEST
 from ..place import HOME, THIS, in_environment
 from ..reading.contents import Contents, read_contents
@@ -52,28 +50,13 @@ from . import (
 )
 from .activate import ENTRIES
 from .environment import Prefix
+from .job import Job, folders, read_job
 from .options import parser, require_read
 from .post_install import finish
 
-_SPARE = 1 << 28
 _UNTOUCHED = "The environment in use was not touched."
 _HALF = f"{_UNTOUCHED} A package of CANN may be there by half; the next run installs it again."
 _UMASK = 0o022
-_UNPACKED = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is known of one install before the environment is built; `facts` go into its receipt."""
-
-    host: Host
-    payloads: Sequence[payloads.Payload]
-    facts: dict[str, Any]
-
-    @property
-    def due(self) -> bool:
-        """Whether a package has to be installed."""
-        return any(not item.standing for item in self.payloads)
 
 
 class NoAscendFolderError(UsageError):
@@ -188,16 +171,17 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     )
     signer = verified.fingerprint
     talk.say(f"checked {len(contents.files)} files of {contents.stack}, signed by {signer or 'nobody'}")
-    job = _job(options, prefix, supply, signer)
+    job = read_job(options, prefix, supply, signer)
+    ready = None if job.due else standing.find(prefix, active, contents, options, talk)
+    if ready is None:
+        job.require_space()
     if options.dry_run:
-        ready = None if job.due else standing.find(prefix, active, contents, options, talk)
         steps = _plan(contents, prefix, job, ready)
         talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), job.facts | upkeep.DRY)
         return 0
     with prefix.locked():
         if prefix.active() != active:  # its serial was not held against this one's
             raise prefix.busy()
-        ready = None if job.due else standing.find(prefix, active, contents, options, talk)
         if ready and ready == active:
             return upkeep.keep(prefix, ready, job.facts, talk)
         env = ready or build(options, prefix, supply, job, talk)
@@ -230,30 +214,6 @@ def _require_ascend(options: argparse.Namespace) -> None:
     )
 
 
-def _job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer: str | None) -> Job:
-    """Compare the node and the payloads with the cell; nothing has been written yet, whatever is refused."""
-    contents = supply.contents
-    active = prefix.active()
-    told = str(receipt.recorded(active).get("ascend", "")) if active else ""
-    host = read_host(ascend=options.ascend, wanted=contents.cell.get("cann", ""), recorded=told)
-    chosen = payloads.plan(contents, host) if options.payloads else []
-    brought = {item.kind.name.replace("toolkit", "cann") for item in chosen}
-    if options.payloads and python_archive.find(contents):
-        brought.add("python")
-    unpacked = sum(file.size for file in supply.packed(["tools", *_folders(options)]))
-    findings = _findings(contents, host, prefix, unpacked)
-    findings = [finding for finding in findings if finding.name not in brought]
-    fitness.require_fit(findings)
-    facts = {
-        "stack": contents.stack,
-        "cell": dict(contents.cell),
-        "manifest": contents.digest,
-        "signer": signer,
-        "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
-    }
-    return Job(host=host, payloads=chosen, facts=facts)
-
-
 def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job, talk: Talk) -> Path:
     """Build a new environment beside the one in use and return its folder; it is not in use yet."""
     contents = supply.contents
@@ -265,7 +225,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
         chosen = pool.submit(
             wheels.choose, supply.tools(prefix.work), prefix.work, prefix.log, prefer=options.installer
         )
-        folder = supply.unpack(prefix.work, _folders(options))
+        folder = supply.unpack(prefix.work, folders(options))
         wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
     tool = chosen.result()
     tool.sync(env, folder / contents.requirements, folder / "wheels")
@@ -297,12 +257,6 @@ def _place(options: argparse.Namespace, job: Job) -> str:
     return str(toolkits.at_home(named).absolute()) if named else str(job.host.ascend)
 
 
-def _folders(options: argparse.Namespace) -> list[str]:
-    """Return the folders of the wheelhouse, besides its tools, that this install takes something from."""
-    asked = {"payloads": options.payloads, "simple": options.offline_index}
-    return ["", "wheels", *(name for name, wanted in asked.items() if wanted)]
-
-
 def _interpreter(options: argparse.Namespace, contents: Contents, folder: Path, prefix: Prefix) -> str:
     archive = python_archive.find(contents) if options.payloads else None
     if archive is None:
@@ -322,13 +276,6 @@ def _circumstances(prefix: Prefix, contents: Contents, env: Path) -> dict[str, A
         "host": platform.node(),
         "user": getpass.getuser() if os.environ.get("USER") else str(os.getuid()),
     }
-
-
-def _findings(contents: Contents, host: Host, prefix: Prefix, unpacked: int) -> list[fitness.HostFinding]:
-    installed = _UNPACKED * sum(entry.size for entry in contents.of_kind("wheel"))
-    disk = fitness.disk_finding(prefix.root, installed + unpacked + _SPARE, left=prefix.unfinished())
-    found = fitness.cell_findings(host, contents.cell, contents.packaged())
-    return [*(one.below(prefix.root) for one in found), disk]
 
 
 def _lacking(contents: Contents, job: Job) -> str:
