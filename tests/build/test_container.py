@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from making_builds import cell
+from small_wheels import shared_object
 from tiny import tiny_job
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container, ContainerUnavailableError
+from ascend_wheelhouse.build.outcome import BuiltWheel
 from ascend_wheelhouse.build.sandbox import Cage, find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
 from ascend_wheelhouse.store.store import Store
@@ -35,6 +41,8 @@ for name in os.listdir("/"):
         command += ["--symlink", os.readlink("/" + name), "/" + name]
     elif os.path.isdir("/" + name) and name not in ("build", "lost+found"):
         command += ["--dev-bind", "/" + name, "/" + name]
+if "IMAGE_CACHE" in os.environ:
+    command += ["--ro-bind", os.environ["IMAGE_CACHE"], "/etc/ld.so.cache"]
 for name in ("HTTP_PROXY", "no_proxy"):  # as podman hands them on
     if name in os.environ:
         command += ["--setenv", name, os.environ[name]]
@@ -100,6 +108,42 @@ def test_a_build_sees_no_proxy_of_the_host(
     assert [line for line in seen if "proxy" in line.lower()] == [
         f"{name}={text}" for name, text in own.items()
     ]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_wheel_takes_along_the_library_of_the_image_and_not_its_namesake_of_this_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = shared_object(tmp_path / "image", "libdeep.so.1", code="int deep(void) { return 42; }\n")
+    code = "extern int deep(void); int upper(void) { return deep(); }\n"
+    upper = shared_object(tmp_path / "image", "libcrypt.so.1", code=code, link=[str(deep)])
+    (tmp_path / "ld.so.conf").write_text(f"{upper.parent}\ninclude /etc/ld.so.conf\n")
+    cache = tmp_path / "ld.so.cache"
+    run(["/sbin/ldconfig", "-X", "-C", cache, "-f", tmp_path / "ld.so.conf"])
+    monkeypatch.setenv("IMAGE_CACHE", str(cache))
+    made = _linked_with(upper, tmp_path, Container.of("builder:1"))
+    with zipfile.ZipFile(Store(tmp_path / "store").path(made.sha256)) as opened:
+        opened.extractall(tmp_path / "site")
+    (grafted,) = (tmp_path / "site/tiny.libs").glob("libcrypt-*")
+    digest = hashlib.sha256(upper.read_bytes()).hexdigest()
+    assert grafted.name == f"libcrypt-{digest[:8]}.so.1"
+    assert ctypes.CDLL(str(tmp_path / "site/tiny/tiny.so")).PyInit_tiny() == 42
+    assert f"grafted libcrypt.so.1 (sha256 {digest}) of container:builder:1@sha256:0123" in made.note
+
+
+def _linked_with(library: Path, folder: Path, container: Container) -> BuiltWheel:
+    """Build the tiny component, linked with a library of an image."""
+    code = "extern int upper(void); int PyInit_tiny(void) { return upper(); }"
+    steps = [
+        ("sh", "-c", f"echo '{code}' >tiny.c"),
+        ("sed", "-i", f's#"tiny.c"#"tiny.c", "{library}"#', "make.py"),
+    ]
+    repair = {"platform": f"manylinux_2_36_{os.uname().machine}"}
+    job, store = tiny_job(folder, CELL, *steps, repair=repair)
+    interpreter = container.interpreter("3.11")
+    builder = Builder(store=store, sandbox=container, emit=silent, interpreter=lambda _: interpreter)
+    (made,) = builder.build(job, find_toolchain({}, probe=container.probe))
+    return made
 
 
 @pytest.mark.usefixtures("engine")

@@ -224,7 +224,7 @@ def test_a_library_of_the_host_that_an_rpath_leads_to_is_refused(
 ) -> None:
     upper = sysroot.library("libupper.so.1", code="int upper(void) { return 1; }\n")
     made = extension(tmp_path, upper, link=[f"-Wl,-rpath,{upper.parent}"])
-    with pytest.raises(GraftedFromHostError, match=r"not of its toolchain: thing\.libs/libupper-"):
+    with pytest.raises(GraftedFromHostError, match=r"not of the toolchain's sysroot: thing\.libs/libupper-"):
         repair_wheel(made, out, rules=FLOOR, host_libraries=[], libraries=sysroot.laid())
 
 

@@ -106,6 +106,17 @@ def test_a_real_package_built_in_the_image_imports_here(tmp_path: Path) -> None:
     assert len(done.stdout.strip()) == 16
 
 
+def test_libraries_are_copied_out_of_the_image_with_what_they_need(tmp_path: Path) -> None:
+    container = Container.of(IMAGE, ("podman",))
+    found = container.libraries(
+        ["libstdc++.so.6", "no.so.1"], tmp_path, machine=os.uname().machine, left=["libm.*"]
+    )
+    loader = {name for name in found.known if name.startswith("ld-linux")}
+    assert found.known.keys() - loader == {"libstdc++.so.6", "libgcc_s.so.1", "libc.so.6"}
+    assert "libc.so.6 (sha256 " in found.known["libc.so.6"].told
+    assert found.known["libc.so.6"].told.endswith(f" of {container.identity}")
+
+
 def test_a_component_is_built_twice_in_containers_and_what_they_cannot_vary_is_told(tmp_path: Path) -> None:
     container = Container.of(IMAGE, ("podman",))
     builder = builder_in(container, tmp_path)

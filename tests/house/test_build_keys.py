@@ -13,7 +13,8 @@ PROGRAM = Path(__file__).parents[2] / "src/ascend_wheelhouse"
 RECORD = Path(__file__).parent / "deciding_code.json"
 MODULES = (
     "build/auditing.py",
-    *("build/clock_shim.py", "build/grafts.py", "build/normalise.py", "build/object_cache.py"),
+    *("build/clock_shim.py", "build/grafts.py", "build/image_libraries.py", "build/normalise.py"),
+    "build/object_cache.py",
     *("build/patches.py", "build/repair.py", "build/settle.py", "build/shims.py", "build/symbol_floor.py"),
     "wheels/grafted.py",
 )

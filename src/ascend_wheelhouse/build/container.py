@@ -10,7 +10,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +19,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build import engine as client
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError
+from ascend_wheelhouse.build.image_libraries import ASK, ImageLibraries, copy_libraries, libraries_of
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Sandbox
 
@@ -130,6 +131,21 @@ class Container(Sandbox):
     def probe(self, script: str) -> str:
         """Run the toolchain's probe script in the image."""
         return run([*self._run("--entrypoint", ""), self.digest, "sh", "-c", script]).stdout
+
+    def libraries(
+        self, needed: Iterable[str], folder: Path, *, machine: str, left: Sequence[str]
+    ) -> ImageLibraries:
+        """Return the image's libraries that a wheel needs, copied out of it."""
+        wanted = frozenset(needed)
+        known = libraries_of(self.probe(ASK), machine) if wanted else {}
+        return copy_libraries(
+            wanted, folder, known=known, image=self.identity, left=left, copied=self._copied
+        )
+
+    def _copied(self, paths: Sequence[str], folder: Path) -> None:
+        """Copy files of the image, with what links among them lead to, into a folder."""
+        cage = Cage(work=folder)
+        run(self.command(cage, ["cp", "-L", "--", *paths, f"{cage.conditions.root}/"]))
 
     def holds_cores(self) -> bool:
         """Tell whether the engine keeps a container to some cores: without cgroups it refuses, or does not."""

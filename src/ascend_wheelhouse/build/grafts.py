@@ -80,6 +80,8 @@ class Libraries:
     glibc: tuple[int, int]
     packages: tuple[LockedPackage, ...]
     remedy: str
+    owner: str = "the toolchain's sysroot"
+    has_floor: bool = True
 
     @cached_property
     def known(self) -> dict[str, Library]:
@@ -110,6 +112,10 @@ class Libraries:
     def source_of(self, grafted: str) -> Library | None:
         """Return what a grafted file was made from; auditwheel puts the beginning of its digest into the name."""
         return self._by_grafted_name.get(Path(grafted).name)
+
+    def additions(self, grafted: Mapping[str, tuple[Library, bytes]]) -> Iterator[tuple[str, bytes]]:
+        """Yield the files of `.dist-info` that tell of grafted libraries."""
+        yield from additions(grafted)
 
     @cached_property
     def _by_grafted_name(self) -> dict[str, Library]:

@@ -14,6 +14,9 @@ from typing import Any
 from ascend_wheelhouse.build.job import BuildJob
 
 SCHEMA = 4
+_OF_IMAGE = {
+    "grafts": "of the image"
+}  # before, wheels that were built in one took libraries of the host along
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:
@@ -30,7 +33,7 @@ def build_facts(job: BuildJob, toolchain: Mapping[str, str], *, sealed: bool) ->
         toolchain: What each tool identifies itself as.
         sealed: Whether it runs in a sandbox or container.
     """
-    return {
+    facts = {
         "schema": SCHEMA,
         "component": job.component,
         "version": job.version,
@@ -46,6 +49,7 @@ def build_facts(job: BuildJob, toolchain: Mapping[str, str], *, sealed: bool) ->
         "toolchain": dict(toolchain),
         "sealed": sealed,
     }
+    return facts | (_OF_IMAGE if "container" in toolchain else {})
 
 
 def build_key(job: BuildJob, toolchain: Mapping[str, str], *, sealed: bool = True) -> str:

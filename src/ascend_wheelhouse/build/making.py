@@ -29,7 +29,7 @@ from ascend_wheelhouse.build.jobserver import Slots
 from ascend_wheelhouse.build.kept_tree import BYTECODE, KeptTree, write_gates
 from ascend_wheelhouse.build.normalise import normalise_wheel
 from ascend_wheelhouse.build.outcome import INCREMENTAL, INCREMENTAL_NOTE
-from ascend_wheelhouse.build.repair import check_traces, platform_of, repair_wheel
+from ascend_wheelhouse.build.repair import check_traces, needs_of, platform_of, repair_wheel
 from ascend_wheelhouse.build.sandbox import Sandbox
 from ascend_wheelhouse.build.script import Workspace, run_steps, values, write_shims
 from ascend_wheelhouse.build.source_tree import lay_source
@@ -198,15 +198,18 @@ def _downloads(job: BuildJob, store: Store, work: Path) -> dict[str, str]:
 def _finished(
     job: BuildJob, workspace: Workspace, wheel: Path, mark: str, audit: Auditwheel
 ) -> tuple[Path, str]:
-    folders = [workspace.place / name for name in ("repaired", "finished")]
-    for folder in folders:
+    beside, *folders = [workspace.place / name for name in ("libraries", "repaired", "finished")]
+    for folder in (beside, *folders):
         folder.mkdir(exist_ok=True)
+    libraries = workspace.sandbox.libraries(
+        needs_of(wheel), beside, machine=job.machine, left=(*job.spec.repair.needs, *job.host_libraries)
+    )
     repaired = repair_wheel(
         wheel,
         folders[0],
         rules=job.spec.repair,
         host_libraries=job.host_libraries,
-        libraries=workspace.sandbox.libraries,
+        libraries=libraries,
         audit=audit,
     )
     _check_traces(job, workspace, repaired.wheel)

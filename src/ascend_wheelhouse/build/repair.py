@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.auditing import Auditwheel, auditwheel
-from ascend_wheelhouse.build.grafts import Libraries, Library, additions
+from ascend_wheelhouse.build.library_source import LibraryFile, LibrarySource
 from ascend_wheelhouse.build.symbol_floor import newest_tag
 from ascend_wheelhouse.cells.spec import Repair
 from ascend_wheelhouse.node.verify.sealed import SYSTEM_PATH
@@ -66,7 +66,7 @@ class Repaired:
 
 
 class GraftedFromHostError(BuildError):
-    """A library of this host was grafted where only those of the toolchain may be."""
+    """A library of this host was grafted where only those of a toolchain or an image may be."""
 
 
 def repair_wheel(
@@ -75,7 +75,7 @@ def repair_wheel(
     *,
     rules: Repair,
     host_libraries: Sequence[str],
-    libraries: Libraries | None = None,
+    libraries: LibrarySource | None = None,
     audit: Auditwheel = auditwheel,
 ) -> Repaired:
     """Graft what the wheel needs, tag it, and return the result in `destination`.
@@ -85,7 +85,7 @@ def repair_wheel(
         destination: An existing folder.
         rules: The recipe's repair table for this cell.
         host_libraries: sonames or patterns of what the host provides (CANN, NNAL, the driver).
-        libraries: The only ones that may be grafted; None for those of this host.
+        libraries: The only ones that may be grafted, of a toolchain or an image; None for those of this host.
         audit: Runs auditwheel.
 
     Raises:
@@ -112,7 +112,7 @@ def repair_wheel(
     check_rpaths(target)
     taken = _taken_along(wheel, target)
     if libraries:
-        return _told(target, note, _grafted(wheel, taken, libraries))
+        return _told(target, note, _grafted(wheel, taken, libraries), libraries)
     names = ", ".join(sorted(name.rpartition("/")[2] for name in taken))
     of_host = names and f"grafted {names} of the host"
     return Repaired(wheel=target, platform=platform_of(target), note="; ".join(filter(None, (note, of_host))))
@@ -134,14 +134,16 @@ def _repair_for_glibc(folder: Path, words: Sequence[str | Path], platform: str, 
     return said
 
 
-def _told(target: Path, note: str, grafted: Mapping[str, tuple[Library, bytes]]) -> Repaired:
+def _told(
+    target: Path, note: str, grafted: Mapping[str, tuple[LibraryFile, bytes]], libraries: LibrarySource
+) -> Repaired:
     """Return a repaired wheel with what is said of the libraries in it."""
     told = ", ".join(sorted({library.told for library, _ in grafted.values()}))
     return Repaired(
         wheel=target,
         platform=platform_of(target),
         note="; ".join(filter(None, (note, told and f"grafted {told}"))),
-        additions=dict(additions(grafted)),
+        additions=dict(libraries.additions(grafted)),
     )
 
 
@@ -162,7 +164,7 @@ def _failure(wheel: Path, said: str) -> RepairFailedError:
     )
 
 
-def _refuse_missing(wheel: Path, left: Sequence[str], libraries: Libraries | None) -> None:
+def _refuse_missing(wheel: Path, left: Sequence[str], libraries: LibrarySource | None) -> None:
     """Raise when libraries are neither in the wheel nor to be grafted nor left to the node; the text names all."""
     objects = dict(_shared_objects(wheel))
     inside = {Path(name).name for name in objects} | {facts.soname for facts in objects.values()}
@@ -181,13 +183,20 @@ def _refuse_missing(wheel: Path, left: Sequence[str], libraries: Libraries | Non
             wanted += [(further, library) for further in libraries.needed(library)]
     if missing:
         needs = "; ".join(f"{library} (needed by {name})" for library, name in sorted(missing.items()))
-        by = "the toolchain's sysroot" if libraries else "this builder"
+        by = libraries.owner if libraries else "this builder"
         remedy = libraries.remedy if libraries else "install them here"
         raise LibraryMissingError(
             f"{wheel.name} needs libraries that are nowhere: {needs}.",
             why=f"Neither the wheel, nor {by}, nor the recipe's `host_libraries` has them.",
             next_step=f"list those under `host_libraries` of the recipe that every node has; for the others {remedy}",
         )
+
+
+def needs_of(wheel: Path) -> frozenset[str]:
+    """Return the sonames that a wheel's shared objects need and that none of its files has."""
+    objects = dict(_shared_objects(wheel))
+    inside = {Path(name).name for name in objects} | {facts.soname for facts in objects.values()}
+    return frozenset(library for facts in objects.values() for library in facts.needed) - inside
 
 
 def _taken_along(original: Path, repaired: Path) -> dict[str, bytes]:
@@ -200,13 +209,13 @@ def _taken_along(original: Path, repaired: Path) -> dict[str, bytes]:
 
 
 def _grafted(
-    original: Path, data: Mapping[str, bytes], libraries: Libraries
-) -> dict[str, tuple[Library, bytes]]:
+    original: Path, data: Mapping[str, bytes], libraries: LibrarySource
+) -> dict[str, tuple[LibraryFile, bytes]]:
     """Return what repair put into a wheel, each with where it is from; refuse what is of this host."""
     sources = {name: libraries.source_of(name) for name in sorted(data)}
     if strangers := [name for name, library in sources.items() if library is None]:
         raise GraftedFromHostError(
-            f"{original.name} would take libraries along that are not of its toolchain: {', '.join(strangers)}.",
+            f"{original.name} would take libraries along that are not of {libraries.owner}: {', '.join(strangers)}.",
             why="An RPATH of a member led auditwheel to a folder of this host.",
             next_step="drop the -rpath from the recipe's link flags",
         )
@@ -240,7 +249,7 @@ def floor_of(platform: str) -> tuple[int, int] | None:
 
 
 def _held_against_floor(
-    original: Path, repaired: Path, rules: Repair, libraries: Libraries | None
+    original: Path, repaired: Path, rules: Repair, libraries: LibrarySource | None
 ) -> tuple[Path, str]:
     reached, wanted = floor_of(platform_of(repaired)), floor_of(rules.platform)
     if wanted is None or (reached is not None and reached <= wanted):
@@ -255,7 +264,7 @@ def _held_against_floor(
         f"{original.name} reaches {platform_of(repaired)}, the target's floor is {rules.platform}.",
         why=" ".join(shown.split())[-600:],
         next_step="name newer nodes with --glibc, or take the library along from an older suite"
-        if libraries
+        if libraries and libraries.has_floor
         else "build with a toolchain of ours, which hides what is too new (--toolchain own), or in an older system: "
         "--container with the recipe's manylinux image",
     )

@@ -7,7 +7,7 @@ linker and ninja stand in the same root as programs of the builder, and are as f
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -67,9 +67,11 @@ class Rooted(Bubblewrap):
         """What the manifest says of it."""
         return f"toolchain {self.root.lock.name}"
 
-    @property
-    def libraries(self) -> Libraries:
-        """The untouched libraries of the sysroot."""
+    def libraries(
+        self, needed: Iterable[str], folder: Path, *, machine: str, left: Sequence[str]
+    ) -> Libraries:
+        """Return the untouched libraries of the sysroot, which are few and laid out already."""
+        del needed, folder, machine, left
         return self.root.libraries
 
     def _inner(self, cage: Cage, argv: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,7 @@ from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build import nxdomain
 from ascend_wheelhouse.build.conditions import NORMAL, Conditions
-from ascend_wheelhouse.build.grafts import Libraries
+from ascend_wheelhouse.build.library_source import LibrarySource
 from ascend_wheelhouse.node.scratch import scratch
 
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
@@ -131,9 +131,18 @@ class Sandbox(ABC):
         """The digest of the image that its system is; empty where it is this host's, or one of ours."""
         return ""
 
-    @property
-    def libraries(self) -> Libraries | None:
-        """What a wheel that is built here may take along; None where that is what the builder itself has."""
+    def libraries(
+        self, needed: Iterable[str], folder: Path, *, machine: str, left: Sequence[str]
+    ) -> LibrarySource | None:
+        """Return what a wheel that is built here may take along; None where that is what this host itself has.
+
+        Args:
+            needed: The sonames that the wheel needs.
+            folder: An empty folder, for copies.
+            machine: The wheel's machine.
+            left: Patterns of what every node has.
+        """
+        del needed, folder, machine, left
         return None
 
     def command(self, cage: Cage, argv: Sequence[str]) -> list[str]:
