@@ -157,6 +157,14 @@ def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http) -> Non
         Finder(http).find_file("pkg", "1.0", _ARM)
 
 
+@pytest.mark.parametrize("said", ["3.8+", ">=3.8,nonsense"])
+def test_a_python_that_nobody_can_read_keeps_no_file_out_as_for_pip(
+    index: Index, http: Http, said: str
+) -> None:
+    index.offer(_PURE, wheel_bytes("pkg", "1.0"), requires_python=said)
+    assert Finder(http).find_file("pkg", "1.0", _ARM).filename == _PURE
+
+
 def test_files_uploaded_later_do_not_exist(index: Index, http: Http) -> None:
     index.offer("pkg-1.0-py3-none-any.whl", b"old", upload_time="2026-01-24T00:00:00Z")
     index.offer("pkg-2.0-py3-none-any.whl", b"new", upload_time="2026-01-26T00:00:00Z")
