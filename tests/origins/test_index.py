@@ -151,8 +151,10 @@ def test_a_yanked_file_is_not_taken_before_one_with_a_lesser_tag(index: Index, h
     assert Finder(http).find_file("pkg", "1.0", _ARM).filename == _PURE
 
 
-def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http) -> None:
-    index.offer(_PURE, b"new", requires_python=">=3.12")
+@pytest.mark.filterwarnings("ignore:.*suffix can only:FutureWarning")
+@pytest.mark.parametrize("said", [">=3.12", ">=3.12.*"], ids=["PEP 440", "as once written"])
+def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http, said: str) -> None:
+    index.offer(_PURE, b"new", requires_python=said)
     with pytest.raises(NoFileForTargetError):
         Finder(http).find_file("pkg", "1.0", _ARM)
 

@@ -16,6 +16,7 @@ from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from unearth.evaluator import Evaluator, TargetPython
 from unearth.link import Link
+from unearth.utils import fix_legacy_specifier
 
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.page import Offer
@@ -100,7 +101,10 @@ def _link(offer: Offer) -> Link:
 
 
 def _can_be_read(requires_python: str) -> bool:
-    """Tell whether a page says for which Pythons a file is; pip passes over what it cannot read, and takes the file."""
+    """Tell whether a page says for which Pythons a file is; pip passes over what it cannot read, and takes the file.
+
+    What releases before PEP 440 was kept wrote (`>=3.12.*`), and its evaluator understands, is read as there.
+    """
     with suppress(InvalidSpecifier):
-        return bool(SpecifierSet(requires_python))
+        return bool(SpecifierSet(fix_legacy_specifier(requires_python)))
     return False
