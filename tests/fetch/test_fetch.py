@@ -213,6 +213,18 @@ def test_a_file_that_nothing_promises_is_not_continued_without_proof(
     assert "Range" not in index.requests_for(NAME)[0]
 
 
+@pytest.mark.parametrize("said", ["bytes 300-1799/1800", ""])
+def test_another_range_than_was_asked_for_is_not_taken(
+    index: Index, store: Store, http: Http, said: str
+) -> None:
+    """Where no digest is promised nothing else would tell."""
+    download = Download(filename=NAME, urls=offered(index).urls)
+    whole = index.files[NAME].content
+    fields = {"Content-Range": said.replace("1800", str(len(whole)))} if said else {}
+    index.behave(NAME, cut_after(700), lambda handler: handler.reply(206, whole[300:], fields))
+    assert fetch(download, store, http) == whole
+
+
 def test_offline_uses_the_store_alone_and_lists_what_is_missing(
     index: Index, store: Store, http: Http
 ) -> None:

@@ -151,10 +151,20 @@ def test_a_yanked_file_is_not_taken_before_one_with_a_lesser_tag(index: Index, h
     assert Finder(http).find_file("pkg", "1.0", _ARM).filename == _PURE
 
 
-def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http) -> None:
-    index.offer(_PURE, b"new", requires_python=">=3.12")
+@pytest.mark.filterwarnings("ignore:.*suffix can only:FutureWarning")
+@pytest.mark.parametrize("said", [">=3.12", ">=3.12.*"], ids=["PEP 440", "as once written"])
+def test_a_file_for_a_newer_python_is_not_taken(index: Index, http: Http, said: str) -> None:
+    index.offer(_PURE, b"new", requires_python=said)
     with pytest.raises(NoFileForTargetError):
         Finder(http).find_file("pkg", "1.0", _ARM)
+
+
+@pytest.mark.parametrize("said", ["3.8+", ">=3.8,nonsense"])
+def test_a_python_that_nobody_can_read_keeps_no_file_out_as_for_pip(
+    index: Index, http: Http, said: str
+) -> None:
+    index.offer(_PURE, wheel_bytes("pkg", "1.0"), requires_python=said)
+    assert Finder(http).find_file("pkg", "1.0", _ARM).filename == _PURE
 
 
 def test_files_uploaded_later_do_not_exist(index: Index, http: Http) -> None:

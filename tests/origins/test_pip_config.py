@@ -148,3 +148,32 @@ def test_pip_reads_the_same_from_the_same_files(tmp_path: Path) -> None:
     pips = dict(line.split("=", 1) for line in listed.splitlines())
     wanted = ["global.index-url", "download.timeout", "download.retries", "global.proxy"]
     assert ours == [pips[key].strip("'") for key in wanted]
+
+
+@pytest.mark.parametrize("own", [None, "", "own.conf", "missing.conf"])
+def test_pip_takes_the_same_settings_where_several_files_have_them(tmp_path: Path, own: str | None) -> None:
+    """Folders of `XDG_CONFIG_DIRS` come in their order, a key may be written as an option, a timeout in two ways."""
+    for place, text in {
+        "one/pip/pip.conf": f"[global]\nindex-url = {_A}\ntimeout = 7\nretries = 1\n",
+        "two/pip/pip.conf": f"[global]\nindex-url = {_B}\n--extra-index-url = {_C}\ntimeout = 8\n",
+        "home/.config/pip/pip.conf": "[global]\ntimeout = 9\n",
+        "own.conf": "[global]\nretries = 3\n",
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(text)
+    environ = {
+        "HOME": str(tmp_path / "home"),
+        "XDG_CONFIG_DIRS": f"{tmp_path / 'one'}:{tmp_path / 'two'}",
+        "PATH": os.environ["PATH"],
+        "PIP_DEFAULT_TIMEOUT": "11",
+    }
+    if own is not None:
+        environ["PIP_CONFIG_FILE"] = own and str(tmp_path / own)
+    program = (
+        "from pip._internal.commands import create_command as c; p = c('download').parser.get_default_values();"
+        "from ascend_wheelhouse.origins.pip_config import PipConfig; o = PipConfig.read(); import json;"
+        "print(json.dumps([[o.index_url, list(o.extra_index_urls), o.timeout, o.retries],"
+        "[p.index_url, p.extra_index_urls, p.timeout, p.retries]]))"
+    )
+    ours, pips = json.loads(subprocess.check_output([sys.executable, "-c", program], env=environ, text=True))
+    assert ours == pips

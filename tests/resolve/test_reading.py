@@ -89,6 +89,22 @@ def test_html_and_json_pages_read_alike() -> None:
 
 
 @pytest.mark.parametrize(
+    "anchor",
+    [
+        "<a href=/x/a-1.0-py3-none-any.whl#sha256=00ff data-yanked=old data-requires-python='>=3.8'>a</a>",
+        "<a href='/x/a-1.0-py3-none-any.whl#egg=a&amp;sha256=00ff' data-yanked=old data-requires-python='>=3.8'>a</a>",
+        "<a href='/x/a-1.0-py3-none-any.whl#sha256=00ff&egg=a' data-yanked='old' data-requires-python='>=3.8'>a</a>",
+    ],
+)
+def test_an_anchor_is_read_however_its_page_writes_it(anchor: str) -> None:
+    """Attributes need no quotation marks, and a link may say more than its digest."""
+    (found,) = read_files(anchor.encode(), "text/html", "https://index.invalid/simple/a/")
+    assert found["url"] == "https://index.invalid/x/a-1.0-py3-none-any.whl"
+    assert (found["hashes"], found["yanked"]) == ({"sha256": "00ff"}, "old")
+    assert found["requires-python"] == ">=3.8"
+
+
+@pytest.mark.parametrize(
     ("filename", "version"),
     [
         ("a-1.0-py3-none-any.whl", "1.0"),

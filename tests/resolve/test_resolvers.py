@@ -1,6 +1,6 @@
 """Both resolvers, run for real against a small index: each test holds for either."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -324,6 +324,28 @@ def test_uv_leaves_what_an_index_hides_to_the_finder(index: LocalIndex) -> None:
     answer = resolver.resolve(ResolveRequest(requirements=("app",), target=ARM))
     assert answer.versions() == {"app": "1.0"}
     assert answer.files == ()
+
+
+@pytest.mark.parametrize("page", ["https://links.example/wheels", "https://links.example/a,b"])
+def test_a_login_of_an_index_is_in_no_command_line(monkeypatch: pytest.MonkeyPatch, page: str) -> None:
+    """Every user of a host can list the processes of the others."""
+    started: list[Sequence[object]] = []
+
+    def run(command: Sequence[object], **_: object) -> None:
+        started.append(command)
+        raise InterruptedError
+
+    monkeypatch.setattr("ascend_wheelhouse.resolve.tool.run", run)
+    login = "https://me:s3cret@"
+    config = PipConfig(
+        index_url=f"{login}index.example/simple",
+        extra_index_urls=(f"{login}more.example/simple",),
+        find_links=(page, *([f"{login}links.example/"] if "," not in page else [])),
+    )
+    with pytest.raises(InterruptedError):
+        UvResolver(config=config).resolve(ResolveRequest(requirements=("app",), target=ARM))
+    assert not any("s3cret" in str(word) for word in started[0])
+    assert (page in started[0]) == ("," in page)
 
 
 def test_a_pin_reads_as_a_requirement() -> None:

@@ -27,6 +27,8 @@ from ascend_wheelhouse.shared_cache.opening import (
     reach,
 )
 from ascend_wheelhouse.shared_cache.remote import Remote, RemoteRefusedError
+from ascend_wheelhouse.shared_cache.retention import Retention
+from ascend_wheelhouse.shared_cache.upkeep import CacheUnreachableError, row
 
 pytest_plugins = ["cache_fixtures"]
 LARGE = 40 << 20
@@ -264,3 +266,19 @@ def test_no_login_at_all_is_an_error_that_says_so(
     url = f"s3://wheels/team?endpoint={s3.url}&region=us-east-1"
     with pytest.raises(CacheRefusedError, match="no login for S3 was found"):
         open_sites(CacheChoice(urls=(url,)), lambda _event: None)
+
+
+def test_files_of_a_login_that_cannot_be_read_are_told_as_that(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[profile\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CacheRefusedError, match="Unable to parse config file"):
+        open_sites(CacheChoice(urls=(s3.cache("team"),)), lambda _event: None)
+
+
+def test_a_bucket_that_is_not_there_is_corrected_and_not_waited_for(s3: S3Server) -> None:
+    url = s3.cache("team").replace("@wheels/", "@whels/")
+    with pytest.raises(CacheUnreachableError, match="there is no such bucket") as caught:
+        row(url, Retention(seconds=0), None)
+    assert caught.value.next_step == "correct --cache"

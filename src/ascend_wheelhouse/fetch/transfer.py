@@ -237,6 +237,8 @@ class Transfer(Way):
         with self.http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
             self._refuse_html(url, stream)
             self._expect_size(url, stream)
+            if stream.head.partial and stream.head.start != copy.size:
+                raise faults.RangeRefusedError(url, "another part of the file came than was asked for")
             if stream.head.start != copy.size:
                 copy.restart()
             if stream.head.validator and not copy.continued:

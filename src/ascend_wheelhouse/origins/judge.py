@@ -6,14 +6,17 @@ Tags are looked at here first as well, since most files of a page fall by them a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 from unearth.evaluator import Evaluator, TargetPython
 from unearth.link import Link
+from unearth.utils import fix_legacy_specifier
 
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins.page import Offer
@@ -92,6 +95,16 @@ def _link(offer: Offer) -> Link:
     return Link(
         offer.url,
         yank_reason="" if offer.yanked else None,
-        requires_python=offer.requires_python or None,
+        requires_python=offer.requires_python if _can_be_read(offer.requires_python) else None,
         upload_time=offer.upload_time,
     )
+
+
+def _can_be_read(requires_python: str) -> bool:
+    """Tell whether a page says for which Pythons a file is; pip passes over what it cannot read, and takes the file.
+
+    What releases before PEP 440 was kept wrote (`>=3.12.*`), and its evaluator understands, is read as there.
+    """
+    with suppress(InvalidSpecifier):
+        return bool(SpecifierSet(fix_legacy_specifier(requires_python)))
+    return False

@@ -85,7 +85,7 @@ class PipConfig:
             cert=_path(values.get("cert") or env.get("REQUESTS_CA_BUNDLE") or env.get("CURL_CA_BUNDLE")),
             client_cert=_path(values.get("client-cert")),
             proxy=values.get("proxy"),
-            timeout=_number("timeout", values.get("timeout", values.get("default-timeout", "15"))),
+            timeout=_number("timeout", values.get("timeout", "15")),
             retries=int(_number("retries", values.get("retries", "5"))),
             no_index=values.get("no-index", "").lower() in _TRUE,
         )
@@ -104,16 +104,20 @@ def _merged(environ: Mapping[str, str], files: Iterable[Path]) -> dict[str, str]
         parser = _parsed(path)
         for name in _SECTIONS:
             if parser.has_section(name):
-                sections[name].update({key.replace("_", "-"): value for key, value in parser.items(name)})
+                sections[name].update({_key(key): value for key, value in parser.items(name)})
     merged: dict[str, str] = {}
     for name in _SECTIONS:
         merged |= sections[name]
     merged |= {
-        key[4:].lower().replace("_", "-"): value
-        for key, value in environ.items()
-        if key.startswith("PIP_") and value.strip()
+        _key(key[4:]): value for key, value in environ.items() if key.startswith("PIP_") and value.strip()
     }
     return {key: value.strip() for key, value in merged.items() if value.strip()}
+
+
+def _key(name: str) -> str:
+    """Return the name of a setting as pip takes it: `Index_Url` and `--index-url` are one, and so are two timeouts."""
+    key = name.lower().replace("_", "-").removeprefix("--")
+    return "timeout" if key == "default-timeout" else key
 
 
 def _parsed(path: Path) -> configparser.RawConfigParser:
@@ -129,11 +133,11 @@ def _parsed(path: Path) -> configparser.RawConfigParser:
 
 
 def _files(environ: Mapping[str, str]) -> Iterator[Path]:
-    own = environ.get("PIP_CONFIG_FILE")
+    own = environ.get("PIP_CONFIG_FILE") or None
     if own == os.devnull:
         return
     folders = platformdirs.site_config_dir("pip", appauthor=False, multipath=True).split(os.pathsep)
-    yield from (Path(folder) / "pip.conf" for folder in reversed(folders))
+    yield from (Path(folder) / "pip.conf" for folder in folders)  # as pip: the last one wins
     yield Path("/etc/pip.conf")
     if own is None or not Path(own).exists():
         yield at_home("~/.pip/pip.conf")

@@ -27,24 +27,26 @@ from ascend_wheelhouse.wheels.wheel_names import BuildRank, build_rank
 _PINS = "pins.in"
 _FOUND = "pylock.found.toml"
 _NEVER = sys.maxsize
-_LEFT_OUT = {"--constraints", "--overrides", "--output-file", "--index"}
-"""Options, each with a value, that do not matter for pins, or name places that come after the main index."""
+_LEFT_OUT = {"--constraints", "--overrides", "--output-file"}
+"""Options, each with a value, that do not matter for pins."""
 
 
 def find_files(
-    pins: Sequence[Pin], command: Sequence[str], folder: Path, target: Target
+    pins: Sequence[Pin], command: Sequence[str], places: Mapping[str, str], folder: Path, target: Target
 ) -> tuple[Artifact, ...]:
     """Return the best wheel of each pin that uv's cache knows with size and sha256.
 
     Args:
         pins: What uv resolved.
-        command: The command line that it resolved them with, which names the same places.
+        command: The command line that it resolved them with.
+        places: The variables that named the indexes and folders then; those after the main index are left out.
         folder: Where that command ran.
         target: The machine.
     """
     (folder / _PINS).write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
     again = list(_again(command))
-    env = environment({"UV_OFFLINE": "1", "UV_NO_PROGRESS": "1"})
+    same = {name: value for name, value in places.items() if name != "UV_INDEX"}
+    env = environment({"UV_OFFLINE": "1", "UV_NO_PROGRESS": "1", **same})
     done = run(again, cwd=folder, env=env, check=False)
     if done.status != 0:
         return ()

@@ -26,7 +26,8 @@ FileObject = dict[str, Any]
 _INSIDE = r"""((?:[^>"']|"[^"]*"|'[^']*')*)>"""
 _ANCHOR = re.compile(rf"<a\s+{_INSIDE}", re.IGNORECASE)
 _BASE = re.compile(rf"<base\s+{_INSIDE}", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"""([\w-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'))?""")
+_ATTRIBUTE = re.compile(r"""([\w-]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+)))?""")
+_DIGEST = re.compile(r"(?:^|&)(md5|sha\d+)=([^&]+)")
 _MIRRORED = {
     "data-requires-python": "requires-python",
     "data-upload-time": "upload-time",
@@ -83,22 +84,25 @@ def _anchored(text: str, url: str, endings: tuple[str, ...]) -> Iterator[FileObj
     base = next((urljoin(url, place) for place in _hrefs(_BASE.findall(text))), url)
     for attributes in _ANCHOR.findall(text):
         if any(ending in attributes for ending in endings):
-            given = {name.lower(): unescape(a or b) for name, a, b in _ATTRIBUTE.findall(attributes)}
+            given = dict(_attributes(attributes))
             if given.get("href"):
                 yield _file_object(_absolute(base, given["href"]), given)
 
 
 def _hrefs(tags: list[str]) -> Iterator[str]:
     for tag in tags:
-        yield from (unescape(a or b) for name, a, b in _ATTRIBUTE.findall(tag) if name.lower() == "href")
+        yield from (value for name, value in _attributes(tag) if name == "href")
+
+
+def _attributes(tag: str) -> Iterator[tuple[str, str]]:
+    for name, *values in _ATTRIBUTE.findall(tag):
+        yield name.lower(), unescape("".join(values))
 
 
 def _file_object(link: str, given: dict[str, str]) -> FileObject:
     url, fragment = urldefrag(link)
-    algorithm, _, digest = fragment.partition("=")
-    file: FileObject = {"filename": unquote(urlsplit(url).path.rsplit("/", 1)[-1]), "url": url, "hashes": {}}
-    if digest:
-        file["hashes"] = {algorithm: digest}
+    file: FileObject = {"filename": unquote(urlsplit(url).path.rsplit("/", 1)[-1]), "url": url}
+    file["hashes"] = dict(_DIGEST.findall(fragment))
     file |= {key: given[name] for name, key in _MIRRORED.items() if given.get(name)}
     if file.get("core-metadata") == "true":
         file["core-metadata"] = True

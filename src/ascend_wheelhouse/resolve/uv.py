@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -53,10 +53,11 @@ class UvResolver:
             excluded = [f"{name} ; sys_platform == 'never'" for name in sorted(request.excluded)]
             write_lines(folder / _OVERRIDES, excluded)
             write_lines(folder / CONSTRAINTS, (*request.bounds, *_closed(request, wheels)))
-            command = [*compile_command(request), *_sources(request, config)]
-            found = answer(self.name, command, folder, request, _environment(config))
+            places = _places(request, config)
+            command = [*compile_command(request), *_options(request, config)]
+            found = answer(self.name, command, folder, request, {**_environment(config), **places})
             if sum("://" in url and not url.startswith("file:") for url in config.index_urls) == 1:
-                return replace(found, files=find_files(found.pins, command, folder, request.target))
+                return replace(found, files=find_files(found.pins, command, places, folder, request.target))
             return found
 
 
@@ -96,16 +97,35 @@ def _closed(request: ResolveRequest, wheels: Mapping[str, Path]) -> Iterator[str
         yield f"{name} @ {wheels[name].absolute().as_uri()}" if name in wheels else f"{name}=={CLOSED_MARK}"
 
 
-def _sources(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
-    mirrors = Mirrors.read()
-    main, *others = map(mirrors.redirect, config.index_urls or ("",))
-    yield from ("--default-index", main) if main else ("--no-index",)
-    for url in others:
-        yield from ("--index", url)
+def _places(request: ResolveRequest, config: PipConfig) -> dict[str, str]:
+    """Return the variables that name indexes and folders: everybody on a host can read a login in a command line."""
+    main, *others = map(Mirrors.read().redirect, config.index_urls or ("",))
+    links = _links(request, config)
+    given = {
+        "UV_DEFAULT_INDEX": main,
+        "UV_INDEX": " ".join(others),
+        "UV_FIND_LINKS": "" if _divided(links) else ",".join(links),
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _links(request: ResolveRequest, config: PipConfig) -> list[str]:
     folders = [str(folder.resolve()) for folder in request.find_links]
-    pages = [mirrors.redirect(page) for index in request.extra_indexes for page in index.pages().values()]
-    for place in (*folders, *config.find_links, *pages):
-        yield from ("--find-links", place)
+    pages = [page for index in request.extra_indexes for page in index.pages().values()]
+    return [*folders, *config.find_links, *map(Mirrors.read().redirect, pages)]
+
+
+def _divided(links: Iterable[str]) -> bool:
+    """Tell whether a name has a comma, where uv's variable would divide it."""
+    return any("," in link for link in links)
+
+
+def _options(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
+    if not config.index_urls:
+        yield "--no-index"
+    if _divided(links := _links(request, config)):
+        for place in links:
+            yield from ("--find-links", place)
     for host in config.trusted_hosts:
         yield from ("--allow-insecure-host", host)
     if shutil.which("keyring"):

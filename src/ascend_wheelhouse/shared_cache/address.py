@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -11,6 +12,8 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
 
 _S3_OPTIONS = {"endpoint", "region", "profile", "anon"}
+_ANON = {"", "1", "true", "0", "false"}
+_REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SCHEMES = ("s3", "file", "http", "https", "sftp", "ssh")
 _FORMS = "s3://BUCKET/PREFIX, file:///FOLDER, https://HOST/PATH or sftp://USER@HOST/FOLDER"
 _HIDDEN = "***"
@@ -104,10 +107,31 @@ class Address:
         if self.scheme == "file":
             if self.host not in {"", "localhost"} or not self.path.startswith("/"):
                 raise _no_url(self.shown, "a folder's URL has three slashes before its path")
+        elif self.scheme == "s3":
+            self._require_s3()
         elif not self.host:
-            raise _no_url(self.shown, "it names no bucket" if self.scheme == "s3" else "it names no host")
+            raise _no_url(self.shown, "it names no host")
         elif self.scheme == "sftp" and not self.path.strip("/"):
             raise _no_url(self.shown, "it names no folder")
+
+    def _require_s3(self) -> None:
+        if not self.host:
+            raise _no_url(self.shown, "it names no bucket")
+        if "endpoint" in self.options and not _is_endpoint(self.options["endpoint"]):
+            raise _no_url(self.shown, "its endpoint is no URL: it begins with https:// or http://")
+        if (region := self.options.get("region")) and not _REGION.fullmatch(region):
+            raise _no_url(self.shown, "its region is none")
+        if self.options.get("anon", "0") not in _ANON:
+            raise _no_url(self.shown, "anon is 1 or 0")
+
+
+def _is_endpoint(url: str) -> bool:
+    """Tell whether the client of S3 takes an endpoint; an empty one is that of AWS."""
+    try:
+        parts = urlsplit(url)
+        return not url or (parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return False
 
 
 def _no_url(shown: str, why: str) -> CacheUrlError:

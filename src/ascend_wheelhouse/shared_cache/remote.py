@@ -37,6 +37,10 @@ class UnavailableError(RemoteError):
     """It does not answer, or not in time."""
 
 
+class MissingPlaceError(UnavailableError):
+    """It answers, and has no such place, which no waiting will bring."""
+
+
 class NoSpaceError(RemoteError):
     """Its disk or quota is full."""
 

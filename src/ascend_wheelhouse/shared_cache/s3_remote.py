@@ -18,6 +18,7 @@ from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     LARGEST_TEXT,
     LoginExpiredError,
+    MissingPlaceError,
     NoSpaceError,
     RemoteError,
     RemoteRefusedError,
@@ -173,7 +174,7 @@ class S3Remote:
         try:
             yield
         except FileNotFoundError as error:
-            raise UnavailableError("there is no such bucket") from error
+            raise MissingPlaceError("there is no such bucket") from error
         except RemoteError:
             raise
         except Exception as error:  # of three libraries, none of which has a common base
@@ -189,6 +190,8 @@ class S3Remote:
             return RemoteRefusedError(code or "access denied")
         if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"}:
             return RemoteRefusedError("no login for S3 was found")
+        if type(error).__name__ == "ConfigParseError":
+            return RemoteRefusedError(str(error).rstrip("."))
         return UnavailableError(code or self._address.scrubbed(f"{type(error).__name__}: {error}"))
 
 

@@ -10,7 +10,7 @@ from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError, Wh
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.opening import CacheNotWritableError, reach, refused
-from ascend_wheelhouse.shared_cache.remote import Remote, RemoteError, RemoteRefusedError
+from ascend_wheelhouse.shared_cache.remote import MissingPlaceError, Remote, RemoteError, RemoteRefusedError
 from ascend_wheelhouse.shared_cache.retention import Holdings, InUse, Removed, Retention, holdings, prune
 from ascend_wheelhouse.shared_cache.site import MARK, MARK_CONTENT
 
@@ -68,6 +68,12 @@ def _telling(remote: Remote) -> Iterator[None]:
         yield
     except RemoteRefusedError as error:
         raise refused(remote, error) from error
+    except MissingPlaceError as error:
+        raise CacheUnreachableError(
+            f"{remote.shown} does not answer: {error}.",
+            why="Its URL is mistyped, or nobody has made the place yet.",
+            next_step="correct --cache",
+        ) from error
     except RemoteError as error:
         raise CacheUnreachableError(
             f"{remote.shown} does not answer: {error}.", next_step="the same command again, once it does"
