@@ -104,7 +104,8 @@ class Report:
     """A whole run.
 
     Args:
-        wheelhouse: `stack`, `platform` and `digest` (sha256 of the manifest).
+        wheelhouse: `stack`, `platform`, `digest` (sha256 of the manifest, which differs by its serial in a bundle) and
+            `contents` (one digest of all files, as of a bundle; older reports have none).
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
         conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, in

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import documents, place, supervise
+from .. import documents, layout, place, supervise
 from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
@@ -300,6 +300,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "stack": str(manifest.get("stack", "")),
             "platform": str(manifest.get("platform", "")),
             "digest": setting.digest,
+            "contents": layout.contents_digest(manifest.get("files", ())),
         },
         cell=dict(manifest.get("cell", {})),
         host=host_facts(setting.ascend),
