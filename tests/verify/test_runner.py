@@ -129,6 +129,17 @@ def test_an_announced_failure_is_known_and_keeps_its_cause(tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize("odd", ["float('nan')", "float('inf')", "chr(0xd800)"])
+def test_a_verdict_with_what_json_cannot_say_is_a_verdict_all_the_same(odd: str, tmp_path: Path) -> None:
+    body = f"raise ProbeFailedError('wrong on npu:1', figures={{'worst': [{odd}]}})"
+    node = scripted_probe(tmp_path, "measurer", body)
+    made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), node=node)
+    result = runner.run_probe(probe("measurer"), made)
+    assert (result.verdict, result.evidence) == ("failed", "wrong on npu:1")
+    runner.make_report(made, [result]).write(tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json").results == (result,)
+
+
 def test_two_runs_differ_in_times_and_load_alone(tmp_path: Path) -> None:
     node = scripted_probe(tmp_path, "plain", "return Outcome(evidence='fine', figures={'n': 1})")
     made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), node=node)
