@@ -255,6 +255,8 @@ def _verdict(
         return "timed-out", f"no answer within {seconds_of(probe, setting):.0f} s while it was at: {doing}"
     if ended.cut == "memory":
         return "out-of-memory", f"passed {memory_of(probe, setting) >> 20} MiB while it was at: {doing}"
+    if ended.cut == "output":
+        return "failed", f"printed more than {supervise.LONGEST_OUTPUT >> 20} MiB while it was at: {doing}"
     if not said:
         return "crashed", f"{_cause(ended.status)} while it was at: {doing}"
     if ended.left:
