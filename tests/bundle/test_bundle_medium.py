@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,12 @@ from bundle_fixtures import FILES, TORCH, write_wheelhouse
 from flushed import Flushed
 
 from ascend_wheelhouse.base import medium
+from ascend_wheelhouse.base.errors import FileTroubleError, file_trouble
 from ascend_wheelhouse.base.events import Event, JobFinished, JobStarted
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
-from ascend_wheelhouse.bundle.parts import BundleLostError
+from ascend_wheelhouse.bundle.parts import BundleLostError, FileLimitError
 from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.node.reading.sources import ExtraMemberError
 
 BIG = {**FILES, TORCH: b"t" * 3_000_000}
 
@@ -68,6 +73,52 @@ def test_a_medium_that_fails_while_it_is_flushed_is_told_and_leaves_no_bundle(
     with pytest.raises(OSError, match="Input/output"):
         bundle_command(wheelhouse, out=out, serial=1)
     assert not list(out.glob("sglang*"))
+
+
+@contextmanager
+def no_file_longer_than(limit: int) -> Iterator[None]:
+    """Have the system refuse longer files, as FAT32 does from 4 GiB on."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_medium_that_takes_no_file_so_long_is_told_with_the_option_that_helps(tmp_path: Path) -> None:
+    wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", BIG)
+    with no_file_longer_than(1_000_000), pytest.raises(FileLimitError) as told:
+        bundle_command(wheelhouse, out=tmp_path / "stick", serial=1)
+    assert (told.value.exit_code, "--split 4G" in told.value.next_step) == (10, True)
+    with no_file_longer_than(1_000_000):
+        assert len(bundle_command(wheelhouse, out=tmp_path / "stick", serial=1, split=900_000).paths) > 3
+        with pytest.raises(OSError, match="too large") as refused:
+            bundle_command(wheelhouse, out=tmp_path / "stick", serial=1, oci=True)
+    assert type(file_trouble(refused.value)) is FileTroubleError
+
+
+PUT_THERE = ("._install.py", "wheels/._torch.whl", ".DS_Store", "System Volume Information", "Thumbs.db")
+
+
+@pytest.mark.parametrize("name", PUT_THERE)
+def test_what_a_mac_or_windows_puts_onto_a_medium_is_refused_with_the_command_that_removes_it(
+    name: str, tmp_path: Path, signer: Signer
+) -> None:
+    wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", BIG)
+    (bundle,) = bundle_command(wheelhouse, out=tmp_path / "stick", sign_key=signer.path, serial=1).paths
+    folder = tmp_path / "a stick"
+    folder.mkdir()
+    subprocess.run(["tar", "-xf", bundle, "-C", folder], check=True)
+    if "." in name:
+        (folder / name).write_bytes(b"of a Mac")
+    else:
+        (folder / name / "inner").mkdir(parents=True)
+    with pytest.raises(ExtraMemberError, match=f"does not name: {name}") as told:
+        verify_bundle(folder, insecure=True)
+    command = told.value.next_step.partition("`")[2].partition("`")[0]
+    subprocess.run(["sh", "-c", command], check=True)
+    verify_bundle(folder, insecure=True)
 
 
 def test_a_file_system_that_loses_the_bundle_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

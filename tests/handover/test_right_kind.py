@@ -1,4 +1,6 @@
 import os
+import shlex
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from tiny_wheels import write_wheel
 from ascend_wheelhouse.cells.artefact_name import NameFacts
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.recipe_files import load_recipes
-from ascend_wheelhouse.handover.right_kind import WrongKindError
+from ascend_wheelhouse.handover.right_kind import OddNameError, WrongKindError
 from ascend_wheelhouse.handover.sound_source import DamagedSourceError
 from ascend_wheelhouse.handover.untold import UntoldFactError
 from ascend_wheelhouse.handover.vendor import vendor_file
@@ -116,3 +118,25 @@ def test_a_source_archive_under_a_short_name_is_a_source(
     stated = NameFacts(version="0.5.23")
     (record,) = vendor_file(path, store=store, recipes=recipes, component="sglang", stated=stated)
     assert record.kind == "source"
+
+
+@pytest.mark.parametrize("mark", [" (1)", "(2)", " copy"])
+@pytest.mark.parametrize(
+    "name", ["Ascend-cann-toolkit_8.3.RC2_linux-aarch64.run", "decorator-5.1.1-py3-none-any.whl"]
+)
+def test_a_name_to_which_a_browser_added_a_number_is_refused_with_the_right_one(
+    store: Store, recipes: Recipes, tmp_path: Path, name: str, mark: str
+) -> None:
+    """No bundle holds such a path, and pip takes no wheel of that name."""
+    stem, dot, end = name.rpartition(".")
+    path = tmp_path / f"{stem}{mark}{dot}{end}"
+    if end == "whl":
+        write_wheel(tmp_path, name).rename(path)
+    else:
+        path.write_bytes(makeself(b"payload"))
+    with pytest.raises(OddNameError, match=r"is no name that a wheelhouse can hold") as told:
+        vendor_file(path, store=store, recipes=recipes)
+    assert list_vendored(store) == []
+    subprocess.run(shlex.split(told.value.next_step.partition(", then")[0]), check=True)
+    (record,) = vendor_file(tmp_path / name, store=store, recipes=recipes)
+    assert record.filename == name

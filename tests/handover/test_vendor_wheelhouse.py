@@ -31,3 +31,16 @@ def test_a_file_that_is_missing_or_damaged_is_told_whatever_the_store_has(
     with pytest.raises(CarriedFileError, match=WHEEL):
         vendor_wheelhouse(folder, root=tmp_path, store=store)
     assert known == "nothing" or list(store.blobs()) == before
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut_short])
+@pytest.mark.parametrize("name", ["pylock.aarch64.toml", "requirements.aarch64.txt"])
+def test_a_lock_that_is_missing_or_damaged_does_not_get_into_the_project(
+    tmp_path: Path, spoil: Callable[[Path], None], name: str
+) -> None:
+    locks = dict.fromkeys(("pylock.aarch64.toml", "requirements.aarch64.txt"), b"of a lock\n")
+    folder = write_wheelhouse(tmp_path / "carried", {**FILES, **locks})
+    spoil(folder / name)
+    with pytest.raises(CarriedFileError, match=name):
+        vendor_wheelhouse(folder, root=tmp_path, store=Store(tmp_path / "store"))
+    assert not list(tmp_path.glob("lockfiles/*/*"))

@@ -7,6 +7,7 @@ import html
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,11 @@ from ascend_wheelhouse.matrix import page
 from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder
 from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Share, Standing, standing_of
 from ascend_wheelhouse.matrix.verified import NOT_VERIFIED, Verification
+from ascend_wheelhouse.node.host.cann import Ascend
 from ascend_wheelhouse.node.verify.report import Report, Result
+from ascend_wheelhouse.node.verify.runner import make_report
+from ascend_wheelhouse.node.verify.sealed import NativeLauncher
+from ascend_wheelhouse.node.verify.settings import Setting, VerifyOptions
 
 _LONG = "sglang0.5.10.post1-torch2.10.0-cann9.0.0-910b-diffusion-glibc2.34-py3.12-aarch64"
 _MEASURE = """<script>
@@ -159,18 +164,58 @@ def test_the_last_report_of_these_very_files_is_told_before_any_other(tmp_path: 
     (reports / "a/b").mkdir(parents=True)
     (reports / "broken").mkdir()
     (reports / "broken/report.json").write_text("{")
-    report("f" * 64, "2026-11-09").write(reports / "a/report.json")
+    report("f" * 64, "2024-11-09").write(reports / "a/report.json")
     assert verify_of(end, reports).words == "verified, but of earlier files"
-    report(digest, "2026-11-01", verdict="failed").write(reports / "a/b/report.json")
+    report(digest, "2024-11-01", verdict="failed").write(reports / "a/b/report.json")
     assert (verify_of(end, reports).state, verify_of(end, reports).of) == ("failed", "these files")
-    report(digest, "2026-11-02", npus=0).write(reports / "one.verify.json")
+    report(digest, "2024-11-02", npus=0).write(reports / "one.verify.json")
     assert verify_of(end, reports).words == "partial (no NPU)"
+
+
+def test_a_report_of_the_bundle_of_these_very_files_is_one_of_these_files(tmp_path: Path) -> None:
+    """A bundle's manifest has a serial, so that its digest is another; a node installs from the bundle."""
+    end = wheelhouse(tmp_path / "wheelhouse/s-aarch64")
+    manifest = json.loads((tmp_path / "wheelhouse/s-aarch64/manifest.json").read_text())
+    bundled = json.dumps({**manifest, "serial": 7}, indent=2, sort_keys=True)
+    digest = hashlib.sha256(bundled.encode()).hexdigest()
+    made = Setting(
+        environment=tmp_path,
+        manifest=json.loads(bundled),
+        options=VerifyOptions(),
+        launcher=NativeLauncher(sealed=True),
+        ascend=Ascend(devices=8, toolkit="/usr/local/Ascend", scripts=()),
+        scratch=tmp_path,
+        digest=digest,
+    )
+    node = make_report(made, report(digest, "", verdict="failed").results)
+    (tmp_path / "reports").mkdir()
+    node.write(tmp_path / "reports/n1.verify.json")
+    assert (verify_of(end, tmp_path / "reports").state, verify_of(end, tmp_path / "reports").of) == (
+        "failed",
+        "these files",
+    )
+    other = replace(node, wheelhouse={**node.wheelhouse, "contents": "f" * 64})
+    other.write(tmp_path / "reports/n1.verify.json")
+    assert verify_of(end, tmp_path / "reports").words == "failed, but of earlier files"
+
+
+@pytest.mark.parametrize("when", ["2999-01-01T00:00:00Z", "zzz"])
+def test_a_report_of_a_node_whose_clock_is_ahead_is_not_the_last_one_for_ever(
+    when: str, tmp_path: Path
+) -> None:
+    end = wheelhouse(tmp_path / "wheelhouse/s-aarch64")
+    digest = hashlib.sha256((tmp_path / "wheelhouse/s-aarch64/manifest.json").read_bytes()).hexdigest()
+    (tmp_path / "reports").mkdir()
+    report(digest, when).write(tmp_path / "reports/1.verify.json")
+    assert verify_of(end, tmp_path / "reports").state == "verified"
+    report(digest, "2024-11-01T00:00:00Z", verdict="failed").write(tmp_path / "reports/2.verify.json")
+    assert verify_of(end, tmp_path / "reports").state == "failed"
 
 
 def test_a_report_of_another_wheelhouse_says_nothing(tmp_path: Path) -> None:
     end = wheelhouse(tmp_path / "wheelhouse/other-aarch64")
     (tmp_path / "reports").mkdir()
-    report("f" * 64, "2026-11-09").write(tmp_path / "reports/report.json")
+    report("f" * 64, "2024-11-09").write(tmp_path / "reports/report.json")
     assert verify_of(end, tmp_path / "reports").state == NOT_VERIFIED
 
 

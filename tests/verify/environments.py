@@ -51,7 +51,14 @@ def install(environment: Path, name: str, version: str, files: Mapping[str, str 
 def manifest(wheels: Mapping[str, str], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - any part of a manifest
     """Return a manifest that locks these wheels."""
     files = [
-        {"path": f"wheels/{name}.whl", "kind": "wheel", "name": name, "version": version, "component": None}
+        {
+            "path": f"wheels/{name}.whl",
+            "kind": "wheel",
+            "name": name,
+            "version": version,
+            "component": None,
+            "sha256": "0" * 64,
+        }
         for name, version in wheels.items()
     ]
     return {

@@ -157,3 +157,30 @@ def test_a_failure_on_an_npu_that_somebody_announced_is_no_proof_of_the_node(
         probe="npu-matmul", verdict="known", seconds=1, evidence="announced: x (y)", markers=(marker,)
     )
     assert report("n", GOOD, known).outcome == outcome
+
+
+def test_text_of_a_node_turns_no_direction_of_writing_and_moves_no_cursor() -> None:
+    odd = "libc\u202eso.png \x1b[31mred \x00\x07"
+    result = Result(
+        probe=odd, verdict="failed", seconds=1, evidence=odd, detail=odd, figures={odd: odd}, markers=(odd,)
+    )
+    text = page.render([report(odd, result), report("two", GOOD)])
+    assert not set("\u202e\x1b\x00\x07") & set(text)
+    assert "libc?so.png red ??" in text
+
+
+@pytest.mark.parametrize("seconds", ["1e999", "9" * 400, "-1"])
+def test_a_report_whose_probe_took_a_time_that_no_clock_shows_is_none(seconds: str, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report("one", GOOD).write(path)
+    path.write_text(path.read_text().replace('"seconds": 1.5', f'"seconds": {seconds}'))
+    options = command.VerifyReportOptions(folders=(tmp_path,), out=tmp_path / "page.html")
+    with pytest.raises(command.NoReportError, match=r"not a report of a verification") as told:
+        command.main(options)
+    assert "results.0.seconds" in told.value.why
+
+
+def test_the_name_of_a_node_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report("one: x\ntwo: verified", BAD).write(tmp_path / "report.json")
+    command.main(command.VerifyReportOptions(folders=(tmp_path,), out=tmp_path / "page.html"))
+    assert len(capsys.readouterr().out.splitlines()) == 2

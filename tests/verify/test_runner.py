@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from environments import NO_ASCEND, make_environment, manifest, probe, scripted_probe, setting
 
+from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import CATALOGUE, named
 from ascend_wheelhouse.node.verify import planning, runner, settings
@@ -127,6 +128,28 @@ def test_an_announced_failure_is_known_and_keeps_its_cause(tmp_path: Path) -> No
         "known",
         "announced: see the stack's notes (it is a CUDA build)",
     )
+
+
+@pytest.mark.parametrize("odd", ["float('nan')", "float('inf')", "chr(0xd800)"])
+def test_a_verdict_with_what_json_cannot_say_is_a_verdict_all_the_same(odd: str, tmp_path: Path) -> None:
+    body = f"raise ProbeFailedError('wrong on npu:1', figures={{'worst': [{odd}]}})"
+    node = scripted_probe(tmp_path, "measurer", body)
+    made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), node=node)
+    result = runner.run_probe(probe("measurer"), made)
+    assert (result.verdict, result.evidence) == ("failed", "wrong on npu:1")
+    runner.make_report(made, [result]).write(tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json").results == (result,)
+
+
+def test_a_probe_that_prints_without_end_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_OUTPUT", 1 << 20)
+    body = "context.doing('talk')\nwhile True:\n    print('a line of a driver ' * 1000)"
+    node = scripted_probe(tmp_path, "talker", body)
+    made = setting(make_environment(tmp_path / "e"), tmp_path / "run", manifest({}), node=node)
+    result = runner.run_probe(probe("talker", seconds=60), made)
+    assert (result.verdict, result.evidence) == ("failed", "printed more than 1 MiB while it was at: talk")
 
 
 def test_two_runs_differ_in_times_and_load_alone(tmp_path: Path) -> None:

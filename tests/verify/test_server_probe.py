@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import named
 from ascend_wheelhouse.node.probes.api import Context, ProbeFailedError, ProbeSkippedError
 from ascend_wheelhouse.node.probes.server import run, topology
+from ascend_wheelhouse.node.serving import server_check
+from ascend_wheelhouse.node.serving.http_client import Answer
 from ascend_wheelhouse.node.serving.topologies import TopologyError, program_of
 from ascend_wheelhouse.node.verify import planning, runner, settings
 from ascend_wheelhouse.node.verify.report import Result
@@ -147,3 +150,31 @@ def test_a_node_without_standins_is_served_all_the_same(tmp_path: Path) -> None:
     ascend = cann.Ascend(devices=8, toolkit="/usr/local/Ascend", scripts=())
     made = setting(tmp_path, tmp_path / "run", manifest({"sglang": "1"}), ascend=ascend)
     assert planning.obstacle(named("server"), made) == ""
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"error": {"message": "out of device memory"}}', b"[]", b'"x"', b"{", b'{"data": ["x"]}']
+)
+def test_an_answer_of_200_that_is_none_fails_each_check_by_its_words(body: bytes) -> None:
+    class Answering:
+        plan = SimpleNamespace(port=1)
+
+        def watched(self, _call: object, _seconds: float) -> Answer:
+            return Answer(status=200, body=body)
+
+        def check_alive(self) -> None:
+            """It lives."""
+
+    client = server_check.Client(
+        server=Answering(),  # type: ignore[arg-type]
+        key="k",
+        seconds=1,
+        model="tiny",
+        context_length=64,
+        expected=lambda: [1],
+    )
+    checks = server_check.run_checks(client, {name for name, _ in server_check.CHECKS} - {"still-healthy"})
+    assert len(checks) == len(server_check.CHECKS) - 1
+    passed = [one.name for one in checks if one.passed]
+    assert passed == (["server-info"] if body.startswith(b'{"data') else [])
+    assert b"error" not in body or "out of device memory" in checks[2].evidence

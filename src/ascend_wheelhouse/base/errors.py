@@ -29,7 +29,7 @@ _GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
 """Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
 versions, usage, an origin, something pending."""
 _LONGEST_NAME = 300
-_OF_A_DISK = {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE}
+_OF_A_DISK = {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG}
 
 __all__ = [
     "AuditError",

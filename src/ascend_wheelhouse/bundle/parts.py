@@ -7,6 +7,7 @@ this run or, after a kill, by the next one that reads or writes the bundle.
 
 from __future__ import annotations
 
+import errno
 import re
 import shlex
 from pathlib import Path
@@ -67,6 +68,10 @@ def require_few(limit: int | None, size: int) -> None:
 
 class BundleLostError(HostUnfitError):
     """A bundle that was written is not there: its file system lost it."""
+
+
+class FileLimitError(HostUnfitError):
+    """The file system takes no file as long as the bundle, or as a part of it: FAT32 takes less than 4 GiB."""
 
 
 class UnfinishedBundleError(HostUnfitError):
@@ -171,7 +176,11 @@ class PartWriter:
         self.position = self.size = size
 
     def write(self, data: bytes | memoryview) -> None:
-        """Append bytes, over the border of a part where need be."""
+        """Append bytes, over the border of a part where need be.
+
+        Raises:
+            FileLimitError: The file system takes no file so long.
+        """
         view = memoryview(data)
         while view:
             space = len(view) if self.limit is None else self.limit - self.position % self.limit
@@ -180,9 +189,21 @@ class PartWriter:
                 self._stream = self._part(self.position // (self.limit or self.position + 1)).open(
                     "ab", buffering=0
                 )
-            count = self._stream.write(view[:space])
+            count = self._append(self._stream, view[:space])
             self._flusher.wrote(self._stream.fileno(), count)
             view, self.position = view[count:], self.position + count
+
+    def _append(self, stream: BinaryIO, data: memoryview) -> int:
+        try:
+            return stream.write(data)
+        except OSError as error:
+            if error.errno != errno.EFBIG:
+                raise
+            raise FileLimitError(
+                f"{self.path} cannot be written: its file system, or `ulimit -f`, takes no file so long.",
+                why=f"It ended at byte {self.position}. FAT32, as on many USB sticks, takes less than 4 GiB a file.",
+                next_step="pack with --split 4G, or onto another file system with --out",
+            ) from error
 
     def finish(self) -> list[Path]:
         """Give the whole bundle its name, in place of an older one, and return its files: all is on the medium then.

@@ -8,6 +8,7 @@ from pathlib import Path
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.output_file import require_place, write_result
+from ascend_wheelhouse.node.plain import one_line
 from ascend_wheelhouse.node.verify.report import NewerSchemaError, Report, read_report
 from ascend_wheelhouse.verify import page
 
@@ -54,7 +55,7 @@ def main(options: VerifyReportOptions) -> None:
         return
     console.line(f"{options.out}: {page.lead(reports)}")
     for name, one in names:
-        console.line(f"{name}: {one.headline}")
+        console.line(f"{one_line(name)}: {one.headline}")
 
 
 def _found(folder: Path) -> list[Path]:

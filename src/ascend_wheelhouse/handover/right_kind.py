@@ -1,8 +1,10 @@
-"""Whether a file can be what a person says that it is, where its name does not tell: a wheel, a package, a source."""
+"""Whether a file can be what its name or a person says that it is: a wheel, a package, a source."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import re
+import shlex
+from pathlib import Path, PurePosixPath
 
 from packaging.utils import canonicalize_name
 
@@ -11,10 +13,34 @@ from ascend_wheelhouse.cells.artefact_name import fits, wheel_distribution
 from ascend_wheelhouse.cells.recipe import Recipe
 
 _SOURCES = (".tar.gz", ".tgz")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!=~-]*")
+_ADDED = re.compile(r"(?: ?\([0-9]+\)| copy| - Copy)(?=(?:\.tar)?\.[a-z]+$)")
+"""What browsers and file managers add to the name of a second file."""
 
 
 class WrongKindError(UsageError):
     """The file is no wheel, package or source of the component that was named."""
+
+
+class OddNameError(UsageError):
+    """The file has a name that no wheelhouse can hold, as that of a second download."""
+
+
+def require_plain(path: Path) -> None:
+    """Hold a file to a name that a bundle can hold and an installer takes; of an archive's own name nothing is kept.
+
+    Raises:
+        OddNameError: It has another one.
+    """
+    if path.suffix == ".zip" or _PLAIN.fullmatch(path.name):
+        return
+    right = _ADDED.sub("", path.name)
+    named = path.with_name(right if _PLAIN.fullmatch(right) else "NAME")
+    raise OddNameError(
+        f"{path.name!r} is no name that a wheelhouse can hold.",
+        why="A browser or a file manager added to it, or it was renamed: pip and bundles refuse such names.",
+        next_step=f"mv -i {shlex.quote(str(path))} {shlex.quote(str(named))}, then import that file",
+    )
 
 
 def require_kind(filename: str, recipe: Recipe) -> None:

@@ -6,6 +6,7 @@ they hold, and the lock into `lockfiles/` where the project has none for that ce
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +21,7 @@ from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.base.places import real
 from ascend_wheelhouse.folder import manifest
+from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.store.git_source import keep_carried
 from ascend_wheelhouse.store.store import Store
 
@@ -74,10 +76,11 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
     """
     document = manifest.read(folder)
     rows = [row for row in document["files"] if row["kind"] in _KINDS]
+    lock = _carried_lock(folder, document)
     emit(Stage(name="take in", jobs=len(rows)))
     new = sum(_take(folder, row, store, emit) for row in rows)
     bundles = [row["sha256"] for row in rows if PurePosixPath(row["path"]).suffix == ".bundle"]
-    place, put = _put_lock(folder, document, lockfiles_of(root), emit)
+    place, put = _put_lock(lock, folder, document, lockfiles_of(root), emit)
     return TakenIn(
         wheelhouse=real(folder).name,
         files=len(rows),
@@ -93,10 +96,7 @@ def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> boo
     """Have one file in the store; return whether it is new there."""
     path, digest = folder / row["path"], str(row["sha256"])
     emit(JobStarted(job=path.name, action="take in", total=row["size"]))
-    if not path.is_file():
-        raise CarriedFileError(
-            f"{row['path']} is not in {folder.name}.", next_step="copy the whole wheelhouse again"
-        )
+    _require_there(folder, row["path"])
     if store.has(digest, row["size"]):
         _require(row, digest, store.proven.digest(path))
         emit(JobFinished(job=path.name, outcome="cached"))
@@ -108,6 +108,13 @@ def _take(folder: Path, row: Mapping[str, Any], store: Store, emit: Emit) -> boo
     return True
 
 
+def _require_there(folder: Path, path: str) -> None:
+    if not (folder / path).is_file():
+        raise CarriedFileError(
+            f"{path} is not in {folder.name}.", next_step="copy the whole wheelhouse again"
+        )
+
+
 def _require(row: Mapping[str, Any], digest: str, found: str) -> None:
     if found != digest:
         raise CarriedFileError(
@@ -117,7 +124,21 @@ def _require(row: Mapping[str, Any], digest: str, found: str) -> None:
         )
 
 
-def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Layered, emit: Emit) -> tuple[str, bool]:
+def _carried_lock(folder: Path, document: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of the wheelhouse's lock, as its manifest names them."""
+    names = [pattern.format(document["platform"]) for pattern in _LOCKS]
+    found = {}
+    for row in document["files"]:
+        if (path := row["path"]) in names:
+            _require_there(folder, path)
+            found[path] = documents.bytes_of(folder / path)
+            _require(row, row["sha256"], hashlib.sha256(found[path]).hexdigest())
+    return found
+
+
+def _put_lock(
+    lock: Mapping[str, bytes], folder: Path, document: Mapping[str, Any], lockfiles: Layered, emit: Emit
+) -> tuple[str, bool]:
     """Copy the wheelhouse's lock into the project, which keeps its own where it has one for the cell."""
     stack, platform = str(document["stack"]), str(document["platform"])
     if not _PLAIN.fullmatch(stack) or not _PLAIN.fullmatch(platform):
@@ -128,14 +149,13 @@ def _put_lock(folder: Path, document: Mapping[str, Any], lockfiles: Layered, emi
         )
     place = f"lockfiles/{stack}"
     names = [pattern.format(platform) for pattern in _LOCKS]
-    carried = {name: _text(folder / name) for name in names}
+    carried = {name: lock.get(name, b"") for name in names}
     own, *packaged = (_standing(layer, names) for layer in lockfiles.below(stack).folders)
     if own and own != carried:
         emit(Note(text=f"{place} has a lock for {platform} already, and it stays", level="warning"))
     if own or carried in packaged:
         return place, False
-    files = {name: text for name, text in carried.items() if (folder / name).is_file()}
-    whole_file.write_set(lockfiles.own / stack, platform, files)
+    whole_file.write_set(lockfiles.own / stack, platform, lock)
     return place, True
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.verify.report import Report, read_report
 
 _NAMES = ("report.json", "*.verify.json")
+_FILES = {"files": [{"path": str, "sha256": str}]}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AHEAD = timedelta(days=1)
 NOT_VERIFIED = "not verified"
 
 
@@ -75,14 +80,16 @@ def verification(wheelhouse: Path, reports: Iterable[tuple[Path, Report]]) -> Ve
         wheelhouse: Its folder, with a manifest.
         reports: Every report that is known.
     """
-    digest = hashlib.sha256((wheelhouse / layout.MANIFEST).read_bytes()).hexdigest()
+    data = documents.bytes_of(wheelhouse / layout.MANIFEST)
+    known = {
+        "digest": hashlib.sha256(data).hexdigest(),
+        "contents": layout.contents_digest(documents.read(data, _FILES)["files"]),
+    }
     own = [one for one in reports if _names(one[1]) == wheelhouse.name]
     if not own:
         return Verification()
-    path, report = max(
-        own, key=lambda one: (one[1].wheelhouse.get("digest") == digest, str(one[1].host.get("verified", "")))
-    )
-    same = report.wheelhouse.get("digest") == digest
+    path, report = max(own, key=lambda one: (_is_of(one[1], known), _when(one[1])))
+    same = _is_of(report, known)
     return Verification(
         state=report.outcome,
         of="these files" if same else "earlier files",
@@ -91,6 +98,17 @@ def verification(wheelhouse: Path, reports: Iterable[tuple[Path, Report]]) -> Ve
         counts=", ".join(f"{count} {word}" for word, count in report.counts.items()),
         report=str(path),
     )
+
+
+def _is_of(report: Report, known: Mapping[str, str]) -> bool:
+    """Tell whether a report is of a wheelhouse, or of a bundle of it, whose manifest has a serial besides."""
+    return any(report.wheelhouse.get(name) == digest for name, digest in known.items())
+
+
+def _when(report: Report) -> str:
+    """Return when a report was made, as the node's clock had it; empty where that is ahead of the clock here."""
+    said = str(report.host.get("verified", ""))
+    return said if _DATE.match(said) and said < f"{datetime.now(UTC) + _AHEAD:%Y-%m-%dT%H:%M:%SZ}" else ""
 
 
 def _names(report: Report) -> str:

@@ -45,10 +45,10 @@ def main(arguments: list[str]) -> int:
     request = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     register(Path(__file__).resolve().parent)
-    with Path(arguments[1]).open("a", encoding="utf-8", buffering=1) as stream:
+    with Path(arguments[1]).open("a", encoding="utf-8", errors="replace", buffering=1) as stream:
 
         def say(line: dict[str, Any]) -> None:
-            stream.write(json.dumps(line, default=str) + "\n")
+            stream.write(_sound(line) + "\n")
             stream.flush()
 
         verdict = _judge(request, say)
@@ -57,6 +57,11 @@ def main(arguments: list[str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _sound(line: dict[str, Any]) -> str:
+    """Return a line as JSON proper: a measured value that is no number (NaN, Infinity) stands there as a text."""
+    return json.dumps(json.loads(json.dumps(line, default=str), parse_constant=str), ensure_ascii=False)
 
 
 def _rank(module: str, number: int, count: int) -> int:

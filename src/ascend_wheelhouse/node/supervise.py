@@ -22,10 +22,13 @@ from typing import Literal, NamedTuple
 
 from .guarded import Guarded
 
-Cut = Literal["", "time", "memory"]
+Cut = Literal["", "time", "memory", "output"]
 
 PATIENCE = 10.0
 """Seconds in which a killed process is gone, unless the kernel holds it."""
+
+LONGEST_OUTPUT = 4 << 30
+"""Bytes that a command may print: a driver that complains in a circle would fill the disk of temporary files."""
 
 _POLL_SECONDS = 0.1
 _WEIGH_SECONDS = 0.5
@@ -209,7 +212,7 @@ def run(
         leader = Guarded(words, environment=environment, folder=folder, output=stream)
     family = Family(leader, environment)
     try:
-        cut, peak = _watch(leader, family, began + seconds, memory)
+        cut, peak = _watch(leader, family, log, began + seconds, memory)
         left = () if cut else _survivors(family)
     finally:
         family.kill(PATIENCE)
@@ -235,7 +238,7 @@ def _status(leader: Guarded) -> int:
     return -signal.SIGKILL
 
 
-def _watch(leader: Guarded, family: Family, deadline: float, memory: int) -> tuple[Cut, int]:
+def _watch(leader: Guarded, family: Family, log: Path, deadline: float, memory: int) -> tuple[Cut, int]:
     peak, weighed = 0, 0.0
     while leader.poll() is None:
         now = time.monotonic()
@@ -246,6 +249,8 @@ def _watch(leader: Guarded, family: Family, deadline: float, memory: int) -> tup
             peak = max(peak, family.weight())
             if peak > memory:
                 return "memory", peak
+            if log.stat().st_size > LONGEST_OUTPUT:
+                return "output", peak
         time.sleep(_POLL_SECONDS)
     return "", peak
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.reading.contents import schema_that_this_version_reads
 from ascend_wheelhouse.pages.bill import UnreadablePartError
 
 NAME = "audit.json"
 _SHAPE = {
+    "schema": schema_that_this_version_reads,
     "clean": bool,
     "wheels": [str],
     "checks": {...: {...: int}},

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ascend_wheelhouse.node.host.software import WORDS
+from ascend_wheelhouse.node.plain import plain
 from ascend_wheelhouse.node.probes import CATALOGUE
 from ascend_wheelhouse.node.verify.report import Report, Result, tally
 from ascend_wheelhouse.pages import render as pages
@@ -46,7 +47,7 @@ def _wheelhouse(report: Report) -> str:
 
 
 def _text(value: object) -> str:
-    return html.escape(str(value))
+    return html.escape(plain(str(value)))
 
 
 def _scroll(name: str) -> str:

@@ -22,6 +22,11 @@ _LONGEST_PATTERN = 500
 _TEXT = (str, NoneType)
 
 
+def schema_that_this_version_reads(value: object) -> bool:
+    """The number of the form in which manifests are written."""
+    return type(value) is int and value == SCHEMA
+
+
 def platform(value: object) -> bool:
     """A machine's name, such as `aarch64`."""
     return isinstance(value, str) and re.fullmatch(r"[a-z0-9_]+", value) is not None
@@ -61,7 +66,7 @@ _PACKAGE = {
     "into": folder,
 }
 SHAPE = {
-    "schema": int,
+    "schema": schema_that_this_version_reads,
     "stack": documents.file_name,
     "platform": platform,
     "serial?": (documents.size, NoneType),

@@ -14,6 +14,7 @@ import shlex
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from itertools import cycle
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,11 @@ from .. import errors, layout
 _CHUNK = 1 << 18
 AFRESH = "unpack or copy the bundle afresh; if it comes again, do not use this bundle"
 _SHOWN = 5
+_PUT_THERE = (
+    *("._*", ".DS_Store", ".fseventsd", ".Spotlight-V100", ".TemporaryItems", ".Trash*"),
+    *("$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"),
+)
+"""What a Mac, Windows and file managers put onto a medium, none of which a wheelhouse has."""
 _PART = re.compile(r"(?P<stem>.+)\.(?P<number>[0-9]{3,6})")
 """No longer number: a copy that is kept under its date, such as `x.tar.20260131`, is a bundle of its own."""
 
@@ -200,19 +206,40 @@ def tree(folder: Path) -> set[str]:
 
     Raises:
         HostilePathError: There is a link, a device or a name that no bundle has.
+        ExtraMemberError: There is what a system puts onto a medium.
         BundleDamagedError: A folder cannot be read.
     """
-    found = set()
+    found, strange = set(), dict[str, str]()
     for parent, folders, files in os.walk(folder, followlinks=False, onerror=_unlistable):
         for name in [*folders, *files]:
             full = Path(parent, name)
             path = full.relative_to(folder).as_posix()
+            if kind := _put_there(name):
+                strange[path] = kind
+                continue
             layout.check_path(path)
             mode = full.lstat().st_mode
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 raise layout.HostilePathError(path)
             found.add(path if stat.S_ISREG(mode) else f"{path}/")
+        folders[:] = [name for name in folders if not _put_there(name)]
+    refuse_extra(folder, {*strange}, _without(folder, {*strange.values()}))
     return found
+
+
+def _put_there(name: str) -> str:
+    """Return by which pattern a name is one that systems put onto a medium; empty where it is none."""
+    return next((kind for kind in _PUT_THERE if fnmatchcase(name, kind)), "")
+
+
+def _without(folder: Path, kinds: set[str]) -> str:
+    """Return how a folder is rid of what systems put onto its medium."""
+    names = " -o ".join(f"-name {shlex.quote(kind)}" for kind in sorted(kinds))
+    place = shlex.quote(str(folder.absolute()))
+    return (
+        f"`find {place} \\( {names} \\) -prune -exec rm -r {{}} +`, then the same command again: "
+        "a Mac, Windows or a file manager puts such files onto a medium"
+    )
 
 
 def _unlistable(error: OSError) -> None:

@@ -111,7 +111,7 @@ def _run(name: str, check: Callable[[Client], Mapping[str, Any]], client: Client
         evidence = f"{error or 'no answer in time'}; {client.server.diagnose()}"
     except ServerError as error:
         evidence = str(error)
-    except (CheckFailedError, OSError, ValueError, LookupError, TypeError) as error:
+    except (CheckFailedError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         evidence = (
             f"{type(error).__name__}: {error}" if not isinstance(error, CheckFailedError) else str(error)
         )
@@ -122,6 +122,10 @@ def _run(name: str, check: Callable[[Client], Mapping[str, Any]], client: Client
 def _expect(answer: http_client.Answer, status: int, what: str) -> None:
     if answer.status != status:
         raise CheckFailedError(f"{what}: status {answer.status}, not {status}: {answer.text[:200]}")
+    if status == 200 and answer.body.lstrip().startswith(b"{"):  # noqa: PLR2004 - HTTP
+        found = answer.json()
+        if found.get("error"):
+            raise CheckFailedError(f"{what}: status 200, and an error: {answer.text[:200]}")
 
 
 def _generate(client: Client, ids: Sequence[int] = PROMPT_IDS, count: int = NEW_TOKENS) -> list[int]:
@@ -151,6 +155,8 @@ def _server_info(client: Client) -> Mapping[str, Any]:
     answer = client.get("/get_server_info")
     _expect(answer, 200, "/get_server_info")
     found = answer.json()
+    if not isinstance(found, dict):
+        raise CheckFailedError(f"/get_server_info is no object: {answer.text[:200]}")
     return {name: found[name] for name in _TOLD if name in found}
 
 

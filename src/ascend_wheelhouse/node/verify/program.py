@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import CommandLine, read, require_sound
+from ..install import receipt
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
@@ -38,6 +40,10 @@ _UNTOUCHED = "The environment that was to be proven was not changed."
 
 class NoEnvironmentError(UsageError):
     """What was named is no environment."""
+
+
+class OtherWheelhouseError(UsageError):
+    """An environment was installed from another wheelhouse than the one whose manifest was named."""
 
 
 class NoManifestError(UsageError):
@@ -92,12 +98,14 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     place = (given.report or environment.parent).absolute()
     path = place / (f"{environment.name}.verify.json" if given.report is None else "report.json")
     require_writable(place)
+    digest = hashlib.sha256(documents.bytes_of(written)).hexdigest()
+    _require_installed_from(environment, written, digest)
     with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
             manifest,
             _options(given, manifest, environment, folder),
-            digest=hashlib.sha256(documents.bytes_of(written)).hexdigest(),
+            digest=digest,
             say=lambda one: _tell(one, talk),
             begin=lambda: remove_earlier(path),
         )
@@ -120,6 +128,25 @@ def _environment(given: argparse.Namespace) -> Path:
             next_step="--environment with the folder of an environment, or --prefix with the one of its install",
         )
     return environment
+
+
+def _require_installed_from(environment: Path, written: Path, digest: str) -> None:
+    """Hold a manifest to be that of the install, where a receipt says which that is.
+
+    Raises:
+        OtherWheelhouseError: It is another one.
+    """
+    wanted, own = receipt.recorded(environment).get("manifest", digest), environment / MANIFEST
+    if wanted == digest:
+        return
+    kept = own.is_file() and hashlib.sha256(documents.bytes_of(own)).hexdigest() == wanted
+    raise OtherWheelhouseError(
+        f"{environment} was not installed from the wheelhouse of {written}.",
+        why="The report would be of files that are not installed, though their versions may be the same.",
+        next_step=f"--manifest {shlex.quote(str(own))}, or install the other wheelhouse first"
+        if kept
+        else receipt.again(environment),
+    )
 
 
 def read_manifest(path: Path) -> Mapping[str, Any]:

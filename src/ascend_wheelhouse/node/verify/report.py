@@ -28,6 +28,7 @@ _ON_DEVICES = frozenset({"npu", "multi_npu", "server"})
 
 _EVIDENCE_WIDTH = 240
 _LEAST = 30
+_LONGEST_SECONDS = 1 << 31
 _COMMAND, _HARD_SPACE = re.compile(r"`[^`]+`"), "\x1f"
 _PARTS = ("wheelhouse", "cell", "host", "conditions")
 
@@ -46,10 +47,15 @@ def verdict(value: object) -> bool:
     return isinstance(value, str) and value in get_args(Verdict)
 
 
+def seconds(value: object) -> bool:
+    """A time that a clock can show."""
+    return type(value) in {int, float} and 0 <= value < _LONGEST_SECONDS  # type: ignore[operator]
+
+
 _RESULT = {
     "probe": str,
     "verdict": verdict,
-    "seconds": (int, float),
+    "seconds": seconds,
     "evidence": str,
     "detail?": str,
     "figures?": {},
@@ -98,7 +104,8 @@ class Report:
     """A whole run.
 
     Args:
-        wheelhouse: `stack`, `platform` and `digest` (sha256 of the manifest).
+        wheelhouse: `stack`, `platform`, `digest` (sha256 of the manifest, which differs by its serial in a bundle) and
+            `contents` (one digest of all files, as of a bundle; older reports have none).
         cell: The compatibility cell that the environment was made for.
         host: Facts of the machine.
         conditions: How the probes ran: `sealed`, `emulated`, `stubs`, `standins`, `require_npu`, in

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import documents, place, supervise
+from .. import documents, layout, place, supervise
 from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
@@ -255,6 +255,8 @@ def _verdict(
         return "timed-out", f"no answer within {seconds_of(probe, setting):.0f} s while it was at: {doing}"
     if ended.cut == "memory":
         return "out-of-memory", f"passed {memory_of(probe, setting) >> 20} MiB while it was at: {doing}"
+    if ended.cut == "output":
+        return "failed", f"printed more than {supervise.LONGEST_OUTPUT >> 20} MiB while it was at: {doing}"
     if not said:
         return "crashed", f"{_cause(ended.status)} while it was at: {doing}"
     if ended.left:
@@ -300,6 +302,7 @@ def make_report(setting: Setting, results: Sequence[Result]) -> Report:
             "stack": str(manifest.get("stack", "")),
             "platform": str(manifest.get("platform", "")),
             "digest": setting.digest,
+            "contents": layout.contents_digest(manifest.get("files", ())),
         },
         cell=dict(manifest.get("cell", {})),
         host=host_facts(setting.ascend),
