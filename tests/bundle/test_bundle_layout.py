@@ -13,7 +13,7 @@ from ascend_wheelhouse.node import layout
 _PATHS = st.from_regex(r"([a-z0-9][a-z0-9._+-]{0,60}/){0,3}[a-z0-9][A-Za-z0-9._+-]{0,120}", fullmatch=True)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.dictionaries(_PATHS, st.binary(max_size=1500), max_size=6))
 def test_any_tar_program_reads_what_the_layout_makes(files: dict[str, bytes]) -> None:
     with tarfile.open(fileobj=io.BytesIO(join(files.items()))) as archive:

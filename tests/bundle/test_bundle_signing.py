@@ -27,7 +27,7 @@ def _raw_public(key: Ed25519PrivateKey) -> bytes:
     return key.public_key().public_bytes_raw()
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(st.binary(max_size=100))
 def test_plain_python_accepts_what_openssl_signs(message: bytes) -> None:
     key = Ed25519PrivateKey.generate()

@@ -137,7 +137,7 @@ _FILES = st.lists(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(rows=_FILES, data=st.data())
 def test_any_lock_survives_the_round_trip(
     tmp_path_factory: pytest.TempPathFactory,
