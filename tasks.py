@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ascend_wheelhouse import console
-from ascend_wheelhouse.commands import usage
-from ascend_wheelhouse.commands.tasks import collection
+from ascend_wheelhouse.base import interrupts
 
-console.stop_early(json=usage.wants_json(sys.argv))
+interrupts.begin(sys.argv)  # before what takes long to import
+
+from ascend_wheelhouse.commands import usage  # noqa: E402
+from ascend_wheelhouse.commands.tasks import collection  # noqa: E402
+
 usage.propose()
 namespace = collection(Path(__file__).parent.absolute())

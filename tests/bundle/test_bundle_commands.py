@@ -198,6 +198,20 @@ def test_what_follows_a_key_can_be_typed_as_it_stands(
     assert capsys.readouterr().out.splitlines()[-1].endswith(f"--sign-key {tmp_path / 'fourth'}")
 
 
+def test_a_new_key_is_proposed_with_a_serial_above_those_of_the_bundles_there(
+    wheelhouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles/notes.txt").write_text("not one of them")
+    for serial, form in (("4", ["--split", "64KiB"]), ("7", ["--oci"])):
+        words = ["--serial", serial, *form]
+        assert invoke("bundle", "--wheelhouse", wheelhouse, "--out", tmp_path / "bundles", *words) == 0
+    capsys.readouterr()
+    assert invoke("keygen", tmp_path / "key", root=tmp_path) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"--sign-key {tmp_path / 'key'} --serial 8")
+
+
 def test_a_build_context_names_the_command_that_builds_it(
     wheelhouse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -237,7 +237,12 @@ def test_an_interrupt_says_that_work_is_kept(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "by"), [(signal.SIGINT, 130, "Ctrl-C"), (signal.SIGTERM, 143, "SIGTERM")]
+    ("number", "code", "by"),
+    [
+        (signal.SIGINT, 130, "Ctrl-C"),
+        (signal.SIGTERM, 143, "SIGTERM"),
+        (signal.SIGHUP, 129, "SIGHUP, as a terminal that is closed sends it,"),
+    ],
 )
 def test_a_stopped_run_ends_with_json_where_that_was_asked_for(
     number: signal.Signals, code: int, by: str, capsys: pytest.CaptureFixture[str]

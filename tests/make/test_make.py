@@ -222,7 +222,8 @@ def test_strict_and_ci_make_what_is_pending_an_error(finished: World) -> None:
     for done in (finished.make("--strict"), finished.make(CI="true")):
         assert done.status == 8
         assert "lacks nnal" in done.err
-        assert "Next: " in done.err
+        assert "\nNext: supply them as the table above says" in done.err
+        assert "`CI= invoke wheelhouse --torch 2.8.0 " in done.err
 
 
 def test_check_finds_a_wheel_that_was_changed_afterwards(finished: World, tmp_path: Path) -> None:

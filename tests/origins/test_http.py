@@ -178,6 +178,12 @@ def test_a_page_of_a_folder_is_html_and_a_pipe_there_is_no_file(http: Http, tmp_
         http.page((tmp_path / "pipe.html").as_uri())
 
 
+@pytest.mark.parametrize("path", ["/a%00b.html", "/" + "a" * 300, "/a%ED%B0%80b.html"])
+def test_a_file_that_can_have_no_such_name_is_not_there(http: Http, path: str) -> None:
+    with pytest.raises(faults.NotFoundError):
+        http.page(f"file://{path}")
+
+
 def test_a_redirect_to_a_dead_host_names_that_host(index: Index, http: Http) -> None:
     index.behave("page", *[status(302, Location=f"{_DEAD}/x")] * 3)
     with pytest.raises(faults.UnreachableHostError, match=r"127\.0\.0\.1:9/x"):

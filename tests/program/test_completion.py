@@ -130,6 +130,19 @@ def test_an_open_quotation_mark_is_answered_with_nothing(
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("option", [("--platform=aarch64",), ("--platform", "aarch64")], ids=" ".join)
+def test_a_value_that_is_finished_is_not_completed_again(
+    option: tuple[str, ...], installed_program: Installed, tmp_path: Path
+) -> None:
+    """As zsh and fish hand it over: behind a blank stands a word that is empty yet."""
+    words = ("--complete", "--", "ascend-wheelhouse", "plan", *option)
+    assert "x86_64" in installed_program.run(*words, cwd=tmp_path).stdout
+    done = installed_program.run(*words, "", cwd=tmp_path)
+    assert (done.returncode, "x86_64" in done.stdout) == (0, False), done.stdout
+    asked = installed_program.run(*words[:4], "--platform", "", cwd=tmp_path)
+    assert asked.stdout.split() == ["aarch64", "x86_64"]
+
+
 def test_a_shell_that_is_not_known_is_told_with_those_that_are(
     installed_program: Installed, tmp_path: Path
 ) -> None:

@@ -63,6 +63,8 @@ def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_aske
         ("sftp://host", "it names no folder"),
         (f"https://user:{SECRET}@[::1/cache", "cannot be read as a URL"),
         ("sftp://host:port/cache", "cannot be read as a URL"),
+        ("file:///srv%00/cache", "holds the character NUL"),
+        ("sftp://user%00@host/cache", "holds the character NUL"),
     ],
 )
 def test_what_is_no_cache_is_told_with_its_reason_and_without_its_login(url: str, why: str) -> None:

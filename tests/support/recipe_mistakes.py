@@ -45,6 +45,14 @@ MISTAKES = [
         "type",
         'is "yes"',
     ),
+    Mistake(
+        "bisheng.toml",
+        "triton_ascend/{filename}",
+        "triton%00ascend/{filename}",
+        "origins[1] (url).url",
+        "value",
+        "a character that no address has",
+    ),
     Mistake("bisheng.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
     Mistake(
         "custom-ops.toml", '"torch-npu", ', '"torch-nqu", ', "needs[2]", "reference", "no recipe is called"

@@ -306,3 +306,16 @@ def test_verifying_on_a_node_without_a_manifest_says_which_file_to_name(
     words = ["--environment", str(environment), "--manifest", str(tmp_path / "none.json")]
     assert node_verify.main(words) == 2
     assert "Next: --manifest WHEELHOUSE/manifest.json" in capfd.readouterr().err
+
+
+def test_a_reader_that_left_changes_no_exit_code(wheelhouse: Path, tmp_path: Path) -> None:
+    """`nox -s verify | head` ends as every other command does; the texts had nowhere to go."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "ascend_wheelhouse.verify.program", "--wheelhouse"]
+    nothing = subprocess.run([*words, tmp_path / "nothing"], stderr=writing, check=False, cwd=tmp_path)
+    words += [str(wheelhouse), "--report", str(tmp_path / "reports"), "--only", "versions"]
+    left = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False, cwd=tmp_path)
+    os.close(writing)
+    assert nothing.returncode == 2
+    assert (left.returncode, left.stderr) == (141, b"")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -23,6 +23,7 @@ from pydantic import AfterValidator, ValidationInfo
 from ascend_wheelhouse.base.settings import SHAPES
 from ascend_wheelhouse.base.toml_fault import Fault, ReferenceFaultError, meant, raise_for, shown
 from ascend_wheelhouse.base.toml_file import Known
+from ascend_wheelhouse.node import documents
 
 CELL_FIELDS = frozenset(
     {"machine", "npu", "torch", "cann", "cann_lower", "python", "python_tag", "py", "glibc"}
@@ -137,6 +138,8 @@ def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in _SCHEMES or not (parts.netloc or parts.scheme == "file"):
         raise ValueError(f"is {shown(text)}, must be a URL that begins with {'://, '.join(_SCHEMES)}://")
+    if not documents.name(unquote(text)):
+        raise ValueError(f"is {shown(text)}, which holds a character that no address has, such as NUL (%00)")
     return text
 
 

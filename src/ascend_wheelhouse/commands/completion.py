@@ -56,7 +56,8 @@ def option_in_question(
 ) -> str | None:
     """Return the name of the option whose value is being typed, None where none is.
 
-    bash hands over `--torch=2.1` as three words, the other shells as one.
+    bash hands over `--torch=2.1` as three words, the other shells as one. The blank behind a finished word comes from
+    zsh and fish alone, so that bash is offered the values once more behind one that is typed.
 
     Args:
         typed: The command line up to the cursor, the program's name first.
@@ -67,6 +68,8 @@ def option_in_question(
     task = next((word for word in words if word in contexts), None)
     flags = (contexts[task] if task else initial).flags
     words = [word for word in words if word != "="]
+    if typed.endswith(" "):  # the last word is finished: zsh and fish say so
+        words.append("")
     if words and words[-1].startswith("--") and "=" in words[-1]:
         words = [*words[:-1], words[-1].partition("=")[0]]
     for word in words[-1:] if words and words[-1].startswith("-") else words[-2:-1]:
@@ -86,7 +89,7 @@ def is_whole(typed: str) -> bool:
 
 def before_value(typed: str) -> str:
     """Return what stands before the value in the word that is being typed: `--torch=` of `--torch=2.1`."""
-    last = shlex.split(typed)[-1:]
+    last = [] if typed.endswith(" ") else shlex.split(typed)[-1:]
     head, sign, _ = last[0].partition("=") if last else ("", "", "")
     return head + sign if sign and head.startswith("--") else ""
 

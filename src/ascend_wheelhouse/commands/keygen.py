@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
+from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.bundle import serial
 from ascend_wheelhouse.folder.signing import generate_key
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.reading import contents
+from ascend_wheelhouse.node.reading.bundle_reader import open_bundle
 
 _ALLOW = "--allow-incomplete"
 _STATE = contents.SHAPE | {"complete": bool}
@@ -64,12 +67,19 @@ def _chosen_words(options: KeygenOptions) -> str:
 
 
 def _serial(project: Path) -> str:
-    """Return the option for the first serial where nothing else says one, as in a folder outside of git."""
+    """Return the option for the next serial where nothing else says one, as in a folder outside of git."""
     try:
         serial.decide(None, project)
     except serial.SerialError:
-        return " --serial 1"
+        return f" --serial {max(_packed(project / 'bundles'), default=0) + 1}"
     return ""
+
+
+def _packed(bundles: Path) -> Iterator[int]:
+    """Yield the serial of each bundle of a folder; what is none is passed over."""
+    for path in bundles.glob("*"):
+        with suppress(WheelhouseError, OSError):
+            yield open_bundle(path).serial
 
 
 def _is_complete(wheelhouse: Path) -> bool:

@@ -15,7 +15,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from ascend_wheelhouse import __version__, console
-from ascend_wheelhouse.base import packaged, started
+from ascend_wheelhouse.base import interrupts, packaged, started
 from ascend_wheelhouse.commands import completion, usage
 from ascend_wheelhouse.commands.tasks import collection
 
@@ -91,11 +91,11 @@ def project(root: Path) -> Collection:
 
 def main() -> None:
     """Run the command line of `ascend-wheelhouse`."""
-    json = usage.wants_json(sys.argv)
+    json = interrupts.wants_json(sys.argv)
     with console.main_guard(json=json):
         root = project_folder(Path.cwd())
         tasks = project(root)
-    console.stop_early(json=json)
+    interrupts.begin(sys.argv)
     tasks.default = None
     session = "" if (root / "noxfile.py").is_file() else _VERIFY
     started.started_as(NAME, tasks.task_names, session=session)

@@ -18,11 +18,10 @@ from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base import settings, started
+from ascend_wheelhouse.base import interrupts, settings, started
 from ascend_wheelhouse.base.errors import UsageError
 
 _HELP = {"-h", "--help"}
-_JSON = {"-j", "--json"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _MAIN = "wheelhouse"
 _LONGEST = 1 << 16
@@ -46,7 +45,7 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
     @functools.wraps(original)
     def parse(self: Program) -> None:
         try:
-            with console.telling_system(json=wants_json(self.argv)):
+            with console.telling_system(json=interrupts.wants_json(self.argv)):
                 try:
                     original(self)
                     if task := _asking_for_help(self):
@@ -71,13 +70,8 @@ def refused(error: UsageError, argv: Sequence[str]) -> Exit:
         error: What is wrong with the command line.
         argv: All of it.
     """
-    console.print_error(error, json=wants_json(argv))
+    console.print_error(error, json=interrupts.wants_json(argv))
     return Exit(code=error.exit_code)
-
-
-def wants_json(argv: Sequence[str]) -> bool:
-    """Tell whether a command line asks for JSON, whatever else of it can be read."""
-    return not _JSON.isdisjoint(argv[: argv.index("--")] if "--" in argv else argv)
 
 
 def _asking_for_help(program: Program) -> str:

@@ -269,5 +269,6 @@ def _complete_or_raise(folder: Path, *, strict: bool) -> None:
         raise IncompleteError(
             f"{folder.name} lacks {', '.join(pending)}.",
             why="--strict, or CI in the environment, makes a pending component an error.",
-            next_step="supply them as the table above says, or leave --strict away",
+            next_step="supply them as the table above says, or leave --strict away; where CI is set: "
+            "`CI= invoke wheelhouse {cell}`",
         )

@@ -12,12 +12,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, Protocol, TextIO
 
-from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base import interrupts, process
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, gravest, unexpected
@@ -49,15 +49,12 @@ __all__ = [
     "prose",
     "records",
     "reporter",
-    "stop_early",
     "table",
     "telling_system",
 ]
 
 Mode = Literal["auto", "plain", "json"]
 _spoken = {"verbose": False}
-_INTERRUPTED = 130
-_TERMINATED = 143
 _PATIENCE_SECONDS = 5.0
 _CLOCK = SystemClock()
 
@@ -173,8 +170,16 @@ def end_with(errors: Sequence[WheelhouseError], *, json: bool = False) -> None:
         raise error
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM came: whatever cleans up after Ctrl-C cleans up now."""
+class _Stopped(KeyboardInterrupt):
+    """A signal came: whatever cleans up after Ctrl-C cleans up now.
+
+    Args:
+        code: The exit code of a run that this signal ended.
+    """
+
+    def __init__(self, code: int) -> None:
+        self.code = code
+        super().__init__()
 
 
 class _Stop:
@@ -189,66 +194,42 @@ class _Stop:
         if now - self._since < _PATIENCE_SECONDS:
             return
         self._since = now
-        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
-
-
-class _EarlyStop:
-    """Ends a program of which no command runs yet: Invoke would end with 1 after Ctrl-C, and without a word."""
-
-    def __init__(self, *, json: bool) -> None:
-        self._json = json
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        code = _TERMINATED if number == signal.SIGTERM else _INTERRUPTED
-        _tell_stopped(code, json=self._json)
-        raise SystemExit(code)
-
-
-_PLAIN: Mapping[int, Callable[[int, FrameType | None], object] | signal.Handlers] = {
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: signal.SIG_DFL,
-}
-
-
-def stop_early(*, json: bool) -> None:
-    """Have Ctrl-C and SIGTERM end this program as `main_guard` does, until the first one is entered.
-
-    A signal that is ignored, as Ctrl-C below `nohup` in the background, stays so.
-
-    Args:
-        json: Print the end as JSON too.
-    """
-    for number, plain in _PLAIN.items():
-        if signal.getsignal(number) == plain:
-            signal.signal(number, _EarlyStop(json=json))
+        raise _Stopped(interrupts.CODES[number])
 
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the commands that other threads wait for, then interrupt this one."""
+    """Let Ctrl-C, SIGTERM and SIGHUP end the commands that other threads wait for, then interrupt this one."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     stop = _Stop()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [one for one in interrupts.CODES if one != signal.SIGHUP or not _is_below_nohup()]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, _PLAIN[number] if isinstance(handler, _EarlyStop) else handler)
+            plain = isinstance(handler, interrupts.EarlyStop)
+            signal.signal(number, interrupts.PLAIN[number] if plain else handler)
         process.resume()
 
 
+def _is_below_nohup() -> bool:
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
 def _tell_stopped(code: int, *, json: bool) -> None:
-    """Say that the run was stopped; Ctrl-C may have ended the reader of standard output as well."""
-    sys.stderr.write("\nStopped. What was fetched is kept; the next run goes on from there.\n")
+    """Say that the run was stopped; what did it may have ended the reader, or the terminal, as well."""
+    try:
+        sys.stderr.write(interrupts.TOLD)
+        sys.stderr.flush()
+    except OSError:
+        lose(sys.stderr)
     if not json:
         return
-    by = "SIGTERM" if code == _TERMINATED else "Ctrl-C"
-    following = "the same command again: it goes on from what was fetched"
-    answer = {"error": "Stopped", "exit_code": code, "what": f"{by} stopped the run.", "why": ""}
     try:
-        print_json(answer | {"next": following}, indent=None)
+        print_json(interrupts.answer(code), indent=None)
         sys.stdout.flush()
     except OSError:
         lose(sys.stdout)
@@ -271,7 +252,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
 
     Raises:
         SystemExit: With the error's own code, 70 for a fault of this tool, 130 after Ctrl-C, 143 after SIGTERM,
-            141 when a reader left.
+            129 after SIGHUP, 141 when a reader left.
     """
     _open_closed()
     atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
@@ -285,7 +266,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as error:
-        code = _TERMINATED if isinstance(error, _Terminated) else _INTERRUPTED
+        code = error.code if isinstance(error, _Stopped) else interrupts.CODES[signal.SIGINT]
         _tell_stopped(code, json=json)
         raise SystemExit(code) from None
     except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code of its own, whatever it is

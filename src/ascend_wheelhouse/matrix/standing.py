@@ -195,7 +195,7 @@ def _lacks(end: CellEnd, pending: Iterable[PendingComponent]) -> IncompleteError
     return IncompleteError(
         f"{name} lacks {', '.join(one.component for one in pending)}.",
         why="--strict, or CI in the environment, makes a pending component an error.",
-        next_step="supply them as the report says, or leave --strict away",
+        next_step="supply them as the report says, or leave --strict away; where CI is set, put `CI=` before it",
     )
 
 

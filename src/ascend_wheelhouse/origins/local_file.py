@@ -27,6 +27,8 @@ def local_file(url: str) -> Iterator[BufferedReader]:
         file = open(path, "rb", opener=_unwaiting)  # noqa: SIM115 - closed below
     except OSError as error:
         raise faults.NotFoundError(url, error.strerror or "cannot be opened") from error
+    except ValueError as error:  # `%00`, or what is no character of this system's file names
+        raise faults.NotFoundError(url, "no file can have such a name") from error
     with file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise faults.NotFoundError(url, "it is no plain file")

@@ -104,6 +104,8 @@ class Address:
         known = _S3_OPTIONS if self.scheme == "s3" else set()
         if unknown := sorted(set(self.options) - known):
             raise _no_url(self.shown, f"no cache there takes the option {unknown[0]!r}")
+        if any("\0" in part for part in (self.path, self.user, self.password)):
+            raise _no_url(self.shown, "it holds the character NUL (%00), which no path and no login has")
         if self.scheme == "file":
             if self.host not in {"", "localhost"} or not self.path.startswith("/"):
                 raise _no_url(self.shown, "a folder's URL has three slashes before its path")

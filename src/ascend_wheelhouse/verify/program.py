@@ -13,6 +13,7 @@ from pathlib import Path
 from ascend_wheelhouse.base import settings as defaults
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.places import real
+from ascend_wheelhouse.console.answers import lose
 from ascend_wheelhouse.node import supervise
 from ascend_wheelhouse.node.given import require_sound
 from ascend_wheelhouse.node.host import cann
@@ -23,6 +24,8 @@ from ascend_wheelhouse.node.verify.announced import known_failures
 from ascend_wheelhouse.node.verify.report import table
 from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify import environment, found, prepare, software_node
+
+_READER_LEFT = 141
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _on_software_node(given, words) if given.cann and not given.node else _run(given)
     except WheelhouseError as error:
         return _fail(error)
+    except BrokenPipeError:
+        lose(sys.stdout)
+        return _READER_LEFT
     except OSError as error:
         return _fail(file_trouble(error))
     except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code, whatever it is
@@ -73,7 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(error: WheelhouseError) -> int:
-    print(plain(str(error)), file=sys.stderr)  # noqa: T201 - this is what a person reads
+    try:
+        print(plain(str(error)), file=sys.stderr)  # noqa: T201 - this is what a person reads
+    except OSError:  # its reader left, or its disk is full
+        lose(sys.stderr)
     return error.exit_code
 
 
