@@ -1,9 +1,11 @@
 import json
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.places import CacheFolderError
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import MACHINES, Machine, Target
 from ascend_wheelhouse.resolve.annotated import read_pins
@@ -16,9 +18,10 @@ from ascend_wheelhouse.resolve.errors import (
     readable,
 )
 from ascend_wheelhouse.resolve.links import read_files, uploaded, version_of
-from ascend_wheelhouse.resolve.pip_tools import reporting
-from ascend_wheelhouse.resolve.request import ResolveRequest
+from ascend_wheelhouse.resolve.pip_tools import PipToolsResolver, reporting
+from ascend_wheelhouse.resolve.request import Resolver, ResolveRequest
 from ascend_wheelhouse.resolve.tool import question
+from ascend_wheelhouse.resolve.uv import UvResolver
 
 ARM = Target(machine="aarch64")
 _FACTS = """
@@ -156,3 +159,16 @@ def test_a_release_that_cannot_be_read_is_no_contradiction(fault: str) -> None:
     error = explain("uv", printed, ResolveRequest(requirements=(), target=ARM))
     assert isinstance(error, UnreadableReleaseError)
     assert "--resolver" in error.next_step
+
+
+@pytest.mark.parametrize("resolver", [UvResolver(), PipToolsResolver()], ids=["uv", "pip-tools"])
+def test_a_cache_folder_that_cannot_be_made_is_told_with_what_moves_it(
+    resolver: Resolver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").write_text("no folder")
+    for name in ("XDG_CACHE_HOME", "UV_CACHE_DIR", "UV_NO_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with pytest.raises(CacheFolderError, match="cannot be made: Not a directory") as told:
+        resolver.resolve(ResolveRequest(requirements=("six",), target=ARM))
+    assert "export XDG_CACHE_HOME=/FOLDER" in told.value.next_step

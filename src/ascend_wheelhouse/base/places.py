@@ -10,13 +10,45 @@ from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError
 
+NAME = "ascend-wheelhouse"
+
 
 class HomelessError(HostUnfitError):
     """Nothing says where the folders of this user are."""
 
 
-def user_cache() -> Path:
-    """Return the user's cache folder of this program, as the XDG base directory specification has it.
+class CacheFolderError(HostUnfitError):
+    """A cache folder of this user cannot be made, as in a container whose user has `/` as home."""
+
+
+def made_cache(*parts: str, program: str = NAME) -> Path:
+    """Return a folder in a program's cache folder of this user, made where it was not there.
+
+    Args:
+        parts: Its path there.
+        program: Whose.
+
+    Raises:
+        HomelessError: See `user_cache`.
+        CacheFolderError: It cannot be made, or is no folder.
+    """
+    folder = user_cache(program).joinpath(*parts)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CacheFolderError(
+            f"The cache folder {folder} cannot be made: {error.strerror}.",
+            why="What a resolver reads is kept there; it is in the home folder, or where XDG_CACHE_HOME says.",
+            next_step="`export XDG_CACHE_HOME=/FOLDER` with a folder that you can write, then the same command again",
+        ) from error
+    return folder
+
+
+def user_cache(program: str = NAME) -> Path:
+    """Return the user's cache folder of a program, as the XDG base directory specification has it.
+
+    Args:
+        program: Whose.
 
     Raises:
         HomelessError: No variable names it, and the list of users does not have this one.
@@ -24,7 +56,7 @@ def user_cache() -> Path:
     import platformdirs  # noqa: PLC0415 - who says where all is need not pay for the question
 
     try:
-        folder = platformdirs.user_cache_path("ascend-wheelhouse")
+        folder = platformdirs.user_cache_path(program)
     except RuntimeError:  # newer ones of it; earlier ones leave the `~`
         folder = Path("~")
     if folder.is_absolute():

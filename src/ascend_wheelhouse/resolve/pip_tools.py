@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ascend_wheelhouse.base.places import user_cache
+from ascend_wheelhouse.base.places import made_cache
 from ascend_wheelhouse.cells.target import Target, dotted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.metadata import MetadataReader
@@ -52,7 +52,7 @@ class PipToolsResolver:
 
     @property
     def _cache(self) -> Path:
-        return self.cache or user_cache() / "pip-tools"
+        return self.cache or made_cache("pip-tools")
 
     def _command(self, request: ResolveRequest) -> list[str | Path]:
         return [

@@ -8,6 +8,7 @@ imported, or to a version that cannot exist. uv takes every index as equal
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import uv
 
+from ascend_wheelhouse.base.places import made_cache
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.resolve.errors import CLOSED_MARK
@@ -48,6 +50,8 @@ class UvResolver:
     def resolve(self, request: ResolveRequest) -> Resolution:
         """Return the pins that uv chooses; see `Resolver.resolve`."""
         config = self.config or PipConfig.read()
+        if not os.environ.keys() & {"UV_CACHE_DIR", "UV_NO_CACHE"}:
+            made_cache(program="uv")
         with question(request) as folder:
             wheels = local_wheels(request)
             excluded = [f"{name} ; sys_platform == 'never'" for name in sorted(request.excluded)]

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
-from ascend_wheelhouse.base.places import user_cache
+from ascend_wheelhouse.base.places import made_cache
 from ascend_wheelhouse.base.toml_fault import meant
 from ascend_wheelhouse.cells.recipe import own_indexes
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -197,7 +197,7 @@ class Watch:
             if one.expected.sha256 and one.url
         }
         # where pip-tools keeps it, so that what a lock has read is not read again
-        kept = user_cache() / "pip-tools/metadata"
+        kept = made_cache("pip-tools", "metadata")
         reader = MetadataReader(self.http, kept)
         wheels = [wheel for held in self.watched.locks for wheel in held.lock.wheels]
         ranges = Ranges(read_needs(wheels, urls, reader, self.emit))
