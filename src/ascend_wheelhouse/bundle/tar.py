@@ -32,7 +32,8 @@ class WheelhouseChangedError(IntegrityError):
         super().__init__(
             f"{path} is not the file that manifest.json names.",
             why="It was changed, cut short or removed after the wheelhouse was assembled.",
-            next_step="run `invoke wheelhouse --check {cell}`, which says what to do, then bundle",
+            next_step="`invoke wheelhouse --check {cell}` says what to do, then bundle; for a folder that is not below "
+            "`wheelhouse/`, add --output with the folder that it is in",
         )
 
 

@@ -36,7 +36,8 @@ class UnreadablePartError(UsageError):
         super().__init__(
             f"{path.name} of {path.parent.name} cannot be read: {fault}.",
             why="It was changed after the wheelhouse was made, or written by another tool.",
-            next_step="`invoke wheelhouse --check {cell}` says what was changed, and lays it out again",
+            next_step="`invoke wheelhouse --check {cell}` says what was changed, and lays it out again; for a folder "
+            "that is not below `wheelhouse/`, add --output with the folder that it is in",
         )
 
 
