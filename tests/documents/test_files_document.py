@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src/ascend_wheelhouse"
-OWN = {"WHEELHOUSE_FAMILY", "WHEELHOUSE_REPORTS"}
+OWN = {"WHEELHOUSE_FAMILY", "WHEELHOUSE_GIT_PASSWORD", "WHEELHOUSE_GIT_USER", "WHEELHOUSE_REPORTS"}
 """Set by one process of this tool for another."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
 from ascend_wheelhouse.base.process import CommandFailedError, piped, run
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.store.git_login import apart
 from ascend_wheelhouse.store.store import Store
 
 BUNDLE_REF = "refs/wheelhouse/source"
@@ -180,12 +181,15 @@ def git(
     Raises:
         GitFailedError: It ended with a status other than 0, or not in time.
     """
-    env = settings(server=server)
+    given, asking, login = apart(words)
+    env = settings(server=server) | login
     if server and not env.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and not _named_ssh():
         env["GIT_SSH_COMMAND"] = _SSH
     place = ("-C", str(at)) if at else ()
-    options = [part for option in (*_OPTIONS, *(() if server else _ALONE)) for part in ("-c", option)]
-    command = ["git", *place, *options, *words]
+    options = [
+        part for option in (*_OPTIONS, *asking, *(() if server else _ALONE)) for part in ("-c", option)
+    ]
+    command = ["git", *place, *options, *given]
     try:
         return run(command, env=env, stdin=stdin, timeout=seconds, own_group=seconds is not None).stdout
     except subprocess.TimeoutExpired as error:
