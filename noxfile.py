@@ -132,7 +132,7 @@ def foreign(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def reproduce(session: nox.Session) -> None:
-    """Build real packages twice under other conditions, an extension of torch among them: eight minutes of CPU.
+    """Build real packages twice under other conditions, what is built with torch among them: minutes of CPU.
 
     And an extension and torch_npu's stand-in for the other architecture.
     """

@@ -25,6 +25,9 @@ pytestmark = pytest.mark.network
 TORCH = "2.13.0+cpu"
 REAL = {"xxhash": "3.6.0", "psutil": "7.1.3", "msgspec": "0.20.0", "torch-scatter": "2.1.2"}
 HEADER = {"url": HEADER_URL, "sha256": HEADER_SHA256}
+LONG = pytest.mark.skipif(
+    "WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes of CPU: nox -s reproduce"
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,7 @@ def test_what_makes_a_wheel_differ_is_found_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@LONG
 def test_torch_npus_stand_in_against_the_real_torch_is_bit_equal(tmp_path: Path) -> None:
     stand_in = torch_npu(tmp_path / "servers", version="2.13.0")
     bench = Bench(root=tmp_path / "store", mirrors=stand_in.mirrors)
@@ -141,9 +145,7 @@ def test_msgspec_is_bit_equal(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    "WHEELHOUSE_LONG_TESTS" not in os.environ, reason="eight minutes of CPU: nox -s reproduce"
-)
+@LONG
 def test_an_extension_of_torch_is_bit_equal(bench: Bench) -> None:
     recipe, where = (
         real_recipe("torch-scatter"),
