@@ -38,6 +38,30 @@ def test_the_first_library_of_the_machine_is_the_one() -> None:
     assert libraries_of(CACHED, "aarch64") == {"libz.so.1": "/usr/aarch64/libz.so.1"}
 
 
+@pytest.mark.parametrize(
+    ("listed", "wanted"),
+    [
+        (
+            (
+                '\tlibz.so.1 (libc6,x86-64, hwcap: "x86-64-v3") => /lib64/glibc-hwcaps/x86-64-v3/libz.so.1\n'
+                "\tlibz.so.1 (libc6,x86-64, OS ABI: Linux 3.2.0) => /lib64/libz.so.1\n"
+            ),
+            {"libz.so.1": "/lib64/libz.so.1"},
+        ),
+        (
+            (
+                '/lib64/glibc-hwcaps/x86-64-v3: (hwcap: "x86-64-v3")\n\tlibz.so.1 -> libz.so.1.3\n'
+                "/lib64: (from <builtin>:0)\n\tlibz.so.1 -> libz.so.1.1\n"
+            ),
+            {"libz.so.1": "/lib64/libz.so.1"},
+        ),
+        ('\tlibz.so.1 (libc6,x86-64, hwcap: "x86-64-v3") => /lib64/glibc-hwcaps/x86-64-v3/libz.so.1\n', {}),
+    ],
+)
+def test_a_library_for_newer_processors_alone_is_not_taken(listed: str, wanted: dict[str, str]) -> None:
+    assert libraries_of(listed, "x86_64") == wanted
+
+
 def test_without_a_cache_folders_of_64_bits_come_first() -> None:
     found = libraries_of(LISTED, "x86_64")
     assert found == {"libz.so.1": "/usr/local/lib64/libz.so.1", "libi386.so.1": "/usr/lib/libi386.so.1"}

@@ -143,7 +143,13 @@ def libraries_of(listed: str, machine: str) -> dict[str, str]:
     kind = _KINDS.get(machine, machine)
     found = [(match["name"], match["path"]) for match in _KNOWN.finditer(listed) if kind in match["kind"]]
     found += sorted(_in_folders(listed), key=lambda one: not _is_for_64_bits(one[1], machine))
-    return dict(reversed([(name, path) for name, path in found if path.rpartition("/")[2] == name]))
+    plain = [(name, path) for name, path in found if path.rpartition("/")[2] == name and _is_for_any(path)]
+    return dict(reversed(plain))
+
+
+def _is_for_any(path: str) -> bool:
+    """Tell whether a path is for every processor of its machine; loaders prefer those of `glibc-hwcaps` to it."""
+    return not {"glibc-hwcaps", "tls", "haswell", "xeon_phi", "atomics"} & set(path.split("/"))
 
 
 def _in_folders(listed: str) -> Iterator[tuple[str, str]]:
