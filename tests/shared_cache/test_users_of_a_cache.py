@@ -59,6 +59,19 @@ def test_a_folder_that_one_user_alone_may_write_is_opened_to_no_other(
     assert _rights(root) == {"folder": {0o755}, "file": {0o644}}
 
 
+@pytest.mark.usefixtures("closed")
+def test_what_is_made_is_shared_where_it_is_another_users_at_once(
+    tmp_path: Path, site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On NFS with `root_squash` what root makes is nobody's, as `test_nfs` of the machines shows."""
+    root = tmp_path / "cache"
+    root.mkdir()
+    root.chmod(0o2777)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    push(site("maker", f"file://{root}", pushes=True))
+    assert _rights(root) == {"folder": {0o2777}, "file": {0o666}}
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to a group that this user is not in")
 def test_what_is_pushed_has_the_group_of_the_folder(tmp_path: Path, site: MakeSite) -> None:
     root = tmp_path / "cache"

@@ -29,7 +29,7 @@ def take(number: int, kind: int, waiting: Callable[[], None]) -> None:
 def folder(path: Path) -> Iterator[Callable[[int], None]]:
     """Give what locks a folder itself, as often as it is called: no lock file is left in it.
 
-    Where the file system has no locks for folders (NFS before version 4), nothing is locked.
+    On NFS such a lock holds on this host alone; where the file system has none for folders, nothing is locked.
     """
     number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 

@@ -156,25 +156,32 @@ class FolderRemote:
 
 
 def _inner(above: int, part: str, *, make: bool) -> int:
-    if make:
-        with suppress(FileExistsError):
-            os.mkdir(part, dir_fd=above)
+    made = make and _made(part, above)
     try:
         number = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
     except NotADirectoryError as error:
         if stat.S_ISLNK(os.stat(part, dir_fd=above, follow_symlinks=False).st_mode):
             raise RemoteRefusedError(f"{part} is a link there, and no folder") from error
         raise
-    if make:
+    if made or (make and os.fstat(number).st_uid == os.geteuid()):
         _share(number, os.fstat(above))
     return number
 
 
+def _made(part: str, above: int) -> bool:
+    try:
+        os.mkdir(part, dir_fd=above)
+    except FileExistsError:
+        return False
+    return True
+
+
 def _share(number: int, above: os.stat_result) -> None:
-    """Give what is this user's the group and the rights of the folder above; a file can be read by all."""
+    """Give what this user has made the group and the rights of the folder above; a file can be read by all.
+
+    Whose it is then is not asked: on NFS what root makes is another user's (`root_squash`).
+    """
     found = os.fstat(number)
-    if found.st_uid != os.geteuid():
-        return
     if found.st_gid != above.st_gid:
         with suppress(OSError):  # of a group that this user is not in
             os.fchown(number, -1, above.st_gid)

@@ -145,7 +145,7 @@ class Store:
             place.parent.mkdir(parents=True, exist_ok=True)
             medium.flush(path)
             path.chmod(0o444)
-            with gate(place.parent, fcntl.LOCK_SH):
+            with gate(self.root, place.parent.name, fcntl.LOCK_SH):
                 path.replace(place)
         self.proven.know(identity(place), digest)
         return digest
@@ -166,7 +166,7 @@ class Store:
         if found == sha256:
             self.proven.know(before, sha256)
             return
-        with self.telling(), gate(place.parent, fcntl.LOCK_EX):
+        with self.telling(), gate(self.root, place.parent.name, fcntl.LOCK_EX):
             if identity(place) == before:  # not what another run has put in its place since
                 place.unlink(missing_ok=True)
         raise DamagedBlobError(sha256, place, found)
@@ -208,7 +208,7 @@ class Store:
             folder = self._folder("incoming")
             if not self._swept:
                 self._sweep(folder)
-            with gate(folder, fcntl.LOCK_SH):
+            with gate(self.root, folder.name, fcntl.LOCK_SH):
                 number, name = tempfile.mkstemp(prefix="tmp-", dir=folder)
                 fcntl.flock(number, fcntl.LOCK_EX)
             path = Path(name)
@@ -324,7 +324,7 @@ class Store:
     def _sweep(self, folder: Path) -> int:
         """Remove what killed runs left of files on their way in; return the bytes freed."""
         self._swept = True
-        with gate(folder, fcntl.LOCK_EX):
+        with gate(self.root, folder.name, fcntl.LOCK_EX):
             return sum(map(remove_if_free, folder.glob("tmp-*")))
 
     def _drop_partials(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -95,9 +96,14 @@ def results_below(root: Path, prefix: str) -> Iterator[tuple[str, Path]]:
 
 
 @contextmanager
-def gate(folder: Path, kind: int) -> Iterator[None]:
-    """Keep who clears away out while a new file is there and not yet locked."""
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def gate(root: Path, folder: str, kind: int) -> Iterator[None]:
+    """Keep who clears away out of a folder of a store while a new file is there and not yet locked.
+
+    The lock is on a file: where hosts share a store on NFS, one on the folder itself holds on its own host alone.
+    """
+    locks = root / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    number = os.open(locks / f"gate-{folder}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
     try:
         fcntl.flock(number, kind)
         yield
@@ -106,10 +112,24 @@ def gate(folder: Path, kind: int) -> Iterator[None]:
 
 
 def remove_if_free(path: Path) -> int:
-    """Remove a file that no process holds and return its size in bytes; 0 where one does."""
-    with suppress(BlockingIOError, FileNotFoundError), path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        size = os.fstat(file.fileno()).st_size
-        path.unlink(missing_ok=True)
-        return size
+    """Remove a file that no process holds and return its size in bytes; 0 where one does, or where that is not known.
+
+    It is opened for writing where it may be: NFS gives an exclusive lock to nobody who may only read.
+    """
+    with suppress(BlockingIOError, FileNotFoundError):
+        try:
+            number = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except PermissionError:  # it is finished, and about to get its name
+            number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            size = os.fstat(number).st_size
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+        else:
+            return size
+        finally:
+            os.close(number)
     return 0

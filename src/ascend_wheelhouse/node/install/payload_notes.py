@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import fcntl
 import json
 import os
@@ -57,21 +58,36 @@ def claimed(ascend: Path, talk: Talk) -> Iterator[None]:
     """
     number = _opened(ascend / _LOCK)
     try:
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            talk.say(f"waiting for another install that puts packages into {ascend}")
-            fcntl.flock(number, fcntl.LOCK_EX)
+        _claim(number, ascend, talk)
         yield
     finally:
         os.close(number)
 
 
+def _claim(number: int, ascend: Path, talk: Talk) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        talk.say(f"waiting for another install that puts packages into {ascend}")
+        fcntl.flock(number, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno != errno.EBADF:  # on NFS, whoever may only read gets no such lock
+            raise
+        talk.say(
+            f"{ascend / _LOCK} is another user's: see that no other install puts packages there meanwhile"
+        )
+
+
 def _opened(lock: Path) -> int:
     try:
-        return os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        number = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except PermissionError:  # another user made it, in a folder of both
         return os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    with contextlib.suppress(
+        OSError
+    ):  # whoever may write the folder may lock it, on NFS too, whatever the umask
+        os.fchmod(number, 0o644 | lock.parent.stat().st_mode & 0o022)
+    return number
 
 
 def _begun(entry: Entry) -> str:
