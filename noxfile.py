@@ -197,6 +197,18 @@ def kills(session: nox.Session) -> None:
 
 
 @nox.session(python=PYTHON)
+def machines(session: nox.Session) -> None:
+    """Boot machines in QEMU: hosts on a real NFS, a node whose power is cut, USB sticks, an aarch64 kernel.
+
+    Needs root and, of Debian, qemu-system-x86 qemu-system-arm cpio kmod e2fsprogs dosfstools exfatprogs
+    nfs-kernel-server nfs-common. `nox -s machines -- tests/machines/test_nfs.py` takes a part.
+    """
+    _install(session)
+    words = session.posargs or ["tests/machines"]
+    session.run("pytest", *words, env={"WHEELHOUSE_MACHINES": os.environ.get("WHEELHOUSE_MACHINES", "8")})
+
+
+@nox.session(python=PYTHON)
 def software(session: nox.Session) -> None:
     """Run the probes on the software NPU, and catch each of its faults with them."""
     _install(session)

@@ -1,0 +1,45 @@
+"""What the tests on machines share: a kernel, and a project of this checkout that a machine can run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from guest_kernel import GuestKernel, guest_kernel
+from machine import PROGRAMS, Machine
+
+MakeMachine = Callable[[str], Machine]
+_PROGRAMS = (PROGRAMS["x86_64"], "cpio", "mke2fs")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave all of them to `nox -s machines`."""
+    if "WHEELHOUSE_MACHINES" not in os.environ:
+        why = pytest.mark.skip(reason="boots machines: nox -s machines")
+        for item in items:
+            if item.path.parent == Path(__file__).parent:
+                item.add_marker(why)
+
+
+@pytest.fixture(scope="session")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> GuestKernel:
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    assert not missing, f"apt-get install qemu-system-x86 cpio e2fsprogs kmod: {missing} are not here"
+    return guest_kernel("x86_64", tmp_path_factory.mktemp("kernel"))
+
+
+@pytest.fixture
+def machine(kernel: GuestKernel, tmp_path: Path) -> Iterator[MakeMachine]:
+    """Make machines by their names; their power is cut at the end of the test."""
+    made: list[Machine] = []
+
+    def make(name: str) -> Machine:
+        made.append(Machine(kernel=kernel, folder=tmp_path / "machines" / name))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.cut()
