@@ -36,6 +36,7 @@ from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.folder.purl import not_of_the_index, purl_of
 from ascend_wheelhouse.wheels import licences
 from ascend_wheelhouse.wheels.grafted import BILL, GraftedLibrary, read_bill
 from ascend_wheelhouse.wheels.wheel import WheelFile
@@ -85,7 +86,8 @@ def write_sbom(
     """
     if facts is None:
         facts = {path.name: read_facts(path) for path in sorted(wheels, key=lambda path: path.name)}
-    components = [made for file in _entries(manifest) if (made := _component(file, facts))]
+    foreign = not_of_the_index(manifest)
+    components = [made for file in _entries(manifest) if (made := _component(file, facts, foreign))]
     root = _root(manifest)
     bom = Bom(
         components=components,
@@ -126,17 +128,18 @@ def _property(name: str, value: object) -> Property:
     return Property(name=f"{_NAMESPACE}:{name}", value=str(value))
 
 
-def _component(file: Mapping[str, Any], facts: Mapping[str, SbomFacts]) -> Component | None:
+def _component(
+    file: Mapping[str, Any], facts: Mapping[str, SbomFacts], foreign: frozenset[str]
+) -> Component | None:
     if file["path"].endswith(".whl"):
-        return _wheel(file, facts.get(Path(file["path"]).name))
+        return _wheel(file, facts.get(Path(file["path"]).name), purl_of(file, foreign))
     if file["kind"] in _OTHERS:
-        return _other(file)
+        return _other(file, purl_of(file, foreign))
     return None
 
 
-def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
+def _wheel(file: Mapping[str, Any], facts: SbomFacts | None, purl: PackageURL) -> Component:
     name = canonicalize_name(file["name"])
-    purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
     metadata: RawMetadata = facts.metadata if facts else {}
     found = facts.licences if facts else []
     return Component(
@@ -157,14 +160,13 @@ def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
     )
 
 
-def _other(file: Mapping[str, Any]) -> Component:
-    qualifiers = {"checksum": f"sha256:{file['sha256']}", "file_name": Path(file["path"]).name}
+def _other(file: Mapping[str, Any], purl: PackageURL) -> Component:
     return Component(
         name=file["name"],
         version=file["version"] or None,
         type=_OTHERS[file["kind"]],
         bom_ref=f"file:{file['path']}",
-        purl=PackageURL("generic", None, file["name"], file["version"] or None, qualifiers),
+        purl=purl,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
         properties=list(_properties(file, licensed=False)),
     )
@@ -214,13 +216,21 @@ def _dependencies(
     """Yield what each component needs; `Bom.register_dependency` would search all of them for each one."""
     cell = manifest["cell"]
     markers = Target.named(cell["machine"], python=cell.get("python", "")).markers
-    by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
+    by_name = {made.name: made for made in components if _is_wheel(made)}
     for made in components:
-        fact = facts.get(str(made.purl.qualifiers.get("file_name"))) if made.purl else None
+        fact = facts.get(_file_name(made))
         wanted = (
             {*_required(fact.metadata, markers, by_name)} if fact and by_name.get(made.name) is made else ()
         )
         yield _dependency(made, [by_name[name] for name in sorted(wanted)])
+
+
+def _file_name(made: Component) -> str:
+    return str(made.purl.qualifiers.get("file_name")) if made.purl else ""
+
+
+def _is_wheel(made: Component) -> bool:
+    return _file_name(made).endswith(".whl")
 
 
 def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Container[str]) -> Iterator[str]:
@@ -259,7 +269,7 @@ def read_facts(path: Path, filename: str = "") -> SbomFacts:
         WheelFile.open(path, filename=filename) as wheel,
     ):
         metadata = wheel.raw_metadata
-        grafted = dict(_grafts(wheel.read(f"{wheel.dist_info}/RECORD").decode()))
+        grafted = dict(_grafts(wheel))
         bill = f"{wheel.dist_info}/{BILL}"
         told = list(read_bill(wheel.read(bill))) if bill in wheel else []
     origins = {one.path: one for one in told if one.sha256 == grafted.get(one.path)}
@@ -276,8 +286,18 @@ def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     )
 
 
-def _grafts(record: str) -> Iterator[tuple[str, str]]:
+def _grafts(wheel: WheelFile) -> Iterator[tuple[str, str]]:
+    """Yield grafted libraries with their sha256: as RECORD states it, or of the bytes where it has another digest."""
+    record = wheel.read(f"{wheel.dist_info}/RECORD").decode()
+    members = {member.name: member for member in wheel.members}
     for path, digest, _ in csv.reader(io.StringIO(record)):
-        if path.split("/")[0].endswith(".libs") and digest.startswith("sha256="):
+        if not path.split("/")[0].endswith(".libs"):
+            continue
+        if digest.startswith("sha256="):
             raw = digest.removeprefix("sha256=")
             yield path, base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).hex()
+        elif path in members:
+            found = hashlib.sha256()
+            for piece in wheel.chunks(members[path]):
+                found.update(piece)
+            yield path, found.hexdigest()
