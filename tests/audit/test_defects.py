@@ -71,6 +71,13 @@ def test_headers_of_one_name_in_two_wheels_are_no_defect(tmp_path: Path) -> None
     assert shop.audit(tmp_path).clean
 
 
+def test_what_one_wheel_hides_of_itself_and_folders_without_modules_are_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    shop.add("first", {"six.py": "", "six/__init__.py": "", "seven/a.py": "", "eight.py": ""})
+    shop.add("second", {"six/data.json": "{}", "seven/b.py": "", "eight/data.json": "{}"})
+    assert not [one for one in shop.audit(tmp_path).findings if one.rule == "hidden-module"]
+
+
 def test_a_script_for_the_linker_is_no_defect(tmp_path: Path) -> None:
     shop = open_shop()
     script = "/* GNU ld script */\nOUTPUT_FORMAT(elf64-x86-64)\nGROUP ( libpng.so.16 )\n"
