@@ -1,4 +1,4 @@
-"""Check: what the packages import when they are imported is in the wheelhouse, declared or not.
+"""Check: what the packages import when they are imported is in the wheelhouse, declared or not, their own modules too.
 
 `pip check` compares declarations; this compares `import` statements. Found so far in real wheels:
 triton-ascend needs pybind11, torch_npu needs yaml and numpy, and neither says so. Imports inside functions
@@ -36,6 +36,8 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
             if not _available(item.name, provided, policy):
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
+        own = [item for item in wheel.imports if _is_own(item, wheel)]
+        yield from (_own_finding(wheel, item, severity) for item in own if not _is_elsewhere(item, wheels))
         awaited = {top: policy.pending[top] for top in absent if top in policy.pending}
         absent = {top: item for top, item in absent.items() if top not in awaited}
         if awaited:
@@ -44,6 +46,31 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
             yield from (_finding(wheel, item, policy, severity) for item in absent.values())
         elif absent:
             yield _not_judged(wheel, absent)
+
+
+def _is_own(item: Import, wheel: WheelFacts) -> bool:
+    top = item.name.partition(".")[0]
+    return any(name.partition(".")[0] == top for name in wheel.top_level)
+
+
+def _is_elsewhere(item: Import, wheels: Sequence[WheelFacts]) -> bool:
+    """Tell whether another wheel brings a module into the package of this one."""
+    place = item.name.replace(".", "/")
+    return any(path.startswith((f"{place}.", f"{place}/")) for wheel in wheels for path in wheel.paths)
+
+
+def _own_finding(wheel: WheelFacts, item: Import, severity: Severity) -> Finding:
+    return Finding(
+        check="undeclared-imports",
+        rule="missing-own-module",
+        severity=severity,
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name} of its own package, which is not in the wheel",
+        evidence=f"line {item.line}",
+        repair=f"take another release of {wheel.name}, or build it again: a list of packages may have left it out",
+        item=item.name,
+    )
 
 
 def _awaited(wheel: WheelFacts, awaited: Mapping[str, str]) -> Finding:
