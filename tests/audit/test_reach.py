@@ -45,8 +45,8 @@ GUARDED = [
     "import helper\nif helper.is_cuda():\n    import wheelbarrow\n",
     'if __name__ == "__main__":\n    import wheelbarrow\n',
     "from . import compat\n",
-    "from .wheelbarrow import x\n",
-    "import alone.wheelbarrow\n",
+    "from .axle import x\n",
+    "import alone.axle\n",
     "import os.path, json, distutils\n",
     "import __main__\n",
     '"""\nimport wheelbarrow\n"""\n',
@@ -56,7 +56,7 @@ FILES = {
     "alone/compat.py": "",
     "alone/compiled.abi3.so": "/* GNU ld script */ INPUT ( a )",
     "alone/folder/data.txt": "",
-    "alone/wheelbarrow.py": "x = 1\n",
+    "alone/axle.py": "x = 1\n",
     "helper.py": "",
 }
 
