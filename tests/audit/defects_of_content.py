@@ -19,6 +19,11 @@ KEY = "-----BEGIN PRIVATE KEY-----\n" + "QUJDREVGRw" * 12 + "\n-----END PRIVATE 
 # Undeclared imports
 
 
+@defect("undeclared-imports", "missing-part")
+def a_module_that_the_package_of_another_wheel_lacks(shop: Shop) -> None:
+    shop.add("first", {"first/__init__.py": "import torch\nfrom triton.language.extra import x\n"})
+
+
 @defect("undeclared-imports", "missing-own-module")
 def a_wheel_without_a_package_of_its_own(shop: Shop) -> None:
     shop.add(

@@ -89,6 +89,25 @@ def test_a_module_that_another_wheel_puts_into_the_package_is_not_missed(tmp_pat
     assert not audit_wheels([one, other], policy_for("aarch64")).of("error")
 
 
+@pytest.mark.parametrize(
+    "text", ["import other.a\n", "import other.b\n", "import other.c.d\n", "from other import e\n"]
+)
+def test_a_part_of_another_package_that_is_there_is_not_missed(tmp_path: Path, text: str) -> None:
+    parts = {
+        "other/__init__.py": "",
+        "other/a.py": "",
+        "other/b/data.txt": "",
+        "other/c.abi3.so": "INPUT ( a )",
+    }
+    one = WheelDraft(name="alone", files={"alone/__init__.py": text}).write(tmp_path)
+    other = WheelDraft(name="other", files=dict(parts)).write(tmp_path)
+    assert not [
+        one
+        for one in audit_wheels([one, other], policy_for("aarch64")).findings
+        if one.rule == "missing-part"
+    ]
+
+
 CERTAIN = [
     "import wheelbarrow\n",
     "from wheelbarrow.axle import wheel\n",

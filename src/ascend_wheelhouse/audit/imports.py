@@ -30,6 +30,7 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     """Yield every module that is imported for certain and that nothing provides, once a wheel."""
     provided = {name for wheel in wheels for name in wheel.top_level}
     loaded = _loaded(wheels, policy)
+    yield from _lacking_parts(wheels)
     for wheel in wheels:
         absent: dict[str, Import] = {}
         for item in wheel.imports:
@@ -57,6 +58,39 @@ def _is_elsewhere(item: Import, wheels: Sequence[WheelFacts]) -> bool:
     """Tell whether another wheel brings a module into the package of this one."""
     place = item.name.replace(".", "/")
     return any(path.startswith((f"{place}.", f"{place}/")) for wheel in wheels for path in wheel.paths)
+
+
+def _lacking_parts(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
+    """Yield what is imported of another wheel's package and is nowhere; that package may still make it when it runs."""
+    owners = {path: wheel for wheel in wheels for path in wheel.paths if path.endswith("/__init__.py")}
+    for wheel in wheels:
+        told: set[str] = set()
+        for item in wheel.imports:
+            parts = item.name.split(".")
+            for end in range(1, len(parts)):
+                owner = owners.get(f"{'/'.join(parts[:end])}/__init__.py")
+                if owner is None or owner is wheel:
+                    break
+                part = item._replace(name=".".join(parts[: end + 1]))
+                if part.name not in told and not _is_elsewhere(part, wheels):
+                    told.add(part.name)
+                    yield _part_finding(wheel, part, owner)
+                    break
+
+
+def _part_finding(wheel: WheelFacts, item: Import, owner: WheelFacts) -> Finding:
+    return Finding(
+        check="undeclared-imports",
+        rule="missing-part",
+        severity="warning",
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name}, which {owner.file} has no file for",
+        evidence=f"line {item.line}",
+        repair=f"take a {owner.name} that has it, or a {wheel.name} that does without; "
+        f"nothing, where {owner.name} makes it when it is imported",
+        item=item.name,
+    )
 
 
 def _own_finding(wheel: WheelFacts, item: Import, severity: Severity) -> Finding:
