@@ -148,6 +148,26 @@ def test_a_grafted_library_whose_record_line_has_another_digest_is_hashed(tmp_pa
     assert nested["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(b"elf").hexdigest()}]
 
 
+def test_a_library_of_a_containers_image_is_told_with_the_image(tmp_path: Path) -> None:
+    image = f"quay.io/demo/builder@sha256:{'c' * 64}"
+    note = f"built here; grafted libgomp.so.1 (sha256 {'0123' + 'f' * 60}) of {image}, libz.so.1 of zlib1g_1_arm64.deb"
+    path = "demo.libs/libgomp-0123ffff.so.1"
+    wheel = _wheel(tmp_path, "demo", record=f"{path},sha256={'A' * 43},10\n{_GRAFT},sha256={'A' * 43},10\n")
+    entry = {**_entry(wheel, "wheel", "demo"), "origin": "git", "note": note}
+
+    component = _only_component(write_sbom(_manifest(entry), [wheel]))
+
+    told = {
+        one["name"]: {p["name"]: p["value"] for p in one["properties"]} for one in component["components"]
+    }
+    undeclared = {"ascend-wheelhouse:licence": "not declared"}
+    assert told["libgomp-0123.so.1"] == undeclared
+    assert told["libgomp-0123ffff.so.1"] == undeclared | {
+        "ascend-wheelhouse:image": image,
+        "ascend-wheelhouse:library-sha256": "0123" + "f" * 60,
+    }
+
+
 @pytest.mark.parametrize("origin", ["vendored", "archive", "sdist", "find-links"])
 def test_a_file_that_is_not_the_indexs_own_is_told_by_its_digest(tmp_path: Path, origin: str) -> None:
     wheel = _wheel(tmp_path, "demo")

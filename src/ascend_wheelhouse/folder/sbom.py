@@ -45,6 +45,8 @@ _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s]")
 """What begins like a URL with a host; `git@host:path` is none, and the schema refuses it."""
+_OF_IMAGE = re.compile(r"(?P<name>[^\s,]+) \(sha256 (?P<sha256>[0-9a-f]{64})\) of (?P<image>[^\s,;]+)")
+"""How the note of a built wheel names a library of a container's image (`build/image_libraries.py`)."""
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
 _LINKS = {
     "repository": ExternalReferenceType.VCS,
@@ -142,6 +144,7 @@ def _wheel(file: Mapping[str, Any], facts: SbomFacts | None, purl: PackageURL) -
     name = canonicalize_name(file["name"])
     metadata: RawMetadata = facts.metadata if facts else {}
     found = facts.licences if facts else []
+    images = dict(_of_images(file.get("note") or ""))
     return Component(
         name=name,
         version=file["version"],
@@ -153,7 +156,7 @@ def _wheel(file: Mapping[str, Any], facts: SbomFacts | None, purl: PackageURL) -
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
         external_references=list(_links(metadata)),
         components=[
-            _grafted(name, path, digest, facts.origins.get(path) if facts else None)
+            _grafted(name, path, digest, facts.origins.get(path) if facts else None, images)
             for path, digest in (facts.grafted if facts else {}).items()
         ],
         properties=list(_properties(file, licensed=bool(found))),
@@ -183,7 +186,21 @@ def _properties(file: Mapping[str, Any], *, licensed: bool) -> Iterator[Property
         yield _property("licence", "not declared")
 
 
-def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) -> Component:
+def _of_images(note: str) -> Iterator[tuple[str, list[Property]]]:
+    """Yield what a note says of libraries of an image, by the name that auditwheel gives each."""
+    for found in _OF_IMAGE.finditer(note):
+        stem, _, rest = found["name"].partition(".")
+        facts = [_property("image", found["image"]), _property("library-sha256", found["sha256"])]
+        yield f"{stem}-{found['sha256'][:8]}.{rest}", facts
+
+
+def _grafted(
+    owner: str,
+    path: str,
+    digest: str,
+    origin: GraftedLibrary | None,
+    images: Mapping[str, Sequence[Property]],
+) -> Component:
     made = Component(
         name=Path(path).name,
         type=ComponentType.LIBRARY,
@@ -195,6 +212,8 @@ def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) 
         made.purl = PackageURL.from_string(origin.purl)
         made.licenses = [DisjunctiveLicense(name=licence) for licence in origin.licences]
         made.properties = [_property(name, value) for name, value in origin.facts.items()]
+    else:
+        made.properties = [*images.get(made.name, ()), _property("licence", "not declared")]
     return made
 
 
