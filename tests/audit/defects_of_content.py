@@ -19,6 +19,20 @@ KEY = "-----BEGIN PRIVATE KEY-----\n" + "QUJDREVGRw" * 12 + "\n-----END PRIVATE 
 # Undeclared imports
 
 
+@defect("undeclared-imports", "missing-part")
+def a_module_that_the_package_of_another_wheel_lacks(shop: Shop) -> None:
+    shop.add("first", {"first/__init__.py": "import torch\nfrom triton.language.extra import x\n"})
+
+
+@defect("undeclared-imports", "missing-own-module")
+def a_wheel_without_a_package_of_its_own(shop: Shop) -> None:
+    shop.add(
+        "first",
+        {"first/__init__.py": "", "first/cli.py": "", "first/sub.py": "from first.inner.deep import x\n"},
+    )
+    shop.wheels["first"].files["first/__init__.py"] = "from . import sub\n"
+
+
 @defect("undeclared-imports", "missing-module")
 def an_import_that_nothing_provides(shop: Shop) -> None:
     shop.wheels["numpy"].files["numpy/__init__.py"] = "import wheelbarrow\n"

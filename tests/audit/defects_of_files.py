@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 from defects import defect
-from shop import Shop, deep_ep_files
+from shop import Shop, compiled, deep_ep_files
 
 # Ownership
 
@@ -96,6 +96,25 @@ def a_tests_folder_at_the_top_level(shop: Shop) -> None:
 @defect("ownership", "foreign-package")
 def a_file_in_the_package_of_another_wheel(shop: Shop) -> None:
     shop.add("first", {"numpy/plugin.py": ""})
+
+
+@defect("ownership", "hidden-module")
+def a_module_that_a_package_of_another_wheel_hides(shop: Shop) -> None:
+    shop.add("first", {"six.py": ""})
+    shop.add("second", {"six/__init__.py": ""})
+
+
+@defect("ownership", "hidden-module")
+def a_namespace_that_a_module_of_another_wheel_hides(shop: Shop) -> None:
+    shop.add("first", {"six.py": ""})
+    shop.add("second", {"six/moves/urllib.py": ""})
+
+
+@defect("ownership", "hidden-module")
+def a_module_below_a_namespace_that_a_compiled_one_hides(shop: Shop) -> None:
+    shop.add("first", {"space/six.py": ""})
+    tag = "cp311-abi3-manylinux_2_17_x86_64"
+    shop.add("second", {"space/six.abi3.so": compiled("six.abi3.so", "int six = 6;")}, tag=tag)
 
 
 # Metadata

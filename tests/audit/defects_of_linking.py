@@ -190,6 +190,24 @@ def a_library_of_a_wheel_that_is_not_imported(shop: Shop) -> None:
     shop.add("lonely", {"lonely/__init__.py": "", "lonely/_x.so": other}, tag=shop.wheels["torch"].tag)
 
 
+def linked_to_own(shop: Shop, *search: str) -> None:
+    """Add a wheel whose module needs a library in another folder of it."""
+    other = (("libown.so", "int own() { return 1; }"),)
+    module = compiled("_x.so", "int own(); int x() { return own(); }", ("-L.", "-lown", *search), other)
+    library = compiled(*other[0])
+    files: dict[str, str | bytes] = {
+        "first/__init__.py": "",
+        "first/lib/libown.so": library,
+        "first/_x.so": module,
+    }
+    shop.add("first", files, tag=shop.wheels["torch"].tag)
+
+
+@defect("link-closure", "unreachable-library")
+def a_library_of_the_own_wheel_without_a_search_path(shop: Shop) -> None:
+    linked_to_own(shop, "-Wl,-rpath,$ORIGIN/lib64")
+
+
 @defect("link-closure", "missing-host-symbols")
 def a_symbol_that_the_cann_given_does_not_have(shop: Shop) -> None:
     shop.hold_to(host_symbols={"libascendcl.so": frozenset({"aclFinalize"})})

@@ -14,6 +14,7 @@ from defects_of_linking import (
     a_cuda_build_of_a_package_that_does_without,
     a_cuda_build_of_torch,
     an_object_of_32_bits,
+    linked_to_own,
 )
 from shop import compiled, open_shop
 
@@ -69,6 +70,20 @@ def test_headers_of_one_name_in_two_wheels_are_no_defect(tmp_path: Path) -> None
     for name in ("first", "second"):
         shop.add(name, {f"{name}.py": "", f"{name}-1.0.data/headers/common.h": name})
     assert shop.audit(tmp_path).clean
+
+
+def test_what_one_wheel_hides_of_itself_and_folders_without_modules_are_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    shop.add("first", {"six.py": "", "six/__init__.py": "", "seven/a.py": "", "eight.py": ""})
+    shop.add("second", {"six/data.json": "{}", "seven/b.py": "", "eight/data.json": "{}"})
+    assert not [one for one in shop.audit(tmp_path).findings if one.rule == "hidden-module"]
+
+
+def test_a_library_that_another_object_of_the_wheel_finds_needs_no_search_path_twice(tmp_path: Path) -> None:
+    shop = open_shop()
+    linked_to_own(shop)
+    shop.wheels["first"].files["first/_y.so"] = compiled("_y.so", "int y;", ("-Wl,-rpath,$ORIGIN/lib",))
+    assert not shop.audit(tmp_path).of("warning")
 
 
 def test_a_script_for_the_linker_is_no_defect(tmp_path: Path) -> None:

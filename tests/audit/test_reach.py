@@ -22,6 +22,14 @@ GUARDED = [
     "try:\n    import wheelbarrow\nexcept (OSError, ModuleNotFoundError):\n    pass\n",
     "try:\n    import wheelbarrow\nexcept Exception:\n    pass\n",
     "try:\n    import wheelbarrow\nexcept:\n    pass\n",
+    "MISSING = ImportError\ntry:\n    import wheelbarrow\nexcept MISSING:\n    pass\n",
+    "try:\n    from .gone import x\nexcept ImportError:\n    pass\n",
+    "def later():\n    from .gone import x\n",
+    "import sys\nsys.modules[__name__ + '.gone'] = sys\nfrom .gone import x\n",
+    "__path__ = [*__path__, 'elsewhere']\nfrom alone.gone import x\n",
+    '"""\nfrom alone.gone import x\n"""\n',
+    "from .compat.inner import x\n",
+    "from .compiled.inner import x\nfrom .folder import y\nimport alone.folder.data\n",
     "from contextlib import suppress\nwith suppress(ImportError):\n    import wheelbarrow\n",
     "def later():\n    import wheelbarrow\n",
     "class A:\n    def later(self):\n        import wheelbarrow\n",
@@ -37,14 +45,20 @@ GUARDED = [
     "import helper\nif helper.is_cuda():\n    import wheelbarrow\n",
     'if __name__ == "__main__":\n    import wheelbarrow\n',
     "from . import compat\n",
-    "from .wheelbarrow import x\n",
-    "import alone.wheelbarrow\n",
+    "from .axle import x\n",
+    "import alone.axle\n",
     "import os.path, json, distutils\n",
     "import __main__\n",
     '"""\nimport wheelbarrow\n"""\n',
     "this is no Python\n",
 ]
-FILES = {"alone/compat.py": "", "alone/wheelbarrow.py": "x = 1\n", "helper.py": ""}
+FILES = {
+    "alone/compat.py": "",
+    "alone/compiled.abi3.so": "/* GNU ld script */ INPUT ( a )",
+    "alone/folder/data.txt": "",
+    "alone/axle.py": "x = 1\n",
+    "helper.py": "",
+}
 
 
 @pytest.mark.parametrize("text", GUARDED)
@@ -52,6 +66,46 @@ def test_a_guarded_import_is_not_reported(tmp_path: Path, text: str) -> None:
     path = WheelDraft(name="alone", files={"alone/__init__.py": text, **FILES}).write(tmp_path)
     report = audit_wheels([path], policy_for("aarch64"))
     assert not [one for one in report.findings if one.check == "undeclared-imports"]
+
+
+@pytest.mark.parametrize(
+    "text", ["from .gone import x\n", "import alone.gone.inner\n", "from .sub import gone_2\n"]
+)
+def test_a_module_of_its_own_that_a_wheel_lacks_is_reported(tmp_path: Path, text: str) -> None:
+    sub = {"alone/sub/__init__.py": "from .gone import y\n"}
+    path = WheelDraft(name="alone", files={"alone/__init__.py": text, **FILES, **sub}).write(tmp_path)
+    (found,) = [
+        one
+        for one in audit_wheels([path], policy_for("aarch64")).findings
+        if one.rule == "missing-own-module"
+    ]
+    assert found.severity == "error"
+    assert "gone of its own package" in found.message
+
+
+def test_a_module_that_another_wheel_puts_into_the_package_is_not_missed(tmp_path: Path) -> None:
+    one = WheelDraft(name="alone", files={"alone/__init__.py": "from .plugin import x\n"}).write(tmp_path)
+    other = WheelDraft(name="plugin", files={"alone/plugin.py": "x = 1\n"}).write(tmp_path)
+    assert not audit_wheels([one, other], policy_for("aarch64")).of("error")
+
+
+@pytest.mark.parametrize(
+    "text", ["import other.a\n", "import other.b\n", "import other.c.d\n", "from other import e\n"]
+)
+def test_a_part_of_another_package_that_is_there_is_not_missed(tmp_path: Path, text: str) -> None:
+    parts = {
+        "other/__init__.py": "",
+        "other/a.py": "",
+        "other/b/data.txt": "",
+        "other/c.abi3.so": "INPUT ( a )",
+    }
+    one = WheelDraft(name="alone", files={"alone/__init__.py": text}).write(tmp_path)
+    other = WheelDraft(name="other", files=dict(parts)).write(tmp_path)
+    assert not [
+        one
+        for one in audit_wheels([one, other], policy_for("aarch64")).findings
+        if one.rule == "missing-part"
+    ]
 
 
 CERTAIN = [

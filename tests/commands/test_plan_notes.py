@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.build.job import Archive, Sources
+from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.derive import BadVersionError
+from ascend_wheelhouse.cells.project import UnknownExtraError
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.commands import plan
+from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.mirrors import MirrorsError
+from ascend_wheelhouse.store.store import Store
 
 ROOT = Path(__file__).parents[2]
 ASKED = Request(torch="2.8.0", target=Target(machine="aarch64", npu="a3", python=(3, 11)))
@@ -66,3 +74,40 @@ def test_an_extra_that_nobody_looked_up_is_told(
     with pytest.raises(BadVersionError) as caught:
         plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, sglang="abc"), output=tmp_path))
     assert caught.value.next_step == "--sglang 0.5.6.post2, for example"
+
+
+@pytest.fixture
+def source_of_application(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have a small source of SGLang in the store, which the lock of the cell without extras names."""
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    text = b"[project]\nname = 'sglang'\n[project.optional-dependencies]\nsrt_npu = []\nvideo = []\n"
+    packed = tmp_path / "sglang-0.5.6.post2.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        member = tarfile.TarInfo("sglang-0.5.6.post2/pyproject_npu.toml")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text))
+    tree = Archive(filename=packed.name, sha256=Store().adopt(packed))
+    whole = ProjectFolder.lock_before
+
+    def lock_before(folder: ProjectFolder, cell: Cell) -> Lock | None:
+        lock = whole(folder, cell)
+        sources = [replace(one, build=Sources(tree=tree).as_dict()) for one in lock.sources] if lock else []
+        return replace(lock, sources=tuple(sources)) if lock else None
+
+    monkeypatch.setattr(ProjectFolder, "lock_before", lock_before)
+
+
+@pytest.mark.usefixtures("source_of_application")
+@pytest.mark.parametrize("asked", ["nonsense", "torchaudio,nonsense"])
+def test_an_extra_that_the_source_in_the_store_lacks_is_refused(tmp_path: Path, asked: str) -> None:
+    with pytest.raises(UnknownExtraError, match="has no extra 'nonsense'") as caught:
+        plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, extra=asked), output=tmp_path))
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.usefixtures("source_of_application")
+def test_an_extra_that_the_source_in_the_store_has_needs_no_note(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan.main(plan.PlanOptions(root=ROOT, request=replace(ASKED, extra="video"), output=tmp_path))
+    assert "extra" not in capsys.readouterr().err

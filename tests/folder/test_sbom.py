@@ -12,6 +12,8 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from ascend_wheelhouse.cells.recipe_files import load_recipes
+from ascend_wheelhouse.folder.provenance import statement
 from ascend_wheelhouse.folder.sbom import write_sbom
 
 _GRAFT = "demo.libs/libgomp-0123.so.1"
@@ -132,6 +134,77 @@ def test_grafted_libraries_are_nested_with_the_hash_that_record_states(tmp_path:
     (nested,) = component["components"]
     assert nested["name"] == "libgomp-0123.so.1"
     assert nested["hashes"][0]["content"] == "00" * 32
+
+
+def test_a_grafted_library_whose_record_line_has_another_digest_is_hashed(tmp_path: Path) -> None:
+    wheel = _wheel(tmp_path, "demo", record=f"{_GRAFT},sha512={'A' * 86},3\ndemo.libs/gone.so,sha512=,1\n")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr(_GRAFT, b"elf")
+
+    component = _only_component(write_sbom(_manifest(_entry(wheel, "wheel", "demo")), [wheel]))
+
+    (nested,) = component["components"]
+    assert nested["name"] == "libgomp-0123.so.1"
+    assert nested["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(b"elf").hexdigest()}]
+
+
+def test_a_library_of_a_containers_image_is_told_with_the_image(tmp_path: Path) -> None:
+    image = f"quay.io/demo/builder@sha256:{'c' * 64}"
+    note = f"built here; grafted libgomp.so.1 (sha256 {'0123' + 'f' * 60}) of {image}, libz.so.1 of zlib1g_1_arm64.deb"
+    path = "demo.libs/libgomp-0123ffff.so.1"
+    wheel = _wheel(tmp_path, "demo", record=f"{path},sha256={'A' * 43},10\n{_GRAFT},sha256={'A' * 43},10\n")
+    entry = {**_entry(wheel, "wheel", "demo"), "origin": "git", "note": note}
+
+    component = _only_component(write_sbom(_manifest(entry), [wheel]))
+
+    told = {
+        one["name"]: {p["name"]: p["value"] for p in one["properties"]} for one in component["components"]
+    }
+    undeclared = {"ascend-wheelhouse:licence": "not declared"}
+    assert told["libgomp-0123.so.1"] == undeclared
+    assert told["libgomp-0123ffff.so.1"] == undeclared | {
+        "ascend-wheelhouse:image": image,
+        "ascend-wheelhouse:library-sha256": "0123" + "f" * 60,
+    }
+
+
+@pytest.mark.parametrize("origin", ["vendored", "archive", "sdist", "find-links"])
+def test_a_file_that_is_not_the_indexs_own_is_told_by_its_digest(tmp_path: Path, origin: str) -> None:
+    wheel = _wheel(tmp_path, "demo")
+    entry = {**_entry(wheel, "wheel", "demo"), "origin": origin}
+
+    component = _only_component(write_sbom(_manifest(entry), [wheel]))
+
+    assert component["purl"] == f"pkg:pypi/demo@1.0?checksum=sha256:{entry['sha256']}&file_name={wheel.name}"
+
+
+def test_what_no_index_supplies_is_no_project_of_the_index(tmp_path: Path) -> None:
+    wheel, user = _wheel(tmp_path, "deep_ep"), _wheel(tmp_path, "demo", "Requires-Dist: deep-ep\n")
+    entry = {**_entry(wheel, "wheel", "deep-ep"), "component": "deep-ep", "origin": "vendored"}
+    manifest = _manifest(entry, _entry(user, "wheel", "demo"))
+    manifest["components"] = [{"name": "deep-ep", "indexed": False}, {"name": "demo", "indexed": True}]
+
+    document = json.loads(write_sbom(manifest, [wheel, user]))
+
+    purl = f"pkg:generic/deep-ep@1.0?checksum=sha256:{entry['sha256']}&file_name={wheel.name}"
+    assert [one["purl"] for one in document["components"] if one["name"] == "deep-ep"] == [purl]
+    edges = {edge["ref"]: edge.get("dependsOn", []) for edge in document["dependencies"]}
+    assert edges[f"pkg:pypi/demo@1.0?file_name={user.name}"] == [purl]
+    predicate = json.loads(statement({**manifest, "derived": False}, b""))["predicate"]
+    uris = [one["uri"] for one in predicate["buildDefinition"]["resolvedDependencies"]]
+    assert uris == ["pkg:generic/deep-ep@1.0", "pkg:pypi/demo@1.0"]
+
+
+def test_the_components_of_a_wheelhouse_say_what_no_index_supplies() -> None:
+    rows = [
+        recipe
+        for recipe in load_recipes(Path(__file__).parents[2] / "recipes").values()
+        if recipe.kind == "wheel"
+    ]
+
+    foreign = {recipe.name for recipe in rows if not recipe.indexed}
+
+    assert foreign == {"custom-ops", "deep-ep", "sgl-kernel-npu", "torch-memory-saver"}
 
 
 def test_payloads_are_named_with_their_licence_note(tmp_path: Path) -> None:

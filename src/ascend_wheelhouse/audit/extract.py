@@ -89,6 +89,7 @@ class _Reading:
             read=self._source,
             python=self.python,
             beside=reach.bundled(files),
+            modules=reach.everything(item.path for item in files.values()),
         )
         imports = reach.external_imports(package, [*reach.natural_roots(sources), *self.roots])
         return WheelFacts(

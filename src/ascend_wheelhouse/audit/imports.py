@@ -1,4 +1,4 @@
-"""Check: what the packages import when they are imported is in the wheelhouse, declared or not.
+"""Check: what the packages import when they are imported is in the wheelhouse, declared or not, their own modules too.
 
 `pip check` compares declarations; this compares `import` statements. Found so far in real wheels:
 triton-ascend needs pybind11, torch_npu needs yaml and numpy, and neither says so. Imports inside functions
@@ -30,12 +30,15 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     """Yield every module that is imported for certain and that nothing provides, once a wheel."""
     provided = {name for wheel in wheels for name in wheel.top_level}
     loaded = _loaded(wheels, policy)
+    yield from _lacking_parts(wheels)
     for wheel in wheels:
         absent: dict[str, Import] = {}
         for item in wheel.imports:
             if not _available(item.name, provided, policy):
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
+        own = [item for item in wheel.imports if _is_own(item, wheel)]
+        yield from (_own_finding(wheel, item, severity) for item in own if not _is_elsewhere(item, wheels))
         awaited = {top: policy.pending[top] for top in absent if top in policy.pending}
         absent = {top: item for top, item in absent.items() if top not in awaited}
         if awaited:
@@ -44,6 +47,64 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
             yield from (_finding(wheel, item, policy, severity) for item in absent.values())
         elif absent:
             yield _not_judged(wheel, absent)
+
+
+def _is_own(item: Import, wheel: WheelFacts) -> bool:
+    top = item.name.partition(".")[0]
+    return any(name.partition(".")[0] == top for name in wheel.top_level)
+
+
+def _is_elsewhere(item: Import, wheels: Sequence[WheelFacts]) -> bool:
+    """Tell whether another wheel brings a module into the package of this one."""
+    place = item.name.replace(".", "/")
+    return any(path.startswith((f"{place}.", f"{place}/")) for wheel in wheels for path in wheel.paths)
+
+
+def _lacking_parts(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
+    """Yield what is imported of another wheel's package and is nowhere; that package may still make it when it runs."""
+    owners = {path: wheel for wheel in wheels for path in wheel.paths if path.endswith("/__init__.py")}
+    for wheel in wheels:
+        told: set[str] = set()
+        for item in wheel.imports:
+            parts = item.name.split(".")
+            for end in range(1, len(parts)):
+                owner = owners.get(f"{'/'.join(parts[:end])}/__init__.py")
+                if owner is None or owner is wheel:
+                    break
+                part = item._replace(name=".".join(parts[: end + 1]))
+                if part.name not in told and not _is_elsewhere(part, wheels):
+                    told.add(part.name)
+                    yield _part_finding(wheel, part, owner)
+                    break
+
+
+def _part_finding(wheel: WheelFacts, item: Import, owner: WheelFacts) -> Finding:
+    return Finding(
+        check="undeclared-imports",
+        rule="missing-part",
+        severity="warning",
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name}, which {owner.file} has no file for",
+        evidence=f"line {item.line}",
+        repair=f"take a {owner.name} that has it, or a {wheel.name} that does without; "
+        f"nothing, where {owner.name} makes it when it is imported",
+        item=item.name,
+    )
+
+
+def _own_finding(wheel: WheelFacts, item: Import, severity: Severity) -> Finding:
+    return Finding(
+        check="undeclared-imports",
+        rule="missing-own-module",
+        severity=severity,
+        wheel=wheel.file,
+        member=item.member,
+        message=f"imports {item.name} of its own package, which is not in the wheel",
+        evidence=f"line {item.line}",
+        repair=f"take another release of {wheel.name}, or build it again: a list of packages may have left it out",
+        item=item.name,
+    )
 
 
 def _awaited(wheel: WheelFacts, awaited: Mapping[str, str]) -> Finding:

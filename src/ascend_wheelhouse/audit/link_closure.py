@@ -101,6 +101,13 @@ def _libraries(placed: Placed, universe: Universe, policy: AuditPolicy) -> Itera
             text = f"needs {library}, and no file is called so: {found.object.path} has that soname alone"
             repair = f"call the file {library}: wheels hold no links; nothing, where it is loaded before this object"
             yield _finding(placed, "soname-alone", "warning", text, evidence=library, repair=repair)
+        elif isinstance(found, Placed) and found.wheel is placed.wheel and not universe.on_a_path(found):
+            text = f"needs {library} of its own wheel, to which no search path leads: {found.object.path}"
+            repair = (
+                f"patchelf --set-rpath '$ORIGIN/{_way(placed, found)}' {placed.object.path}; "
+                "nothing, where its package loads it before this object"
+            )
+            yield _finding(placed, "unreachable-library", "warning", text, evidence=library, repair=repair)
 
 
 def _way(placed: Placed, found: Placed) -> str:

@@ -10,6 +10,7 @@ backends.
 from __future__ import annotations
 
 import ast
+import builtins
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _ASIDE = frozenset({"test", "tests", "testing", "example", "examples", "docs", "
 _VENDORED = frozenset({"_vendor", "vendor", "_vendored", "vendored", "extern", "third_party"})
 _SUFFIX = ".py"
 _BY_PATH = b"spec_from_file_location"
+_DYNAMIC = (b"sys.modules", b"__path__", b"meta_path", b"modules[")
+"""Words of packages whose modules need not be files below them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +49,7 @@ class Package:
         read: Gives a member's bytes.
         python: The target's `major, minor`.
         beside: By folder, the names that can be imported from it once it is on the path; see `bundled`.
+        modules: The dotted name of everything that is a module or a folder; see `everything`.
     """
 
     sources: Mapping[str, str]
@@ -53,6 +57,22 @@ class Package:
     read: Callable[[str], bytes]
     python: tuple[int, int]
     beside: Mapping[str, Collection[str]]
+    modules: Collection[str]
+
+    def lacks(self, name: str) -> str:
+        """Return the first part of a dotted name that a package of its own is asked for and has not; else nothing.
+
+        Packages that change where their modules come from are believed to have it.
+        """
+        parts = name.split(".")
+        for end in range(1, len(parts)):
+            parent, inner = ".".join(parts[:end]), ".".join(parts[: end + 1])
+            member = self.sources.get(parent, "")
+            if not member.endswith("/__init__.py") or any(word in self.read(member) for word in _DYNAMIC):
+                return ""
+            if inner not in self.modules:
+                return inner
+        return ""
 
 
 @dataclass(kw_only=True)
@@ -102,7 +122,9 @@ class _Walk:
 
     def _is_news(self, found: _Import) -> bool:
         """Tell whether an import would be told of."""
-        return self._is_foreign(found) and _short(found.name) not in self.external
+        if self._is_foreign(found):
+            return _short(found.name) not in self.external
+        return (lacking := self.package.lacks(found.name)) != "" and lacking not in self.external
 
     def _is_foreign(self, found: _Import) -> bool:
         top = found.name.partition(".")[0]
@@ -116,6 +138,8 @@ class _Walk:
             short = _short(found.name)
             self.external.setdefault(short, Import(short, member, found.line))
             return []
+        if lacking := self.package.lacks(found.name):
+            self.external.setdefault(lacking, Import(lacking, member, found.line))
         names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
         names += [f"{found.name}.{name}" for name in found.names]
         return [name for name in names if name in self.package.sources and name not in self.seen]
@@ -148,7 +172,7 @@ def _short(name: str) -> str:
 
 
 def external_imports(package: Package, roots: Iterable[str]) -> tuple[Import, ...]:
-    """Return what the modules reached from `roots` import from outside the wheel, each name once.
+    """Return what the modules reached from `roots` import and the wheel has not, each name once.
 
     Args:
         package: What the wheel holds.
@@ -186,6 +210,19 @@ def bundled(members: Iterable[str]) -> dict[str, set[str]]:
         if folders and folders[-1] in _VENDORED:
             found.setdefault("", set()).add(file.partition(".")[0])
     return found
+
+
+def everything(paths: Iterable[str]) -> frozenset[str]:
+    """Return the dotted names of all modules, compiled ones included, and of all folders."""
+    found: set[str] = set()
+    for path in paths:
+        folder, _, file = path.rpartition("/")
+        if file.endswith((_SUFFIX, ".so", ".pyc")):
+            found.add(f"{folder}/{file.partition('.')[0]}" if folder else file.partition(".")[0])
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(name.replace("/", ".") for name in found)
 
 
 def natural_roots(sources: Mapping[str, str]) -> list[str]:
@@ -240,10 +277,12 @@ def _certain(node: ast.stmt, python: tuple[int, int]) -> Iterator[list[ast.stmt]
 
 
 def _catches_imports(handler: ast.ExceptHandler) -> bool:
+    """Tell whether a handler may catch an import that fails; what a name of its own stands for is not known."""
     if handler.type is None:
         return True
     kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(ast.unparse(kind).rpartition(".")[2] in _CAUGHT for kind in kinds)
+    names = (ast.unparse(kind).rpartition(".")[2] for kind in kinds)
+    return any(name in _CAUGHT or not hasattr(builtins, name) for name in names)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -12,6 +12,7 @@ from ascend_wheelhouse.audit import (
     cell,
     cxx_abi,
     extension_names,
+    hidden_modules,
     hygiene,
     imports,
     link_closure,
@@ -67,6 +68,7 @@ def judge(facts: Sequence[WheelFacts], policy: AuditPolicy) -> tuple[list[Findin
     findings += extension_names.check(facts, policy)
     findings += cxx_abi.check(universe)
     findings += ownership.check(facts)
+    findings += hidden_modules.check(facts)
     findings += metadata.check(facts, policy)
     findings += imports.check(facts, policy)
     findings += cell.check(facts, policy)

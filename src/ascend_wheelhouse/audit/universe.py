@@ -93,6 +93,11 @@ class Universe:
             return True
         return self._on_path(placed, other.object.file_name) is other
 
+    def on_a_path(self, found: Placed) -> bool:
+        """Tell whether any object finds a library by path: others inherit that, or have the library loaded by it."""
+        name = found.object.file_name
+        return any(self._on_path(one, name) is found for one in self.objects)
+
     @cached_property
     def _companions(self) -> dict[str, frozenset[str]]:
         """By wheel, the distributions that it imports or requires, through any number of steps."""

@@ -245,6 +245,11 @@ class Recipe(FileModel):
         """File name patterns (fnmatch) of everything that is this component's."""
         return [*self.files, *(name.glob for name in self.names)]
 
+    @property
+    def indexed(self) -> bool:
+        """Whether a package index has it, as wheel or source; else its name there is free, or another project's."""
+        return any(one.kind in {"index", "extra-index", "sdist"} for one in self.origins)
+
 
 Recipes = Mapping[str, Recipe]
 

@@ -14,8 +14,8 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.console.plan_view import Form, show
 from ascend_wheelhouse.console.tree_view import TreeRow
-from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.asked_cell import cell_of
+from ascend_wheelhouse.make.known_extras import has_extras
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -67,15 +67,17 @@ def main(options: PlanOptions) -> None:
 
     Raises:
         MirrorsError: The mirrors cannot be read.
+        UnknownExtraError: The source of the application is here, and has no such extra.
     """
     Mirrors.read()  # what is wrong in them would end the run that the plan is of
     folder = ProjectFolder.load(options.root)
     cell = cell_of(options.request, folder)
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
-    notes = (*lesser_builds(cell, folder.recipes, lock), *_unread(cell, lock))
-    console.aside(*cell.told, *notes)
     store = Store()
+    unread = _unread(cell, folder, store) if lock is None and cell.project_extras else ()
+    notes = (*lesser_builds(cell, folder.recipes, lock), *unread)
+    console.aside(*cell.told, *notes)
 
     def kept(component: str) -> tuple[TreeRow, ...]:
         return tree_rows(held_trees(store, {component}))
@@ -84,9 +86,10 @@ def main(options: PlanOptions) -> None:
     show(rows, options.form, whole=options.whole, now=SystemClock().wall(), notes=notes)
 
 
-def _unread(cell: Cell, lock: Lock | None) -> Iterator[str]:
-    """Yield a note on extras that nobody has looked up: those of a project file are read when its source is here."""
-    if lock is None and cell.project_extras:
+def _unread(cell: Cell, folder: ProjectFolder, store: Store) -> Iterator[str]:
+    """Yield a note on extras that nobody can look up: those of a project file are read when its source is here."""
+    looked_up = not _given(store, cell)(cell.application) and has_extras(cell, folder, store)
+    if not looked_up:
         names = ", ".join(cell.project_extras)
         asked = f"{cell.application} {cell.components[cell.application]} is asked for its extra {names}"
         yield f"{asked}: whether it has that is read from its source by the run, which ends with 2 where it has not"

@@ -129,6 +129,7 @@ def components(cell: Cell, recipes: Recipes) -> list[dict[str, Any]]:
             "summary": one.summary,
             "licence": one.licence,
             "needs": [name for name in one.needs if name in cell.components],
+            "indexed": one.indexed,
         }
         for one in (recipes[name] for name in cell.components)
     ]

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from packageurl import PackageURL
-from packaging.utils import canonicalize_name
 
+from ascend_wheelhouse.folder.purl import not_of_the_index, purl_of
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.trust import dsse
@@ -80,9 +80,10 @@ def _dependencies(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
         for name in ("recipes", "lock")
         if manifest.get(f"{name}_digest")
     ]
+    foreign = not_of_the_index(manifest)
     inputs = [
         _resource(
-            {"uri": _uri(file), "name": file["path"], "annotations": _annotations(file)},
+            {"uri": _uri(file, foreign), "name": file["path"], "annotations": _annotations(file)},
             file["sha256"],
         )
         for file in _sorted(manifest)
@@ -97,8 +98,7 @@ def _annotations(file: Mapping[str, Any]) -> dict[str, str]:
     return {"origin": file["origin"], **note}
 
 
-def _uri(file: Mapping[str, Any]) -> str:
-    name, version = file.get("name") or file["path"], file.get("version") or None
-    if file["path"].endswith(".whl"):
-        return str(PackageURL("pypi", None, canonicalize_name(name), version))
-    return str(PackageURL("generic", None, name, version))
+def _uri(file: Mapping[str, Any], foreign: frozenset[str]) -> str:
+    """Return the package URL without what the resource says already: its name and digest."""
+    purl = purl_of(file, foreign)
+    return str(PackageURL(purl.type, purl.namespace, purl.name, purl.version))

@@ -36,6 +36,7 @@ from ascend_wheelhouse.base.archives import telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.shared import shared
 from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.folder.purl import not_of_the_index, purl_of
 from ascend_wheelhouse.wheels import licences
 from ascend_wheelhouse.wheels.grafted import BILL, GraftedLibrary, read_bill
 from ascend_wheelhouse.wheels.wheel import WheelFile
@@ -44,6 +45,8 @@ _NAMESPACE = "ascend-wheelhouse"
 _LEADING_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s]")
 """What begins like a URL with a host; `git@host:path` is none, and the schema refuses it."""
+_OF_IMAGE = re.compile(r"(?P<name>[^\s,]+) \(sha256 (?P<sha256>[0-9a-f]{64})\) of (?P<image>[^\s,;]+)")
+"""How the note of a built wheel names a library of a container's image (`build/image_libraries.py`)."""
 _OTHERS = {"payload": ComponentType.APPLICATION, "source": ComponentType.FILE}
 _LINKS = {
     "repository": ExternalReferenceType.VCS,
@@ -85,7 +88,8 @@ def write_sbom(
     """
     if facts is None:
         facts = {path.name: read_facts(path) for path in sorted(wheels, key=lambda path: path.name)}
-    components = [made for file in _entries(manifest) if (made := _component(file, facts))]
+    foreign = not_of_the_index(manifest)
+    components = [made for file in _entries(manifest) if (made := _component(file, facts, foreign))]
     root = _root(manifest)
     bom = Bom(
         components=components,
@@ -126,19 +130,21 @@ def _property(name: str, value: object) -> Property:
     return Property(name=f"{_NAMESPACE}:{name}", value=str(value))
 
 
-def _component(file: Mapping[str, Any], facts: Mapping[str, SbomFacts]) -> Component | None:
+def _component(
+    file: Mapping[str, Any], facts: Mapping[str, SbomFacts], foreign: frozenset[str]
+) -> Component | None:
     if file["path"].endswith(".whl"):
-        return _wheel(file, facts.get(Path(file["path"]).name))
+        return _wheel(file, facts.get(Path(file["path"]).name), purl_of(file, foreign))
     if file["kind"] in _OTHERS:
-        return _other(file)
+        return _other(file, purl_of(file, foreign))
     return None
 
 
-def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
+def _wheel(file: Mapping[str, Any], facts: SbomFacts | None, purl: PackageURL) -> Component:
     name = canonicalize_name(file["name"])
-    purl = PackageURL("pypi", None, name, file["version"], {"file_name": Path(file["path"]).name})
     metadata: RawMetadata = facts.metadata if facts else {}
     found = facts.licences if facts else []
+    images = dict(_of_images(file.get("note") or ""))
     return Component(
         name=name,
         version=file["version"],
@@ -150,21 +156,20 @@ def _wheel(file: Mapping[str, Any], facts: SbomFacts | None) -> Component:
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
         external_references=list(_links(metadata)),
         components=[
-            _grafted(name, path, digest, facts.origins.get(path) if facts else None)
+            _grafted(name, path, digest, facts.origins.get(path) if facts else None, images)
             for path, digest in (facts.grafted if facts else {}).items()
         ],
         properties=list(_properties(file, licensed=bool(found))),
     )
 
 
-def _other(file: Mapping[str, Any]) -> Component:
-    qualifiers = {"checksum": f"sha256:{file['sha256']}", "file_name": Path(file["path"]).name}
+def _other(file: Mapping[str, Any], purl: PackageURL) -> Component:
     return Component(
         name=file["name"],
         version=file["version"] or None,
         type=_OTHERS[file["kind"]],
         bom_ref=f"file:{file['path']}",
-        purl=PackageURL("generic", None, file["name"], file["version"] or None, qualifiers),
+        purl=purl,
         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
         properties=list(_properties(file, licensed=False)),
     )
@@ -181,7 +186,21 @@ def _properties(file: Mapping[str, Any], *, licensed: bool) -> Iterator[Property
         yield _property("licence", "not declared")
 
 
-def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) -> Component:
+def _of_images(note: str) -> Iterator[tuple[str, list[Property]]]:
+    """Yield what a note says of libraries of an image, by the name that auditwheel gives each."""
+    for found in _OF_IMAGE.finditer(note):
+        stem, _, rest = found["name"].partition(".")
+        facts = [_property("image", found["image"]), _property("library-sha256", found["sha256"])]
+        yield f"{stem}-{found['sha256'][:8]}.{rest}", facts
+
+
+def _grafted(
+    owner: str,
+    path: str,
+    digest: str,
+    origin: GraftedLibrary | None,
+    images: Mapping[str, Sequence[Property]],
+) -> Component:
     made = Component(
         name=Path(path).name,
         type=ComponentType.LIBRARY,
@@ -193,6 +212,8 @@ def _grafted(owner: str, path: str, digest: str, origin: GraftedLibrary | None) 
         made.purl = PackageURL.from_string(origin.purl)
         made.licenses = [DisjunctiveLicense(name=licence) for licence in origin.licences]
         made.properties = [_property(name, value) for name, value in origin.facts.items()]
+    else:
+        made.properties = [*images.get(made.name, ()), _property("licence", "not declared")]
     return made
 
 
@@ -214,13 +235,21 @@ def _dependencies(
     """Yield what each component needs; `Bom.register_dependency` would search all of them for each one."""
     cell = manifest["cell"]
     markers = Target.named(cell["machine"], python=cell.get("python", "")).markers
-    by_name = {made.name: made for made in components if made.purl and made.purl.type == "pypi"}
+    by_name = {made.name: made for made in components if _is_wheel(made)}
     for made in components:
-        fact = facts.get(str(made.purl.qualifiers.get("file_name"))) if made.purl else None
+        fact = facts.get(_file_name(made))
         wanted = (
             {*_required(fact.metadata, markers, by_name)} if fact and by_name.get(made.name) is made else ()
         )
         yield _dependency(made, [by_name[name] for name in sorted(wanted)])
+
+
+def _file_name(made: Component) -> str:
+    return str(made.purl.qualifiers.get("file_name")) if made.purl else ""
+
+
+def _is_wheel(made: Component) -> bool:
+    return _file_name(made).endswith(".whl")
 
 
 def _required(metadata: RawMetadata, markers: Mapping[str, str], known: Container[str]) -> Iterator[str]:
@@ -259,7 +288,7 @@ def read_facts(path: Path, filename: str = "") -> SbomFacts:
         WheelFile.open(path, filename=filename) as wheel,
     ):
         metadata = wheel.raw_metadata
-        grafted = dict(_grafts(wheel.read(f"{wheel.dist_info}/RECORD").decode()))
+        grafted = dict(_grafts(wheel))
         bill = f"{wheel.dist_info}/{BILL}"
         told = list(read_bill(wheel.read(bill))) if bill in wheel else []
     origins = {one.path: one for one in told if one.sha256 == grafted.get(one.path)}
@@ -276,8 +305,18 @@ def _unreadable(filename: str, fault: str) -> UnreadableWheelError:
     )
 
 
-def _grafts(record: str) -> Iterator[tuple[str, str]]:
+def _grafts(wheel: WheelFile) -> Iterator[tuple[str, str]]:
+    """Yield grafted libraries with their sha256: as RECORD states it, or of the bytes where it has another digest."""
+    record = wheel.read(f"{wheel.dist_info}/RECORD").decode()
+    members = {member.name: member for member in wheel.members}
     for path, digest, _ in csv.reader(io.StringIO(record)):
-        if path.split("/")[0].endswith(".libs") and digest.startswith("sha256="):
+        if not path.split("/")[0].endswith(".libs"):
+            continue
+        if digest.startswith("sha256="):
             raw = digest.removeprefix("sha256=")
             yield path, base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)).hex()
+        elif path in members:
+            found = hashlib.sha256()
+            for piece in wheel.chunks(members[path]):
+                found.update(piece)
+            yield path, found.hexdigest()
