@@ -6,6 +6,7 @@ from any origin.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,6 +35,8 @@ _BULK = 1000
 _EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestTimeTooSkewed", "RequestExpired"}
 _FULL = {"XMinioStorageFull", "StorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "507"}
 _NO_CONDITIONS = {"NotImplemented", "InvalidArgument", "501"}
+_CONFLICTS = {"ConditionalRequestConflict", "OperationAborted"}
+_CONFLICT_TRIES, _CONFLICT_PAUSE = 5, 0.2
 
 
 class S3Remote:
@@ -96,7 +99,7 @@ class S3Remote:
                 self._fs.pipe_file(self._path(name), content)
                 return True
             try:
-                self._fs.pipe_file(self._path(name), content, mode="create")
+                self._create(name, content)
             except FileExistsError:
                 return False
             except OSError as error:
@@ -109,6 +112,18 @@ class S3Remote:
         if self.stat(name):  # a server without conditional writes: the next best
             return False
         return self.write(name, content, replace=True)
+
+    def _create(self, name: str, content: bytes) -> None:
+        """Write an object where there is none; while another writes it, S3 wants to be asked again."""
+        for number in range(1, _CONFLICT_TRIES + 1):
+            try:
+                self._fs.pipe_file(self._path(name), content, mode="create")
+            except OSError as error:
+                if _code(error) not in _CONFLICTS or number == _CONFLICT_TRIES:
+                    raise
+                time.sleep(_CONFLICT_PAUSE * number)
+            else:
+                return
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, in parts where it is large; parts of an upload that fails are given up on the server."""
