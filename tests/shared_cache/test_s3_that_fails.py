@@ -97,12 +97,6 @@ def test_a_login_that_expires_in_the_middle_of_a_run_is_told_once(
     assert "ExpiredToken (the login has expired, or this host's clock is wrong)" in told(maker)
 
 
-def test_a_clock_that_is_wrong_is_told(proxy: Proxy, url: str, site: MakeSite) -> None:
-    proxy.fail("GET", "", status=403, code="RequestTimeTooSkewed")
-    with pytest.raises(CacheRefusedError, match="RequestTimeTooSkewed"), site("user", url).store():
-        pass
-
-
 def test_rights_that_are_lost_while_files_come_end_the_reading(
     proxy: Proxy, url: str, site: MakeSite
 ) -> None:

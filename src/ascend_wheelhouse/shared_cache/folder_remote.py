@@ -25,6 +25,7 @@ from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     INCOMING,
     LARGEST_TEXT,
+    FolderClosedError,
     NoSpaceError,
     RemoteRefusedError,
     Stored,
@@ -226,7 +227,7 @@ def _telling() -> Iterator[None]:
     except OSError as error:
         text = error.strerror or type(error).__name__
         if error.errno in _REFUSED:
-            raise RemoteRefusedError(text) from error
+            raise FolderClosedError(text) from error
         if error.errno in FULL:
             raise NoSpaceError(text) from error
         raise UnavailableError(text) from error

@@ -184,6 +184,6 @@ def refused(remote: Remote, error: RemoteRefusedError) -> CacheRefusedError:
     """Return the error for a cache that this host may not read."""
     return CacheRefusedError(
         f"{remote.shown} refuses this login: {error}.",
-        why="The login is missing, wrong or expired, or has no right to read there (docs/cache.md lists the rights).",
-        next_step="put the login where its kind has it (AWS_PROFILE, netrc, ssh-agent), or leave --cache away",
+        why=error.why,
+        next_step=error.next_step,
     )

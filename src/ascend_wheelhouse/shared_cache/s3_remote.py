@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +18,7 @@ from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     LARGEST_TEXT,
+    ClockWrongError,
     LoginExpiredError,
     MissingPlaceError,
     NoSpaceError,
@@ -32,7 +33,10 @@ _SIGNED_SECONDS = 6 * 3600
 _PART = 16 << 20
 _AT_ONCE = 4
 _BULK = 1000
-_EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestTimeTooSkewed", "RequestExpired"}
+_EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestExpired"}
+_CLOCK_WRONG = {"RequestTimeTooSkewed"}
+_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_NO_LOGIN = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ConfigParseError"}
 _FULL = {"XMinioStorageFull", "StorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "507"}
 _NO_CONDITIONS = {"NotImplemented", "InvalidArgument", "501"}
 _CONFLICTS = {"ConditionalRequestConflict", "OperationAborted"}
@@ -81,6 +85,11 @@ class S3Remote:
                 found = self._fs.call_s3("head_object", Bucket=self._bucket, Key=self._key(name))
             except FileNotFoundError:
                 return None
+            except OSError as error:
+                if _code(error).isdigit():  # an answer to HEAD says no more: that to GET has S3's own word
+                    with suppress(FileNotFoundError):
+                        self._fs.cat_file(self._path(name), start=0, end=1)
+                raise
         return Stored(name=name, size=found["ContentLength"], modified=found["LastModified"].timestamp())
 
     def url(self, name: str) -> str:
@@ -197,16 +206,18 @@ class S3Remote:
 
     def _fault(self, error: Exception) -> RemoteError:
         code = _code(error)
-        if code in _EXPIRED:
-            return LoginExpiredError(code)
+        if code in _EXPIRED | _CLOCK_WRONG:
+            return ClockWrongError(code) if code in _CLOCK_WRONG else LoginExpiredError(code)
         if code in _FULL or getattr(error, "errno", None) in FULL:
             return NoSpaceError(code or "no space left")
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError) and code not in _ELSEWHERE:
             return RemoteRefusedError(code or "access denied")
-        if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"}:
-            return RemoteRefusedError("no login for S3 was found")
-        if type(error).__name__ == "ConfigParseError":
-            return RemoteRefusedError(str(error).rstrip("."))
+        if (name := type(error).__name__) in _NO_LOGIN:
+            return RemoteRefusedError(
+                str(error).rstrip(".") if name == "ConfigParseError" else "no login for S3 was found"
+            )
+        if code in _ELSEWHERE:
+            code = f"{code}: the bucket is in another region, which `region=` in its URL names"
         return UnavailableError(code or self._address.scrubbed(f"{type(error).__name__}: {error}"))
 
 
