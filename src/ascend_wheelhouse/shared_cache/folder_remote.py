@@ -186,11 +186,26 @@ def _share(number: int, above: os.stat_result) -> None:
 
 
 def _below(folder: int, path: str) -> Iterator[Stored]:
-    for parent, _, files, number in os.fwalk(".", dir_fd=folder):
-        inner = "/".join(filter(None, (path, parent.removeprefix(".").strip("/"))))
-        for file in files:
-            with suppress(FileNotFoundError):
-                yield _stored(f"{inner}/{file}", os.stat(file, dir_fd=number, follow_symlinks=False))
+    """Yield every object below an open folder; one that cannot be listed is an error: it may name what is in use."""
+    with os.scandir(folder) as rows:
+        found = [(row.name, row.is_dir(follow_symlinks=False)) for row in rows if not _leads_to_folder(row)]
+    for name, is_folder in found:
+        inner = f"{path}/{name}"
+        with suppress(FileNotFoundError):
+            if not is_folder:
+                yield _stored(inner, os.stat(name, dir_fd=folder, follow_symlinks=False))
+                continue
+            number = _inner(folder, name, make=False)
+            try:
+                yield from _below(number, inner)
+            finally:
+                os.close(number)
+
+
+def _leads_to_folder(row: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link that leads to itself leads to none
+        return row.is_symlink() and row.is_dir()
+    return False
 
 
 def _stored(name: str, found: os.stat_result) -> Stored:
