@@ -138,3 +138,11 @@ def test_an_index_without_a_file_of_any_project_is_silent_and_leaves_the_last_an
 def test_only_tells_that_vulnerabilities_are_not_known(world: World) -> None:
     one = world.invoke("watch", "--only", "numpy", **_NOBODY)
     assert "Nothing new of what answered; of osv it is not known." in one.out
+
+
+def test_a_store_that_cannot_keep_the_answers_is_told_with_another_place(world: World) -> None:
+    (world.store / "watch").write_text("no folder")
+    done = world.invoke("watch", **_NOBODY)
+    assert done.status == 10, done.out
+    assert f"The store {world.store} cannot be written" in done.err
+    assert "set WHEELHOUSE_STORE to a folder that you can write" in done.err

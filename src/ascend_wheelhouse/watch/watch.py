@@ -159,7 +159,8 @@ class Watch:
             emit=self.emit,
             offline=self.offline,
         )
-        return asking.ask_all(questions)
+        with self.store.telling():
+            return asking.ask_all(questions)
 
     def _questions(self) -> Iterator[Question]:
         """Yield one question a project: of components by their stacks' versions, of other wheels by the locks'."""
