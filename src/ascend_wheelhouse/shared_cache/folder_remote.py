@@ -35,6 +35,7 @@ from ascend_wheelhouse.shared_cache.remote import (
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BESIDE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -224,14 +225,24 @@ def _beside(folder: int) -> Iterator[str]:
 
 
 def _named(incoming: int, beside: str, folder: int, last: str, *, replace: bool) -> bool:
-    """Give a file its name; tell whether it has it now, which without `replace` an older one stops."""
-    if replace:
-        os.replace(beside, last, src_dir_fd=incoming, dst_dir_fd=folder)
-        return True
-    try:
-        os.link(beside, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
-    except FileExistsError:
-        return False
+    """Give a file its name; tell whether it has it now, which without `replace` an older one stops.
+
+    Only a link gives no name that is taken. FAT and some shares have none: there a look has to do, and of two writers
+    at the very same time the later one stays.
+    """
+    if not replace:
+        try:
+            os.link(beside, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if last in os.listdir(folder):
+                return False
+        else:
+            return True
+    os.replace(beside, last, src_dir_fd=incoming, dst_dir_fd=folder)
     return True
 
 
