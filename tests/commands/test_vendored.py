@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_wheels import write_wheel
@@ -53,3 +56,23 @@ def test_what_was_not_imported_is_told(two: list[VendoredRecord], name: str) -> 
             vendored.main(VendoredOptions(remove=name))
         assert refused.value.exit_code == 2
     assert list_vendored(Store()) == two
+
+
+def test_records_that_cannot_be_listed_are_an_error_and_not_left_out(
+    two: list[VendoredRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`invoke cache --prune` removed what they name. Tests may run as root, whom no rights keep out."""
+    closed = Store().root / "vendored" / two[0].component
+
+    def refusing(original: Callable[..., Any]) -> Callable[..., Any]:
+        def listed(path: str | Path = ".") -> Any:  # noqa: ANN401 - of two functions
+            if Path(path) == closed:
+                raise PermissionError(13, "Permission denied", str(path))
+            return original(path)
+
+        return listed
+
+    monkeypatch.setattr(os, "listdir", refusing(os.listdir))
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    with pytest.raises(PermissionError):
+        list_vendored(Store())

@@ -101,6 +101,17 @@ def test_a_cache_that_holds_nothing_is_told(tmp_path: Path, site: MakeSite) -> N
     assert "holds nothing: nobody has pushed there yet, or the URL is mistyped" in user.warnings[0]
 
 
+def test_a_run_that_begins_a_cache_says_so_once(place: str, site: MakeSite) -> None:
+    """A mistyped prefix, or a share that is not mounted, is an empty place too."""
+    told = f"{Address.of(place).shown} held nothing: this run begins a cache there"
+    first, second = site("first", place, pushes=True), site("second", place, pushes=True)
+    push(first)
+    push(second)
+    assert told in first.notes
+    assert told not in second.notes
+    assert first.warnings == second.warnings == []
+
+
 def test_a_folder_above_the_cache_is_never_made(tmp_path: Path, site: MakeSite) -> None:
     """A mount that is missing is no place to write to."""
     maker = site("maker", f"file://{tmp_path}/mount/cache", pushes=True)

@@ -197,6 +197,30 @@ def test_a_link_that_leads_to_itself_stops_no_pruning_of_the_rest(name: str, tmp
     in_time(lambda: (remote.read(name), remote.stat(name)))
 
 
+def test_nothing_is_removed_where_a_folder_of_results_cannot_be_listed(
+    tmp_path: Path, site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its results were no results, and their files were removed. Tests may run as root, whom no rights keep out."""
+    sha256 = push(site("maker", f"file://{tmp_path}/cache", pushes=True))
+    (result,) = tmp_path.glob("cache/results/??/*.json")
+    file = tmp_path / "cache" / blob(sha256)
+    os.utime(file, (0, 0))
+    opened = os.open
+
+    def closed(path: str | Path, flags: int, *rest: int, dir_fd: int | None = None) -> int:
+        if path == result.parent.name and dir_fd is not None:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, *rest, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "open", closed)
+    remote = at(f"file://{tmp_path}/cache")
+    with pytest.raises(RemoteRefusedError, match="Permission denied"):
+        holdings(remote)
+    with pytest.raises(RemoteRefusedError, match="Permission denied"):
+        prune(remote, ALL, InUse())
+    assert file.exists()
+
+
 @pytest.mark.parametrize("place", ["sftp"], indirect=True)
 def test_a_server_that_fails_to_read_is_not_told_as_one_that_is_full(place: str, tmp_path: Path) -> None:
     """SFTP has one word for both, and whoever only reads fills no disk."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from pathlib import Path
 
 import pytest
+from site_run import MakeSite, pull, push
 
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -66,3 +68,24 @@ def test_what_a_killed_writer_left_in_a_folder_is_removed_once_it_is_old(tmp_pat
         os.utime(path, (time.time() - age,) * 2)
     remote.drop_unfinished(time.time() - 86_400)
     assert [one.name for one in remote.listing("incoming")] == ["incoming/young"]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_hard_links_holds_a_cache_all_the_same(
+    tmp_path: Path, site: MakeSite, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """link(2): EPERM is what a file system says that has none; shares say the others."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+    maker = site("maker", f"file://{tmp_path}/cache", pushes=True)
+    push(maker)
+    assert pull(site("user", f"file://{tmp_path}/cache")) == b"a bundle"
+    remote = reach(Address.of(f"file://{tmp_path}/cache"), Http(mirrors=Mirrors()))
+    assert remote.write("results/aa/a.json", b"1", replace=False)
+    assert not remote.write("results/aa/a.json", b"2", replace=False)
+    assert remote.read("results/aa/a.json") == b"1"
+    assert list(tmp_path.glob("cache/incoming/*")) == []
+    assert maker.warnings == []

@@ -57,6 +57,19 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again(proxy: Proxy, url: str
     assert maker.warnings == user.warnings == []
 
 
+def test_a_result_that_another_writes_at_the_very_same_time_does_not_end_the_pushing(
+    proxy: Proxy, url: str, site: MakeSite
+) -> None:
+    """S3 answers one of the two with 409, which is to be sent again (its reference of PutObject, If-None-Match)."""
+    push(site("first", url, pushes=True))
+    proxy.fail("PUT", "/results/", times=2, status=409, code="ConditionalRequestConflict")
+    second = site("second", url, pushes=True)
+    push(second)
+    push(second, f"build-{'8' * 64}", b"another")
+    assert second.warnings == []
+    assert pull(site("user", url), f"build-{'8' * 64}") == b"another"
+
+
 def test_a_server_that_stays_busy_is_given_up_with_one_warning(
     proxy: Proxy, url: str, site: MakeSite
 ) -> None:
@@ -82,12 +95,6 @@ def test_a_login_that_expires_in_the_middle_of_a_run_is_told_once(
         assert not store.behind.bring_result(KEY)
         assert not store.behind.bring_result(KEY)
     assert "ExpiredToken (the login has expired, or this host's clock is wrong)" in told(maker)
-
-
-def test_a_clock_that_is_wrong_is_told(proxy: Proxy, url: str, site: MakeSite) -> None:
-    proxy.fail("GET", "", status=403, code="RequestTimeTooSkewed")
-    with pytest.raises(CacheRefusedError, match="RequestTimeTooSkewed"), site("user", url).store():
-        pass
 
 
 def test_rights_that_are_lost_while_files_come_end_the_reading(

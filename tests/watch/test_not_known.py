@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from index_server import Behaviour, Index, html_page, serving, status
-from small_world import World
-from watched_world import look, told
+from small_world import World, wheel
+from watched_world import LOCK, lock_files, look, told
 
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -138,3 +139,28 @@ def test_an_index_without_a_file_of_any_project_is_silent_and_leaves_the_last_an
 def test_only_tells_that_vulnerabilities_are_not_known(world: World) -> None:
     one = world.invoke("watch", "--only", "numpy", **_NOBODY)
     assert "Nothing new of what answered; of osv it is not known." in one.out
+
+
+def test_a_store_that_cannot_keep_the_answers_is_told_with_another_place(world: World) -> None:
+    (world.store / "watch").write_text("no folder")
+    done = world.invoke("watch", **_NOBODY)
+    assert done.status == 10, done.out
+    assert f"The store {world.store} cannot be written" in done.err
+    assert "set WHEELHOUSE_STORE to a folder that you can write" in done.err
+
+
+def test_the_old_answer_of_one_project_makes_no_lock_of_that_time(world: World) -> None:
+    """What came to the index since then was left out, what the old lock had already included."""
+    for name, file in [*world.index.files.items()]:
+        world.index.files[name] = replace(file, upload_time="2026-01-01T00:00:00Z")
+    assert world.invoke("watch", **_NOBODY).status == 0
+    pages = world.store / "watch/pages.json"
+    document = json.loads(pages.read_text())
+    document["projects"]["tqdm"]["asked"] = "2026-02-01T00:00:00+00:00"
+    pages.write_text(json.dumps(document))
+    world.index.offer("numpy-2.1-py3-none-any.whl", wheel("numpy", "2.1"), upload_time="2026-03-01T00:00:00Z")
+    world.index.behave("tqdm", status(403))
+    made = world.invoke("watch", "--apply", "--only", "numpy", "--resolver", "uv", **_NOBODY)
+    assert made.status == 0, made.err
+    assert "1 lock made anew" in made.out
+    assert lock_files(world)[f"lockfiles/{LOCK}/requirements.aarch64.txt"].count(b"numpy==2.1") == 1

@@ -123,7 +123,7 @@ def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
         http=watch.http,
         store=watch.store,
         locks=watched(watch.folder, WatchChoice()).locks,
-        until=datetime.fromisoformat(seen.asked) if seen.dated else None,
+        until=datetime.fromisoformat(seen.looked) if seen.dated else None,
         resolver=options.resolver,
         alone=options.only is not None,
         emit=watch.emit,

@@ -25,6 +25,7 @@ from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     INCOMING,
     LARGEST_TEXT,
+    FolderClosedError,
     NoSpaceError,
     RemoteRefusedError,
     Stored,
@@ -34,6 +35,7 @@ from ascend_wheelhouse.shared_cache.remote import (
 
 _MISSING = (FileNotFoundError, NotADirectoryError)
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _BESIDE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -192,11 +194,26 @@ def _share(number: int, above: os.stat_result) -> None:
 
 
 def _below(folder: int, path: str) -> Iterator[Stored]:
-    for parent, _, files, number in os.fwalk(".", dir_fd=folder):
-        inner = "/".join(filter(None, (path, parent.removeprefix(".").strip("/"))))
-        for file in files:
-            with suppress(FileNotFoundError):
-                yield _stored(f"{inner}/{file}", os.stat(file, dir_fd=number, follow_symlinks=False))
+    """Yield every object below an open folder; one that cannot be listed is an error: it may name what is in use."""
+    with os.scandir(folder) as rows:
+        found = [(row.name, row.is_dir(follow_symlinks=False)) for row in rows if not _leads_to_folder(row)]
+    for name, is_folder in found:
+        inner = f"{path}/{name}"
+        with suppress(FileNotFoundError):
+            if not is_folder:
+                yield _stored(inner, os.stat(name, dir_fd=folder, follow_symlinks=False))
+                continue
+            number = _inner(folder, name, make=False)
+            try:
+                yield from _below(number, inner)
+            finally:
+                os.close(number)
+
+
+def _leads_to_folder(row: os.DirEntry[str]) -> bool:
+    with suppress(OSError):  # a link that leads to itself leads to none
+        return row.is_symlink() and row.is_dir()
+    return False
 
 
 def _stored(name: str, found: os.stat_result) -> Stored:
@@ -215,14 +232,24 @@ def _beside(folder: int) -> Iterator[str]:
 
 
 def _named(incoming: int, beside: str, folder: int, last: str, *, replace: bool) -> bool:
-    """Give a file its name; tell whether it has it now, which without `replace` an older one stops."""
-    if replace:
-        os.replace(beside, last, src_dir_fd=incoming, dst_dir_fd=folder)
-        return True
-    try:
-        os.link(beside, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
-    except FileExistsError:
-        return False
+    """Give a file its name; tell whether it has it now, which without `replace` an older one stops.
+
+    Only a link gives no name that is taken. FAT and some shares have none: there a look has to do, and of two writers
+    at the very same time the later one stays.
+    """
+    if not replace:
+        try:
+            os.link(beside, last, src_dir_fd=incoming, dst_dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if last in os.listdir(folder):
+                return False
+        else:
+            return True
+    os.replace(beside, last, src_dir_fd=incoming, dst_dir_fd=folder)
     return True
 
 
@@ -233,7 +260,7 @@ def _telling() -> Iterator[None]:
     except OSError as error:
         text = error.strerror or type(error).__name__
         if error.errno in _REFUSED:
-            raise RemoteRefusedError(text) from error
+            raise FolderClosedError(text) from error
         if error.errno in FULL:
             raise NoSpaceError(text) from error
         raise UnavailableError(text) from error

@@ -75,7 +75,7 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
         Site(remote=reach(one, http), trusted=trusted, signer=signer, warn=warn, http=http)
         for one in addresses
     ]
-    return [site for site in sites if _answers(site, warn)]
+    return [site for site in sites if _answers(site, lambda text: emit(Note(text=text)), warn)]
 
 
 def read_choice(choice: CacheChoice) -> tuple[list[Address], Signer | None, frozenset[str]]:
@@ -134,7 +134,7 @@ def reach(address: Address, http: Http) -> Remote:
     return FolderRemote(address) if address.scheme == "file" else HttpRemote(address, http)
 
 
-def _answers(site: Site, warn: Callable[[str], None]) -> bool:
+def _answers(site: Site, tell: Callable[[str], None], warn: Callable[[str], None]) -> bool:
     """Tell whether a cache is of use, and make sure of the rights that this run was promised."""
     try:
         mark = site.remote.read(MARK)
@@ -150,7 +150,7 @@ def _answers(site: Site, warn: Callable[[str], None]) -> bool:
         if mark is None:
             warn(f"{site.remote.shown} holds nothing: nobody has pushed there yet, or the URL is mistyped")
         return True
-    return _greets(site, site.signer, warn)
+    return _greets(site, site.signer, tell, warn)
 
 
 def _foreign(mark: bytes) -> str:
@@ -162,12 +162,13 @@ def _foreign(mark: bytes) -> str:
     return "is laid out by another version of this tool"
 
 
-def _greets(site: Site, signer: Signer, warn: Callable[[str], None]) -> bool:
-    """Say who pushes, which also shows that this host may."""
+def _greets(site: Site, signer: Signer, tell: Callable[[str], None], warn: Callable[[str], None]) -> bool:
+    """Say who pushes, which also shows that this host may; a place that held nothing is told: it may be mistyped."""
     name = f"{WRITERS}/{signer.public_key.hex()}.pub"
     try:
         site.remote.write(name, f"{signer.public_line}\n".encode(), replace=True)
-        site.remote.write(MARK, MARK_CONTENT, replace=False)
+        if site.remote.write(MARK, MARK_CONTENT, replace=False):
+            tell(f"{site.remote.shown} held nothing: this run begins a cache there")
     except RemoteRefusedError as error:
         raise CacheNotWritableError(
             f"{site.remote.shown} cannot be written with this login: {error}.",
@@ -184,6 +185,6 @@ def refused(remote: Remote, error: RemoteRefusedError) -> CacheRefusedError:
     """Return the error for a cache that this host may not read."""
     return CacheRefusedError(
         f"{remote.shown} refuses this login: {error}.",
-        why="The login is missing, wrong or expired, or has no right to read there (docs/cache.md lists the rights).",
-        next_step="put the login where its kind has it (AWS_PROFILE, netrc, ssh-agent), or leave --cache away",
+        why=error.why,
+        next_step=error.next_step,
     )

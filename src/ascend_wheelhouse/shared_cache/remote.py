@@ -26,11 +26,39 @@ class RemoteError(Exception):
 
 
 class RemoteRefusedError(RemoteError):
-    """It lets this login not do so."""
+    """It lets this login not do so; `why` and `next_step` are what a user is told of it."""
+
+    why = "The login is missing, wrong or expired, or has no right to read there (docs/cache.md lists the rights)."
+    next_step = "put the login where its kind has it (AWS_PROFILE, netrc, ssh-agent), or leave --cache away"
 
 
 class LoginExpiredError(RemoteRefusedError):
     """The login was good once, or will be once the clocks agree."""
+
+
+class ClockWrongError(LoginExpiredError):
+    """The clocks of the place and of this host do not agree."""
+
+    why = "What is asked there is signed with the time, and this host's clock is another than the server's."
+    next_step = "set this host's clock (`timedatectl` shows whether it is kept), then the same command again"
+
+
+class FolderClosedError(RemoteRefusedError):
+    """The rights of a folder let this user not do so."""
+
+    why = "The rights of the folder, or of one above it, keep this user out: who made it may have had umask 077."
+    next_step = (
+        "have its owner open it (`chmod`; docs/cache.md shows a folder for a group), or leave --cache away"
+    )
+
+
+class HostKeyError(RemoteRefusedError):
+    """The host does not show the key that it is known by."""
+
+    why = "Nothing was sent: the host may be a new one, or another that stands between."
+    next_step = (
+        "compare its key with what its keeper says, then put it into known_hosts, or leave --cache away"
+    )
 
 
 class UnavailableError(RemoteError):

@@ -6,8 +6,9 @@ from any origin.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     LARGEST_TEXT,
+    ClockWrongError,
     LoginExpiredError,
     MissingPlaceError,
     NoSpaceError,
@@ -31,9 +33,14 @@ _SIGNED_SECONDS = 6 * 3600
 _PART = 16 << 20
 _AT_ONCE = 4
 _BULK = 1000
-_EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestTimeTooSkewed", "RequestExpired"}
+_EXPIRED = {"ExpiredToken", "TokenRefreshRequired", "InvalidToken", "RequestExpired"}
+_CLOCK_WRONG = {"RequestTimeTooSkewed"}
+_ELSEWHERE = {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "PermanentRedirect"}
+_NO_LOGIN = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "ConfigParseError"}
 _FULL = {"XMinioStorageFull", "StorageFull", "QuotaExceeded", "EntityTooLarge", "InsufficientStorage", "507"}
 _NO_CONDITIONS = {"NotImplemented", "InvalidArgument", "501"}
+_CONFLICTS = {"ConditionalRequestConflict", "OperationAborted"}
+_CONFLICT_TRIES, _CONFLICT_PAUSE = 5, 0.2
 
 
 class S3Remote:
@@ -78,6 +85,11 @@ class S3Remote:
                 found = self._fs.call_s3("head_object", Bucket=self._bucket, Key=self._key(name))
             except FileNotFoundError:
                 return None
+            except OSError as error:
+                if _code(error).isdigit():  # an answer to HEAD says no more: that to GET has S3's own word
+                    with suppress(FileNotFoundError):
+                        self._fs.cat_file(self._path(name), start=0, end=1)
+                raise
         return Stored(name=name, size=found["ContentLength"], modified=found["LastModified"].timestamp())
 
     def url(self, name: str) -> str:
@@ -96,7 +108,7 @@ class S3Remote:
                 self._fs.pipe_file(self._path(name), content)
                 return True
             try:
-                self._fs.pipe_file(self._path(name), content, mode="create")
+                self._create(name, content)
             except FileExistsError:
                 return False
             except OSError as error:
@@ -109,6 +121,18 @@ class S3Remote:
         if self.stat(name):  # a server without conditional writes: the next best
             return False
         return self.write(name, content, replace=True)
+
+    def _create(self, name: str, content: bytes) -> None:
+        """Write an object where there is none; while another writes it, S3 wants to be asked again."""
+        for number in range(1, _CONFLICT_TRIES + 1):
+            try:
+                self._fs.pipe_file(self._path(name), content, mode="create")
+            except OSError as error:
+                if _code(error) not in _CONFLICTS or number == _CONFLICT_TRIES:
+                    raise
+                time.sleep(_CONFLICT_PAUSE * number)
+            else:
+                return
 
     def upload(self, name: str, source: Path) -> None:
         """Write a file, in parts where it is large; parts of an upload that fails are given up on the server."""
@@ -182,16 +206,18 @@ class S3Remote:
 
     def _fault(self, error: Exception) -> RemoteError:
         code = _code(error)
-        if code in _EXPIRED:
-            return LoginExpiredError(code)
+        if code in _EXPIRED | _CLOCK_WRONG:
+            return ClockWrongError(code) if code in _CLOCK_WRONG else LoginExpiredError(code)
         if code in _FULL or getattr(error, "errno", None) in FULL:
             return NoSpaceError(code or "no space left")
-        if isinstance(error, PermissionError):
+        if isinstance(error, PermissionError) and code not in _ELSEWHERE:
             return RemoteRefusedError(code or "access denied")
-        if type(error).__name__ in {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"}:
-            return RemoteRefusedError("no login for S3 was found")
-        if type(error).__name__ == "ConfigParseError":
-            return RemoteRefusedError(str(error).rstrip("."))
+        if (name := type(error).__name__) in _NO_LOGIN:
+            return RemoteRefusedError(
+                str(error).rstrip(".") if name == "ConfigParseError" else "no login for S3 was found"
+            )
+        if code in _ELSEWHERE:
+            code = f"{code}: the bucket is in another region, which `region=` in its URL names"
         return UnavailableError(code or self._address.scrubbed(f"{type(error).__name__}: {error}"))
 
 

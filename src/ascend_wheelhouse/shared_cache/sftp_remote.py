@@ -19,6 +19,8 @@ from ascend_wheelhouse.shared_cache.address import Address
 from ascend_wheelhouse.shared_cache.remote import (
     INCOMING,
     LARGEST_TEXT,
+    FolderClosedError,
+    HostKeyError,
     NoSpaceError,
     RemoteError,
     RemoteRefusedError,
@@ -29,12 +31,13 @@ from ascend_wheelhouse.shared_cache.remote import (
 from ascend_wheelhouse.shared_cache.ssh_way import SshWay, settings_of, way_to
 
 if TYPE_CHECKING:
-    from paramiko import SFTPClient, SSHClient
+    from paramiko import SFTPClient, SSHClient, SSHException
 
 _SECONDS = 20.0
 _SSH_PORT = 22
 _CHUNK = 1 << 20
 _AHEAD = 64 << 20
+_UNKNOWN_HOST = "not found in known_hosts"
 _KNOWN_HOSTS = {
     "userknownhostsfile": "",
     "globalknownhostsfile": "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2",
@@ -207,16 +210,11 @@ class SftpRemote:
             raise
         except FileNotFoundError as error:
             raise UnavailableError("what was there is gone") from error
-        except (paramiko.AuthenticationException, paramiko.BadHostKeyException) as error:
-            raise RemoteRefusedError(type(error).__name__) from error
         except PermissionError as error:
-            raise RemoteRefusedError("permission denied") from error
+            raise FolderClosedError("permission denied") from error
         except paramiko.SSHException as error:
             self._forget()
-            if "not found in known_hosts" in str(error):
-                text = f"its host key is not in known_hosts: ssh-keyscan {self._address.host}, compare, and add it"
-                raise RemoteRefusedError(text) from error
-            raise UnavailableError(self._address.scrubbed(str(error))) from error
+            raise self._fault(error) from error
         except (OSError, EOFError) as error:
             failed = "Failure" in str(error)  # SFTP 3 has one word for a full disk and for a faulty one
             if getattr(error, "errno", None) in FULL or (failed and writing):
@@ -226,7 +224,23 @@ class SftpRemote:
                     "the server could not read: its disk may be faulty, or a folder lies where a file should"
                 ) from error
             self._forget()
-            raise UnavailableError(self._address.scrubbed(str(error) or type(error).__name__)) from error
+            raise UnavailableError(self._address.scrubbed(_words(error))) from error
+
+    def _fault(self, error: SSHException) -> RemoteError:
+        import paramiko  # noqa: PLC0415 - as above
+
+        if isinstance(error, paramiko.BadHostKeyException):
+            return HostKeyError("its host key is another than known_hosts says")
+        if isinstance(error, paramiko.PasswordRequiredException):
+            return RemoteRefusedError("a private key has a passphrase, and ssh-agent does not hold it")
+        if isinstance(error, paramiko.AuthenticationException):
+            return RemoteRefusedError(str(error).rstrip("."))
+        if _UNKNOWN_HOST in str(error):
+            text = (
+                f"its host key is not in known_hosts: ssh-keyscan {self._address.host}, compare, and add it"
+            )
+            return HostKeyError(text)
+        return UnavailableError(self._address.scrubbed(str(error)))
 
     def _session(self) -> SFTPClient:
         """Return this thread's channel of the one connection."""
@@ -248,6 +262,13 @@ class SftpRemote:
             client, self._client = self._client, None
         if client:
             client.close()
+
+
+def _words(error: Exception) -> str:
+    """Return what broke, in words: the libraries have none for what is usual."""
+    if isinstance(error, EOFError):
+        return "the connection ended"
+    return f"nothing came for {_SECONDS:.0f} s" if isinstance(error, TimeoutError) else str(error)
 
 
 def _exists(sftp: SFTPClient, path: str) -> bool:
@@ -290,8 +311,21 @@ def _connected(address: Address) -> SSHClient:
     except (paramiko.SSHException, OSError, EOFError) as error:
         if way and (said := way.said()):
             raise UnavailableError(f"the way there says: {said}") from error
+        if _is_of_login(client, error):
+            raise RemoteRefusedError(f"there is no key for it that can be used ({error})") from error
         raise
     return client
+
+
+def _is_of_login(client: SSHClient, error: Exception) -> bool:
+    """Tell whether a connection stood, to the right host, and only the login failed, as for a key that is none."""
+    import paramiko  # noqa: PLC0415 - as above
+
+    transport = client.get_transport()
+    of_host = isinstance(error, paramiko.BadHostKeyException) or _UNKNOWN_HOST in str(error)
+    return (
+        isinstance(error, paramiko.SSHException) and not of_host and bool(transport and transport.is_active())
+    )
 
 
 def _load_keys(client: SSHClient, settings: Mapping[str, object]) -> None:

@@ -97,19 +97,20 @@ class Site:
             self._wrong.add(sha256)
             self.warn(f"{self.remote.shown} has other bytes than it should, which are not used: {error.what}")
         if found.refused:
-            self._asking("read", self._look_again)
+            self._asking("read", lambda: self._look_again(found))
         if found.broken:
             self._switch_off("read", found.broken)
         self._held |= found.moved
         self.counts.files_pulled += len(found.moved)
         return found.came
 
-    def _look_again(self) -> None:
+    def _look_again(self, found: transport.Pulled) -> None:
         """Tell a login that is no longer good from one that may not be told what is missing."""
         self.remote.read(MARK)
-        self._warn_once(
-            "refused", f"{self.remote.shown} refuses some files; they are taken for missing there"
-        )
+        if not found.broken:
+            self._warn_once(
+                "refused", f"{self.remote.shown} refuses some files; they are taken for missing there"
+            )
 
     def pull_result(self, store: Store, key: str) -> bool:
         """Have the record of a key and its files in the store; tell whether they are there now."""

@@ -130,6 +130,7 @@ def _sorted(ended: Mapping[Download, str | Exception]) -> Pulled:
         elif isinstance(outcome, faults.AccessDeniedError):
             pulled.refused = True
         elif isinstance(outcome, faults.OriginError) and not isinstance(outcome, faults.NotFoundError):
+            pulled.refused |= isinstance(outcome, faults.RefusedError)  # S3 tells an expired login by 400
             pulled.broken = UnavailableError(outcome.what)
     return pulled
 

@@ -89,8 +89,14 @@ def put_record(store: Store, record: VendoredRecord) -> None:
 
 
 def list_vendored(store: Store) -> list[VendoredRecord]:
-    """Return every record, sorted by component and file name."""
-    records = [_read(path) for path in store.root.glob("vendored/*/*.json")]
+    """Return every record, sorted by component and file name.
+
+    Raises:
+        OSError: A folder of them cannot be listed: `prune` would remove the files that they name.
+    """
+    top = store.root / "vendored"
+    folders = [one for one in top.iterdir() if one.is_dir()] if top.is_dir() else []
+    records = [_read(path) for one in folders for path in one.iterdir() if path.suffix == ".json"]
     return sorted(records, key=lambda record: (record.component, record.filename, record.sha256))
 
 

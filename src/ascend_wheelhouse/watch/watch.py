@@ -55,6 +55,7 @@ class Seen:
     Args:
         findings: In the order in which to read them.
         asked: When the oldest answer of the index came (RFC 3339), empty where none did.
+        looked: When the oldest answer of this look came, leaving out earlier ones; empty where none did.
         since: What the oldest lock knows of the index (RFC 3339), empty where no lock says.
         dated: Whether the index says when files were uploaded.
         unread: How many wheels have needs that are not known, so that ranges may be too wide.
@@ -63,6 +64,7 @@ class Seen:
 
     findings: tuple[WatchFinding, ...]
     asked: str
+    looked: str
     since: str
     dated: bool
     unread: int
@@ -133,6 +135,7 @@ class Watch:
         return Seen(
             findings=tuple(ordered(findings)),
             asked=min((one.asked for one in files.values() if one.asked), default=""),
+            looked=min((one.asked for one in files.values() if one.fresh), default=""),
             since=since.isoformat() if since else "",
             dated=any(offer.upload_time for one in files.values() for offer in one.offers),
             unread=len({name for one in allowed.values() for name in one.unread}),
@@ -159,7 +162,8 @@ class Watch:
             emit=self.emit,
             offline=self.offline,
         )
-        return asking.ask_all(questions)
+        with self.store.telling():
+            return asking.ask_all(questions)
 
     def _questions(self) -> Iterator[Question]:
         """Yield one question a project: of components by their stacks' versions, of other wheels by the locks'."""
