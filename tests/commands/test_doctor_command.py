@@ -134,3 +134,15 @@ def test_a_store_that_cannot_be_written_keeps_a_host_from_making_wheelhouses(
     text = capsys.readouterr().out
     assert "export WHEELHOUSE_STORE=/FOLDER" in text
     assert text.splitlines()[-1] == "This host cannot make wheelhouses: no writable store."
+
+
+def test_a_project_folder_that_cannot_be_written_keeps_a_host_from_making_wheelhouses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It said that the host could, and a run said after its downloads that it could not."""
+    (tmp_path / "wheelhouse").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    assert main(DoctorOptions()) == 10
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1] == "This host cannot make wheelhouses: no writable project folder."

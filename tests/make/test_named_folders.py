@@ -31,6 +31,18 @@ def test_the_audit_that_a_run_proposes_works_as_it_is_printed(spaced: World) -> 
     assert spaced.invoke(*words[1:]).status == 0
 
 
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_fetched(
+    spaced: World,
+) -> None:
+    spaced.folder.parent.touch()
+    done = spaced.invoke("wheelhouse", "--torch", "2.8.0", "--platform", "aarch64", "--json")
+    assert done.status == 10, done.err
+    assert f"{spaced.folder.parent} is no folder" in done.out
+    assert "OutputFolderError" in done.out
+    assert not [path for path in spaced.store.rglob("*.whl*") if path.is_file()]
+    assert not list(spaced.store.glob("blobs/*/*"))
+
+
 def test_a_matrix_in_a_file_with_a_space_is_proposed_whole(spaced: World) -> None:
     place = spaced.root / "my matrix.toml"
     place.touch()

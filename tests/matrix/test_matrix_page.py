@@ -102,6 +102,7 @@ def test_what_the_page_shows_is_escaped_and_a_table_by_its_roles() -> None:
     assert "torch &lt;2&gt; has no wheel" in text
     assert text.count('role="columnheader" scope="col"') == 7
     assert text.count('<tr role="row">') == 4
+    assert text.count('<th role="rowheader" scope="row" data-label="cell"><a href="#cell') == 3
     assert '<html lang="en">' in text
     assert "prefers-color-scheme: dark" in text
     assert "<code>invoke vendor FILE</code>" in text

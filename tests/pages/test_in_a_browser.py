@@ -18,6 +18,7 @@ from ascend_wheelhouse.pages.view import read_view
 
 pytestmark = needs_browser
 SPANS = [TimedSpan(kind=kind, name=HOSTILE, began=at, ended=at + 2) for at, kind in enumerate(KINDS)]
+LONG = [TimedSpan(kind="fetch", name="w" * 240 + ".whl", began=0, ended=2)]
 WIDTHS = (400, 1400)
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 
@@ -39,7 +40,7 @@ def pages(folder: Path) -> list[Path]:
     before, after = two(folder)
     texts.append(comparison.page(comparison.compared(read_view(before), read_view(after))))
     texts.append(comparison.page(comparison.compared(read_view(usual), read_view(odd))))
-    texts.append(gantt.page("a run", in_lanes(SPANS)))
+    texts += [gantt.page("a run", in_lanes(spans)) for spans in (SPANS, LONG)]
     texts.append(wheelhouse.page(read_view(usual), chart=gantt.figure(in_lanes(SPANS))))
     written = [folder / f"page{number}.html" for number in range(len(texts))]
     for path, text in zip(written, texts, strict=True):

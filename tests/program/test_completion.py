@@ -81,6 +81,7 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "zz-key.pem").touch()
+    (folder / "tool-1.whl").touch()
     found = Shell(name, folder, installed_program.environ)
     try:
         found.type(f"source {tmp_path}/script; echo all-re''ad\n")
@@ -103,6 +104,8 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         ("ascend-wheelhouse bundle --sign-key zz", "zz-key.pem"),
         ("ascend-wheelhouse bundle --sign-key=zz", "--sign-key=zz-key.pem"),
         ("ascend-wheelhouse --print-completion-script zz", "zz-key.pem"),
+        ("ascend-wheelhouse vendor tool", "tool-1.whl"),
+        ("ascend-wheelhouse build --offline sgl-k", "sgl-kernel-npu"),
     ],
     ids=[
         "a whole task",
@@ -115,6 +118,8 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         "a file",
         "a file behind =",
         "before a task",
+        "a file without an option",
+        "a component",
     ],
 )
 def test_tab_completes_what_is_typed(shell: Shell, typed: str, wanted: str) -> None:

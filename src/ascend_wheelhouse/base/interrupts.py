@@ -1,7 +1,7 @@
-"""Signals that come before any command runs: a text and an exit code, and neither a traceback nor Invoke's silent 1.
+"""What comes before any command runs: signals that end the program with a text and a code, and streams that are closed.
 
 What starts the program takes this up before all else, since to import the rest takes longer than a person needs to
-press Ctrl-C. So nothing is imported here but small parts of the standard library.
+press Ctrl-C. So next to nothing is imported here but small parts of the standard library.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
+
+from ascend_wheelhouse.base import streams
 
 CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 """The signals that stop a run, each with its exit code, which is the one that a shell gives: 128 and its number."""
@@ -65,11 +67,12 @@ class EarlyStop:
 def begin(argv: Sequence[str]) -> None:
     """Have Ctrl-C, SIGTERM and SIGHUP end this program as `console.main_guard` does, until that is entered.
 
-    A signal that is ignored, as SIGHUP below `nohup`, stays so.
+    A signal that is ignored, as SIGHUP below `nohup`, stays so. A standard stream that is closed is stood in for.
 
     Args:
         argv: The command line, which may ask for JSON.
     """
+    streams.stand_in()
     for number, plain in PLAIN.items():
         if signal.getsignal(number) == plain:
             signal.signal(number, EarlyStop(json=wants_json(argv)))

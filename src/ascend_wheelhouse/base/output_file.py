@@ -9,12 +9,44 @@ import errno
 import os
 from pathlib import Path
 
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.base.whole_file import write_whole
 
 
 class OutputUnwritableError(UsageError):
     """A result cannot be written where an option says."""
+
+
+class OutputFolderError(HostUnfitError):
+    """The folder that takes the results of a run cannot be written."""
+
+
+def can_hold(folder: Path) -> bool:
+    """Tell whether this user may write in a folder, or make it where it is not there yet."""
+    above = _standing(folder)
+    return above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+
+
+def require_folder(folder: Path) -> None:
+    """Hold the folder that takes the results of a run to one that can be written, or made.
+
+    Raises:
+        OutputFolderError: It cannot be written, as far as can be seen.
+    """
+    if can_hold(folder):
+        return
+    above = _standing(folder)
+    fault = os.strerror(errno.EACCES) if above.is_dir() else f"{above} is no folder"
+    raise OutputFolderError(
+        f"{folder} cannot be written: {fault}.",
+        why="The wheelhouse is put there at the end. Nothing was fetched or built yet.",
+        next_step="--output with a folder that you may write to, or the same command in a project folder of your own",
+    )
+
+
+def _standing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
+    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
 
 
 def trouble(path: Path) -> OSError | None:

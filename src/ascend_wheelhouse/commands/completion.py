@@ -78,6 +78,27 @@ def option_in_question(
     return None
 
 
+def argument_in_question(typed: str, contexts: Mapping[str, ParserContext]) -> str | None:
+    """Return the name of the argument without an option that is being typed, as `FILE` of `vendor`; None for none.
+
+    Args:
+        typed: The command line up to the cursor, the program's name first.
+        contexts: The options of each task.
+    """
+    words = [*shlex.split(typed)[1:], *([""] if typed.endswith(" ") else [])]
+    task = next((number for number, word in enumerate(words) if word in contexts), len(words))
+    after = words[task + 1 :]
+    if not after or after[-1].startswith("-"):
+        return None
+    context, given, value = contexts[words[task]], 0, False
+    for word in after[:-1]:
+        if not value and not word.startswith("-"):
+            given += 1
+        value = not value and word in context.flags and context.flags[word].takes_value
+    names = [str(one.name) for one in context.positional_args]
+    return names[given] if not value and given < len(names) else None
+
+
 def is_whole(typed: str) -> bool:
     """Tell whether a command line can be taken apart: not while a quotation mark in it waits for the other one."""
     try:
@@ -98,13 +119,15 @@ def values(option: str, root: Path) -> list[str]:
     """Return the values that an option has here; none where it takes whatever is typed, such as a path.
 
     Args:
-        option: Its name.
+        option: Its name, or that of an argument without one.
         root: The project folder, whose stacks count.
     """
     if option in CHOICES:
         return list(CHOICES[option])
     if option == "app":
         return list(_APPS)
+    if option == "component":
+        return sorted({Path(name).stem for name in recipes_of(root).named("*.toml")} - {"compatibility"})
     stacks = sorted(Path(name).stem for name in recipes_of(root).named("stacks/*.toml"))
     if option == "stack":
         return stacks

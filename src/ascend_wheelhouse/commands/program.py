@@ -52,6 +52,8 @@ class WheelhouseProgram(Program):
                 raise Exit
             contexts = self._make_parser().contexts
             option = completion.option_in_question(self.core.remainder, contexts, self.initial_context)
+            if option is None:
+                option = completion.argument_in_question(self.core.remainder, contexts)
             if option is not None:
                 root = project_folder(Path.cwd())
                 head = completion.before_value(self.core.remainder)

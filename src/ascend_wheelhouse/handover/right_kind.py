@@ -11,6 +11,8 @@ from packaging.utils import canonicalize_name
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.artefact_name import fits, wheel_distribution
 from ascend_wheelhouse.cells.recipe import Recipe
+from ascend_wheelhouse.node import layout
+from ascend_wheelhouse.node.reading.sources import find_parts
 
 _SOURCES = (".tar.gz", ".tgz")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!=~-]*")
@@ -24,6 +26,34 @@ class WrongKindError(UsageError):
 
 class OddNameError(UsageError):
     """The file has a name that no wheelhouse can hold, as that of a second download."""
+
+
+class PackedWheelhouseError(UsageError):
+    """The file is a bundle: a whole wheelhouse, which is imported as the folder that it is."""
+
+
+def require_unpacked(path: Path) -> None:
+    """Hold a file to be no bundle, whatever it is called.
+
+    Raises:
+        PackedWheelhouseError: It is one, or the first part of one.
+    """
+    with path.open("rb") as stream:
+        block = stream.read(layout.BLOCK)
+    size = layout.size_in(block) if len(block) == layout.BLOCK else None
+    if size is None or block != layout.header(layout.MANIFEST, size):
+        return
+    parts = [shlex.quote(str(part)) for part in find_parts(path)]
+    unpack = (
+        f"tar -xf {parts[0]} -C carried"
+        if len(parts) == 1
+        else f"cat {' '.join(parts)} | tar -xf - -C carried"
+    )
+    raise PackedWheelhouseError(
+        f"{path.name} is a bundle, and a wheelhouse is imported as a folder.",
+        why=f"`invoke bundle --verify {shlex.quote(str(path))} --trusted-key KEY.pub` proves it before it is unpacked.",
+        next_step=f"`mkdir carried && {unpack} && invoke vendor carried`",
+    )
 
 
 def require_plain(path: Path) -> None:

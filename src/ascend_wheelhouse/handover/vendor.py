@@ -29,7 +29,7 @@ from ascend_wheelhouse.cells.artefact_name import (
 )
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes, closed_names
 from ascend_wheelhouse.cells.target import NPUS
-from ascend_wheelhouse.handover.right_kind import require_kind, require_plain
+from ascend_wheelhouse.handover.right_kind import require_kind, require_plain, require_unpacked
 from ascend_wheelhouse.handover.sound_source import require_whole
 from ascend_wheelhouse.handover.untold import Given, UntoldFactError, require_told
 from ascend_wheelhouse.store.proven import file_sha256
@@ -108,6 +108,7 @@ def vendor_file(
         IntegrityError: The bytes are not what the name or the stated digest says.
     """
     _check_bytes(path, sha256)
+    require_unpacked(path)
     require_plain(path)
     _check_clean(path.name)
     stated = stated or NameFacts()

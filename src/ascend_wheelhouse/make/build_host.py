@@ -7,7 +7,6 @@ more: `invoke doctor --emulation`.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ascend_wheelhouse.base.errors import WheelhouseError
+from ascend_wheelhouse.base.output_file import can_hold
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import Tool, candidates
@@ -57,6 +57,7 @@ def examine(folder: Path) -> list[HostNeed]:
         _tool("git", "Sources of SGLang and of builds are fetched with it.", apt="git", dnf="git"),
         _sandbox(),
         _store(default_root()),
+        _output(folder),
         free_space(
             "disk for the store", default_root(), _STORE_SIZE, "Downloads and built wheels are kept there."
         ),
@@ -96,14 +97,24 @@ def _tool(name: str, why: str, *, apt: str, dnf: str) -> HostFinding:
 
 def _store(root: Path) -> HostFinding:
     """Say where the store is, and whether this user may write there; its folder may not be there yet."""
-    nearest = next(one for one in (root.absolute(), *root.absolute().parents) if one.exists())
     return HostFinding(
         name="writable store",
         found=str(root),
         wanted="a folder that you may write to",
-        level="ok" if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK) else "refuse",
+        level="ok" if can_hold(root) else "refuse",
         why="All that is fetched and built is kept there.",
         command="export WHEELHOUSE_STORE=/FOLDER",
+    )
+
+
+def _output(folder: Path) -> HostFinding:
+    return HostFinding(
+        name="writable project folder",
+        found=str(folder),
+        wanted="a folder that you may write to",
+        level="ok" if can_hold(folder) else "refuse",
+        why="Wheelhouses are put there, unless --output names another folder.",
+        command="cd /FOLDER",
     )
 
 

@@ -77,13 +77,18 @@ def _overview_row(row: CellRow) -> str:
         _text(size),
         _bar(row),
     )
-    parts = "".join(
-        f'<td role="cell" data-label="{name}" class="{"number" if name in {"no.", "size"} else "any"}">{cell}</td>'
-        for name, cell in zip(_COLUMNS, cells, strict=True)
-        if cell
-    )
+    parts = "".join(_cell(name, cell) for name, cell in zip(_COLUMNS, cells, strict=True) if cell)
     empty = "".join('<td role="cell" class="void"></td>' for cell in cells if not cell)
     return f'<tr role="row">{parts}{empty}</tr>'
+
+
+def _cell(column: str, content: str) -> str:
+    """Return one cell of the overview; its name is the heading of the row."""
+    label = f'data-label="{column}"'
+    if column == "cell":
+        return f'<th role="rowheader" scope="row" {label}>{content}</th>'
+    kind = "number" if column in {"no.", "size"} else "any"
+    return f'<td role="cell" {label} class="{kind}">{content}</td>'
 
 
 def _mark(kind: str, text: str) -> str:

@@ -27,8 +27,9 @@ section { margin-top: 24px; padding: 20px 22px; background: var(--card); border:
 table { width: 100%; margin-top: 12px; border-collapse: collapse }
 th { padding: 6px 14px 6px 0; color: var(--soft); font-size: 13px; text-align: left;
   border-bottom: 1px solid var(--line) }
-td { padding: 9px 14px 9px 0; vertical-align: top; border-bottom: 1px solid var(--line) }
-tr:last-child td { border-bottom: 0 }
+td, tbody th { padding: 9px 14px 9px 0; vertical-align: top; border-bottom: 1px solid var(--line) }
+tbody th { color: var(--ink); font-size: 15px; font-weight: 400 }
+tr:last-child td, tbody tr:last-child th { border-bottom: 0 }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums }
 a { color: inherit; overflow-wrap: anywhere }
 a:focus-visible, summary:focus-visible { outline: 3px solid var(--fill); outline-offset: 2px }
@@ -59,9 +60,10 @@ summary { margin-top: 10px; font-weight: 600; cursor: pointer }
   .cards, .cards tbody { display: block }
   .cards tr { display: block; padding: 10px 0; border-bottom: 1px solid var(--line) }
   .cards tr:last-child { border-bottom: 0 }
-  .cards td { display: flex; gap: 10px; padding: 3px 0; border: 0 }
+  .cards td, .cards tbody th { display: flex; gap: 10px; padding: 3px 0; border: 0 }
   .cards td.void { display: none }
-  .cards td::before { content: attr(data-label); flex: 0 0 84px; color: var(--soft); font-size: 13px }
+  .cards td::before, .cards tbody th::before { content: attr(data-label); flex: 0 0 84px;
+    color: var(--soft); font-size: 13px }
   .cards td[data-label="no."] { display: none }
   .cards .bar { flex: 1 1 60px; min-width: 60px } }
 @media print { section { break-inside: avoid } }

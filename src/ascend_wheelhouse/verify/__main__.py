@@ -1,6 +1,6 @@
 """What `nox -s verify` starts: a process that holds the verification and whose end, by `kill -9` too, is the end of it.
 
-Nothing else of this package is imported here, since the verification is a process of its own.
+Next to nothing of this package is imported here, since the verification is a process of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from ascend_wheelhouse.base import streams
 from ascend_wheelhouse.node.guarded import Guarded
 
 PROGRAM = "ascend_wheelhouse.verify.program"
@@ -17,6 +18,7 @@ PROGRAM = "ascend_wheelhouse.verify.program"
 
 def main() -> int:
     """Run the verification and return its exit code; a request to end is handed on, a second one ends all at once."""
+    streams.stand_in()
     safe = ["-P"] if sys.flags.safe_path else []
     words = [sys.executable, *safe, "-m", PROGRAM, *sys.argv[1:]]
     signal.signal(signal.SIGTERM, signal.default_int_handler)
