@@ -12,7 +12,16 @@ from ascend_wheelhouse.store.root import default_root
 from ascend_wheelhouse.verify.system_root import debian_root
 
 PACKAGES = {"x86_64": "linux-image-amd64", "aarch64": "linux-image-arm64"}
-_MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_blk", "virtio_net", "crc32c_generic", "ext4")
+_MODULES = (
+    "virtio_pci",
+    "9pnet_virtio",
+    "9p",
+    "overlay",
+    "virtio_blk",
+    "virtio_net",
+    "crc32c_generic",
+    "ext4",
+)
 _INIT = """#!/bin/busybox sh
 b=/bin/busybox
 $b mount -t proc proc /proc; $b mount -t sysfs sys /sys; $b mount -t devtmpfs dev /dev

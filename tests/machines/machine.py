@@ -195,3 +195,7 @@ class Machine:
                     while not {"return", "error"} & json.loads(answer := lines.readline()).keys():
                         pass
                     assert '"return"' in answer, answer
+
+
+MakeMachine = Callable[[str], Machine]
+"""What makes a machine by its name; see the fixture `machine`."""

@@ -7,8 +7,6 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[2] / "src")]
-
 from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.shared_cache.backed_store import store_with
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
@@ -17,9 +15,14 @@ from ascend_wheelhouse.store.store import Store
 _BYTES = 2_000_000
 
 
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def _say(event: Event) -> None:
     if isinstance(event, Note):
-        print(f"{event.level}: {event.text}", flush=True)
+        _print(f"{event.level}: {event.text}")
 
 
 def _push(store: Store, number: str) -> bool:
@@ -35,7 +38,7 @@ def _pull(store: Store, number: str) -> bool:
     if not store.behind.bring_result(_key(number)):
         return False
     record = store.result(_key(number))
-    return bool(record) and store.path(record["file"]).read_bytes() == number.encode() * _BYTES
+    return record is not None and store.path(record["file"]).read_bytes() == number.encode() * _BYTES
 
 
 def _key(number: str) -> str:
@@ -48,7 +51,7 @@ def _fill(root: Path, number: str) -> None:
         store = Store(root)  # each clears away once
         content = f"{number} {turn}".encode() * 200_000
         found += store.path(store.add(BytesIO(content))).read_bytes() == content
-    print(f"filled {found} of 30")
+    _print(f"filled {found} of 30")
 
 
 def main() -> None:
@@ -59,10 +62,12 @@ def main() -> None:
         _fill(Path(site) / "store", numbers[0])
         return
     key = Path("/job/key")
-    choice = CacheChoice(urls=(f"file://{cache}",), key=key if verb == "push" else None, trust=("/job/key.pub",))
+    choice = CacheChoice(
+        urls=(f"file://{cache}",), key=key if verb == "push" else None, trust=("/job/key.pub",)
+    )
     with store_with(choice, _say) as store:
         done = [(_push if verb == "push" else _pull)(store, number) for number in numbers]
-    print(f"{verb}ed {sum(done)} of {len(numbers)}", flush=True)
+    _print(f"{verb}ed {sum(done)} of {len(numbers)}")
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MakeMachine
-from machine import Machine, as_stick, disk
+from machine import Machine, MakeMachine, as_stick, disk
 from small_wheelhouse import SmallWheelhouse, package
 
 from ascend_wheelhouse.folder.signing import generate_key
 
 _MAKERS = {"vfat": ("mkfs.vfat", "-F", "32"), "exfat": ("mkfs.exfat",)}
 _PROGRAM = f"{sys.executable} -m ascend_wheelhouse"
-_MOUNTED = """for one in xhci_pci usb_storage sd_mod {kind} nls_cp437 nls_ascii nls_iso8859_1 nls_utf8; do modprobe $one; done
+_MOUNTED = """for one in xhci_pci usb_storage sd_mod {kind} nls_cp437 nls_ascii nls_iso8859_1 nls_utf8; do
+  modprobe $one
+done
 until [ -b /dev/sda ]; do sleep 0.2; done
 mkdir -p /media /tmp/project && cd /tmp/project && cp -r {root}/recipes {root}/pyproject.toml {root}/tasks.py .
 export PYTHONPATH={root}/src
@@ -24,6 +25,8 @@ mount -t {kind} /dev/sda /media
 """
 _ROOT = Path(__file__).parents[2]
 _AGAIN = "umount /media; mount -t {kind} /dev/sda /media\n"
+
+pytest_plugins = ["machine_fixtures"]
 
 
 def _wheelhouse(folder: Path) -> Path:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import MakeMachine
-from machine import Machine, Wire, as_disk, disk
+from machine import Machine, MakeMachine, Wire, as_disk, disk
 
 from ascend_wheelhouse.folder.signing import generate_key
 
@@ -34,6 +33,7 @@ ip address add 10.77.{number}.2/24 dev eth0; ip link set eth0 up
 mkdir -p /mnt/hard /mnt/soft
 until mount -t nfs4 -o vers=4.2 10.77.{number}.1:/ /mnt/hard; do sleep 1; done
 mount -t nfs4 -o vers=4.2,soft,timeo=20,retrans=1,nosharecache 10.77.{number}.1:/ /mnt/soft
+export PYTHONPATH={source}
 until_there() {{ until [ -f /job/$1 ]; do sleep 0.2; done; }}
 site() {{ {python} {program} "$@"; }}
 another_user() {{ chmod a+rx /root; setpriv --reuid 1000 --regid 1000 --clear-groups {python} {program} "$@"; }}
@@ -41,6 +41,9 @@ touch /job/mounted
 {steps}
 """
 _PROGRAM = Path(__file__).with_name("nfs_site.py")
+_SOURCE = Path(__file__).parents[2] / "src"
+
+pytest_plugins = ["machine_fixtures"]
 
 
 @dataclass
@@ -55,10 +58,16 @@ class Lan:
 
     def start(self, *steps: str) -> None:
         """Turn all on; each client does its steps. The key is `/job/key` there."""
-        self.server.start(_SERVER, [*self.words, *(word for one in self.wires for word in one.end(first=True))])
+        self.server.start(
+            _SERVER, [*self.words, *(word for one in self.wires for word in one.end(first=True))]
+        )
         self.server.wait_for("serves")  # who connects before QEMU listens is not joined, without a word
-        for number, (client, wire, todo) in enumerate(zip(self.clients, self.wires, steps, strict=True), start=1):
-            script = _CLIENT.format(number=number, python=sys.executable, program=_PROGRAM, steps=todo)
+        for number, (client, wire, todo) in enumerate(
+            zip(self.clients, self.wires, steps, strict=True), start=1
+        ):
+            script = _CLIENT.format(
+                number=number, python=sys.executable, program=_PROGRAM, source=_SOURCE, steps=todo
+            )
             client.start(script, wire.end(first=False))
             for name in (self.key.name, f"{self.key.name}.pub"):
                 (client.folder / name).write_bytes((self.key.parent / name).read_bytes())

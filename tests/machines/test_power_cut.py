@@ -1,4 +1,4 @@
-"""The power of a node is cut while it installs: after it the old environment or the new one works, and nothing between."""
+"""The power of a node is cut while it installs: the old environment works afterwards, or the new one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from conftest import MakeMachine
-from machine import Machine, as_disk, disk
+from machine import Machine, MakeMachine, as_disk, disk
 from small_wheelhouse import SmallWheelhouse, package
 
 POINTS = int(os.environ["WHEELHOUSE_MACHINES"]) if os.environ.get("WHEELHOUSE_MACHINES", "").isdigit() else 4
@@ -27,6 +26,8 @@ _INSTALL = "{python} -I {folder}/install.py --prefix /node/npu --insecure-no-sig
 _LOOK = """{python} -I {new}/install.py --prefix /node/npu --check
 /node/npu/run python -c 'import alpha, beta; from importlib.metadata import version as v; print(v("alpha"), v("beta"))'
 """
+
+pytest_plugins = ["machine_fixtures"]
 
 
 @dataclass(frozen=True)

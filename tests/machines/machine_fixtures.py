@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from guest_kernel import GuestKernel, guest_kernel
-from machine import PROGRAMS, Machine
+from machine import PROGRAMS, Machine, MakeMachine
 
-MakeMachine = Callable[[str], Machine]
 _PROGRAMS = (PROGRAMS["x86_64"], "cpio", "mke2fs")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave all of them to `nox -s machines`."""
-    if "WHEELHOUSE_MACHINES" not in os.environ:
-        why = pytest.mark.skip(reason="boots machines: nox -s machines")
-        for item in items:
-            if item.path.parent == Path(__file__).parent:
-                item.add_marker(why)
 
 
 @pytest.fixture(scope="session")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> GuestKernel:
+    if "WHEELHOUSE_MACHINES" not in os.environ:
+        pytest.skip("boots machines: nox -s machines")
     missing = [name for name in _PROGRAMS if shutil.which(name) is None]
     assert not missing, f"apt-get install qemu-system-x86 cpio e2fsprogs kmod: {missing} are not here"
     return guest_kernel("x86_64", tmp_path_factory.mktemp("kernel"))
