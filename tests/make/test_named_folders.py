@@ -43,6 +43,19 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_fetched(
     assert not list(spaced.store.glob("blobs/*/*"))
 
 
+@pytest.mark.parametrize("command", ["lock", "wheelhouse"])
+def test_a_place_of_a_new_lock_that_cannot_be_written_is_told_before_anything_is_asked(
+    spaced: World, command: str
+) -> None:
+    locks = spaced.root / "lockfiles"
+    locks.rmdir() if locks.is_dir() else None
+    locks.touch()
+    done = spaced.invoke(command, "--torch", "2.8.0", "--platform", "aarch64", "--json")
+    assert (done.status, "OutputFolderError" in done.out) == (10, True), done.out
+    assert "new lock" in done.out
+    assert not list(spaced.store.glob("blobs/*/*"))
+
+
 def test_a_matrix_in_a_file_with_a_space_is_proposed_whole(spaced: World) -> None:
     place = spaced.root / "my matrix.toml"
     place.touch()

@@ -27,8 +27,19 @@ def can_hold(folder: Path) -> bool:
     return above.is_dir() and os.access(above, os.W_OK | os.X_OK)
 
 
-def require_folder(folder: Path) -> None:
+_WHEELHOUSE = "The wheelhouse is put there at the end. Nothing was fetched or built yet."
+_OTHER_OUTPUT = (
+    "--output with a folder that you may write to, or the same command in a project folder of your own"
+)
+
+
+def require_folder(folder: Path, why: str = _WHEELHOUSE, next_step: str = _OTHER_OUTPUT) -> None:
     """Hold the folder that takes the results of a run to one that can be written, or made.
+
+    Args:
+        folder: It.
+        why: What of a run is put there, and what was done before.
+        next_step: What to do where it cannot be.
 
     Raises:
         OutputFolderError: It cannot be written, as far as can be seen.
@@ -39,8 +50,8 @@ def require_folder(folder: Path) -> None:
     fault = os.strerror(errno.EACCES) if above.is_dir() else f"{above} is no folder"
     raise OutputFolderError(
         f"{folder} cannot be written: {fault}.",
-        why="The wheelhouse is put there at the end. Nothing was fetched or built yet.",
-        next_step="--output with a folder that you may write to, or the same command in a project folder of your own",
+        why=why,
+        next_step=next_step,
     )
 
 
