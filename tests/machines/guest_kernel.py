@@ -30,14 +30,14 @@ plan9=trans=virtio,version=9p2000.L,msize=512000
 $b mount -t 9p -o $plan9,cache=loose,ro root /below || exec $b poweroff -f
 $b mount -t tmpfs -o size=90% above /above
 $b mkdir /above/files /above/work
-$b mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work root /root
-$b mkdir -p /root/proc /root/sys /root/dev /root/run /root/tmp /root/job
-for name in proc sys dev; do $b mount -o move /$name /root/$name; done
-$b mount -t tmpfs run /root/run
-$b mkdir -p /root/dev/pts /root/dev/shm
-$b mount -t devpts pts /root/dev/pts; $b mount -t tmpfs shm /root/dev/shm
-$b mount -t 9p -o $plan9 job /root/job || exec $b poweroff -f
-exec $b switch_root /root /bin/sh /job/start
+$b mount -t overlay -o lowerdir=/below,upperdir=/above/files,workdir=/above/work system /system
+$b mkdir -p /system/proc /system/sys /system/dev /system/run /system/tmp /system/job
+for name in proc sys dev; do $b mount -o move /$name /system/$name; done
+$b mount -t tmpfs run /system/run
+$b mkdir -p /system/dev/pts /system/dev/shm
+$b mount -t devpts pts /system/dev/pts; $b mount -t tmpfs shm /system/dev/shm
+$b mount -t 9p -o $plan9 job /system/job || exec $b poweroff -f
+exec $b switch_root /system /bin/sh /job/start
 """
 
 
@@ -63,7 +63,7 @@ def guest_kernel(architecture: str, folder: Path) -> GuestKernel:
 
 def _write_first(path: Path, modules: Path, version: str) -> None:
     tree = path.with_suffix(".tree")
-    for name in ("bin", "modules", "root", "below", "above", "proc", "sys", "dev"):
+    for name in ("bin", "modules", "system", "below", "above", "proc", "sys", "dev"):
         (tree / name).mkdir(parents=True)
     shutil.copy(modules / "bin/busybox", tree / "bin/busybox")
     needed = _in_order(modules, version)

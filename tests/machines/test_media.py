@@ -37,15 +37,15 @@ def _wheelhouse(folder: Path) -> Path:
 
 @pytest.mark.parametrize("kind", list(_MAKERS))
 def test_a_bundle_crosses_on_a_stick(machine: MakeMachine, tmp_path: Path, kind: str) -> None:
-    """As a file, as parts and as a folder; each is proved and installed from there after the stick was put in again."""
+    """As a file, as parts, as an image layout: each is proved and installed from, once the stick was put in again."""
     wheelhouse, key = _wheelhouse(tmp_path / "wheelhouse"), generate_key(tmp_path / "key")
     stick = disk(tmp_path / "stick.img", "600M", *_MAKERS[kind])
     pack = f"{_PROGRAM} bundle --wheelhouse {wheelhouse} --serial 1 --sign-key {key.path}"
     steps = [_MOUNTED.format(kind=kind, root=_ROOT)]
-    for place, more in (("/media/one.tar", ""), ("/media/parts.tar", "--split 1M"), ("/media/folder", "")):
+    for place, more in (("/media/one.tar", ""), ("/media/parts.tar", "--split 1M"), ("/media/image", "--oci")):
         steps.append(f"{pack} {more} --out {place}\n")
     steps.append(_AGAIN.format(kind=kind) + "ls -lR /media\n")
-    for number, place in enumerate(("/media/one.tar", "/media/parts.tar", "/media/folder")):
+    for number, place in enumerate(("/media/one.tar", "/media/parts.tar", "/media/image")):
         prove = f"{_PROGRAM} bundle --verify {place} --trusted-key {key.path}.pub\n"
         install = f"{sys.executable} -I {wheelhouse}/install.py --bundle {place} --trusted-key {key.path}.pub"
         steps.append(f"{prove}{install} --prefix /tmp/npu{number} && echo installed {number}\n")
