@@ -42,7 +42,11 @@ def test_a_bundle_crosses_on_a_stick(machine: MakeMachine, tmp_path: Path, kind:
     stick = disk(tmp_path / "stick.img", "600M", *_MAKERS[kind])
     pack = f"{_PROGRAM} bundle --wheelhouse {wheelhouse} --serial 1 --sign-key {key.path}"
     steps = [_MOUNTED.format(kind=kind, root=_ROOT)]
-    for place, more in (("/media/one.tar", ""), ("/media/parts.tar", "--split 1M"), ("/media/image", "--oci")):
+    for place, more in (
+        ("/media/one.tar", ""),
+        ("/media/parts.tar", "--split 1M"),
+        ("/media/image", "--oci"),
+    ):
         steps.append(f"{pack} {more} --out {place}\n")
     steps.append(_AGAIN.format(kind=kind) + "ls -lR /media\n")
     for number, place in enumerate(("/media/one.tar", "/media/parts.tar", "/media/image")):
