@@ -73,7 +73,7 @@ def test_an_environment_works_after_the_power_was_cut_anywhere(node: Node) -> No
         node.machine.wait_for("begins")
         time.sleep(seconds * (point + chance.random()) / POINTS)
         node.machine.cut()
-        node.run(f"{look}{install}echo again\n{look}umount /node\n")
+        node.run(f"{look}echo again\n{install}{look}umount /node\n")
         first, again = node.machine.finish().split("\nagain\n")
         assert again.splitlines()[-1] == "2.0 2.0"
         seen.append(first.splitlines()[-1])
