@@ -7,7 +7,7 @@ are not judged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from packaging.utils import canonicalize_name
 
@@ -15,6 +15,7 @@ from ascend_wheelhouse.audit.advice import adding
 from ascend_wheelhouse.audit.facts import Import, WheelFacts
 from ascend_wheelhouse.audit.metadata import declares
 from ascend_wheelhouse.audit.policy import AuditPolicy
+from ascend_wheelhouse.audit.reach import everything
 from ascend_wheelhouse.audit.report import Finding, Severity
 from ascend_wheelhouse.audit.standard_library import standard_library
 
@@ -30,7 +31,8 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
     """Yield every module that is imported for certain and that nothing provides, once a wheel."""
     provided = {name for wheel in wheels for name in wheel.top_level}
     loaded = _loaded(wheels, policy)
-    yield from _lacking_parts(wheels)
+    there = everything(path for wheel in wheels for path in wheel.paths)
+    yield from _lacking_parts(wheels, there)
     for wheel in wheels:
         absent: dict[str, Import] = {}
         for item in wheel.imports:
@@ -38,7 +40,7 @@ def check(wheels: Sequence[WheelFacts], policy: AuditPolicy) -> Iterator[Finding
                 absent.setdefault(item.name.partition(".")[0], item)
         severity: Severity = "error" if wheel.file in loaded else "warning"
         own = [item for item in wheel.imports if _is_own(item, wheel)]
-        yield from (_own_finding(wheel, item, severity) for item in own if not _is_elsewhere(item, wheels))
+        yield from (_own_finding(wheel, item, severity) for item in own if item.name not in there)
         awaited = {top: policy.pending[top] for top in absent if top in policy.pending}
         absent = {top: item for top, item in absent.items() if top not in awaited}
         if awaited:
@@ -54,13 +56,7 @@ def _is_own(item: Import, wheel: WheelFacts) -> bool:
     return any(name.partition(".")[0] == top for name in wheel.top_level)
 
 
-def _is_elsewhere(item: Import, wheels: Sequence[WheelFacts]) -> bool:
-    """Tell whether another wheel brings a module into the package of this one."""
-    place = item.name.replace(".", "/")
-    return any(path.startswith((f"{place}.", f"{place}/")) for wheel in wheels for path in wheel.paths)
-
-
-def _lacking_parts(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
+def _lacking_parts(wheels: Sequence[WheelFacts], there: Container[str]) -> Iterator[Finding]:
     """Yield what is imported of another wheel's package and is nowhere; that package may still make it when it runs."""
     owners = {path: wheel for wheel in wheels for path in wheel.paths if path.endswith("/__init__.py")}
     for wheel in wheels:
@@ -72,7 +68,7 @@ def _lacking_parts(wheels: Sequence[WheelFacts]) -> Iterator[Finding]:
                 if owner is None or owner is wheel:
                     break
                 part = item._replace(name=".".join(parts[: end + 1]))
-                if part.name not in told and not _is_elsewhere(part, wheels):
+                if part.name not in told and part.name not in there:
                     told.add(part.name)
                     yield _part_finding(wheel, part, owner)
                     break

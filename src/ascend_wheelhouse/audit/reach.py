@@ -64,15 +64,20 @@ class Package:
 
         Packages that change where their modules come from are believed to have it.
         """
+        if name in self.modules:
+            return ""
         parts = name.split(".")
+        above: list[str] = []
         for end in range(1, len(parts)):
-            parent, inner = ".".join(parts[:end]), ".".join(parts[: end + 1])
-            member = self.sources.get(parent, "")
-            if not member.endswith("/__init__.py") or any(word in self.read(member) for word in _DYNAMIC):
-                return ""
-            if inner not in self.modules:
-                return inner
+            above.append(".".join(parts[:end]))
+            if (inner := ".".join(parts[: end + 1])) not in self.modules:
+                return inner if all(map(self._is_plain, above)) else ""
         return ""
+
+    def _is_plain(self, package: str) -> bool:
+        """Tell whether all modules of a package are files below it, as far as its own says."""
+        member = self.sources.get(package, "")
+        return member.endswith("/__init__.py") and not any(word in self.read(member) for word in _DYNAMIC)
 
 
 @dataclass(kw_only=True)
