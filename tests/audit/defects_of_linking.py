@@ -160,7 +160,7 @@ def a_missing_symbol_in_an_object_that_offers_none(shop: Shop) -> None:
 
 @defect("link-closure", "machine")
 def an_object_for_the_other_machine(shop: Shop) -> None:
-    made = bytearray(compiled("_C.so", "int c;"))
+    made = bytearray(compiled("_C.so", "int c;", ("-Wl,-z,max-page-size=65536",)))
     struct.pack_into("<H", made, 18, 183)
     shop.wheels["torchvision"].files["torchvision/_C.so"] = bytes(made)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from defects import DEFECTS, Spoil
+from defects import DEFECTS, Spoil, put_library
 from defects_of_content import a_builder_path_in_direct_url, a_triton_ascend_for_an_older_cann
 from defects_of_files import two_entry_points_of_one_name
 from defects_of_linking import (
@@ -16,7 +16,7 @@ from defects_of_linking import (
     an_object_of_32_bits,
     linked_to_own,
 )
-from shop import compiled, open_shop
+from shop import compiled, npu_library, open_shop
 
 from ascend_wheelhouse.audit.policy import KnownStack
 
@@ -63,6 +63,18 @@ def test_a_wheelhouse_without_a_defect_is_clean(tmp_path: Path, machine: str) ->
     assert report.clean
     assert not report.of("warning")
     assert list(report.left_to_host.values()) == [1]
+
+
+@pytest.mark.parametrize(("machine", "told"), [("x86_64", []), ("aarch64", ["small-pages"])])
+def test_an_object_for_small_pages_is_warned_of_where_kernels_have_larger_ones(
+    tmp_path: Path, machine: str, told: list[str]
+) -> None:
+    if shutil.which("aarch64-linux-gnu-g++") is None and machine == "aarch64":
+        pytest.skip("no cross compiler")
+    shop = open_shop(machine)
+    small = ("-Wl,-z,max-page-size=4096", "-Wl,-z,common-page-size=4096")
+    put_library(shop, npu_library(extra=small, machine=machine))
+    assert [one.rule for one in shop.audit(tmp_path).of("warning")] == told
 
 
 def test_headers_of_one_name_in_two_wheels_are_no_defect(tmp_path: Path) -> None:

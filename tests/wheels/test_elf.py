@@ -96,6 +96,13 @@ def test_a_segment_that_is_writable_and_executable_is_seen(built: bytes) -> None
     assert read_elf(with_segment_flags(built, PT_LOAD, 7)).writable_code
 
 
+def test_an_object_tells_with_which_pages_it_is_loaded(built: bytes) -> None:
+    facts = read_elf(built)
+    loads = [one for one in ELFFile(io.BytesIO(built)).iter_segments() if one["p_type"] == "PT_LOAD"]
+    assert facts.page_bytes == min(one["p_align"] for one in loads)
+    assert facts.page_bytes == (0x10000 if facts.machine == "aarch64" else 0x1000)
+
+
 def test_every_cut_of_an_object_is_an_answer_or_a_clear_error(built: bytes) -> None:
     outcomes = {_outcome(built[:length]) for length in range(4, len(built), 97)}
     assert outcomes <= {ElfFacts, BadElfError}

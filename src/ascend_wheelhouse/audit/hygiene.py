@@ -199,6 +199,15 @@ def object_findings(
         yield place.finding(
             "text-relocations", "error", "the object's code is changed when loaded", repair=_RELINK
         )
+    if facts.machine == "aarch64" and 0 < facts.page_bytes < _ARM_PAGE_BYTES:
+        yield place.finding(
+            "small-pages",
+            "warning",
+            f"kernels with pages of 64 KiB do not load it: its segments are aligned to {facts.page_bytes} bytes",
+            evidence=f"alignment {facts.page_bytes:#x}",
+            repair="nothing, where `getconf PAGESIZE` on the nodes says no more; "
+            "else link it again with -Wl,-z,max-page-size=65536",
+        )
     for path in (*facts.rpath, *facts.runpath):
         if fault := _search_path_fault(installed, path):
             repair = (
@@ -216,6 +225,9 @@ def object_findings(
         )
 
 
+_ARM_PAGE_BYTES = 1 << 16
+"""The largest pages of aarch64 kernels, as of openEuler 20.03; ld.so says "ELF load command alignment not page-aligned"
+(elf/dl-load.c in glibc; numpy/numpy#16677, pypa/manylinux#735)."""
 _RELINK = "link it again without -z execstack and -N, and from code that was compiled with -fPIC"
 
 

@@ -72,6 +72,7 @@ class ElfFacts:
         exec_stack: True where the process has an executable stack once it is loaded: the file asks for one, or is of
             x86_64 and has no `PT_GNU_STACK` (`DEFAULT_STACK_PERMS` in glibc's sysdeps/*/stackinfo.h).
         writable_code: True where a loaded segment is writable and executable.
+        page_bytes: The largest pages of a kernel with which it is loaded: its segments' least alignment; 0 without any.
         undefined: Symbols that must be found when the object is loaded.
         weak: Symbols that may stay undefined.
         defined: Symbols that it offers to others.
@@ -90,6 +91,7 @@ class ElfFacts:
     exec_stack: bool = False
     writable_code: bool = False
     text_relocations: bool = False
+    page_bytes: int = 0
     undefined: tuple[Symbol, ...] = ()
     weak: tuple[Symbol, ...] = ()
     defined: tuple[Symbol, ...] = ()
@@ -205,6 +207,7 @@ class _Image:
             rpath=self._paths(_RPATH),
             runpath=self._paths(_RUNPATH),
             exec_stack=self._exec_stack(machine),
+            page_bytes=min((row[7] for row in self.headers if row[0] == _PT_LOAD), default=0),
             writable_code=any(r[0] == _PT_LOAD and r[1] & _PF_X and r[1] & _PF_W for r in self.headers),
             text_relocations=_TEXTREL in single or bool(single.get(_FLAGS, 0) & 4),
             undefined=undefined,
