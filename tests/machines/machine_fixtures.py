@@ -11,15 +11,22 @@ import pytest
 from guest_kernel import GuestKernel, guest_kernel
 from machine import PROGRAMS, Machine, MakeMachine
 
-_PROGRAMS = (PROGRAMS["x86_64"], "cpio", "mke2fs")
+_PROGRAMS = (
+    *PROGRAMS.values(),
+    *("cpio", "depmod", "mke2fs", "mkfs.vfat", "mkfs.exfat", "exportfs", "rpc.nfsd", "mount.nfs4"),
+)
+_DEBIAN = (
+    "qemu-system-x86 qemu-system-arm cpio kmod e2fsprogs dosfstools exfatprogs nfs-kernel-server nfs-common"
+)
 
 
 @pytest.fixture(scope="session")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> GuestKernel:
     if "WHEELHOUSE_MACHINES" not in os.environ:
         pytest.skip("boots machines: nox -s machines")
-    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
-    assert not missing, f"apt-get install qemu-system-x86 cpio e2fsprogs kmod: {missing} are not here"
+    where = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    missing = [name for name in _PROGRAMS if shutil.which(name, path=where) is None]
+    assert not missing, f"{missing} are not here: apt-get install {_DEBIAN}"
     return guest_kernel("x86_64", tmp_path_factory.mktemp("kernel"))
 
 
