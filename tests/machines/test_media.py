@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,6 +23,13 @@ export PYTHONPATH={root}/src
 mount -t {kind} /dev/sda /media
 """
 _ROOT = Path(__file__).parents[2]
+_READING = """came() {{ tr -s ' ' </sys/block/sda/stat | cut -d' ' -f4; }}
+before=$(came)
+{install} &
+until [ $(($(came) - before)) -gt 40000 ]; do sleep 0.05; done
+touch /job/reads
+status=0; wait $! || status=$?; echo ended with $status; ls -a /tmp/npu || true
+"""
 _AGAIN = "umount /media; mount -t {kind} /dev/sda /media\n"
 
 pytest_plugins = ["machine_fixtures"]
@@ -65,11 +71,10 @@ def test_a_stick_that_is_pulled_is_told(machine: MakeMachine, tmp_path: Path) ->
         + f"{_PROGRAM} bundle --wheelhouse {wheelhouse} --serial 1 --insecure-no-signature --out /media/one.tar\n"
         + f"cp {wheelhouse}/install.py /tmp/\n"
         + _AGAIN.format(kind="vfat")
-        + f"status=0; touch /job/begins; {install} || status=$?; echo ended with $status; ls -a /tmp/npu || true\n"
+        + _READING.format(install=install)
     )
     host: Machine = machine("host").start(script, as_stick(stick))
-    host.wait_for("begins")
-    time.sleep(4)
+    host.wait_for("reads")
     host.pull("stick")
     said = host.finish()
     assert "ended with 70" not in said, said
