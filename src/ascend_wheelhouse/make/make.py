@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ascend_wheelhouse.base.events import Emit
-from ascend_wheelhouse.base.output_file import require_folder
 from ascend_wheelhouse.make.begin import begin
 from ascend_wheelhouse.make.early_reading import EarlyReading
 from ascend_wheelhouse.make.farming import farm_of, tell_unmet
@@ -32,7 +31,7 @@ def make(
     Raises:
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
-    require_folder(options.output)
+    options.require_output()
     line = line or Line()
     with store.in_use(emit), farm_of(options.farm, store, emit, line.farm) as farm:
         building, locator = begin(options, folder, line.fetcher(options, folder, store, emit), farm)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base.events import silent
-from ascend_wheelhouse.base.output_file import require_folder
 from ascend_wheelhouse.base.packaged import recipes_of
 from ascend_wheelhouse.locks.lock import Lock, save
 from ascend_wheelhouse.make.building import Building
@@ -50,12 +49,7 @@ def new_lock(options: LockChoice, folder: ProjectFolder, building: Building) -> 
         OutputFolderError: It cannot be written there.
     """
     cell, fetcher = building.cell, building.fetcher
-    require_folder(
-        folder.lock_folder(cell),
-        why="The new lock of this cell is put there. Nothing was asked or fetched for it yet.",
-        next_step="have its owner let you write there, or run it in a project folder of your own: "
-        "`ascend-wheelhouse init --folder FOLDER` makes one",
-    )
+    folder.require_lock_folder(cell)
     new = locking_of(options, folder, building).lock()
     fetcher.fetch(downloads_for(fetcher.store, new), silent)
     built = with_built(new, build_sources(building, new))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from ascend_wheelhouse.base.output_file import require_folder
 from ascend_wheelhouse.cells.request import Request, ToolchainChoice
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.resolve.resolvers import ResolverName
@@ -68,6 +69,14 @@ class MakeOptions:
     offline: bool = False
     audit: bool = True
     farm: FarmChoice = field(default_factory=FarmChoice)
+
+    def require_output(self) -> None:
+        """Hold the output to a folder that can be written.
+
+        Raises:
+            OutputFolderError: It cannot.
+        """
+        require_folder(self.output)
 
     @property
     def asked(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.output_file import require_folder
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
@@ -48,6 +49,19 @@ class ProjectFolder:
     def lock_folder(self, cell: Cell) -> Path:
         """Return `lockfiles/<stack-id>/` of a cell, into which a new lock is written."""
         return self.lock_layers(cell).own
+
+    def require_lock_folder(self, cell: Cell) -> None:
+        """Hold the folder of a new lock to one that can be written.
+
+        Raises:
+            OutputFolderError: It cannot.
+        """
+        require_folder(
+            self.lock_folder(cell),
+            why="The new lock of this cell is put there. Nothing was asked or fetched for it yet.",
+            next_step="have its owner let you write there, or run it in a project folder of your own: "
+            "`ascend-wheelhouse init --folder FOLDER` makes one",
+        )
 
     def lock_layers(self, cell: Cell) -> Layered:
         """Return `lockfiles/<stack-id>/` of a cell: the project's own, and the packaged one below it."""
