@@ -26,7 +26,9 @@ PYTHON = "3.11"
 DEV_LOCK = "lockfiles/dev.txt"
 TOOL_LOCK = "lockfiles/tool.txt"
 _PR_SET_PDEATHSIG = 1
-_AT_A_TIME = min(os.cpu_count() or 1, 4)  # more would not fit into the memory of a usual machine
+_AT_A_TIME = min(
+    (os.cpu_count() or 1) + 1, 4
+)  # one more than processors, since some wait; four fit into memory
 _TWICE = "test_reproduce or bit_equal"
 
 
@@ -206,6 +208,14 @@ def machines(session: nox.Session) -> None:
     _install(session)
     words = session.posargs or ["tests/machines"]
     session.run("pytest", *words, env={"WHEELHOUSE_MACHINES": os.environ.get("WHEELHOUSE_MACHINES", "8")})
+
+
+@nox.session(python=PYTHON)
+def servers(session: nox.Session) -> None:
+    """Start the real servers of both SGLang releases on the CPU, each alone and as a pair behind the router."""
+    _install(session)
+    files = ("tests/verify/test_real_server.py", "tests/verify/test_newer_server.py")
+    session.run("pytest", *files, *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 
 @nox.session(python=PYTHON)

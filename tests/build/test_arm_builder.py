@@ -98,7 +98,8 @@ def test_each_toolchain_of_one_kind_of_builder_is_locked_for_the_other_too() -> 
 @pytest.mark.skipif(
     bool(not qemu.qemu("aarch64") or qemu.refusal("aarch64")), reason="needs qemu-user-static"
 )
-@pytest.mark.parametrize("gcc", ["gcc-9", *(pytest.param(name, marks=long) for name in ("gcc-11", "gcc-13"))])
+@long
+@pytest.mark.parametrize("gcc", ["gcc-9", "gcc-11", "gcc-13"])
 def test_the_compiler_of_a_builder_of_aarch64_writes_the_bytes_that_ours_writes(
     gcc: str, tmp_path: Path
 ) -> None:

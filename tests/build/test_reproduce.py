@@ -139,6 +139,7 @@ def test_torch_npus_stand_in_against_the_real_torch_is_bit_equal(tmp_path: Path)
 
 
 @pytest.mark.slow
+@LONG
 def test_msgspec_is_bit_equal(bench: Bench) -> None:
     recipe, where = real_recipe("msgspec"), cell({"torch": TORCH, "msgspec": REAL["msgspec"]})
     assert_bit_equal(bench.reproduce(recipe, where, bench.lock(recipe, where)))
