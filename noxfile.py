@@ -200,7 +200,7 @@ def kills(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def machines(session: nox.Session) -> None:
-    """Boot machines in QEMU: hosts on a real NFS, a node whose power is cut, USB sticks, an aarch64 kernel.
+    """Boot machines in QEMU: a real NFS, power cuts of a node and of a builder, USB sticks, an aarch64 kernel.
 
     Needs root and, of Debian, qemu-system-x86 qemu-system-arm cpio kmod e2fsprogs dosfstools exfatprogs
     nfs-kernel-server nfs-common. `nox -s machines -- tests/machines/test_nfs.py` takes a part.

@@ -13,6 +13,7 @@ import pytest
 from bundle_fixtures import Draft
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from flushed import Flushed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -340,3 +341,11 @@ def test_a_user_without_a_name_makes_a_key_that_ssh_keygen_takes(tmp_path: Path)
     assert shown.stdout.split()[:2] == made.public_line.split()
     assert (tmp_path / "key.pub").read_text() == f"{made.public_line} wheelhouse\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["key", "key.pub"]
+
+
+def test_both_halves_of_a_new_key_are_on_the_disk_when_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = Flushed(monkeypatch)
+    signing.generate_key(tmp_path / "key")
+    assert all(flushed.holds(path) for path in (tmp_path / "key", tmp_path / "key.pub", tmp_path))

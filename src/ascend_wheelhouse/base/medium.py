@@ -40,12 +40,26 @@ def flush_names(folder: Path) -> None:
         flush(folder)
 
 
-def flush_tree(folder: Path) -> None:
-    """Have every file below a folder, and every name, on its medium."""
-    for place, _folders, files in os.walk(folder):
-        for name in files:
-            flush(Path(place, name))
-        flush_names(Path(place))
+def flush_tree(folder: Path, *, linked: bool = True) -> None:
+    """Have every file below a folder, and every name, on its medium.
+
+    Writing begins for all before one is waited for: a journal is then written once, and not once a file.
+
+    Args:
+        folder: Where they are.
+        linked: Whether files with further names are among them, too. Not, where such a name was given to a file that
+            was on the medium before.
+    """
+    places = [(Path(place), files) for place, _folders, files in os.walk(folder)]
+    paths = [place / name for place, files in places for name in files]
+    fresh = [path for path in paths if linked or path.lstat().st_nlink == 1]
+    for path in fresh:
+        with _opened(path) as number:
+            os.posix_fadvise(number, 0, 0, os.POSIX_FADV_DONTNEED)
+    for path in fresh:
+        flush(path)
+    for place, _files in places:
+        flush_names(place)
     flush_names(folder.parent)
 
 

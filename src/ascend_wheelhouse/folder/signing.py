@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
-from ascend_wheelhouse.base import flocks, process
+from ascend_wheelhouse.base import flocks, medium, process
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.whole_file import naming
 from ascend_wheelhouse.node.scratch import scratch
@@ -152,10 +152,12 @@ def generate_key(path: Path, comment: str = "wheelhouse") -> Signer:
             except BaseException:
                 shutil.rmtree(making, ignore_errors=True)
                 raise
+            medium.flush_tree(making)
             (making / public.name).rename(public)
         if not path.exists():
             (making / path.name).rename(path)
         making.rmdir()
+        medium.flush_names(path.parent)
     return Signer(path)
 
 
