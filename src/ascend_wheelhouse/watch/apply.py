@@ -38,7 +38,7 @@ from ascend_wheelhouse.pin.moving import pins_of
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
-from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.held import HeldLock, UnreadLock
 from ascend_wheelhouse.watch.moves import unstated
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
 from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, hold_together, not_kept
@@ -79,6 +79,7 @@ class Applying:
         http: The client of every origin.
         store: Where files go.
         locks: Every lock of the project folder.
+        unread: Those that cannot be read; a stack that one of them may be of stays as it is.
         until: The new locks leave out uploads after this time, and so know the index up to it; None where the index
             states no times.
         resolver: Chooses versions.
@@ -91,6 +92,7 @@ class Applying:
     store: Store
     locks: Sequence[HeldLock]
     until: datetime | None
+    unread: Sequence[UnreadLock] = ()
     resolver: ResolverName = "pip-tools"
     alone: bool = False
     emit: Emit = field(default=silent)
@@ -148,6 +150,7 @@ class Applying:
         """Make the locks of a group, keep them, and return them.
 
         Raises:
+            UsageError: A lock of its stack cannot be read.
             StackUnchangedError: The stack file cannot be changed.
             ComponentLostError: A new lock would lack a component that the old one has.
             LesserBuildError: A new lock would have a worse build of one.
@@ -157,6 +160,9 @@ class Applying:
             WheelhouseError: A lock could not be made.
             OSError: The system refused a file.
         """
+        for lock in self.unread:
+            if group.stack and lock.stack in {group.stack, None}:
+                raise lock.error
         with scratch(prefix="aw-watch-") as place, self.store.in_use(self.emit):
             places = [LockPlace(folder=one.folder, platform=one.platform) for one in group.locks]
             before = LocksBefore.now(self.root, places, group.stack)
