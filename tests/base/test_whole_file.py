@@ -126,4 +126,4 @@ def test_a_set_takes_its_places_in_a_folder_that_is_mounted(
     monkeypatch.setattr(Path, "replace", refuses)
     write_set(tmp_path, "s", {"mounted/a": b"1", "b": b"2"})
     assert [(tmp_path / name).read_bytes() for name in ("mounted/a", "b")] == [b"1", b"2"]
-    assert {path.name for path in tmp_path.iterdir()} == {"mounted", "b"}
+    assert {path.name for path in tmp_path.iterdir()} == {".state", "mounted", "b"}

@@ -64,6 +64,19 @@ def test_what_reads_every_lock_names_the_cell_of_the_bad_one(
     assert OF_LOCK in capfd.readouterr().err
 
 
+def test_a_watch_looks_at_the_others_and_tells_each_bad_one(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"{HIGHER}/aarch64", f"{LOCK}/aarch64"]
+    assert invoke("watch", "--offline", root=root) == 2
+    out, err = capfd.readouterr()
+    assert f"cannot be read: {', '.join(names)}." in out
+    assert [f"{name}/sources.aarch64.toml: not TOML" in err for name in (HIGHER, LOCK)] == [True, True]
+    assert invoke("watch", "--offline", "--json", root=root) == 2
+    unread = json.loads(capfd.readouterr().out)["unread"]
+    assert [(one["lock"], one["error"]) for one in unread] == [(name, "BadLockError") for name in names]
+
+
 def test_a_bad_lock_keeps_no_watch_out_that_is_for_others(
     root: Path,
 ) -> None:
@@ -75,14 +88,13 @@ def test_a_bad_lock_keeps_no_watch_out_that_is_for_others(
         WatchChoice(platform="x86_64"),
     ):
         assert watched(folder, choice).locks
-    for choice in (
-        WatchChoice(torch="2.9.0"),
-        WatchChoice(stack="torch2.9.0-cann8.5.0"),
-        WatchChoice(stack=LOCK),
-    ):
-        with pytest.raises(BadLockError, match=LOCK):
-            watched(folder, choice)
+        assert not watched(folder, choice).unread
+    for choice in (WatchChoice(torch="2.9.0"), WatchChoice(stack="torch2.9.0-cann8.5.0")):
+        assert [one.name for one in watched(folder, choice).unread] == [f"{LOCK}/aarch64"]
+    with pytest.raises(BadLockError, match=LOCK):
+        watched(folder, WatchChoice(stack=LOCK))
     unknown = root / "lockfiles" / LOCK / "pylock.aarch64.toml"
     unknown.write_text("<<<<<<< HEAD")
-    with pytest.raises(InvalidPylockError):
-        watched(folder, WatchChoice(torch="2.8.0"))
+    found = watched(folder, WatchChoice(torch="2.8.0"))
+    assert found.locks
+    assert [(one.stack, type(one.error)) for one in found.unread] == [(None, InvalidPylockError)]

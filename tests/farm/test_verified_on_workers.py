@@ -98,7 +98,7 @@ def test_a_report_comes_home_of_the_very_files_and_claims_no_npu(
         report = verified(found, folder, tmp_path / "reports" / folder.name, bench)
     assert report.outcome == "partial (no NPU)"
     assert report.wheelhouse["digest"] == hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest()
-    known = verification(folder, reports_below(tmp_path / "reports"))
+    known = verification(folder, reports_below(tmp_path / "reports").reports)
     assert (known.state, known.of) == ("partial (no NPU)", "these files")
     assert JobStarted(job="verify", action="verify on node") in bench.events
     assert any(isinstance(event, JobProgress) and event.line.startswith("node: ") for event in bench.events)

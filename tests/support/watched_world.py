@@ -54,4 +54,8 @@ def told(seen: Seen) -> dict[str, WatchFinding]:
 def lock_files(world: World) -> dict[str, bytes]:
     """Return every file of the recipes and the locks."""
     files = [path for part in ("lockfiles", "recipes") for path in (world.root / part).rglob("*")]
-    return {str(path.relative_to(world.root)): path.read_bytes() for path in files if path.is_file()}
+    return {
+        str(path.relative_to(world.root)): path.read_bytes()
+        for path in files
+        if path.is_file() and path.parent.name != ".state"
+    }

@@ -25,7 +25,8 @@ _PLACES = tuple(LockPlace(folder=LOCK, platform=machine) for machine in _MACHINE
 
 
 def _tree(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    files = (path for path in root.rglob("*") if path.is_file() and path.parent.name != ".state")
+    return {str(path.relative_to(root)): path.read_bytes() for path in files}
 
 
 def _project(root: Path, text: str) -> Path:

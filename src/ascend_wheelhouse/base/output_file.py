@@ -55,6 +55,21 @@ def require_folder(folder: Path, why: str = _WHEELHOUSE, next_step: str = _OTHER
     )
 
 
+def require_out(folder: Path, what: str, option: str = "--out") -> None:
+    """Hold the folder that an option names for a result to one that can be written, or made.
+
+    Args:
+        folder: It.
+        what: What is put there.
+        option: What named it.
+
+    Raises:
+        OutputFolderError: It cannot be written, as far as can be seen.
+    """
+    why = f"{what} there. Nothing was read or made yet."
+    require_folder(folder, why, f"the same command with {option} and a folder that you may write to")
+
+
 def _standing(folder: Path) -> Path:
     """Return a folder, or the nearest one above it that is there."""
     return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())

@@ -67,7 +67,7 @@ def lockfiles_of(root: Path) -> Layered:
 def _layers(root: Path, name: str) -> Layered:
     """Return a project's own folder, over the packaged one; what a killed run left beside both is finished first."""
     own = root / name
-    with suppress(PermissionError), whole_file.reading(root):
+    with suppress(PermissionError), whole_file.reading(root, whole_file.inside(root)):
         pass
     if root not in _laid_over:
         return Layered((own,))

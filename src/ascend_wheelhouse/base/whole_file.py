@@ -7,6 +7,8 @@ A set is written into the hidden folder `.<set>.set-part`, which then becomes `.
 The files of a whole set are moved to their places, and the folder goes. Whoever reads or writes the set later, after
 a kill, first finishes a whole one and throws away a partial one; so nobody sees files of two sets side by side, and
 nothing but plain files is left. Files of a set may lie in folders below its own: then the set decides for all of them.
+Who reads and who writes keep each other away by locks on the folder and, for hosts that share it, on a file in the
+`.state` folder beside.
 Standard library only: what every run pays for uses it.
 """
 
@@ -23,6 +25,7 @@ from ascend_wheelhouse.base import flocks, full_disk
 from ascend_wheelhouse.base.errors import HostUnfitError
 
 _PART, _WHOLE = ".set-part", ".set-whole"
+_STATE = ".state"
 
 
 class UnfinishedSetError(HostUnfitError):
@@ -124,10 +127,25 @@ def write_set(folder: Path, name: str, files: Mapping[str, bytes]) -> list[Path]
     return [folder / file for file in files]
 
 
+def inside(project: Path) -> Path:
+    """Return the lock file of the sets of a project folder: beside it, nothing is the project's."""
+    return project / _STATE / "sets.lock"
+
+
+def _beside(folder: Path) -> Path:
+    whole = Path(os.path.realpath(folder))  # the same for whoever names it by a symlink
+    return whole.parent / _STATE / f"{whole.name}.lock"
+
+
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Keep readers and other writers of a folder's sets away, once what a killed one left is finished."""
-    with flocks.folder(folder) as lock:
+def writing(folder: Path, file: Path | None = None) -> Iterator[None]:
+    """Keep readers and other writers of a folder's sets away, once what a killed one left is finished.
+
+    Args:
+        folder: The folder.
+        file: Its lock file; one beside it where none is named.
+    """
+    with flocks.folder(folder, file or _beside(folder), make=True) as lock:
         lock(flocks.ALONE)
         _settle(folder)
         yield
@@ -154,8 +172,12 @@ def drop_set(folder: Path, name: str) -> None:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def reading(folder: Path, file: Path | None = None) -> Iterator[None]:
     """Keep writers of sets away while a folder is read; what a killed one left is finished first.
+
+    Args:
+        folder: The folder.
+        file: As in `writing`.
 
     Raises:
         UnfinishedSetError: Something was left, and may not be finished by this user.
@@ -163,7 +185,7 @@ def reading(folder: Path) -> Iterator[None]:
     if not folder.is_dir():
         yield
         return
-    with flocks.folder(folder) as lock:
+    with flocks.folder(folder, file or _beside(folder)) as lock:
         lock(flocks.SHARED)
         while _left(folder):
             lock(flocks.ALONE)
@@ -203,7 +225,7 @@ def _place(whole: Path) -> None:
             {whole.parent / file.relative_to(whole).parent for file in files} - {whole.parent}
         ):
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(flocks.folder(folder))(flocks.ALONE)
+            stack.enter_context(flocks.folder(folder, _beside(folder), make=True))(flocks.ALONE)
             _settle(folder)
         for file in files:
             _move(file, Path(os.path.realpath(whole.parent / file.relative_to(whole))))

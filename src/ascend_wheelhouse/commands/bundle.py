@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.output_file import require_out
 from ascend_wheelhouse.bundle.command import (
     BundleResult,
     bundle_command,
@@ -116,13 +117,20 @@ def main(options: BundleOptions) -> None:
     """Do with a bundle what was asked."""
     match options:
         case PackOptions():
+            require_out(_holding(options.out), "The bundle is put")
             _pack(options)
         case ListOptions():
             _list(options)
         case ProveOptions():
             _prove(options)
         case RebuildOptions():
+            require_out(_holding(options.out), "The bundle is put")
             _rebuild(options)
+
+
+def _holding(out: Path) -> Path:
+    """Return the folder that a bundle's file goes into, or its image layout."""
+    return out.parent if out.suffix in {".tar", ".oci"} else out
 
 
 def _pack(options: PackOptions) -> None:

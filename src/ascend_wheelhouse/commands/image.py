@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base.output_file import require_out
 from ascend_wheelhouse.cells.target import Machine
 from ascend_wheelhouse.image import append, context
 
@@ -55,6 +57,7 @@ class AppendOptions:
 
 def main(options: ContextOptions | AppendOptions) -> None:
     """Write a build context, or an image layout."""
+    require_out(Path(os.path.realpath(options.out)).parent, "The image's folder is put")
     if isinstance(options, AppendOptions):
         _append(options)
     else:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
-from ascend_wheelhouse.base.output_file import trouble, write_result
+from ascend_wheelhouse.base.output_file import require_out, trouble, write_result
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
@@ -168,11 +168,15 @@ def _show_plan(
 
 
 def _require_page(options: MatrixOptions) -> None:
-    """Hold the place of the page to one that can be written, before the work whose result goes there."""
+    """Hold the places of the page and the bundles to those that can be written, before the work."""
+    beside = options.page.parent == options.make.output
+    if beside:
+        require_out(options.make.output, "The wheelhouses and their page are put", "--output")
+    if options.bundle is not None:
+        require_out(options.bundle.out, "The bundles are put", "--bundles")
     error = trouble(options.page)
     if error is None:
         return
-    beside = options.page.parent == options.make.output
     raise PageUnwritableError(
         f"The page {options.page} cannot be written: {error.strerror or error}.",
         why="It goes beside the wheelhouses."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError, file_trouble
 from ascend_wheelhouse.base.output_file import require_place, write_result
 from ascend_wheelhouse.node.plain import one_line
 from ascend_wheelhouse.node.verify.report import NewerSchemaError, Report, read_report
@@ -59,13 +60,21 @@ def main(options: VerifyReportOptions) -> None:
 
 
 def _found(folder: Path) -> list[Path]:
-    paths = [folder] if folder.is_file() else sorted(path for name in _NAMES for path in folder.rglob(name))
+    walk = os.walk(folder, onerror=_unlisted)
+    below = (Path(base, name) for base, _, names in walk for name in names)
+    paths = [folder] if folder.is_file() else sorted(path for path in below if any(map(path.match, _NAMES)))
     if not paths:
         raise NoReportError(
             f"{folder} holds no report.",
             next_step="`nox -s verify`, or `install.py --verify` on a node, writes one",
         )
     return paths
+
+
+def _unlisted(error: OSError) -> None:
+    """Tell of a folder whose reports would be left out."""
+    if not isinstance(error, FileNotFoundError):
+        raise file_trouble(error) from error
 
 
 def _read(path: Path) -> Report:

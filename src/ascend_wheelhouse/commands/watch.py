@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from ascend_wheelhouse import console
-from ascend_wheelhouse.base.errors import SourceUnreachableError, UpstreamMovedError, UsageError
+from ascend_wheelhouse.base.errors import SourceUnreachableError, UpstreamMovedError, UsageError, gravest
 from ascend_wheelhouse.commands.lock import show_changes
 from ascend_wheelhouse.console.words import counted
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -17,7 +18,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.apply import Applying
-from ascend_wheelhouse.watch.held import WatchChoice, watched
+from ascend_wheelhouse.watch.held import UnreadLock, WatchChoice, watched
 from ascend_wheelhouse.watch.outcome import ApplyOutcome
 from ascend_wheelhouse.watch.view import show
 from ascend_wheelhouse.watch.watch import Seen, Watch, named, only
@@ -92,37 +93,42 @@ def main(options: WatchOptions) -> int:
             raise silent
         seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
-    _print(options, seen, made)
-    if silent is not None:
+    unread = watch.watched.unread
+    _print(options, seen, made, unread)
+    failed = made.failed if made is not None else ()
+    told = [*([silent] if silent else []), *(one.error for one in failed), *(one.error for one in unread)]
+    if told:
         sys.stdout.flush()
-        console.print_error(silent)
-        return silent.exit_code
-    if made is not None and made.failed:
-        sys.stdout.flush()
-        for one in made.failed:
-            console.print_error(one.error)
-        return made.exit_code
+        for error in {one.what: one for one in told}.values():
+            console.print_error(error)
+        return gravest(one.exit_code for one in told)
     found = any(one.kind != "unreachable" for one in seen.findings)
     return UpstreamMovedError.exit_code if options.exit_code and found else 0
 
 
-def _print(options: WatchOptions, seen: Seen, made: ApplyOutcome | None) -> None:
+def _print(
+    options: WatchOptions, seen: Seen, made: ApplyOutcome | None, unread: Sequence[UnreadLock]
+) -> None:
     if options.json:
-        console.print_json(document(seen, made))
+        console.print_json({**document(seen, made), "unread": [one.as_dict() for one in unread]})
     elif made is not None:
         _show_applied(made, seen, options)
     else:
         show(seen, whole=options.whole or bool(options.only))
+    if unread and not options.json:
+        console.line(f"Not looked at, since they cannot be read: {', '.join(one.name for one in unread)}.")
 
 
 def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:
     """Make the locks that the findings touch; without --only components stay, and other wheels move."""
     findings = [one for one in seen.findings if options.only or one.of != "component"]
+    every = watched(watch.folder, WatchChoice())
     applying = Applying(
         root=options.root,
         http=watch.http,
         store=watch.store,
-        locks=watched(watch.folder, WatchChoice()).locks,
+        locks=every.locks,
+        unread=every.unread,
         until=datetime.fromisoformat(seen.looked) if seen.dated else None,
         resolver=options.resolver,
         alone=options.only is not None,

@@ -15,7 +15,7 @@ from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.matrix import words
 from ascend_wheelhouse.matrix.page_style import STYLE
 from ascend_wheelhouse.matrix.standing import CellRow, PendingComponent, Standing
-from ascend_wheelhouse.matrix.verified import NOT_VERIFIED
+from ascend_wheelhouse.matrix.verified import NOT_VERIFIED, UnreadReport
 from ascend_wheelhouse.node.plain import plain
 
 _COMMAND = re.compile("`([^`]*)`")
@@ -30,6 +30,7 @@ _PAGE = Template("""<!doctype html>
 <header><p class="eyebrow">ascend-wheelhouse &middot; matrix</p>
 <h1>$title</h1><p class="lead">$lead</p></header>
 $overview
+$unread
 $sections
 </main></body></html>
 """)
@@ -43,8 +44,15 @@ def render(found: Standing) -> str:
         style=STYLE,
         lead=_text(f"{words.verdict(found)}."),
         overview=_overview(found.rows),
+        unread=_unread(found.unread),
         sections="\n".join(map(_section, found.rows)),
     )
+
+
+def _unread(unread: Iterable[UnreadReport]) -> str:
+    rows = "".join(f"<li><p>{_text(one.path)}: {_text(one.why)}</p></li>" for one in unread)
+    head = f'<section aria-labelledby="unread"><h2 id="unread">{_text(words.UNREAD)}</h2>'
+    return f"{head}<ul>{rows}</ul></section>" if rows else ""
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ascend_wheelhouse.base.errors import IncompleteError, IntegrityError, gravest
 from ascend_wheelhouse.matrix.cell_bundle import CellBundle
 from ascend_wheelhouse.matrix.orders import CellEnd
-from ascend_wheelhouse.matrix.verified import Verification, reports_below, verification
+from ascend_wheelhouse.matrix.verified import UnreadReport, Verification, reports_below, verification
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.node.reading import contents
 from ascend_wheelhouse.node.verify.report import Report
@@ -100,11 +100,13 @@ class Standing:
         rows: Its cells, in the matrix's order.
         size: Bytes of all cells, each counted by itself.
         distinct: Bytes of all cells, what they have in common counted once.
+        unread: Reports of verifications that say nothing, since they could not be read.
     """
 
     rows: tuple[CellRow, ...]
     size: int = 0
     distinct: int = 0
+    unread: tuple[UnreadReport, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -133,14 +135,19 @@ def standing_of(ends: Sequence[CellEnd], reports: Path, *, strict: bool) -> Stan
         row = _without_wheelhouse(end)
         if isinstance(document, Mapping) and end.folder:
             share = _share(end.order.number, document, holders)
-            row = _row(end, document, share, _verification(end, end.folder, known), strict=strict)
+            row = _row(end, document, share, _verification(end, end.folder, known.reports), strict=strict)
         elif isinstance(document, IntegrityError):
             row = CellRow(**{**vars(row), "error": document.as_dict(), "step": "make"})
         rows.append(row)
-    return Standing(rows=tuple(rows), size=sum(row.share.size for row in rows), distinct=sum(sizes.values()))
+    return Standing(
+        rows=tuple(rows),
+        size=sum(row.share.size for row in rows),
+        distinct=sum(sizes.values()),
+        unread=known.unread,
+    )
 
 
-def _verification(end: CellEnd, folder: Path, known: list[tuple[Path, Report]]) -> Verification:
+def _verification(end: CellEnd, folder: Path, known: Iterable[tuple[Path, Report]]) -> Verification:
     return replace(verification(folder, known), why=end.unverified)
 
 

@@ -19,6 +19,7 @@ def document(found: Standing) -> dict[str, Any]:
         "size": found.size,
         "distinct": found.distinct,
         "cells": [_cell(row) for row in found.rows],
+        "unread": [asdict(one) for one in found.unread],
     }
 
 
@@ -50,6 +51,9 @@ def show(found: Standing) -> None:
             signer = row.bundle.fingerprint or "nobody"
             told = f"{forms.size(row.bundle.size)}, serial {row.bundle.serial}, signed by {signer}"
             console.line(f"bundle of {row.number}: {' '.join(row.bundle.paths)}: {told}")
+    if found.unread:
+        console.line(f"\n{words.UNREAD}:")
+        console.records(["report", "why"], [[one.path, one.why] for one in found.unread])
     console.line(f"\n{words.verdict(found)}")
 
 

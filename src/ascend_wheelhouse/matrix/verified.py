@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from ascend_wheelhouse.node import documents, layout
-from ascend_wheelhouse.node.verify.report import Report, read_report
+from ascend_wheelhouse.node.verify.report import NewerSchemaError, Report, read_report
 
 _NAMES = ("report.json", "*.verify.json")
 _FILES = {"files": [{"path": str, "sha256": str}]}
@@ -64,13 +65,62 @@ class Verification:
         return f" ({self.why})" if self.state == NOT_VERIFIED else f"; {NOT_VERIFIED} now: {self.why}"
 
 
-def reports_below(folder: Path) -> list[tuple[Path, Report]]:
-    """Return every report below a folder; what is none is passed over, since other programs write there, too."""
-    found = []
-    for path in sorted({path for name in _NAMES for path in folder.rglob(name)}):
-        with suppress(ValueError, OSError):
+@dataclass(frozen=True, kw_only=True)
+class UnreadReport:
+    """A report that is there and says nothing, or a folder whose reports are not known.
+
+    Args:
+        path: Which.
+        why: Why it could not be read.
+    """
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownReports:
+    """What a folder holds of reports.
+
+    Args:
+        reports: Those that could be read.
+        unread: The others.
+    """
+
+    reports: tuple[tuple[Path, Report], ...] = ()
+    unread: tuple[UnreadReport, ...] = ()
+
+
+def reports_below(folder: Path) -> KnownReports:
+    """Return every report below a folder; another program's document of such a name is passed over."""
+    found, unread = [], []
+
+    def unlisted(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            unread.append(UnreadReport(path=str(error.filename), why=str(error.strerror)))
+
+    walk = os.walk(folder, onerror=unlisted)
+    files = (Path(base, name) for base, _, names in walk for name in names)
+    for path in sorted(path for path in files if any(map(path.match, _NAMES))):
+        try:
             found.append((path, read_report(path)))
-    return found
+        except OSError as error:
+            unread.append(UnreadReport(path=str(path), why=str(error.strerror)))
+        except ValueError as error:
+            if isinstance(error, NewerSchemaError) or not _is_of_another_program(path):
+                unread.append(
+                    UnreadReport(path=str(path), why=str(error).removeprefix(str(path)).lstrip(", "))
+                )
+    return KnownReports(reports=tuple(found), unread=tuple(unread))
+
+
+def _is_of_another_program(path: Path) -> bool:
+    """Tell whether a file is a whole document, and none of a verification."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return not (isinstance(document, dict) and document.keys() >= {"wheelhouse", "results"})
 
 
 def verification(wheelhouse: Path, reports: Iterable[tuple[Path, Report]]) -> Verification:

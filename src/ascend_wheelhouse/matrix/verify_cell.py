@@ -65,7 +65,7 @@ def verify_cell(folder: Path, reports: Path, farm: Farm | None, store: Store, em
 
 def _unless_it_failed(folder: Path, reports: Path, why: str) -> str:
     """Return why nobody verified a wheelhouse; one that failed before is no better for that."""
-    last = verification(folder, reports_below(reports))
+    last = verification(folder, reports_below(reports).reports)
     if (last.state, last.of) != ("failed", "these files"):
         return why
     raise CellFailedError(

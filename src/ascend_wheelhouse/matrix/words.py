@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.matrix.standing import CellRow, Standing
 
+UNREAD = "Reports that could not be read: a cell may be verified, or have failed, and is not told as that"
 _FINDINGS = {"error": "defect", "warning": "warning", "note": "note"}
 
 

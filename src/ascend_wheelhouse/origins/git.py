@@ -35,6 +35,7 @@ from ascend_wheelhouse.store.git_source import (
 from ascend_wheelhouse.store.store import Store
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_OF_A_SERVER = re.compile(r"(https?|ssh|git|git\+ssh)://|(?!-)[^/:]+:(?!:|//)")
 
 
 class RefMissingError(ResolveError):
@@ -47,6 +48,10 @@ class ObjectFormatError(ResolveError):
 
 class RefMovedError(IntegrityError):
     """A tag, or a branch's history, is no longer what was locked."""
+
+
+class UnsafeUrlError(IntegrityError):
+    """A submodule of a server's repository would come from this host, or from a program that its address names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +263,22 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
             target = table.get(key.removesuffix("path") + "url")
             if target is None:
                 raise _no_url(path, commit)
-            yield path, _absolute(url, target), gitlinks[path]
+            yield path, _safe(_absolute(url, target), url, path), gitlinks[path]
+
+
+def _safe(url: str, parent: str, path: str) -> str:
+    """Hold a submodule of a server's repository to a server, as `git submodule` does.
+
+    Raises:
+        UnsafeUrlError: It names a place of this host, a program, or an option of git.
+    """
+    if _OF_A_SERVER.match(parent) and not _OF_A_SERVER.match(url):
+        raise UnsafeUrlError(
+            f"The submodule {path} of {_shown(parent)} is said to come from {url!r}, which is no server.",
+            why="git fetches no such submodule either. What lies on this host, or a program here, would be taken.",
+            next_step="set `submodules = false` at the git origin of the recipe, or name another ref",
+        )
+    return url
 
 
 def _no_url(path: str, commit: str) -> RefMissingError:

@@ -19,6 +19,19 @@ _HELPER = (
 )
 
 
+def straight(words: Sequence[str | Path]) -> list[str]:
+    """Return options by which a server at `https:` leads to none at plain `http:`, which it may do unless told.
+
+    What the user names, or has git put in its place (`url.BASE.insteadOf`), may be plain all the same.
+    """
+    return ["protocol.http.allow=user"] if any(str(word).startswith("https://") for word in words) else []
+
+
+def leads_to_plain(said: str) -> bool:
+    """Tell whether git's words say that a server did so."""
+    return 'Protocol "http"' in said
+
+
 def apart(words: Sequence[str | Path]) -> tuple[list[str | Path], list[str], dict[str, str]]:
     """Return a command's words without a login, options that have git ask for it, and the variables that hold it.
 

@@ -22,7 +22,7 @@ from typing import Any
 from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
 from ascend_wheelhouse.base.process import CommandFailedError, piped, run
 from ascend_wheelhouse.node import documents
-from ascend_wheelhouse.store.git_login import apart
+from ascend_wheelhouse.store.git_login import apart, leads_to_plain, straight
 from ascend_wheelhouse.store.store import Store
 
 BUNDLE_REF = "refs/wheelhouse/source"
@@ -186,9 +186,8 @@ def git(
     if server and not env.keys() & {"GIT_SSH", "GIT_SSH_COMMAND"} and not _named_ssh():
         env["GIT_SSH_COMMAND"] = _SSH
     place = ("-C", str(at)) if at else ()
-    options = [
-        part for option in (*_OPTIONS, *asking, *(() if server else _ALONE)) for part in ("-c", option)
-    ]
+    told = (*_OPTIONS, *asking, *straight(given), *(() if server else _ALONE))
+    options = [part for option in told for part in ("-c", option)]
     command = ["git", *place, *options, *given]
     try:
         return run(command, env=env, stdin=stdin, timeout=seconds, own_group=seconds is not None).stdout
@@ -198,8 +197,10 @@ def git(
             next_step="check the URL, or redirect it in mirrors.toml",
         ) from error
     except CommandFailedError as error:
+        said = _last_line(error)
         raise GitFailedError(
-            f"git {words[0]} failed: {_last_line(error)}",
+            f"git {words[0]} failed: {said}",
+            why="The server leads to plain HTTP: anybody on the way could change it." * leads_to_plain(said),
             next_step="check the URL, or redirect it in mirrors.toml",
         ) from error
 

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.command import AuditRequest, audit
 from ascend_wheelhouse.base.cell_words import APPLICATION
-from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
+from ascend_wheelhouse.base.errors import HostUnfitError, UsageError, WheelhouseError, file_trouble
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
 from ascend_wheelhouse.cells.request import Request
@@ -38,7 +38,7 @@ from ascend_wheelhouse.pin.moving import pins_of
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.findings import WatchFinding
-from ascend_wheelhouse.watch.held import HeldLock
+from ascend_wheelhouse.watch.held import HeldLock, UnreadLock
 from ascend_wheelhouse.watch.moves import unstated
 from ascend_wheelhouse.watch.outcome import Applied, ApplyOutcome, NotApplied
 from ascend_wheelhouse.watch.refused import hold_builds, hold_complete, hold_together, not_kept
@@ -47,6 +47,10 @@ from ascend_wheelhouse.watch.taking_places import LockPlace, LocksBefore
 
 class NothingToApplyError(UsageError):
     """What was named has news, and no lock that they are for."""
+
+
+class ClockBehindError(HostUnfitError):
+    """By this host's clock, a new lock would know less of the index than the one that is there."""
 
 
 class StackUnchangedError(UsageError):
@@ -79,6 +83,7 @@ class Applying:
         http: The client of every origin.
         store: Where files go.
         locks: Every lock of the project folder.
+        unread: Those that cannot be read; a stack that one of them may be of stays as it is.
         until: The new locks leave out uploads after this time, and so know the index up to it; None where the index
             states no times.
         resolver: Chooses versions.
@@ -91,6 +96,7 @@ class Applying:
     store: Store
     locks: Sequence[HeldLock]
     until: datetime | None
+    unread: Sequence[UnreadLock] = ()
     resolver: ResolverName = "pip-tools"
     alone: bool = False
     emit: Emit = field(default=silent)
@@ -148,6 +154,8 @@ class Applying:
         """Make the locks of a group, keep them, and return them.
 
         Raises:
+            UsageError: A lock of its stack cannot be read.
+            ClockBehindError: A lock knows the index up to a later time than this run would.
             StackUnchangedError: The stack file cannot be changed.
             ComponentLostError: A new lock would lack a component that the old one has.
             LesserBuildError: A new lock would have a worse build of one.
@@ -157,6 +165,11 @@ class Applying:
             WheelhouseError: A lock could not be made.
             OSError: The system refused a file.
         """
+        for lock in self.unread:
+            if group.stack and lock.stack in {group.stack, None}:
+                raise lock.error
+        for held in group.locks:
+            _hold_later(held, self.until)
         with scratch(prefix="aw-watch-") as place, self.store.in_use(self.emit):
             places = [LockPlace(folder=one.folder, platform=one.platform) for one in group.locks]
             before = LocksBefore.now(self.root, places, group.stack)
@@ -214,6 +227,23 @@ class Applying:
             unstated=tuple(unstated(changes, cell, folder.table)),
             pending=tuple(one.component for one in made.pending),
         )
+
+
+def _hold_later(held: HeldLock, until: datetime | None) -> None:
+    """Hold a lock to one that a new one would not know less of the index than.
+
+    Raises:
+        ClockBehindError: It would.
+    """
+    if until is not None and held.since is not None and until < held.since:
+        known, now = (f"{one:%Y-%m-%d %H:%M}" for one in (held.since, until))
+        error = ClockBehindError(
+            f"{held.name} knows the index up to {known}, and this host's clock says {now}.",
+            why="A new lock would leave out what was uploaded in between. The clock is behind, or was ahead then.",
+            next_step="set the clock, then the same command again; or `invoke lock --upgrade {cell}` where it is right",
+        )
+        error.for_cell(held.words)
+        raise error
 
 
 def _locked(lock: Lock, held: HeldLock) -> dict[str, str]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from ascend_wheelhouse.base.cell_words import APPLICATION, stated_words
-from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.base.errors import UsageError, WheelhouseError, file_trouble
 from ascend_wheelhouse.base.packaged import lockfiles_of
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.stack import Stack
@@ -98,16 +99,37 @@ class HeldLock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnreadLock:
+    """A committed lock that cannot be read.
+
+    Args:
+        name: What findings would call it.
+        stack: The stack file that its cell is of; empty where it is of none, None where it does not say.
+        error: What is wrong with it.
+    """
+
+    name: str
+    stack: str | None
+    error: WheelhouseError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints of it."""
+        return {"lock": self.name, **self.error.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Watched:
     """What is watched.
 
     Args:
         stacks: The stacks.
         locks: Their committed locks, and those of derived cells.
+        unread: Locks that may be meant as well, and cannot be read.
     """
 
     stacks: tuple[Stack, ...]
     locks: tuple[HeldLock, ...]
+    unread: tuple[UnreadLock, ...] = ()
 
     @property
     def since(self) -> datetime | None:
@@ -123,12 +145,16 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
     """Return what a choice means in a project folder.
 
     Raises:
-        BadLockError, InvalidPylockError: A lock cannot be read that may be one of the choice.
+        BadLockError, InvalidPylockError, FileTroubleError: No lock of the choice can be read.
         UsageError: There is no such machine or chip.
         NothingToWatchError: The choice means nothing.
     """
     Target.named(choice.platform or MACHINES[0], choice.npu or NPUS[0])
-    locks = tuple(_locks(folder, choice))
+    found = list(_locks(folder, choice))
+    locks = tuple(one for one in found if isinstance(one, HeldLock))
+    unread = tuple(one for one in found if isinstance(one, UnreadLock))
+    if unread and not locks:
+        raise unread[0].error
     named = {one.stack for one in locks}
     stacks = tuple(one for one in folder.catalogue.stacks if one.name in named or _chosen_stack(one, choice))
     if not stacks and not locks:
@@ -138,10 +164,10 @@ def watched(folder: ProjectFolder, choice: WatchChoice) -> Watched:
             why=f"The stacks are {known or 'none'}.",
             next_step="`invoke stacks` shows what there is",
         )
-    return Watched(stacks=stacks, locks=locks)
+    return Watched(stacks=stacks, locks=locks, unread=unread)
 
 
-def _locks(folder: ProjectFolder, choice: WatchChoice) -> Iterator[HeldLock]:
+def _locks(folder: ProjectFolder, choice: WatchChoice) -> Iterator[HeldLock | UnreadLock]:
     stacks = folder.catalogue.stacks
     for path in lockfiles_of(folder.root).named("*/pylock.*.toml").values():
         if path.parent.name != FOLDER:
@@ -150,11 +176,13 @@ def _locks(folder: ProjectFolder, choice: WatchChoice) -> Iterator[HeldLock]:
             try:
                 with naming_cell(path):
                     lock = load_platform(path.parent, platform)
-            except UsageError:
+            except (UsageError, OSError) as error:
                 cell = stated_cell(path)
-                if cell and not _is_chosen(choice, cell, {_stack_of(cell, stacks), name}, platform):
-                    continue
-                raise
+                stack = _stack_of(cell, stacks) if cell else None
+                if not cell or _is_chosen(choice, cell, {stack or "", name}, platform):
+                    told = file_trouble(error) if isinstance(error, OSError) else error
+                    yield UnreadLock(name=f"{name}/{platform}", stack=stack, error=told)
+                continue
             if lock is not None:
                 stack = _stack_of(lock.cell, () if lock.derived else stacks)
                 if _is_chosen(choice, lock.cell, {stack, name}, platform):

@@ -82,7 +82,7 @@ class LocksBefore:
             ChangedMeanwhileError: A file of the old ones is not what it was.
             FileTroubleError: The system refused a file; every file is as it was.
         """
-        with whole_file.writing(self.root):
+        with whole_file.writing(self.root, whole_file.inside(self.root)):
             if LocksBefore.now(self.root, self.locks, self.stack) != self:
                 raise ChangedMeanwhileError(
                     "A file in `lockfiles/` or `recipes/stacks/` was changed while the new lock was made from it.",
