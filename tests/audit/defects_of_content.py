@@ -279,3 +279,36 @@ def a_private_key(shop: Shop) -> None:
 def a_builder_path_in_direct_url(shop: Shop) -> None:
     name = "numpy-1.26.4.dist-info/direct_url.json"
     shop.wheels["numpy"].files[name] = '{"url": "file:///home/builder/numpy", "dir_info": {}}'
+
+
+NUMPY_SCRIPTS = "numpy-1.26.4.dist-info/entry_points.txt"
+
+
+@defect("metadata", "script-without-module")
+def a_script_of_a_module_that_the_wheel_lacks(shop: Shop) -> None:
+    shop.wheels["numpy"].files[NUMPY_SCRIPTS] = "[console_scripts]\nlost = numpy.tools.cli:main\n"
+
+
+@defect("metadata", "script-without-module")
+def a_script_of_a_module_that_no_wheel_has(shop: Shop) -> None:
+    shop.wheels["numpy"].files[NUMPY_SCRIPTS] = "[console_scripts]\nlost = tools.flight:main\n"
+
+
+@defect("metadata", "python-release")
+def a_wheel_for_later_releases_of_python(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: >=3.11.4"]
+
+
+@defect("metadata", "python-release")
+def a_wheel_without_one_release_of_python(shop: Shop) -> None:
+    shop.wheels["numpy"].metadata = ["Requires-Python: !=3.11.2"]
+
+
+@defect("hygiene", "runs-at-start")
+def a_pth_file_that_runs_code(shop: Shop) -> None:
+    shop.wheels["numpy"].files["numpy-hook.pth"] = "# a path\nlib\nimport numpy; numpy.hook()\n"
+
+
+@defect("hygiene", "runs-at-start")
+def a_module_that_python_imports_at_its_start(shop: Shop) -> None:
+    shop.wheels["numpy"].files["sitecustomize.py"] = ""

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 from defects import DEFECTS, Spoil, put_library
-from defects_of_content import a_builder_path_in_direct_url, a_triton_ascend_for_an_older_cann
+from defects_of_content import (
+    NUMPY_SCRIPTS,
+    a_builder_path_in_direct_url,
+    a_script_of_a_module_that_no_wheel_has,
+    a_triton_ascend_for_an_older_cann,
+)
 from defects_of_files import two_entry_points_of_one_name
 from defects_of_linking import (
     a_cuda_build_of_a_package_that_does_without,
@@ -180,3 +185,32 @@ def test_two_entry_points_of_one_name_differ_by_what_they_start(tmp_path: Path) 
     (found,) = [one for one in shop.audit(tmp_path).findings if one.rule == "shared-path"]
     assert (found.severity, found.member) == ("error", "{scripts}/serve")
     assert "1 of them with different content" in found.message
+
+
+def test_scripts_of_other_wheels_and_of_pythons_own_modules_are_no_defect(tmp_path: Path) -> None:
+    shop = open_shop()
+    text = "[console_scripts]\none = sglang.server:main\ntwo = json.tool:main\nthree = numpy:show [extra]\n"
+    shop.wheels["numpy"].files[NUMPY_SCRIPTS] = text
+    assert not shop.audit(tmp_path / "whole").of("warning")
+    a_script_of_a_module_that_no_wheel_has(shop)
+    shop.policy = replace(shop.policy, alone=True)
+    assert not shop.audit(tmp_path / "alone").of("warning")
+
+
+@pytest.mark.parametrize(
+    ("stated", "told"),
+    [
+        (">=3.11", ""),
+        ("==3.11.*", ""),
+        (">=3.11.4", "excludes 4 releases, 3.11.0 to 3.11.3"),
+        (">=3.8,!=3.11.2", "excludes 3.11.2"),
+        (">3.11", "excludes 3.11.0"),
+    ],
+)
+def test_releases_of_python_that_a_wheel_excludes_are_warned_of(
+    tmp_path: Path, stated: str, told: str
+) -> None:
+    shop = open_shop()
+    shop.wheels["numpy"].metadata = [f"Requires-Python: {stated}"]
+    found = shop.audit(tmp_path).of("warning")
+    assert [f"Requires-Python {told}: " in one.message for one in found] == ([True] if told else [])

@@ -7,7 +7,14 @@ import platformdirs
 import pytest
 
 from ascend_wheelhouse.base import settings
-from ascend_wheelhouse.base.settings import MIRROR_RULE, NAME, Settings, SettingsError, use
+from ascend_wheelhouse.base.settings import (
+    MIRROR_RULE,
+    NAME,
+    Settings,
+    SettingsError,
+    SettingsUnreadableError,
+    use,
+)
 from ascend_wheelhouse.cells.file_values import check_cann
 from ascend_wheelhouse.cells.request import ToolchainChoice
 from ascend_wheelhouse.cells.target import MACHINES, NPUS, PYTHONS, Target, UnknownGlibcError, dotted
@@ -165,10 +172,32 @@ def test_a_file_that_is_no_toml_is_told(root: Path) -> None:
     _write(root / NAME, "torch = [")
     with pytest.raises(SettingsError, match="not TOML"):
         use(root)
-    (root / NAME).unlink()
-    (root / NAME).mkdir()
-    with pytest.raises(SettingsError, match="Is a directory"):
+    (root / NAME).write_bytes("torch = 1".encode("utf-16"))
+    with pytest.raises(
+        SettingsError, match=r"not UTF-8: byte 0xff in line 1; it is UTF-16, save it as UTF-8"
+    ):
         use(root)
+    (root / NAME).write_bytes(b'torch = "2.8.0"\nstore = "\xe4"\n')
+    with pytest.raises(SettingsError, match=r"not UTF-8: byte 0xe4 in line 2"):
+        use(root)
+
+
+def test_a_file_that_cannot_be_read_is_told_as_that(root: Path) -> None:
+    (root / NAME).mkdir()
+    with pytest.raises(SettingsUnreadableError, match="Is a directory") as found:
+        use(root)
+    assert "keys are" not in found.value.why
+    assert found.value.next_step.startswith(f"`ls -ld {root / NAME}`")
+    (root / NAME).rmdir()
+    (root / NAME).symlink_to("gone.toml")
+    with pytest.raises(SettingsUnreadableError, match="No such file"):
+        use(root)
+
+
+def test_a_home_that_is_no_folder_has_no_settings(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setenv("HOME", "/dev/null")
+    assert use(root).found() == {}
 
 
 def test_paths_are_below_the_file_that_names_them(root: Path, user: Path) -> None:

@@ -91,6 +91,7 @@ def test_a_recipe_that_is_no_file_is_a_problem_of_the_report(
     done = _run(project, "recipes")
     assert done.returncode == 2, done.stderr
     assert "recipes/uv.toml: cannot be read: it is no regular file" in done.stderr
+    assert "Next: open to this user, or move away, what cannot be read, then: invoke recipes" in done.stderr
 
 
 def test_a_key_file_without_end_is_read_no_further_than_a_key_file_goes(

@@ -102,6 +102,19 @@ def test_a_missing_file_of_the_variable_is_named() -> None:
         Mirrors.read({"WHEELHOUSE_MIRRORS": "/nothing/mirrors.toml"})
 
 
+def test_something_else_than_a_file_is_told(tmp_path: Path) -> None:
+    place = tmp_path / "mirrors.toml"
+    place.mkdir()
+    with pytest.raises(MirrorsError, match="Is a directory") as found:
+        Mirrors.read({}, folder=tmp_path)
+    assert found.value.next_step.startswith(f"`ls -ld {place}`")
+    assert "WHEELHOUSE_MIRRORS" not in found.value.next_step
+    place.rmdir()
+    place.symlink_to("gone.toml")
+    with pytest.raises(MirrorsError, match="No such file"):
+        Mirrors.read({}, folder=tmp_path)
+
+
 def test_the_file_of_the_project_holds_in_folders_below_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

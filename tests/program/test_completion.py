@@ -106,6 +106,8 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         ("ascend-wheelhouse --print-completion-script zz", "zz-key.pem"),
         ("ascend-wheelhouse vendor tool", "tool-1.whl"),
         ("ascend-wheelhouse build --offline sgl-k", "sgl-kernel-npu"),
+        ("ascend-wheelhouse vendor \t", "tool-1.whl"),
+        ("ascend-wheelhouse plan --platform \t", "aarch64"),
     ],
     ids=[
         "a whole task",
@@ -120,6 +122,8 @@ def shell(request: pytest.FixtureRequest, installed_program: Installed, tmp_path
         "before a task",
         "a file without an option",
         "a component",
+        "a file of which nothing is typed",
+        "a value of which nothing is typed",
     ],
 )
 def test_tab_completes_what_is_typed(shell: Shell, typed: str, wanted: str) -> None:
@@ -139,7 +143,7 @@ def test_an_open_quotation_mark_is_answered_with_nothing(
 def test_a_value_that_is_finished_is_not_completed_again(
     option: tuple[str, ...], installed_program: Installed, tmp_path: Path
 ) -> None:
-    """As zsh and fish hand it over: behind a blank stands a word that is empty yet."""
+    """As the shells hand it over: behind a blank stands a word that is empty yet."""
     words = ("--complete", "--", "ascend-wheelhouse", "plan", *option)
     assert "x86_64" in installed_program.run(*words, cwd=tmp_path).stdout
     done = installed_program.run(*words, "", cwd=tmp_path)

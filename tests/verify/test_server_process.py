@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -243,3 +244,17 @@ def test_leaving_the_context_early_leaves_no_process_and_a_free_port(tmp_path: P
         server.wait_healthy()
     assert living(server) == []
     assert port_is_free(made.port)
+
+
+def test_a_server_that_prints_without_end_does_not_fill_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervise, "LONGEST_OUTPUT", 1 << 20)
+    talker = "while True: print('no error line of a driver ' * 100)"
+    talking = replace(plan(tmp_path), words=[sys.executable, "-I", "-c", talker])
+    with Server(talking) as server, pytest.raises(ServerDiedError) as told:
+        server.wait_healthy()
+    assert str(told.value).startswith(
+        "the server printed more than 1 MiB and was killed; its log ends with: "
+    )
+    assert living(server) == []

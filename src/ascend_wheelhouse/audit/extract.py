@@ -17,7 +17,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from ascend_wheelhouse.audit import entry_points, hygiene, reach, record
+from ascend_wheelhouse.audit import entry_points, hygiene, lost_scripts, reach, record, startup
 from ascend_wheelhouse.audit.facts import InstalledFile, ObjectFacts, WheelFacts, symbol_text
 from ascend_wheelhouse.audit.hygiene import Place
 from ascend_wheelhouse.audit.record import Digested
@@ -91,6 +91,7 @@ class _Reading:
             beside=reach.bundled(files),
             modules=reach.everything(item.path for item in files.values()),
         )
+        self.findings += lost_scripts.lost_findings(self.wheel, package.modules)
         imports = reach.external_imports(package, [*reach.natural_roots(sources), *self.roots])
         return WheelFacts(
             file=self.wheel.filename,
@@ -157,6 +158,7 @@ class _Reading:
                 self.sources[place.member] = source
             self.findings += hygiene.name_findings(place, source)
             self.findings += hygiene.text_findings(place, source)
+            self.findings += startup.startup_findings(place, installed_path(place.member), source)
             return
         try:
             facts = read_elf(data)

@@ -28,6 +28,8 @@ from ascend_wheelhouse.audit.tags import tag_faults
 _CUDA = ("nvidia-", "cuda-", "flashinfer", "sgl-kernel", "cupy", "triton-")
 _NPU_NAMES = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
 _NAME = re.compile(r"^([A-Za-z0-9._-]+).*$", re.DOTALL)
+_PATCHES = range(100)
+"""Numbers of the releases of a Python."""
 _Set = Mapping[str, Sequence[WheelFacts]]
 
 
@@ -64,10 +66,19 @@ def _target(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
         text, evidence = "; ".join(faults), ", ".join(sorted(wheel.tags)[:3])
         repair = wheel_for_target(wheel, policy)
         yield finding(wheel.file, "tags", text, evidence=evidence, repair=repair, item=titled(wheel))
+    yield from _requires_python(wheel, policy)
+
+
+def _requires_python(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
+    """Yield what the wheel excludes of the target's Python: all of it, or releases that a node may have."""
+    python = _python(policy)
     try:
-        fits = SpecifierSet(wheel.requires_python).contains(f"{_python(policy)}.99")
+        allowed = SpecifierSet(wheel.requires_python)
     except ValueError:
-        fits = True
+        return  # told where it was read
+    fits = allowed.contains(f"{python}.{_PATCHES[-1]}")
+    if fits and python in wheel.requires_python:
+        yield from _releases(wheel, allowed, [f"{python}.{number}" for number in _PATCHES])
     if not fits:
         text = f"Requires-Python excludes {_python(policy)}"
         repair = f"take a release of {wheel.name} that supports Python {_python(policy)}"
@@ -79,6 +90,25 @@ def _target(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding]:
             repair=repair,
             item=wheel.name,
         )
+
+
+def _releases(wheel: WheelFacts, allowed: SpecifierSet, releases: Sequence[str]) -> Iterator[Finding]:
+    fitting = [*allowed.filter(releases)]
+    barred = [one for one in releases if one not in fitting]
+    if not barred:
+        return
+    shown = barred[0] if len(barred) == 1 else f"{len(barred)} releases, {barred[0]} to {barred[-1]}"
+    least = releases.index(fitting[0]) == len(barred)
+    wanted = f"Python {fitting[0]} or newer" if least else "a Python that it does not exclude"
+    yield finding(
+        wheel.file,
+        "python-release",
+        f"Requires-Python excludes {shown}: there pip refuses the wheel, and uv installs it unasked",
+        "warning",
+        evidence=wheel.requires_python,
+        repair=f"take another release of {wheel.name}, or see that every node has {wanted}",
+        item=wheel.name,
+    )
 
 
 def _python(policy: AuditPolicy) -> str:

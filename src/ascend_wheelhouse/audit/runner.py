@@ -16,6 +16,7 @@ from ascend_wheelhouse.audit import (
     hygiene,
     imports,
     link_closure,
+    lost_scripts,
     metadata,
     own_libraries,
     ownership,
@@ -62,6 +63,7 @@ def judge(facts: Sequence[WheelFacts], policy: AuditPolicy) -> tuple[list[Findin
     """Return the findings of every check over facts, and the symbols left to the host by wheel."""
     universe = Universe(facts, policy)
     findings = [hygiene.held(finding, item.name, policy) for item in facts for finding in item.findings]
+    findings = [*lost_scripts.lost(findings, facts, policy)]
     linked, left = link_closure.check(universe)
     findings += linked
     findings += own_libraries.check(facts, policy)

@@ -29,6 +29,7 @@ _GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
 """Exit codes, the gravest first: a fault of this tool, changed bytes, a defect, a verification, a build, this host,
 versions, usage, an origin, something pending."""
 _LONGEST_NAME = 300
+_PROGRAM = Path(__file__).parents[1]
 _OF_A_DISK = {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG}
 
 __all__ = [
@@ -156,7 +157,7 @@ def _full(error: OSError) -> FullDiskError:
 def unexpected(error: Exception) -> UnexpectedError:
     """Return the error that tells of a fault of this tool, its traceback kept in a file for the report."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if __package__ in frame.filename] or frames
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_PROGRAM)] or frames
     place = f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else "an unknown place"
     kept = _kept(error)
     return UnexpectedError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,10 @@ _KINDS = {bool: "a truth value", int: "a number", _Number: "a number", list: "a 
 
 class SettingsError(UsageError):
     """Settings files are wrong; the text lists every mistake of both."""
+
+
+class SettingsUnreadableError(SettingsError):
+    """A settings file is there, and cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +150,7 @@ def use(root: Path, given: Values | None = None) -> Settings:
 
     Raises:
         SettingsError: A file is wrong.
+        SettingsUnreadableError: One cannot be read.
     """
     _NOW[0] = Settings()
     mistakes: list[str] = []
@@ -191,10 +197,16 @@ def _of_environment() -> dict[str, str]:
 def _place(name: str, path: Path, mistakes: list[str]) -> SettingsPlace:
     try:
         table = toml_text.parse(documents.bytes_of(path), parse_float=_Number)
-    except FileNotFoundError:
-        return SettingsPlace(name=name, path=path)
-    except (OSError, ValueError) as error:
-        mistakes.append(f"{path}: {getattr(error, 'strerror', None) or error}")
+    except OSError as error:
+        if isinstance(error, FileNotFoundError | NotADirectoryError) and not path.is_symlink():
+            return SettingsPlace(name=name, path=path)
+        raise SettingsUnreadableError(
+            f"The settings file {path} cannot be read: {error.strerror or error}.",
+            why="It or a folder above it is closed to this user, or something else than a file has its name.",
+            next_step=f"`ls -ld {shlex.quote(str(path))}` shows what lies there; open it to this user or move it away",
+        ) from error
+    except ValueError as error:
+        mistakes.append(f"{path}: {error}")
         return SettingsPlace(name=name, path=path)
     mistakes += [f"{path}: {text}" for text in _mistakes(table)]
     values = {key: _text(key, value, path) for key, value in table.items() if key != "mirrors"}

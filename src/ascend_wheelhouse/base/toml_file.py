@@ -73,12 +73,19 @@ class InvalidFilesError(UsageError):
         listing = "\n".join(str(problem) for problem in self.problems)
         super().__init__(
             f"{count} problem{'s' if count != 1 else ''} in recipes/:\n{listing}",
-            next_step="correct the keys above (recipes/README.md explains each), then: invoke recipes",
+            next_step=f"{_remedy(self.problems)}, then: invoke recipes",
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the error with its problems as objects."""
         return super().as_dict() | {"problems": [asdict(problem) for problem in self.problems]}
+
+
+def _remedy(problems: Iterable[Problem]) -> str:
+    rules = {one.rule == "unreadable" for one in problems}
+    keys = "correct the keys above (recipes/README.md explains each)"
+    files = "open to this user, or move away, what cannot be read"
+    return f"{keys}, and {files}" if len(rules) > 1 else files if True in rules else keys
 
 
 def read(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,11 @@ def parse(data: bytes, *, parse_float: Callable[[str], Any] = float) -> dict[str
     if len(data) > _LONGEST:
         raise NotTomlError(f"it is {len(data)} bytes long")
     try:
-        document = tomllib.loads(data.decode("utf-8-sig"), parse_float=parse_float)
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotTomlError(_not_utf8(data, error)) from error
+    try:
+        document = tomllib.loads(text, parse_float=parse_float)
         if _depth(document) > _DEEPEST:
             raise NotTomlError(f"it is nested more than {_DEEPEST} deep")
     except (ValueError, RecursionError) as error:
@@ -50,6 +55,12 @@ def read(path: Path, shape: object) -> dict[str, Any]:
     if text := documents.fault(document, shape):
         raise documents.UnsoundError(text)
     return document
+
+
+def _not_utf8(data: bytes, error: UnicodeDecodeError) -> str:
+    line = data.count(b"\n", 0, error.start) + 1
+    kind = "UTF-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "another encoding"
+    return f"not UTF-8: byte 0x{data[error.start]:02x} in line {line}; it is {kind}, save it as UTF-8"
 
 
 def _depth(value: object) -> int:

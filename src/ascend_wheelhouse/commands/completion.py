@@ -1,8 +1,8 @@
-"""What the Tab key is answered beyond Invoke's own: the values of options, and functions for zsh and fish.
+"""What the Tab key is answered beyond Invoke's own: the values of options, and functions for the shells.
 
 Invoke's script for zsh takes the typed words from a variable that its kind of completion (`compctl -K`) does not set;
 zshcompctl(1) has a function read them. So zsh gets a function of its newer system here (zshcompsys(1)). The one for
-fish offers no files.
+fish offers no files, and that for bash drops a word that is empty yet: behind `vendor ` it offers commands.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ from ascend_wheelhouse.node.host.toolkits import numbers
 
 _APPS = ("sglang", "vllm-ascend")
 _OF_A_STACK = re.compile(r"(?:.+-)?torch(?P<torch>\d[\w.]*)-cann(?P<cann>\d[\w.]*)")
+_BASH = """_complete_ascend_wheelhouse() {{
+    local found
+    found=$({name} --complete -- "${{COMP_WORDS[@]:0:COMP_CWORD+1}}" 2>/dev/null)
+    COMPREPLY=($(compgen -W "$found" -- "$2"))
+}}
+complete -o default -F _complete_ascend_wheelhouse {name}
+"""
 _ZSH = """#compdef {name}
 _{name}() {{
     local -a found
@@ -47,7 +54,7 @@ _FISH = """function __complete_{name}
 end
 complete --command {name} --no-files --arguments '(__complete_{name})'
 """
-SCRIPTS = {"zsh": _ZSH, "fish": _FISH}
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 """What shells read that get a function of ours, for `str.format` with the program's name."""
 
 
@@ -56,8 +63,7 @@ def option_in_question(
 ) -> str | None:
     """Return the name of the option whose value is being typed, None where none is.
 
-    bash hands over `--torch=2.1` as three words, the other shells as one. The blank behind a finished word comes from
-    zsh and fish alone, so that bash is offered the values once more behind one that is typed.
+    bash hands over `--torch=2.1` as three words, the other shells as one.
 
     Args:
         typed: The command line up to the cursor, the program's name first.
@@ -68,7 +74,7 @@ def option_in_question(
     task = next((word for word in words if word in contexts), None)
     flags = (contexts[task] if task else initial).flags
     words = [word for word in words if word != "="]
-    if typed.endswith(" "):  # the last word is finished: zsh and fish say so
+    if typed.endswith(" "):  # the last word is finished
         words.append("")
     if words and words[-1].startswith("--") and "=" in words[-1]:
         words = [*words[:-1], words[-1].partition("=")[0]]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,9 +75,11 @@ def read_spec(path: Path, catalogue: Catalogue) -> Spec:
     try:
         data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
+        absent = isinstance(error, FileNotFoundError)
+        shown = "" if absent else f"`ls -ld {shlex.quote(str(path))}` shows what lies there. "
         raise MatrixUnreadableError(
             f"{path} cannot be read: {error.strerror or error}.",
-            why="A matrix is a file matrix.toml in the project folder, another with --file, or axes as options.",
+            why=f"{shown}A matrix is matrix.toml in the project folder, another file with --file, or axes as options.",
             next_step="invoke matrix --npu a3 --npu 910b, or: invoke matrix --file FILE",
         ) from error
     return _spec(Source(name=str(path), text=data.decode(errors="replace")), *_parsed(data), catalogue)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from pathlib import Path
 from ascend_wheelhouse.base import settings, toml_text
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
+from ascend_wheelhouse.node import documents
 
 VARIABLE = "WHEELHOUSE_MIRRORS"
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*", re.IGNORECASE)
@@ -57,8 +59,8 @@ class Mirrors:
             return cls(prefixes=_from_file(at_home(chosen)))
         prefixes: dict[str, str] = {}
         for place, path in _default_files(folder or settings.project_folder()):
-            if path.is_file():
-                prefixes |= _from_file(path)
+            if os.path.lexists(path):
+                prefixes |= _from_file(path, named=False)
             prefixes |= settings.current().mirrors(place)
         return cls(prefixes=prefixes)
 
@@ -78,14 +80,18 @@ def _split(pair: str) -> tuple[str, str]:
     return (match["source"], match["target"]) if match else (pair, "")
 
 
-def _from_file(path: Path) -> dict[str, str]:
+def _from_file(path: Path, *, named: bool = True) -> dict[str, str]:
+    other = f"unset {VARIABLE}" if named else "move it away"
     try:
-        table = toml_text.parse(path.read_bytes()).get("mirrors")
-    except (OSError, ValueError) as error:
+        table = toml_text.parse(documents.bytes_of(path)).get("mirrors")
+    except OSError as error:
         raise MirrorsError(
-            f"The mirrors file {path} cannot be read: {error}",
-            next_step=f"correct {path} or unset {VARIABLE}",
+            f"The mirrors file {path} cannot be read: {error.strerror or error}.",
+            why="It or a folder above it is closed to this user, or no file lies there.",
+            next_step=f"`ls -ld {shlex.quote(str(path))}` shows what lies there; open it to this user, or {other}",
         ) from error
+    except ValueError as error:
+        raise MirrorsError(f"{path}: {error}", next_step=f"correct {path} or {other}") from error
     if not isinstance(table, dict):
         raise MirrorsError(
             f"{path}: mirrors: the table is missing.", next_step='start the file with "[mirrors]"'

@@ -35,6 +35,7 @@ _POLL_SECONDS = 0.2
 _LAST_BREATH_SECONDS = 1.0
 """A connection that breaks off may be the leader's end, which shows a little later."""
 _OK, _UNAVAILABLE = 200, 503
+_LOOK_SECONDS = 0.5
 _PORT_WORDS = ("Errno 98", "address already in use")
 
 
@@ -48,6 +49,10 @@ class PortTakenError(ServerError):
 
 class ServerDiedError(ServerError):
     """The leader ended by itself."""
+
+
+class ServerFloodedError(ServerDiedError):
+    """It printed without end, and was killed before its log filled the disk."""
 
 
 class NeverHealthyError(ServerError):
@@ -129,21 +134,34 @@ class Server:
         supervise.adopt_orphans()
         self.plan = plan
         self._healthy = False
+        self._flooded = False
         environment = supervise.marked(plan.environment)
         self._began = time.monotonic()
         with plan.log.open("wb") as stream:
             self._leader = Guarded(plan.words, environment=environment, folder=plan.folder, output=stream)
         self.family = supervise.Family(self._leader, environment)
+        self._over = threading.Event()
+        threading.Thread(target=self._limit_log, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self._over.set()
         self.family.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._leader.wait(supervise.PATIENCE)
         self._leader.end()
         self.family.kill()
+
+    def _limit_log(self) -> None:
+        """Kill the leader once its log is longer than a log may be, whatever is waited for just then."""
+        while not self._over.wait(_LOOK_SECONDS):
+            if self.plan.log.stat().st_size > supervise.LONGEST_OUTPUT:
+                self._flooded = True
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._leader.pid, signal.SIGKILL)
+                return
 
     def wait_healthy(self) -> float:
         """Wait for `/health` to say 200 and return the seconds since the start.
@@ -219,8 +237,14 @@ class Server:
         Raises:
             PortTakenError: Its log says so.
             ServerDiedError: It has; the text holds its status and its last line.
+            ServerFloodedError: It was killed, since its log had grown too long.
         """
         status = self._leader.poll()
+        if status is not None and self._flooded:
+            most = supervise.LONGEST_OUTPUT >> 20
+            raise ServerFloodedError(
+                f"the server printed more than {most} MiB and was killed; {self.last_line()}"
+            )
         if status is not None:
             raise ServerDiedError(f"the server ended by itself with status {status}; {self.last_line()}")
         if not self._healthy:
