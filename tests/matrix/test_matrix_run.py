@@ -396,7 +396,7 @@ def test_wheelhouses_that_cannot_be_written_are_told_as_such_before_the_work(wor
     (world.root / "file").touch()
     done = run(world, "--npu", "a3", "--output", "file/wheelhouse", "--json")
     told = document(done)
-    assert (done.status, told["error"]) == (2, "PageUnwritableError")
+    assert (done.status, told["error"]) == (10, "OutputFolderError")
     assert "--output" in told["next"]
 
 

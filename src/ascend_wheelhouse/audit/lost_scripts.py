@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from configparser import Error as ConfigError
+from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.audit.entry_points import scripts_of
 from ascend_wheelhouse.audit.facts import WheelFacts
-from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.reach import everything
 from ascend_wheelhouse.audit.record import finding
 from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.audit.standard_library import standard_library
 from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
+
+if TYPE_CHECKING:
+    from ascend_wheelhouse.audit.policy import AuditPolicy
 
 _RULE = "script-without-module"
 
