@@ -231,7 +231,7 @@ def test_offline_uses_the_store_alone_and_lists_what_is_missing(
     had, missing = offered(index, "had"), offered(index, "missing")
     fetch(had, store, http)
     assert fetch_all([had], store, http=http, offline=True)[0].cached
-    with pytest.raises(OfflineError, match=r"^1 files are not in the store .*\n  missing-1\.0") as caught:
+    with pytest.raises(OfflineError, match=r"^1 file is not in the store .*\n  missing-1\.0") as caught:
         fetch_all([had, missing], store, http=http, offline=True)
     assert caught.value.exit_code == 4
     assert index.requests_for(missing.filename) == []

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from guest_kernel import GuestKernel, guest_kernel
-from machine import PROGRAMS, Machine, MakeMachine
+from machine import PROGRAMS, Machine, MakeMachine, Wire, as_disk, disk
+from nfs_lan import Lan
+
+from ascend_wheelhouse.folder.signing import generate_key
 
 _PROGRAMS = (
     *PROGRAMS.values(),
@@ -42,3 +45,11 @@ def machine(kernel: GuestKernel, tmp_path: Path) -> Iterator[MakeMachine]:
     yield make
     for one in made:
         one.cut()
+
+
+@pytest.fixture
+def lan(machine: MakeMachine, tmp_path: Path) -> Lan:
+    key = generate_key(tmp_path / "key")
+    words = as_disk(disk(tmp_path / "shared.img", "500M", "mke2fs", "-q", "-t", "ext4"))
+    clients = [machine("first"), machine("second")]
+    return Lan(machine("server"), clients, words, [Wire.new(), Wire.new()], key.path)

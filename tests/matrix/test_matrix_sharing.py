@@ -117,7 +117,7 @@ def test_a_matrix_that_stands_fills_a_cache_that_is_new_once(world: World, tmp_p
     pushing = ("--cache", f"file://{tmp_path}/cache", "--cache-key", str(key.path))
     first = world.invoke(*WORDS, *pushing)
     assert first.status == 0, first.err
-    assert "1 results were pushed" in first.err
+    assert "1 result were pushed" in first.err
     again = world.invoke(*WORDS, *pushing)
     assert "pushed" not in again.err
     assert not any(cell["made"] for cell in json.loads(again.out)["cells"])

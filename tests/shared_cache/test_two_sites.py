@@ -63,8 +63,8 @@ def test_a_second_site_takes_a_compiled_wheel_and_compiles_nothing(s3: S3Server,
     assert (taken.key, taken.filename) == (made.key, made.filename)
     assert wheel_bytes_of(second, taken) == wheel_bytes_of(first, made)
     assert first.warnings == second.warnings == []
-    assert "1 results were pushed" in first.notes
-    assert "1 results came from there" in second.notes
+    assert "1 result were pushed" in first.notes
+    assert "1 result came from there" in second.notes
 
 
 def test_a_file_that_another_thread_brought_meanwhile_is_pushed_all_the_same(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from ascend_wheelhouse.base import qemu
+from ascend_wheelhouse.base import counting, qemu
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.build.rooted import Rooted
 from ascend_wheelhouse.build.target_root import lay_root
@@ -65,7 +65,9 @@ class OwnToolchains:
             self.bring(lock)
             missing = [file.filename for file in lock.files if not self.store.has(file.sha256)]
             if missing:
-                problems.append(f"{len(missing)} packages of {lock.name} are not in the store")
+                problems.append(
+                    f"{counting.with_verb(len(missing), 'package')} not in the store, of {lock.name}"
+                )
         if problems or lock is None:
             raise ToolchainUnfitError(
                 f"No toolchain of ours builds this for {target.manylinux} on {self.host}: {'; '.join(problems)}.",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ascend_wheelhouse.base import errors
+from ascend_wheelhouse.base import counting, errors
 from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import BundleMember, WheelhouseChangedError
@@ -97,7 +97,7 @@ def _incomplete(wheelhouse: Path, manifest: dict[str, Any]) -> WheelhouseIncompl
         by_reason.setdefault(str(item.get("reason")), []).append(str(item.get("component")))
     supply = next((str(item["supply"]) for item in pending if item.get("supply")), "")
     return WheelhouseIncompleteError(
-        f"{wheelhouse.name} is incomplete: {len(pending)} components are pending.",
+        f"{wheelhouse.name} is incomplete: {counting.with_verb(len(pending), 'component')} pending.",
         why="\n".join(f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()),
         next_step=f"--allow-incomplete, if the nodes get the rest another way; or {supply or 'supply it'}",
     )

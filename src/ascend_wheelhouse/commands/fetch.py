@@ -60,4 +60,6 @@ def main(options: FetchOptions) -> None:
     if options.json:
         console.print_json({"files": len(wanted), "bytes": size, "store": str(fetcher.store.root)})
     else:
-        console.line(f"{len(wanted)} files, {forms.size(size)}, are in the store")
+        console.line(
+            f"{forms.counted(len(wanted), 'file')}, {forms.size(size)}, {forms.be(len(wanted))} in the store"
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse import console
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.locks.lock import BadLockError, Lock
@@ -67,7 +68,7 @@ def main(options: LockOptions) -> None:
         return
     if before is not None or console.is_verbose():
         show_changes(changes)
-    console.line(f"{place}: {len(after.installed)} wheels locked for {after.platform}")
+    console.line(f"{place}: {counting.counted(len(after.installed), 'wheel')} locked for {after.platform}")
     if pending:
         console.line(f"pending: {', '.join(pending)}")
 

@@ -140,7 +140,7 @@ def _close(made: Made, recipes: Recipes, times: Times, *, json: bool) -> None:
     others = [entry for entry in wheels if entry["component"] not in recipes]
     named = [entry for entry in files if entry["component"] in recipes]
     rows = [_row(entry, times) for entry in named if entry["kind"] == "wheel"]
-    rows.append([f"{len(others)} more wheels", "", "index", _together(others), ""])
+    rows.append([forms.counted(len(others), "more wheel"), "", "index", _together(others), ""])
     rows += [_row(entry, times) for entry in named if entry["kind"] == "payload"]
     console.table(["component", "version", "origin", "size", "time"], rows)
     for entry in wheels:
@@ -202,7 +202,7 @@ def _say_finished(folder: Path, *, json: bool) -> None:
         )
     wheels = [entry for entry in document["files"] if entry["kind"] == "wheel"]
     state = "complete" if document["complete"] else f"incomplete, {len(document['pending'])} pending"
-    console.line(f"\n{folder}: {len(wheels)} wheels, {_together(wheels)}, {state}")
+    console.line(f"\n{folder}: {forms.counted(len(wheels), 'wheel')}, {_together(wheels)}, {state}")
     console.line(forms.installer(installer_digest(document["files"])))
 
 

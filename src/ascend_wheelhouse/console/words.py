@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TextIO
 
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.events import Outcome
 from ascend_wheelhouse.base.started import as_started
 from ascend_wheelhouse.node.plain import plain
@@ -18,6 +19,8 @@ _HOUR = 3600
 _DAY, _DAYS_FROM = 24, 48
 """Hours of a day, and from how many on a time is told in days."""
 _TENTHS_BELOW = 10
+
+counted, be = counting.counted, counting.be
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +69,6 @@ def size(count: int | None) -> str:
             return f"{value:.0f} {unit}" if unit != "MB" else f"{value:.1f} {unit}"
         value /= _STEP
     return f"{value:.2f} GB"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 wheel`, `2 wheels`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def be(number: int) -> str:
-    """Return the verb that goes with a number of things."""
-    return "is" if number == 1 else "are"
 
 
 def installer(digest: str) -> str:

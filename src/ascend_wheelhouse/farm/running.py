@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from distributed import get_worker
 
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.events import Emit, Event, JobProgress
@@ -97,7 +98,9 @@ def _await_files(running: Running) -> None:
             if trouble := arrivals.trouble.pop(sha256, ""):
                 raise HandedBackError(trouble)
         if now - since > _PATIENCE:
-            raise HandedBackError(f"{len(lacking)} files did not arrive within {_PATIENCE:.0f} s")
+            raise HandedBackError(
+                f"{counting.counted(len(lacking), 'file')} did not arrive within {_PATIENCE:.0f} s"
+            )
         if now - asked > _ASK_AGAIN:
             running.worker.log_event(running.order.topic, wanted(running.worker.address, lacking))
             asked = now

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact
 from ascend_wheelhouse.base.errors import (
     HostUnfitError,
@@ -267,7 +268,7 @@ def _no_locator(download: Download) -> Sequence[str]:
 def _offline(missing: Sequence[Download], store: Store) -> OfflineError:
     lines = "\n".join(f"  {each.filename}" for each in missing)
     return OfflineError(
-        f"{len(missing)} files are not in the store {store.root}:\n{lines}",
+        f"{counting.with_verb(len(missing), 'file')} not in the store {store.root}:\n{lines}",
         why="--offline uses the store alone.",
         next_step="run once without --offline, or import the files with `invoke vendor FILE`",
     )

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage
 from ascend_wheelhouse.folder.assemble import SUMS
@@ -40,7 +41,8 @@ def check_sums(folder: Path, emit: Emit) -> int:
     ]
     if faults:
         raise SumsMismatchError(
-            f"{folder.name}: {len(faults)} files are not what {SUMS} says:\n" + "\n".join(faults),
+            f"{folder.name}: {counting.with_verb(len(faults), 'file')} not what {SUMS} says:\n"
+            + "\n".join(faults),
             why="A file was changed, removed or added after the wheelhouse was finished.",
             next_step="remove the folder and run `invoke wheelhouse {cell}`: it is laid out from the store",
         )

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from ascend_wheelhouse.base import counting
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.shared_cache.site import Site
@@ -113,7 +114,11 @@ def _summary(site: Site) -> str:
     counts = site.counts
     parts = []
     if counts.files_pulled:
-        parts.append(f"{counts.files_pulled} files and {counts.results_pulled} results came from there")
+        parts.append(f"{_both(counts.files_pulled, counts.results_pulled)} came from there")
     if counts.files_pushed or counts.results_pushed:
-        parts.append(f"{counts.files_pushed} files and {counts.results_pushed} results were pushed")
+        parts.append(f"{_both(counts.files_pushed, counts.results_pushed)} were pushed")
     return f"{site.remote.shown}: {', '.join(parts)}" if parts else ""
+
+
+def _both(files: int, results: int) -> str:
+    return f"{counting.counted(files, 'file')} and {counting.counted(results, 'result')}"

@@ -98,4 +98,5 @@ def _honest(seen: Seen) -> None:
         console.line(f"Oldest answer of the index: {seen.asked}{known}.")
         console.line("Times are those of uploads; a mirror may show a file days after its own.")
     if seen.unread:
-        console.line(f"What {seen.unread} wheels need is not known, so ranges may be too wide.")
+        unread = forms.counted(seen.unread, "wheel")
+        console.line(f"The needs of {unread} are not known, so ranges may be too wide.")
