@@ -80,6 +80,7 @@ def test_what_has_to_move_with_it_moves(world: World, resolver: str) -> None:
         ("numpy[x]", "'numpy[x]' names no wheel and version."),
         ("numpy ==", "'numpy ==' names no wheel and version."),
         (" , ", "' , ' names no wheel and version."),
+        ("numpy==2.4,einops,NumPy==2.3", "numpy is named 2 times: NumPy==2.3, numpy==2.4."),
     ],
 )
 def test_what_cannot_move_alone_is_refused(world: World, named: str, told: str) -> None:
