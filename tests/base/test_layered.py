@@ -30,6 +30,14 @@ def test_a_file_that_no_layer_has_is_the_projects_own(tmp_path: Path) -> None:
     assert _layers(tmp_path).file("new") == tmp_path / "own/new"
 
 
+def test_hidden_files_and_what_lies_in_hidden_folders_are_left_out(tmp_path: Path) -> None:
+    both = _layers(tmp_path, own__a="1", own__b__c="2", packaged__d="3")
+    for place in ("own/.#a", "own/b/._c", "own/.git/a", "packaged/.d"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).symlink_to("nowhere")
+    assert [*both.named("**/*")] == ["a", "b", "b/c", "d"]
+
+
 def test_every_folder_of_one_name_is_seen(tmp_path: Path) -> None:
     both = _layers(tmp_path, own__s__x="1", packaged__s__y="2")
     assert both.every("*/") == [tmp_path / "own/s", tmp_path / "packaged/s"]

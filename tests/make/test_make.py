@@ -283,6 +283,19 @@ def test_offline_works_from_the_store_alone(fresh_world: World) -> None:
     assert len(fresh_world.index.asked) == asked
 
 
+@pytest.mark.parametrize("upgrade", [False, True])
+def test_offline_makes_no_lock(fresh_world: World, *, upgrade: bool) -> None:
+    if upgrade:
+        assert fresh_world.invoke("lock", "--resolver", "uv").status == 0
+    before, asked = snapshot(fresh_world.root / "lockfiles"), len(fresh_world.index.asked)
+    done = fresh_world.make("--offline", *(["--upgrade"] if upgrade else []))
+    assert done.status == 4, done.err
+    assert "--offline makes none" in done.err
+    assert f"invoke lock {'--upgrade ' if upgrade else ''}--torch" in done.err
+    assert len(fresh_world.index.asked) == asked
+    assert snapshot(fresh_world.root / "lockfiles") == before
+
+
 def test_offline_lists_what_the_store_lacks(fresh_world: World) -> None:
     assert fresh_world.invoke("lock", "--resolver", "uv").status == 0
     shutil.rmtree(fresh_world.store)

@@ -28,6 +28,8 @@ def _of(request: Request) -> MakeOptions:
         _of(replace(REQUEST, torch="2.9.0")),
         _of(replace(REQUEST, target=Target(machine="x86_64"))),
         _of(replace(REQUEST, target=Target(machine="aarch64", npu="910b"))),
+        _of(replace(REQUEST, target=Target(machine="aarch64", glibc=(2, 34)))),
+        _of(replace(REQUEST, target=Target(machine="aarch64", python=(3, 12)))),
         _of(replace(REQUEST, cann="8.5.0")),
         _of(replace(REQUEST, sglang="0.5.7")),
         _of(replace(REQUEST, stack="mine")),

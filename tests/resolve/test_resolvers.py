@@ -340,12 +340,11 @@ def test_a_login_of_an_index_is_in_no_command_line(monkeypatch: pytest.MonkeyPat
     config = PipConfig(
         index_url=f"{login}index.example/simple",
         extra_index_urls=(f"{login}more.example/simple",),
-        find_links=(page, *([f"{login}links.example/"] if "," not in page else [])),
+        find_links=(page, f"{login}links.example/"),
     )
     with pytest.raises(InterruptedError):
         UvResolver(config=config).resolve(ResolveRequest(requirements=("app",), target=ARM))
     assert not any("s3cret" in str(word) for word in started[0])
-    assert (page in started[0]) == ("," in page)
 
 
 def test_a_pin_reads_as_a_requirement() -> None:

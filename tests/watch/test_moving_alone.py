@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 
 import pytest
@@ -80,6 +81,7 @@ def test_what_has_to_move_with_it_moves(world: World, resolver: str) -> None:
         ("numpy[x]", "'numpy[x]' names no wheel and version."),
         ("numpy ==", "'numpy ==' names no wheel and version."),
         (" , ", "' , ' names no wheel and version."),
+        ("numpy==2.4,einops,NumPy==2.3", "numpy is named 2 times: NumPy==2.3, numpy==2.4."),
     ],
 )
 def test_what_cannot_move_alone_is_refused(world: World, named: str, told: str) -> None:
@@ -88,6 +90,23 @@ def test_what_cannot_move_alone_is_refused(world: World, named: str, told: str) 
     assert refused.status == 2, refused.err
     assert told in " ".join(refused.err.split())
     assert lock_files(world) == before
+
+
+def test_a_wheel_that_no_index_has_is_read_from_its_release(world: World) -> None:
+    """The resolver must know what it asks for, and the store of another host has it not yet."""
+    name = "triton_ascend-3.2.0-py3-none-any.whl"
+    world.index.raw[f"/releases/{name}"] = ("application/zip", world.index.files.pop(name).content)
+    recipe = world.root / "recipes/triton-ascend.toml"
+    url = f'kind = "url"\nurl = "{world.index.url}/releases/{name}"'
+    recipe.write_text(recipe.read_text().replace('kind = "index"', url))
+    made = world.invoke("lock", "--upgrade", "--resolver", "uv", *CELL)
+    assert made.status == 0, made.err
+    before = _versions(world)
+    shutil.rmtree(world.store)
+    _offer(world, "numpy", "2.4")
+    moved = _move(world, "numpy")
+    assert moved.status == 0, moved.err
+    assert _versions(world) == {**before, "numpy": "2.4"}
 
 
 def test_without_a_lock_and_beside_a_whole_upgrade_it_is_refused(world: World) -> None:

@@ -36,13 +36,18 @@ class Layered:
         return type(self)(tuple(folder / name for folder in self.folders))
 
     def named(self, pattern: str) -> dict[str, Path]:
-        """Return every file that fits a pattern, by its name below the folders, in the order of the names."""
+        """Return every file that fits a pattern, by its name below the folders, in the order of the names.
+
+        Hidden ones are none of a project's: editors put links that lead nowhere beside what they have open (Emacs
+        `.#NAME`), and other systems put bytes of their own there (macOS `._NAME`).
+        """
         found = {
             path.relative_to(folder).as_posix(): path
             for folder in reversed(self.folders)
             for path in folder.glob(pattern)
         }
-        return {name: found[name] for name in sorted(found, key=PurePosixPath)}
+        shown = (name for name in found if not name.startswith(".") and "/." not in name)
+        return {name: found[name] for name in sorted(shown, key=PurePosixPath)}
 
     def every(self, pattern: str) -> list[Path]:
         """Return what fits a pattern in any layer, the own layer's first."""

@@ -39,7 +39,7 @@ def tool_version() -> str:
     """Return `release+digest` of the tool that runs."""
     release = _release("ascend-wheelhouse") or "0"
     digest = hashlib.sha256()
-    for path in sorted(_TOP.rglob("*.py")):
+    for path in sorted(_TOP.rglob("[!.]*.py")):  # an editor's link to nowhere is hidden
         digest.update(f"{path.relative_to(_TOP)}\n".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return f"{release}+{digest.hexdigest()[:_LENGTH]}"

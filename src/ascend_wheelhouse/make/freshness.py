@@ -50,8 +50,9 @@ def request_key(asked: Mapping[str, object]) -> str:
 
 
 def digest_files(paths: Iterable[Path], root: Path) -> str:
-    """Return one digest over files (name and content), in the order of their names below `root`."""
-    return _digest({path.relative_to(root).as_posix(): path for path in sorted(paths)})
+    """Return one digest over files (name and content), hidden ones aside, in the order of their names below `root`."""
+    shown = sorted(path for path in paths if not path.name.startswith("."))
+    return _digest({path.relative_to(root).as_posix(): path for path in shown})
 
 
 def _digest(named: Mapping[str, Path]) -> str:

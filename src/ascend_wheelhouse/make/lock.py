@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ascend_wheelhouse.base.errors import SourceUnreachableError
 from ascend_wheelhouse.base.timed import timed
-from ascend_wheelhouse.cells.cell import require_components
+from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
@@ -15,12 +16,17 @@ from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 
 
+class NewLockOfflineError(SourceUnreachableError):
+    """A lock is to be made, and no origin may be asked."""
+
+
 def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> Lock:
     """Return the committed lock of the cell that is built, or a new one that is written to `lockfiles/`.
 
     Raises:
         UnknownComponentError: What is to be built from source is no component of the cell.
         StaleLockError: The committed lock is for another cell.
+        NewLockOfflineError: A new lock is needed or asked for, and no origin may be asked.
         NoLockToKeepError, NotMovedAloneError: A wheel cannot move alone.
         OtherNeedsError: A source that was handed over since asks for something else.
     """
@@ -41,6 +47,8 @@ def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Buil
             next_step=f"invoke lock {cell.words}",
         )
     if committed is None:
+        if building.fetcher.offline:
+            raise _offline(cell, upgrade=options.upgrade)
         return new_lock(options, folder, building)
     if options.packages:
         return moved_lock(options, folder, building, committed)
@@ -48,6 +56,21 @@ def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Buil
     more = options.build - {source.component for source in committed.sources}
     more |= come_by_now(committed, folder, building)
     return with_sources(committed, more, folder, building) if more else committed
+
+
+def _offline(cell: Cell, *, upgrade: bool) -> NewLockOfflineError:
+    what, how = (
+        "has no lock",
+        f"`invoke lock {cell.words}` where the index answers; then the same command again",
+    )
+    if upgrade:
+        what = "is to have a new lock (--upgrade)"
+        how = f"`invoke lock --upgrade {cell.words}` where the index answers; then this without --upgrade"
+    return NewLockOfflineError(
+        f"{cell.name} {what}, and --offline makes none.",
+        why="Which versions fit is asked of the package index. --offline asks no origin.",
+        next_step=how,
+    )
 
 
 def pinned_lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> tuple[Lock, str]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.locks.lock import Lock, save
 from ascend_wheelhouse.make.building import Building
-from ascend_wheelhouse.make.fetcher import file_download
+from ascend_wheelhouse.make.fetcher import downloads_of
+from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.supply import bring
 from ascend_wheelhouse.resolve.resolvers import resolver_named
 
 
@@ -25,7 +29,8 @@ def moved_lock(options: LockChoice, folder: ProjectFolder, building: Building, c
     from ascend_wheelhouse.pin.moving import Moving, apart
 
     cell, fetcher = building.cell, building.fetcher
-    fetcher.fetch([file_download(one) for one in apart(committed)])
+    unlisted = replace(committed, wheels=tuple(apart(committed)), payloads=())
+    bring(unlisted, downloads_of(unlisted), locator_of(cell, folder, fetcher), fetcher, fetcher.emit)
     moving = Moving(
         lock=committed,
         target=cell.target,

@@ -83,7 +83,7 @@ class MakeOptions:
         """What decides which wheelhouse answers, as JSON can write it: the same for the next run that asks it."""
         lock = self.lock
         target = lock.request.target
-        request = vars(lock.request) | {"target": [target.machine, target.npu]}
+        request = vars(lock.request) | {"target": target.words}
         cutoff = lock.exclude_newer.isoformat() if lock.exclude_newer else ""
         locked = {"exclude_newer": cutoff, "resolver": lock.resolver, "build": sorted(lock.build)}
         return {**request, **locked, "in": vars(self.build), "output": str(self.output)}

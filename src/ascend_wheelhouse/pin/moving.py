@@ -7,6 +7,7 @@ as they are, on a host as well that reaches none of their origins.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -68,11 +69,14 @@ class Moving:
             named: `NAME`, or `NAME==VERSION`.
 
         Raises:
-            NotMovedAloneError: One of them is no wheel of the lock, or is a component.
+            NotMovedAloneError: One of them is no wheel of the lock, is a component, or is named twice.
             NoFileForTargetError: The index has no such version for the target.
             WheelhouseError: The resolver or the index failed.
         """
-        wanted = {canonicalize_name(one.name): one for one in map(self._wanted, named)}
+        asked = [self._wanted(text) for text in named]
+        wanted = {canonicalize_name(one.name): one for one in asked}
+        if len(wanted) < len(asked):
+            raise _named_twice(asked)
         stated = [_stated(one) for one in wanted.values() if one.specifier]
         self._finder.find_all(stated, self.target)  # says which versions there are, where one is none of them
         with self._imported() as folder:
@@ -178,6 +182,17 @@ def _is_plain(wanted: Requirement) -> bool:
     versions = list(wanted.specifier)
     exact = all(one.operator == "==" and not one.version.endswith(".*") for one in versions)
     return exact and len(versions) <= 1 and not (wanted.extras or wanted.marker or wanted.url)
+
+
+def _named_twice(asked: Sequence[Requirement]) -> NotMovedAloneError:
+    names = [canonicalize_name(one.name) for one in asked]
+    (name, times), *_ = Counter(names).most_common()
+    each = ", ".join(str(one) for one, known in zip(asked, names, strict=True) if known == name)
+    return NotMovedAloneError(
+        f"{name} is named {times} times: {each}.",
+        why="A lock holds one version of it.",
+        next_step=f"invoke lock --upgrade-package {each.partition(',')[0]} {CELL}",
+    )
 
 
 def _stated(wanted: Requirement) -> IndexPin:

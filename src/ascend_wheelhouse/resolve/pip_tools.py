@@ -19,7 +19,7 @@ from ascend_wheelhouse.cells.target import Target, dotted
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.metadata import MetadataReader
 from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
-from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, question
+from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, link_of, question
 from ascend_wheelhouse.resolve.view import IndexView, served
 
 _SHIM = Path(__file__).with_name("shim")
@@ -73,7 +73,6 @@ def reporting(target: Target) -> dict[str, str]:
 
 def _sources(request: ResolveRequest, http: Http, index: str) -> dict[str, str]:
     """Return pip's variables: its files are not read, so the view is the only index that it asks."""
-    folders = [str(folder.resolve()) for folder in request.find_links]
     config = http.config
     given = {
         "PIP_CERT": config.cert,
@@ -88,7 +87,7 @@ def _sources(request: ResolveRequest, http: Http, index: str) -> dict[str, str]:
         "PIP_INDEX_URL": index,
         "PIP_EXTRA_INDEX_URL": index,
         "PIP_NO_INDEX": "0",
-        "PIP_FIND_LINKS": " ".join([*folders, *config.find_links]),
+        "PIP_FIND_LINKS": " ".join([*map(link_of, request.find_links), *map(link_of, config.find_links)]),
         "PIP_ONLY_BINARY": ":all:",
         "PIP_NO_INPUT": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

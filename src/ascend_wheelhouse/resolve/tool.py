@@ -92,6 +92,21 @@ def answer(
     return Resolution(pins=read_pins(text, request), resolver=tool)
 
 
+def link_of(place: str | Path) -> str:
+    """Return a place of `find-links` as a URL in which no resolver finds a blank, a comma or `~`.
+
+    pip divides its list of places at blanks and uv at commas, in options too. Both run in a scratch folder, where a
+    path that is relative would lead elsewhere. A path may begin with `~`, as for pip.
+
+    Args:
+        place: A URL, or the path of a folder or page, relative to the current folder.
+    """
+    text = str(place)
+    if "://" in text or text.startswith("file:"):
+        return text.replace(",", "%2C").replace(" ", "%20")
+    return Path(text).expanduser().absolute().as_uri()
+
+
 def local_wheels(request: ResolveRequest) -> dict[str, Path]:
     """Return the newest wheel in `find_links` for each name that has one the target accepts."""
     tags: frozenset[Tag] = frozenset(request.target.tags)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from ascend_wheelhouse.resolve.tool import (
     CONSTRAINTS,
     REQUIREMENTS,
     answer,
+    link_of,
     local_wheels,
     question,
     write_lines,
@@ -58,7 +59,7 @@ class UvResolver:
             write_lines(folder / _OVERRIDES, excluded)
             write_lines(folder / CONSTRAINTS, (*request.bounds, *_closed(request, wheels)))
             places = _places(request, config)
-            command = [*compile_command(request), *_options(request, config)]
+            command = [*compile_command(request), *_options(config)]
             found = answer(self.name, command, folder, request, {**_environment(config), **places})
             if sum("://" in url and not url.startswith("file:") for url in config.index_urls) == 1:
                 return replace(found, files=find_files(found.pins, command, places, folder, request.target))
@@ -104,32 +105,23 @@ def _closed(request: ResolveRequest, wheels: Mapping[str, Path]) -> Iterator[str
 def _places(request: ResolveRequest, config: PipConfig) -> dict[str, str]:
     """Return the variables that name indexes and folders: everybody on a host can read a login in a command line."""
     main, *others = map(Mirrors.read().redirect, config.index_urls or ("",))
-    links = _links(request, config)
     given = {
         "UV_DEFAULT_INDEX": main,
         "UV_INDEX": " ".join(others),
-        "UV_FIND_LINKS": "" if _divided(links) else ",".join(links),
+        "UV_FIND_LINKS": ",".join(_links(request, config)),
     }
     return {name: value for name, value in given.items() if value}
 
 
 def _links(request: ResolveRequest, config: PipConfig) -> list[str]:
-    folders = [str(folder.resolve()) for folder in request.find_links]
     pages = [page for index in request.extra_indexes for page in index.pages().values()]
-    return [*folders, *config.find_links, *map(Mirrors.read().redirect, pages)]
+    elsewhere = (*config.find_links, *map(Mirrors.read().redirect, pages))
+    return [*map(link_of, request.find_links), *map(link_of, elsewhere)]
 
 
-def _divided(links: Iterable[str]) -> bool:
-    """Tell whether a name has a comma, where uv's variable would divide it."""
-    return any("," in link for link in links)
-
-
-def _options(request: ResolveRequest, config: PipConfig) -> Iterator[str]:
+def _options(config: PipConfig) -> Iterator[str]:
     if not config.index_urls:
         yield "--no-index"
-    if _divided(links := _links(request, config)):
-        for place in links:
-            yield from ("--find-links", place)
     for host in config.trusted_hosts:
         yield from ("--allow-insecure-host", host)
     if shutil.which("keyring"):
