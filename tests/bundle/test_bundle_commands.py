@@ -146,6 +146,31 @@ def test_a_delta_is_rebuilt_by_hand(
     assert "--rebuild needs --base and --out." in capsys.readouterr().err
 
 
+def test_a_delta_is_listed_and_proven_as_one(
+    wheelhouse: Path, tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its list named all files of the whole as its own, and its proof was "good" as that of a whole bundle."""
+    _pack(wheelhouse, tmp_path / "old.tar", signer)
+    new = write_wheelhouse(tmp_path / "new", {**FILES, TORCH: b"newer"})
+    _pack(new, tmp_path / "delta.tar", signer, "--base", tmp_path / "old.tar", serial="8")
+    base = ("--base", tmp_path / "old.tar")
+    prove = ("bundle", "--verify", tmp_path / "delta.tar", "--trusted-key", signer.fingerprint)
+    capsys.readouterr()
+
+    assert invoke("bundle", "--list", tmp_path / "delta.tar") == 0
+    *lines, _, last = capsys.readouterr().out.splitlines()
+    of_base = {line.split()[2] for line in lines if line.endswith("  of the base")}
+    assert of_base == set(FILES) - {TORCH, "install.py"}
+    assert last.startswith(f"delta: 2 of {len(FILES)} files, the others are of the base with ")
+
+    assert invoke(*prove) == 0
+    assert f"{len(FILES) - 2} files are of the base" in capsys.readouterr().out
+    assert invoke(*prove, *base) == 0
+    assert "of the base" not in capsys.readouterr().out
+    assert invoke("bundle", "--list", tmp_path / "old.tar") == 0
+    assert "base" not in capsys.readouterr().out
+
+
 def test_two_things_at_once_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A bundle that was to be proven was listed, with 0 and without a word of the proof."""
     bundle = tmp_path / "b.tar"

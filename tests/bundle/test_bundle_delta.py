@@ -16,7 +16,7 @@ from ascend_wheelhouse.bundle.command import (
 )
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node.reading.bundle_reader import DeltaBaseError, open_bundle
-from ascend_wheelhouse.node.reading.opened import MissingMemberError
+from ascend_wheelhouse.node.reading.opened import ManifestAloneError, MissingMemberError
 from ascend_wheelhouse.node.reading.strict import NewerBundleError
 
 CHANGED = {
@@ -112,14 +112,41 @@ def test_a_delta_of_a_delta_is_opened_link_by_link(tmp_path: Path, signer: Signe
     assert bundle.verify(signer.fingerprint).contents == second.contents
 
 
+def test_a_delta_in_place_of_its_whole_bundle_is_told_as_that(
+    tmp_path: Path, signer: Signer, delta: BundleResult
+) -> None:
+    """The advice was to name the older bundle as the base, which the command had done."""
+    last = write_wheelhouse(tmp_path / "last", {**NEW, NPU: b"last"})
+    second = bundle_command(last, out=tmp_path / "2.tar", serial=3, base=delta.paths[0], sign_key=signer.path)
+
+    with pytest.raises(DeltaBaseError, match=r"^The base is a delta itself, and lacks ") as caught:
+        open_bundle(second.paths[0], base=delta.paths[0])
+
+    assert "invoke bundle --rebuild" in caught.value.next_step
+
+
+def test_a_manifest_in_place_of_a_bundle_is_told_as_that(tmp_path: Path, delta: BundleResult) -> None:
+    """It is enough to pack against; "does not begin with manifest.json" was said of a manifest.json."""
+    manifest = tmp_path / "old/manifest.json"
+
+    for bundle, base in ((delta.paths[0], manifest), (manifest, None)):
+        with pytest.raises(ManifestAloneError, match=r"manifest\.json is a manifest, and holds no files"):
+            open_bundle(bundle, base)
+
+
 def test_an_unpacked_wheelhouse_can_be_the_base(tmp_path: Path, signer: Signer, delta: BundleResult) -> None:
     bundle = open_bundle(delta.paths[0], base=tmp_path / "old")
 
     assert bundle.verify(signer.fingerprint).serial == 2
 
 
-def test_without_its_base_only_what_a_delta_carries_is_proven(delta: BundleResult, signer: Signer) -> None:
-    assert verify_bundle(delta.paths[0], trusted_key=signer.fingerprint).serial == 2
+def test_without_its_base_only_what_a_delta_carries_is_proven(
+    delta: BundleResult, old: BundleResult, signer: Signer
+) -> None:
+    proven = verify_bundle(delta.paths[0], trusted_key=signer.fingerprint)
+    assert (proven.serial, proven.left) == (2, delta.files - delta.carried)
+    whole = verify_bundle(delta.paths[0], base=old.paths[0], trusted_key=signer.fingerprint)
+    assert whole.left == 0
 
     with pytest.raises(DeltaBaseError, match="is not in this delta") as caught:
         open_bundle(delta.paths[0]).verify(signer.fingerprint)

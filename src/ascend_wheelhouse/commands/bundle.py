@@ -217,10 +217,15 @@ def _list(options: ListOptions) -> None:
     sizes = [forms.size(file.size) for file in listing.files]
     width = max(map(len, sizes), default=0)
     for size, file in zip(sizes, listing.files, strict=True):  # no table: the names of wheels are long
-        console.line(f"{size:>{width}}  {file.path}")
+        left = listing.base is not None and not file.carried
+        console.line(f"{size:>{width}}  {file.path}{'  of the base' if left else ''}")
     console.line(
         f"{listing.stack} {listing.platform}, serial {listing.serial}, signer {listing.signer or 'nobody'}"
     )
+    if listing.base is not None:
+        carried = sum(file.carried for file in listing.files)
+        told = f"delta: {carried} of {len(listing.files)} files, the others are of the base"
+        console.line(f"{told} with the contents {listing.base}")
 
 
 def _prove(options: ProveOptions) -> None:
@@ -237,6 +242,8 @@ def _prove(options: ProveOptions) -> None:
         console.print_json(asdict(proven))
     else:
         console.line(f"{path}: good, serial {proven.serial}, signed by {proven.fingerprint or 'nobody'}")
+        if proven.left:
+            console.line(f"{proven.left} files are of the base, and proven with `--base OLD_BUNDLE` alone")
         console.line(forms.installer(proven.installer))
 
 

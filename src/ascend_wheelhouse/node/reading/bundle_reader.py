@@ -36,7 +36,7 @@ class OlderSerialError(errors.IntegrityError):
 
 
 class DeltaBaseError(errors.IntegrityError):
-    """A delta without its base, or with another."""
+    """A delta without its base, with another, or with one that is a delta itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +52,16 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was proven: who signed (None: nobody), the serial, the digests of all content and of `install.py`."""
+    """What was proven: who signed (None: nobody), the serial, the digests of all content and of `install.py`.
+
+    `left` is how many files of a delta were not looked at, since they are those of a base that was not given.
+    """
 
     fingerprint: str | None
     serial: int
     contents: str
     installer: str
+    left: int = 0
 
 
 def nothing(_count: int) -> None:
@@ -86,7 +90,7 @@ class Bundle:
         known = {file["sha256"]: file["path"] for file in base.manifest["files"]}
         for file in self.manifest["files"]:
             if file["path"] not in self._regions and file["sha256"] in known:
-                self._regions[file["path"]] = base.region(known[file["sha256"]])
+                self._regions[file["path"]] = base.held(known[file["sha256"]])
 
     @property
     def folder(self) -> Path | None:
@@ -126,6 +130,21 @@ class Bundle:
             if content is not None:
                 yield name, content
         yield layout.SUMS, layout.sums(self.manifest["files"])
+
+    def held(self, path: str) -> Region:
+        """Return where a file's bytes lie in the base of a delta, as `region` does.
+
+        Raises:
+            DeltaBaseError: This base is a delta too, and was opened without a base of its own.
+        """
+        if path in self._regions or self.delta is None:
+            return self.region(path)
+        raise DeltaBaseError(
+            f"The base is a delta itself, and lacks {path}.",
+            why=f"It leaves that to a base of its own, with the contents {self.delta['base']}.",
+            next_step="name the whole bundle of it; where it was packed, this makes it: "
+            "invoke bundle --rebuild OLD_DELTA --base ITS_BASE --out WHOLE.tar --trusted-key KEY",
+        )
 
     def region(self, path: str) -> Region:
         """Return where a file's bytes lie.
@@ -180,9 +199,12 @@ class Bundle:
             )
         self._opened.check_layout()
         self._verify_files(carried_only=carried_only, progress=progress)
-        installer = layout.installer_digest(self.manifest["files"])
         return Verified(
-            fingerprint=fingerprint, serial=self.serial, contents=self.contents, installer=installer
+            fingerprint=fingerprint,
+            serial=self.serial,
+            contents=self.contents,
+            installer=layout.installer_digest(self.manifest["files"]),
+            left=sum(carried_only and not file.carried for file in self.iter_files()),
         )
 
     def _verify_signature(self, trusted_key: str | Path | None, *, insecure: bool) -> str | None:

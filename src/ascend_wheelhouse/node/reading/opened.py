@@ -43,6 +43,10 @@ class SeveralBundlesError(UsageError):
     """Several bundles were named where one is meant, or its parts."""
 
 
+class ManifestAloneError(UsageError):
+    """A manifest was named where the bundle is meant."""
+
+
 class MissingMemberError(BundleDamagedError):
     """The bundle lacks something that the manifest names."""
 
@@ -128,6 +132,7 @@ def _open_tar(file: PartedFile) -> Opened:
             head[name] = found
             offset += len(layout.header(name, len(found))) + len(found) + layout.padding(len(found))
     if layout.MANIFEST not in head:
+        _refuse_manifest(file)
         raise damaged(
             f"{file.paths[0].name} does not begin with {layout.MANIFEST}: it is no bundle, or is damaged"
         )
@@ -143,6 +148,16 @@ def _open_tar(file: PartedFile) -> Opened:
         folder=None,
         check_layout=lambda: _check_tar(file, plan, head[layout.SUMS]),
     )
+
+
+def _refuse_manifest(file: PartedFile) -> None:
+    """Tell of a manifest by itself, which is enough to pack a delta against."""
+    if file.read(0, 1) == b"{":
+        raise ManifestAloneError(
+            f"{file.paths[0].name} is a manifest, and holds no files.",
+            why="It is enough to pack a delta against; reading one takes the files.",
+            next_step="the same command with its bundle, parts or folder in its place",
+        )
 
 
 def _head_member(file: PartedFile, name: str, offset: int) -> bytes | None:
