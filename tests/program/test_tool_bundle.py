@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -10,9 +11,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
 from index_server import serving
 from program_rig import Installed
 from small_world import furnish
+from small_world import wheel as wheel_of
+
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.cells.target import Target
+from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make import tool_wheelhouse
+from ascend_wheelhouse.store.store import Store
 
 pytest_plugins = ["program_fixtures"]
 _WRITE = "import sys; from ascend_wheelhouse.make.own_wheel import own_wheel; sys.stdout.buffer.write(own_wheel()[1])"
@@ -65,3 +74,21 @@ def test_a_bundle_holds_the_program_or_a_wheelhouse(installed_program: Installed
     done = installed_program.run("bundle", "--tool", "--wheelhouse", "folder", cwd=tmp_path)
     assert done.returncode == 2
     assert "--tool and --wheelhouse exclude each other" in done.stderr
+
+
+def test_the_program_for_another_python_or_glibc_stands_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = (
+        Target(machine="x86_64", npu="a3"),
+        Target(machine="x86_64", npu="a3", python=(3, 12)),
+        Target(machine="x86_64", npu="a3", glibc=(2, 34)),
+    )
+    store = Store(tmp_path / "store")
+    pip = store.artifact("pip-1.0-py3-none-any.whl", store.add(io.BytesIO(wheel_of("pip", "1.0"))))
+    monkeypatch.setattr(tool_wheelhouse, "tool_files", lambda *_: [LockedFile.of(pip, origin="index")])
+    made = [tool_wheelhouse.make_tool_wheelhouse(host, tmp_path / "out", store, silent) for host in hosts]
+    assert len({*made}) == len(hosts)
+    assert made[0].name.endswith("-x86_64")
+    assert "py3.12" in made[1].name
+    assert "glibc2.34" in made[2].name

@@ -17,7 +17,7 @@ from packaging.version import Version
 
 from ascend_wheelhouse.base.cell_words import APPLICATION, own_words
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
+from ascend_wheelhouse.cells.target import Target, dotted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +85,7 @@ class Cell:
             f"cann{self.cann.lower()}",
             self.target.npu,
             *self.extras,
-            *([] if self.target.glibc == FLOOR else [f"glibc{dotted(self.target.glibc)}"]),
-            *([] if self.target.python == PYTHONS[0] else [f"py{dotted(self.target.python)}"]),
+            *self.target.beside_default,
         )
         return "-".join(words)
 

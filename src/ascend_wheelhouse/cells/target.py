@@ -156,6 +156,12 @@ class Target:
         }
 
     @property
+    def beside_default(self) -> tuple[str, ...]:
+        """The words of a folder's name for a glibc above the floor and a Python that is not the default."""
+        glibc = () if self.glibc == FLOOR else (f"glibc{dotted(self.glibc)}",)
+        return glibc if self.python == PYTHONS[0] else (*glibc, f"py{dotted(self.python)}")
+
+    @property
     def platforms(self) -> list[str]:
         """Platform tags from the most to the least specific: `manylinux_2_28_aarch64` ... `linux_aarch64`."""
         return list(self._platforms())

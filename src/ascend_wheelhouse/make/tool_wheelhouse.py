@@ -37,7 +37,7 @@ def make_tool_wheelhouse(target: Target, output: Path, store: Store, emit: Emit)
     """
     fetcher = Fetcher(recipes={}, store=store, emit=emit)
     wheels = [*tool_files(target, fetcher, emit), _own(store)]
-    folder = output / f"{STACK}-{target.machine}"
+    folder = output / "-".join((STACK, *target.beside_default, target.machine))
     output.mkdir(parents=True, exist_ok=True)
     with assemble.replacing(folder, emit) as part:
         lay_out(part, target, sorted(wheels, key=lambda wheel: wheel.name), store)
