@@ -123,20 +123,26 @@ class ComponentBuild:
             self.cell, self.folder, fetcher, build=frozenset({name}), offline=fetcher.offline
         )
         answer: Answer = locator.locate(name)
+        fields = locator.fields(self.recipe)
         if not isinstance(answer, ToBuild):
-            reason = answer.reason if isinstance(answer, Pending) else "another origin has the wheel itself"
             raise NoSourceError(
                 f"No source of {name} was found.",
-                why=reason,
-                next_step="run the same command without --offline",
+                why=answer.reason if isinstance(answer, Pending) else "its recipe names none",
+                next_step=self._other_way(fields),
             )
-        fields = locator.fields(self.recipe)
         try:
             return self.building.source_builds().pin(answer, fields)
         except (ResolveError, SourceUnreachableError) as error:
             kind = NoSourceError if isinstance(error, ResolveError) else UnreachableSourceError
             following = _import_of(answer.origin, fields) or error.next_step
             raise kind(f"{name}: {error.what}", why=error.why, next_step=following) from error
+
+    def _other_way(self, fields: Mapping[str, str]) -> str:
+        if self.building.fetcher.offline:
+            return "run the same command without --offline"
+        origins = (one for one in self.recipe.origins if isinstance(one, SdistOrigin | GitOrigin))
+        ways = filter(None, (_import_of(origin, fields) for origin in origins))
+        return next(ways, "`invoke vendor FILE` with its source archive")
 
     def beside(self) -> list[LockedFile]:
         """Return the wheels that the committed lock builds and this build needs, built now where they are not."""

@@ -37,10 +37,16 @@ def _require_needs(lock: Lock, source: LockedSource, folder: ProjectFolder, buil
     """Hold a source that came after the lock to what the lock was made with."""
     asked = builds.needs(source, folder.recipes[source.component])
     if lacking := sorted(asked - set(lock.inputs.requirements)):
+        words = builds.cell.words
+        why = "The lock was made with a wheel of it."
+        again = f"invoke wheelhouse --upgrade --build {source.component} {words}"
+        if source.component in {one.component for one in lock.pending}:
+            why = "The lock was made without its source, from the list that the recipe has for this release."
+            again = f"invoke lock --upgrade {words}"
         raise OtherNeedsError(
             f"The source of {source.component} {source.version} asks for {', '.join(lacking)}.",
-            why="The lock was made without its source, from the list that the recipe has for this release.",
-            next_step=f"invoke lock --upgrade {builds.cell.words}",
+            why=why,
+            next_step=again,
         )
 
 

@@ -113,7 +113,7 @@ class Locator:
         handed_over: Looks up imported sources.
         elsewhere: Tells of imported files that are for other cells.
         release: Fetches release files.
-        build: Components whose wheels are to be built from source although another origin has them.
+        build: Components to be built from source although their wheels were imported, or another origin has them.
         offline: Look at imported files alone.
         emit: Told of each component.
     """
@@ -157,7 +157,8 @@ class Locator:
             UnreachableTorchError: It is torch, and an origin did not answer.
         """
         recipe = self.recipes[component]
-        if (file := self.vendored(component, self.cell)) is not None:
+        chosen = component in self.build and recipe.build is not None
+        if not chosen and (file := self.vendored(component, self.cell)) is not None:
             return Located(recipe=recipe, file=file)
         if (build := self._from_person(recipe)) is not None:
             return build
