@@ -250,7 +250,7 @@ def component_build(
     """
     folder, name = ProjectFolder.load(options.root), options.component
     fetcher = Fetcher(recipes=folder.recipes, store=store or Store(), offline=options.offline, emit=emit)
-    cell = cell_of(options.request, folder, fetcher.http)
+    cell = cell_of(options.request, folder, fetcher.http, offline=options.offline)
     require_components(cell, [name])
     building = building_of(cell, folder, fetcher, options.build, farm)
     return ComponentBuild(folder=folder, building=building, recipe=folder.recipes[name])

@@ -22,6 +22,6 @@ def begin(
 ) -> tuple[Building, Locator]:
     """Return how the cell that is asked for is built, and what finds its files; see `cell_of` for what it raises."""
     with timed(fetcher.emit, "resolve", "cell"):
-        cell = cell_of(options.lock.request, folder, fetcher.http)
+        cell = cell_of(options.lock.request, folder, fetcher.http, offline=options.offline)
         building = building_of(cell, folder, fetcher, options.build, farm)
         return building, locator_of(cell, folder, fetcher, build=options.lock.build, offline=options.offline)

@@ -32,6 +32,10 @@ from ascend_wheelhouse.store.git_source import GitSource
 _SHARED_WITH_RUNTIME = {"torch", "torch-npu"}
 
 
+class PinOfflineError(SourceUnreachableError):
+    """What a build starts from is to be pinned, and no origin may be asked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PinnedTree:
     """A component's source in the store, and the project files that it holds, by name."""
@@ -112,9 +116,16 @@ class SourceBuilds:
             tree: The source itself, where it is pinned already.
 
         Raises:
+            PinOfflineError: No origin may be asked.
             ResolveError, SourceUnreachableError: An origin lacks it, or does not answer.
         """
         recipe = answer.recipe
+        if self.offline:
+            raise PinOfflineError(
+                f"no lock holds what {recipe.name} {answer.version} is built with, and --offline asks no index",
+                why="Its build environment is resolved once, and stands in the lock from then on.",
+                next_step="the same command without --offline, once",
+            )
         spec = spec_of(recipe, self.cell)
         asked = tuple(
             one for one in spec.requirements if canonicalize_name(Requirement(one).name) not in built
