@@ -54,3 +54,6 @@ def test_a_source_that_is_not_in_the_lock_waits(world_with_source: World) -> Non
     manifest = json.loads((world_with_source.folder / "manifest.json").read_text())
     pending = {one["component"]: one["reason"] for one in manifest["pending"]}
     assert "--offline asks no index" in pending["sglang"]
+    assert not list((world_with_source.folder / "wheels").glob("sglang-*"))  # another than was asked for
+    assert world_with_source.make("--offline").status == 0
+    assert list((world_with_source.folder / "wheels").glob("sglang-*"))

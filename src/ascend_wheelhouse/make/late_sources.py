@@ -53,7 +53,8 @@ def _require_needs(lock: Lock, source: LockedSource, folder: ProjectFolder, buil
 def with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, building: Building) -> Lock:
     """Return a committed lock in which further components are built from source, and write it.
 
-    A component whose source cannot be reached is pending in the lock that is returned, not in the one written.
+    A component whose source cannot be reached is pending in the lock that is returned, and has no other wheel there; it
+    is as before in the one written.
 
     Raises:
         OtherNeedsError: A source asks for something else than the lock holds.
@@ -82,4 +83,10 @@ def with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, build
     )
     if sources:
         save(new, cell.target, folder.lock_folder(cell))
-    return replace(new, pending=(*new.pending, *(one for one in found if isinstance(one, Pending))))
+    lacking = [one for one in found if isinstance(one, Pending)]
+    left_out = {one.component for one in lacking}
+    return replace(
+        new,
+        wheels=tuple(wheel for wheel in new.wheels if wheel.component not in left_out),
+        pending=(*(one for one in new.pending if one.component not in left_out), *lacking),
+    )
