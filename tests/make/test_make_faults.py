@@ -137,6 +137,17 @@ def test_a_locked_release_is_fetched_again_where_the_store_lacks_it(fresh_world:
     assert done.status == 0, done.err
 
 
+def test_a_run_that_finds_nothing_changed_says_how_to_ask_again(fresh_world: World) -> None:
+    first = fresh_world.make()
+    assert "--retry asks" not in first.out
+    again = fresh_world.make()
+    assert "--retry asks for what is pending" in again.out
+    assert "--retry asks" not in fresh_world.make("--json").out
+    _released(fresh_world, makeself())
+    assert fresh_world.make("--retry").status == 0
+    assert "--retry asks" not in fresh_world.make().out  # nothing is pending any more
+
+
 def test_what_was_pending_and_then_came_from_its_url_is_told_and_kept(fresh_world: World) -> None:
     """No lock holds it to a digest; a later run without the mirror does not drop it in silence."""
     assert fresh_world.make().status == 0

@@ -69,7 +69,7 @@ def main(options: WheelhouseOptions) -> None:
         _check(found, json=options.json)
     else:
         _say_finished(found, json=options.json)
-        _say_untimed(options)
+        _say_kept(options, found)
     _complete_or_raise(found, strict=options.strict)
 
 
@@ -225,8 +225,13 @@ def _require_installer(folder: Path, document: Mapping[str, Any]) -> None:
         )
 
 
-def _say_untimed(options: WheelhouseOptions) -> None:
-    if options.profile is not None and not options.json:
+def _say_kept(options: WheelhouseOptions, folder: Path) -> None:
+    """Tell what a run that found nothing to do has left, where a person may expect it."""
+    if options.json:
+        return
+    if _manifest(folder)["pending"]:
+        console.line("Nothing has changed, so no server was asked again: --retry asks for what is pending.")
+    if options.profile is not None:
         console.line("There was nothing to do, so there are no times; --retry makes it again.")
 
 
