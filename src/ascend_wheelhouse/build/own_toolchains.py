@@ -65,9 +65,8 @@ class OwnToolchains:
             self.bring(lock)
             missing = [file.filename for file in lock.files if not self.store.has(file.sha256)]
             if missing:
-                problems.append(
-                    f"{counting.with_verb(len(missing), 'package')} not in the store, of {lock.name}"
-                )
+                lacking = f"{counting.counted(len(missing), 'package')} of {lock.name}"
+                problems.append(f"{lacking} {counting.be(len(missing))} not in the store")
         if problems or lock is None:
             raise ToolchainUnfitError(
                 f"No toolchain of ours builds this for {target.manylinux} on {self.host}: {'; '.join(problems)}.",
