@@ -243,7 +243,8 @@ def _prove(options: ProveOptions) -> None:
     else:
         console.line(f"{path}: good, serial {proven.serial}, signed by {proven.fingerprint or 'nobody'}")
         if proven.left:
-            console.line(f"{proven.left} files are of the base, and proven with `--base OLD_BUNDLE` alone")
+            left = f"{forms.counted(proven.left, 'file')} {forms.be(proven.left)}"
+            console.line(f"{left} of the base, and proven with `--base OLD_BUNDLE` alone")
         console.line(forms.installer(proven.installer))
 
 
