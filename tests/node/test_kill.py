@@ -69,5 +69,6 @@ def test_an_install_that_is_killed_leaves_the_old_environment_working(tmp_path: 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="a minute: nox -s kills")
 def test_twenty_killed_installs_leave_a_working_environment_and_the_next_run_finishes(tmp_path: Path) -> None:
     assert survives(tmp_path, KILLED_AT_MOST) >= KILLED_AT_MOST // 2

@@ -86,6 +86,7 @@ def test_a_request_went_through_router_prefill_and_decode(report: Report) -> Non
     assert (pair.verdict, pair.figures["as-reference"]["compared"]) == ("passed", 16)
 
 
+@pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s servers")
 def test_a_transfer_that_drops_the_cache_is_seen_in_the_tokens(served: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests/standins", tmp_path / "standins")
     (tmp_path / "standins/transfer/mf_adapter/fault").write_text("drop", encoding="ascii")

@@ -24,7 +24,7 @@ from ..host import cann, node_environment, software
 from ..install import receipt
 from ..probes import Probe
 from ..scratch import scratch
-from . import cann_log
+from . import cann_log, compiling
 from .planning import left_out, obstacle, required
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
@@ -173,7 +173,8 @@ def _command(probe: Probe, setting: Setting, launcher: Launcher, request: Path, 
     host = "host" in probe.markers
     python = sys.executable if host else setting.python
     environment = _environment(probe, setting, launcher, request.parent)
-    flags = ["-I"] if host else node_environment.modules_flags(environment)
+    flags = ["-I"] if host else list(node_environment.modules_flags(environment))
+    flags += compiling.flags(environment)
     words = [python, *flags, launcher.inside(setting.node / "child.py"), launcher.inside(request)]
     return launcher.command(
         [*words, launcher.inside(answer)], environment, network=host or _needs_host_network(probe, setting)
@@ -199,7 +200,7 @@ def _environment(probe: Probe, setting: Setting, launcher: Launcher, folder: Pat
     if probe.standins and setting.standins:
         behind = environment.get("PYTHONPATH", "")
         environment["PYTHONPATH"] = f"{setting.standins}{behind and ':'}{behind}"
-    return environment
+    return compiling.once(environment, setting)
 
 
 def _as_activated(setting: Setting) -> dict[str, str]:
