@@ -36,11 +36,14 @@ _REFERENCE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]*")
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 _TEMPLATE = """\
 # {stack} for {platform}; written by ascend-wheelhouse. Build it with --network=none: no step wants one.
+# Modules are compiled here, since a container forgets what it compiles; files that are no Python end that with 1.
 ARG BASE={base}
 
 FROM ${{BASE}}
 RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse \
     python{python} -I /wheelhouse/install.py --prefix {prefix} --payloads {trust} \
+    && {{ {prefix}/current/bin/python -I -m compileall -q -j 0 --invalidation-mode checked-hash {prefix}/envs \
+    || test $? -eq 1; }} \
     && rm -rf {prefix}/.trash-*
 {labels}
 ENTRYPOINT ["{prefix}/run"]

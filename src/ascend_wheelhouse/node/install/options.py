@@ -16,8 +16,8 @@ from ..place import THIS
 
 _INSTALL = "an install"
 _TAKEN = {
-    _INSTALL: "prefix bundle base payloads offline_index dry_run reinstall installer ascend trusted_key"
-    " insecure_no_signature allow_rollback",
+    _INSTALL: "prefix bundle base payloads offline_index compile_bytecode dry_run reinstall installer ascend"
+    " trusted_key insecure_no_signature allow_rollback",
     "check": "prefix dry_run",
     "rollback": "prefix dry_run",
     "uninstall": "prefix dry_run",
@@ -41,6 +41,11 @@ def parser() -> CommandLine:
     line.add_argument("--payloads", action="store_true", help="install CANN and what belongs to it, too")
     line.add_argument(
         "--offline-index", action="store_true", help="keep the wheels as the environment's index"
+    )
+    line.add_argument(
+        "--compile-bytecode",
+        action="store_true",
+        help="compile what is installed, for users who may not write",
     )
     line.add_argument("--dry-run", action="store_true", help="check everything and say what would be done")
     line.add_argument("--reinstall", action="store_true", help="install even where the same is installed")

@@ -38,6 +38,7 @@ from ..seen import is_folder
 from ..talk import Talk
 from . import (
     activate,
+    bytecode,
     env_command,
     offline_index,
     payloads,
@@ -176,7 +177,7 @@ def install(options: argparse.Namespace, prefix: Prefix, talk: Talk) -> int:
     if ready is None:
         job.require_space()
     if options.dry_run:
-        steps = _plan(contents, prefix, job, ready)
+        steps = _plan(options, contents, prefix, job, ready)
         talk.answer("\n".join(["Would do:", *(f"- {step}" for step in steps)]), job.facts | upkeep.DRY)
         return 0
     with prefix.locked():
@@ -231,6 +232,9 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     tool.sync(env, folder / contents.requirements, folder / "wheels")
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
     done = finish(env, contents, folder, tool)
+    if options.compile_bytecode:
+        talk.say("compiling what was installed, on all processors")
+        talk.say(bytecode.compile_all(env, prefix.log))
     if options.offline_index:
         offline_index.keep(folder, env, prefix.root, contents)
     done += payloads.install(
@@ -244,7 +248,8 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     )
     activate.write_entries(env, contents.environment)
     (env / MANIFEST).write_bytes(supply.manifest)
-    record = job.facts | _circumstances(prefix, contents, env) | {"ascend": _place(options, job)}
+    record = job.facts | _circumstances(prefix, contents, env)
+    record |= {"ascend": _place(options, job), bytecode.FACT: options.compile_bytecode}
     durable.flush(prefix.root, env)  # its receipt says that it is whole, after a power loss too
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
@@ -286,7 +291,9 @@ def _lacking(contents: Contents, job: Job) -> str:
     return "\n".join(["\nIt still takes, to serve on NPUs:", *rows, ""]) if rows else ""
 
 
-def _plan(contents: Contents, prefix: Prefix, job: Job, ready: Path | None) -> list[str]:
+def _plan(
+    options: argparse.Namespace, contents: Contents, prefix: Prefix, job: Job, ready: Path | None
+) -> list[str]:
     """Return what an install would do, `ready` being what stands already of it."""
     if ready:
         kept = ready == prefix.in_use()
@@ -298,6 +305,7 @@ def _plan(contents: Contents, prefix: Prefix, job: Job, ready: Path | None) -> l
     return [
         f"install {len(packed)} wheels ({size:.0f} MB) of {contents.stack}",
         f"into a new environment below {prefix.envs}, then switch {prefix.root}/current to it",
+        *(["compile their modules"] if options.compile_bytecode else []),
         *(f"payload {item.entry.path}: {item.standing or 'install'}" for item in job.payloads),
         *(f"{step['action']} for {step['component']}" for step in contents.post_install),
         *(f"left out, pending: {item['component']} ({item['reason']})" for item in contents.pending),

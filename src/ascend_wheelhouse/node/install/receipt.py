@@ -71,6 +71,7 @@ def again(env: Path, *options: str) -> str:
     trust = ["--trusted-key", signer] if _FINGERPRINT.fullmatch(signer) else []
     index = ["--offline-index"] if "pip.conf" in recorded(env).get("files", ()) else []
     python = ["--payloads"] if shared.python_of(env) else []
+    python += ["--compile-bytecode"] if recorded(env).get("compiled") else []
     return with_bundle(["--prefix", str(env.parent.parent), "--reinstall", *options, *index, *python, *trust])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..host import toolkits
 from ..reading.contents import Contents
 from ..talk import Talk
-from . import receipt
+from . import bytecode, receipt
 from .environment import Prefix
 
 
@@ -65,6 +65,8 @@ def _asked_besides(env: Path, facts: Mapping[str, Any], options: argparse.Namesp
     """Return what the options ask for that an environment of the same wheelhouse has not; empty where it has all."""
     if options.offline_index and not (env / "pip.conf").is_file():
         return "has no offline index"
+    if options.compile_bytecode and not facts.get(bytecode.FACT):
+        return "is not compiled"
     if options.ascend and facts.get("ascend") != str(toolkits.at_home(options.ascend).absolute()):
         return f"was told another folder of CANN, {facts.get('ascend')}"
     return ""
