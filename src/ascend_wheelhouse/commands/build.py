@@ -22,13 +22,14 @@ from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe, SdistOrigin
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.locks.lock import LockedSource, Pending
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import Building, building_of
 from ascend_wheelhouse.make.farming import farm_of
 from ascend_wheelhouse.make.fetcher import Fetcher
 from ascend_wheelhouse.make.locator import locator_of
+from ascend_wheelhouse.make.lock_notes import tell_passed_over
 from ascend_wheelhouse.make.options import BuildPlace
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.make.source_files import files_of
@@ -116,6 +117,7 @@ class ComponentBuild:
         if lock := self.folder.committed_lock(self.cell):
             for source in lock.sources:
                 if source.component == self.recipe.name:
+                    self._tell_passed_over(lock, source)
                     return source
         name = self.recipe.name
         fetcher = self.building.fetcher
@@ -136,6 +138,12 @@ class ComponentBuild:
             kind = NoSourceError if isinstance(error, ResolveError) else UnreachableSourceError
             following = _import_of(answer.origin, fields) or error.next_step
             raise kind(f"{name}: {error.what}", why=error.why, next_step=following) from error
+
+    def _tell_passed_over(self, lock: Lock, source: LockedSource) -> None:
+        """Tell of an imported source that the lock has another for; no other file is part of this build."""
+        fetcher = self.building.fetcher
+        alone = replace(lock, wheels=(), payloads=(), sources=(source,))
+        tell_passed_over(self.cell, alone, fetcher.store, frozenset(self.cell.components), fetcher.emit)
 
     def _other_way(self, fields: Mapping[str, str]) -> str:
         if self.building.fetcher.offline:

@@ -17,6 +17,7 @@ from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.known_extras import has_extras
 from ascend_wheelhouse.make.lesser_build import lesser_builds
+from ascend_wheelhouse.make.passed_over import passed_over
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -76,7 +77,8 @@ def main(options: PlanOptions) -> None:
     finished = (options.output / cell.name / "manifest.json").is_file()
     store = Store()
     unread = _unread(cell, folder, store) if lock is None and cell.project_extras else ()
-    notes = (*lesser_builds(cell, folder.recipes, lock), *unread)
+    unused = passed_over(cell, lock, store) if lock else ""
+    notes = (*lesser_builds(cell, folder.recipes, lock), *filter(None, [unused]), *unread)
     console.aside(*cell.told, *notes)
 
     def kept(component: str) -> tuple[TreeRow, ...]:

@@ -9,7 +9,7 @@ from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.late_sources import come_by_now, with_sources
-from ascend_wheelhouse.make.lock_notes import tell_cutoff, tell_derived, tell_lesser
+from ascend_wheelhouse.make.lock_notes import tell_cutoff, tell_derived, tell_lesser, tell_passed_over
 from ascend_wheelhouse.make.moved_lock import NoLockToKeepError, moved_lock
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
@@ -35,6 +35,7 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
     tell_derived(cell, emit)
     lock = _committed_or_new(options, folder, building)
     tell_lesser(cell, folder.recipes, lock, emit)
+    tell_passed_over(cell, lock, building.fetcher.store, options.build, emit)
     return lock
 
 

@@ -10,6 +10,8 @@ from ascend_wheelhouse.cells.cutoff import cutoff
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.lesser_build import lesser_builds
+from ascend_wheelhouse.make.passed_over import passed_over
+from ascend_wheelhouse.store.store import Store
 
 
 def tell_derived(cell: Cell, emit: Emit) -> None:
@@ -22,6 +24,12 @@ def tell_cutoff(committed: Lock, asked: datetime | None, emit: Emit) -> None:
     """Tell that a committed lock knows the index up to another time than the one asked for."""
     if asked and cutoff(committed.inputs.exclude_newer) != asked:
         text = "the committed lock is used as it is; --upgrade resolves again with --exclude-newer"
+        emit(Note(text=text, level="warning"))
+
+
+def tell_passed_over(cell: Cell, lock: Lock, store: Store, build: frozenset[str], emit: Emit) -> None:
+    """Tell which imported files a lock has others for."""
+    if text := passed_over(cell, lock, store, build):
         emit(Note(text=text, level="warning"))
 
 

@@ -1,0 +1,80 @@
+"""A file imported after its lock was made is not in the wheelhouse: each run says so, and what takes it."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import Iterator
+
+import pytest
+from index_server import serving
+from small_world import World, found, wheel
+
+_SAID = "Imported, but not taken, since the lock names"
+
+
+@pytest.fixture
+def locked_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose cell has a lock, made from its index."""
+    with serving() as index:
+        made = found(tmp_path_factory.mktemp("locked") / "world", index)
+        done = made.make()
+        assert done.status == 0, done.err
+        assert _SAID not in done.out + done.err
+        yield made
+
+
+def replaced(world: World, component: str) -> str:
+    """Import other bytes under the name of a component's locked wheel, and return that name."""
+    files = json.loads((world.folder / "manifest.json").read_text())["files"]
+    (entry,) = (one for one in files if one.get("component") == component and one["kind"] == "wheel")
+    name = entry["path"].removeprefix("wheels/")
+    (world.root / name).write_bytes(wheel(entry["name"], entry["version"], []))
+    done = world.invoke("vendor", name, "--component", component)
+    assert done.status == 0, done.err
+    return str(name)
+
+
+def origins(world: World) -> dict[str, str]:
+    files = json.loads((world.folder / "manifest.json").read_text())["files"]
+    return {one["component"]: one["origin"] for one in files if one.get("component")}
+
+
+def test_a_wheel_of_ones_own_is_told_by_each_run_and_taken_by_the_command_that_is_named(
+    locked_world: World,
+) -> None:
+    name = replaced(locked_world, "torch-npu")
+    for task in ("wheelhouse", "fetch", "plan"):
+        told = locked_world.invoke(task)
+        assert told.status == 0, told.err
+        assert f"{_SAID} another file: {name} (sha256 " in told.err + told.out, (task, told.err)
+    assert origins(locked_world)["torch-npu"] == "index"
+    command = "lock --upgrade" + (told.out + told.err).split("`invoke lock --upgrade")[1].split("`")[0]
+    done = locked_world.invoke(*shlex.split(command))
+    assert done.status == 0, done.err
+    done = locked_world.make()
+    assert (done.status, _SAID in done.out + done.err) == (0, False), done.err
+    assert origins(locked_world)["torch-npu"] == "vendored"
+
+
+def test_a_source_of_ones_own_is_told_where_it_would_be_built(locked_world: World) -> None:
+    path = locked_world.root / "sglang-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("sglang-1.0/ours.txt")
+        archive.addfile(member, io.BytesIO())
+    done = locked_world.invoke("vendor", path.name, "--component", "sglang")
+    assert done.status == 0, done.err
+    replaced(locked_world, "torch-npu")
+    told = locked_world.invoke("build", "sglang")
+    assert f"{_SAID} another file: sglang-1.0.tar.gz (sha256 " in told.err + told.out
+    told = locked_world.make()
+    assert f"{_SAID} others: sglang-1.0.tar.gz (sha256 " in told.err + told.out
+
+
+def test_the_same_bytes_are_no_other_file(locked_world: World) -> None:
+    (path,) = (locked_world.folder / "wheels").glob("torch_npu-*.whl")
+    assert locked_world.invoke("vendor", str(path)).status == 0
+    told = locked_world.make()
+    assert (told.status, _SAID in told.err + told.out) == (0, False)
