@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from index_server import serving
-from small_world import World, found, wheel
+from small_world import World, found, sdist, wheel
 
 _SAID = "Imported, but not taken, since the lock names"
 
@@ -78,3 +78,32 @@ def test_the_same_bytes_are_no_other_file(locked_world: World) -> None:
     assert locked_world.invoke("vendor", str(path)).status == 0
     told = locked_world.make()
     assert (told.status, _SAID in told.err + told.out) == (0, False)
+
+
+def test_a_lock_with_an_imported_file_says_so_on_another_host(locked_world: World) -> None:
+    name = replaced(locked_world, "torch-npu")
+    done = locked_world.invoke("lock", "--upgrade", "--resolver", "uv")
+    assert done.status == 0, done.err
+    elsewhere = {"WHEELHOUSE_STORE": str(locked_world.root / "of-another-host")}
+    done = locked_world.make("--json", "--output", "elsewhere", **elsewhere)
+    told = json.loads(done.out.splitlines()[-1])
+    assert (done.status, told["error"]) == (4, "ImportedElsewhereError")
+    assert told["what"].startswith(f"{name} (sha256 ")
+    assert told["why"] == "The index offers another file of that name."
+    planned = locked_world.invoke("plan", "--json", **elsewhere)
+    assert (
+        f"{name} was imported where the lock was made, and is not here: `invoke vendor FILE`" in planned.out
+    )
+
+
+def test_a_lock_with_an_imported_source_says_so_on_another_host(locked_world: World) -> None:
+    path = locked_world.root / "sglang-1.0.tar.gz"
+    path.write_bytes(sdist() + b"\0" * 512)
+    assert locked_world.invoke("vendor", path.name, "--component", "sglang").status == 0
+    done = locked_world.invoke("lock", "--upgrade", "--resolver", "uv")
+    assert done.status == 0, done.err
+    elsewhere = {"WHEELHOUSE_STORE": str(locked_world.root / "of-another-host")}
+    done = locked_world.make("--json", "--output", "elsewhere", **elsewhere)
+    told = json.loads(done.out.splitlines()[-1])
+    assert (done.status, told["error"]) == (4, "ImportedElsewhereError"), done.err
+    assert told["what"].startswith("sglang-1.0.tar.gz (sha256 ")

@@ -56,6 +56,7 @@ class Download:
         urls: Where it may be fetched, first choice first; empty when an index must be asked.
         headers: Header fields to send along.
         urgent: Fetch it before those that are not.
+        origin: Where the lock says that it came from, such as `index`; empty where nobody says.
     """
 
     filename: str
@@ -64,6 +65,7 @@ class Download:
     urls: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     urgent: bool = False
+    origin: str = ""
 
     @classmethod
     def of(

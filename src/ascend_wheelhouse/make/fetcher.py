@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ascend_wheelhouse.base.errors import IntegrityError
+from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.cells.recipe import Recipes, own_indexes
 from ascend_wheelhouse.fetch.fetch import fetch_all
@@ -14,12 +14,16 @@ from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.origins.http import Http
-from ascend_wheelhouse.origins.index import Finder
+from ascend_wheelhouse.origins.index import Finder, LockedFileChangedError, LockedFileGoneError
 from ascend_wheelhouse.store.store import Store
 
 
 class ChangedInStoreError(IntegrityError):
     """A file in the store is not the one that the lock names, and may not be fetched again."""
+
+
+class ImportedElsewhereError(LockedFileGoneError):
+    """A locked file was imported on the host that made the lock, and neither this store nor an index has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,12 @@ class Fetcher:
 
         def where(wanted: Download) -> Sequence[str]:
             also = own.get(wanted.name, ())
-            return finder.where(wanted.name, wanted.filename, str(wanted.sha256), also=also)
+            try:
+                return finder.where(wanted.name, wanted.filename, str(wanted.sha256), also=also)
+            except (LockedFileChangedError, LockedFileGoneError) as error:
+                if wanted.origin != "vendored":
+                    raise
+                raise _imported_elsewhere(wanted, error) from error
 
         with self.turn:
             fetch_all(
@@ -82,6 +91,17 @@ class Fetcher:
             self.emit(Note(text=f"{name} was changed in the store; it is fetched again", level="warning"))
 
 
+def _imported_elsewhere(wanted: Download, error: WheelhouseError) -> ImportedElsewhereError:
+    return ImportedElsewhereError(
+        f"{wanted.filename} (sha256 {str(wanted.sha256)[:12]}) was imported where the lock was made, and is not here.",
+        why="The index offers another file of that name."
+        if isinstance(error, LockedFileChangedError)
+        else "No index offers a file of that name.",
+        next_step="bring that very file, and `invoke vendor FILE`; or `invoke lock --upgrade {cell}` locks what there "
+        "is here",
+    )
+
+
 def downloads_of(lock: Lock) -> list[Download]:
     """Return every ready-made file of a lock."""
     return [*map(file_download, lock.wheels), *map(_payload_download, lock.payloads)]
@@ -89,8 +109,8 @@ def downloads_of(lock: Lock) -> list[Download]:
 
 def file_download(file: LockedFile, *, urgent: bool = False) -> Download:
     """Return how a locked file is fetched; an urgent one comes before all others."""
-    return Download.of(file.artifact, name=file.name, urgent=urgent)
+    return replace(Download.of(file.artifact, name=file.name, urgent=urgent), origin=file.origin)
 
 
 def _payload_download(payload: LockedPayload) -> Download:
-    return Download.of(payload.artifact, name=payload.component)
+    return replace(Download.of(payload.artifact, name=payload.component), origin=payload.origin)

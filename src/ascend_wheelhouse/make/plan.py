@@ -75,13 +75,19 @@ def _without_lock(cell: Cell) -> list[PlanRow]:
     return [*locate, resolve]
 
 
+def _from(file: LockedFile | LockedPayload) -> str:
+    if file.origin != "vendored":
+        return f"{file.filename} from {file.origin}"
+    return f"{file.filename} was imported where the lock was made, and is not here: `invoke vendor FILE`"
+
+
 def _fetch(wheel: LockedFile, has: Has) -> PlanRow:
     cached = has(wheel.sha256)
     return PlanRow(
         step=f"fetch {wheel.name}",
         component=wheel.component or "",
         state="cached" if cached else "fetch",
-        reason=f"{wheel.filename} is in the store" if cached else f"{wheel.filename} from {wheel.origin}",
+        reason=f"{wheel.filename} is in the store" if cached else _from(wheel),
         size=wheel.size,
     )
 
@@ -92,9 +98,7 @@ def _fetch_payload(payload: LockedPayload, has: Has) -> PlanRow:
         step=f"fetch {payload.component}",
         component=payload.component,
         state="cached" if cached else "fetch",
-        reason=f"{payload.filename} is in the store"
-        if cached
-        else f"{payload.filename} from {payload.origin}",
+        reason=f"{payload.filename} is in the store" if cached else _from(payload),
         size=payload.size,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ascend_wheelhouse.build.job import Sources
 from ascend_wheelhouse.build.locked import UNSEALED
@@ -53,4 +54,5 @@ def offer_built(store: Store, source: LockedSource) -> None:
 def _needed(source: LockedSource) -> Iterator[Download]:
     yield from (file_download(file, urgent=True) for file in source.environment)
     if source.archive:
-        yield Download.of(source.archive, name=source.component, urgent=True)
+        archive = Download.of(source.archive, name=source.component, urgent=True)
+        yield replace(archive, origin=source.origin)
