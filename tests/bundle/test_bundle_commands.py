@@ -142,8 +142,11 @@ def test_a_delta_is_rebuilt_by_hand(
     assert capsys.readouterr().out.strip() == str(whole)
     assert invoke(*rebuild, *whole_from, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"paths": [str(whole)]}
-    assert invoke(*rebuild) == 2
-    assert "--rebuild needs --base and --out." in capsys.readouterr().err
+    assert invoke(*rebuild, "--out", tmp_path / "a b.tar") == 2
+    told = capsys.readouterr().err
+    assert "--rebuild needs --base and --out." in told
+    proposed = f"--rebuild {tmp_path / 'delta.tar'} --base OLD_BUNDLE --out '{tmp_path / 'a b.tar'}' --trusted-key KEY"
+    assert f"Next: invoke bundle {proposed}\n" in told
 
 
 def test_a_delta_is_listed_and_proven_as_one(
