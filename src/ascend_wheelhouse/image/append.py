@@ -22,7 +22,7 @@ from ascend_wheelhouse.bundle.oci import blob_path, claim, put_json, write_index
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.image.layout import Image, find_image
 from ascend_wheelhouse.node import documents, layout
-from ascend_wheelhouse.node.install import receipt_file
+from ascend_wheelhouse.node.install import receipt_file, trash
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
@@ -240,12 +240,21 @@ def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
 
 def _walk(environment: Path) -> Iterator[Path]:
     yield environment
-    for parent, folders, files in os.walk(environment):
-        if Path(parent) == environment:
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
-        folders.sort()
-        left_out = _LEFT_OUT if Path(parent) == environment else set()
-        yield from (Path(parent, name) for name in sorted([*folders, *files]) if name not in left_out)
+    for parent, folders, files in os.walk(environment, onerror=_unlistable):
+        at_top = Path(parent) == environment
+        folders[:] = sorted(name for name in folders if not (at_top and _is_left_out(name)))
+        names = (name for name in sorted([*folders, *files]) if not (at_top and _is_left_out(name)))
+        yield from (Path(parent, name) for name in names)
+
+
+def _is_left_out(name: str) -> bool:
+    """Tell whether something at the top of a prefix is of its installs alone, such as what is being removed."""
+    return name in _LEFT_OUT or name.startswith(trash.NAMED)
+
+
+def _unlistable(error: OSError) -> None:
+    """Tell of a folder that this user may not look into: without it the image would lack what is in there."""
+    raise error
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
