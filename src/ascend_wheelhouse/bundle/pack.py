@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from ascend_wheelhouse.base import counting, errors
@@ -21,6 +22,9 @@ from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
+
+_SHAPE = {"tool": str, "complete": bool, "derived": bool, "components?": ([{"name": str}], NoneType)}
+"""What provenance is made from, beside what every reader relies on."""
 
 
 class WheelhouseIncompleteError(errors.IncompleteError):
@@ -81,7 +85,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
             why=f"Since then {layout.INSTALLER} is one file, whose digest a person compares on the far side.",
             next_step="`invoke wheelhouse {cell}` makes it anew; then bundle",
         )
-    if fault := documents.fault(manifest, {"tool": str, "complete": bool, "derived": bool}):
+    if fault := documents.fault(manifest, _SHAPE):
         raise NotAWheelhouseError(
             f"{wheelhouse} is not a wheelhouse of this tool: {layout.MANIFEST}: {fault}.",
             why="Its manifest was changed, or written by another tool.",
