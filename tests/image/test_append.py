@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_wheelhouse import SmallWheelhouse, run_installer
 
 from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
 from ascend_wheelhouse.image import append
@@ -190,6 +191,24 @@ def test_what_an_install_is_still_removing_is_no_part_of_the_image(
     (environment / ".trash-0001-17/lib").mkdir(parents=True)
     (environment / ".trash-0001-17/lib/torch.so").write_bytes(b"old")
     assert _append(environment, base, tmp_path / "two") == one
+
+
+@pytest.mark.parametrize("words", [(), ("--offline-index",)], ids=["alone", "with its index"])
+def test_an_environment_is_whole_in_the_image_as_its_receipt_says(
+    tmp_path: Path, base: Path, words: tuple[str, ...]
+) -> None:
+    """The index that its pip goes by was left out, so that `--check` failed in the image, and each `pip install`."""
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, "--insecure-no-signature", *words).status == 0
+    machine = json.loads((prefix / "current/receipt.json").read_text())["platform"]
+    appended = append_environment(
+        prefix, base, tmp_path / "out", inside=str(prefix), machine=machine, labels=LABELS
+    )
+    prefix.rename(tmp_path / "elsewhere")
+    with tarfile.open(blob_path(tmp_path / "out", appended.layer)) as archive:
+        archive.extractall("/", filter="fully_trusted")  # noqa: S202 - made by this test, below its own folder
+    done = run_installer(prefix / "current", "--prefix", prefix, "--check")
+    assert done.status == 0, done.talk
 
 
 def test_a_folder_that_cannot_be_looked_into_is_told_and_not_left_out(

@@ -26,7 +26,9 @@ from ascend_wheelhouse.node.install import receipt_file, trash
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-_LEFT_OUT = {".work", ".lock", "install.log", "index"}
+_LEFT_OUT = {".work", ".lock", "install.log"}
+_INDEX, _NAMES_INDEX = "index", "pip.conf"
+"""The wheels that an install may keep, and the file of an environment that names them."""
 _EXECUTABLE = 0o111
 _LONGEST_CHAIN = 16
 _COMMAND = ("python", "-m", "sglang.launch_server")
@@ -239,17 +241,19 @@ def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
 
 
 def _walk(environment: Path) -> Iterator[Path]:
+    """Yield all that belongs into the image: the index too, where the environment in use goes by it."""
+    indexed = (environment / "current" / _NAMES_INDEX).is_file()
+    left_out = _LEFT_OUT if indexed else {*_LEFT_OUT, _INDEX}
+
+    def stays(name: str) -> bool:
+        return name not in left_out and not name.startswith(trash.NAMED)
+
     yield environment
     for parent, folders, files in os.walk(environment, onerror=_unlistable):
         at_top = Path(parent) == environment
-        folders[:] = sorted(name for name in folders if not (at_top and _is_left_out(name)))
-        names = (name for name in sorted([*folders, *files]) if not (at_top and _is_left_out(name)))
+        folders[:] = sorted(name for name in folders if not at_top or stays(name))
+        names = (name for name in sorted([*folders, *files]) if not at_top or stays(name))
         yield from (Path(parent, name) for name in names)
-
-
-def _is_left_out(name: str) -> bool:
-    """Tell whether something at the top of a prefix is of its installs alone, such as what is being removed."""
-    return name in _LEFT_OUT or name.startswith(trash.NAMED)
 
 
 def _unlistable(error: OSError) -> None:
