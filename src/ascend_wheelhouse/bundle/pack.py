@@ -18,7 +18,7 @@ from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import BundleMember, WheelhouseChangedError
 from ascend_wheelhouse.folder import provenance
-from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent
+from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent, require_whole
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
@@ -78,6 +78,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
     path = wheelhouse / layout.MANIFEST
     if not path.is_file():
         raise absent(wheelhouse)
+    require_whole(wheelhouse)
     manifest = strict.read_manifest(documents.bytes_of(path))
     if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):
         raise OldInstallerError(
