@@ -142,8 +142,41 @@ def test_a_delta_is_rebuilt_by_hand(
     assert capsys.readouterr().out.strip() == str(whole)
     assert invoke(*rebuild, *whole_from, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"paths": [str(whole)]}
-    assert invoke(*rebuild) == 2
-    assert "--rebuild needs --base and --out." in capsys.readouterr().err
+    assert invoke(*rebuild, "--out", tmp_path / "a b.tar") == 2
+    told = capsys.readouterr().err
+    assert "--rebuild needs --base and --out." in told
+    proposed = f"--rebuild {tmp_path / 'delta.tar'} --base OLD_BUNDLE --out '{tmp_path / 'a b.tar'}' --trusted-key KEY"
+    assert f"Next: invoke bundle {proposed}\n" in told
+
+
+@pytest.mark.parametrize(
+    ("taken", "words"),
+    [
+        ("new.tar", ("--serial", "7", "--wheelhouse", "wheelhouse")),
+        ("new.tar.002", ("--serial", "7", "--split", "100K", "--wheelhouse", "wheelhouse")),
+        ("new.tar", ("--rebuild", "delta.tar", "--base", "old.tar", "--insecure-no-signature")),
+    ],
+)
+def test_the_name_of_a_folder_is_refused_before_a_bundle_is_written(
+    wheelhouse: Path,
+    tmp_path: Path,
+    signer: Signer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    taken: str,
+    words: tuple[str, ...],
+) -> None:
+    """All of it was written, lay hidden beside the folder, and every later command stumbled over it."""
+    monkeypatch.chdir(wheelhouse.parent)
+    _pack(wheelhouse, Path("old.tar"), signer)
+    _pack(wheelhouse, Path("delta.tar"), signer, "--base", "old.tar", serial="8")
+    (tmp_path / "out" / taken).mkdir(parents=True)
+    capsys.readouterr()
+    assert invoke("bundle", *words, "--out", tmp_path / "out/new.tar") == 2
+    told = capsys.readouterr().err
+    assert f"{tmp_path}/out/{taken} is a folder, and a bundle is a file." in told
+    assert f"Next: --out {tmp_path}/out/{taken}/new.tar" in told
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [taken]
 
 
 def test_a_delta_is_listed_and_proven_as_one(

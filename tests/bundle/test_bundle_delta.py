@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from ascend_wheelhouse.bundle.command import (
     rebuild_bundle,
     verify_bundle,
 )
+from ascend_wheelhouse.folder.manifest import DeltaFolderError
 from ascend_wheelhouse.folder.signing import Signer
+from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
 from ascend_wheelhouse.node.reading.bundle_reader import DeltaBaseError, open_bundle
 from ascend_wheelhouse.node.reading.opened import ManifestAloneError, MissingMemberError
 from ascend_wheelhouse.node.reading.strict import NewerBundleError
+from ascend_wheelhouse.store.store import Store
 
 CHANGED = {
     TORCH: b"newer torch" * 999,
@@ -123,6 +127,22 @@ def test_a_delta_in_place_of_its_whole_bundle_is_told_as_that(
         open_bundle(second.paths[0], base=delta.paths[0])
 
     assert "invoke bundle --rebuild" in caught.value.next_step
+
+
+def test_an_unpacked_delta_is_neither_packed_nor_imported_as_a_wheelhouse(
+    tmp_path: Path, delta: BundleResult, signer: Signer
+) -> None:
+    """A file of its base was told as changed, or as not copied: to make or copy it again would not help."""
+    folder = tmp_path / "a delta"
+    with tarfile.open(delta.paths[0]) as archive:
+        archive.extractall(folder, filter="data")
+    wants = f"`invoke bundle --rebuild '{folder}' --base OLD_BUNDLE --out WHOLE.tar --trusted-key KEY`"
+    with pytest.raises(DeltaFolderError, match="is a delta") as packed:
+        bundle_command(folder, out=tmp_path / "new.tar", sign_key=signer.path, serial=9)
+    with pytest.raises(DeltaFolderError, match="is a delta") as imported:
+        vendor_wheelhouse(folder, root=tmp_path, store=Store(tmp_path / "store"))
+    assert packed.value.next_step.startswith(wants)
+    assert imported.value.next_step == packed.value.next_step
 
 
 def test_a_manifest_in_place_of_a_bundle_is_told_as_that(tmp_path: Path, delta: BundleResult) -> None:

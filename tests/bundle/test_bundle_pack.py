@@ -231,3 +231,13 @@ def test_a_manifest_whose_pending_component_lacks_a_word_is_refused(tmp_path: Pa
     wheelhouse = write_wheelhouse(tmp_path / "wheelhouse", pending=[row])
     with pytest.raises(errors.IntegrityError, match=rf"pending\.0 lacks '{key}'"):
         bundle_command(wheelhouse, out=tmp_path, allow_incomplete=True)
+
+
+@pytest.mark.parametrize("rows", ["sglang", ["sglang"], [{"indexed": False}]])
+def test_a_manifest_whose_components_are_none_is_refused(
+    tmp_path: Path, signer: Signer, rows: object
+) -> None:
+    """Provenance is made from them: a manifest that was edited by hand ended in a fault of this tool."""
+    changed = write_wheelhouse(tmp_path / "wheelhouse", components=rows)
+    with pytest.raises(NotAWheelhouseError, match=r"manifest\.json: components"):
+        bundle_command(changed, out=tmp_path / "b.tar", sign_key=signer.path, serial=7)

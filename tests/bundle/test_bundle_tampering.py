@@ -124,8 +124,9 @@ def test_a_medium_that_was_taken_out_is_told_as_such(draft: Draft, signer: Signe
     bundle = bundle_reader.open_bundle(path)
     path.unlink()
 
-    with pytest.raises(errors.IntegrityError, match="cannot be read: No such file or directory"):
+    with pytest.raises(errors.IntegrityError, match="cannot be read: No such file or directory") as caught:
         bundle.verify(signer.fingerprint)
+    assert caught.value.next_step.startswith(f"ls -ld {path}; "), "of a folder, `ls -l` shows what is in it"
     with pytest.raises(errors.IntegrityError, match="cannot be read"):
         bundle_reader.open_bundle([path])
     with pytest.raises(errors.UsageError, match="There is no bundle at"):

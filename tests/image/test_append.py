@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tarfile
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_wheelhouse import SmallWheelhouse, run_installer
 
 from ascend_wheelhouse.bundle.oci import blob_path, put_json, write_index
 from ascend_wheelhouse.image import append
@@ -178,6 +181,51 @@ def test_equal_environments_give_equal_images(tmp_path: Path, base: Path, enviro
     second = _append(environment, base, tmp_path / "2.oci")
 
     assert first == second
+
+
+def test_what_an_install_is_still_removing_is_no_part_of_the_image(
+    tmp_path: Path, base: Path, environment: Path
+) -> None:
+    """It was packed, by hundreds of megabytes, or ended the command where it was removed meanwhile."""
+    one = _append(environment, base, tmp_path / "one")
+    (environment / ".trash-0001-17/lib").mkdir(parents=True)
+    (environment / ".trash-0001-17/lib/torch.so").write_bytes(b"old")
+    assert _append(environment, base, tmp_path / "two") == one
+
+
+@pytest.mark.parametrize("words", [(), ("--offline-index",)], ids=["alone", "with its index"])
+def test_an_environment_is_whole_in_the_image_as_its_receipt_says(
+    tmp_path: Path, base: Path, words: tuple[str, ...]
+) -> None:
+    """The index that its pip goes by was left out, so that `--check` failed in the image, and each `pip install`."""
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, "--insecure-no-signature", *words).status == 0
+    machine = json.loads((prefix / "current/receipt.json").read_text())["platform"]
+    appended = append_environment(
+        prefix, base, tmp_path / "out", inside=str(prefix), machine=machine, labels=LABELS
+    )
+    prefix.rename(tmp_path / "elsewhere")
+    with tarfile.open(blob_path(tmp_path / "out", appended.layer)) as archive:
+        archive.extractall("/", filter="fully_trusted")  # noqa: S202 - made by this test, below its own folder
+    done = run_installer(prefix / "current", "--prefix", prefix, "--check")
+    assert done.status == 0, done.talk
+
+
+def test_a_folder_that_cannot_be_looked_into_is_told_and_not_left_out(
+    tmp_path: Path, base: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, scan = environment / "envs/closed", os.scandir
+    closed.mkdir(parents=True)
+
+    def refusing(place: str | int) -> object:
+        if not isinstance(place, int) and Path(place) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(closed))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        _append(environment, base, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("machine", "architecture"), [("aarch64", "arm64"), ("x86_64", "amd64")])

@@ -154,3 +154,19 @@ def test_the_installer_runs_with_the_python_of_the_cell() -> None:
         context.BaseImageError, match=r"^The cell's Python is '3\.12; reboot', which is no version"
     ):
         context.containerfile({**head, "cell": {**CELL, "python": "3.12; reboot"}}, "base", None)
+
+
+def test_a_delta_is_refused_with_the_command_that_makes_the_whole_bundle(
+    tmp_path: Path, wheelhouse: Path, signer: Signer
+) -> None:
+    """`--base OLD_BUNDLE` was proposed, which is the image to build on here."""
+    old = bundle_command(wheelhouse, out=tmp_path / "old.tar", sign_key=signer.path, serial=7).paths[0]
+    delta = bundle_command(
+        wheelhouse, out=tmp_path / "d.tar", sign_key=signer.path, serial=8, base=old
+    ).paths[0]
+    with pytest.raises(context.DeltaImageError, match="is a delta") as caught:
+        context.write_context(delta, tmp_path / "context", trusted_key=signer.fingerprint)
+    assert caught.value.next_step.startswith(
+        f"`invoke bundle --rebuild {delta} --base OLD_BUNDLE --out WHOLE.tar "
+    )
+    assert not (tmp_path / "context").exists()

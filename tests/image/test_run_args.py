@@ -174,3 +174,15 @@ def test_what_is_no_name_of_an_image_is_refused(image: str) -> None:
         with pytest.raises(run_args.ImageNameError, match="not the name of an image") as told:
             made("a3", image)
         assert told.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "model", ["/models/Qwen 3@w8a8", "/models/DeepSeek+V3", "/mnt/~", "/\u6a21\u578b", "/root-cache"]
+)
+def test_the_volumes_of_a_pod_have_names_that_kubernetes_takes(model: str) -> None:
+    """Names of volumes are labels of DNS (RFC 1123), and a model's folder may be called anything."""
+    pod = run_args.kubernetes_pod("a3", "image", model=model)
+    assert [
+        name for name in _names(pod) if not re.fullmatch("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
+    ] == []
+    assert len({*_names(pod)}) == len(_names(pod))

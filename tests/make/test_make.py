@@ -223,7 +223,17 @@ def test_strict_and_ci_make_what_is_pending_an_error(finished: World) -> None:
         assert done.status == 8
         assert "lacks nnal" in done.err
         assert "\nNext: supply them as the table above says" in done.err
-        assert "`CI= invoke wheelhouse --torch 2.8.0 " in done.err
+        assert "`CI= invoke wheelhouse --torch 2.8.0 --platform aarch64`" in done.err
+
+
+def test_strict_proposes_the_folder_that_was_named(fresh_world: World, tmp_path: Path) -> None:
+    """The proposed command made a second wheelhouse, in the project folder."""
+    done = fresh_world.make("--strict", "--output", str(tmp_path / "my wheels"))
+    assert done.status == 8
+    assert (
+        f"`CI= invoke wheelhouse --torch 2.8.0 --platform aarch64 --output '{tmp_path}/my wheels'`"
+        in done.err
+    )
 
 
 def test_check_finds_a_wheel_that_was_changed_afterwards(finished: World, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -10,13 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from small_wheelhouse import SmallWheelhouse, run_installer
 
 from ascend_wheelhouse.node import last_line
-from ascend_wheelhouse.node.host import fitness
-from ascend_wheelhouse.node.install import command
+from ascend_wheelhouse.node.host import doctor, fitness
+from ascend_wheelhouse.node.install import command, receipt
+from ascend_wheelhouse.node.probes import api, host_settings
+from ascend_wheelhouse.node.talk import Talk
 
 UNSIGNED = "--insecure-no-signature"
 MIB = 1 << 20
@@ -65,6 +69,43 @@ def _on_a_full_disk(house: Path, *words: str | Path) -> subprocess.CompletedProc
     program += "sys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
     line = [sys.executable, "-I", "-c", program, house / "install.py", *words]
     return subprocess.run(line, capture_output=True, text=True, check=False)
+
+
+def _disk_of(findings: list[dict[str, str]]) -> str:
+    return next(one["level"] for one in findings if one["name"] == "disk")
+
+
+def test_the_doctor_looks_at_the_disk_of_the_prefix_and_not_of_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A small system disk made it say that the node cannot run what was to stand on a large one."""
+    sizes = {Path("/"): 1 << 30, tmp_path: 9 << 30}
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=sizes[Path(place)]))
+    for place in ("/tmp", "/root", str(Path.home() / ".cache"), str(Path.home())):  # noqa: S108 - what else is looked at
+        sizes.setdefault(Path(place), 9 << 30)
+    words: dict[str, Any] = {"contents": None, "fix": False, "talk": Talk(as_json=True)}
+    doctor.check(Path("/"), "", **words, prefix=tmp_path / "npu")
+    assert _disk_of(json.loads(capsys.readouterr().out)["findings"]) == "ok"
+    assert doctor.check(Path("/"), "", **words) == 10
+    assert _disk_of(json.loads(capsys.readouterr().out)["findings"]) == "refuse"
+
+
+def test_what_is_installed_runs_without_the_space_for_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor said that the node cannot run it, and its verification failed where there are NPUs."""
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    for place in (
+        _on_a_full_disk(prefix / "current", "--doctor", "--json"),
+        _on_a_full_disk(house, "--doctor", "--prefix", prefix, "--json"),
+    ):
+        assert _disk_of(json.loads(place.stdout)["findings"]) == "warn"
+    monkeypatch.setattr(shutil, "disk_usage", _free(1 << 30))
+    site = receipt.site_packages(prefix / "current")
+    options = {"npu": True, "site_packages": str(site), "ascend": str(tmp_path)}
+    context = api.Context(manifest={}, options=options, scratch=tmp_path, doing=lambda _text: None)
+    assert host_settings.run(context).figures["disk"]["level"] == "warn"
 
 
 def test_an_install_that_fails_leaves_the_disk_as_it_was(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_invoke_cache_shows_a_shared_cache_and_prunes_it_alone_where_it_is_named
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(tmp_path / "cache"))
     assert invoke("cache", root=tmp_path) == 0
     shown = capsys.readouterr().out
-    assert f"file://{tmp_path}/cache\n1 files, 8 B; 1 results" in shown
+    assert f"file://{tmp_path}/cache\n1 file, 8 B; 1 result" in shown
     assert invoke("cache", "--prune", "--cache", tmp_path / "cache", "--keep", "0", root=tmp_path) == 0
     assert "removed 0 files" in capsys.readouterr().out
     assert len(list((maker.root / "store/blobs").glob("??/*"))) == 1
@@ -189,7 +189,7 @@ def test_of_several_caches_none_is_pruned_where_one_is_no_cache(
     assert "mistyped is no cache" in capsys.readouterr().err
     assert all(path.exists() for path in old)
     assert invoke("cache", "--prune", *caches[:2], root=tmp_path) == 0
-    assert "removed 1 files, 8 B, and 1 results" in capsys.readouterr().out
+    assert "removed 1 file, 8 B, and 1 result" in capsys.readouterr().out
 
 
 def test_invoke_cache_counts_nothing_behind_a_web_server(
@@ -246,7 +246,7 @@ def test_a_cache_of_the_environment_that_does_not_answer_keeps_no_store_from_bei
     told = capsys.readouterr()
     assert "sftp://127.0.0.1:9/srv/cache does not answer" in told.err
     assert "freed 8 B" in told.out
-    assert "1 files, 8 B; 1 results" in told.out
+    assert "1 file, 8 B; 1 result" in told.out
     assert invoke("cache", "--cache", away, root=tmp_path) == 4
 
 
@@ -268,7 +268,7 @@ def test_what_was_removed_from_the_first_is_told_where_the_second_fails_meanwhil
     capsys.readouterr()
     assert invoke("cache", "--prune", *words, root=tmp_path) == 4
     told = capsys.readouterr()
-    assert told.out.count("removed 1 files, 8 B, and 1 results") == 2
+    assert told.out.count("removed 1 file, 8 B, and 1 result") == 2
     assert "second does not answer: the mount is gone" in told.err
     assert invoke("cache", "--prune", "--json", *words, root=tmp_path) == 4
     rows = json.loads(capsys.readouterr().out)["shared"]

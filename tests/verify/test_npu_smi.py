@@ -83,6 +83,17 @@ def test_an_alarm_and_a_card_that_is_not_listed_fail(tmp_path: Path, monkeypatch
         answer(tmp_path, monkeypatch, A2, COUNTED, present=3)
 
 
+@pytest.mark.parametrize(
+    ("health", "told"), [("N/A", "N/A"), ("Minor Alarm", "Minor Alarm"), ("", "without a state")]
+)
+def test_a_device_that_answers_in_part_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, health: str, told: str
+) -> None:
+    """Its line was passed over, so that one device too few was told, and not which."""
+    with pytest.raises(ProbeFailedError, match=rf"^NPU 2 \(910B3\) is {told}$"):
+        answer(tmp_path, monkeypatch, A2 + A2_ROW.format(npu=2, health=health), COUNTED, present=3)
+
+
 def test_on_a_card_of_two_chips_the_one_at_fault_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
-from ascend_wheelhouse.bundle.parts import PartWriter, require_few, settle
+from ascend_wheelhouse.bundle.parts import PartWriter, require_few, require_no_folder, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.host.pythons import is_version
@@ -129,6 +129,7 @@ def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: b
     if oci:
         with occupied.writing(path, emit):
             return _write_layout(packing, path, emit)
+    require_no_folder(path, limit)
     require_few(limit, _END + sum(member.packed for member in packing.members))
     with occupied.writing(path, emit), PartWriter(path, limit) as writer:
         paths = write_members(packing.members, writer, emit)
@@ -252,7 +253,9 @@ def rebuild_bundle(
 
     Raises:
         IntegrityError: The base is another one, or the whole does not verify; nothing is written.
+        FolderInPlaceError: A folder has the name of the new one.
     """
+    require_no_folder(out)
     _settle_all(delta, base)
     bundle = open_bundle(delta, base)
     bundle.verify(trusted_key, insecure=insecure)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from ascend_wheelhouse.base import counting, errors
@@ -17,10 +18,13 @@ from ascend_wheelhouse.bundle import delta as deltas
 from ascend_wheelhouse.bundle import serial as serials
 from ascend_wheelhouse.bundle.tar import BundleMember, WheelhouseChangedError
 from ascend_wheelhouse.folder import provenance
-from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent
+from ascend_wheelhouse.folder.manifest import NotAWheelhouseError, absent, require_whole
 from ascend_wheelhouse.folder.signing import Signer
 from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import strict
+
+_SHAPE = {"tool": str, "complete": bool, "derived": bool, "components?": ([{"name": str}], NoneType)}
+"""What provenance is made from, beside what every reader relies on."""
 
 
 class WheelhouseIncompleteError(errors.IncompleteError):
@@ -74,6 +78,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
     path = wheelhouse / layout.MANIFEST
     if not path.is_file():
         raise absent(wheelhouse)
+    require_whole(wheelhouse)
     manifest = strict.read_manifest(documents.bytes_of(path))
     if any(file["path"].startswith(layout.OLD_INSTALLER) for file in manifest["files"]):
         raise OldInstallerError(
@@ -81,7 +86,7 @@ def _manifest(wheelhouse: Path) -> dict[str, Any]:
             why=f"Since then {layout.INSTALLER} is one file, whose digest a person compares on the far side.",
             next_step="`invoke wheelhouse {cell}` makes it anew; then bundle",
         )
-    if fault := documents.fault(manifest, {"tool": str, "complete": bool, "derived": bool}):
+    if fault := documents.fault(manifest, _SHAPE):
         raise NotAWheelhouseError(
             f"{wheelhouse} is not a wheelhouse of this tool: {layout.MANIFEST}: {fault}.",
             why="Its manifest was changed, or written by another tool.",

@@ -74,6 +74,10 @@ class FileLimitError(HostUnfitError):
     """The file system takes no file as long as the bundle, or as a part of it: FAT32 takes less than 4 GiB."""
 
 
+class FolderInPlaceError(UsageError):
+    """A bundle, or a part of one, would have the name of a folder."""
+
+
 class UnfinishedBundleError(HostUnfitError):
     """A killed run left a bundle that is whole but not in its place, and this user may not put it there."""
 
@@ -108,6 +112,36 @@ def _committed(path: Path) -> tuple[Path, Path]:
     return path.with_name(f".{path.name}.whole"), path.with_name(f".{path.name}.placing")
 
 
+def _own(path: Path) -> list[Path]:
+    """Return what has the name of a bundle or of one of its parts, sorted."""
+    found = []
+    for one in path.parent.iterdir() if path.parent.is_dir() else ():
+        match = _PART.fullmatch(one.name)
+        if path.name in {one.name, match and match["stem"]}:
+            found.append(one)
+    return sorted(found)
+
+
+def require_no_folder(path: Path, limit: int | None = None) -> None:
+    """Refuse a name for a bundle that a folder has, before all of it is written for nothing.
+
+    Args:
+        path: The bundle's name.
+        limit: The size of its parts in bytes; one file without it.
+
+    Raises:
+        FolderInPlaceError: A folder has it, or that of a part.
+    """
+    folder = next((one for one in (_own(path) if limit else [path]) if one.is_dir()), None)
+    if folder is not None:
+        name = path.name if path.suffix == ".tar" else "NEW.tar"
+        raise FolderInPlaceError(
+            f"{folder} is a folder, and a bundle is a file.",
+            why="Nothing was written: a bundle takes the place of an older one, and of nothing else.",
+            next_step=f"--out {shlex.quote(str(folder / name))}, or another name",
+        )
+
+
 def _place(path: Path) -> None:
     """Put a bundle that is whole in place of an older one; a run that is killed meanwhile is gone on with.
 
@@ -118,10 +152,8 @@ def _place(path: Path) -> None:
         kept = {path.name} & {
             part.name for part in whole.iterdir()
         }  # one file takes the place of another at once
-        for old in sorted(path.parent.iterdir()):
-            match = _PART.fullmatch(old.name)
-            own = path.name in {old.name, match and match["stem"]}
-            if own and old.name not in kept and not old.is_dir():
+        for old in _own(path):
+            if old.name not in kept and not old.is_dir():
                 old.unlink()
         whole.rename(placing)
     if placing.is_dir():

@@ -117,7 +117,8 @@ def main(options: CacheOptions) -> None:
         console.end_with(failed_there, json=True)
         return
     console.line(f"{store.root}")
-    console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
+    partials = forms.counted(usage.partials, "partial")
+    console.line(f"{forms.counted(usage.blobs, 'file')}, {forms.size(usage.blob_bytes)}; {partials}")
     if made:
         console.line(
             f"toolchains, build environments and objects of images: {len(made)}, {forms.size(made_bytes)}"
@@ -183,9 +184,11 @@ def _tell(row: dict[str, Any], *, pruned: bool) -> None:
     if row["files"] is None:
         console.line("a web server lists nothing")
         return
-    console.line(f"{row['files']} files, {forms.size(row['file_bytes'])}; {row['results']} results")
+    held, results = forms.counted(row["files"], "file"), forms.counted(row["results"], "result")
+    console.line(f"{held}, {forms.size(row['file_bytes'])}; {results}")
     if not row["files"] and not row["results"] and not row["removed_files"]:
         console.line("nobody has pushed there yet, or the URL is mistyped")
     if pruned:
-        size = forms.size(row["freed_bytes"])
-        console.line(f"removed {row['removed_files']} files, {size}, and {row['removed_results']} results")
+        gone = forms.counted(row["removed_files"], "file")
+        results = forms.counted(row["removed_results"], "result")
+        console.line(f"removed {gone}, {forms.size(row['freed_bytes'])}, and {results}")

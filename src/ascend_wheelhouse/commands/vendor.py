@@ -99,7 +99,8 @@ def _take_over(options: VendorOptions) -> None:
     if options.json:
         console.print_json(taken.as_dict())
         return
-    there = f"{taken.files} files, {taken.new} of them new, {len(taken.commits)} git commits"
+    commits = counted(len(taken.commits), "git commit")
+    there = f"{counted(taken.files, 'file')}, {taken.new} of them new, {commits}"
     console.line(f"{taken.wheelhouse}: {there}, are in the store")
     console.line(f"{'its' if taken.lock_put else 'the'} lock stands in {taken.lock}")
     console.line(f"Next: invoke wheelhouse --offline {taken.words}")

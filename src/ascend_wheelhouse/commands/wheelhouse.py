@@ -70,7 +70,7 @@ def main(options: WheelhouseOptions) -> None:
     else:
         _say_finished(found, json=options.json)
         _say_kept(options, found)
-    _complete_or_raise(found, strict=options.strict)
+    _complete_or_raise(options, found)
 
 
 def _tell_changed(names: list[str]) -> None:
@@ -264,16 +264,18 @@ def _check(folder: Path, *, json: bool) -> None:
     _say_finished(folder, json=json)
 
 
-def _complete_or_raise(folder: Path, *, strict: bool) -> None:
-    if not strict:
+def _complete_or_raise(options: WheelhouseOptions, folder: Path) -> None:
+    if not options.strict:
         return
     from ascend_wheelhouse.base.errors import IncompleteError
 
     pending = [item["component"] for item in _manifest(folder)["pending"]]
+    output = options.make.output
+    place = "" if output == options.root / "wheelhouse" else f" --output {shlex.quote(str(output))}"
     if pending:
         raise IncompleteError(
             f"{folder.name} lacks {', '.join(pending)}.",
             why="--strict, or CI in the environment, makes a pending component an error.",
             next_step="supply them as the table above says, or leave --strict away; where CI is set: "
-            "`CI= invoke wheelhouse {cell}`",
+            f"`CI= invoke wheelhouse {{cell}}{place}`",
         )

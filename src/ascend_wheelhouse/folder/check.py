@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def check_sums(folder: Path, emit: Emit) -> int:
             f"{folder.name}: {counting.with_verb(len(faults), 'file')} not what {SUMS} says:\n"
             + "\n".join(faults),
             why="A file was changed, removed or added after the wheelhouse was finished.",
-            next_step="remove the folder and run `invoke wheelhouse {cell}`: it is laid out from the store",
+            next_step=_again(folder),
         )
     return len(expected)
 
@@ -67,8 +68,12 @@ def _bad_sums(sums: Path, fault: str) -> SumsMismatchError:
     return SumsMismatchError(
         f"{sums} cannot be read: {fault}.",
         why="It was changed after the wheelhouse was finished.",
-        next_step="remove the folder and run `invoke wheelhouse {cell}`: it is laid out from the store",
+        next_step=_again(sums.parent),
     )
+
+
+def _again(folder: Path) -> str:
+    return f"rm -r {shlex.quote(str(folder))}, then the same command again: it is laid out from the store"
 
 
 def _present(folder: Path) -> set[str]:

@@ -26,7 +26,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.package import as_manifest
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.locks.lock import Pending
-from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node import documents, layout
 from ascend_wheelhouse.node.reading import contents
 
 NAME = "manifest.json"
@@ -37,6 +37,10 @@ Kind = Literal["wheel", "payload", "source", "index", "lock", "sbom", "installer
 
 class NotAWheelhouseError(UsageError):
     """A folder holds no readable `manifest.json`."""
+
+
+class DeltaFolderError(UsageError):
+    """A delta that was unpacked was named where a whole wheelhouse is meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +158,21 @@ def absent(folder: Path) -> NotAWheelhouseError:
         f"{folder} is not a wheelhouse: {what}.",
         next_step="name the folder of one, such as those below wheelhouse/; `invoke wheelhouse {cell}` makes one",
     )
+
+
+def require_whole(folder: Path) -> None:
+    """Hold a folder to be more than a delta that was unpacked: its manifest is that of the whole.
+
+    Raises:
+        DeltaFolderError: It is one.
+    """
+    if (folder / layout.DELTA).is_file():
+        raise DeltaFolderError(
+            f"{folder} is a delta, and a whole wheelhouse is wanted.",
+            why="It holds what an older bundle lacks, and its manifest names the files of both.",
+            next_step=f"`invoke bundle --rebuild {shlex.quote(str(folder))} --base OLD_BUNDLE --out WHOLE.tar "
+            "--trusted-key KEY`, `mkdir whole && tar -xf WHOLE.tar -C whole`, then the same command with that folder",
+        )
 
 
 @contextmanager

@@ -72,9 +72,11 @@ def vendor_wheelhouse(folder: Path, *, root: Path, store: Store, emit: Emit = si
 
     Raises:
         NotAWheelhouseError: The folder holds no readable manifest.
+        DeltaFolderError: It is a delta.
         CarriedFileError: A file is missing or has other bytes than the manifest says.
     """
     document = manifest.read(folder)
+    manifest.require_whole(folder)
     rows = [row for row in document["files"] if row["kind"] in _KINDS]
     lock = _carried_lock(folder, document)
     emit(Stage(name="take in", jobs=len(rows)))

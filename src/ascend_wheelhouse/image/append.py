@@ -22,11 +22,13 @@ from ascend_wheelhouse.bundle.oci import blob_path, claim, put_json, write_index
 from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.image.layout import Image, find_image
 from ascend_wheelhouse.node import documents, layout
-from ascend_wheelhouse.node.install import receipt_file
+from ascend_wheelhouse.node.install import receipt_file, trash
 
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
-_LEFT_OUT = {".work", ".lock", "install.log", "index"}
+_LEFT_OUT = {".work", ".lock", "install.log"}
+_INDEX, _NAMES_INDEX = "index", "pip.conf"
+"""The wheels that an install may keep, and the file of an environment that names them."""
 _EXECUTABLE = 0o111
 _LONGEST_CHAIN = 16
 _COMMAND = ("python", "-m", "sglang.launch_server")
@@ -239,13 +241,24 @@ def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
 
 
 def _walk(environment: Path) -> Iterator[Path]:
+    """Yield all that belongs into the image: the index too, where the environment in use goes by it."""
+    indexed = (environment / "current" / _NAMES_INDEX).is_file()
+    left_out = _LEFT_OUT if indexed else {*_LEFT_OUT, _INDEX}
+
+    def stays(name: str) -> bool:
+        return name not in left_out and not name.startswith(trash.NAMED)
+
     yield environment
-    for parent, folders, files in os.walk(environment):
-        if Path(parent) == environment:
-            folders[:] = [name for name in folders if name not in _LEFT_OUT]
-        folders.sort()
-        left_out = _LEFT_OUT if Path(parent) == environment else set()
-        yield from (Path(parent, name) for name in sorted([*folders, *files]) if name not in left_out)
+    for parent, folders, files in os.walk(environment, onerror=_unlistable):
+        at_top = Path(parent) == environment
+        folders[:] = sorted(name for name in folders if not at_top or stays(name))
+        names = (name for name in sorted([*folders, *files]) if not at_top or stays(name))
+        yield from (Path(parent, name) for name in names)
+
+
+def _unlistable(error: OSError) -> None:
+    """Tell of a folder that this user may not look into: without it the image would lack what is in there."""
+    raise error
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:

@@ -55,6 +55,10 @@ class ImagePrefixError(UsageError):
     """The environment cannot stand at that path in an image."""
 
 
+class DeltaImageError(UsageError):
+    """An image was to be made of a delta."""
+
+
 class ContextExistsError(UsageError):
     """The folder for the build context holds other things."""
 
@@ -101,7 +105,8 @@ def write_context(
         prefix: Where the environment stands in the image.
 
     Raises:
-        UsageError: `out` holds other things, no base image can be named, or the prefix is no plain absolute path.
+        UsageError: The bundle is a delta, `out` holds other things, no base image can be named, or the prefix is no
+            plain absolute path.
         IntegrityError: The source is not sound, or not signed by that key.
     """
     settle(source)
@@ -113,6 +118,13 @@ def _write(
     source: Path, out: Path, *, trusted_key: str | None, base: str | None, prefix: str
 ) -> BuildContext:
     bundle = open_bundle(source)
+    if bundle.delta is not None:
+        raise DeltaImageError(
+            f"{source} is a delta, and an image takes a whole bundle.",
+            why="It leaves files to the bundle that it was packed against; --base names the image to build on.",
+            next_step=f"`invoke bundle --rebuild {shlex.quote(str(source))} --base OLD_BUNDLE --out WHOLE.tar "
+            "--trusted-key KEY`, then the same command with WHOLE.tar",
+        )
     verified = bundle.verify(trusted_key, insecure=trusted_key is None)
     reference = base or base_image(bundle.manifest.get("cell", {}))
     if not _REFERENCE.fullmatch(reference):

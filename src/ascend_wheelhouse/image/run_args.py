@@ -124,7 +124,8 @@ def _quoted(word: str) -> str:
 def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str = "") -> dict[str, Any]:
     """Return a Pod with the same devices, volumes and privileges; arguments and errors as for `docker_args`."""
     _require_sound(image, model)
-    paths = [*devices(npu), *_HOST_PATHS, _CACHE, *([model] if model else [])]
+    names = {path: _volume_name(path) for path in (*devices(npu), *_HOST_PATHS, _CACHE)}
+    names |= {model: "model"} if model else {}  # of any path, where a volume has letters, digits and dashes
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -142,14 +143,14 @@ def kubernetes_pod(npu: Npu, image: str, command: Sequence[str] = (), model: str
                     "env": [_from_secret(name) for name in _HANDED_ON],
                     "securityContext": {"privileged": True},
                     "volumeMounts": [
-                        {"name": _volume_name(path), "mountPath": path, "readOnly": path == model}
-                        for path in paths
+                        {"name": name, "mountPath": path, "readOnly": path == model}
+                        for path, name in names.items()
                     ],
                 }
             ],
             "volumes": [
-                {"name": _volume_name(path), "hostPath": {"path": path, "type": _path_type(path)}}
-                for path in paths
+                {"name": name, "hostPath": {"path": path, "type": _path_type(path)}}
+                for path, name in names.items()
             ],
         },
     }

@@ -14,13 +14,14 @@ import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError, VerifyError
 from ascend_wheelhouse.base.interpreters import INSTALL, find_python
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.node.errors import CELL
+from ascend_wheelhouse.node.install.post_install import symlink
 from ascend_wheelhouse.node.verify import sealed
 from ascend_wheelhouse.verify.found import FoundWheelhouse
 
@@ -224,11 +225,12 @@ def _install(sealed: Sealed, words: Sequence[str], wheelhouse: FoundWheelhouse) 
         ) from error
 
 
-def post_install(manifest: Mapping[str, object], packages: Path) -> None:
-    """Do what the manifest asks for after the wheels: so far links such as deep_ep's."""
-    actions = manifest.get("post_install", [])
-    for action in actions if isinstance(actions, list) else []:
-        targets = sorted(packages.glob(action["target"])) if action["action"] == "symlink" else []
-        link = packages / action["path"]
-        if targets and not link.is_symlink():
-            link.symlink_to(targets[0].relative_to(packages))
+def post_install(manifest: Mapping[str, Any], packages: Path) -> None:
+    """Do what the manifest asks for after the wheels, as a node does it: so far links such as deep_ep's.
+
+    Raises:
+        UnknownActionError: A link would lead out of the environment.
+    """
+    for step in manifest.get("post_install", ()):
+        if step["action"] == "symlink":
+            symlink(packages, step["path"], step["target"])

@@ -129,7 +129,7 @@ class Asking:
         self.emit(JobStarted(job=name, action="ask"))
         found = self._last(question, known, NEVER) if self.offline else self._now(question, known)
         last: Outcome = "cached" if self.offline and found.known else "done"
-        outcome: Outcome = "failed" if found.silent else last
+        outcome: Outcome = ("skipped" if self.offline else "failed") if found.silent else last
         self.emit(JobFinished(job=name, outcome=outcome, detail="; ".join(found.silent.values())))
         return found
 

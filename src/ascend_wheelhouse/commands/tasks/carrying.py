@@ -161,9 +161,12 @@ def _rebuilding(
     from ascend_wheelhouse.commands.bundle import RebuildOptions
 
     if not base or not out:
+        old, new, key = (
+            shlex.quote(word) for word in (base or "OLD_BUNDLE", out or "NEW.tar", trusted_key or "KEY")
+        )
         raise OptionsClashError(
             "--rebuild needs --base and --out.",
-            next_step=f"--rebuild {shlex.quote(delta)} --base OLD_BUNDLE --out NEW.tar",
+            next_step=f"invoke bundle --rebuild {shlex.quote(delta)} --base {old} --out {new} --trusted-key {key}",
         )
     return RebuildOptions(
         delta=Path(delta),

@@ -14,9 +14,10 @@ from typing import Any
 from .. import documents
 from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
+from ..seen import is_there
 from ..talk import Talk
 from . import pythons
-from .fitness import HostFinding, Level, cell_findings, disk_finding
+from .fitness import HostFinding, Level, cell_findings, disk_finding, free_space, programs_finding
 from .host import DEVICES, Host, read_host
 from .readiness import ready
 from .system import install_command
@@ -28,8 +29,17 @@ _ENVIRONMENT_SIZE = 6 * _GIB
 _FOR_SERVING = ("devices", "device managers", "chip", "driver", "cann", "nnal", "c++ compiler")
 
 
-def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
-    """Look at the whole node; a wheelhouse's cell sharpens what is wanted."""
+def examine(
+    host: Host, contents: Contents | None = None, *, place: Path | None = None, stands: bool = False
+) -> list[HostFinding]:
+    """Look at the whole node.
+
+    Args:
+        host: The node.
+        contents: The wheelhouse whose cell sharpens what is wanted, if any.
+        place: Where its environment goes or stands; the disk of the node's root counts when None.
+        stands: An environment stands there: that there is no space for another one keeps it from nothing.
+    """
     cell = contents.cell if contents else {}
     return [
         *cell_findings(host, cell, contents.packaged() if contents else ()),
@@ -42,8 +52,16 @@ def examine(host: Host, contents: Contents | None = None) -> list[HostFinding]:
         _memory_layout(host),
         _firmware(host),
         *_openmp(host),
-        disk_finding(host.root, _ENVIRONMENT_SIZE),
+        *([programs_finding(place)] if place else []),
+        _disk(place or host.root, stands=stands),
     ]
+
+
+def _disk(place: Path, *, stands: bool) -> HostFinding:
+    if stands:
+        why = "The next environment is built beside the one in use."
+        return free_space("disk", place, _ENVIRONMENT_SIZE, why)
+    return disk_finding(place, _ENVIRONMENT_SIZE)
 
 
 def _judged(good: bool) -> Level:  # noqa: FBT001 - a verdict is what this turns into a level
@@ -202,15 +220,20 @@ def check(
 ) -> int:
     """Examine the node below `root`, fix it where asked, and print what was found; commands name `prefix`.
 
-    With `dry_run` nothing is written: what would be fixed is told instead.
+    The disk is that of `prefix`. With `dry_run` nothing is written: what would be fixed is told instead.
     """
     wanted = contents.cell.get("cann", "") if contents else ""
-    findings = examine(read_host(root, ascend, wanted=wanted), contents)
+    stands = prefix is not None and is_there(prefix / "current")
+
+    def look() -> list[HostFinding]:
+        return examine(read_host(root, ascend, wanted=wanted), contents, place=prefix, stands=stands)
+
+    findings = look()
     changes: list[str] = []
     due = [one.name for one in findings if one.fix] if fix and dry_run else []
     if fix and not dry_run:
         changes = apply(root, {finding.fix for finding in findings if finding.fix})
-        findings = examine(read_host(root, ascend, wanted=wanted), contents)
+        findings = look()
     return report([finding.below(prefix) for finding in findings], changes, talk, due)
 
 

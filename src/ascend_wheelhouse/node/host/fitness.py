@@ -288,8 +288,7 @@ def _taken(folders: Iterable[Path]) -> int:
 
 def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level = "warn") -> HostFinding:
     """Compare the free space for this user below a folder, which may not be there yet, with what a step takes."""
-    while not is_there(folder):
-        folder = folder.parent
+    folder = _standing(folder)
     free = shutil.disk_usage(folder).free
     return HostFinding(
         name=name,
@@ -299,6 +298,29 @@ def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level =
         why=why,
         command=f"df -h {shlex.quote(os.fspath(folder))}",
     )
+
+
+def programs_finding(folder: Path) -> HostFinding:
+    """Tell whether programs and libraries may run from where an environment will stand, which need not be there yet."""
+    folder = _standing(folder)
+    closed = bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+    place = shlex.quote(os.fspath(folder))
+    return HostFinding(
+        name="prefix",
+        found="no program may run there" if closed else "programs may run there",
+        wanted="a file system without the option noexec",
+        level="refuse" if closed else "ok",
+        why=f"The kernel loads no library and runs no program from the file system of {folder}.",
+        command=f"findmnt -T {place} shows it; name a prefix elsewhere, or as root: "
+        f"mount -o remount,exec $(findmnt -n -o TARGET -T {place})",
+    )
+
+
+def _standing(folder: Path) -> Path:
+    """Return a folder, or the first above it that is there."""
+    while not is_there(folder):
+        folder = folder.parent
+    return folder
 
 
 def require_fit(findings: Iterable[HostFinding]) -> None:

@@ -67,6 +67,7 @@ def read_job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer
     unpacked = sum(file.size for file in supply.packed(["tools", *folders(options)]))
     found = fitness.cell_findings(host, contents.cell, contents.packaged())
     findings = [one.below(prefix.root) for one in found if one.name not in brought]
+    findings.append(fitness.programs_finding(prefix.root))
     disk = _disk(contents, prefix, unpacked, compiled=options.compile_bytecode)
     if any(finding.level == "refuse" for finding in findings):
         fitness.require_fit([*findings, disk])

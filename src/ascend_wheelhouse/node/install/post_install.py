@@ -59,7 +59,7 @@ def finish(env: Path, contents: Contents, folder: Path, installer: Installer) ->
 
 def _step(env: Path, step: dict[str, str]) -> list[str]:
     if step.get("action") == "symlink":
-        return _symlink(site_packages(env), step["path"], step["target"])
+        return symlink(site_packages(env), step["path"], step["target"])
     if step.get("action") == "install-last":
         return []  # `finish` compares the files, and installs once more where they differ
     raise UnknownActionError(
@@ -68,7 +68,12 @@ def _step(env: Path, step: dict[str, str]) -> list[str]:
     )
 
 
-def _symlink(site: Path, path: str, pattern: str) -> list[str]:
+def symlink(site: Path, path: str, pattern: str) -> list[str]:
+    """Have a link lead to the last file by a pattern, both below an environment's distributions; return what was done.
+
+    Raises:
+        UnknownActionError: One of the two leaves the environment.
+    """
     for text in (path, pattern):
         if not documents.path(text) or "**" in text:
             raise UnknownActionError(

@@ -148,9 +148,14 @@ def _doctor(options: argparse.Namespace, talk: Talk) -> int:
             fix=options.fix,
             dry_run=options.dry_run,
             talk=talk,
-            prefix=options.prefix and Prefix.at(options.prefix).root,
+            prefix=Prefix.at(options.prefix).root if options.prefix else _prefix_around(),
         )
     )
+
+
+def _prefix_around() -> Path | None:
+    """Return the prefix whose environment the installer stands in; None where it stands elsewhere."""
+    return HOME.parent.parent if in_environment() else None
 
 
 def _installed(options: argparse.Namespace) -> Contents | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..errors import HostUnfitError
 
-_NAMED = ".trash-"
+NAMED = ".trash-"
+"""How the names begin of what is on its way out."""
 _REMOVAL = 'rm -rf -- "$@" || { chmod -R u+rwX -- "$@"; rm -rf -- "$@"; }'
 """A folder that was made read-only keeps what lies in it from everybody but root."""
 
@@ -21,12 +22,12 @@ class TrashStaysError(HostUnfitError):
 def throw_away(path: Path, root: Path) -> None:
     """Take a folder below a prefix out of sight by one rename; `empty` removes it."""
     if path.is_dir():
-        path.rename(root / f"{_NAMED}{path.name}-{time.time_ns()}")
+        path.rename(root / f"{NAMED}{path.name}-{time.time_ns()}")
 
 
 def empty(root: Path, *, wait: bool = False) -> None:
     """Remove what was thrown away; that can take as long as an install, and is waited for only where asked."""
-    trash = list(root.glob(f"{_NAMED}*"))
+    trash = list(root.glob(f"{NAMED}*"))
     if trash:
         quiet = subprocess.DEVNULL
         command: list[str | Path] = ["sh", "-c", _REMOVAL, "sh", *trash]
@@ -41,7 +42,7 @@ def require_none(root: Path) -> None:
     Raises:
         TrashStaysError: Something is left.
     """
-    if left := sorted(root.glob(f"{_NAMED}*")):
+    if left := sorted(root.glob(f"{NAMED}*")):
         words = shlex.join(map(str, left))
         raise TrashStaysError(
             f"{left[0]} cannot be removed.",

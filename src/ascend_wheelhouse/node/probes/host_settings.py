@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..host.doctor import examine
 from ..host.host import read_host
 from .api import Context, Outcome, ProbeFailedError
@@ -10,7 +12,8 @@ from .api import Context, Outcome, ProbeFailedError
 def run(context: Context) -> Outcome:
     """Read the machine's settings and judge them."""
     host = read_host(ascend=context.option("ascend"), wanted=str(context.cell.get("cann", "")))
-    findings = [one for one in examine(host) if context.options.get("npu") or one.name not in _DEVICE_ONLY]
+    looked = examine(host, place=Path(context.option("site_packages") or "/"), stands=True)
+    findings = [one for one in looked if context.options.get("npu") or one.name not in _DEVICE_ONLY]
     refused = [one for one in findings if one.level == "refuse"]
     figures = {one.name: {"found": one.found, "wanted": one.wanted, "level": one.level} for one in findings}
     if refused and context.options.get("npu"):

@@ -16,7 +16,7 @@ from typing import Any
 
 from .api import Context, Outcome, ProbeFailedError, ProbeSkippedError
 
-_ROW = re.compile(r"^\|\s*(\d+)\s+(\S+)\s*\|\s*(\w+)\s*\|")
+_ROW = re.compile(r"^\|\s*(\d+)\s+(\S+)\s*\|\s*([^|]*?)\s*\|")
 _SECOND_ROW = re.compile(r"^\|\s*(\d+)\s+(\d+)\s*\|\s*\w+:\w+:")
 _COUNT = re.compile(r"\s*(HBM Single|HBM Double|Chip)(?: Bit Error Count| ID)\s*:\s*(\d+)")
 _KINDS = ("HBM Single", "HBM Double")
@@ -35,7 +35,7 @@ class Chip:
     Args:
         npu: The card's number.
         name: As npu-smi names it.
-        health: `OK`, or what is wrong.
+        health: `OK`, or what is wrong; empty where npu-smi tells nothing.
         chip: Its number on the card, or empty.
         device: The number of its device below `/dev`, or empty.
     """
@@ -66,7 +66,7 @@ def run(context: Context) -> Outcome:
     if done.returncode or not rows:
         words = (done.stderr or done.stdout).strip().splitlines() or ["no words"]
         raise ProbeFailedError(f"npu-smi info ended with status {done.returncode}: {words[-1]}")
-    sick = [f"{row} is {row.health}" for row in rows if row.health != "OK"]
+    sick = [f"{row} is {row.health or 'without a state'}" for row in rows if row.health != "OK"]
     if sick:
         raise ProbeFailedError("; ".join(sick))
     present = int(context.options.get("present", 0) or len(rows))

@@ -123,7 +123,7 @@ def _unreadable(path: Path, error: OSError) -> BundleDamagedError:
     return BundleDamagedError(
         f"{path} cannot be read: {error.strerror}.",
         why="The medium is damaged or was taken out, the file is not yours to read, or it became a link.",
-        next_step=f"ls -l {shlex.quote(str(path))}; then copy it again",
+        next_step=f"ls -ld {shlex.quote(str(path))}; then copy it again",
     )
 
 
