@@ -219,14 +219,15 @@ def hang_up(handler: Handler) -> None:
     handler.close_connection = True
 
 
-def cut_after(count: int) -> Behaviour:
+def cut_after(count: int, **headers: str) -> Behaviour:
     """Promise the rest of the file, send `count` bytes of it, and close the connection."""
 
     def behave(handler: Handler) -> None:
         file = handler.index.files[unquote(handler.path).rpartition("/")[2]]
         start = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         handler.send_response(206 if start else 200)
-        handler.send_header("Content-Length", str(len(file.content) - start))
+        for name, value in {"Content-Length": str(len(file.content) - start), **headers}.items():
+            handler.send_header(name, value)
         if start:
             size = len(file.content)
             handler.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")
