@@ -1,4 +1,4 @@
-"""Paths of a laid-out source, held to lie in it: it is changed on the host itself, before any sandbox is there.
+"""Paths of a source or of a build's folder, held to lie in it: both are changed on the host, outside any sandbox.
 
 A repository may hold links to anywhere, as git checks them out. They do no harm while nothing goes through them.
 """
@@ -12,24 +12,24 @@ from ascend_wheelhouse.base.places import real
 
 
 class LinkOutError(IntegrityError):
-    """A file or folder of a source that a build reads, changes or removes lies behind a link out of it."""
+    """A file or folder of a source, or of a build's folder, that is to be changed lies behind a link out of it."""
 
 
-def inside(source: Path, name: str | Path) -> Path:
-    """Return a path below a source, wherever its links lead within it.
+def inside(folder: Path, name: str | Path) -> Path:
+    """Return a path below a folder, wherever its links lead within it.
 
     Args:
-        source: The source's folder.
+        folder: A source's, or a build's.
         name: The path, relative to it.
 
     Raises:
         LinkOutError: It lies behind a link that leads out, or is one.
     """
-    path = source / name
-    if real(path).is_relative_to(real(source)):
+    path = folder / name
+    if real(path).is_relative_to(real(folder)):
         return path
     raise LinkOutError(
-        f"{name} of the source leads out of its folder by a link.",
-        why="A source is changed on the host itself: a file of somebody else would be read, written or removed.",
+        f"{name} leads out of the folder of the source by a link.",
+        why="Sources are changed on the host itself: a file of somebody else would be read, written or removed.",
         next_step="do not build from it: take the source from its upstream, and compare the commit",
     )
