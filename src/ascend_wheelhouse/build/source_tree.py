@@ -20,7 +20,8 @@ from ascend_wheelhouse.build.job import EARLIEST, Archive, BuildJob
 from ascend_wheelhouse.build.lfs_pointers import refuse_pointers
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
 from ascend_wheelhouse.build.project_file import PUBLISHED, project_folder, put_project_file
-from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
+from ascend_wheelhouse.store.dated import date_files
+from ascend_wheelhouse.store.git_source import GitSource, git, lay_out
 from ascend_wheelhouse.store.store import Store
 
 
