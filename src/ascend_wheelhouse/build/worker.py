@@ -114,14 +114,16 @@ def told(error: Exception) -> tuple[type[Exception], tuple[Any, ...], dict[str, 
     """Return an error as it travels: its class may be made from other words than its text."""
     if not isinstance(error, (WheelhouseError, OSError)):
         error.add_note("".join(traceback.format_exception(error)))
-    args = error.__reduce__()[1] if isinstance(error, OSError) else error.args  # with the files that it names
+    args = error.args
+    if isinstance(error, OSError) and error.filename is not None:  # which stands beside its words
+        args = (error.errno, error.strerror, error.filename, None, error.filename2)
     return type(error), args, dict(vars(error))
 
 
 def again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
     """Return an error from what `told` made of it."""
     error = kind.__new__(kind, *args)
-    if not isinstance(error, OSError):
+    if not isinstance(error, OSError):  # that one takes apart what it is made of
         error.args = args
     vars(error).update(state)
     return error
