@@ -113,6 +113,14 @@ class ProxyFailedError(OriginError):
     advice = "check HTTPS_PROXY, NO_PROXY and pip's `proxy`"
 
 
+class ProxySettingError(ProxyFailedError):
+    """What is set as a proxy is none that can be spoken to here."""
+
+    transient = False
+    reason = "A proxy has the form http://HOST:PORT or https://HOST:PORT; one of SOCKS is not spoken to."
+    advice = "set pip's `proxy`, or HTTPS_PROXY and HTTP_PROXY, to that form, or name the host in NO_PROXY"
+
+
 class CertificateError(OriginError):
     """The origin's certificate is not trusted here."""
 
