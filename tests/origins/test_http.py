@@ -358,10 +358,15 @@ def test_an_html_page_is_recognised_by_its_type(index: Index, http: Http) -> Non
         assert stream.head.content_type == "text/html"
 
 
-def test_a_signed_url_that_allows_no_head_is_asked_by_get(index: Index, http: Http) -> None:
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_a_url_that_allows_no_head_is_asked_by_get_at_once(
+    index: Index, http: Http, clock: FakeClock, status: int
+) -> None:
+    """A signed one does not, nor do small servers, which know no other request than GET (501)."""
     index.raw["/signed"] = ("application/octet-stream", b"0123456789")
-    index.refuses_head = True
+    index.refuses_head = status
     assert http.head(f"{index.url}/signed").size == 10
+    assert clock.waits == []
 
 
 def test_a_body_is_never_decoded(index: Index, http: Http) -> None:

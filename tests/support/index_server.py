@@ -49,7 +49,7 @@ class Index:
     speaks_json: bool = False
     ranges: bool = True
     etag: bool = False
-    refuses_head: bool = False
+    refuses_head: int = 0
     files: dict[str, Offered] = field(default_factory=dict)
     raw: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     behaviours: dict[str, deque[Behaviour]] = field(default_factory=lambda: defaultdict(deque))
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         if waiting and self.command == "GET":
             waiting.popleft()(self)
         elif self.command == "HEAD" and self.index.refuses_head:
-            self.reply(403)
+            self.reply(self.index.refuses_head)
         elif path in self.index.raw:
             kind, content = self.index.raw[path]
             self.reply(200, content, {"Content-Type": kind})

@@ -48,7 +48,7 @@ class AccessDeniedError(OriginError):
 
 
 class RefusedError(OriginError):
-    """The origin refused the request for good (another 4xx)."""
+    """The origin refused the request for good (another 4xx, 501)."""
 
     reason = "The origin understood the request and will not serve it."
     advice = "check the address with the origin's operator"
