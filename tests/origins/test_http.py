@@ -259,9 +259,20 @@ def test_a_url_of_another_kind_is_told_and_not_tried_again(http: Http, clock: Fa
     assert clock.waits == []
 
 
-def test_a_redirect_to_what_is_no_url_is_told(index: Index, http: Http) -> None:
-    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": "http://[::1"}))
-    with pytest.raises(faults.UnknownSchemeError, match="Invalid IPv6 URL"):
+@pytest.mark.parametrize(
+    ("target", "kind", "told"),
+    [
+        ("http://[::1", faults.UnknownSchemeError, "Invalid IPv6 URL"),
+        ("http://127.0.0.1:99999/", faults.RedirectError, "Failed to parse"),
+        ("http://127.0.0.1:port/", faults.RedirectError, "Failed to parse"),
+    ],
+)
+def test_a_redirect_to_what_is_no_url_is_told(
+    index: Index, http: Http, target: str, kind: type[faults.OriginError], told: str
+) -> None:
+    """A port that is none was a fault of this tool, whoever named it."""
+    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": target}))
+    with pytest.raises(kind, match=told):
         http.page(f"{index.simple}/torch/")
 
 
