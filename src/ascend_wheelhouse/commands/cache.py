@@ -117,7 +117,8 @@ def main(options: CacheOptions) -> None:
         console.end_with(failed_there, json=True)
         return
     console.line(f"{store.root}")
-    console.line(f"{usage.blobs} files, {forms.size(usage.blob_bytes)}; {usage.partials} partials")
+    held = f"{forms.counted(usage.blobs, 'file')}, {forms.size(usage.blob_bytes)}"
+    console.line(f"{held}; {forms.counted(usage.partials, 'partial')}")
     if made:
         console.line(
             f"toolchains, build environments and objects of images: {len(made)}, {forms.size(made_bytes)}"
