@@ -165,3 +165,25 @@ def test_a_disk_that_is_full_before_the_environment_is_installed_is_told_as_such
         install(place, [], interpreter, store=bench.store, sandbox=Unsealed())
     assert caught.value.errno == errno.ENOSPC
     assert not place.folder.parent.exists()
+
+
+@pytest.mark.parametrize("place", ["script", "folder"])
+def test_a_backend_that_fails_has_nothing_written_outside_by_way_of_a_link(
+    bench: Bench, tmp_path: Path, place: str
+) -> None:
+    """It is asked again for what it lacked, and the script that asks was copied through the link."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "mine").write_text("mine")
+    begins = f"""
+import sys
+script = Path(sys.argv[0])
+away, place = (script, "{home}/mine") if "{place}" == "script" else (script.parent, "{home}")
+os.rename(away, f"{{away}}.before")
+os.symlink(place, away)
+sys.exit(1)
+"""
+    with pytest.raises(StepFailedError):
+        built(bench, project(tmp_path, backend=f"from pathlib import Path\nimport os\n{begins}"))
+    assert [path.name for path in home.iterdir()] == ["mine"]
+    assert (home / "mine").read_text() == "mine"

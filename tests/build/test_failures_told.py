@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shlex
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from making_builds import cell
 from tiny import tiny_job
 
-from ascend_wheelhouse.base.errors import BuildError
+from ascend_wheelhouse.base.errors import BuildError, file_trouble
 from ascend_wheelhouse.base.events import silent
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.making import ArtifactsError, WrongWheelError
@@ -22,6 +23,7 @@ from ascend_wheelhouse.build.script import (
     StepFailedError,
 )
 from ascend_wheelhouse.build.toolchain import find_toolchain
+from ascend_wheelhouse.build.worker import again, told
 
 CELL = cell({"torch": "2.8.0"})
 
@@ -142,3 +144,13 @@ def test_a_compiler_s_error_is_told_before_what_the_build_had_asked_of_the_netwo
     assert "It had also asked for files.test" in error.why
     error = failure(tmp_path / "header", f"{asks}echo '#include <fetched.h>' > x.c; gcc -c x.c")
     assert type(error) is NetworkWantedError
+
+
+def test_what_the_system_refuses_a_build_is_told_with_the_file() -> None:
+    """A build is a process of its own, and its error came over without the name: a fault of this tool was told."""
+    with pytest.raises(NotADirectoryError) as refused:
+        Path(__file__, "objects").mkdir()
+    there = again(*pickle.loads(pickle.dumps(told(refused.value))))  # noqa: S301 - made here
+    assert isinstance(there, NotADirectoryError)
+    assert file_trouble(there).what == f"{__file__}/objects: Not a directory."
+    assert (there.errno, str(there)) == (refused.value.errno, str(refused.value))

@@ -228,6 +228,35 @@ def test_a_link_is_compared_as_a_link_and_never_written_through(bed: Bed) -> Non
     assert not (bed.tree.source / "a.cpp").is_symlink()
 
 
+@pytest.mark.parametrize("name", ["source", "bytecode"])
+def test_a_link_that_a_build_put_in_the_place_of_a_kept_folder_goes_and_what_it_leads_to_stays(
+    bed: Bed, name: str
+) -> None:
+    write(bed.root, {"outside/mine": "mine"})
+    place = bed.tree.place / "work" / name
+    if place.exists():
+        place.rename(place.with_name("away"))
+    place.symlink_to(bed.root / "outside")
+    bed.bring({"setup.py": "1", "a.cpp": "a", "b.cpp": "b"})
+    bed.tree.keep_bytecode(SEEN)
+    assert [path.name for path in (bed.root / "outside").iterdir()] == ["mine"]
+    assert bed.files == {"setup.py", "a.cpp", "b.cpp"}
+
+
+def test_a_link_that_a_build_put_in_the_place_of_a_folder_is_not_gone_through(bed: Bed) -> None:
+    """Its log of ninja may say that the link is its own, which stays then."""
+    bed.bring({"p/a.cpp": "a"})
+    bed.age()
+    write(bed.root, {"outside/a.cpp": "mine"})
+    bed.made({"build/Release/.ninja_log": f"{LOG}1\t2\t3\t{SEEN}/p\tcafe\n"})
+    (bed.tree.source / "p/a.cpp").unlink()
+    (bed.tree.source / "p").rmdir()
+    (bed.tree.source / "p").symlink_to(bed.root / "outside")
+    bed.bring({"p/a.cpp": "a changed"})
+    assert (bed.root / "outside/a.cpp").read_text() == "mine"
+    assert (bed.tree.source / "p/a.cpp").read_text() == "a changed"
+
+
 def test_a_folder_where_a_file_was_and_a_file_where_a_folder_was(bed: Bed) -> None:
     bed.bring({"setup.py/x": "1", "a.cpp": "a", "b.cpp": "b"})
     assert bed.files == {"setup.py/x", "a.cpp", "b.cpp"}

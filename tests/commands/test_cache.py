@@ -38,3 +38,16 @@ def test_pruning_keeps_the_payloads_that_a_lock_names(
     assert invoke("cache", "--prune", root=tmp_path) == 0
     assert store.has(named)
     assert not store.has(stray)
+
+
+def test_one_file_and_one_partial_are_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
+    store = Store()
+    (tmp_path / "file").write_text("bytes")
+    store.add(tmp_path / "file")
+    with store.partial("0" * 64) as partial:
+        partial.path.write_text("half")
+    assert invoke("cache", root=tmp_path) == 0
+    assert "1 file, 5 B; 1 partial\n" in capsys.readouterr().out

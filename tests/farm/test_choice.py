@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ascend_wheelhouse.base.events import silent
+from ascend_wheelhouse.farm import clusters
 from ascend_wheelhouse.farm.choice import FarmChoice, farm_choice
 from ascend_wheelhouse.farm.connection import is_open_to_others
 from ascend_wheelhouse.farm.errors import FarmChoiceError
@@ -81,3 +83,19 @@ def test_workers_over_ssh_need_hosts() -> None:
 )
 def test_an_address_without_tls_that_others_reach_is_known(address: str, open_to_others: bool) -> None:  # noqa: FBT001 - parametrised
     assert is_open_to_others(address) == open_to_others
+
+
+@pytest.mark.parametrize(
+    ("named", "told"), [("my/store", "{here}/my/store"), ("/srv/store", "/srv/store"), ("~/store", "~/store")]
+)
+def test_hosts_are_told_a_relative_store_as_the_folder_that_it_is_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, told: str
+) -> None:
+    """They start in the home folder, from which `my/store` would have counted."""
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHEELHOUSE_STORE", named)
+    given: list[object] = []
+    monkeypatch.setattr(clusters, "SshWorkers", lambda *words: given.append(words[2]))
+    clusters.start(chosen(workers="ssh", worker_hosts="a"), silent)
+    assert given == [{"WHEELHOUSE_STORE": told.format(here=tmp_path)}]

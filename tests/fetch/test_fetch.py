@@ -221,8 +221,30 @@ def test_another_range_than_was_asked_for_is_not_taken(
     download = Download(filename=NAME, urls=offered(index).urls)
     whole = index.files[NAME].content
     fields = {"Content-Range": said.replace("1800", str(len(whole)))} if said else {}
-    index.behave(NAME, cut_after(700), lambda handler: handler.reply(206, whole[300:], fields))
+    index.behave(NAME, cut_after(700, ETag='"one"'), lambda handler: handler.reply(206, whole[300:], fields))
     assert fetch(download, store, http) == whole
+    assert index.requests_for(NAME)[1]["If-Range"] == '"one"'
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+def test_a_file_that_is_replaced_in_the_middle_is_not_made_of_two(
+    index: Index, store: Store, http: Http, *, named: bool
+) -> None:
+    """A server without ETags, or one that passes over `If-Range`, sent the rest of the new file: both were one."""
+    download = Download(filename=f"{NAME}.zip", urls=(index.file_url(f"{NAME}.zip"),))
+    before, after = b"a" * 2000, b"b" * 2000
+    index.offer(download.filename, before)
+
+    def replaced(handler: Handler) -> None:
+        cut_after(700, **({"ETag": '"before"'} if named else {}))(handler)
+        index.offer(download.filename, after)
+
+    def rest(handler: Handler) -> None:
+        fields = {"Content-Range": "bytes 700-1999/2000", "ETag": '"after"'}
+        handler.reply(206, after[700:], fields)
+
+    index.behave(download.filename, replaced, *([rest] if named else []))
+    assert fetch(download, store, http) == after
 
 
 def test_offline_uses_the_store_alone_and_lists_what_is_missing(

@@ -16,6 +16,7 @@ from ascend_wheelhouse.origins.faults import HashMismatchError, HtmlInsteadOfFil
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.local import NoSuchFileError, hand_over
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.store_faults import DamagedBlobError
 from ascend_wheelhouse.wheels.admission import NotMakeselfError
 from ascend_wheelhouse.wheels.wheel_names import WheelNamesDifferError
 
@@ -145,6 +146,23 @@ def test_an_archive_that_is_none_is_told(index: Index, store: Store, http: Http)
     with pytest.raises(BrokenArchiveError) as caught:
         Releases(store, http).member(f"{index.url}/a", "*")
     assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize("left", [0, -40])
+def test_an_archive_that_was_damaged_in_the_store_is_told_as_that_and_brought_again(
+    index: Index, store: Store, http: Http, left: int
+) -> None:
+    """The release was said to be damaged, at every run: the server still had the same one."""
+    index.etag = True
+    index.offer("kit.zip", _zip(**{_WHEEL: wheel_bytes("small", "1.0", filler=999)}))
+    first = Releases(store, http).member(index.file_url("kit.zip"), "*.whl")
+    (path,) = (store.path(one.sha256) for one in store.blobs() if one.sha256 != first.sha256)
+    data = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(data[:left])
+    with pytest.raises(DamagedBlobError, match="was damaged"):
+        Releases(store, http).member(index.file_url("kit.zip"), "*.whl")
+    assert Releases(store, http).member(index.file_url("kit.zip"), "*.whl") == first
 
 
 def test_a_renamed_wheel_in_an_archive_is_refused(index: Index, store: Store, http: Http) -> None:

@@ -259,9 +259,20 @@ def test_a_url_of_another_kind_is_told_and_not_tried_again(http: Http, clock: Fa
     assert clock.waits == []
 
 
-def test_a_redirect_to_what_is_no_url_is_told(index: Index, http: Http) -> None:
-    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": "http://[::1"}))
-    with pytest.raises(faults.UnknownSchemeError, match="Invalid IPv6 URL"):
+@pytest.mark.parametrize(
+    ("target", "kind", "told"),
+    [
+        ("http://[::1", faults.UnknownSchemeError, "Invalid IPv6 URL"),
+        ("http://127.0.0.1:99999/", faults.RedirectError, "Failed to parse"),
+        ("http://127.0.0.1:port/", faults.RedirectError, "Failed to parse"),
+    ],
+)
+def test_a_redirect_to_what_is_no_url_is_told(
+    index: Index, http: Http, target: str, kind: type[faults.OriginError], told: str
+) -> None:
+    """A port that is none was a fault of this tool, whoever named it."""
+    index.behave("torch", lambda handler: handler.reply(302, headers={"Location": target}))
+    with pytest.raises(kind, match=told):
         http.page(f"{index.simple}/torch/")
 
 
@@ -358,10 +369,15 @@ def test_an_html_page_is_recognised_by_its_type(index: Index, http: Http) -> Non
         assert stream.head.content_type == "text/html"
 
 
-def test_a_signed_url_that_allows_no_head_is_asked_by_get(index: Index, http: Http) -> None:
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_a_url_that_allows_no_head_is_asked_by_get_at_once(
+    index: Index, http: Http, clock: FakeClock, status: int
+) -> None:
+    """A signed one does not, nor do small servers, which know no other request than GET (501)."""
     index.raw["/signed"] = ("application/octet-stream", b"0123456789")
-    index.refuses_head = True
+    index.refuses_head = status
     assert http.head(f"{index.url}/signed").size == 10
+    assert clock.waits == []
 
 
 def test_a_body_is_never_decoded(index: Index, http: Http) -> None:

@@ -90,6 +90,13 @@ def test_every_bad_entry_is_listed(tmp_path: Path) -> None:
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("target", ["https://h:port/", "https://h:99999/", "http://[::1/"])
+def test_a_mirror_whose_host_or_port_is_none_is_told(target: str) -> None:
+    """It was a fault of this tool, at the first request to any host."""
+    with pytest.raises(MirrorsError, match="both sides must be URLs"):
+        Mirrors.read({"WHEELHOUSE_MIRRORS": f"https://a.example/={target}"})
+
+
 @pytest.mark.parametrize("text", ["not toml", "", "mirrors = 3\n"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "mirrors.toml").write_text(text)

@@ -88,7 +88,13 @@ def test_certificates_of_the_environment_are_the_last_choice(tmp_path: Path) -> 
     assert _read(tmp_path, REQUESTS_CA_BUNDLE="/r.pem", PIP_CERT="/p.pem").cert == Path("/p.pem")
 
 
-@pytest.mark.parametrize("url", ["h", "nowhere/simple", "https://user:word@[::1/simple", "://x", "~"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("h", "nowhere/simple", "https://user:word@[::1/simple", "://x", "~"),
+        *("https://user:word@h:port/simple", "https://h:99999/simple"),
+    ],
+)
 @pytest.mark.parametrize("name", ["index-url", "extra-index-url"])
 def test_an_index_that_is_no_url_is_told_without_its_password(tmp_path: Path, url: str, name: str) -> None:
     conf = f"[global]\n{name} = {url}\n"

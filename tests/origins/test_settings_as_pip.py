@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from index_server import Index, client, status
+from index_server import FakeClock, Index, client, status
 
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
@@ -87,3 +87,24 @@ def test_no_command_shows_the_login_of_a_mirror_of_git(monkeypatch: pytest.Monke
         find_ref("https://github.com/o/r.git", "v1", mirrors)
     assert "git ls-remote https://git.example/o/r.git" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5h://me:secret@127.0.0.1:9", "http://[::1", "http://host:port", "http://"]
+)
+@pytest.mark.parametrize("variable", ["", "all_proxy"])
+def test_a_proxy_that_is_none_is_told_as_a_setting_at_once(
+    index: Index, monkeypatch: pytest.MonkeyPatch, proxy: str, variable: str
+) -> None:
+    """It was told as a broken connection or the origin's fault, after five tries, or as a fault of this tool."""
+    clock = FakeClock()
+    if variable:
+        monkeypatch.setattr("ascend_wheelhouse.origins.transport.getproxies", lambda: {"all": proxy})
+        monkeypatch.setattr("ascend_wheelhouse.origins.transport.proxy_bypass", lambda _host: False)
+    with (
+        client(index, clock=clock, proxy=None if variable else proxy) as http,
+        pytest.raises(faults.ProxySettingError, match="its proxy is set to") as told,
+    ):
+        http.page(index.simple)
+    assert (told.value.exit_code, clock.waits) == (4, [])
+    assert "secret" not in str(told.value)

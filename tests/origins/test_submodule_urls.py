@@ -20,6 +20,27 @@ def test_a_relative_submodule_is_found_beside_its_parent_by_any_scheme(tmp_path:
     assert [module.url for module in source.modules] == [f"{scheme}/top.git", f"{scheme}/inner.git"]
 
 
+@pytest.mark.parametrize(
+    ("parent", "url", "found"),
+    [
+        ("git@host.test:group/top.git", "../inner.git", "git@host.test:group/inner.git"),
+        ("git@host.test:group/top.git", "../../other/inner.git", "git@host.test:other/inner.git"),
+        ("git@host.test:/srv/top.git", "../inner.git", "git@host.test:/srv/inner.git"),
+        ("https://host.test/group/top.git", "../../../../inner.git", "https://host.test/inner.git"),
+    ],
+)
+def test_a_relative_submodule_is_at_the_host_of_its_parent(
+    tmp_path: Path, parent: str, url: str, found: str
+) -> None:
+    """Of `git@host:group/name.git` the host was lost, and it was refused as a path of this host."""
+    inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
+    commit(inner, {"inner.txt": "inner\n"})
+    _with_submodule(top, inner, f"\turl = {url}\n")
+    mirrors = Mirrors(prefixes={parent: f"file://{top}", found: f"file://{inner}"})
+    source = pin(parent, "main", store=Store(tmp_path / "store"), mirrors=mirrors)
+    assert [module.url for module in source.modules] == [parent, found]
+
+
 def test_a_submodule_without_a_url_is_told(tmp_path: Path) -> None:
     inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
     commit(inner, {"inner.txt": "inner\n"})

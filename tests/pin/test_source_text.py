@@ -12,6 +12,7 @@ from ascend_wheelhouse.cells.project import ProjectFile, runtime_requirements
 from ascend_wheelhouse.pin.archive_facts import epoch_of
 from ascend_wheelhouse.pin.source_text import project_files
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.store_faults import DamagedBlobError
 
 TABLE = ProjectFile(files=("pyproject_npu.toml",), extra="srt")
 
@@ -88,3 +89,18 @@ def test_kept_words_of_an_archive_that_were_altered_are_read_anew(tmp_path: Path
     (kept,) = (store.root / "results").rglob("*.json")
     kept.write_text('{"texts": {"pyproject_npu.toml": "no base64!"}}', encoding="utf-8")
     assert project_files(tree, store, ".", TABLE.files) == held
+
+
+def test_an_archive_that_was_damaged_in_the_store_is_told_as_that(tmp_path: Path) -> None:
+    """The lock was said to name the wrong file, at every run."""
+    store = Store(tmp_path / "store")
+    for read in (
+        epoch_of,
+        lambda store, sha256: project_files(Archive(filename="a", sha256=sha256), store, ".", ["b"]),
+    ):
+        sha256 = store.add(io.BytesIO(sdist(b"[project]")))
+        store.path(sha256).chmod(0o644)
+        store.path(sha256).write_bytes(b"damaged")
+        with pytest.raises(DamagedBlobError, match="was damaged"):
+            read(store, sha256)
+        assert not store.has(sha256)

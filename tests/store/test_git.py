@@ -25,10 +25,12 @@ from ascend_wheelhouse.store.git_source import (
     GitSource,
     TreeChangedError,
     UnsafePathError,
+    bundle_of,
     lay_out,
 )
 from ascend_wheelhouse.store.git_source import git as asked
 from ascend_wheelhouse.store.store import Store
+from ascend_wheelhouse.store.store_faults import DamagedBlobError
 
 TOP = "https://github.test/Ascend/pytorch.git"
 PLUGIN = "https://gitcode.test/Ascend/op-plugin.git"
@@ -281,3 +283,21 @@ def test_a_repository_of_the_other_object_format_is_told_as_that(store: Store, t
         pin((tmp_path / "up.git").as_uri(), "main", store=store, mirrors=Mirrors())
     with pytest.raises(ObjectFormatError):
         vendor_source(tmp_path / "up.git", store=store)
+
+
+def test_a_damaged_bundle_is_told_as_that_and_fetched_anew(tmp_path: Path) -> None:
+    """It was told as a server that does not answer, at every run: its record was still there."""
+    top = tmp_path / "top"
+    commit(top, {"a.txt": "a\n"})
+    store = Store(tmp_path / "store")
+    source = pin(f"file://{top}", "main", store=store, mirrors=Mirrors())
+    bundle = bundle_of(store, source.top.commit)
+    assert bundle is not None
+    data = bundle.read_bytes()
+    bundle.chmod(0o644)
+    bundle.write_bytes(data[: len(data) // 2])
+    with pytest.raises(DamagedBlobError, match="was damaged"):
+        lay_out(source, store, tmp_path / "laid")
+    assert pin(f"file://{top}", "main", store=store, mirrors=Mirrors()) == source
+    lay_out(source, store, tmp_path / "again")
+    assert (tmp_path / "again/a.txt").read_text() == "a\n"

@@ -248,6 +248,12 @@ def test_the_store_is_where_the_variable_says(monkeypatch: pytest.MonkeyPatch, t
     assert default_root() == tmp_path / "cache" / "ascend-wheelhouse"
 
 
+def test_a_relative_store_is_where_the_run_began(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WHEELHOUSE_STORE", "my/store")
+    assert default_root() == tmp_path / "my" / "store"
+
+
 def test_a_folder_in_the_place_of_a_file_is_named_with_what_removes_it(tmp_path: Path) -> None:
     store = Store(tmp_path / "a store")
     sha256 = store.add(io.BytesIO(b"bytes"))

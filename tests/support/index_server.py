@@ -49,7 +49,7 @@ class Index:
     speaks_json: bool = False
     ranges: bool = True
     etag: bool = False
-    refuses_head: bool = False
+    refuses_head: int = 0
     files: dict[str, Offered] = field(default_factory=dict)
     raw: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     behaviours: dict[str, deque[Behaviour]] = field(default_factory=lambda: defaultdict(deque))
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         if waiting and self.command == "GET":
             waiting.popleft()(self)
         elif self.command == "HEAD" and self.index.refuses_head:
-            self.reply(403)
+            self.reply(self.index.refuses_head)
         elif path in self.index.raw:
             kind, content = self.index.raw[path]
             self.reply(200, content, {"Content-Type": kind})
@@ -219,14 +219,15 @@ def hang_up(handler: Handler) -> None:
     handler.close_connection = True
 
 
-def cut_after(count: int) -> Behaviour:
+def cut_after(count: int, **headers: str) -> Behaviour:
     """Promise the rest of the file, send `count` bytes of it, and close the connection."""
 
     def behave(handler: Handler) -> None:
         file = handler.index.files[unquote(handler.path).rpartition("/")[2]]
         start = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
         handler.send_response(206 if start else 200)
-        handler.send_header("Content-Length", str(len(file.content) - start))
+        for name, value in {"Content-Length": str(len(file.content) - start), **headers}.items():
+            handler.send_header(name, value)
         if start:
             size = len(file.content)
             handler.send_header("Content-Range", f"bytes {start}-{size - 1}/{size}")

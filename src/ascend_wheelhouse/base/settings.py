@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from ascend_wheelhouse.base import toml_text
 from ascend_wheelhouse.base.errors import UsageError
@@ -238,7 +239,17 @@ def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:
 
 def is_mirror(source: str, target: object) -> bool:
     """Tell whether a prefix and what stands in its place are URLs, and the second one of a kind that a client asks."""
-    return bool(_URL.fullmatch(source) and isinstance(target, str) and _TARGET.fullmatch(target))
+    if not (_URL.fullmatch(source) and isinstance(target, str) and _TARGET.fullmatch(target)):
+        return False
+    return not target.lower().startswith("http") or _has_port(target)
+
+
+def _has_port(url: str) -> bool:
+    """Tell whether the host and port of a URL can be read, as they cannot of `https://h:port/`."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _sound(value: object) -> bool:

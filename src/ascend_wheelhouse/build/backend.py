@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
 from ascend_wheelhouse.build import shims
+from ascend_wheelhouse.build.inside import inside
 from ascend_wheelhouse.build.job import BuildJob
 from ascend_wheelhouse.build.sandbox import Cage, Mount
 
@@ -75,6 +76,7 @@ class Backend:
             BackendUnusableError: Its backend is not one.
             BuildError, HostUnfitError: The backend failed, as `run` tells it.
             BadProjectFileError: The project file is none.
+        LinkOutError: It put a link out of its folder where a file of ours belongs.
         """
         settings = _unpacked_soon(self.folder)
         try:
@@ -109,7 +111,8 @@ class Backend:
         """Run the hooks' own script in the sandbox, the folder of its request and answer in sight."""
         del cwd
         python, script, hook, exchange = cmd
-        shutil.copyfile(script, self.work / shims.FOLDER / Path(script).name)
+        # what it was asked before can have put links anywhere in its folder
+        shutil.copyfile(script, inside(self.work, Path(shims.FOLDER, Path(script).name)))
         request = Path(exchange, "input.json")
         request.write_text(self._as_seen(request.read_text(encoding="utf-8")), encoding="utf-8")
         seen = f"{self.root}/{Path(exchange).name}"

@@ -134,11 +134,12 @@ class Builder:
             self.store.behind.offer_result(f"build-{key}", files, about)
 
     def known(self, key: str) -> list[BuiltWheel]:
-        """Return the wheels of a key whose files are still in the store, else none."""
+        """Return the wheels of a key whose files are still in the store, undamaged, else none."""
         rows = (self.store.result(f"build-{key}", RECORD) or {}).get("wheels", [])
         known = [{column: row[column] for column in RECORD["wheels"][0]} for row in rows]
         wheels = [BuiltWheel(**from_row(row), cached=True) for row in known]
-        return wheels if all(self.store.has(wheel.sha256, wheel.size) for wheel in wheels) else []
+        whole = all(self.store.has(wheel.sha256, wheel.size) for wheel in wheels)
+        return wheels if whole and not self.store.damaged([wheel.sha256 for wheel in wheels]) else []
 
     def identity(self, job: BuildJob, toolchain: Toolchain) -> dict[str, str]:
         """Return everything beside the sources that a wheel's bytes may follow from."""

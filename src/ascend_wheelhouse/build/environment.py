@@ -144,7 +144,7 @@ def install(
     """Install an environment that was planned from the same, unless it is there.
 
     Raises:
-        BlobMissingError: A wheel is not in the store.
+        BlobMissingError, DamagedBlobError: A wheel is not in the store, or was damaged there.
         EnvironmentFailedError: The installation failed.
         OSError: The disk is full; what was installed is removed.
     """
@@ -191,6 +191,7 @@ def _install(
     )
     shutil.rmtree(place / "wheels")
     if done.status != 0:
+        store.prove([file.sha256 for file in files])
         raise _failed(done, place)
 
 

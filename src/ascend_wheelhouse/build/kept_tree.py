@@ -90,8 +90,9 @@ class KeptTree:
         (self.place / USED).touch()
         work = self.place / "work"
         for path in (*self.place.iterdir(), *work.glob("*")):
-            if path not in {self.source, self.record, work / BYTECODE} and path.name not in _STAY:
-                remove(path)
+            stays = path in {self.source, self.record, work / BYTECODE} and not path.is_symlink()
+            if not stays and path.name not in _STAY:
+                remove(path)  # a link of the build's own leads to anything of this host
 
     def keep_bytecode(self, seen: str) -> None:
         """Have Python keep bytecode, but none of the source folder, which builds see at `seen`.

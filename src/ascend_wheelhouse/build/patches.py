@@ -16,6 +16,7 @@ from packaging.specifiers import SpecifierSet
 from ascend_wheelhouse.base.errors import BuildError, UsageError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.build.inside import inside
 from ascend_wheelhouse.build.job import Patch
 from ascend_wheelhouse.cells.placeholders import fill
 from ascend_wheelhouse.cells.spec import Edit
@@ -99,9 +100,10 @@ def apply_edits(source: Path, edits: Sequence[Edit], values: Mapping[str, str]) 
 
     Raises:
         EditFailedError: A required one finds nothing.
+        LinkOutError: A file lies behind a link that leads out of the source.
     """
     for edit in edits:
-        path = source / edit.path
+        path = inside(source, edit.path)
         before = path.read_text("utf-8", "surrogateescape") if path.is_file() else ""
         replacement = fill(edit.replace, values).replace("\\", r"\\")
         after, count = re.subn(edit.find, replacement, before)

@@ -15,7 +15,7 @@ from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.cells.project import ProjectEdition, ProjectFile
 
-_PUBLISHED = "pyproject.toml"
+PUBLISHED = "pyproject.toml"
 
 
 class NoProjectError(BuildError):
@@ -28,7 +28,7 @@ class ProjectFileMissingError(BuildError):
 
 def project_folder(source: Path, subdirectory: str) -> str:
     """Return where the project lies in a laid-out source: an sdist may hold the subdirectory alone, at its top."""
-    there = any((source / subdirectory / name).is_file() for name in (_PUBLISHED, "setup.py"))
+    there = any((source / subdirectory / name).is_file() for name in (PUBLISHED, "setup.py"))
     return subdirectory if there else "."
 
 
@@ -46,16 +46,17 @@ def put_project_file(folder: Path, table: ProjectFile, *, name: str, version: st
         ProjectFileMissingError: No NPU project file is known.
         BadProjectFileError: The published one is none.
     """
-    published = folder / _PUBLISHED
+    published = folder / PUBLISHED
     if not published.is_file():
         raise NoProjectError(
-            f"The source of {name} {version} is no Python project: there is no {_PUBLISHED}.",
+            f"The source of {name} {version} is no Python project: there is no {PUBLISHED}.",
             why="The archive is of another kind, or the project lies elsewhere in it.",
             next_step=f"correct the origin, or `subdirectory` in the [build] table of recipes/{name}.toml",
         )
     own = next((folder / file for file in table.files if (folder / file).is_file()), None)
     if own:
-        shutil.copyfile(own, published)
+        if not own.samefile(published):  # the one may be a link to the other
+            shutil.copyfile(own, published)
     elif edition := table.edition(version):
         published.write_text(_with_dependencies(published, edition, f"{name} {version}"), encoding="utf-8")
     else:

@@ -15,11 +15,13 @@ from ascend_wheelhouse.base.archives import ZipArchive, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.unpack import extract
 from ascend_wheelhouse.build.conditions import Order
+from ascend_wheelhouse.build.inside import inside
 from ascend_wheelhouse.build.job import EARLIEST, Archive, BuildJob
 from ascend_wheelhouse.build.lfs_pointers import refuse_pointers
 from ascend_wheelhouse.build.patches import apply_edits, apply_patches
-from ascend_wheelhouse.build.project_file import project_folder, put_project_file
-from ascend_wheelhouse.store.git_source import GitSource, date_files, git, lay_out
+from ascend_wheelhouse.build.project_file import PUBLISHED, project_folder, put_project_file
+from ascend_wheelhouse.store.dated import date_files
+from ascend_wheelhouse.store.git_source import GitSource, git, lay_out
 from ascend_wheelhouse.store.store import Store
 
 
@@ -45,6 +47,7 @@ def lay_source(
         PatchFailedError, EditFailedError: A change does not fit.
         NoProjectError, ProjectFileMissingError: There is nothing to put in place of the project file.
         LfsPointerError: Files of it are pointers of Git LFS alone.
+        LinkOutError: What is to be changed lies behind a link that leads out of it.
     """
     folder.mkdir(parents=True)
     if isinstance(job.sources.tree, GitSource):
@@ -52,16 +55,18 @@ def lay_source(
     else:
         unpack(job.sources.tree, store, folder)
     for item, repository in zip(job.sources.repositories, job.spec.repositories, strict=True):
-        place = folder / item.path
+        place = inside(folder, item.path)
         lay_out(item.source, store, place)
         git("tag", repository.ref, item.source.top.commit, at=place)
     apply_patches(folder, job.sources.patches)
     if table := job.spec.project_file:
         place = folder / project_folder(folder, job.spec.subdirectory)
+        for name in (PUBLISHED, *table.files):
+            inside(folder, place.relative_to(folder) / name)
         put_project_file(place, table, name=job.component, version=job.version)
     apply_edits(folder, job.spec.edits, values)
     for name in job.spec.clean:
-        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(inside(folder, name), ignore_errors=True)
     refuse_pointers(folder, job.sources.label, job.component)
     date_files(folder, job.sources.epoch)
     if order == "reversed":

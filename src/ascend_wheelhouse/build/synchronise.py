@@ -202,6 +202,7 @@ def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, 
     _clear(str(top), {str(tree) for tree in keeping.trees}, kept)
     for name in changes.removed:
         (top / name).unlink(missing_ok=True)
+    _unlink_folders(top, changes.listed)
     newest = keeping.newest()
     if stamp <= newest:
         raise UnsyncableError(_BEHIND)
@@ -215,6 +216,13 @@ def synchronise(fresh: Path, keeping: Keeping, changes: Changes, *, code: bool, 
             raise UnsyncableError(_BEHIND)
     _same_modes(fresh, top, changes.listed)
     _move_git(fresh, top)
+
+
+def _unlink_folders(top: Path, listed: AbstractSet[str]) -> None:
+    """Remove links that stand where a folder of the source belongs: a build may have made them, to anywhere."""
+    for folder in sorted({parent for name in listed for parent in Path(name).parents}):
+        if folder != Path() and (top / folder).is_symlink():
+            (top / folder).unlink()
 
 
 def _clear(folder: str, trees: AbstractSet[str], stays: AbstractSet[str]) -> bool:

@@ -114,13 +114,17 @@ def told(error: Exception) -> tuple[type[Exception], tuple[Any, ...], dict[str, 
     """Return an error as it travels: its class may be made from other words than its text."""
     if not isinstance(error, (WheelhouseError, OSError)):
         error.add_note("".join(traceback.format_exception(error)))
-    return type(error), error.args, dict(vars(error))
+    args = error.args
+    if isinstance(error, OSError) and error.filename is not None:  # which stands beside its words
+        args = (error.errno, error.strerror, error.filename, None, error.filename2)
+    return type(error), args, dict(vars(error))
 
 
 def again(kind: type[Exception], args: tuple[Any, ...], state: dict[str, Any]) -> Exception:
     """Return an error from what `told` made of it."""
     error = kind.__new__(kind, *args)
-    error.args = args
+    if not isinstance(error, OSError):  # that one takes apart what it is made of
+        error.args = args
     vars(error).update(state)
     return error
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +16,16 @@ from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceU
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.output_file import OutputUnwritableError
 from ascend_wheelhouse.base.whole_file import write_whole
-from ascend_wheelhouse.build.command import unfit
+from ascend_wheelhouse.build.command import Workshop, unfit
 from ascend_wheelhouse.build.incremental import NotIncrementalError
 from ascend_wheelhouse.build.outcome import INCREMENTAL_NOTE, PendingBuild, is_incremental
 from ascend_wheelhouse.cells.cell import Cell, require_components
 from ascend_wheelhouse.cells.recipe import GitOrigin, Recipe, SdistOrigin
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
+from ascend_wheelhouse.locks.lock import LockedSource, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.locks.toolchain_lock import ToolchainLock
 from ascend_wheelhouse.make.asked_cell import cell_of
 from ascend_wheelhouse.make.building import Building, building_of
 from ascend_wheelhouse.make.farming import farm_of
@@ -114,13 +116,21 @@ class ComponentBuild:
 
     def _locked(self) -> LockedSource:
         """Return the component's source from the committed lock, else from its origin now."""
-        if lock := self.folder.committed_lock(self.cell):
-            for source in lock.sources:
-                if source.component == self.recipe.name:
-                    self._tell_passed_over(lock, source)
-                    return source
-        name = self.recipe.name
-        fetcher = self.building.fetcher
+        if source := self._from_lock():
+            self._tell_passed_over(source)
+            return source
+        answer, fields = self._located()
+        with self._telling(answer, fields):
+            return self.building.source_builds().pin(answer, fields)
+
+    def _from_lock(self) -> LockedSource | None:
+        lock = self.folder.committed_lock(self.cell)
+        sources = lock.sources if lock else ()
+        return next((one for one in sources if one.component == self.recipe.name), None)
+
+    def _located(self) -> tuple[ToBuild, dict[str, str]]:
+        """Return where the source is, and what the templates of its origin may name."""
+        name, fetcher = self.recipe.name, self.building.fetcher
         locator = locator_of(
             self.cell, self.folder, fetcher, build=frozenset({name}), offline=fetcher.offline
         )
@@ -132,16 +142,47 @@ class ComponentBuild:
                 why=answer.reason if isinstance(answer, Pending) else "its recipe names none",
                 next_step=self._other_way(fields),
             )
+        return answer, fields
+
+    @contextmanager
+    def _telling(self, answer: ToBuild, fields: Mapping[str, str]) -> Iterator[None]:
+        """Say of a source that cannot be had how it is brought from elsewhere."""
         try:
-            return self.building.source_builds().pin(answer, fields)
+            yield
         except (ResolveError, SourceUnreachableError) as error:
             kind = NoSourceError if isinstance(error, ResolveError) else UnreachableSourceError
             following = _import_of(answer.origin, fields) or error.next_step
-            raise kind(f"{name}: {error.what}", why=error.why, next_step=following) from error
+            raise kind(f"{self.recipe.name}: {error.what}", why=error.why, next_step=following) from error
 
-    def _tell_passed_over(self, lock: Lock, source: LockedSource) -> None:
+    def workshop(self) -> Workshop:
+        """Return where it is built; no toolchain is fetched for a source that cannot be had."""
+        made = self.building.workshop()
+        own = made.own
+        if own is None or self.building.fetcher.offline:
+            return made
+
+        def bring(lock: ToolchainLock) -> None:
+            if not all(own.store.has(file.sha256) for file in lock.files):
+                self._require_source()
+            own.bring(lock)
+
+        return replace(made, own=replace(own, bring=bring))
+
+    def _require_source(self) -> None:
+        """Have the source itself in the store, before what builds it, which is far bigger."""
+        builds = self.building.source_builds()
+        if source := self._from_lock():
+            builds.bring(source, self.recipe)
+            return
+        answer, fields = self._located()
+        with self._telling(answer, fields):
+            builds.source(answer, fields)
+
+    def _tell_passed_over(self, source: LockedSource) -> None:
         """Tell of an imported source that the lock has another for; no other file is part of this build."""
-        fetcher = self.building.fetcher
+        fetcher, lock = self.building.fetcher, self.folder.committed_lock(self.cell)
+        if lock is None:
+            return
         alone = replace(lock, wheels=(), payloads=(), sources=(source,))
         tell_passed_over(self.cell, alone, fetcher.store, frozenset(self.cell.components), fetcher.emit)
 
@@ -195,7 +236,7 @@ def main(options: BuildOptions) -> None:
         farm_of(options.farm, store, emit) as farm,
     ):
         job = component_build(options, emit, store, farm)
-        workshop = replace(job.building.workshop(), incremental=options.incremental)
+        workshop = replace(job.workshop(), incremental=options.incremental)
         refuse_pending(unfit(job.recipe, job.cell, workshop))
         with job.building.fetcher.store.in_use(emit):
             source, builds = job.locked(), job.building.source_builds()

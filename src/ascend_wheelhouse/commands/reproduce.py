@@ -45,7 +45,7 @@ def main(options: ReproduceOptions) -> None:
 
 
 def _reproduced(job: ComponentBuild, emit: Emit) -> ReproduceReport:
-    workshop = replace(job.building.workshop(), ccache=False)
+    workshop = replace(job.workshop(), ccache=False)
     spec = spec_of(job.recipe, job.cell)
     with pending_on_unfit(job.recipe, job.cell, emit) as pending:
         sandbox, toolchain, interpreter = workshop.tools(spec, job.cell)

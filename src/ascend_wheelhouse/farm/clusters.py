@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from distributed import SpecCluster
     from distributed.security import Security
 
+_STORE = "WHEELHOUSE_STORE"
 _BUILDS = 4
 _FOLDERS = ("local-directory", "log-directory")
 _OF_THE_SITE = (
@@ -237,5 +238,9 @@ def _certificates() -> Security:
 
 
 def _environment() -> dict[str, str]:
-    """Return what a worker must know of this host: where the store is, if the user has said so."""
-    return {name: os.environ[name] for name in ("WHEELHOUSE_STORE",) if name in os.environ}
+    """Return what a worker must know of this host: where the store is, if the user has said so.
+
+    A worker starts in another folder, from which a relative path would count; `~` is its own home.
+    """
+    named = os.environ.get(_STORE, "")
+    return {_STORE: named if named.startswith("~") else str(Path(named).absolute())} if named else {}

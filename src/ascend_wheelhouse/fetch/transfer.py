@@ -18,6 +18,7 @@ from typing import IO, Self
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
+from ascend_wheelhouse.origins.answers import Head
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.stream import Stream
 from ascend_wheelhouse.store.store import CHUNK, Store
@@ -234,6 +235,8 @@ class Transfer(Way):
 
     def _read(self, url: str, partial: Partial, copy: _Copy) -> None:
         validator = self._validator(url, partial)
+        if not (validator or self.wanted.sha256):
+            copy.restart()  # nothing would tell another file that is there by now
         copy.continued = copy.size > 0
         headers = self.wanted.headers
         with self.http.stream(url, offset=copy.size, validator=validator, headers=headers) as stream:
@@ -241,9 +244,11 @@ class Transfer(Way):
             self._expect_size(url, stream)
             if stream.head.partial and stream.head.start != copy.size:
                 raise faults.RangeRefusedError(url, "another part of the file came than was asked for")
+            if copy.continued and self.wanted.sha256 is None and _is_other(validator, stream.head):
+                raise faults.RangeRefusedError(url, "a part of another file came than of the one before")
             if stream.head.start != copy.size:
                 copy.restart()
-            if stream.head.validator and not copy.continued:
+            if not copy.continued:
                 partial.remember({"validator": stream.head.validator, "url": _fingerprint(url)})
             while chunk := stream.read(CHUNK):
                 if self.http.stop.is_set():
@@ -275,6 +280,12 @@ class Transfer(Way):
         size, expected = stream.head.size, self.wanted.size
         if size is not None and expected is not None and size != expected:
             raise faults.SizeMismatchError(self.wanted.filename, expected=expected, found=size, url=url)
+
+
+def _is_other(validator: str, head: Head) -> bool:
+    """Tell whether a part is of another file, by its ETag or date; it may leave out the date (RFC 9110, 15.3.7)."""
+    same_kind = validator.startswith('"') == head.validator.startswith('"')
+    return head.partial and same_kind and bool(head.validator) and head.validator != validator
 
 
 def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> None:

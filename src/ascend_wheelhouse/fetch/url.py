@@ -12,6 +12,7 @@ from dataclasses import replace
 from urllib.parse import quote, unquote, urlsplit
 
 from ascend_wheelhouse.base.artifact import Artifact, Expected
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.fetch.archive import take_member
 from ascend_wheelhouse.fetch.fetch import fetch_all
@@ -97,9 +98,15 @@ class Releases:
             NoSuchMemberError: Nothing in it fits.
             SeveralMembersError: More than one member fits.
             BrokenArchiveError: It cannot be read.
+            DamagedBlobError: What the store has of it is damaged; it is removed, so that it is fetched again.
         """
         archive = self.file(url, headers=headers)
-        return take_member(self._store.path(archive.sha256), pattern, self._store, label=faults.redacted(url))
+        path = self._store.path(archive.sha256)
+        try:
+            return take_member(path, pattern, self._store, label=faults.redacted(url))
+        except IntegrityError:
+            self._store.check(archive.sha256)
+            raise
 
 
 def _key(url: str) -> str:

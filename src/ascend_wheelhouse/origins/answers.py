@@ -107,6 +107,7 @@ def raise_for_status(url: str, response: urllib3.BaseHTTPResponse, *, now: float
         410: faults.NotFoundError,
         416: faults.RangeRefusedError,
         429: faults.TooManyRequestsError,
+        501: faults.RefusedError,  # no server learns a method while it is waited for
     }
     general = faults.RefusedError if response.status < 500 else faults.ServerFailedError  # noqa: PLR2004 - HTTP's
     kind = kinds.get(response.status, general)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import netrc
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from ascend_wheelhouse.base.places import at_home
@@ -64,7 +65,9 @@ def _name_alone(parts: SplitResult) -> Login | None:
 
 
 def _place(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port
+    with suppress(ValueError):
+        return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.netloc, None  # its port is none: who asks there is told so
 
 
 def _read_netrc() -> netrc.netrc | None:

@@ -48,7 +48,7 @@ class AccessDeniedError(OriginError):
 
 
 class RefusedError(OriginError):
-    """The origin refused the request for good (another 4xx)."""
+    """The origin refused the request for good (another 4xx, 501)."""
 
     reason = "The origin understood the request and will not serve it."
     advice = "check the address with the origin's operator"
@@ -111,6 +111,14 @@ class ProxyFailedError(OriginError):
     transient = True
     reason = "The proxy is down, or wants credentials."
     advice = "check HTTPS_PROXY, NO_PROXY and pip's `proxy`"
+
+
+class ProxySettingError(ProxyFailedError):
+    """What is set as a proxy is none that can be spoken to here."""
+
+    transient = False
+    reason = "A proxy has the form http://HOST:PORT or https://HOST:PORT; one of SOCKS is not spoken to."
+    advice = "set pip's `proxy`, or HTTPS_PROXY and HTTP_PROXY, to that form, or name the host in NO_PROXY"
 
 
 class CertificateError(OriginError):

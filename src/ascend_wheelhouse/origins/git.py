@@ -37,6 +37,8 @@ from ascend_wheelhouse.store.store import Store
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _OF_A_SERVER = re.compile(r"(https?|ssh|git|git\+ssh)://|(?!-)[^/:]+:(?!:|//)")
 
+_HOST = re.compile(r"(?!-)[^/:]+:(?!:|//)/?")
+
 
 class RefMissingError(ResolveError):
     """A repository has no such tag, branch or commit."""
@@ -301,8 +303,10 @@ def _absolute(parent: str, url: str) -> str:
     if not url.startswith(("./", "../")):
         return url
     parts = urlsplit(parent)
+    if not parts.netloc and (host := _HOST.match(parent)):  # `git@host:group/name.git`, as ssh has it
+        return host[0] + urljoin(f"/{parent[host.end() :].strip('/')}/", url).lstrip("/")
     if not parts.netloc:
         return urljoin(f"{parent.rstrip('/')}/", url)
     # The path alone: of ssh: and git:, urljoin knows no relative URL.
     place = urljoin(f"{parts.path.rstrip('/')}/", url)
-    return f"{parts.scheme}://{parts.netloc}{place}"
+    return f"{parts.scheme}://{parts.netloc}/{place.lstrip('/')}"

@@ -157,7 +157,8 @@ def _present(value: str) -> tuple[str, ...]:
 def _index(name: str, place: str) -> str:
     """Return the URL of an index; pip takes a folder, too."""
     with suppress(ValueError):
-        if urlsplit(place).scheme and (place.startswith("file:") or "://" in place):
+        parts = urlsplit(place)
+        if parts.scheme and (place.startswith("file:") or ("://" in place and parts.port != 0)):
             return place
     if "://" not in place and at_home(place).is_dir():
         return at_home(place).absolute().as_uri()

@@ -11,7 +11,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 from urllib3.exceptions import InsecureRequestWarning
 
-from ascend_wheelhouse.origins.faults import UntrustedHostError
+from ascend_wheelhouse.origins.faults import ProxySettingError, UntrustedHostError, redacted
 from ascend_wheelhouse.origins.pip_config import PipConfig, PipConfigError
 
 _CONNECT_SECONDS = 15.0
@@ -19,14 +19,29 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 def proxy_for(url: str, config: PipConfig) -> str | None:
-    """Return the proxy for `url`: pip's own setting, else the environment's, which `NO_PROXY` may exempt."""
+    """Return the proxy for `url`: pip's own setting, else the environment's, which `NO_PROXY` may exempt.
+
+    Raises:
+        ProxySettingError: It has another form than a proxy's.
+    """
     if config.proxy:
-        return config.proxy
+        return _whole_address(config.proxy, url)
     parts = urlsplit(url)
     proxies = getproxies()
     if proxy_bypass(parts.netloc) or _in_a_network(parts.hostname or "", proxies.get("no", "")):
         return None
-    return proxies.get(parts.scheme) or proxies.get("all")
+    chosen = proxies.get(parts.scheme) or proxies.get("all")
+    return _whole_address(chosen, url) if chosen else None
+
+
+def _whole_address(proxy: str, url: str) -> str:
+    """Return a proxy's address with its scheme, which may be left out."""
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    with suppress(ValueError):  # of a port, or of brackets
+        parts = urlsplit(address)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return address
+    raise ProxySettingError(url, f"its proxy is set to {redacted(address)}, which is none that can be used")
 
 
 def _in_a_network(host: str, exempted: str) -> bool:
@@ -66,11 +81,10 @@ def new_manager(
     context = _tls(config, verify=verify) if secure else None
     if not proxy:
         return urllib3.PoolManager(num_pools=32, maxsize=connections, ssl_context=context, timeout=timeout)
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(address)
+    parts = urlsplit(proxy)
     login = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
     return urllib3.ProxyManager(
-        address,
+        proxy,
         num_pools=32,
         maxsize=connections,
         ssl_context=context,

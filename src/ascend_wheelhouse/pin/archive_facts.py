@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ascend_wheelhouse.base import pyproject
 from ascend_wheelhouse.base.archives import telling
+from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.build.job import Archive
 from ascend_wheelhouse.build.source_tree import archive_epoch
 from ascend_wheelhouse.store.store import Store
@@ -27,12 +29,23 @@ def _base64(value: object) -> bool:
 _TEXTS = {"texts": {...: _base64}}
 
 
+@contextmanager
+def _undamaged(store: Store, sha256: str) -> Iterator[None]:
+    """Tell of what cannot be read and was damaged in the store as that: it is removed, and then fetched again."""
+    try:
+        yield
+    except IntegrityError:
+        store.check(sha256)
+        raise
+
+
 def epoch_of(store: Store, sha256: str) -> int:
     """Return the time of the newest file of an archive in the store, seconds since 1970; see `archive_epoch`."""
     key = f"archive-epoch-{sha256}"
     if (known := store.result(key, _EPOCH)) is not None:
         return int(known["epoch"])
-    epoch = archive_epoch(store.path(sha256))
+    with _undamaged(store, sha256):
+        epoch = archive_epoch(store.path(sha256))
     store.put_result(key, {"epoch": epoch})
     return epoch
 
@@ -42,12 +55,14 @@ def members(tree: Archive, store: Store, paths: Sequence[str]) -> dict[str, byte
 
     Raises:
         BadProjectFileError: The archive cannot be read, or such a file is longer than 4 MiB.
+        DamagedBlobError: It was damaged in the store.
     """
     asked = hashlib.sha256("\0".join(sorted(set(paths))).encode()).hexdigest()
     key = f"archive-texts-{tree.sha256}-{asked}"
     if (known := store.result(key, _TEXTS)) is not None:
         return {path: base64.b64decode(text) for path, text in known["texts"].items()}
-    found = _read(tree, store, paths)
+    with _undamaged(store, tree.sha256):
+        found = _read(tree, store, paths)
     texts = {path: base64.b64encode(data).decode() for path, data in found.items()}
     store.put_result(key, {"texts": texts})
     return found

@@ -66,13 +66,20 @@ class SourceBuilds:
             fields: What the origin's templates may name.
             table: Which project files are looked for in it.
         """
-        recipe = answer.recipe
-        tree = self._imported(answer) or self.locker.tree(
-            recipe.distribution or recipe.name, answer.version, answer.origin, self.cell.target, fields=fields
-        )
-        spec = spec_of(recipe, self.cell)
+        tree, spec = self.source(answer, fields), spec_of(answer.recipe, self.cell)
         return PinnedTree(
             tree=tree, held=project_files(tree, self.locker.store, spec.subdirectory, table.files)
+        )
+
+    def source(self, answer: ToBuild, fields: Mapping[str, str]) -> GitSource | Archive:
+        """Return a component's source itself, pinned and in the store.
+
+        Raises:
+            ResolveError, SourceUnreachableError: Its origin lacks it, or does not answer.
+        """
+        recipe = answer.recipe
+        return self._imported(answer) or self.locker.tree(
+            recipe.distribution or recipe.name, answer.version, answer.origin, self.cell.target, fields=fields
         )
 
     def needs(self, locked: LockedSource, recipe: Recipe) -> frozenset[str]:

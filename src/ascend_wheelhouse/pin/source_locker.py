@@ -82,12 +82,13 @@ class SourceLocker:
         """
         self.emit(JobStarted(job=component, action="lock source"))
         tree = tree or self.tree(distribution or component, version, origin, target, fields=fields)
+        repositories = tuple(map(self._repository, spec.repositories))
         self.downloads(spec)
         sources = Sources(
             tree=tree,
-            environment=self._environment(tree, spec, target, constraints),
             patches=patches_for(self.patches, component, version),
-            repositories=tuple(map(self._repository, spec.repositories)),
+            repositories=repositories,
+            environment=self._environment(tree, spec, target, constraints),
         )
         self.emit(JobFinished(job=component, outcome="done", detail=sources.commit[:12]))
         return sources

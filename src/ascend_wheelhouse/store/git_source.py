@@ -22,6 +22,7 @@ from typing import Any
 from ascend_wheelhouse.base.errors import IntegrityError, SourceUnreachableError
 from ascend_wheelhouse.base.process import CommandFailedError, piped, run
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.store.dated import date_files
 from ascend_wheelhouse.store.git_login import apart, leads_to_plain, straight
 from ascend_wheelhouse.store.store import Store
 
@@ -300,6 +301,7 @@ def unbundle(store: Store, commit: str, place: Path) -> Path:
 
     Raises:
         GitBundleMissingError: The store has no bundle of the commit.
+        DamagedBlobError: It has other bytes; it is removed, so that the commit is fetched again.
     """
     bundle = bundle_of(store, commit)
     if bundle is None:
@@ -309,7 +311,11 @@ def unbundle(store: Store, commit: str, place: Path) -> Path:
         )
     new_repository(place)
     (place / ".git" / "shallow").write_text(f"{commit}\n", encoding="utf-8")
-    git("fetch", "--quiet", "--no-tags", str(bundle), f"{BUNDLE_REF}:{BUNDLE_REF}", at=place)
+    try:
+        git("fetch", "--quiet", "--no-tags", str(bundle), f"{BUNDLE_REF}:{BUNDLE_REF}", at=place)
+    except GitFailedError:
+        store.check(bundle.name)
+        raise
     return place
 
 
@@ -348,12 +354,3 @@ def lay_out(source: GitSource, store: Store, destination: Path) -> None:
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     date_files(destination, source.epoch)
-
-
-def date_files(folder: Path, epoch: int) -> None:
-    """Set the time of every file and folder below `folder`, git's own excluded."""
-    for parent, folders, files in os.walk(folder, topdown=True):
-        if ".git" in folders:
-            folders.remove(".git")
-        for name in (*files, *folders):
-            os.utime(Path(parent, name), (epoch, epoch), follow_symlinks=False)
