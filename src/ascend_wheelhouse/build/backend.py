@@ -76,7 +76,7 @@ class Backend:
             BackendUnusableError: Its backend is not one.
             BuildError, HostUnfitError: The backend failed, as `run` tells it.
             BadProjectFileError: The project file is none.
-        LinkOutError: It put a link out of its folder where a file of ours belongs.
+            LinkOutError: It put a link out of its folder where a file of ours belongs.
         """
         settings = _unpacked_soon(self.folder)
         try:

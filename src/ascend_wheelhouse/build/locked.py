@@ -23,6 +23,29 @@ class PatchesChangedError(UsageError):
     """The patches of a component are not those that its lock names."""
 
 
+def require_patches(locked: LockedSource, patches: Sequence[Patch], again: str) -> None:
+    """Hold a recipe's patches to those that a lock names: the wheel that the lock knows was made with these.
+
+    Args:
+        locked: The source.
+        patches: The recipe's patches for its release.
+        again: The command that locks the patches there are now.
+
+    Raises:
+        PatchesChangedError: They are others.
+    """
+    wanted = {row["name"]: row["sha256"] for row in locked.build.get("patches", ())}
+    there = {patch.name: patch.sha256 for patch in patches}
+    if list(wanted.items()) == list(there.items()):
+        return
+    differing = sorted(name for name in wanted | there if wanted.get(name) != there.get(name))
+    raise PatchesChangedError(
+        f"The patches of {locked.component} are not those of the lock: {', '.join(differing) or 'their order'}.",
+        why="A patch was added, changed or removed since the lock was made. The wheel that it knows has those of then.",
+        next_step=again,
+    )
+
+
 def sources_of(
     locked: LockedSource,
     patches: tuple[Patch, ...],
@@ -43,12 +66,7 @@ def sources_of(
     Raises:
         PatchesChangedError: The recipe's patches are not the lock's.
     """
-    wanted = [(row["name"], row["sha256"]) for row in locked.build.get("patches", ())]
-    if wanted != [(patch.name, patch.sha256) for patch in patches]:
-        raise PatchesChangedError(
-            f"The patches of {locked.component} are not those of the lock.",
-            next_step=f"invoke lock --upgrade {cell.words}",
-        )
+    require_patches(locked, patches, f"invoke lock --upgrade {cell.words}")
     wheels = {one.name: one for one in (*locked.environment, *beside)}
     environment = sorted((one.artifact for one in wheels.values()), key=lambda file: file.filename)
     sources = replace(Sources.from_dict(locked.build, patches), environment=tuple(environment))

@@ -9,7 +9,13 @@ from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.freshness import lock_digest
 from ascend_wheelhouse.make.late_sources import come_by_now, with_sources
-from ascend_wheelhouse.make.lock_notes import tell_cutoff, tell_derived, tell_lesser, tell_passed_over
+from ascend_wheelhouse.make.lock_notes import (
+    tell_cutoff,
+    tell_derived,
+    tell_lesser,
+    tell_passed_over,
+    tell_patches,
+)
 from ascend_wheelhouse.make.moved_lock import NoLockToKeepError, moved_lock
 from ascend_wheelhouse.make.new_lock import new_lock
 from ascend_wheelhouse.make.options import LockChoice
@@ -29,6 +35,7 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
         NewLockOfflineError: A new lock is needed or asked for, and no origin may be asked.
         NoLockToKeepError, NotMovedAloneError: A wheel cannot move alone.
         OtherNeedsError: A source that was handed over since asks for something else.
+        PatchesChangedError: The patches below `recipes/` are not those of the committed lock.
     """
     cell, emit = building.cell, building.fetcher.emit
     require_components(cell, options.build)
@@ -51,6 +58,7 @@ def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Buil
         if building.fetcher.offline:
             raise _offline(cell, upgrade=options.upgrade)
         return new_lock(options, folder, building)
+    tell_patches(committed, folder, cell, building.fetcher.emit)
     if options.packages:
         return moved_lock(options, folder, building, committed)
     tell_cutoff(committed, options.exclude_newer, building.fetcher.emit)

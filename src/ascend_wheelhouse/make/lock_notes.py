@@ -11,6 +11,8 @@ from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.passed_over import passed_over
+from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.relock import patches_gone
 from ascend_wheelhouse.store.store import Store
 
 
@@ -30,6 +32,16 @@ def tell_cutoff(committed: Lock, asked: datetime | None, emit: Emit) -> None:
 def tell_passed_over(cell: Cell, lock: Lock, store: Store, build: frozenset[str], emit: Emit) -> None:
     """Tell which imported files a lock has others for."""
     if text := passed_over(cell, lock, store, build):
+        emit(Note(text=text, level="warning"))
+
+
+def tell_patches(committed: Lock, folder: ProjectFolder, cell: Cell, emit: Emit) -> None:
+    """Tell of patches that a committed lock names and that are not here any more.
+
+    Raises:
+        PatchesChangedError: There are others here.
+    """
+    for text in patches_gone(committed, folder, cell):
         emit(Note(text=text, level="warning"))
 
 

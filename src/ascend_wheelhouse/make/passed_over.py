@@ -6,13 +6,13 @@ nothing but a new one takes the wheel in.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload, LockedSource
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.relock import again
 from ascend_wheelhouse.pin.supply import handed_over, imported
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import list_vendored
@@ -84,11 +84,6 @@ def _is_of(source: LockedSource, filename: str, sha256: str) -> bool:
 
 
 def _instead(cell: Cell, lock: Lock) -> str:
-    """Return the command that locks it and leaves what is not imported as of the day that the lock knows."""
-    day = shlex.quote(lock.inputs.exclude_newer.removesuffix("T00:00:00+00:00"))
-    if not lock.inputs.exclude_newer:
-        return f"`invoke lock --upgrade {cell.words}` takes what was imported."
-    return (
-        f"`invoke lock --upgrade --exclude-newer {day} {cell.words}` takes what was imported, and asks the index as of "
-        "the lock's day."
-    )
+    """Return what locks it, and leaves what is not imported as of the day that the lock knows."""
+    rest = ", and asks the index as of the lock's day" if lock.inputs.exclude_newer else ""
+    return f"`{again(cell, lock)}` takes what was imported{rest}."
