@@ -6,24 +6,21 @@ import io
 import json
 import shlex
 import tarfile
-from collections.abc import Iterator
 
 import pytest
-from index_server import serving
-from small_world import World, found, sdist, wheel
+from small_world import World, sdist, wheel
 
+pytest_plugins = ["world_fixtures"]
 _SAID = "Imported, but not taken, since the lock names"
 
 
 @pytest.fixture
-def locked_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def locked_world(fresh_world: World) -> World:
     """A world whose cell has a lock, made from its index."""
-    with serving() as index:
-        made = found(tmp_path_factory.mktemp("locked") / "world", index)
-        done = made.make()
-        assert done.status == 0, done.err
-        assert _SAID not in done.out + done.err
-        yield made
+    done = fresh_world.make()
+    assert done.status == 0, done.err
+    assert _SAID not in done.out + done.err
+    return fresh_world
 
 
 def replaced(world: World, component: str) -> str:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 
 import pytest
-from index_server import serving
-from small_world import World, found
+from small_world import World
 
+pytest_plugins = ["world_fixtures"]
 _PATCH = "--- /dev/null\n+++ b/sglang/ours.py\n@@ -0,0 +1 @@\n+ours = True\n"
 
 
 @pytest.fixture
-def patched_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def patched_world(fresh_world: World) -> World:
     """A world whose wheelhouse is made; a patch of SGLang was written afterwards."""
-    with serving() as index:
-        made = found(tmp_path_factory.mktemp("patched") / "world", index)
-        done = made.make()
-        assert done.status == 0, done.err
-        folder = made.root / "recipes/patches/sglang/==1.0"
-        folder.mkdir(parents=True)
-        (folder / "ours.patch").write_text(_PATCH)
-        yield made
+    done = fresh_world.make()
+    assert done.status == 0, done.err
+    folder = fresh_world.root / "recipes/patches/sglang/==1.0"
+    folder.mkdir(parents=True)
+    (folder / "ours.patch").write_text(_PATCH)
+    return fresh_world
 
 
 def test_a_new_patch_is_never_passed_over(patched_world: World) -> None:
