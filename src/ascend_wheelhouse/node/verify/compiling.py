@@ -14,21 +14,16 @@ def once(environment: dict[str, str], setting: Setting) -> dict[str, str]:
     """Return the environment that lets the probes of one run compile each module once.
 
     uv compiles nothing when it installs, and torch with SGLang takes longer to compile than to import. What the
-    environment holds is compiled into it where it can be written; what else is imported (CANN's modules), and an
-    environment of another user, go to a folder of this run. Nothing is written where torch is compiled already.
+    environment holds is compiled into it, where nothing else is imported and it can be written. Where CANN's modules
+    are imported too, and in an environment of another user, all goes to a folder of this run; but not where torch is
+    compiled already.
     """
-    alone = not environment.get("PYTHONPATH")
-    compiled = (setting.site_packages / "torch/__pycache__").is_dir()
-    if compiled and not alone:
-        return environment
     made = {name: value for name, value in environment.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    if alone and os.access(setting.site_packages, os.W_OK):
+    if not environment.get("PYTHONPATH") and os.access(setting.site_packages, os.W_OK):
         return made
-    return (
-        environment
-        if compiled
-        else {**made, _VARIABLE: setting.launcher.inside(setting.scratch / "compiled")}
-    )
+    if (setting.site_packages / "torch/__pycache__").is_dir():
+        return environment
+    return {**made, _VARIABLE: setting.launcher.inside(setting.scratch / "compiled")}
 
 
 def flags(environment: Mapping[str, str]) -> list[str]:
