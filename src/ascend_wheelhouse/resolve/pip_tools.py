@@ -13,6 +13,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.request import getproxies
 
 from ascend_wheelhouse.base.places import made_cache
 from ascend_wheelhouse.cells.target import Target, dotted
@@ -22,6 +23,7 @@ from ascend_wheelhouse.resolve.request import Resolution, ResolveRequest
 from ascend_wheelhouse.resolve.tool import ANSWER, CONSTRAINTS, REQUIREMENTS, answer, link_of, question
 from ascend_wheelhouse.resolve.view import IndexView, served
 
+_HERE = "127.0.0.1"
 _SHIM = Path(__file__).with_name("shim")
 
 
@@ -71,16 +73,31 @@ def reporting(target: Target) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(paths), "WHEELHOUSE_REPORTS": json.dumps(facts)}
 
 
+def _proxies(own: str | None) -> dict[str, str]:
+    """Return the variables by which pip asks this address itself, and everybody else as it is set to.
+
+    pip asks a proxy for the loopback address as well, unless `no_proxy` names that; what is told by pip's own setting
+    passes over `no_proxy`, so that one is told by the other variables.
+
+    Args:
+        own: pip's own setting.
+    """
+    exempted = "" if own else getproxies().get("no", "")
+    outside = exempted if exempted.strip() == "*" else ",".join(filter(None, [exempted, _HERE]))
+    told = {"no_proxy": outside, **dict.fromkeys(("http_proxy", "https_proxy"), own or "")}
+    return {form: value for name, value in told.items() if value for form in (name, name.upper())}
+
+
 def _sources(request: ResolveRequest, http: Http, index: str) -> dict[str, str]:
     """Return pip's variables: its files are not read, so the view is the only index that it asks."""
     config = http.config
     given = {
         "PIP_CERT": config.cert,
         "PIP_CLIENT_CERT": config.client_cert,
-        "PIP_PROXY": config.proxy,
         "PIP_TRUSTED_HOST": " ".join(config.trusted_hosts),
     }
     return {
+        **_proxies(config.proxy),
         **{name: str(value) for name, value in given.items() if value},
         "PIP_TIMEOUT": str(config.timeout),
         "PIP_RETRIES": str(config.retries),

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import HostUnfitError, UsageError
+from . import own_addresses
 from .cann import Ascend
 
 KEPT = (
@@ -105,6 +106,7 @@ def compute(
     after |= {name: _joined(_entries(after[name])) for name in _LISTS if name in after}
     after |= {"PYTHONPATH": _joined(path), "VIRTUAL_ENV": str(environment)}
     after |= {name: value for name, value in (recommended or {}).items() if name not in caller}
+    after |= own_addresses.exempted(after)
     if machine == "aarch64" and (library := openmp_library(environment)):
         after["LD_PRELOAD"] = _joined([str(library), *caller.get("LD_PRELOAD", "").split(":")])
     told = {name: value for name, value in after.items() if value or name not in _LISTS}
