@@ -246,7 +246,7 @@ def pairs(session: nox.Session) -> None:
 
 @nox.session(python=PYTHON)
 def locks(session: nox.Session) -> None:
-    """Ask both resolvers again what every committed lock was asked; the test suite asks pip-tools a sixth of it."""
+    """Ask both resolvers again what every committed lock was asked; the test suite asks pip-tools a twelfth of it."""
     _install_compiled(session)
     session.run(
         "pytest", "tests/pin/test_committed_locks.py", *session.posargs, env={"WHEELHOUSE_LONG_TESTS": "1"}

@@ -2,7 +2,7 @@
 
 Compiled with a toolchain of ours, for nodes of glibc 2.28, against torch's own wheels of the index; judged by the
 audit, whose link closure names each symbol that a torch lacks, and by importing each under emulation. The big wheels
-and the toolchain are kept in this user's store, so that they are fetched once. `nox -s foreign` takes five torches.
+and the toolchain are kept in this user's store, so that they are fetched once.
 """
 
 from __future__ import annotations
@@ -48,14 +48,12 @@ MISSING = [need.name for need in emulation.needs(TARGET.machine) if need.require
 pytestmark = [
     pytest.mark.network,
     pytest.mark.slow,
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s foreign"),
     pytest.mark.skipif(bool(MISSING), reason=f"invoke doctor --emulation: {', '.join(MISSING)} missing"),
 ]
 
 PROJECT = Path(__file__).parents[2]
-LONG = bool(os.environ.get("WHEELHOUSE_LONG_TESTS"))
-TORCHES = ("2.6.0", "2.7.1", "2.8.0", "2.9.1", "2.10.0") if LONG else ("2.7.1", "2.8.0")
-IMPORTED = TORCHES if LONG else TORCHES[-1:]
-"""The torches that are imported, which takes a minute each: emulated."""
+TORCHES = ("2.6.0", "2.7.1", "2.8.0", "2.9.1", "2.10.0")
 OTHER = {one: "2.8.0" if Version(one) < Version("2.8") else "2.7.1" for one in TORCHES}
 _CODE = """
 #include <torch/library.h>
@@ -193,7 +191,7 @@ def imports(pairs: dict[str, Pair], tmp_path_factory: pytest.TempPathFactory) ->
     typing = Store(default_root()).path(fetched("typing-extensions", "4.15.0").sha256)
     root = system_root(TARGET.machine, "3.11", default_root())
     done = {}
-    for version in IMPORTED:
+    for version in TORCHES:
         pair, work = pairs[version], tmp_path_factory.mktemp(version)
         for wheel in (pair.torch.path, typing):
             unpack(wheel, work / "site")
@@ -220,7 +218,7 @@ def imported(launcher: emulation.EmulatedLauncher, *, own: Path, foreign: Path) 
     return run(launcher.command(words, environment, network=False), check=False, timeout=600)
 
 
-@pytest.mark.parametrize("version", IMPORTED)
+@pytest.mark.parametrize("version", TORCHES)
 def test_a_wheel_imports_beside_its_own_torch_and_its_operator_runs(
     version: str, imports: dict[str, Finished]
 ) -> None:
@@ -235,7 +233,7 @@ def test_a_wheel_runs_on_the_oldest_nodes(version: str, pairs: dict[str, Pair]) 
     assert {tag.platform for tag in tags} & set(TARGET.platforms) - {"linux_aarch64"}
 
 
-@pytest.mark.parametrize("version", IMPORTED)
+@pytest.mark.parametrize("version", TORCHES)
 def test_beside_the_other_torch_it_fails_with_a_symbol_that_the_audit_had_named(
     version: str, imports: dict[str, Finished], pairs: dict[str, Pair]
 ) -> None:

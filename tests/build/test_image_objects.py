@@ -106,6 +106,7 @@ def told(bench: Bench) -> Sequence[str]:
     return texts
 
 
+@long
 def test_a_build_that_was_killed_goes_on_with_what_it_had_compiled(killed: Killed) -> None:
     (told,) = re.findall(r"torch-npu: (\d+) of (\d+) objects had been compiled", killed.err)
     found, objects = map(int, told)
@@ -115,6 +116,7 @@ def test_a_build_that_was_killed_goes_on_with_what_it_had_compiled(killed: Kille
     assert killed.compiled < objects + 20
 
 
+@long
 def test_a_second_build_starts_no_compiler_and_gives_the_same_wheel(clone: Clone, killed: Killed) -> None:
     forget(clone.store)
     out, err = clone.build("--json")
@@ -124,11 +126,13 @@ def test_a_second_build_starts_no_compiler_and_gives_the_same_wheel(clone: Clone
     assert json.loads(out)["sha256"] == json.loads(killed.out)["sha256"]
 
 
+@long
 @pytest.mark.usefixtures("killed")
 def test_after_a_change_of_one_file_one_object_is_compiled(clone: Clone) -> None:
     assert clone.compiled_after_a_change(2) == 1 + ASKED
 
 
+@long
 @pytest.mark.usefixtures("killed")
 def test_what_is_in_the_cache_belongs_to_who_started_the_build(clone: Clone) -> None:
     found = [path.stat() for path in clone.objects.rglob("*")]

@@ -77,7 +77,7 @@ def test_a_receipt_that_is_garbage_is_exit_5(
     assert "is not a receipt" in capsys.readouterr().err
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(document=_JSON)
 def test_whatever_a_receipt_says_a_check_ends_with_a_known_code(
     tmp_path_factory: pytest.TempPathFactory, document: object

@@ -16,6 +16,8 @@ from ascend_wheelhouse.watch.held import WatchChoice, watched
 
 LOCK = "sglang0.5.6.post2-torch2.9.0-cann8.5.0-a3"
 HIGHER = "sglang0.5.20-torch2.10.0-cann9.0.0-a3-glibc2.34"
+UNUSED = ("sglang0.5.10*", "sglang0.5.23*", "sglang0.5.6.post2-*-cann8.3*-910b", "sglang*-torch2.13.0-*-910b")
+"""Stacks and locks that need not be read for this."""
 OF_LOCK = "invoke lock --upgrade --torch 2.9.0 --platform aarch64 --cann 8.5.0 --sglang 0.5.6.post2"
 OF_HIGHER = "--sglang 0.5.20 --glibc 2.34`"
 
@@ -25,7 +27,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project folder, two of whose locks are spoiled as a merge leaves them."""
     monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
     for name in ("recipes", "lockfiles"):
-        shutil.copytree(ROOT / name, tmp_path / "project" / name)
+        shutil.copytree(ROOT / name, tmp_path / "project" / name, ignore=shutil.ignore_patterns(*UNUSED))
     for folder in (LOCK, HIGHER):
         spoilt = tmp_path / "project/lockfiles" / folder / "sources.aarch64.toml"
         spoilt.write_text("<<<<<<< HEAD\n" + spoilt.read_text())

@@ -25,7 +25,12 @@ from ascend_wheelhouse.folder.signing import generate_key
 from ascend_wheelhouse.verify.emulation import WORK
 
 pytest_plugins = ["program_fixtures"]
-pytestmark = emulated
+pytestmark = [
+    *emulated,
+    pytest.mark.skipif(
+        "WHEELHOUSE_LONG_TESTS" not in os.environ, reason="six minutes of CPU: nox -s foreign"
+    ),
+]
 CELL = ("--torch", "2.8.0", "--platform", MACHINE)
 NAME = f"sglang1.0-torch2.8.0-cann8.5.0-a3-{MACHINE}"
 COMPILED = ("isal.isal_zlib", "cryptography.hazmat.bindings._rust", "pydantic_core", "markupsafe._speedups")
@@ -113,7 +118,6 @@ def _carry_a_wheelhouse(host: Host, world: Path) -> None:
     (host.work / "project/src/ascend_wheelhouse").mkdir(parents=True)
 
 
-@pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="four minutes of CPU: nox -s foreign")
 def test_a_carried_wheelhouse_is_made_again_audited_and_bundled_on_aarch64(
     host: Host, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""SGLang 0.5.10.post1 on the CPU of this machine, from its committed lock; its servers start in `nox -s servers`."""
+"""SGLang 0.5.10.post1 on the CPU of this machine, from its committed lock: `nox -s servers`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ascend_wheelhouse.node.verify.report import Report, read_report
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.network,
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s servers"),
     pytest.mark.skipif(platform.machine() != "x86_64", reason="serves on the CPU of an x86_64 machine"),
 ]
-LONG = "WHEELHOUSE_LONG_TESTS" in os.environ
-PROBES = ("requirements", "serving-imports", *(("server", "server-pair") if LONG else ()))
+PROBES = ("requirements", "serving-imports", "server", "server-pair")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,6 @@ def test_what_it_requires_and_imports_is_there(report: Report) -> None:
     assert [found[name].verdict for name in PROBES] == ["passed"] * len(PROBES)
 
 
-@pytest.mark.skipif(not LONG, reason="four minutes: nox -s servers")
 def test_the_newer_server_answers_alone_and_as_a_pair_behind_the_router(report: Report) -> None:
     found = {one.probe: one for one in report.results}
     assert [found[name].verdict for name in ("server", "server-pair")] == ["passed", "passed"]

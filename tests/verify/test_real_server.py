@@ -34,6 +34,9 @@ from ascend_wheelhouse.node.verify import runner, sealed, settings
 from ascend_wheelhouse.node.verify.report import Report, read_report
 
 ROOT = Path(__file__).parents[2]
+WITHOUT = () if "WHEELHOUSE_LONG_TESTS" in os.environ else ("--without", "server-pair")
+"""The pair takes two minutes more: `nox -s servers`."""
+long = pytest.mark.skipif(bool(WITHOUT), reason="minutes: nox -s servers")
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,7 +55,7 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(wheelhouse: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a verification of the wheelhouse kept."""
     keep = tmp_path_factory.mktemp("verified") / "kept"
-    code = verified(wheelhouse, keep)
+    code = verified(wheelhouse, keep, *WITHOUT)
     (keep / "exit").write_text(str(code))
     return keep
 
@@ -81,12 +84,13 @@ def test_the_real_server_answered_and_left_nothing(report: Report) -> None:
     assert server.figures["stop"]["status"] in {0, -9, -15}
 
 
+@long
 def test_a_request_went_through_router_prefill_and_decode(report: Report) -> None:
     pair = next(one for one in report.results if one.probe == "server-pair")
     assert (pair.verdict, pair.figures["as-reference"]["compared"]) == ("passed", 16)
 
 
-@pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s servers")
+@long
 def test_a_transfer_that_drops_the_cache_is_seen_in_the_tokens(served: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests/standins", tmp_path / "standins")
     (tmp_path / "standins/transfer/mf_adapter/fault").write_text("drop", encoding="ascii")
