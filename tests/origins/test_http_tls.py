@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -75,6 +76,16 @@ def test_pips_certificates_and_trusted_hosts_hold(secure_index: Index, certifica
     with client(secure_index, cert=certificate) as http:
         assert http.page(f"{secure_index.url}/page").content == b"here"
     with client(secure_index, trusted_hosts=("127.0.0.1",)) as http:
+        assert http.page(f"{secure_index.url}/page").content == b"here"
+
+
+def test_pips_certificates_may_be_a_folder_as_debian_has_them(
+    secure_index: Index, certificate: Path, tmp_path: Path
+) -> None:
+    words = ["openssl", "x509", "-noout", "-subject_hash", "-in", str(certificate)]
+    named = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / f"{named}.0").symlink_to(certificate)
+    with client(secure_index, cert=tmp_path) as http:
         assert http.page(f"{secure_index.url}/page").content == b"here"
 
 

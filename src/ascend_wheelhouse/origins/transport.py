@@ -95,7 +95,8 @@ def new_manager(
 
 def _tls(config: PipConfig, *, verify: bool) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=config.cert)
+        folder = config.cert if config.cert and config.cert.is_dir() else None  # as Debian's /etc/ssl/certs
+        context = ssl.create_default_context(cafile=None if folder else config.cert, capath=folder)
         if config.client_cert:
             context.load_cert_chain(config.client_cert)
     except OSError as error:

@@ -131,7 +131,7 @@ def _options(config: PipConfig) -> Iterator[str]:
 def _environment(config: PipConfig) -> dict[str, str]:
     given = {"UV_HTTP_TIMEOUT": f"{config.timeout:.0f}", "UV_NO_PROGRESS": "1"}
     if config.cert:
-        given["SSL_CERT_FILE"] = str(config.cert)
+        given["SSL_CERT_DIR" if config.cert.is_dir() else "SSL_CERT_FILE"] = str(config.cert)
     if config.client_cert:
         given["SSL_CLIENT_CERT"] = str(config.client_cert)
     if config.proxy:
