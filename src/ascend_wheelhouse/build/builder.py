@@ -6,6 +6,8 @@ a store; a killed one leaves a folder that the next clears away, a failed one ke
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -36,6 +38,10 @@ Worker = Callable[[WorkOrder, Emit], list[tuple[Path, str]]]
 
 class DiskFullError(HostUnfitError):
     """The disk of the store filled up during a build."""
+
+
+class StoreWithoutProgramsError(HostUnfitError):
+    """The store lies on a file system from which no program runs."""
 
 
 def _nothing() -> None:
@@ -118,6 +124,18 @@ class Builder:
             self.emit(JobFinished(job=job.component, outcome="failed", detail=str(error).partition("\n")[0]))
             raise
 
+    def _require_programs(self, component: str) -> None:
+        """Hold the store, where trees, environments and toolchains stand, to letting programs run."""
+        root = self.store.root
+        if os.statvfs(root).f_flag & os.ST_NOEXEC:
+            raise StoreWithoutProgramsError(
+                f"{component} cannot be built: no program may run from {root}.",
+                why="Its file system is mounted with `noexec`. What a build compiles, its tools and the environment "
+                "that it runs in are kept there.",
+                next_step="export WHEELHOUSE_STORE=/FOLDER, on a file system without noexec; "
+                f"findmnt -T {shlex.quote(str(root))} shows this one",
+            )
+
     def _kept(self, job: BuildJob, key: str) -> Path:
         return self.store.root / FAILED / f"{job.component}-{key[:12]}"
 
@@ -198,7 +216,12 @@ class Builder:
             conditions: What the build sees of the builder.
             ccache: Go through ccache.
             incremental: `place` is a kept tree, to be gone on with.
+
+        Raises:
+            StoreWithoutProgramsError: The store's file system is mounted `noexec`, and something is to be compiled.
         """
+        if not job.spec.pure:
+            self._require_programs(job.component)
         server = self.server if not job.spec.pure else None
         if ccache and not toolchain.ccache:
             self.uncached()

@@ -20,7 +20,7 @@ from ascend_wheelhouse.base.output_file import can_hold
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.sandbox import find_sandbox
 from ascend_wheelhouse.build.toolchain import Tool, candidates
-from ascend_wheelhouse.node.host.fitness import HostFinding, Level, free_space
+from ascend_wheelhouse.node.host.fitness import HostFinding, Level, free_space, programs_finding
 from ascend_wheelhouse.node.host.system import install_command
 from ascend_wheelhouse.store.root import default_root
 
@@ -96,7 +96,16 @@ def _tool(name: str, why: str, *, apt: str, dnf: str) -> HostFinding:
 
 
 def _store(root: Path) -> HostFinding:
-    """Say where the store is, and whether this user may write there; its folder may not be there yet."""
+    """Say where the store is, and whether this user may write there and programs may run; it may not be there yet."""
+    if programs_finding(root).level != "ok":
+        return HostFinding(
+            name="writable store",
+            found=f"{root}, from which no program may run",
+            wanted="a file system without the option noexec",
+            level="warn",
+            why="What a build compiles with is kept there. Wheelhouses that build nothing but SGLang can be made.",
+            command="export WHEELHOUSE_STORE=/FOLDER",
+        )
     return HostFinding(
         name="writable store",
         found=str(root),
