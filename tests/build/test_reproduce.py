@@ -66,7 +66,7 @@ def test_the_stand_in_of_the_kernels_is_bit_equal(tmp_path: Path, monkeypatch: p
     assert_bit_equal(bench.reproduce(recipe, where, bench.lock(recipe, where)))
 
 
-@pytest.mark.parametrize("name", ["xxhash", "psutil"])
+@pytest.mark.parametrize("name", ["xxhash", pytest.param("psutil", marks=LONG)])
 def test_a_package_of_the_index_is_bit_equal_and_imports(name: str, bench: Bench, tmp_path: Path) -> None:
     recipe, where = real_recipe(name), cell({"torch": TORCH, name: REAL[name]})
     sources = bench.lock(recipe, where)

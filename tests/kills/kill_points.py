@@ -19,9 +19,9 @@ State = Mapping[str, str]
 
 
 def kill_points(seed: str, steps: int, few: int) -> list[int]:
-    """Choose steps by chance, the same in every run: `few` of them, or as many as the environment says."""
+    """Choose steps by chance, the same in every run: `few` of them, or as many more as the environment says."""
     chance = random.Random(seed)  # noqa: S311 - points, not secrets
-    return sorted(chance.sample(range(1, steps + 1), min(int(_POINTS or few), steps)))
+    return sorted(chance.sample(range(1, steps + 1), min(max(int(_POINTS or 0), few), steps)))
 
 
 def tree(*places: Path) -> dict[str, str]:
