@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base.errors import BuildError
 from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.build.build_table import KEY, remembered
 from ascend_wheelhouse.build.command import job_for, pending_on_unfit, spec_of
 from ascend_wheelhouse.build.reproduce import ReproduceReport, reproduce
 from ascend_wheelhouse.commands.build import BuildOptions, ComponentBuild, component_build, refuse_pending
@@ -63,8 +64,11 @@ def _record(job: ComponentBuild, report: ReproduceReport) -> None:
         return
     note = "bit-equal when built again under other conditions"
     file = LockedFile.of(report.wheels[0].artifact, component=job.recipe.name, note=note)
+    table = {KEY: remembered(job.recipe, job.cell)}
     sources = tuple(
-        replace(one, wheel=replace(file, origin=one.origin)) if one.component == job.recipe.name else one
+        replace(one, wheel=replace(file, origin=one.origin), build=one.build | table)
+        if one.component == job.recipe.name
+        else one
         for one in lock.sources
     )
     if sources != lock.sources:

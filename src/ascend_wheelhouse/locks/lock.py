@@ -49,7 +49,7 @@ class LockedSource:
         commit: The commit, for git.
         environment: Every wheel of the build environment.
         wheel: The wheel that the build gives; None while it is not built.
-        build: What the build starts from: an archive or commits, patches, repositories; see `build.job.Sources`.
+        build: What the build starts from, see `build.job.Sources`, and by which table, see `build.build_table`.
     """
 
     component: str
