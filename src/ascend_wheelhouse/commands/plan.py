@@ -55,6 +55,7 @@ class PlanOptions:
         output: Folder that holds the wheelhouses.
         form: How the plan is printed.
         whole: Show what is in the store already, too.
+        offline: Ask no index what a cell consists of that no stack lists.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class PlanOptions:
     output: Path
     form: Form = "table"
     whole: bool = False
+    offline: bool = False
 
 
 def main(options: PlanOptions) -> None:
@@ -74,7 +76,7 @@ def main(options: PlanOptions) -> None:
     """
     Mirrors.read()  # what is wrong in them would end the run that the plan is of
     folder = ProjectFolder.load(options.root)
-    cell = cell_of(options.request, folder)
+    cell = cell_of(options.request, folder, offline=options.offline)
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
     store = Store()
