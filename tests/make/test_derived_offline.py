@@ -53,9 +53,7 @@ def test_its_lock_says_what_it_is(derived_world: World) -> None:
 
 
 @pytest.mark.parametrize("words", [("fetch",), ("wheelhouse", "--dry-run")], ids=lambda words: words[0])
-def test_no_index_is_asked_what_it_is_where_none_may_be(
-    derived_world: World, words: tuple[str, ...]
-) -> None:
+def test_no_index_is_asked_what_it_is_where_none_may_be(derived_world: World, words: tuple[str, ...]) -> None:
     assert derived_world.make(*_TORCH).status == 0
     asked = len(derived_world.index.asked)
     done = derived_world.invoke(*words, "--offline", *_TORCH)
