@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+import tomli_w
 from upstreams import add_submodule, commit, forge_submodule, git
 
 from ascend_wheelhouse.commands.vendor import named_commits
@@ -171,3 +172,34 @@ def test_the_commits_of_the_committed_recipes_are_asked_for() -> None:
     found = named_commits(Path(__file__).parents[2])
     assert "729dda35" in {one[:8] for one in found}
     assert json.dumps(sorted(found))
+
+
+def test_the_commits_of_repositories_that_a_build_places_are_named(tmp_path: Path) -> None:
+    def tree(*commits: str) -> dict[str, object]:
+        module = {"url": "https://hub.test/x.git", "sha256": "0" * 64}
+        rows = [
+            {**module, "path": f"m{place}" if place else ".", "commit": one}
+            for place, one in enumerate(commits)
+        ]
+        return {"ref": "main", "kind": "branch", "epoch": 0, "modules": rows}
+
+    top, inner, placed, below = (digit * 40 for digit in "1234")
+    source = {
+        "component": "deep-ep",
+        "version": "1.0",
+        "origin": "git",
+        "commit": top,
+        "build": {
+            "git": tree(top, inner),
+            "patches": [],
+            "repositories": [{"path": "third_party/catlass", "git": tree(placed, below)}],
+        },
+    }
+    folder = tmp_path / "lockfiles/some-stack"
+    folder.mkdir(parents=True)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes/compatibility.toml").write_text(
+        (Path(__file__).parents[2] / "recipes/compatibility.toml").read_text()
+    )
+    (folder / "sources.aarch64.toml").write_text(tomli_w.dumps({"schema": 2, "source": [source]}))
+    assert {top, inner, placed, below} <= set(named_commits(tmp_path))

@@ -52,6 +52,15 @@ def test_its_lock_says_what_it_is(derived_world: World) -> None:
     assert done.status == 0, done.err
 
 
+@pytest.mark.parametrize("words", [("fetch",), ("wheelhouse", "--dry-run")], ids=lambda words: words[0])
+def test_no_index_is_asked_what_it_is_where_none_may_be(derived_world: World, words: tuple[str, ...]) -> None:
+    assert derived_world.make(*_TORCH).status == 0
+    asked = len(derived_world.index.asked)
+    done = derived_world.invoke(*words, "--offline", *_TORCH)
+    assert done.status == 0, done.err
+    assert len(derived_world.index.asked) == asked
+
+
 def test_without_a_lock_it_is_told_that_nothing_knows_it(derived_world: World) -> None:
     done = derived_world.make(*_TORCH, "--offline", "--json")
     told = json.loads(done.out.splitlines()[-1])

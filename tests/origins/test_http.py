@@ -79,7 +79,7 @@ def test_an_origin_that_keeps_failing_is_given_up(index: Index, http: Http, cloc
     assert len(clock.waits) == http.config.retries == 5
 
 
-@pytest.mark.parametrize("answer", [status(429, Retry_After="3600"), status(500)], ids=["429", "500"])
+@pytest.mark.parametrize("answer", [status(429, Retry_After="50"), status(500)], ids=["429", "500"])
 def test_a_host_that_fails_for_a_few_urls_is_not_waited_for_again(
     index: Index, http: Http, clock: FakeClock, answer: Behaviour
 ) -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from upstreams import add_submodule, commit, git
 
-from ascend_wheelhouse.origins.git import RefMissingError, pin
+from ascend_wheelhouse.origins.git import PathNotTextError, RefMissingError, pin
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.store.store import Store
 
@@ -66,3 +67,20 @@ def _with_submodule(top: Path, inner: Path, url: str) -> None:
     git(top, "update-index", "--add", "--cacheinfo", f"160000,{at},inner")
     git(top, "commit", "--quiet", "--message", "submodule")
     git(top, "branch", "--force", "--move", "main")
+
+
+def test_a_submodule_whose_path_is_no_text_is_told(tmp_path: Path) -> None:
+    """It was laid at another path, in which each byte that is none of UTF-8 was replaced."""
+    inner, top = tmp_path / "servers/inner.git", tmp_path / "servers/top.git"
+    commit(inner, {"inner.txt": "inner\n"})
+    commit(top, {"top.txt": "top\n"})
+    named = os.fsdecode(b"deps/caf\xe9")
+    (top / ".gitmodules").write_bytes(b'[submodule "inner"]\n\tpath = deps/caf\xe9\n\turl = ../inner.git\n')
+    at = git(inner, "rev-parse", "HEAD").strip()
+    git(top, "add", ".gitmodules")
+    git(top, "update-index", "--add", "--cacheinfo", f"160000,{at},{named}")
+    git(top, "commit", "--quiet", "--message", "submodule")
+    git(top, "branch", "--force", "--move", "main")
+    with pytest.raises(PathNotTextError, match="deps/caf") as told:
+        pin(f"file://{top}", "main", store=Store(tmp_path / "store"), mirrors=Mirrors())
+    assert "submodules = false" in told.value.next_step

@@ -53,6 +53,14 @@ MISTAKES = [
         "value",
         "a character that no address has",
     ),
+    Mistake(
+        "cann-kernels.toml",
+        "CANN%20{version}/{filename}",
+        "CANN%20{version}/",
+        "origins[1] (url).url",
+        "value",
+        "must end in the name of a file",
+    ),
     Mistake("bisheng.toml", '["aarch64"]', '["arm64"]', "platforms[1]", "choice", "'aarch64' or 'x86_64'"),
     Mistake(
         "custom-ops.toml", '"torch-npu", ', '"torch-nqu", ', "needs[2]", "reference", "no recipe is called"

@@ -13,10 +13,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import ClassVar
 
 from ascend_wheelhouse.base.errors import HostUnfitError
-from ascend_wheelhouse.base.process import CommandFailedError, run
+from ascend_wheelhouse.base.process import CommandFailedError, Finished, run
 from ascend_wheelhouse.build import engine as client
 from ascend_wheelhouse.build.environment import Interpreter, InterpreterMissingError
 from ascend_wheelhouse.build.image_libraries import ASK, ImageLibraries, copy_libraries, libraries_of
@@ -24,6 +25,8 @@ from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.sandbox import Cage, Sandbox
 
 _ENGINES = ("docker", "podman")
+ANSWER_SECONDS = 60.0
+"""How long an engine is waited for that has no work to do: docker's daemon can hang."""
 _PROXIES = frozenset(
     spelt
     for name in ("ALL", "FTP", "HTTP", "HTTPS", "NO")
@@ -74,9 +77,11 @@ class Container(Sandbox):
         reasons = []
         for engine in (found for found in engines if shutil.which(found)):
             try:
-                done = run([engine, "image", "inspect", "--format", "{{.Id}}", image], timeout=60)
+                done = run([engine, "image", "inspect", "--format", "{{.Id}}", image], timeout=ANSWER_SECONDS)
             except CommandFailedError as error:
                 reasons.append(f"{engine}: {error.tail()}")
+            except TimeoutExpired:
+                reasons.append(f"{engine}: it does not answer within {ANSWER_SECONDS:g} s")
             else:
                 digest = f"sha256:{done.stdout.strip().removeprefix('sha256:')}"
                 return cls(engine=engine, image=image, digest=digest, rootless=_is_rootless(engine))
@@ -149,12 +154,9 @@ class Container(Sandbox):
 
     def holds_cores(self) -> bool:
         """Tell whether the engine keeps a container to some cores: without cgroups it refuses, or does not."""
-        done = run(
-            [*self._run("--entrypoint", "", "--cpuset-cpus", "0"), self.digest, "nproc"],
-            check=False,
-            timeout=60,
-        )
-        return done.stdout.strip() == "1"
+        words = [*self._run("--entrypoint", "", "--cpuset-cpus", "0"), self.digest, "nproc"]
+        done = _answer(words)
+        return done is not None and done.stdout.strip() == "1"
 
     def interpreter(self, python: str) -> Interpreter:
         """Return the image's CPython of a version.
@@ -176,7 +178,15 @@ class Container(Sandbox):
 def _is_rootless(engine: str) -> bool:
     """Tell whether an engine runs without root rights, as podman or as docker says it."""
     for question, answer in _ROOTLESS:
-        done = run([engine, "info", "--format", question], check=False, timeout=60)
-        if done.status == 0:
+        done = _answer([engine, "info", "--format", question])
+        if done is not None and done.status == 0:
             return answer in done.stdout
     return False
+
+
+def _answer(words: Sequence[str]) -> Finished | None:
+    """Return what an engine says, whatever its status; None where it does not come to an end."""
+    try:
+        return run(words, check=False, timeout=ANSWER_SECONDS)
+    except TimeoutExpired:
+        return None

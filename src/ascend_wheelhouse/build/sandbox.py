@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import ClassVar
 
 from ascend_wheelhouse.base.errors import HostUnfitError
@@ -27,6 +28,8 @@ from ascend_wheelhouse.node.scratch import scratch
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime")
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
+TRIAL_SECONDS = 30.0
+"""How long `true` may take in a sandbox that is tried."""
 
 
 class SandboxUnavailableError(HostUnfitError):
@@ -251,9 +254,11 @@ def _tried(kind: Sandbox) -> str | None:
         work = folder / "work"
         work.mkdir()
         try:
-            done = run(kind.command(Cage(work=work), ["/bin/true"]), check=False, timeout=30)
+            done = run(kind.command(Cage(work=work), ["/bin/true"]), check=False, timeout=TRIAL_SECONDS)
         except HostUnfitError as error:
             return error.what
+        except TimeoutExpired:
+            return f"it did not end within {TRIAL_SECONDS:g} s"
     lines = (done.stderr or f"status {done.status}").strip().splitlines()
     return None if done.status == 0 else lines[-1]
 

@@ -143,6 +143,14 @@ def _url(text: str) -> str:
     return text
 
 
+def _of_a_file(text: str) -> str:
+    if not documents.file_name(unquote(urlsplit(text).path.rpartition("/")[2])):
+        raise ValueError(
+            f"is {shown(text)}, must end in the name of a file: by its name it is told what it is"
+        )
+    return text
+
+
 def check_inside(text: str) -> str:
     """Return the text when it is a path, or a pattern of one, that stays below its folder.
 
@@ -265,6 +273,7 @@ Template = Annotated[str, AfterValidator(check_template)]
 Url = Annotated[str, AfterValidator(_url)]
 SupplyTemplate = Annotated[str, AfterValidator(_supply)]
 UrlTemplate = Annotated[str, AfterValidator(_url), AfterValidator(check_template)]
+FileUrlTemplate = Annotated[UrlTemplate, AfterValidator(_of_a_file)]
 Inside = Annotated[str, AfterValidator(check_inside)]
 Sha256 = Annotated[str, AfterValidator(_shaped(r"[0-9a-f]{64}", "64 digits and small letters a to f"))]
 UploadLimit = Annotated[str, AfterValidator(_upload_limit)]

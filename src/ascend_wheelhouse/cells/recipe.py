@@ -24,6 +24,7 @@ from ascend_wheelhouse.cells.file_values import (
     Distribution,
     FileName,
     FilePattern,
+    FileUrlTemplate,
     Header,
     HeaderValue,
     Inside,
@@ -102,14 +103,18 @@ class _Templated(_Origin):
     url: UrlTemplate
 
 
-class UrlOrigin(_Templated):
+class _OfAFile(_Templated):
+    url: FileUrlTemplate
+
+
+class UrlOrigin(_OfAFile):
     """One file at a URL made from the cell's fields; `headers` are sent with the request."""
 
     kind: Literal["url"]
     headers: dict[Header, HeaderValue] = {}
 
 
-class ArchiveOrigin(_Templated):
+class ArchiveOrigin(_OfAFile):
     """A release archive (zip or tar) that holds the file; `member` is its pattern inside.
 
     `of` is the component whose recipe lists the archive's names, which `{archive}` of the URL stands for; the

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
@@ -87,6 +89,12 @@ class DeclaredDownload(FileModel):
     url: Url
     sha256: Sha256
     when: When = {}
+
+    @property
+    def filename(self) -> str:
+        """The last step of the URL's path; the digest where it has none."""
+        name = PurePosixPath(urlsplit(self.url).path).name
+        return self.sha256 if name in {"", ".."} else name
 
 
 class Repository(FileModel):

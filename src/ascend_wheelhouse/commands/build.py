@@ -16,6 +16,7 @@ from ascend_wheelhouse.base.errors import IncompleteError, ResolveError, SourceU
 from ascend_wheelhouse.base.events import Emit
 from ascend_wheelhouse.base.output_file import OutputUnwritableError
 from ascend_wheelhouse.base.whole_file import write_whole
+from ascend_wheelhouse.build.build_table import require_table
 from ascend_wheelhouse.build.command import Workshop, unfit
 from ascend_wheelhouse.build.incremental import NotIncrementalError
 from ascend_wheelhouse.build.outcome import INCREMENTAL_NOTE, PendingBuild, is_incremental
@@ -122,6 +123,14 @@ class ComponentBuild:
         answer, fields = self._located()
         with self._telling(answer, fields):
             return self.building.source_builds().pin(answer, fields)
+
+    def require_table(self, source: LockedSource) -> None:
+        """Hold the recipe to the wheel that the lock knows, which a build by another table cannot give.
+
+        Raises:
+            BuildTableChangedError: The recipe has another `[build]` table than the lock was made with.
+        """
+        require_table(source, self.recipe, self.cell, f"invoke lock --upgrade {self.cell.words}")
 
     def _from_lock(self) -> LockedSource | None:
         lock = self.folder.committed_lock(self.cell)
@@ -242,6 +251,7 @@ def main(options: BuildOptions) -> None:
             source, builds = job.locked(), job.building.source_builds()
             if options.incremental:
                 refuse_locked(source)
+            job.require_table(source)
             built = build_one(builds, job.recipe, source, workshop, job.beside())
     if isinstance(built, Pending):
         refuse_pending(PendingBuild(component=built.component, reason=built.reason, supply=built.supply))

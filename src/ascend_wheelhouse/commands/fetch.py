@@ -49,7 +49,7 @@ def main(options: FetchOptions) -> None:
         folder = ProjectFolder.load(options.root)
         fetcher = Fetcher(recipes=folder.recipes, store=store, offline=options.offline, emit=emit)
         with fetcher.store.in_use(emit):
-            cell = cell_of(options.request, folder, fetcher.http)
+            cell = cell_of(options.request, folder, fetcher.http, offline=options.offline)
             building = building_of(cell, folder, fetcher)
             lock = lock_of(LockChoice(request=options.request), folder, building)
             every = {one.sha256: one for one in (*source_downloads(lock), *downloads_of(lock))}

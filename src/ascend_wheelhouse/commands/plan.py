@@ -20,7 +20,7 @@ from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.passed_over import passed_over
 from ascend_wheelhouse.make.plan import plan
 from ascend_wheelhouse.make.project_folder import ProjectFolder
-from ascend_wheelhouse.make.relock import patches_gone
+from ascend_wheelhouse.make.relock import hold_to_recipes
 from ascend_wheelhouse.origins.mirrors import Mirrors
 from ascend_wheelhouse.pin.supply import imported
 from ascend_wheelhouse.store.store import Store
@@ -55,6 +55,7 @@ class PlanOptions:
         output: Folder that holds the wheelhouses.
         form: How the plan is printed.
         whole: Show what is in the store already, too.
+        offline: Ask no index what a cell consists of that no stack lists.
     """
 
     root: Path
@@ -62,6 +63,7 @@ class PlanOptions:
     output: Path
     form: Form = "table"
     whole: bool = False
+    offline: bool = False
 
 
 def main(options: PlanOptions) -> None:
@@ -70,16 +72,16 @@ def main(options: PlanOptions) -> None:
     Raises:
         MirrorsError: The mirrors cannot be read.
         UnknownExtraError: The source of the application is here, and has no such extra.
-        PatchesChangedError: The patches below `recipes/` are not those of the committed lock.
+        BuildTableChangedError, PatchesChangedError: A recipe, or its patches, are not those of the committed lock.
     """
     Mirrors.read()  # what is wrong in them would end the run that the plan is of
     folder = ProjectFolder.load(options.root)
-    cell = cell_of(options.request, folder)
+    cell = cell_of(options.request, folder, offline=options.offline)
     lock = folder.committed_lock(cell)
     finished = (options.output / cell.name / "manifest.json").is_file()
     store = Store()
     unread = _unread(cell, folder, store) if lock is None and cell.project_extras else ()
-    held = (*patches_gone(lock, folder, cell), passed_over(cell, lock, store)) if lock else ()
+    held = (*hold_to_recipes(lock, folder, cell), passed_over(cell, lock, store)) if lock else ()
     notes = (*lesser_builds(cell, folder.recipes, lock), *filter(None, held), *unread)
     console.aside(*cell.told, *notes)
 

@@ -112,7 +112,7 @@ def _locked(wanted: ToolchainFor, options: ToolchainOptions) -> ToolchainLock:
 
 def _made(wanted: ToolchainFor, options: ToolchainOptions, store: Store, emit: Emit) -> TargetRoot:
     lock = lock_toolchain(wanted, emit) if options.lock else _locked(wanted, options)
-    ToolchainFetcher(store=store, http=Http(), emit=emit, offline=options.offline).bring(lock)
+    ToolchainFetcher(store=store, http=Http(tell=emit), emit=emit, offline=options.offline).bring(lock)
     root = lay_root(lock, options.target.glibc, store)
     if options.lock:
         write_toolchain(lock, lockfiles_of(options.root).own)

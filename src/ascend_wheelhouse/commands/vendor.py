@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import whole_file
@@ -21,7 +22,7 @@ from ascend_wheelhouse.handover.vendor import vendor_file
 from ascend_wheelhouse.handover.vendor_folder import TakenFolder, files_in, take_folder
 from ascend_wheelhouse.handover.vendor_source import is_source, vendor_source
 from ascend_wheelhouse.handover.vendor_wheelhouse import vendor_wheelhouse
-from ascend_wheelhouse.locks.lock import sources_in
+from ascend_wheelhouse.locks.lock import LockedSource, sources_in
 from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import VendoredRecord
@@ -146,9 +147,15 @@ def named_commits(root: Path) -> list[str]:
                 platform = path.name.split(".")[1]
                 with naming_cell(folder / f"pylock.{platform}.toml"):
                     sources = sources_in(folder, platform)
-                tables = (source.build.get("git") or {} for source in sources)
+                tables = [table for source in sources for table in _trees(source)]
                 rows += [module["commit"] for table in tables for module in table.get("modules", ())]
     return list(dict.fromkeys(rows))
+
+
+def _trees(source: LockedSource) -> list[dict[str, Any]]:
+    """Return each git tree that a build starts from: its own, and those that are placed in it."""
+    placed = [row["git"] for row in source.build.get("repositories", ())]
+    return [source.build.get("git") or {}, *placed]
 
 
 def _hand_over(options: VendorOptions) -> Sequence[VendoredRecord]:

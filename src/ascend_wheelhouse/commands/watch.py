@@ -80,7 +80,7 @@ def main(options: WatchOptions) -> int:
         watch = Watch(
             folder=folder,
             watched=watched(folder, options.choice),
-            http=Http(),
+            http=Http(tell=emit),
             store=Store(),
             vulnerabilities=options.vulnerabilities,
             offline=options.offline,

@@ -90,6 +90,7 @@ def _show_plan(options: WheelhouseOptions) -> None:
             request=options.make.lock.request,
             output=options.make.output,
             form="json" if options.json else "table",
+            offline=options.make.offline,
         )
     )
 

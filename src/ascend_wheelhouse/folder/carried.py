@@ -100,13 +100,12 @@ def _bundle(component: str, module: GitModule, store: Store) -> SourceFile:
 def _downloads(source: LockedSource, cell: Cell, recipes: Recipes, store: Store) -> Iterator[SourceFile]:
     recipe = recipes[source.component]
     for item in spec_of(recipe, cell).downloads if source.build and recipe.build else ():
-        name = PurePosixPath(urlsplit(item.url).path).name
-        filename = f"{item.sha256[:12]}-{name}"
+        filename = f"{item.sha256[:12]}-{item.filename}"
         yield SourceFile(
             component=source.component,
             filename=filename,
             artifact=_held(filename, item.sha256, store),
-            name=name,
+            name=item.filename,
             version="",
             origin="url",
             note=item.url,

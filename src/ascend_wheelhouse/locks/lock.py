@@ -49,7 +49,7 @@ class LockedSource:
         commit: The commit, for git.
         environment: Every wheel of the build environment.
         wheel: The wheel that the build gives; None while it is not built.
-        build: What the build starts from: an archive or commits, patches, repositories; see `build.job.Sources`.
+        build: What the build starts from, see `build.job.Sources`, and by which table, see `build.build_table`.
     """
 
     component: str
@@ -208,18 +208,18 @@ def load_platform(folder: Path | Layered, platform: str) -> Lock | None:
     """
     for layer in Layered.of(folder).folders:
         with whole_file.reading(layer):
-            if (found := _load(layer, platform)) is not None:
+            if (found := load_held(layer, platform)) is not None:
                 return found
     return None
 
 
-def _load(folder: Path, platform: str) -> Lock | None:
+def load_held(folder: Path, platform: str) -> Lock | None:
+    """Return the lock of one folder as `load_platform` does, to whoever keeps writers away from it."""
     path = folder / f"pylock.{platform}.toml"
     if not path.is_file():
         return None
     _require_whole(folder, platform)
-    parsed = pylock.load_pylock(path)
-    tool = parsed.tool
+    tool = (parsed := pylock.load_pylock(path)).tool
     if fault := documents.fault(tool, lock_shape.TOOL):
         raise _bad(path, f"tool.{pylock.CREATED_BY}: {fault}")
     listed = folder / f"requirements.{platform}.txt"

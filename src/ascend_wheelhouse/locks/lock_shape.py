@@ -57,6 +57,7 @@ _BUILD = {
     "archive?": {"filename": documents.file_name, "sha256": documents.sha256, "epoch?": documents.size},
     "patches?": [{"name": documents.path, "sha256": documents.sha256}],
     "repositories?": [{"path": documents.path, "git": _TREE}],
+    "table?": {...: documents.sha256},
 }
 
 

@@ -47,6 +47,11 @@ class Fetcher:
     emit: Emit = silent
     turn: AbstractContextManager[object] = field(default_factory=nullcontext)
 
+    def __post_init__(self) -> None:
+        """Have the run told of what its client waits for."""
+        if self.emit is not silent:
+            self.http.tell = self.emit
+
     def fetch(self, downloads: Sequence[Download], emit: Emit | None = None) -> None:
         """Have files in the store; `emit` is the fetcher's own when None."""
         finder = Finder(self.http)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import UsageError
-from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending, save
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, Pending
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.replacing import replaced
 from ascend_wheelhouse.make.source_wheels import is_pure
 from ascend_wheelhouse.pin.locate import ToBuild
 
@@ -54,7 +55,7 @@ def with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, build
     """Return a committed lock in which further components are built from source, and write it.
 
     A component whose source cannot be reached is pending in the lock that is returned, and has no other wheel there; it
-    is as before in the one written.
+    is as before in the one written. What another run wrote meanwhile stays: the components are added to that.
 
     Raises:
         OtherNeedsError: A source asks for something else than the lock holds.
@@ -81,8 +82,8 @@ def with_sources(lock: Lock, names: frozenset[str], folder: ProjectFolder, build
         sources=(*lock.sources, *sources),
         pending=tuple(one for one in lock.pending if one.component not in built),
     )
-    if sources:
-        save(new, cell.target, folder.lock_folder(cell))
+    if sources and (other := replaced(lock, new, folder, cell, fetcher.emit)):
+        return with_sources(other, names - {one.component for one in other.sources}, folder, building)
     lacking = [one for one in found if isinstance(one, Pending)]
     left_out = {one.component for one in lacking}
     return replace(

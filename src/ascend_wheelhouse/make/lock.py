@@ -14,7 +14,7 @@ from ascend_wheelhouse.make.lock_notes import (
     tell_derived,
     tell_lesser,
     tell_passed_over,
-    tell_patches,
+    tell_recipes,
 )
 from ascend_wheelhouse.make.moved_lock import NoLockToKeepError, moved_lock
 from ascend_wheelhouse.make.new_lock import new_lock
@@ -35,7 +35,7 @@ def lock_of(options: LockChoice, folder: ProjectFolder, building: Building) -> L
         NewLockOfflineError: A new lock is needed or asked for, and no origin may be asked.
         NoLockToKeepError, NotMovedAloneError: A wheel cannot move alone.
         OtherNeedsError: A source that was handed over since asks for something else.
-        PatchesChangedError: The patches below `recipes/` are not those of the committed lock.
+        BuildTableChangedError, PatchesChangedError: A recipe, or its patches, are not those of the committed lock.
     """
     cell, emit = building.cell, building.fetcher.emit
     require_components(cell, options.build)
@@ -58,7 +58,7 @@ def _committed_or_new(options: LockChoice, folder: ProjectFolder, building: Buil
         if building.fetcher.offline:
             raise _offline(cell, upgrade=options.upgrade)
         return new_lock(options, folder, building)
-    tell_patches(committed, folder, cell, building.fetcher.emit)
+    tell_recipes(committed, folder, cell, building.fetcher.emit)
     if options.packages:
         return moved_lock(options, folder, building, committed)
     tell_cutoff(committed, options.exclude_newer, building.fetcher.emit)

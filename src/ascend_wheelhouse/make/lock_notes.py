@@ -12,7 +12,7 @@ from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.lesser_build import lesser_builds
 from ascend_wheelhouse.make.passed_over import passed_over
 from ascend_wheelhouse.make.project_folder import ProjectFolder
-from ascend_wheelhouse.make.relock import patches_gone
+from ascend_wheelhouse.make.relock import hold_to_recipes
 from ascend_wheelhouse.store.store import Store
 
 
@@ -35,13 +35,14 @@ def tell_passed_over(cell: Cell, lock: Lock, store: Store, build: frozenset[str]
         emit(Note(text=text, level="warning"))
 
 
-def tell_patches(committed: Lock, folder: ProjectFolder, cell: Cell, emit: Emit) -> None:
+def tell_recipes(committed: Lock, folder: ProjectFolder, cell: Cell, emit: Emit) -> None:
     """Tell of patches that a committed lock names and that are not here any more.
 
     Raises:
+        BuildTableChangedError: It was made with another `[build]` table than one that is here.
         PatchesChangedError: There are others here.
     """
-    for text in patches_gone(committed, folder, cell):
+    for text in hold_to_recipes(committed, folder, cell):
         emit(Note(text=text, level="warning"))
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.cells.cutoff import cutoff
-from ascend_wheelhouse.locks.lock import Lock, save
+from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.building import Building
 from ascend_wheelhouse.make.fetcher import downloads_of
 from ascend_wheelhouse.make.locator import locator_of
 from ascend_wheelhouse.make.options import LockChoice
 from ascend_wheelhouse.make.project_folder import ProjectFolder
+from ascend_wheelhouse.make.replacing import replaced
 from ascend_wheelhouse.make.supply import bring
 from ascend_wheelhouse.resolve.resolvers import resolver_named
 
@@ -43,5 +44,6 @@ def moved_lock(options: LockChoice, folder: ProjectFolder, building: Building, c
     new = moving.moved(sorted(options.packages))
     if new.wheels == committed.wheels:
         return committed
-    save(new, cell.target, folder.lock_folder(cell))
+    if other := replaced(committed, new, folder, cell, fetcher.emit):
+        return moved_lock(options, folder, building, other)
     return new

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from ascend_wheelhouse.base.packaged import recipes_of
+from ascend_wheelhouse.build.build_table import require_table
 from ascend_wheelhouse.build.locked import require_patches
 from ascend_wheelhouse.build.patches import patches_for
 from ascend_wheelhouse.cells.cell import Cell
@@ -20,12 +21,13 @@ def again(cell: Cell, lock: Lock) -> str:
     return f"invoke lock --upgrade --exclude-newer {day} {cell.words}"
 
 
-def patches_gone(lock: Lock, folder: ProjectFolder, cell: Cell) -> list[str]:
-    """Return a text for each source of a lock whose patches are not below `recipes/` any more.
+def hold_to_recipes(lock: Lock, folder: ProjectFolder, cell: Cell) -> list[str]:
+    """Hold the sources of a lock to their recipes; return a text for each whose patches are not there any more.
 
     Its wheel is taken as the lock knows it: a project folder that was brought here without them can do no better.
 
     Raises:
+        BuildTableChangedError: The `[build]` table of one is not the one that the lock was made with.
         PatchesChangedError: A patch below `recipes/` is not in the lock, or is another one there. The wheel that the
             lock knows would be taken from the store without it.
         PatchFolderError, PatchTextError: Those there cannot be read.
@@ -33,6 +35,7 @@ def patches_gone(lock: Lock, folder: ProjectFolder, cell: Cell) -> list[str]:
     patches = recipes_of(folder.root).below("patches")
     told = []
     for source in lock.sources:
+        require_table(source, folder.recipes[source.component], cell, again(cell, lock))
         there = patches_for(patches, source.component, source.version)
         locked = {row["name"]: row["sha256"] for row in source.build.get("patches", ())}
         if any(locked.pop(patch.name, "") != patch.sha256 for patch in there):

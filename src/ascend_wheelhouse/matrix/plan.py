@@ -12,6 +12,7 @@ from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.console import words as forms
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.make.fetcher import downloads_of
+from ascend_wheelhouse.make.relock import hold_to_recipes
 from ascend_wheelhouse.make.source_files import downloads_for, is_built
 from ascend_wheelhouse.matrix.cells import MatrixCell
 from ascend_wheelhouse.matrix.make_cell import CellTools, standing
@@ -89,6 +90,8 @@ def _plans(cells: Sequence[MatrixCell], orders: Sequence[CellOrder], tools: Cell
             continue
         try:
             lock = None if order.make.lock.upgrade else tools.folder.committed_lock(one.cell)
+            if lock is not None:
+                hold_to_recipes(lock, tools.folder, one.cell)
         except WheelhouseError as error:
             yield CellPlan(**{**vars(plan), "lock": "unusable", "note": error.what})
             continue

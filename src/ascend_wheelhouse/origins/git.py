@@ -35,6 +35,7 @@ from ascend_wheelhouse.store.git_source import (
 from ascend_wheelhouse.store.store import Store
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_NOT_TEXT = "\N{REPLACEMENT CHARACTER}"
 _OF_A_SERVER = re.compile(r"(https?|ssh|git|git\+ssh)://|(?!-)[^/:]+:(?!:|//)")
 
 _HOST = re.compile(r"(?!-)[^/:]+:(?!:|//)/?")
@@ -42,6 +43,10 @@ _HOST = re.compile(r"(?!-)[^/:]+:(?!:|//)/?")
 
 class RefMissingError(ResolveError):
     """A repository has no such tag, branch or commit."""
+
+
+class PathNotTextError(ResolveError):
+    """A repository has a submodule at a path that is not UTF-8, which no lock can hold."""
 
 
 class ObjectFormatError(ResolveError):
@@ -253,6 +258,7 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
 
     Raises:
         UnsafePathError: One would lie outside of the tree.
+        PathNotTextError: No lock can hold the path of one.
     """
     gitlinks = dict(_gitlinks(place, commit))
     if not gitlinks:
@@ -262,6 +268,8 @@ def _children(place: Path, commit: str, url: str) -> Iterator[tuple[str, str, st
     for key, path in sorted(table.items()):
         if key.startswith("submodule.") and key.endswith(".path") and path in gitlinks:
             check_path(path)
+            if _NOT_TEXT in path:
+                raise _no_text(path, commit)
             target = table.get(key.removesuffix("path") + "url")
             if target is None:
                 raise _no_url(path, commit)
@@ -281,6 +289,14 @@ def _safe(url: str, parent: str, path: str) -> str:
             next_step="set `submodules = false` at the git origin of the recipe, or name another ref",
         )
     return url
+
+
+def _no_text(path: str, commit: str) -> PathNotTextError:
+    return PathNotTextError(
+        f"Commit {commit[:12]} has a submodule at a path that is not UTF-8: {path}.",
+        why=f"A lock holds text alone. What stands as {_NOT_TEXT} in the path is a byte of another encoding.",
+        next_step="set `submodules = false` at the git origin of the recipe, or name another ref",
+    )
 
 
 def _no_url(path: str, commit: str) -> RefMissingError:

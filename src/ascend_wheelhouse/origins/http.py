@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import random
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -24,11 +22,13 @@ from urllib3.exceptions import HTTPError
 
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.base.clock import Clock, SystemClock
+from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import Head, Page, fault_of, head_of, raise_for_status, release, whole
 from ascend_wheelhouse.origins.credentials import Credentials, Login
 from ascend_wheelhouse.origins.local_file import local_file, local_head
 from ascend_wheelhouse.origins.mirrors import Mirrors
+from ascend_wheelhouse.origins.patience import Patience
 from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.origins.stream import Stream
 from ascend_wheelhouse.origins.transport import is_trusted, new_manager, proxy_for
@@ -38,9 +38,6 @@ Fields = tuple[tuple[str, str], ...]
 
 _SCHEMES = {"http", "https", "file"}
 _HOPS = 10
-_ENOUGH = 3
-_ONCE = "It failed so for others before, however long was waited, and is asked once for each file now."
-_LONGEST_WAIT = 60.0
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PRIVATE = {"authorization", "cookie"}
 """Header fields of a recipe that are for its own host alone."""
@@ -54,6 +51,7 @@ class Http:
         mirrors: Where URLs are redirected to.
         clock: For waiting between tries.
         connections: How many connections a host keeps open.
+        tell: Told of long waits.
     """
 
     def __init__(
@@ -63,17 +61,18 @@ class Http:
         *,
         clock: Clock | None = None,
         connections: int = 24,
+        tell: Emit = silent,
     ) -> None:
         self.config = config or PipConfig.read()
         self.mirrors = mirrors or Mirrors.read()
         self.stop = threading.Event()
+        self.tell = tell
         self._clock = clock or SystemClock()
         self._connections = connections
         self._open: set[urllib3.BaseHTTPResponse] = set()
         self._managers: dict[tuple[str | None, bool, bool], urllib3.PoolManager] = {}
         self._logins: dict[tuple[str, str], Login] = {}
-        self._given_up: set[str] = set()
-        self._failed: Counter[str] = Counter()
+        self._patience = Patience(self.config.retries)
         self._guard = threading.Lock()
 
     def page(self, url: str, *, accept: str = "*/*") -> Page:
@@ -153,10 +152,7 @@ class Http:
         raise AssertionError
 
     def wait(self, attempt: int, fault: faults.OriginError) -> bool:
-        """Wait before the next try, and tell whether there should be one.
-
-        The wait is what the origin asked for, else twice as long each time with jitter; a host once given
-        up is not waited for again.
+        """Wait before the next try as long as `Patience` says, and tell whether there should be one.
 
         Args:
             attempt: How many tries were repeated before.
@@ -164,29 +160,12 @@ class Http:
         """
         if not fault.transient or self.stop.is_set():
             return False
-        host = urlsplit(fault.url).netloc
-        allowed = 0 if host in self._given_up else min(self.config.retries, fault.retries)
-        if attempt >= allowed:
-            self._note(host, fault)
+        if (seconds := self._patience.seconds(attempt, fault)) is None:
             return False
-        backoff = min(0.5 * 2**attempt, _LONGEST_WAIT) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-        seconds = backoff if fault.retry_after is None else min(fault.retry_after, _LONGEST_WAIT)
+        if text := self._patience.text(fault, seconds, self._clock.monotonic()):
+            self.tell(Note(text=text, level="warning"))
         self._clock.sleep(seconds, self.stop)
         return True
-
-    def _note(self, host: str, fault: faults.OriginError) -> None:
-        """Give a host up that cannot be reached, or that failed for a few URLs however long was waited."""
-        if isinstance(fault, faults.UnreachableHostError):
-            self._given_up.add(host)
-        elif (
-            isinstance(fault, faults.TooManyRequestsError | faults.ServerFailedError) and self.config.retries
-        ):
-            with self._guard:
-                if host in self._given_up:
-                    fault.why = f"{fault.reason} {_ONCE}"
-                self._failed[host] += 1
-                if self._failed[host] >= _ENOUGH:
-                    self._given_up.add(host)
 
     def close(self) -> None:
         """Stop waiting and break off every open body; the client cannot be used afterwards."""

@@ -41,6 +41,7 @@ from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.git import find_ref
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.origins.index import Finder, FoundFile
+from ascend_wheelhouse.origins.pip_config import PipConfig
 from ascend_wheelhouse.store.vendored import VendoredRecord
 
 Vendored = Callable[[str, Cell], LockedFile | None]
@@ -266,12 +267,16 @@ class Locator:
         config = self.http.config
         local = replace(config, no_index=True)
         try:
-            return Finder(Http(local, self.http.mirrors)).find_file(recipe.distribution, version, target)
+            return self._finder(local).find_file(recipe.distribution, version, target)
         except ResolveError:
             only = replace(
                 config, index_url=url, extra_index_urls=(), find_links=(), no_index=False, retries=1
             )
-            return Finder(Http(only, self.http.mirrors)).find_file(recipe.distribution, version, target)
+            return self._finder(only).find_file(recipe.distribution, version, target)
+
+    def _finder(self, config: PipConfig) -> Finder:
+        """Return what looks files up by other settings than pip's own."""
+        return Finder(Http(config, self.http.mirrors, tell=self.http.tell))
 
     def _released(self, recipe: Recipe, origin: UrlOrigin | ArchiveOrigin) -> LockedFile:
         fields = self.fields(recipe)
@@ -316,7 +321,7 @@ class Locator:
     def _known_torch(self) -> str:
         config = self.http.config
         only_cpu = self.cell.target.machine == "x86_64"
-        finder = Finder(Http(replace(config, no_index=only_cpu), self.http.mirrors))
+        finder = self._finder(replace(config, no_index=only_cpu))
         try:
             versions = finder.versions("torch", self.cell.target)
         except WheelhouseError:

@@ -7,12 +7,13 @@ commit, and a tag that moved since is refused there. The building itself is in `
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError
+from ascend_wheelhouse.build.build_table import KEY, remembered, require_table
 from ascend_wheelhouse.build.command import spec_of
 from ascend_wheelhouse.build.job import Archive, Sources
 from ascend_wheelhouse.build.locked import sources_of
@@ -168,7 +169,7 @@ class SourceBuilds:
             archive=archive,
             commit="" if archive else sources.commit,
             environment=tuple(map(LockedFile.of, sources.environment)),
-            build=sources.as_dict(),
+            build=sources.as_dict() | {KEY: remembered(answer.recipe, self.cell)},
         )
 
     def sources(self, locked: LockedSource, recipe: Recipe, beside: Sequence[LockedFile] = ()) -> Sources:
@@ -180,10 +181,13 @@ class SourceBuilds:
             beside: Wheels built by the same lock that it needs: they come before those of its build environment.
 
         Raises:
+            BuildTableChangedError: The recipe asks for something else than the lock pins.
             PatchesChangedError: The recipe's patches are not the lock's.
             RefMovedError: A tag or branch is no longer what was locked.
             SourceUnreachableError: A server does not answer.
         """
+        unbuilt = replace(locked, wheel=None)
+        require_table(unbuilt, recipe, self.cell, f"invoke lock --upgrade {self.cell.words}")
         patches = patches_for(self.locker.patches, locked.component, locked.version)
         sources = sources_of(locked, patches, self.cell, store=self.locker.store, beside=beside)
         if not self.offline:

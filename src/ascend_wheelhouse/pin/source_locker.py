@@ -147,7 +147,7 @@ class SourceLocker:
         """Have the files that the build itself would download in the store."""
         wanted = [
             Download(
-                filename=item.url.rsplit("/", 1)[-1],
+                filename=item.filename,
                 expected=Expected(sha256=item.sha256),
                 urls=(self.mirrors.redirect(item.url),),
             )

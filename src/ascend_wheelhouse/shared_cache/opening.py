@@ -70,7 +70,7 @@ def open_sites(choice: CacheChoice, emit: Emit) -> list[Site]:
             "no key of the shared cache is trusted: files come from there, builds do not (--cache-trust FILE.pub)"
         )
     config = replace(PipConfig.read(), retries=_RETRIES)
-    http = Http(config, Mirrors())
+    http = Http(config, Mirrors(), tell=emit)
     sites = [
         Site(remote=reach(one, http), trusted=trusted, signer=signer, warn=warn, http=http)
         for one in addresses

@@ -21,6 +21,7 @@ from ascend_wheelhouse.base.cell_words import APPLICATION
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError, WheelhouseError, file_trouble
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
+from ascend_wheelhouse.build.build_table import KEY
 from ascend_wheelhouse.cells.request import Request
 from ascend_wheelhouse.locks.lock import Lock, files
 from ascend_wheelhouse.locks.lock_diff import compare
@@ -247,8 +248,16 @@ def _hold_later(held: HeldLock, until: datetime | None) -> None:
 
 
 def _locked(lock: Lock, held: HeldLock) -> dict[str, str]:
-    """Return what the files of a lock would be, were it made when `held` was, and from its recipes."""
-    same = replace(lock, inputs=held.lock.inputs, recipes_digest=held.lock.recipes_digest)
+    """Return what the files of a lock would be, were it made when `held` was, from its recipes and with its facts."""
+    known = {one.component for one in held.lock.sources if KEY in one.build}
+    sources = tuple(
+        one
+        if one.component in known
+        else replace(one, build={key: value for key, value in one.build.items() if key != KEY})
+        for one in lock.sources
+    )
+    before = held.lock
+    same = replace(lock, inputs=before.inputs, recipes_digest=before.recipes_digest, sources=sources)
     return files(same, held.target)
 
 
