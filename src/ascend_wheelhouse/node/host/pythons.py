@@ -47,6 +47,16 @@ def _candidates(version: str) -> Iterator[str]:
             yield str(path)
 
 
+def release(path: str) -> str:
+    """Return the release of a Python, such as `3.11.4`; empty where it does not start."""
+    words = [path, "-I", "-S", "-c", "import sys; print(*sys.version_info[:3], sep='.')"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return done.stdout.strip()
+
+
 def is_one(path: str, version: str) -> bool:
     """Whether a program is a CPython of that `major.minor` and starts."""
     words = [path, "-I", "-S", "-c", _TELLING]
