@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -219,6 +221,25 @@ def test_the_wheels_of_a_lock_are_found_beside_it(tmp_path: Path, more: dict[str
         ("metadata", "closed-name"),
     }
     assert report.cell["npu"] == "910b"
+
+
+def test_a_folder_that_may_not_be_looked_into_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its wheels were left out without a word, and the others called sound."""
+    open_shop("x86_64").audit(tmp_path / "wheels")
+    (tmp_path / "wheels/closed").mkdir()
+    scan = os.scandir
+
+    def scanned(place: str | int) -> object:
+        if str(place).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    request = AuditRequest(paths=(tmp_path / "wheels",))
+    with pytest.raises(PermissionError, match="closed"):
+        audit(request, root=ROOT, emit=silent, store=Store(tmp_path / "store"))
 
 
 def test_nothing_to_audit_is_told(tmp_path: Path) -> None:

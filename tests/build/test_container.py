@@ -19,13 +19,13 @@ from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.build.builder import Builder
 from ascend_wheelhouse.build.container import Container, ContainerUnavailableError
 from ascend_wheelhouse.build.outcome import BuiltWheel
-from ascend_wheelhouse.build.sandbox import Cage, find_sandbox
+from ascend_wheelhouse.build.sandbox import Cage, Mount, find_sandbox
 from ascend_wheelhouse.build.toolchain import find_toolchain
 from ascend_wheelhouse.store.store import Store
 
 CELL = cell({"torch": "2.8.0"})
 _ENGINE = """#!{python} -I
-import os, sys
+import csv, os, sys
 words = sys.argv[1:]
 if words[:2] == ["image", "inspect"]:
     if words[-1] != "builder:1":
@@ -54,6 +54,11 @@ while words[0].startswith("--"):
     if option == "--volume":
         source, target, mode = value.split(":")
         command += ["--bind" if mode == "rw" else "--ro-bind", source, target]
+    elif option == "--mount":
+        (fields,) = csv.reader([value])
+        assert fields[0] == "type=bind"
+        source, target = (field.partition("=")[2] for field in fields[1:3])
+        command += ["--ro-bind" if fields[3:] == ["readonly"] else "--bind", source, target]
     elif option == "--env":
         name, _, text = value.partition("=")
         command += ["--setenv", name, text]
@@ -159,3 +164,16 @@ def test_without_an_engine_the_refusal_says_so() -> None:
     with pytest.raises(ContainerUnavailableError, match="cannot be used") as caught:
         Container.of("builder:1", engines=("no-such-engine",))
     assert caught.value.why == "Neither docker nor podman is installed."
+
+
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("name", ["a:b", "a:b,c", 'a:b,"c"', "a,b"])
+def test_a_folder_of_any_name_is_seen_in_the_container(tmp_path: Path, name: str) -> None:
+    """A word of `--volume` is split at each `:`; the engine refused it, or mounted another folder."""
+    work, tools = tmp_path / name, tmp_path / f"tools {name}"
+    work.mkdir()
+    tools.mkdir()
+    (tools / "there").write_text("yes")
+    cage = Cage(work=work, mounts=(Mount(source=tools, target="/mnt", writable=False),))
+    run(Container.of("builder:1").command(cage, ["cp", "/mnt/there", "/build/"]))
+    assert (work / "there").read_text() == "yes"

@@ -193,6 +193,17 @@ def test_what_an_install_is_still_removing_is_no_part_of_the_image(
     assert _append(environment, base, tmp_path / "two") == one
 
 
+def test_the_environment_that_is_kept_for_a_rollback_is_no_part_of_the_image(
+    tmp_path: Path, base: Path, environment: Path
+) -> None:
+    """An image is rolled back by its tag; the older one made it twice as large."""
+    one = _append(environment, base, tmp_path / "one")
+    (environment / "envs/0000/lib").mkdir(parents=True)
+    (environment / "envs/0000/lib/torch.so").write_bytes(b"old")
+    (environment / "envs/0000.verify.json").write_text("{}")
+    assert _append(environment, base, tmp_path / "two") == one
+
+
 @pytest.mark.parametrize("words", [(), ("--offline-index",)], ids=["alone", "with its index"])
 def test_an_environment_is_whole_in_the_image_as_its_receipt_says(
     tmp_path: Path, base: Path, words: tuple[str, ...]
@@ -214,7 +225,7 @@ def test_an_environment_is_whole_in_the_image_as_its_receipt_says(
 def test_a_folder_that_cannot_be_looked_into_is_told_and_not_left_out(
     tmp_path: Path, base: Path, environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    closed, scan = environment / "envs/closed", os.scandir
+    closed, scan = environment / "envs/0001/closed", os.scandir
     closed.mkdir(parents=True)
 
     def refusing(place: str | int) -> object:

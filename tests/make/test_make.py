@@ -343,3 +343,10 @@ def test_a_stack_that_changed_under_its_lock_is_seen(fresh_world: World) -> None
     assert done.status == 2
     assert "triton_ascend differ" in done.err
     assert snapshot(fresh_world.folder) == before
+
+
+def test_the_manifest_names_the_releases_of_python_that_a_wheel_excludes(fresh_world: World) -> None:
+    picky = wheel("tqdm", "4.0", python="!=3.11.2")
+    fresh_world.index.offer("tqdm-4.0-py3-none-any.whl", picky)
+    assert fresh_world.make().status == 0
+    assert manifest(fresh_world)["node"]["barred"] == {"tqdm": ["3.11.2"]}

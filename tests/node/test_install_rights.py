@@ -18,6 +18,9 @@ from pathlib import Path
 import pytest
 from small_wheelhouse import SmallWheelhouse, run_installer
 
+from ascend_wheelhouse.node.host import pythons
+from ascend_wheelhouse.node.install import program, trash
+
 NOBODY = 65534
 
 
@@ -86,6 +89,33 @@ def test_a_home_and_a_cann_that_the_user_may_not_look_into_count_as_absent(publi
     )
     assert "Permission denied" not in done.stdout + done.stderr
     assert done.returncode in ({0} if what == "install" else {0, 9, 10}), done.stderr
+
+
+@pytest.mark.parametrize("own", ["", "/home/me"], ids=["for all", "of one user"])
+def test_a_python_that_other_users_cannot_reach_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], own: str
+) -> None:
+    """With pyenv of root an install ended well, and a service under another user got "Permission denied"."""
+    house = SmallWheelhouse().write(tmp_path / "house")
+
+    def closed(path: Path) -> str:
+        return "/root" if path.name == "python" else own
+
+    monkeypatch.setattr(pythons, "closed_folder", closed)
+    monkeypatch.setattr(trash, "empty", lambda _root, **_how: None)
+    words = [f"--bundle={house}", f"--prefix={tmp_path / 'npu'}", "--insecure-no-signature"]
+    assert program.main(words) == 0
+    assert ("/root is closed to other users" in capfd.readouterr().err) is not bool(own)
+
+
+def test_the_folder_that_keeps_others_from_a_file_is_found_behind_links(public: Path) -> None:
+    (public / "closed/deep").mkdir(parents=True)
+    (public / "closed/deep/python").touch()
+    (public / "link").symlink_to(public / "closed/deep/python")
+    assert pythons.closed_folder(public / "link") == ""
+    (public / "closed").chmod(0o750)
+    assert pythons.closed_folder(public / "link") == str(public / "closed")
+    assert pythons.closed_folder(public / "house") == ""
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

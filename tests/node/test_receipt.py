@@ -107,6 +107,31 @@ def test_a_file_that_cannot_be_read_is_a_change(tmp_path: Path, monkeypatch: pyt
     assert receipt.compare(env).changed == ("file",)
 
 
+def test_what_this_user_may_not_read_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Python in `/root` was told as changed to everybody else, with the command that installs all of it again."""
+    env = environment(tmp_path, {"alpha-1.0": ""})
+    (env / "bin").mkdir()
+    (env / "bin/python").symlink_to("/root/python")
+    receipt.write(env, {})
+
+    def closed(path: Path) -> str:
+        if path.name == "python":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return digest_of(path)
+
+    digest_of = receipt.digest_of
+    monkeypatch.setattr(receipt, "digest_of", closed)
+    found = receipt.compare(env)
+    assert (found.closed, found.changed) == (("bin/python",), ())
+    with pytest.raises(receipt.EnvironmentClosedError, match=r"1 file\(s\)") as caught:
+        found.require_none(env)
+    assert caught.value.why == "bin/python (leads to /root/python)"
+    assert "sudo" in caught.value.next_step
+    (env / "more").write_text("x")
+    with pytest.raises(receipt.EnvironmentChangedError):
+        receipt.compare(env).require_none(env)
+
+
 def test_a_receipt_that_was_being_written_once_more_is_no_change(tmp_path: Path) -> None:
     env = environment(tmp_path, {"alpha-1.0": ""})
     receipt.write(env, {"signer": "SHA256:old"})

@@ -9,7 +9,7 @@ from page_reading import Page
 from shown_wheelhouse import CELL, Shown
 
 from ascend_wheelhouse.pages.comparison import compared, page
-from ascend_wheelhouse.pages.view import read_view
+from ascend_wheelhouse.pages.view import WheelhouseView, read_view
 
 
 def two(folder: Path) -> tuple[Path, Path]:
@@ -52,6 +52,32 @@ def test_equal_versions_of_other_bytes_are_told(tmp_path: Path) -> None:
     document["files"][0]["sha256"] = "f" * 64
     (old / "manifest.json").write_text(json.dumps(document))
     assert [one.kind for one in compared(before, read_view(old)).parts] == ["content"]
+
+
+def test_each_of_several_files_of_one_name_and_kind_is_told(tmp_path: Path) -> None:
+    """One of them was compared, and the others neither told nor counted, though their sizes were."""
+    folder, _ = two(tmp_path)
+    document = json.loads((folder / "manifest.json").read_text())
+    row = document["files"][0]
+
+    def view(*files: tuple[str, str, str]) -> WheelhouseView:
+        document["files"] = [
+            row | {"path": f"wheels/{a}", "version": b, "sha256": c * 64} for a, b, c in files
+        ]
+        (folder / "manifest.json").write_text(json.dumps(document))
+        return read_view(folder)
+
+    a, b, c = ("a.whl", "1.0", "a"), ("b.whl", "1.0", "b"), ("c.whl", "2.0", "c")
+    other = ("b.whl", "1.0", "d")
+    found = compared(view(a, b), view(a, other, c))
+    assert [(one.kind, one.before, one.after) for one in found.parts] == [
+        ("content", "1.0", "1.0"),
+        ("added", "", "2.0"),
+    ]
+    assert found.same == 1
+    assert [one.kind for one in compared(view(a, b), view(b)).parts] == ["removed"]
+    assert [one.kind for one in compared(view(b, a), view(a, c)).parts] == ["version"]
+    assert compared(view(a, a), view(a, a)).same == 2
 
 
 def test_the_page_of_a_comparison_has_headed_tables_and_shows_markup_as_text(tmp_path: Path) -> None:

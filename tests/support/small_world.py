@@ -130,11 +130,13 @@ def wheel(
     module: str = "",
     says: str = "",
     extra: str = "",
+    python: str = "",
 ) -> bytes:
-    """Return a wheel; `says` is what its METADATA states as version, `extra` a further member."""
+    """Return a wheel; its METADATA `says` a version and the Pythons that it is for, `extra` is a further member."""
     stem = name.replace("-", "_")
     info = f"{stem}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
+    needs += f"Requires-Python: {python}\n" if python else ""
     files = {
         f"{stem}.py": module,
         **({extra: "other = 1"} if extra else {}),

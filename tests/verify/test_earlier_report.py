@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import platform
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,18 @@ def test_a_verification_of_a_wheelhouse_that_is_cut_short_leaves_no_report(
     with pytest.raises(KeyboardInterrupt):
         main([f"--wheelhouse={wheelhouse}", f"--report={earlier}"])
     assert not list(earlier.iterdir())
+
+
+def test_a_place_that_takes_no_report_is_told_with_the_option_that_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Who verifies the environment of another user was told of a file with a random name, and to "fix that"."""
+
+    def refused(**_named: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(tmp_path / ".report-abc"))
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refused)
+    assert on_a_node(tmp_path, tmp_path / "reports", "--only=files") == 10
+    told = capfd.readouterr().err
+    assert f"No report can be written to {tmp_path / 'reports'}: Permission denied." in told
+    assert "--report" in told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -26,6 +28,35 @@ def test_a_zip_a_folder_and_one_file_tell_the_same(tmp_path: Path) -> None:
         assert not database.known("big-thing", "2.0")
         assert (database.records, database.withdrawn, database.warning()) == (1, 0, "")
         assert database.newest == "2026-11-20T10:00:00Z"
+
+
+def test_what_may_not_be_read_is_left_out_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder below was left out without a word, and a file ended the command."""
+    (tmp_path / "db/closed").mkdir(parents=True)
+    for name in ("one.json", "two.json", "closed/three.json"):
+        (tmp_path / "db" / name).write_text(json.dumps(GOOD))
+    scan, read = os.scandir, Path.read_bytes
+
+    def scanned(place: str | int) -> object:
+        if str(place).endswith("closed"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return scan(place)
+
+    def read_bytes(path: Path) -> bytes:
+        if path.name == "two.json":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    database = read_vulnerabilities(tmp_path / "db")
+    assert database.records == 1
+    assert {(one.name, one.why) for one in database.skipped} == {
+        ("closed", "Permission denied"),
+        ("two.json", "Permission denied"),
+    }
 
 
 def test_a_record_of_another_shape_is_left_out_and_counted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -162,10 +163,18 @@ def _below(paths: Iterable[Path]) -> list[WheelInput]:
                 f"{path} is no wheel: its name does not end with {_WHEEL}.",
                 next_step="name wheels or folders of wheels behind `--`, or `--wheelhouse FOLDER`, or `--lock FILE`",
             )
-        found += (
-            [_input(one) for one in sorted(path.rglob(f"*{_WHEEL}"))] if path.is_dir() else [_input(path)]
-        )
+        found += [_input(one) for one in (_wheels_below(path) if path.is_dir() else [path])]
     return found
+
+
+def _wheels_below(folder: Path) -> list[Path]:
+    """Return the wheels below a folder; one that this user may not look into is an error: its wheels are not proven."""
+
+    def unlistable(error: OSError) -> None:
+        raise error
+
+    walk = os.walk(folder, onerror=unlistable)
+    return sorted(Path(place, name) for place, _, names in walk for name in names if name.endswith(_WHEEL))
 
 
 def _locked(one: LockedFile, beside: Path, store: Store) -> WheelInput:

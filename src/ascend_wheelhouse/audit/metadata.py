@@ -24,12 +24,11 @@ from ascend_wheelhouse.audit.policy import AuditPolicy
 from ascend_wheelhouse.audit.record import finding
 from ascend_wheelhouse.audit.report import Finding
 from ascend_wheelhouse.audit.tags import tag_faults
+from ascend_wheelhouse.folder.python_releases import NUMBERS, barred
 
 _CUDA = ("nvidia-", "cuda-", "flashinfer", "sgl-kernel", "cupy", "triton-")
 _NPU_NAMES = ("torch-npu", "triton-ascend", "sgl-kernel-npu")
 _NAME = re.compile(r"^([A-Za-z0-9._-]+).*$", re.DOTALL)
-_PATCHES = range(100)
-"""Numbers of the releases of a Python."""
 _Set = Mapping[str, Sequence[WheelFacts]]
 
 
@@ -76,9 +75,8 @@ def _requires_python(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding
         allowed = SpecifierSet(wheel.requires_python)
     except ValueError:
         return  # told where it was read
-    fits = allowed.contains(f"{python}.{_PATCHES[-1]}")
-    if fits and python in wheel.requires_python:
-        yield from _releases(wheel, allowed, [f"{python}.{number}" for number in _PATCHES])
+    fits = allowed.contains(f"{python}.{NUMBERS[-1]}")
+    yield from _releases(wheel, barred(wheel.requires_python, python), python)
     if not fits:
         text = f"Requires-Python excludes {_python(policy)}"
         repair = f"take a release of {wheel.name} that supports Python {_python(policy)}"
@@ -92,14 +90,14 @@ def _requires_python(wheel: WheelFacts, policy: AuditPolicy) -> Iterator[Finding
         )
 
 
-def _releases(wheel: WheelFacts, allowed: SpecifierSet, releases: Sequence[str]) -> Iterator[Finding]:
-    fitting = [*allowed.filter(releases)]
-    barred = [one for one in releases if one not in fitting]
-    if not barred:
+def _releases(wheel: WheelFacts, excluded: Sequence[str], python: str) -> Iterator[Finding]:
+    if not excluded:
         return
-    shown = barred[0] if len(barred) == 1 else f"{len(barred)} releases, {barred[0]} to {barred[-1]}"
-    least = releases.index(fitting[0]) == len(barred)
-    wanted = f"Python {fitting[0]} or newer" if least else "a Python that it does not exclude"
+    first, last = excluded[0], excluded[-1]
+    shown = first if len(excluded) == 1 else f"{len(excluded)} releases, {first} to {last}"
+    least = f"{python}.{len(excluded)}"
+    oldest = last == f"{python}.{len(excluded) - 1}"  # all before it, and no other
+    wanted = f"Python {least} or newer" if oldest else "a Python that it does not exclude"
     yield finding(
         wheel.file,
         "python-release",

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
+
 SHARED, ALONE = fcntl.LOCK_SH, fcntl.LOCK_EX
 _NOT_FOR_FOLDERS = {errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP}
 
@@ -73,11 +75,5 @@ def _opened(file: Path, *, make: bool) -> int:
         return os.open(file, os.O_RDWR | os.O_CLOEXEC)
     if not make:
         return os.open(file, os.O_RDONLY | os.O_CLOEXEC)
-    rights = file.parent.parent.stat().st_mode & 0o022
-    if not file.parent.is_dir():
-        file.parent.mkdir(exist_ok=True)
-        file.parent.chmod(0o755 | rights)
-    number = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
-    with suppress(OSError):
-        os.fchmod(number, 0o644 | rights)
-    return number
+    rights.make_folder(file.parent.parent, file.parent.name)
+    return rights.lock_file(file)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.base import flocks
+from ascend_wheelhouse.base import flocks, rights
+from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.base.events import Emit, Note, silent
 
 STATE = ".state"
@@ -22,12 +24,19 @@ _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM}
 _renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
 
+class LockClosedError(HostUnfitError):
+    """What keeps two runs apart in a folder is another user's, and closed to this one."""
+
+
 @contextmanager
 def writing(folder: Path, emit: Emit = silent) -> Iterator[None]:
-    """Be the one that writes a folder; waits, and says for whom, while another process reads or writes it."""
+    """Be the one that writes a folder; waits, and says for whom, while another process reads or writes it.
+
+    Raises:
+        LockClosedError: Another user's lock is there, and this one may not write it.
+    """
     lock = _lock_file(folder)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    number = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    number = _opened(lock)
     try:
         flocks.take(number, flocks.ALONE, lambda: _tell(number, folder, emit))
         os.ftruncate(number, 0)
@@ -35,6 +44,22 @@ def writing(folder: Path, emit: Emit = silent) -> Iterator[None]:
         yield
     finally:
         os.close(number)
+
+
+def _opened(lock: Path) -> int:
+    try:
+        rights.make_folder(lock.parent.parent, STATE)
+        return rights.lock_file(lock)
+    except PermissionError as error:
+        if not lock.parent.is_dir():
+            raise
+        theirs = lock if lock.exists() else lock.parent
+        raise LockClosedError(
+            f"{theirs} cannot be written: {error.strerror}.",
+            why="It is another user's, from an earlier run, and keeps two runs from writing to one place at once.",
+            next_step=f"have its owner run `chmod -R g+rwX {shlex.quote(str(lock.parent))}`, or the same command with "
+            "another folder for the result",
+        ) from error
 
 
 @contextmanager

@@ -6,6 +6,8 @@ always. The image's own digest is part of the key.
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import secrets
 import shutil
@@ -120,13 +122,12 @@ class Container(Sandbox):
         conditions = cage.conditions
         user = "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"
         words = ["--hostname", conditions.hostname, "--user", user, "--workdir", cage.cwd]
-        words += ["--entrypoint", "", "--volume", f"{cage.work}:{conditions.root}:rw"]
+        words += ["--entrypoint", "", *_bind(str(cage.work), conditions.root, writable=True)]
         if conditions.cores:
             words += ["--cpuset-cpus", f"0-{conditions.cores - 1}"]
         for mount in cage.mounts:
             if not mount.system:
-                mode = "rw" if mount.writable else "ro"
-                words += ["--volume", f"{mount.source}:{mount.target}:{mode}"]
+                words += _bind(str(mount.source), mount.target, writable=mount.writable)
         for variable, value in sorted(cage.env.items()):
             words += ["--env", f"{variable}={value}"]
         foreign = " ".join(sorted(_PROXIES - cage.env.keys()))
@@ -173,6 +174,20 @@ class Container(Sandbox):
             ) from error
         identity = digest_of({"facts": facts, "image": self.digest})
         return Interpreter(program=Path(program), prefix=Path(prefix), identity=identity)
+
+
+def _bind(source: str, target: str, *, writable: bool) -> list[str]:
+    """Return the words that show a folder in a container.
+
+    `--volume` splits its word at each `:`. That of `--mount` is a line of CSV, which can quote what it holds; older
+    engines read it in other ways, so it is taken where `--volume` cannot be.
+    """
+    if ":" not in source + target:
+        return ["--volume", f"{source}:{target}:{'rw' if writable else 'ro'}"]
+    line = io.StringIO()
+    fields = ["type=bind", f"source={source}", f"target={target}", *([] if writable else ["readonly"])]
+    csv.writer(line, lineterminator="").writerow(fields)
+    return ["--mount", line.getvalue()]
 
 
 def _is_rootless(engine: str) -> bool:

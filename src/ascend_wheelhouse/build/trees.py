@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ascend_wheelhouse.base import flocks
+from ascend_wheelhouse.base import flocks, rights
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.store.store import Store
@@ -109,9 +109,7 @@ def prune_trees(store: Store) -> int:
 
 @contextmanager
 def _lock_file(store: Store, place: Path) -> Iterator[int]:
-    folder = store.root / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    number = os.open(folder / f"tree-{place.name}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    number = rights.lock_file(rights.make_folder(store.root, "locks") / f"tree-{place.name}")
     try:
         yield number
     finally:

@@ -13,7 +13,7 @@ import shlex
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ascend_wheelhouse.base import full_disk, medium, occupied
+from ascend_wheelhouse.base import full_disk, medium, occupied, rights
 from ascend_wheelhouse.base.errors import HostUnfitError, UsageError
 from ascend_wheelhouse.node.reading.sources import PartedFile
 
@@ -175,7 +175,7 @@ class PartWriter:
         self.limit = limit
         _place(path)
         self._folder = path.with_name(f".{path.name}.partial")
-        self._folder.mkdir(parents=True, exist_ok=True)
+        rights.make_folder(path.parent, self._folder.name)
         self._stream: BinaryIO | None = None
         self._flusher = medium.Flusher()
         self._drop_useless()
@@ -218,9 +218,9 @@ class PartWriter:
             space = len(view) if self.limit is None else self.limit - self.position % self.limit
             if self._stream is None or (self.limit is not None and self.position % self.limit == 0):
                 self._close()
-                self._stream = self._part(self.position // (self.limit or self.position + 1)).open(
-                    "ab", buffering=0
-                )
+                part = self._part(self.position // (self.limit or self.position + 1))
+                self._stream = part.open("ab", buffering=0)
+                rights.share(part, write=True)
             count = self._append(self._stream, view[:space])
             self._flusher.wrote(self._stream.fileno(), count)
             view, self.position = view[count:], self.position + count

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.fetch.transfer import Download, StoppedError, Transfer, Way, open_partial, patiently
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins import faults
@@ -57,6 +58,7 @@ class _Holed:
         """Note a stretch that was written."""
         with self.list_path.open("a", encoding="ascii") as file:
             file.write(f"{start} {end} .\n")
+        rights.share(self.list_path, write=True)
 
     def stretches(self) -> list[tuple[int, int]]:
         """Return what was noted; a line that a kill cut short ran into the next, and says nothing, as garbage does."""

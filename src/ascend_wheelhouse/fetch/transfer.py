@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.errors import IntegrityError, WheelhouseError
 from ascend_wheelhouse.origins import faults
@@ -311,7 +312,9 @@ def patiently(http: Http, size: Callable[[], int], read: Callable[[], None]) -> 
 
 def open_partial(path: Path) -> IO[bytes]:
     """Open a partial for reading and writing, made where it is missing, without a buffer of its own."""
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0)
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    rights.share(path, write=True)
+    return os.fdopen(number, "r+b", buffering=0)
 
 
 def _is_page(path: Path) -> bool:

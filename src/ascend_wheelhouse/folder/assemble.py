@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.base import full_disk, medium, occupied
+from ascend_wheelhouse.base import full_disk, medium, occupied, rights
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.folder.manifest import NAME, Kind, ManifestEntry
 from ascend_wheelhouse.store.store import Store
@@ -45,6 +45,7 @@ def replacing(final: Path, emit: Emit = silent) -> Iterator[Path]:
         try:
             with full_disk.naming(final):
                 yield part
+                rights.share_tree(part)
                 copied = any(wheel.stat().st_nlink == 1 for wheel in part.glob("wheels/*.whl"))
                 if copied:  # not beside the store, but perhaps on a disk that is to be carried
                     emit(Note(text=f"waiting until all of it is on the disk of {final}"))

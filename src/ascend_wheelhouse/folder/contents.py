@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ascend_wheelhouse.base.collector import paused
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipes
-from ascend_wheelhouse.folder import assemble, carried
+from ascend_wheelhouse.folder import assemble, carried, python_releases
 from ascend_wheelhouse.folder.installer import build_installer
 from ascend_wheelhouse.folder.manifest import (
     NAME,
@@ -59,12 +60,22 @@ def lay_out(
     written += index_entries(folder, lock.installed, facts)
     written.append(assemble.write(folder, INSTALLER, build_installer(), "installer"))
     manifest = _manifest(cell, recipes, lock, locks.digest_of(texts), [*placed, *written])
+    manifest = replace(manifest, node={**manifest.node, **_barred(lock.installed, facts, cell)})
     bill = write_sbom(manifest.as_dict(), [], facts)
     written.append(assemble.write(folder, "sbom.cdx.json", bill, "sbom"))
     manifest = replace(manifest, files=(*placed, *written))
     (folder / NAME).write_text(manifest.dumps(), "utf-8")
     assemble.write_sums(folder, manifest.files)
     return manifest
+
+
+def _barred(wheels: Sequence[LockedFile], facts: Facts, cell: Cell) -> dict[str, Any]:
+    stated = [(wheel.name, _requires_python(facts[wheel.filename])) for wheel in wheels]
+    return python_releases.as_manifest(stated, ".".join(map(str, cell.target.python)))
+
+
+def _requires_python(facts: SbomFacts) -> str:
+    return str(facts.metadata.get("requires_python", ""))
 
 
 def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]:
@@ -106,7 +117,7 @@ def index_entries(folder: Path, wheels: Sequence[LockedFile], facts: Facts) -> l
             name=wheel.name,
             version=wheel.version,
             artifact=wheel.artifact,
-            requires_python=facts[wheel.filename].metadata.get("requires_python", ""),
+            requires_python=_requires_python(facts[wheel.filename]),
         )
         for wheel in wheels
     ]

@@ -27,6 +27,7 @@ from ascend_wheelhouse.node.install import receipt_file, trash
 LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _LEFT_OUT = {".work", ".lock", "install.log"}
+_ENVIRONMENTS = "envs"
 _INDEX, _NAMES_INDEX = "index", "pip.conf"
 """The wheels that an install may keep, and the file of an environment that names them."""
 _EXECUTABLE = 0o111
@@ -241,19 +242,24 @@ def _write_layer(environment: Path, out: Path, inside: str) -> dict[str, Any]:
 
 
 def _walk(environment: Path) -> Iterator[Path]:
-    """Yield all that belongs into the image: the index too, where the environment in use goes by it."""
+    """Yield all that belongs into the image: the index too, where the environment in use goes by it.
+
+    An environment that is kept for a rollback does not: an image is rolled back by its tag.
+    """
     indexed = (environment / "current" / _NAMES_INDEX).is_file()
     left_out = _LEFT_OUT if indexed else {*_LEFT_OUT, _INDEX}
+    used = (environment / "current").resolve()
 
-    def stays(name: str) -> bool:
-        return name not in left_out and not name.startswith(trash.NAMED)
+    def stays(parent: Path, name: str) -> bool:
+        if parent == environment:
+            return name not in left_out and not name.startswith(trash.NAMED)
+        return parent != environment / _ENVIRONMENTS or used.parent != parent.resolve() or name == used.name
 
     yield environment
     for parent, folders, files in os.walk(environment, onerror=_unlistable):
-        at_top = Path(parent) == environment
-        folders[:] = sorted(name for name in folders if not at_top or stays(name))
-        names = (name for name in sorted([*folders, *files]) if not at_top or stays(name))
-        yield from (Path(parent, name) for name in names)
+        place = Path(parent)
+        folders[:] = sorted(name for name in folders if stays(place, name))
+        yield from (place / name for name in sorted([*folders, *files]) if stays(place, name))
 
 
 def _unlistable(error: OSError) -> None:

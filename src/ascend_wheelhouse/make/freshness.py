@@ -19,7 +19,7 @@ from typing import Any
 
 from ascend_wheelhouse import __version__
 from ascend_wheelhouse.audit import rules
-from ascend_wheelhouse.base import settings
+from ascend_wheelhouse.base import rights, settings
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
@@ -147,7 +147,7 @@ def remember(
         files: `stamps` of what was made.
         audit: How many findings of each severity the audit had; None where there was none.
     """
-    state.parent.mkdir(parents=True, exist_ok=True)
+    rights.make_folder(state.parent.parent, state.parent.name)
     audited = {} if audit is None else {"audit": dict(audit)}
     record = {"folder": folder.name, "lock": lock_folder.name, "inputs": inputs, "files": files, **audited}
     write_whole(state, json.dumps(record, sort_keys=True))

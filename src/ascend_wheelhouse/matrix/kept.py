@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.matrix.names import AXES
@@ -54,7 +55,7 @@ def inputs_of(given: str, file: Path | None) -> str:
 
 def keep(state: Path, inputs: str, cells: Iterable[KeptCell]) -> None:
     """Keep the cells of a matrix that was found good."""
-    state.parent.mkdir(parents=True, exist_ok=True)
+    rights.make_folder(state.parent.parent, state.parent.name)
     record = {"inputs": inputs, "cells": [asdict(cell) for cell in cells]}
     write_whole(state, json.dumps(record, sort_keys=True))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
 from ascend_wheelhouse.console import words
@@ -89,7 +90,7 @@ def compared(before: WheelhouseView, after: WheelhouseView) -> SideBySide:
     """Compare two wheelhouses."""
     old, new = _by_name(before), _by_name(after)
     keys = sorted(old.keys() | new.keys())
-    changes = [_change(old.get(key), new.get(key)) for key in keys]
+    changes = [_change(*pair) for key in keys for pair in _pairs(old.get(key, []), new.get(key, []))]
     cells = sorted(before.cell.keys() | after.cell.keys())
     lacked, lacks = ({one.name for one in view.pending} for view in (before, after))
     alike = before.title == after.title
@@ -117,8 +118,41 @@ def _called(view: WheelhouseView, *, alike: bool) -> str:
     return f"{view.title}, lock {lock[:8]}" if alike and lock else view.title
 
 
-def _by_name(view: WheelhouseView) -> dict[tuple[str, str], Part]:
-    return {(part.name, part.kind): part for part in view.parts}
+def _by_name(view: WheelhouseView) -> dict[tuple[str, str], list[Part]]:
+    """Return the parts of each name and kind: a component may have several packages of one kind."""
+    found: dict[tuple[str, str], list[Part]] = {}
+    for part in view.parts:
+        found.setdefault((part.name, part.kind), []).append(part)
+    return found
+
+
+def _pairs(before: Sequence[Part], after: Sequence[Part]) -> list[tuple[Part | None, Part | None]]:
+    """Put the files of one name and kind side by side: equal ones first, then those of one file name or version."""
+    left, right = sorted(before, key=_order), sorted(after, key=_order)
+    pairs: list[tuple[Part | None, Part | None]] = []
+    for alike in (_same_bytes, _same_file, _same_version):
+        for one in [*left]:
+            if (other := next((two for two in right if alike(one, two)), None)) is not None:
+                pairs.append((one, other))
+                left.remove(one)
+                right.remove(other)
+    return [*pairs, *zip_longest(left, right)]
+
+
+def _order(part: Part) -> tuple[str, str, str]:
+    return part.file, part.version, part.sha256
+
+
+def _same_bytes(one: Part, two: Part) -> bool:
+    return one.sha256 == two.sha256
+
+
+def _same_file(one: Part, two: Part) -> bool:
+    return one.file == two.file
+
+
+def _same_version(one: Part, two: Part) -> bool:
+    return one.version == two.version
 
 
 def _change(before: Part | None, after: Part | None) -> PartChange | None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO, Any
 
-from ascend_wheelhouse.base import flocks, medium
+from ascend_wheelhouse.base import flocks, medium, rights
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.events import Emit, Note, silent
 from ascend_wheelhouse.store.behind import Behind
@@ -142,7 +142,7 @@ class Store:
         digest = sha256 or file_sha256(path)
         place = self.path(digest)
         with self.telling():
-            place.parent.mkdir(parents=True, exist_ok=True)
+            rights.make_folder(self.root, "blobs", place.parent.name)
             medium.flush(path)
             path.chmod(0o444)
             with gate(self.root, place.parent.name, fcntl.LOCK_SH):
@@ -246,7 +246,7 @@ class Store:
     def _locked(self, name: str, kind: int, emit: Emit, holder: str = "") -> Iterator[None]:
         with self.telling():
             path = self._folder("locks") / file_name(name)
-            number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+            number = rights.lock_file(path)
 
         def tell() -> None:
             what = holder or f"another run is at work on the store {self.root}"
@@ -277,7 +277,8 @@ class Store:
         with self.incoming() as path:
             path.write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
             medium.flush(path)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            rights.make_folder(self.root, "results", place.parent.name)
+            rights.share(path)
             path.replace(place)
 
     def _result_path(self, key: str) -> Path:
@@ -341,9 +342,7 @@ class Store:
         return freed
 
     def _folder(self, name: str) -> Path:
-        folder = self.root / name
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return rights.make_folder(self.root, name)
 
     def telling(self) -> AbstractContextManager[None]:
         """Turn what the operating system says of a full or closed disk into our errors."""

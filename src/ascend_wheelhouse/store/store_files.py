@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.node import documents
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
@@ -40,6 +41,7 @@ class Partial:
     def remember(self, note: dict[str, str]) -> None:
         """Keep `note` beside the bytes for the run that continues them."""
         self.note_path.write_text(json.dumps(note), encoding="utf-8")
+        rights.share(self.note_path, write=True)
 
     def drop(self) -> None:
         """Forget the bytes and the note."""
@@ -101,9 +103,7 @@ def gate(root: Path, folder: str, kind: int) -> Iterator[None]:
 
     The lock is on a file: where hosts share a store on NFS, one on the folder itself holds on its own host alone.
     """
-    locks = root / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    number = os.open(locks / f"gate-{folder}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
+    number = rights.lock_file(rights.make_folder(root, "locks") / f"gate-{folder}")
     try:
         fcntl.flock(number, kind)
         yield

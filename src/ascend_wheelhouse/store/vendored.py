@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
-from ascend_wheelhouse.base import medium
+from ascend_wheelhouse.base import medium, rights
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row, from_row
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.cells.artefact_name import NameFacts
@@ -81,7 +81,8 @@ def put_record(store: Store, record: VendoredRecord) -> None:
     with store.incoming() as path:
         path.write_text(json.dumps(record.as_dict(), indent=1, sort_keys=True), encoding="utf-8")
         medium.flush(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
+        rights.make_folder(store.root, "vendored", place.parent.name)
+        rights.share(path)
         path.replace(place)
     for other in place.parent.glob("*.json"):  # 8.3.RC2 and 8.3.rc2 are one
         if other.name != place.name and other.name.lower() == place.name.lower():

@@ -67,7 +67,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     """Verify a wheelhouse and write the reports.
 
     Raises:
-        OSError: The place of the reports cannot be written; nothing was done then.
+        ReportPlaceError: The place of the reports cannot be written; nothing was done then.
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
         NoProbeError: What was asked for leaves no probe to run.
         BadPytestWordsError: pytest cannot read the words that were meant for it.

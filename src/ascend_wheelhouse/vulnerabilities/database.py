@@ -6,6 +6,7 @@ A record that cannot be read is left out and counted, never the end: the others 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -170,13 +171,7 @@ def _files(path: Path, skipped: list[SkippedRecord]) -> Iterator[tuple[str, byte
     if not path.exists():
         raise BadVulnerabilitiesError(path, "There is no such file or folder.")
     if path.is_dir():
-        found = sorted(one for one in path.rglob("*.json") if one.is_file())
-        for file in found:
-            name = file.relative_to(path).as_posix()
-            if file.stat().st_size > _LARGEST:
-                skipped.append(_too_large(name))
-            else:
-                yield name, file.read_bytes()
+        yield from _in_folder(path, skipped)
     elif is_zipfile(path):
         with ZipArchive.opened(path, lambda why: BadVulnerabilitiesError(path, f"{why}.")) as archive:
             yield from _members(archive, path.stat().st_size, skipped)
@@ -184,6 +179,29 @@ def _files(path: Path, skipped: list[SkippedRecord]) -> Iterator[tuple[str, byte
         raise BadVulnerabilitiesError(path, f"It is no zip, and has more than {_LARGEST >> 20} MiB.")
     else:
         yield path.name, path.read_bytes()
+
+
+def _in_folder(path: Path, skipped: list[SkippedRecord]) -> Iterator[tuple[str, bytes]]:
+    def closed(error: OSError) -> None:
+        name = Path(error.filename).relative_to(path).as_posix()
+        skipped.append(SkippedRecord(name=name, why=str(error.strerror)))
+
+    walk = os.walk(path, onerror=closed)
+    for file in sorted(
+        Path(place, name) for place, _, names in walk for name in names if name.endswith(".json")
+    ):
+        name = file.relative_to(path).as_posix()
+        try:
+            if not file.is_file():
+                continue
+            if file.stat().st_size > _LARGEST:
+                skipped.append(_too_large(name))
+                continue
+            data = file.read_bytes()
+        except OSError as error:
+            closed(error)
+        else:
+            yield name, data
 
 
 def _members(archive: ZipArchive, size: int, skipped: list[SkippedRecord]) -> Iterator[tuple[str, bytes]]:

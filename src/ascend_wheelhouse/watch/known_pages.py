@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.artifact import Expected
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node import documents
@@ -93,7 +94,7 @@ def _offer(row: Mapping[str, Any]) -> Offer:
 def write_known(path: Path, pages: Mapping[str, KnownPage]) -> None:
     """Write the pages that are known."""
     projects = {name: _row(page) for name, page in sorted(pages.items())}
-    path.parent.mkdir(parents=True, exist_ok=True)
+    rights.make_folder(path.parent.parent, path.parent.name)
     write_whole(path, json.dumps({"schema": _SCHEMA, "projects": projects}), durable=False)
 
 

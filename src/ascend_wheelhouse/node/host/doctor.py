@@ -16,7 +16,7 @@ from ..errors import WheelhouseError
 from ..reading.contents import Contents, read_contents
 from ..seen import is_there
 from ..talk import Talk
-from . import pythons
+from . import python_release, pythons
 from .fitness import HostFinding, Level, cell_findings, disk_finding, free_space, programs_finding
 from .host import DEVICES, Host, read_host
 from .readiness import ready
@@ -43,6 +43,7 @@ def examine(
     cell = contents.cell if contents else {}
     return [
         *cell_findings(host, cell, contents.packaged() if contents else ()),
+        *python_release.findings(cell, contents.node if contents else {}),
         *ready(host, contents),
         *_devices(host, cell.get("npu", host.chip or "")),
         _governor(host),

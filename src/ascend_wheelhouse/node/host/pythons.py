@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,6 +46,22 @@ def _candidates(version: str) -> Iterator[str]:
         path = Path(folder, f"python{version}")
         if os.access(path, os.X_OK):
             yield str(path)
+
+
+def closed_folder(path: Path) -> str:
+    """Return the folder above a file, behind its links, that only its owner or group may enter; empty where none is."""
+    real = Path(os.path.realpath(path))
+    return next((str(one) for one in reversed(real.parents) if not one.stat().st_mode & stat.S_IXOTH), "")
+
+
+def release(path: str) -> str:
+    """Return the release of a Python, such as `3.11.4`; empty where it does not start."""
+    words = [path, "-I", "-S", "-c", "import sys; print(*sys.version_info[:3], sep='.')"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return done.stdout.strip()
 
 
 def is_one(path: str, version: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..host import fitness
+from ..host import fitness, python_release
 from ..host.host import Host, read_host
 from ..reading.contents import Contents
 from ..reading.supply import Supply
@@ -66,6 +66,8 @@ def read_job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer
         brought.add("python")
     unpacked = sum(file.size for file in supply.packed(["tools", *folders(options)]))
     found = fitness.cell_findings(host, contents.cell, contents.packaged())
+    if "python" not in brought:
+        found += python_release.findings(contents.cell, contents.node)
     findings = [one.below(prefix.root) for one in found if one.name not in brought]
     findings.append(fitness.programs_finding(prefix.root))
     disk = _disk(contents, prefix, unpacked, compiled=options.compile_bytecode)

@@ -233,6 +233,7 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
         )
         folder = supply.unpack(prefix.work, folders(options))
         wheels.create_environment(_interpreter(options, contents, folder, prefix), env, prefix.log)
+    _tell_reach(env, talk)
     tool = chosen.result()
     tool.sync(env, folder / contents.requirements, folder / "wheels")
     talk.say(f"installed {len(contents.of_kind('wheel'))} wheels with {tool.name}")
@@ -259,6 +260,16 @@ def build(options: argparse.Namespace, prefix: Prefix, supply: Supply, job: Job,
     seconds = round(time.monotonic() - talk.started, 1)
     receipt.write(env, record | {"installer": tool.name, "done": done, "seconds": seconds})
     return env
+
+
+def _tell_reach(env: Path, talk: Talk) -> None:
+    """Tell of a Python that others cannot start, where they reach the environment: a service runs as another user."""
+    closed = pythons.closed_folder(env / "bin/python")
+    if closed and not pythons.closed_folder(env):
+        talk.say(
+            f"warning: {closed} is closed to other users, and the environment's Python stands below it: they cannot "
+            "start it. For a service under another user, install with a Python of the system"
+        )
 
 
 def _place(options: argparse.Namespace, job: Job) -> str:

@@ -22,12 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import durable
-from ..errors import IntegrityError
+from ..errors import HostUnfitError, IntegrityError
 from ..place import with_bundle
 from . import shared
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
 _SHA256 = "sha256="
+_CLOSED = "closed to this user"
 _FRESH = f"{RECEIPT}.new"
 """What a run leaves that is killed while it writes a receipt once more."""
 
@@ -39,30 +40,51 @@ class EnvironmentChangedError(IntegrityError):
     """An environment is no longer what its receipt says."""
 
 
+class EnvironmentClosedError(HostUnfitError):
+    """Files of an environment are closed to this user, so that nobody knows whether they are as its receipt says."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """How an environment differs from its receipt: paths relative to it, or absolute where others share it, sorted."""
+    """How an environment differs from its receipt: paths relative to it, or absolute where others share it, sorted.
+
+    Those that are `closed` to this user may be as it says.
+    """
 
     missing: tuple[str, ...]
     changed: tuple[str, ...]
     extra: tuple[str, ...]
+    closed: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.changed or self.extra)
+        return bool(self.missing or self.changed or self.extra or self.closed)
 
     def require_none(self, env: Path) -> None:
         """Raise where there is a difference.
 
         Raises:
             EnvironmentChangedError: There is one; the text names the first files.
+            EnvironmentClosedError: This user may not read some, and the others are the same.
         """
-        if self:
-            rows = [(kind, path) for kind in ("missing", "changed", "extra") for path in getattr(self, kind)]
+        kinds = ("missing", "changed", "extra")
+        rows = [(kind, path) for kind in kinds for path in getattr(self, kind)]
+        if self.closed and not rows:
+            raise EnvironmentClosedError(
+                f"{len(self.closed)} file(s) of {env} cannot be read by this user.",
+                why="\n".join(_with_target(env, path) for path in self.closed[:10]),
+                next_step="the same command with sudo, or as the user who installed it",
+            )
+        if rows:
             raise EnvironmentChangedError(
                 f"{env} differs from its receipt in {len(rows)} file(s).",
                 why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
                 next_step=again(env),
             )
+
+
+def _with_target(env: Path, path: str) -> str:
+    place = env / path
+    return f"{path} (leads to {place.readlink()})" if place.is_symlink() else path
 
 
 def again(env: Path, *options: str) -> str:
@@ -224,9 +246,11 @@ def recorded(env: Path) -> dict[str, Any]:
 
 
 def _seen_digest(path: Path) -> str:
-    """Return a file's digest; one that cannot be read, of a failing disk or closed to the user, is no longer itself."""
+    """Return a file's digest; one that cannot be read, of a failing disk, is no longer itself."""
     try:
         return digest_of(path)
+    except PermissionError:
+        return _CLOSED
     except OSError as error:
         return f"unreadable: {error.strerror}"
 
@@ -234,7 +258,7 @@ def _seen_digest(path: Path) -> str:
 def compare(env: Path) -> Difference:
     """Hash an environment, with what it shares below the prefix, and compare it with its receipt.
 
-    What cannot be read differs.
+    What cannot be read differs; what this user may not read is told apart.
     """
     facts = read(env)
     besides = shared.wanted(env, facts)
@@ -245,6 +269,9 @@ def compare(env: Path) -> Difference:
     found = digests(env, [path for path in present if path in wanted], _seen_digest)
     return Difference(
         missing=tuple(sorted(wanted.keys() - {*present})),
-        changed=tuple(sorted(path for path, digest in found.items() if digest != wanted[path])),
+        changed=tuple(
+            sorted(path for path, digest in found.items() if digest not in {wanted[path], _CLOSED})
+        ),
+        closed=tuple(sorted(path for path, digest in found.items() if digest == _CLOSED)),
         extra=tuple(sorted({*present} - wanted.keys())),
     )

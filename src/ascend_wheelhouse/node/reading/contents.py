@@ -75,7 +75,7 @@ SHAPE = {
     "pending?": [{"component": str, "reason": str, "supply": str, "urls?": [str]}],
     "post_install?": [{"component": str, "action": str, "path": str, "target": str, "why?": str}],
     "packages?": [_PACKAGE],
-    "node?": {"hdk?": [str], "python?": [str], "source?": str},
+    "node?": {"hdk?": [str], "python?": [str], "source?": str, "barred?": {...: [str]}},
     "serving?": {
         "command?": [str],
         "imports?": [str],
@@ -126,7 +126,8 @@ class Contents:
         packages: The kinds of `.run` packages: names upstream, and how each is installed.
         environment: Variables that the server wants.
         node: What is stated of the node: lines of driver releases (`hdk`), requirements of CANN's own Python tools
-            (`python`), and where that stands (`source`).
+            (`python`), and where that stands (`source`); and releases of the cell's Python that wheels exclude, by the
+            wheels' names (`barred`).
     """
 
     digest: str

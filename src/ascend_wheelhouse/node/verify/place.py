@@ -10,16 +10,29 @@ import contextlib
 import tempfile
 from pathlib import Path
 
+from ..errors import HostUnfitError
+
+
+class ReportPlaceError(HostUnfitError):
+    """There is no place for the report of a verification."""
+
 
 def require_writable(folder: Path) -> None:
     """Make a folder and write a file in it that is gone again.
 
     Raises:
-        OSError: It cannot be written to.
+        ReportPlaceError: It cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-"):
-        pass
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-"):
+            pass
+    except OSError as error:
+        raise ReportPlaceError(
+            f"No report can be written to {folder}: {error.strerror}.",
+            why="No probe has run. Beside an environment its owner alone may write.",
+            next_step="the same command with --report and a folder that you may write to",
+        ) from error
 
 
 def remove_earlier(*reports: Path) -> None:
