@@ -28,7 +28,7 @@ def findings(cell: Mapping[str, str], node: Mapping[str, Any]) -> Iterator[HostF
         found=release or "unknown",
         wanted=f"one that no wheel excludes (not {_shown(barred)})",
         level="refuse" if names else "ok",
-        why=f"Requires-Python of {', '.join(names)} excludes it: pip refuses it there, and uv installs it unasked. "
+        why=f"By Requires-Python of {', '.join(names or sorted(barred))}: pip refuses it there, uv takes it unasked. "
         f"Run install.py with another release of CPython {wanted}.",
     )
 
