@@ -87,6 +87,25 @@ def test_a_lock_of_an_older_run_is_told_with_what_its_owner_does(group_folder: P
 
 
 @_two_users
+def test_a_lock_that_is_closed_is_told_before_any_work(group_folder: Path) -> None:
+    def older() -> None:
+        (group_folder / ".state").mkdir(mode=0o755)
+        for name in ("there", "open"):
+            (group_folder / f".state/{name}.lock").touch()
+            (group_folder / f".state/{name}.lock").chmod(0o666 if name == "open" else 0o644)
+
+    def look() -> None:
+        for name, closed in (("there", ".state/there.lock"), ("not there", ".state")):
+            with pytest.raises(occupied.LockClosedError, match=f"/{closed} cannot be written"):
+                occupied.require_open(group_folder / name)
+        occupied.require_open(group_folder / "open")
+        occupied.require_open(group_folder / "none/yet")
+
+    _as_user(_FIRST, 0o000, older)
+    _as_user(_SECOND, 0o022, look)
+
+
+@_two_users
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_both_write_sets_of_files(group_folder: Path, umask: int) -> None:
     def write(user: int) -> None:

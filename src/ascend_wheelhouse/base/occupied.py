@@ -53,13 +53,28 @@ def _opened(lock: Path) -> int:
     except PermissionError as error:
         if not lock.parent.is_dir():
             raise
-        theirs = lock if lock.exists() else lock.parent
-        raise LockClosedError(
-            f"{theirs} cannot be written: {error.strerror}.",
-            why="It is another user's, from an earlier run, and keeps two runs from writing to one place at once.",
-            next_step=f"have its owner run `chmod -R g+rwX {shlex.quote(str(lock.parent))}`, or the same command with "
-            "another folder for the result",
-        ) from error
+        raise _closed(lock) from error
+
+
+def require_open(folder: Path) -> None:
+    """Hold the lock of a folder to one that this user may take, before an hour's work for it.
+
+    Raises:
+        LockClosedError: Another user's lock is there, and this one may not write it.
+    """
+    lock = _lock_file(folder)
+    there = next((one for one in (lock, lock.parent) if one.exists()), None)
+    if there and not os.access(there, os.W_OK):
+        raise _closed(lock)
+
+
+def _closed(lock: Path) -> LockClosedError:
+    return LockClosedError(
+        f"{lock if lock.exists() else lock.parent} cannot be written: {os.strerror(errno.EACCES)}.",
+        why="It is another user's, from an earlier run, and keeps two runs from writing to one place at once.",
+        next_step=f"have its owner run `chmod -R g+rwX {shlex.quote(str(lock.parent))}`, or the same command with "
+        "another folder for the result",
+    )
 
 
 @contextmanager

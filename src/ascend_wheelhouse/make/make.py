@@ -29,6 +29,7 @@ def make(
         line: Shared with other runs; one of its own when None.
 
     Raises:
+        LockClosedError: The wheelhouse is another user's, closed to this one; nothing was fetched.
         WheelhouseError: A step failed; the last good wheelhouse stays as it was.
     """
     options.require_output()

@@ -63,7 +63,7 @@ def program_of(serving: Mapping[str, Any], name: str, values: Mapping[str, str])
     shared = {key: value for key, value in serving.get("environment", {}).items() if key not in unset}
     return Program(
         module=str(chosen.get("program", SERVER)),
-        arguments=[_filled(str(word), name, values) for word in chosen["arguments"]],
+        arguments=[_filled(str(word), name, values) for word in chosen.get("arguments", ())],
         environment={
             key: _filled(str(value), name, values)
             for key, value in {**shared, **chosen.get("environment", {})}.items()
