@@ -31,7 +31,9 @@ def test_every_note_of_a_derived_cell_is_told(
 ) -> None:
     monkeypatch.setenv("WHEELHOUSE_STORE", str(tmp_path / "store"))
     notes = ("no stack lists it", "no torch_npu release: built from source")
-    monkeypatch.setattr(plan, "cell_of", lambda *given: replace(cell_of(*given), derived=True, notes=notes))
+    monkeypatch.setattr(
+        plan, "cell_of", lambda *given, **more: replace(cell_of(*given, **more), derived=True, notes=notes)
+    )
     plan.main(plan.PlanOptions(root=ROOT, request=ASKED, output=tmp_path))
     first, second, *_ = capsys.readouterr().err.splitlines()
     assert first.endswith("is derived: no stack lists it")

@@ -171,6 +171,7 @@ class Transfer(Way):
             except (IntegrityError, faults.HtmlInsteadOfFileError):
                 partial.drop()
                 raise
+            partial.note_path.unlink(missing_ok=True)  # before: a kill in between would leave it for good
             return self.store.adopt(partial.path, sha256)
 
     def _look_inside(self, path: Path) -> None:
