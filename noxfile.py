@@ -130,13 +130,14 @@ def _ending_with_nox(words: list[str]) -> int:
 def foreign(session: nox.Session) -> None:
     """Build for the other architecture with toolchains of ours: an extension for five torches, torch_npu's stand-in.
 
-    And torch_npu's stand-in of 2,000 translation units for this one, killed on its way and gone on with; and this
-    program, carried to the other architecture and used there.
+    And torch_npu's stand-in of 2,000 translation units for this one, killed on its way and gone on with; and the
+    wheelhouse and this program, carried to the other architecture, installed and used there, emulated.
     """
     _install_compiled(session)
-    names = ("any_torch", "arm_builder", "foreign_builds", "big_builds", "image_objects", "old_compiler")
+    builds = "any_torch arm_builder foreign_builds foreign_grafts big_builds image_objects old_compiler"
     words = [
-        *(f"tests/build/test_{name}.py" for name in names),
+        *(f"tests/build/test_{name}.py" for name in builds.split()),
+        "tests/node/test_install_emulated.py",
         "tests/program/test_far_side_emulated.py",
         *session.posargs,
     ]

@@ -6,6 +6,7 @@ alone. Toolchains are kept in this user's store.
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import zipfile
@@ -36,7 +37,11 @@ from ascend_wheelhouse.wheels.grafted import BILL, read_bill
 PROJECT = Path(__file__).parents[2]
 HOST = platform.machine()
 LOCKED = {one for one in MACHINES if [*(PROJECT / "lockfiles/toolchains").glob(f"*.{HOST}-for-{one}.toml")]}
-pytestmark = [pytest.mark.network, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.slow,
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="three minutes: nox -s foreign"),
+]
 _CODE = """
 #include <Python.h>
 extern unsigned long OpenSSL_version_num(void);

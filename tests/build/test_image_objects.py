@@ -31,8 +31,8 @@ CACHING = "localhost/wheelhouse-caching:1"
 UNITS = 60
 CELL = cell({"torch": "2.8.0", "xxhash": "3.6.0"})
 XXHASH = sdist_recipe("xxhash")
-long = pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s foreign")
 pytestmark = [
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s foreign"),
     pytest.mark.network,
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -106,7 +106,6 @@ def told(bench: Bench) -> Sequence[str]:
     return texts
 
 
-@long
 def test_a_build_that_was_killed_goes_on_with_what_it_had_compiled(killed: Killed) -> None:
     (told,) = re.findall(r"torch-npu: (\d+) of (\d+) objects had been compiled", killed.err)
     found, objects = map(int, told)
@@ -116,7 +115,6 @@ def test_a_build_that_was_killed_goes_on_with_what_it_had_compiled(killed: Kille
     assert killed.compiled < objects + 20
 
 
-@long
 def test_a_second_build_starts_no_compiler_and_gives_the_same_wheel(clone: Clone, killed: Killed) -> None:
     forget(clone.store)
     out, err = clone.build("--json")
@@ -126,13 +124,11 @@ def test_a_second_build_starts_no_compiler_and_gives_the_same_wheel(clone: Clone
     assert json.loads(out)["sha256"] == json.loads(killed.out)["sha256"]
 
 
-@long
 @pytest.mark.usefixtures("killed")
 def test_after_a_change_of_one_file_one_object_is_compiled(clone: Clone) -> None:
     assert clone.compiled_after_a_change(2) == 1 + ASKED
 
 
-@long
 @pytest.mark.usefixtures("killed")
 def test_what_is_in_the_cache_belongs_to_who_started_the_build(clone: Clone) -> None:
     found = [path.stat() for path in clone.objects.rglob("*")]
@@ -169,7 +165,6 @@ def test_two_builds_at_once_share_a_cache(tmp_path: Path) -> None:
     assert found == of
 
 
-@long
 @pytest.mark.usefixtures("plain")
 def test_a_run_says_so_once_and_goes_on(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)
@@ -182,7 +177,6 @@ def test_a_run_says_so_once_and_goes_on(tmp_path: Path) -> None:
     assert not (tmp_path / "objects").exists()
 
 
-@long
 @pytest.mark.usefixtures("plain")
 def test_offline_nothing_is_fetched_to_lend_and_the_run_says_how_to_have_it(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)
@@ -193,7 +187,6 @@ def test_offline_nothing_is_fetched_to_lend_and_the_run_says_how_to_have_it(tmp_
     assert ended == ["done"]
 
 
-@long
 @pytest.mark.usefixtures("plain")
 def test_a_toolchain_of_ours_lends_its_own(tmp_path: Path) -> None:
     bench = Bench(root=tmp_path)

@@ -83,7 +83,7 @@ def built(
 
 
 def without_table(source: LockedSource) -> dict[str, object]:
-    """Return what a build starts from, less the recipe's table, which depends on the cell: an edit is for one of two."""
+    """Return what a build starts from, less the recipe's table: by the cell, it has an edit or not."""
     return {key: value for key, value in source.build.items() if key != KEY}
 
 

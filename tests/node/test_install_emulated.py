@@ -21,7 +21,10 @@ from ascend_wheelhouse.verify.emulation import WORK
 ROOT = Path(__file__).parents[2]
 PREFIX = f"{WORK}/npu"
 
-pytestmark = emulated
+pytestmark = [
+    *emulated,
+    pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes of CPU: nox -s foreign"),
+]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from ascend_wheelhouse.verify import page, software_node
 
 pytest_plugins = ["node_fixtures"]
 
+long = pytest.mark.skipif("WHEELHOUSE_LONG_TESTS" not in os.environ, reason="minutes: nox -s software")
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "verify.md"
 
 
@@ -89,7 +91,7 @@ def test_the_document_tells_of_each_probe_whether_it_runs_and_which_faults_it_ca
         assert rows[probe.name] == f"{runs} | {caught}", probe.name
 
 
-@pytest.mark.slow
+@long
 def test_the_libraries_say_what_they_are_and_refuse_by_name_what_they_lack(
     packages: Path, installed: Path
 ) -> None:
@@ -110,7 +112,7 @@ def test_the_libraries_say_what_they_are_and_refuse_by_name_what_they_lack(
     )
 
 
-@pytest.mark.slow
+@long
 @pytest.mark.skipif(shutil.which("makeself") is None, reason="makeself is not installed")
 @pytest.mark.parametrize(
     ("version", "script"), [("8.3.RC2", "ascend-toolkit/set_env.sh"), ("8.5.0", "cann/set_env.sh")]
@@ -130,7 +132,7 @@ def test_the_packages_install_in_the_layout_of_their_version(
     assert (tmp_path / "Ascend/nnal/atb/latest/version.info").is_file()
 
 
-@pytest.mark.slow
+@long
 def test_each_device_has_on_the_bus_what_the_host_and_gloo_read_of_it(installed: Path) -> None:
     """Gloo, which SGLang meets its own processes by, opens `class` of every PCI device and fails without it."""
     asking = "cat /sys/bus/pci/devices/*/vendor /sys/bus/pci/devices/*/device /sys/bus/pci/devices/*/class"
@@ -139,7 +141,7 @@ def test_each_device_has_on_the_bus_what_the_host_and_gloo_read_of_it(installed:
     assert sorted(set(done.stdout.split())) == ["0x120000", "0x19e5", "0xd803"]
 
 
-@pytest.mark.slow
+@long
 @pytest.mark.network
 def test_a_software_node_is_refused_where_an_npu_is_required(workshop: Workshop, tmp_path: Path) -> None:
     told = workshop.run(Fault(name="none", probe="npu-devices", told=""), tmp_path, require_npu=True)

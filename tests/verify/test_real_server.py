@@ -34,8 +34,10 @@ from ascend_wheelhouse.node.verify import runner, sealed, settings
 from ascend_wheelhouse.node.verify.report import Report, read_report
 
 ROOT = Path(__file__).parents[2]
-WITHOUT = () if "WHEELHOUSE_LONG_TESTS" in os.environ else ("--without", "server-pair")
-"""The pair takes two minutes more: `nox -s servers`."""
+WITHOUT = (
+    () if "WHEELHOUSE_LONG_TESTS" in os.environ else ("--without", "server-pair", "--without", "imports")
+)
+"""These two take minutes more: `nox -s servers`."""
 long = pytest.mark.skipif(bool(WITHOUT), reason="minutes: nox -s servers")
 
 pytestmark = [
@@ -159,6 +161,7 @@ def test_a_missing_model_ends_the_start_with_its_cause(served: Path, tmp_path: P
     assert server.family.alive() == []
 
 
+@long
 def test_a_port_taken_after_our_look_is_seen_though_the_server_hangs(served: Path, tmp_path: Path) -> None:
     made = plan(served, tmp_path, str(_model(served)), free_port())
     with (
