@@ -97,21 +97,14 @@ def _tool(name: str, why: str, *, apt: str, dnf: str) -> HostFinding:
 
 def _store(root: Path) -> HostFinding:
     """Say where the store is, and whether this user may write there and programs may run; it may not be there yet."""
-    if programs_finding(root).level != "ok":
-        return HostFinding(
-            name="writable store",
-            found=f"{root}, from which no program may run",
-            wanted="a file system without the option noexec",
-            level="warn",
-            why="What a build compiles with is kept there. Wheelhouses that build nothing but SGLang can be made.",
-            command="export WHEELHOUSE_STORE=/FOLDER",
-        )
+    closed = programs_finding(root).level != "ok"
+    level: Level = "warn" if closed else "ok"
     return HostFinding(
         name="writable store",
-        found=str(root),
-        wanted="a folder that you may write to",
-        level="ok" if can_hold(root) else "refuse",
-        why="All that is fetched and built is kept there.",
+        found=f"{root}, from which no program may run" if closed else str(root),
+        wanted="a folder that you may write to" + (", without the mount option noexec" if closed else ""),
+        level=level if can_hold(root) else "refuse",
+        why="All that is fetched and built is kept there, and what builds run.",
         command="export WHEELHOUSE_STORE=/FOLDER",
     )
 
