@@ -278,16 +278,18 @@ def test_ctrl_c_ends_all_cells_and_the_next_run_goes_on(world: World) -> None:
 
     def hold(handler: Handler) -> None:
         reached.set()
-        go_on.wait(60)
+        go_on.wait(300)
         handler.reply(503)
 
-    world.index.behave("torchvision-0.23.0-py3-none-any.whl", hold)
+    world.index.behave("torchvision-0.23.0-py3-none-any.whl", *[hold] * 20)
     words = [f"{Path(sys.executable).parent}/invoke", "matrix", "--resolver", "uv", *CHIPS]
-    with subprocess.Popen(words, cwd=world.root, env=world.env, stderr=subprocess.PIPE) as process:
+    env = {**world.env, "PIP_TIMEOUT": "600"}
+    with subprocess.Popen(words, cwd=world.root, env=env, stderr=subprocess.PIPE) as process:
         assert reached.wait(60)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=90)
     go_on.set()
+    world.index.behaviours.clear()
     assert process.returncode == 130
     assert b"the next run goes on from there" in err
     before = files_asked(world)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal, Protocol, TextIO
 
-from ascend_wheelhouse.base import interrupts, process
+from ascend_wheelhouse.base import interrupts, process, waiting
 from ascend_wheelhouse.base.cell_words import own_words
 from ascend_wheelhouse.base.clock import SystemClock
 from ascend_wheelhouse.base.errors import UnexpectedError, WheelhouseError, gravest, unexpected
@@ -268,6 +268,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
     except KeyboardInterrupt as error:
         code = error.code if isinstance(error, _Stopped) else interrupts.CODES[signal.SIGINT]
         _tell_stopped(code, json=json)
+        waiting.end(code)
         raise SystemExit(code) from None
     except Exception as error:  # noqa: BLE001 - the last line of defence: a text and a code of its own, whatever it is
         print_error(unexpected(error), json=json)

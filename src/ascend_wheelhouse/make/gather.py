@@ -17,7 +17,7 @@ from ascend_wheelhouse.make.fetcher import downloads_of
 from ascend_wheelhouse.make.reading import Take, read_wheels
 from ascend_wheelhouse.make.source_files import downloads_for
 from ascend_wheelhouse.make.source_wheels import build_sources, with_built
-from ascend_wheelhouse.make.supply import bring, supplied
+from ascend_wheelhouse.make.supply import bring, supplying
 from ascend_wheelhouse.pin.locate import Locator
 
 if TYPE_CHECKING:
@@ -42,22 +42,20 @@ def gather(lock: Lock, locator: Locator, building: Building, take: Take) -> tupl
     fetcher.sift([*downloads_of(lock), *needed])
     wanted = {one.sha256: one for one in (*downloads_of(lock), *needed)}
     arrivals = Arrivals([one.filename for one in needed], fetcher.emit)
-    with ThreadPoolExecutor(3, thread_name_prefix="gather") as pool:
-        supplying = pool.submit(_supplied, lock, locator, arrivals)
+    with (
+        ThreadPoolExecutor(2, thread_name_prefix="gather") as pool,
+        supplying(lock, locator, arrivals) as given,
+    ):
         building_all = pool.submit(_built, lock, building, arrivals)
         reading = pool.submit(read_wheels, lock, fetcher.store, arrivals, fetcher.emit, take)
         with arrivals:
             bring(lock, list(wanted.values()), locator, fetcher, arrivals)
-        more = supplying.result()
+        more = given.result()
         found = [one for one in downloads_of(more) if one.sha256 not in wanted]
         bring(more, found, locator, fetcher, fetcher.emit)
     whole = with_built(more, building_all.result())
     bring_sources(whole, building)
     return whole, reading.result()
-
-
-def _supplied(lock: Lock, locator: Locator, arrivals: Arrivals) -> Lock:
-    return supplied(lock, locator) if arrivals.wait_for_first() else lock
 
 
 def _built(lock: Lock, building: Building, arrivals: Arrivals) -> list[LockedSource | Pending]:

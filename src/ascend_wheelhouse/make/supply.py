@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.base.waiting import asking
+from ascend_wheelhouse.fetch.arrivals import Arrivals
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.locks.lock import Lock, LockedPayload, Pending
 from ascend_wheelhouse.locks.pylock import LockedFile
@@ -26,7 +29,7 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
     if not lock.pending:
         return lock
     names = [item.component for item in lock.pending]
-    with ThreadPoolExecutor(len(names), thread_name_prefix="supply") as pool:
+    with asking(len(names), "supply") as pool:
         answers: list[Answer] = list(pool.map(locator.locate, names))
     found = [answer for answer in answers if isinstance(answer, Located)]
     wheels = [one.file for one in found if one.recipe.kind == "wheel"]
@@ -40,6 +43,13 @@ def supplied(lock: Lock, locator: Locator) -> Lock:
         payloads=(*lock.payloads, *payloads),
         pending=tuple(still.get(one.component, one) for one in lock.pending if one.component not in given),
     )
+
+
+@contextmanager
+def supplying(lock: Lock, locator: Locator, arrivals: Arrivals) -> Iterator[Future[Lock]]:
+    """Look for what is pending, as `supplied` does, from when the first file is here."""
+    with asking(1, "pending") as pool:
+        yield pool.submit(lambda: supplied(lock, locator) if arrivals.wait_for_first() else lock)
 
 
 def _tell_unpinned(found: Sequence[Located], locator: Locator) -> None:

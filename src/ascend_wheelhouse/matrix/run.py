@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base import process, waiting
 from ascend_wheelhouse.base.events import Emit, Event, Outcome, Stage
 from ascend_wheelhouse.base.shared import sharing
 from ascend_wheelhouse.matrix.make_cell import CellTools, make_cell
@@ -67,6 +67,7 @@ def run_cells(orders: Sequence[CellOrder], tools: CellTools, emit: Emit, *, line
         run.shared.close()
         for worker in filter(threading.Thread.is_alive, workers):
             worker.join(_SECONDS_TO_END / len(workers))
+        waiting.leave(workers)
         raise
     return [ends[order.number] for order in orders]
 

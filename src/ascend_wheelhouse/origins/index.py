@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -27,6 +27,7 @@ from ascend_wheelhouse.base.errors import (
     WheelhouseError,
 )
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, silent
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.origins import faults
 from ascend_wheelhouse.origins.answers import Page
@@ -128,13 +129,9 @@ class Finder:
         Raises:
             WheelhouseError: The first that failed; see `find_file`.
         """
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="find") as pool:
+        with asking(_WORKERS, "find") as pool:
             futures = [pool.submit(self._reported, pin, target, emit) for pin in pins]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            return [future.result() for future in futures]
 
     def versions(self, name: str, target: Target) -> list[str]:
         """Return the versions of a project that have a wheel for the target, oldest first, none yanked.

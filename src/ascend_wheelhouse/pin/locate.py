@@ -8,7 +8,6 @@ every other origin: a person chose them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from packaging.version import Version
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import ResolveError, SourceUnreachableError, WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome, silent
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility
 from ascend_wheelhouse.cells.package import file_name
@@ -137,7 +137,7 @@ class Locator:
         Raises:
             UnlocatedError: torch is nowhere.
         """
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="locate") as pool:
+        with asking(_WORKERS, "locate") as pool:
             return list(pool.map(self._locate_telling, self.cell.components))
 
     def _locate_telling(self, component: str) -> Answer:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.shared_cache import entries
 from ascend_wheelhouse.shared_cache.entries import ResultEntry
 from ascend_wheelhouse.shared_cache.remote import Remote, Stored, UnavailableError
@@ -135,7 +135,7 @@ def _marked(remote: Remote) -> list[_Marked]:
         except entries.BadEntryError:
             return _Marked(stored=stored, entry=None)
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mark") as pool:
+    with asking(_AT_ONCE, "mark") as pool:
         return list(pool.map(read, remote.listing(entries.FOLDER)))
 
 

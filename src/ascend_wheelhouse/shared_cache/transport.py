@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
 
 from ascend_wheelhouse.base.artifact import Artifact, Expected
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, Event, JobFinished, JobProgress, JobStarted, Stage
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.fetch.fetch import fetch_each
 from ascend_wheelhouse.fetch.transfer import Download
 from ascend_wheelhouse.origins import faults
@@ -156,7 +156,7 @@ def _copied(
         except IntegrityError as error:
             pulled.wrong[sha256] = error
 
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pull") as pool:
+    with asking(_AT_ONCE, "pull") as pool:
         list(pool.map(bring, sorted(dict.fromkeys(downloads), key=lambda one: one.rank)))
     return pulled
 

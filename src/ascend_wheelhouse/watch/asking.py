@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from packaging.version import Version
 from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Outcome
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.origins.faults import OriginError
 from ascend_wheelhouse.origins.index import Finder
 from ascend_wheelhouse.origins.page import Offer
@@ -103,7 +103,7 @@ class Asking:
         """Return what is published of each project; no failure ends it."""
         known = read_known(self.kept)
         asked = sorted(questions, key=lambda one: one.project)
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="watch") as pool:
+        with asking(_WORKERS, "watch") as pool:
             found = dict(
                 zip(
                     (one.project for one in asked),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
 from ascend_wheelhouse.base.errors import SourceUnreachableError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.node import documents
 from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.vulnerabilities.record import ECOSYSTEM, OsvRecord, record_of
@@ -56,7 +56,7 @@ def ask_osv(pins: Iterable[tuple[str, str]], http: Http, emit: Emit) -> list[Osv
     emit(JobStarted(job="OSV", action=f"ask for {len(queries)} versions"))
     try:
         identifiers = sorted({one for found in _batches(queries, http) for one in found})
-        with ThreadPoolExecutor(_WORKERS, thread_name_prefix="osv") as pool:
+        with asking(_WORKERS, "osv") as pool:
             records = list(pool.map(lambda one: _record(one, http), identifiers))
     except SourceUnreachableError:
         emit(JobFinished(job="OSV", outcome="failed"))

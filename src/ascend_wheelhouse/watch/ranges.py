@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.parser import BytesHeaderParser
 
@@ -18,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted, Stage
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.locks.pylock import LockedFile
 from ascend_wheelhouse.resolve.metadata import MetadataReader, RemoteWheel
@@ -71,7 +71,7 @@ def read_needs(
         emit(JobFinished(job=wheel.filename, outcome="done"))
         return wheel.sha256, data
 
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="needs") as pool:
+    with asking(_WORKERS, "needs") as pool:
         found = list(pool.map(read, distinct.values()))
     return {sha256: tuple(_requirements(data)) for sha256, data in found if data is not None}
 

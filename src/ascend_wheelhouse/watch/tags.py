@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.cells.recipe import ArchiveOrigin, GitOrigin, Recipe
 from ascend_wheelhouse.origins.git import tags_of
 from ascend_wheelhouse.origins.mirrors import Mirrors
@@ -70,7 +70,7 @@ def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offlin
     urls = sorted({one.url for one in places})
     if offline:
         return Tags(silent=dict.fromkeys(urls, OFFLINE))
-    with ThreadPoolExecutor(_WORKERS, thread_name_prefix="tags") as pool:
+    with asking(_WORKERS, "tags") as pool:
         answers = dict(zip(urls, pool.map(lambda url: _asked(url, mirrors, emit), urls), strict=True))
     of = {
         place: tuple(filter(None, map(place.version, found)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +19,7 @@ from ascend_wheelhouse.base.errors import SourceUnreachableError, UsageError
 from ascend_wheelhouse.base.events import Emit, Note, Stage, silent
 from ascend_wheelhouse.base.places import made_cache
 from ascend_wheelhouse.base.toml_fault import meant
+from ascend_wheelhouse.base.waiting import asking
 from ascend_wheelhouse.cells.recipe import own_indexes
 from ascend_wheelhouse.make.project_folder import ProjectFolder
 from ascend_wheelhouse.origins.http import Http
@@ -107,7 +107,7 @@ class Watch:
         exported = self._exported()  # a file that is none is told before anybody is asked
         questions = list(self._questions())
         self.emit(Stage(name="ask upstream", jobs=len(questions)))
-        with ThreadPoolExecutor(2, thread_name_prefix="upstream") as pool:
+        with asking(2, "upstream") as pool:
             tagged = pool.submit(self._tags)
             recorded = pool.submit(lambda: exported or self._records())
             files, tags = self._files(questions), tagged.result()
