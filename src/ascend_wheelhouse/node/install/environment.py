@@ -185,8 +185,8 @@ class Prefix:
     def _sweep(self) -> None:
         for path in self.unfinished():
             trash.throw_away(path, self.root)
-        for stale in self.root.glob("*.new"):
-            stale.unlink()
+        for name in ("current", *ENTRIES):
+            (self.root / f"{name}.new").unlink(missing_ok=True)
         for folder in ("index", "python"):
             for half in (self.root / folder).glob("*.new"):
                 trash.throw_away(half, self.root)
