@@ -29,6 +29,7 @@ RUNNABLE = {
         "ls",
         "lsmod",
         "lspci",
+        "mkdir",
         "mount",
         "npu-smi",
         "numactl",
@@ -208,3 +209,14 @@ def test_packages_are_told_to_unpack_elsewhere_where_no_program_may_run(
     found = examined(root, wheelhouse(package))["unpacking"]
     assert (found.level, found.command) == ("warn", "export TMPDIR=/var/tmp")
     assert "unpacking" not in examined(root, wheelhouse())
+
+
+def test_shared_memory_is_mounted_where_nothing_is_and_else_enlarged(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = "sudo mount -t tmpfs -o size=16G tmpfs /dev/shm"
+    assert examined(root)["shared memory"].command == f"sudo mkdir -p /dev/shm; {fresh}"
+    (root / "dev/shm").mkdir()
+    assert examined(root)["shared memory"].command == fresh
+    monkeypatch.setattr(Path, "is_mount", lambda place: place == root / "dev/shm")
+    assert examined(root)["shared memory"].command == "sudo mount -o remount,size=16G /dev/shm"
