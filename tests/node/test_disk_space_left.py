@@ -128,12 +128,53 @@ def test_a_command_that_fills_the_disk_is_told_as_that(tmp_path: Path) -> None:
     assert told.value.next_step == f"df -h {tmp_path}; df -i {tmp_path}"
 
 
-def test_a_full_disk_that_the_system_names_no_file_of_is_looked_at_where_short_work_is_done(
+def test_a_full_disk_that_the_system_names_no_file_of_is_looked_at_where_a_run_writes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TMPDIR", f"{tmp_path}/short work")
+    short, prefix = tmp_path / "short work", tmp_path / "npu"
+    monkeypatch.setenv("TMPDIR", str(short))
+    for folder in (short, prefix):
+        folder.mkdir()
     error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    assert last_line.unfit(error, "").next_step == f"df -h '{tmp_path}/short work'"
+    assert last_line.unfit(error, "").next_step == f"df -h '{short}'; df -i '{short}'"
+    assert (
+        last_line.unfit(error, "", prefix).next_step == f"df -h {prefix} '{short}'; df -i {prefix} '{short}'"
+    )
+
+
+def test_the_disk_of_a_file_whose_folder_is_gone_again_is_looked_at_above(tmp_path: Path) -> None:
+    error = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT), str(tmp_path / "envs/0002/lib/x.py"))
+    assert last_line.unfit(error, "").next_step == f"df -h {tmp_path}; df -i {tmp_path}"
+
+
+def test_a_check_of_free_space_names_a_folder_that_is_there(tmp_path: Path) -> None:
     assert fitness.disk_finding(tmp_path / "a b", 1).command == f"df -h {tmp_path}"
     (tmp_path / "a b").mkdir()
     assert fitness.disk_finding(tmp_path / "a b", 1).command == f"df -h '{tmp_path}/a b'"
+
+
+def test_a_node_without_a_folder_for_temporary_files_is_told_as_that(tmp_path: Path) -> None:
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    program = (
+        "import runpy, sys, tempfile; sys.argv[:1] = []; tempfile._candidate_tempdir_list = lambda: ['/proc']; "
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    words = [
+        sys.executable,
+        "-I",
+        "-c",
+        program,
+        str(house / "install.py"),
+        "--json",
+        "--prefix",
+        str(prefix),
+    ]
+    done = subprocess.run(
+        [*words, "--verify", "--only", "versions"], capture_output=True, text=True, check=False
+    )
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["next"]) == (10, "export TMPDIR=/FOLDER; then the same command"), (
+        done.stderr
+    )
+    assert told["what"] == "No usable temporary directory found in ['/proc']."

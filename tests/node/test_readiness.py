@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ascend_wheelhouse.node.host import doctor, pythons
+from ascend_wheelhouse.node.host import doctor, pythons, readiness
 from ascend_wheelhouse.node.host.fitness import HostFinding
 from ascend_wheelhouse.node.host.host import read_host
 from ascend_wheelhouse.node.host.requirement import split_requirement, within
@@ -29,6 +29,7 @@ RUNNABLE = {
         "ls",
         "lsmod",
         "lspci",
+        "mkdir",
         "mount",
         "npu-smi",
         "numactl",
@@ -196,3 +197,26 @@ def test_the_last_line_says_what_the_node_can(root: Path, capsys: pytest.Capture
     refused = HostFinding(name="chip", found="a3", wanted="910b", level="refuse")
     assert doctor.verdict([refused]) == "This node cannot run the wheelhouse: chip."
     assert doctor.verdict([replace(refused, level="ok")]) == "This node can serve."
+
+
+def test_packages_are_told_to_unpack_elsewhere_where_no_program_may_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = Entry(path="payloads/x.run", size=1, sha256="0", kind="payload")
+    (root / "tmp").mkdir(exist_ok=True)
+    assert examined(root, wheelhouse(package))["unpacking"].level == "ok"
+    monkeypatch.setattr(readiness, "no_program_runs", lambda place: place == root / "tmp")
+    found = examined(root, wheelhouse(package))["unpacking"]
+    assert (found.level, found.command) == ("warn", "export TMPDIR=/var/tmp")
+    assert "unpacking" not in examined(root, wheelhouse())
+
+
+def test_shared_memory_is_mounted_where_nothing_is_and_else_enlarged(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = "sudo mount -t tmpfs -o size=16G tmpfs /dev/shm"
+    assert examined(root)["shared memory"].command == f"sudo mkdir -p /dev/shm; {fresh}"
+    (root / "dev/shm").mkdir()
+    assert examined(root)["shared memory"].command == fresh
+    monkeypatch.setattr(Path, "is_mount", lambda place: place == root / "dev/shm")
+    assert examined(root)["shared memory"].command == "sudo mount -o remount,size=16G /dev/shm"

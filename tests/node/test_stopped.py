@@ -62,3 +62,19 @@ def test_an_install_that_is_stopped_ends_with_an_object_and_the_next_one_finishe
     assert err.endswith(f"stopped. {told['why']}\n")
     assert not (prefix / "current").exists()
     assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+
+
+def test_a_verification_that_is_stopped_ends_with_an_object(tmp_path: Path) -> None:
+    """Words behind --verify are the probes' own, --json among them."""
+    house, prefix = SmallWheelhouse().write(tmp_path / "house"), tmp_path / "npu"
+    assert run_installer(house, "--prefix", prefix, UNSIGNED).status == 0
+    report = next((prefix / "envs").iterdir()).with_suffix(".verify.json")
+    report.touch()
+    process = _start(house / "install.py", "--prefix", prefix, "--verify", "--json")
+    while report.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    status, out, err = _stopped(process)
+    told = json.loads(out)
+    assert (status, told["error"]) == (128 + signal.SIGTERM, "Stopped")
+    assert err.endswith("stopped. The environment that was to be proven was not changed.\n")

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,6 +38,37 @@ def prefix() -> Iterator[Path]:
         for path in (place.parent, place, *place.rglob("*")):
             shutil.chown(path, NOBODY, NOBODY)
         yield place
+
+
+_ON_ANOTHER_DISK = """
+set -e
+prefix=$1/npu; disk=$1/disk; mkdir -p "$disk"; mount -t tmpfs tmpfs "$disk"
+install() { "$3" -I "$1/$2/install.py" --prefix "$prefix" --insecure-no-signature; }
+install "$1" first "$2"
+mkdir "$disk/envs" "$disk/envs/lost+found"; mv "$prefix"/envs/* "$disk/envs/"
+rmdir "$prefix/envs"; ln -s "$disk/envs" "$prefix/envs"
+install "$1" second "$2"; touch "$disk/envs/0001.verify.json"
+install "$1" third "$2"
+ls "$disk/envs"
+"$2" -I "$1/third/install.py" --prefix "$prefix" --uninstall
+ls "$disk/envs"; ls "$1"
+"""
+
+
+def test_environments_behind_a_link_on_another_disk_are_removed_as_all_are(tmp_path: Path) -> None:
+    for name in ("first", "second", "third"):
+        SmallWheelhouse(stack=name).write(tmp_path / name)
+    words = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _ON_ANOTHER_DISK, "sh"]
+    done = subprocess.run(
+        [*words, str(tmp_path), sys.executable], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = done.stdout.splitlines()
+    installed = told.index(f"Next: . {tmp_path}/npu/activate", told.index("third is installed"))
+    assert told[installed + 1 : installed + 4] == ["0002", "0003", "lost+found"]
+    assert told[installed + 4].startswith(f"removed {tmp_path}/npu")
+    assert told[installed + 5] == "lost+found"
+    assert "npu" not in told[installed + 6 :]
 
 
 def uninstall(prefix: Path) -> tuple[int, dict[str, Any]]:

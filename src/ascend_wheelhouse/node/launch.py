@@ -32,6 +32,17 @@ if __name__ == "__main__":
         sys.exit(told["exit_code"])
     sys.dont_write_bytecode = True
 
+    def names_are_utf8():  # type: ignore[no-untyped-def]  # noqa: ANN201 - older Pythons read this
+        """Tell whether each word that was typed is UTF-8, as the names in wheels are."""
+        try:
+            return all(os.fsencode(word).decode("utf-8") for word in sys.argv if word)
+        except UnicodeDecodeError:
+            return False
+
+    # Under a locale such as zh_CN.GBK a receipt would name files as no other session does, and uv's words be lost.
+    if sys.getfilesystemencoding() != "utf-8" and "--env" not in sys.argv and names_are_utf8():  # type: ignore[no-untyped-call]
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
+
     import signal
 
     def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this

@@ -19,7 +19,7 @@ from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import Probe
 from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.node.verify import planning, runner, settings
-from ascend_wheelhouse.node.verify.place import remove_earlier, require_writable
+from ascend_wheelhouse.node.verify.place import remove_earlier, require_programs, require_writable
 from ascend_wheelhouse.node.verify.report import Report, Result
 from ascend_wheelhouse.node.verify.sealed import Launcher, NativeLauncher, can_seal
 from ascend_wheelhouse.verify import (
@@ -76,6 +76,8 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     with _scratch(wanted.keep) as work:
         setting = _setting(wanted, work)
         collect.require_chosen(setting, wanted.pytest)
+        if not setting.launcher.emulated:
+            require_programs(work)
         require_writable(wanted.reports)
         remove_earlier(*(wanted.reports / name for name in ("report.json", "junit.xml", "report.html")))
         if wanted.options.require_npu and not setting.ascend.real:

@@ -123,8 +123,16 @@ def _shared_memory(host: Host) -> HostFinding:
         wanted=f">= {_SHARED_MEMORY // _GIB} GiB",
         level=_judged((size or 0) >= _SHARED_MEMORY),
         why="The processes of one server hand tensors over there; a container gets its own by --shm-size=16g.",
-        command="sudo mount -o remount,size=16G /dev/shm",
+        command=_shared_memory_command(host.root / "dev/shm"),
     )
+
+
+def _shared_memory_command(place: Path) -> str:
+    """Return what makes it larger; where nothing is mounted it is made, since nothing can be mounted anew."""
+    if place.is_mount():
+        return "sudo mount -o remount,size=16G /dev/shm"
+    made = "" if is_there(place) else "sudo mkdir -p /dev/shm; "
+    return f"{made}sudo mount -t tmpfs -o size=16G tmpfs /dev/shm"
 
 
 def _locked_memory(host: Host) -> HostFinding:

@@ -303,7 +303,7 @@ def free_space(name: str, folder: Path, needed: int, why: str, *, level: Level =
 def programs_finding(folder: Path) -> HostFinding:
     """Tell whether programs and libraries may run from where an environment will stand, which need not be there yet."""
     folder = _standing(folder)
-    closed = bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
+    closed = no_program_runs(folder)
     place = shlex.quote(os.fspath(folder))
     return HostFinding(
         name="prefix",
@@ -314,6 +314,11 @@ def programs_finding(folder: Path) -> HostFinding:
         command=f"findmnt -T {place} shows it; name a prefix elsewhere, or as root: "
         f"mount -o remount,exec $(findmnt -n -o TARGET -T {place})",
     )
+
+
+def no_program_runs(folder: Path) -> bool:
+    """Tell whether a folder is on a file system that is mounted `noexec`."""
+    return bool(os.statvfs(folder).f_flag & os.ST_NOEXEC)
 
 
 def _standing(folder: Path) -> Path:

@@ -9,6 +9,7 @@ and SH-AIT/BooM:script/mindspore-deepseek/workspace/roles/prepare/files/lib/net_
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,9 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..reading.contents import Contents
-from ..seen import is_file
+from ..seen import is_file, is_there
 from . import pythons
-from .fitness import PREFIX, HostFinding, free_space
+from .fitness import PREFIX, HostFinding, free_space, no_program_runs
 from .host import Host
 from .requirement import split_requirement, within
 from .system import install_command
@@ -185,8 +186,10 @@ def _space(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
     if packages:
         why = "CANN's packages are unpacked beside where they go."
         yield free_space("disk for payloads", host.ascend, _UNPACKED * sum(packages), why)
+        place = unpacking_place() if host.root == Path("/") else host.root / "tmp"
         why = "A package unpacks itself below TMPDIR, or /tmp, before it installs."
-        yield free_space("disk for unpacking", host.root / "tmp", _UNPACKED * max(packages), why)
+        yield free_space("disk for unpacking", place, _UNPACKED * max(packages), why)
+        yield _unpacked_programs(place)
     why = (
         "Compiled kernels are kept there, and models that are downloaded: those need their own space on top."
     )
@@ -195,6 +198,24 @@ def _space(host: Host, contents: Contents | None) -> Iterator[HostFinding]:
         yield free_space("disk for the cache", home / ".cache", _CACHE_SIZE, why)
     else:
         yield _homeless(why)
+
+
+def unpacking_place() -> Path:
+    """Return the folder below which a `.run` package unpacks itself here: makeself's, which is their form."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - named alone
+
+
+def _unpacked_programs(place: Path) -> HostFinding:
+    """Tell whether a package may run its own installer from where it unpacks itself (Debian's makeself cannot)."""
+    closed = is_there(place) and no_program_runs(place)
+    return HostFinding(
+        name="unpacking",
+        found="no program may run there" if closed else "programs may run there",
+        wanted="a file system without the option noexec",
+        level="warn" if closed else "ok",
+        why=f"A package runs the installer that it unpacked below {place}, or ends with `Permission denied`.",
+        command="export TMPDIR=/var/tmp" if closed else "",
+    )
 
 
 def _homeless(why: str) -> HostFinding:

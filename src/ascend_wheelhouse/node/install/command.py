@@ -68,7 +68,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",  # uv's, whatever the locale
             errors="replace",
             check=False,
         )
@@ -78,7 +78,7 @@ def run(args: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None 
             why="It is missing, or its file system does not let programs run.",
             next_step=f"ls -l {shlex.quote(words[0])}; mount | grep noexec",
         ) from error
-    with log.open("a") as stream:
+    with log.open("a", encoding="utf-8", errors="surrogateescape") as stream:
         stream.write(f"$ {' '.join(words)}\n{done.stdout}status {done.returncode}\n")
     return _judged(words[0], done.returncode, done.stdout, log)
 

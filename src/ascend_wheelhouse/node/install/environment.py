@@ -178,15 +178,18 @@ class Prefix:
             return set()
 
     def unfinished(self) -> list[Path]:
-        """Return the folders that a run left which was cut short; the next one clears them away."""
-        held = set(self.envs.iterdir() if self.envs.is_dir() else ()) - {self.in_use()}
+        """Return the folders that a run left which was cut short; the next one clears them away.
+
+        One with another name than an environment's, such as `lost+found`, is nobody's of ours.
+        """
+        held = set(filter(_is_ours, self.envs.iterdir() if self.envs.is_dir() else ())) - {self.in_use()}
         return [self.work, *(one for one in held if not (one / RECEIPT).is_file())]
 
     def _sweep(self) -> None:
         for path in self.unfinished():
             trash.throw_away(path, self.root)
-        for stale in self.root.glob("*.new"):
-            stale.unlink()
+        for name in ("current", *ENTRIES):
+            (self.root / f"{name}.new").unlink(missing_ok=True)
         for folder in ("index", "python"):
             for half in (self.root / folder).glob("*.new"):
                 trash.throw_away(half, self.root)
@@ -277,7 +280,8 @@ class Prefix:
             newer: Also those that were made after the one in use; a rollback leaves them.
         """
         active = self.required()
-        held = {one for one in self.envs.iterdir() if one.is_dir()} if active.parent == self.envs else set()
+        ours = filter(_is_ours, self.envs.iterdir())
+        held = {one for one in ours if one.is_dir()} if active.parent == self.envs else set()
         gone = sorted(held - {active})
         if not newer:
             gone = [one for one in gone if _number(one) < _number(active)]
@@ -321,11 +325,15 @@ class Prefix:
         Raises:
             TrashStaysError: Not all of it can be removed; the prefix stays marked as one of this tool.
         """
+        if self.envs.is_symlink() or self.envs.is_mount():  # on another disk, which may hold more
+            for one in filter(_is_ours, [*self.envs.iterdir()]):
+                trash.throw_away(one, self.root)
+                (self.envs / f"{one.name}{_REPORT}").unlink(missing_ok=True)
         for name in _OWN:
             path = self.root / name
             if path.is_symlink() or path.is_file():
                 path.unlink()
-            elif path.is_dir():
+            elif path.is_dir() and not path.is_mount():
                 trash.throw_away(path, self.root)
         trash.empty(self.root, wait=True)
         trash.require_none(self.root)
@@ -337,7 +345,11 @@ class Prefix:
 
 def _number(env: Path) -> int:
     """Return the number that names an environment; 0 for another name, and none is made under that."""
-    return int(env.name) if env.name.isascii() and env.name.isdigit() else 0
+    return int(env.name) if _is_ours(env) else 0
+
+
+def _is_ours(env: Path) -> bool:
+    return env.name.isascii() and env.name.isdigit()
 
 
 def _stands_at(path: Path, handle: IO[str]) -> bool:

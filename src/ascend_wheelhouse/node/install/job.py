@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ..errors import UsageError
 from ..host import fitness, python_release
 from ..host.host import Host, read_host
 from ..reading.contents import Contents
@@ -15,8 +17,13 @@ from . import payloads, python_archive, receipt
 from .environment import Prefix
 
 _SPARE = 1 << 28
+_NOT_IN_A_PATH = ':"`$'
 _UNPACKED = 5
 _COMPILED = 1  # 0.8 of what the wheels take, as seen with torch 2.13.0 for x86_64
+
+
+class UnusablePrefixError(UsageError):
+    """No environment works below a folder of that name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +60,11 @@ def read_job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer
     """Compare the node and the payloads with the cell; nothing has been written yet, whatever is refused.
 
     Raises:
+        UnusablePrefixError: No environment works below a folder of that name.
         NodeUnfitError: The node is not what the wheelhouse was made for. Too little space alone is left to
             `Job.require_space`, for what stands already takes none.
     """
+    _require_usable(prefix.root)
     contents = supply.contents
     active = prefix.active()
     told = str(receipt.recorded(active).get("ascend", "")) if active else ""
@@ -81,6 +90,22 @@ def read_job(options: argparse.Namespace, prefix: Prefix, supply: Supply, signer
         "findings": [finding.as_dict() for finding in findings if finding.level != "ok"],
     }
     return Job(host=host, payloads=chosen, disk=disk, facts=facts)
+
+
+def _require_usable(root: Path) -> None:
+    """Hold the path of a prefix to what a PATH and the `activate` of a virtual environment can hold.
+
+    Raises:
+        UnusablePrefixError: It has a sign that they take for something else.
+    """
+    sign = next((one for one in _NOT_IN_A_PATH if one in str(root)), "")
+    if sign:
+        raise UnusablePrefixError(
+            f"The prefix {root} has a {sign} in its name.",
+            why="A colon ends an entry of PATH, and Python's own bin/activate has its folder between double quotes, "
+            "where a shell reads the others.",
+            next_step=f"--prefix with a folder without any of {' '.join(_NOT_IN_A_PATH)}",
+        )
 
 
 def _disk(contents: Contents, prefix: Prefix, unpacked: int, *, compiled: bool) -> fitness.HostFinding:

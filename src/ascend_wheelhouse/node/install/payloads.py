@@ -18,12 +18,13 @@ from typing import Any
 
 from ..errors import HostUnfitError, IntegrityError
 from ..host.cann import look
-from ..host.fitness import cell_words
+from ..host.fitness import cell_words, no_program_runs
 from ..host.host import Host
 from ..host.node_environment import compute
+from ..host.readiness import unpacking_place
 from ..host.toolkits import find, numbers
 from ..reading.contents import Contents, Entry, ManifestError
-from ..seen import is_folder
+from ..seen import is_folder, is_there
 from ..talk import Talk
 from . import payload_notes
 from .command import clean_environment, run_guarded
@@ -197,6 +198,11 @@ def install(
     if not missing:
         return _told(payloads)
     _require_right(ascend)
+    if is_there(place := unpacking_place()) and no_program_runs(place):
+        talk.say(
+            f"warning: no program may run below {place}, where packages unpack themselves; "
+            "should one end with `Permission denied`: export TMPDIR=/var/tmp, then the same command"
+        )
     bare = clean_environment({"PATH": f"{env / 'bin'}:{os.environ.get('PATH', os.defpath)}"})
     with payload_notes.claimed(ascend, talk):
         notes = payload_notes.read(ascend)

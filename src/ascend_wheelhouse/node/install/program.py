@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(last_line.unfit(error, _standing(options)))
+        return talk.fail(last_line.unfit(error, _standing(options), _written(options)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
         return talk.fail(last_line.fault(error, "installer", _standing(options)))
     except KeyboardInterrupt as stop:
@@ -96,6 +96,10 @@ def _standing(options: argparse.Namespace) -> str:
     if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
         return "A part of it may be done."
     return _HALF if options.payloads and not options.dry_run else _UNTOUCHED
+
+
+def _written(options: argparse.Namespace) -> Path | None:
+    return Prefix.at(options.prefix).root if options.prefix else None
 
 
 def _act(options: argparse.Namespace, talk: Talk) -> int:

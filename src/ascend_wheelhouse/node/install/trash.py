@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import subprocess
 import time
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from .receipt_file import RECEIPT
 
 NAMED = ".trash-"
 """How the names begin of what is on its way out."""
@@ -20,9 +22,20 @@ class TrashStaysError(HostUnfitError):
 
 
 def throw_away(path: Path, root: Path) -> None:
-    """Take a folder below a prefix out of sight by one rename; `empty` removes it."""
-    if path.is_dir():
+    """Take a folder below a prefix out of sight by one rename; `empty` removes it.
+
+    One on another disk, as behind a link in place of `envs`, is removed at once, and its receipt first: a part of it is
+    no environment that one could go back to.
+    """
+    if not path.is_dir():
+        return
+    try:
         path.rename(root / f"{NAMED}{path.name}-{time.time_ns()}")
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        (path / RECEIPT).unlink(missing_ok=True)
+        subprocess.run(["sh", "-c", _REMOVAL, "sh", path], check=False, capture_output=True)
 
 
 def empty(root: Path, *, wait: bool = False) -> None:

@@ -7,6 +7,7 @@ nothing is written but below the prefix.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import zipfile
@@ -55,7 +56,7 @@ class Installer:
         Raises:
             InstallCommandFailedError: A wheel is missing, or does not fit the hash or the node.
         """
-        options: list[str | Path] = ["--no-index", "--require-hashes", "--find-links", wheels]
+        options: list[str | Path] = ["--no-index", "--require-hashes", *self._links(wheels)]
         if self.uv:
             self._uv("sync", env, [*options, "--no-build", requirements])
         else:
@@ -66,11 +67,15 @@ class Installer:
         pinned = self.work / "again.txt"
         name, version = Path(wheel.path).name.split("-")[:2]
         pinned.write_text(f"{name}=={version} --hash=sha256:{wheel.sha256}\n", "ascii")
-        options: list[str | Path] = ["--no-index", "--no-deps", "--require-hashes", "--find-links", wheels]
+        options: list[str | Path] = ["--no-index", "--no-deps", "--require-hashes", *self._links(wheels)]
         if self.uv:
             self._uv("install", env, [*options, "--reinstall", "-r", pinned])
         else:
             self._pip(env, [*options, "--force-reinstall", "-r", pinned])
+
+    def _links(self, wheels: Path) -> list[str]:
+        """Return the options that name the wheels from where the program runs: uv ends a name at a `#` or a comma."""
+        return ["--find-links", os.path.relpath(wheels, self.log.parent)]
 
     def _uv(self, action: str, env: Path, rest: Sequence[str | Path]) -> None:
         cache: list[str | Path] = ["--cache-dir", self.work / "cache", "--link-mode", "hardlink"]
@@ -90,7 +95,8 @@ class Installer:
         if self.pip:
             program = [python, self.pip / "pip"]
         fixed = ["--isolated", "--no-input", "--no-cache-dir", "--disable-pip-version-check"]
-        run([*program, "install", *fixed, "--no-compile", *rest], log=self.log)
+        names = clean_environment({"PYTHONUTF8": "1"})  # those in wheels are UTF-8, whatever the locale
+        run([*program, "install", *fixed, "--no-compile", *rest], log=self.log, env=names)
 
 
 def choose(tools: Path, work: Path, log: Path, *, prefer: str = "uv") -> Installer:

@@ -26,6 +26,7 @@ from .sources import (
     Region,
     find_parts,
     folder_regions,
+    in_order,
     refuse_extra,
     tree,
 )
@@ -99,7 +100,7 @@ def open_contents(path: Path | Sequence[Path]) -> Opened:
         return _open_folder(path)
     if isinstance(path, Path):
         return _open_tar(PartedFile(find_parts(path)))
-    parts = [Path(os.path.realpath(part)) for part in path]
+    parts = in_order([Path(os.path.realpath(part)) for part in path])
     _refuse_several(parts)
     return _open_tar(PartedFile(parts))
 

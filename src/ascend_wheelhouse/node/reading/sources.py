@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import cycle
@@ -187,12 +187,35 @@ def find_parts(path: Path) -> list[Path]:
         raise BundleMissingError(
             f"There is no bundle at {path}.", next_step="name the bundle, its first part or its folder"
         )
+    return _whole(path.name, found)
+
+
+def in_order(parts: Sequence[Path]) -> list[Path]:
+    """Return the parts of one bundle by their numbers, each once, wherever they lie; other files stay as they are.
+
+    Raises:
+        BundleDamagedError: A part is missing before another one.
+    """
+    named = {part: _PART.fullmatch(part.name) for part in parts}
+    numbered = {int(match["number"]): part for part, match in named.items() if match}
+    stems = {match["stem"] for match in named.values() if match}
+    if len(stems) != 1 or len(numbered) != len(named):
+        return list(parts)
+    return _whole(stems.pop(), numbered)
+
+
+def _whole(name: str, found: Mapping[int, Path]) -> list[Path]:
+    """Return the parts of a bundle in order.
+
+    Raises:
+        BundleDamagedError: One is missing.
+    """
     for number in range(1, max(found) + 1):
         if number not in found:
             raise BundleDamagedError(
-                f"Part {number:03d} of {path.name} is missing.",
+                f"Part {number:03d} of {name} is missing.",
                 why=f"The parts go from 001 to {max(found):03d}.",
-                next_step=f"copy {path.name}.{number:03d} beside the others",
+                next_step=f"copy {name}.{number:03d} beside the others, and name the first alone",
             )
     return [found[number] for number in sorted(found)]
 

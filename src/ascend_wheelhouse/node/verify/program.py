@@ -86,9 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WheelhouseError as error:
         return talk.fail(error)
     except OSError as error:
-        return talk.fail(last_line.unfit(error, _UNTOUCHED))
+        return talk.fail(
+            last_line.unfit(error, _UNTOUCHED, given.report or given.prefix or given.environment)
+        )
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
         return talk.fail(last_line.fault(error, "verification", _UNTOUCHED))
+    except KeyboardInterrupt as stop:
+        return talk.stopped(stop, _UNTOUCHED)
 
 
 def _verify(given: argparse.Namespace, talk: Talk) -> int:

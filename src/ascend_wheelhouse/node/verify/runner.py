@@ -25,6 +25,7 @@ from ..install import receipt
 from ..probes import Probe
 from ..scratch import scratch
 from . import cann_log, compiling
+from .place import require_programs
 from .planning import left_out, obstacle, required
 from .report import Report, Result, Verdict
 from .sealed import Launcher, NativeLauncher, base_environment, can_seal
@@ -70,6 +71,8 @@ def run_probes(
             node=node,
         )
         results, probes = [], required(setting)
+        if any(_loads_made(probe, setting) for probe in probes):
+            require_programs(folder)
         begin()
         for probe in probes:
             results.append(run_probe(probe, setting))
@@ -77,6 +80,12 @@ def run_probes(
             if results[-1].probe == "npu-present" and not results[-1].good:
                 break
     return make_report(setting, results)
+
+
+def _loads_made(probe: Probe, setting: Setting) -> bool:
+    """Whether a probe that runs here loads what is compiled in the course of the run."""
+    stubbed = probe.stubs and bool(setting.options.stubs)
+    return (stubbed or probe.on_device or "server" in probe.markers) and not obstacle(probe, setting)
 
 
 def look(environment: Path, manifest: Mapping[str, Any], options: VerifyOptions) -> cann.Ascend:
