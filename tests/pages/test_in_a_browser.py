@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 from browser import Browser, Opened, Scheme, browsing, needs_browser
-from shown_wheelhouse import Shown
+from shown_wheelhouse import CELL, Shown
 from test_comparison import two
 from test_wheelhouse_page import HOSTILE
 
@@ -60,6 +60,25 @@ def test_no_page_scrolls_sideways_complains_runs_or_asks_a_network(browser: Brow
         assert page.overflow == 0
         assert page.complaints == []
         assert page.requested == [path.as_uri()]
+
+
+LONG_VERSIONS = ["2026.10.0.post9+0123abcd.cann9.1.0.a3", "1.0+" + "W" * 60, "W" * 9 + "i" * 90, "版本" * 30]
+_BEYOND = """
+[...document.querySelectorAll("svg g")].flatMap(group => {
+  const box = group.querySelector("rect").getBBox();
+  return [...group.querySelectorAll("text")].map(text => text.getBBox().x + text.getBBox().width - box.x - box.width);
+})
+"""
+
+
+@pytest.mark.parametrize("version", LONG_VERSIONS)
+def test_no_text_runs_out_of_its_box_in_the_picture(browser: Browser, tmp_path: Path, version: str) -> None:
+    named = Shown(versions={"alpha": version}, cell={**CELL, "nnal": version})
+    path = tmp_path / "page.html"
+    path.write_text(wheelhouse.page(read_view(named.write(tmp_path / "some"))))
+    beyond = browser.open(path, width=400).value(_BEYOND)
+    assert len(beyond) >= 4
+    assert max(beyond) < 0
 
 
 def test_pages_follow_the_scheme_that_a_person_prefers(browser: Browser, tmp_path: Path) -> None:
