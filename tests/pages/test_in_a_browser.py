@@ -12,9 +12,11 @@ from shown_wheelhouse import CELL, Shown
 from test_comparison import two
 from test_wheelhouse_page import HOSTILE
 
+from ascend_wheelhouse.node.verify.report import Report, Result
 from ascend_wheelhouse.pages import comparison, gantt, wheelhouse
 from ascend_wheelhouse.pages.recorder import KINDS, TimedSpan, in_lanes
 from ascend_wheelhouse.pages.view import read_view
+from ascend_wheelhouse.verify import page as verify_page
 
 pytestmark = needs_browser
 SPANS = [TimedSpan(kind=kind, name=HOSTILE, began=at, ended=at + 2) for at, kind in enumerate(KINDS)]
@@ -119,3 +121,36 @@ def test_a_screen_reader_finds_tables_with_their_headings_at_every_width(
             assert role in roles, (role, width)
         named = [node["name"]["value"] for node in nodes if node.get("role", {}).get("value") == "image"]
         assert "What each component needs" in named
+
+
+_SCROLLING = "[...document.querySelectorAll('.scroll')].map(one => one.scrollWidth - one.clientWidth)"
+_ROLES = (
+    "[...document.querySelectorAll('table, thead, tbody, tr, th, td')].every(one => one.getAttribute('role'))"
+)
+
+
+@pytest.mark.parametrize("nodes", [1, 9])
+def test_the_tables_of_a_verification_fit_a_narrow_window(
+    browser: Browser, tmp_path: Path, nodes: int
+) -> None:
+    said = [
+        Result(probe=probe, verdict="timed-out", seconds=1e6, evidence=evidence, detail="d" * 500)
+        for probe, evidence in {"npu-graph": "in words " * 40, "p" * 60: "w" * 300, "odd": HOSTILE}.items()
+    ]
+    reports = [
+        Report(
+            wheelhouse={"stack": "s" * 60, "platform": "aarch64"},
+            cell={},
+            host={"name": f"node-{number}-{'n' * 60}"},
+            conditions={"sealed": True},
+            results=tuple(said),
+        )
+        for number in range(nodes)
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(verify_page.render(reports))
+    page = browser.open(path, width=400)
+    assert set(page.value(_SCROLLING)) == {0}
+    assert page.overflow == 0
+    assert page.complaints == []
+    assert page.value(_ROLES)
