@@ -66,6 +66,7 @@ def picture(view: WheelhouseView) -> Picture:
 def component_needs(view: WheelhouseView) -> dict[str, set[str]]:
     """Return what each component needs: by the recipes, and by what the wheels themselves declare."""
     tools = {part.component for part in view.named if part.kind == "tool"}
+    tools -= {part.component for part in view.named if part.kind != "tool"}
     names = {part.component for part in view.named} | {one.name for one in view.pending}
     owners = {part.name: part.component for part in view.named if part.kind == "wheel"}
     wheels = {part.name: part for part in view.wheels}
