@@ -94,6 +94,20 @@ def _mistyped(word: str) -> str:
             "Next: invoke plan --torch 2.8.0 --npu 910b --platform x86_64\n",
         ),
         (["plan", "--torch", "2.8.0", "2.9.0"], "there is no command '2.9.0'"),
+        (
+            ["plan", "--torch", "2.8.0", "-j", "--torch", "2.9.0"],
+            "Error: plan takes one --torch, and was given two.\n\nNext: invoke plan -j --torch 2.9.0\n",
+        ),
+        (["plan", "--torch=2.8.0", "-t=2.9.0"], "Next: invoke plan -t=2.9.0\n"),
+        (
+            ["plan", "-t", "2.8.0", "lock", "-t", "1", "--torch=2"],
+            "Next: invoke plan -t 2.8.0 lock --torch=2\n",
+        ),
+        (["vendor", "a", "--npu", "a3", "--npu", "910b"], "Next: invoke vendor a --npu 910b\n"),
+        (
+            ["lock", "--profile", "--offline", "--profile", "a.html", "--profile", "b.html"],
+            "Next: invoke lock --offline --profile a.html --profile b.html\n",
+        ),
         (["stacks", "2.8.0"], "there is no command '2.8.0'"),
         (
             ["plan", "--torch", "2.8.0", "--torch-npu", "2"],

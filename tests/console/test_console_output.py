@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -185,23 +186,31 @@ def test_a_long_stage_without_jobs_is_heard_of_in_a_log() -> None:
 
 
 class _Leaving(_Log):
-    """A stream whose reader leaves at the first line."""
+    """A stream that takes nothing from the first line on."""
+
+    def __init__(self, fault: OSError) -> None:
+        super().__init__("never")
+        self._fault = fault
 
     def write(self, text: str) -> int:
         super().write(text)
         self.said.set()
-        raise BrokenPipeError
+        raise self._fault
 
 
-def test_a_reader_that_left_is_noticed_at_the_next_event_when_the_heartbeat_found_it() -> None:
-    stream = _Leaving("never")
+@pytest.mark.parametrize("fault", [BrokenPipeError(), OSError(errno.ENOSPC, "No space left on device")])
+def test_a_stream_that_takes_no_more_is_noticed_at_the_next_event_when_the_heartbeat_found_it(
+    fault: OSError,
+) -> None:
+    stream = _Leaving(fault)
     emit = PlainLines(stream, heartbeat=0.01)
     emit(JobStarted(job="a", action="build"))
     assert stream.said.wait(60)
     for pulse in (one for one in threading.enumerate() if one.name == "console-heartbeat"):
         pulse.join()
-    with pytest.raises(BrokenPipeError):
+    with pytest.raises(type(fault)) as caught:
         emit(JobProgress(job="a", line="on"))
+    assert caught.value is fault
 
 
 def test_an_error_is_text_with_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:

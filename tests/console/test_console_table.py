@@ -74,16 +74,22 @@ def test_a_table_without_rows_is_its_heading() -> None:
     assert layout(["a", "b"], [], width=80) == "a  b"
 
 
-def test_a_terminal_gets_a_bold_heading_unless_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_knows_it_gets_a_bold_heading_unless_no_color(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    bold, plain = Terminal(), Terminal()
+    bold, plain, dumb = Terminal(), Terminal(), Terminal()
     console.table(["a"], [["b"]], stream=bold)
     monkeypatch.setenv("NO_COLOR", "1")
     console.table(["a"], [["b"]], stream=plain)
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    console.table(["a"], [["b"]], stream=dumb)
     assert bold.getvalue() == "\x1b[1ma\x1b[0m\nb\n"
-    assert plain.getvalue() == "a\nb\n"
+    assert plain.getvalue() == dumb.getvalue() == "a\nb\n"

@@ -42,6 +42,7 @@ def test_a_scheduler_or_workers_make_one() -> None:
         ("tcp://farm:port", "names no host and port"),
         ("tcp://:8786", "names no host and port"),
         ("tcp://farm:99999", "names no host and port"),
+        (f"tcp://farm:{'9' * 5000}", "names no host and port"),
     ],
 )
 def test_an_address_that_is_none_is_refused_before_anything_is_asked(scheduler: str, words: str) -> None:
@@ -56,13 +57,35 @@ def test_every_mistake_is_in_one_report(tmp_path: Path) -> None:
         "'k8s' is none of slurm, ssh, local",
         "exclude each other",
         "--worker-hosts belongs to --workers ssh",
-        "--worker-count is no number above 0",
+        "--worker-count is no number from 1 to 10000",
         "--tls-ca without --tls-cert, --tls-key",
         "begins with tls://",
         f"there is no file {tmp_path / 'ca.pem'}",
     ):
         assert words in caught.value.what
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "10001", "9" * 5000])
+def test_a_count_of_workers_that_no_host_can_start_is_refused(count: str) -> None:
+    with pytest.raises(FarmChoiceError, match="--worker-count is no number from 1 to 10000"):
+        chosen(workers="local", worker_count=count)
+
+
+def test_a_key_with_a_passphrase_is_refused_where_openssl_would_ask(tmp_path: Path) -> None:
+    key, cert = tmp_path / "host key.pem", tmp_path / "host.pem"
+    cert.write_text("")
+    protections = {"-----BEGIN ENCRYPTED PRIVATE KEY-----\n": True, "-----BEGIN EC PRIVATE KEY-----\n": False}
+    protections["-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n"] = True
+    for head, protected in protections.items():
+        key.write_text(head)
+        files = (str(cert), str(cert), str(key))
+        if not protected:
+            assert chosen("tls://farm:1", tls=files).key == key
+            continue
+        with pytest.raises(FarmChoiceError, match="has a passphrase, and nobody can be asked") as caught:
+            chosen("tls://farm:1", tls=files)
+        assert f"openssl pkey -in '{key}' -out '{key}.plain'" in caught.value.what
 
 
 def test_workers_over_ssh_need_hosts() -> None:

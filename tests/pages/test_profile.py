@@ -179,6 +179,14 @@ def test_a_run_without_any_work_has_a_page_too() -> None:
     assert "0.0 s in all." in Page(gantt.page("a run", ())).text
 
 
+def test_the_longest_time_that_a_trace_may_state_has_an_axis(tmp_path: Path) -> None:
+    longest = (1 << 53) - 1
+    row = {"ph": "X", "name": "a", "cat": "fetch", "ts": longest, "dur": longest}
+    path = tmp_path / "times.json"
+    path.write_text(json.dumps({"traceEvents": [row]}))
+    assert len(gantt.chart(trace.read(path)).ticks) > 1
+
+
 @few
 @given(st.lists(spans, min_size=1, max_size=20))
 def test_every_bar_lies_in_the_chart(some: list[TimedSpan]) -> None:

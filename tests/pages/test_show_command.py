@@ -145,3 +145,16 @@ def test_the_folder_of_a_page_is_made_and_a_place_that_cannot_be_written_is_told
     told = capsys.readouterr().err
     assert f"Error: {tmp_path} cannot be written: it is a folder." in told
     assert "--out page.html" in told
+
+
+def test_the_pages_own_name_in_a_folder_that_does_not_take_it_is_told_with_the_option(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "here" / "small-aarch64.html").mkdir(parents=True)
+    (tmp_path / "here" / "comparison.html").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for words in ((), ("--against", folder)):
+        assert invoke("show", "--wheelhouse", folder, "--html", *words) == 2
+        told = capsys.readouterr().err
+        assert ".html cannot be written: it is a folder." in told
+        assert "--out /tmp/page.html" in told

@@ -13,6 +13,7 @@ from shown_wheelhouse import Shown
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.pages import render, wheelhouse
+from ascend_wheelhouse.pages.picture import picture
 from ascend_wheelhouse.pages.view import read_view
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}</style></title>'
@@ -164,3 +165,13 @@ def test_a_wheelhouse_of_an_older_release_that_has_less_to_say_is_shown_all_the_
     text = Page(wheelhouse.page(read_view(folder))).text
     assert "not declared" in text
     assert "alpha" in text
+
+
+def test_a_component_of_a_tool_and_a_wheel_has_one_box(tmp_path: Path) -> None:
+    folder = Shown().write(tmp_path / "small")
+    path = folder / "manifest.json"
+    document = json.loads(path.read_text())
+    tool = {**document["files"][0], "path": "tools/alpha.whl"}
+    path.write_text(json.dumps({**document, "files": [*document["files"], tool]}))
+    boxes = picture(read_view(folder)).boxes
+    assert [box.name for box in boxes if box.name == "alpha"] == ["alpha"]

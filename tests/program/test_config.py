@@ -93,6 +93,22 @@ def test_the_store_of_the_project_is_used(run: Run, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[0] == str(tmp_path / "blobs")
 
 
+def test_a_store_that_is_named_from_the_current_folder_is_told_with_its_place(
+    run: Run, tmp_path: Path
+) -> None:
+    wanted = {"value": str(tmp_path / "blobs"), "from": "environment", "file": "WHEELHOUSE_STORE"}
+    assert _rows(run, WHEELHOUSE_STORE="blobs")["store"] == wanted
+
+
+def test_a_trusted_key_may_be_a_fingerprint_in_a_file_too(run: Run, tmp_path: Path) -> None:
+    shown = f"SHA256:{'a' * 43}"
+    file = tmp_path / "ascend-wheelhouse.toml"
+    file.write_text(f'trusted-key = "{shown}"\nsign-key = "key"\n')
+    rows = _rows(run)
+    assert rows["trusted-key"]["value"] == shown
+    assert rows["sign-key"]["value"] == str(tmp_path / "key")
+
+
 def test_a_wrong_file_ends_every_command_with_what_was_meant(run: Run, tmp_path: Path) -> None:
     (tmp_path / "ascend-wheelhouse.toml").write_text('torch = 2.8\nplatfrom = "aarch64"\n')
     for task in ("plan", "stacks"):

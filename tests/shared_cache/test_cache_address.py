@@ -47,6 +47,21 @@ def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_aske
     assert remote.url("blobs/a b") == f"https://user:{SECRET}@[fe80::1]:8443/cache/blobs/a%20b"
 
 
+@pytest.mark.parametrize("login", ["user:", f":{SECRET}", f"user:{SECRET}"])
+def test_a_web_server_is_told_the_whole_login_also_where_half_of_it_is_empty(login: str) -> None:
+    remote = HttpRemote(Address.of(f"https://{login}@host.example/cache"), Http(mirrors=Mirrors()))
+    assert remote.url("blobs/a") == f"https://{login}@host.example/cache/blobs/a"
+
+
+@pytest.mark.parametrize("url", ["file:///srv/a%23b", "/srv/a#b"])
+def test_a_folder_with_a_number_sign_is_that_folder(url: str) -> None:
+    assert Address.of(url).path == "/srv/a#b"
+
+
+def test_an_address_whose_path_has_an_at_sign_is_taken() -> None:
+    assert Address.of("https://host.example:8443/cache@home").path == "/cache@home"
+
+
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -59,6 +74,15 @@ def test_a_file_of_a_web_server_at_an_address_of_ipv6_has_a_url_that_can_be_aske
         (f"s3://bucket?endpoint=https://user:{SECRET}@[::1", "its endpoint is no URL"),
         ("s3://bucket?region=eu west", "its region is none"),
         ("s3://bucket?anon=yes", "anon is 1 or 0"),
+        ("s3://bucket?anon", "anon is 1 or 0"),
+        (f"s3://KEY:/{SECRET}@bucket/team", "in a login /, ? and # are written %2F, %3F and %23"),
+        (f"s3://KEY:12/{SECRET}@bucket/team", "in a login /, ? and # are written"),
+        (f"sftp://user:/{SECRET}@host/cache", "in a login /, ? and # are written"),
+        (f"https://user:12?{SECRET}@host/cache", "in a login /, ? and # are written"),
+        (f"https://user:12#{SECRET}@host/cache", "in a login /, ? and # are written"),
+        ("s3://bucket/team#1", "it holds a #"),
+        ("file:///srv/cache#1", "it holds a #"),
+        ("https://host/cache#", "it holds a #"),
         ("file://host/cache", "three slashes"),
         ("sftp://host", "it names no folder"),
         (f"https://user:{SECRET}@[::1/cache", "cannot be read as a URL"),

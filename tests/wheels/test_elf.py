@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from making_wheels import (
@@ -126,6 +127,49 @@ def test_a_claim_of_four_billion_symbols_is_refused_at_once(built: bytes) -> Non
     struct.pack_into("<I", spoiled, table["sh_offset"], 0xFFFFFFFF)
     with pytest.raises(BadElfError, match="states 4294967295 hash buckets"):
         read_elf(bytes(spoiled))
+
+
+def _table(built: bytes, name: str) -> int:
+    section = ELFFile(io.BytesIO(built)).get_section_by_name(name)
+    assert section is not None
+    return int(section["sh_offset"])
+
+
+def test_lists_of_versions_that_share_their_rows_are_refused_soon(built: bytes) -> None:
+    many = 1000
+    spoiled = bytearray(built) + bytes(2 * 16 * many)
+    first = _table(built, ".gnu.version_r")
+    struct.pack_into("<I", spoiled, first + 12, len(built) - first)
+    for row in range(many):
+        above = len(built) + 16 * row
+        last = row == many - 1
+        struct.pack_into("<HHIII", spoiled, above, 1, many, 0, 16 * (many - row), 0 if last else 16)
+        struct.pack_into("<IHHII", spoiled, above + 16 * many, 0, 0, 2, 0, 0 if last else 16)
+    with pytest.raises(BadElfError, match="lists of versions do not end"):
+        read_elf(bytes(spoiled))
+
+
+def test_versions_are_listed_to_their_end_whatever_the_counts_say(built: bytes) -> None:
+    spoiled = bytearray(built)
+    place = _table(built, ".gnu.version_r")
+    following = -1
+    while following:
+        struct.pack_into("<H", spoiled, place + 2, 0)
+        following = struct.unpack_from("<12xI", spoiled, place)[0]
+        place += following
+    assert read_elf(built).needed_versions
+    assert read_elf(bytes(spoiled)).needed_versions == read_elf(built).needed_versions
+
+
+def test_of_two_entries_of_one_kind_the_last_one_counts_as_for_the_linker(built: bytes) -> None:
+    table = ELFFile(io.BytesIO(built)).get_section_by_name(".dynamic")
+    assert isinstance(table, DynamicSection)
+    tags = [(tag["d_tag"], tag["d_val"]) for tag in table.iter_tags()]
+    end = [tag for tag, _ in tags].index("DT_NULL")
+    later = dict(tags)["DT_SONAME"] + len("libshop.")
+    spoiled = bytearray(built)
+    struct.pack_into("<qQ", spoiled, table["sh_offset"] + 16 * end, 14, later)
+    assert read_elf(bytes(spoiled)).soname == "so.1"
 
 
 def test_a_text_file_is_no_elf_file() -> None:

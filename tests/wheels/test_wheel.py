@@ -71,3 +71,19 @@ def test_a_member_over_the_limit_is_not_read(tmp_path: Path) -> None:
         pytest.raises(BadWheelError, match="has more than 99 bytes"),
     ):
         wheel.read("a.py", limit=99)
+
+
+def test_fields_of_more_names_than_any_tool_writes_are_refused_at_once(tmp_path: Path) -> None:
+    many = [f"X-{number}: y" for number in range(2000)]
+    wheel_text = "\n".join(["Wheel-Version: 1.0", *many])
+    with WheelFile.open(WheelDraft(name="a", metadata=many, wheel_text=wheel_text).write(tmp_path)) as wheel:
+        with pytest.raises(BadWheelError, match="METADATA has fields of more than 500 names"):
+            _ = wheel.raw_metadata
+        with pytest.raises(BadWheelError, match="WHEEL has fields of more than 500 names"):
+            _ = wheel.wheel_headers
+
+
+def test_any_number_of_requirements_is_read(tmp_path: Path) -> None:
+    many = [f"Requires-Dist: b{number}" for number in range(2000)]
+    with WheelFile.open(WheelDraft(name="a", metadata=many).write(tmp_path)) as wheel:
+        assert len(wheel.raw_metadata["requires_dist"]) == 2000

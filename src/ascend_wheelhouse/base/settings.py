@@ -24,6 +24,8 @@ NAME = "ascend-wheelhouse.toml"
 CELL = ("torch", "platform", "npu", "glibc", "python", "cann", "sglang", "stack", "app", "extra")
 """The keys that name a cell."""
 PATHS = ("store", "sign-key", "trusted-key")
+_FINGERPRINT = "SHA256:"
+"""What begins the fingerprint of a key, which may stand in place of its file."""
 KEYS = (*CELL, "resolver", "toolchain", *PATHS, "mirrors")
 CHOICES = {
     "platform": ("aarch64", "x86_64"),
@@ -217,7 +219,8 @@ def _place(name: str, path: Path, mistakes: list[str]) -> SettingsPlace:
 def _text(key: str, value: object, path: Path) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
-    return str(path.parent / at_home(str(value))) if key in PATHS else str(value)
+    names_file = key in PATHS and not str(value).startswith(_FINGERPRINT)
+    return str(path.parent / at_home(str(value))) if names_file else str(value)
 
 
 def _mistakes(table: Mapping[str, Any]) -> Iterator[str]:

@@ -65,8 +65,11 @@ def _rows(now: Settings, built_in: Mapping[str, str]) -> dict[str, dict[str, str
 def _row(key: str, found: Found | None, built_in: Mapping[str, str]) -> dict[str, str]:
     if found is None:
         return {"value": built_in.get(key, ""), "from": "built in", "file": ""}
+    value = (
+        built_in["store"] if key == "store" else found.value
+    )  # where it is, from whatever folder it was named
     file = settings.variable(key) if found.place.name == "environment" else str(found.place.path or "")
-    return {"value": found.value, "from": found.place.name, "file": file}
+    return {"value": value, "from": found.place.name, "file": file}
 
 
 def _where(row: Mapping[str, str]) -> str:

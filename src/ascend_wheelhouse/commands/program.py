@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from invoke.collection import Collection
-from invoke.exceptions import Exit, ParseError
+from invoke.exceptions import Exit, ParseError, UnknownFileType
 from invoke.program import Program
 
 from ascend_wheelhouse import __version__, console
@@ -23,6 +23,7 @@ NAME = "ascend-wheelhouse"
 SETTINGS = f"{NAME}.toml"
 _HERE = ("init", ".")
 """Invoke knows no positional argument that may be left out; a new project is then made in the current folder."""
+_LIST_FORMATS = ("flat", "nested", "json")
 _VERIFY = "python -m ascend_wheelhouse.verify"
 
 
@@ -34,8 +35,18 @@ class WheelhouseProgram(Program):
         try:
             super().parse_core(argv)
         except ParseError as error:
-            bad = usage.BadCommandLineError(str(error), next_step=f"{NAME} --help")
-            raise usage.refused(bad, [NAME, *sys.argv[1:]]) from error
+            raise _refused(str(error)) from error
+        except ValueError as error:
+            raise _refused(f"an option before the command wants a number: {error}") from error
+        if self.args["list-format"].value not in _LIST_FORMATS:
+            raise _refused(f"--list-format is one of {', '.join(_LIST_FORMATS)}.")
+
+    def update_config(self, merge: bool = True) -> None:  # noqa: FBT001, FBT002 - Invoke's
+        """Read the settings of Invoke that `--config` names."""
+        try:
+            super().update_config(merge)
+        except UnknownFileType as error:
+            raise _refused(str(error)) from error
 
     def parse_core_args(self) -> None:
         """Read the options before the task; some shells get a function of ours."""
@@ -71,6 +82,10 @@ class WheelhouseProgram(Program):
     def print_columns(self, tuples: Any) -> None:  # noqa: ANN401 - Invoke's
         """Print two columns, the commands in them as they are typed here."""
         super().print_columns([(name, started.as_started(text or "")) for name, text in tuples])
+
+
+def _refused(told: str) -> Exit:
+    return usage.refused(usage.BadCommandLineError(told, next_step=f"{NAME} --help"), [NAME, *sys.argv[1:]])
 
 
 def project_folder(here: Path) -> Path:

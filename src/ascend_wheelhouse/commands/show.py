@@ -115,6 +115,7 @@ def _read(folder: Path) -> WheelhouseView:
 
 def _written(options: ShowOptions, name: str, text: str) -> str:
     path = options.out or Path(name)
+    require_place(path, "--out", "/tmp/page.html")  # noqa: S108 - an example of a folder that all may write to
     write_result(path, text)
     return str(path)
 

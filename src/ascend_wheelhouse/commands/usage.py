@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from invoke.exceptions import Exit, ParseError
+from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from ascend_wheelhouse import console
@@ -144,6 +145,10 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
         return BadCommandLineError(text, next_step=helping)
     flags = _flags(program, error)
     word = (_mistyped(typed, task, flags) if task else "") or found["word"]
+    names = program.collection.task_names
+    early = _doubled(typed, error.context, names) if task and error.context else _early(program, word, typed)
+    if early:
+        return early
     if valued := [one for one in typed if one.endswith(f"={word}") and one.partition("=")[0] in flags]:
         flag = valued[0].partition("=")[0]
         right = shlex.join([started.program(), *(flag if one == valued[0] else one for one in typed)])
@@ -151,13 +156,34 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
     if task == "audit" and not word.startswith("-"):
         told = f"wheels stand after `--`, and {word!r} does not."
         return BadCommandLineError(told, next_step=_audit(typed, flags))
-    if not task and (early := _early(program, word, typed)):
-        return early
     if word.startswith("-"):
         needing = _needing_a_value(word, flags, typed)
         what = f"option {word!r}{f' of {task}' if task else ''}"
         return _unknown(what, word, flags, typed, helping, needing=needing)
     return _stray(program, word, task, flags)
+
+
+def _doubled(
+    typed: Sequence[str], context: ParserContext, tasks: Collection[str]
+) -> BadCommandLineError | None:
+    """Return what is wrong where an option that takes one value is given two, with the command that has the later."""
+    task = str(context.name)
+    given: dict[str, tuple[int, int]] = {}
+    at = typed.index(task) + 1 if task in typed else len(typed)
+    while at < len(typed) and typed[at] not in {"--", *tasks}:
+        word, equals, _ = typed[at].partition("=")
+        one = context.flags[word] if word in context.flags else None  # noqa: SIM401 - `get` knows no letters
+        begin, at = at, at + 1
+        if one is None or not one.takes_value or one.kind is list:
+            continue
+        if not equals and not (one.optional and "".join(typed[at : at + 1]).startswith("-")):
+            at += 1
+        if before := given.get(one.name):
+            left = [*typed[: before[0]], *typed[before[1] :]]
+            told = f"{task} takes one --{one.name}, and was given two."
+            return BadCommandLineError(told, next_step=shlex.join([started.program(), *left]))
+        given[one.name] = (begin, at)
+    return None
 
 
 def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> BadCommandLineError:

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from ascend_wheelhouse.base.errors import WheelhouseError, file_trouble
 from ascend_wheelhouse.base.started import as_started
-from ascend_wheelhouse.console.words import shown
+from ascend_wheelhouse.console.words import coloured, shown
 
 _PIPE_CLOSED = 141
 
@@ -51,7 +51,7 @@ def print_error(error: WheelhouseError, *, json: bool = False) -> None:
         sys.stdout.flush()
     except OSError:
         lose(sys.stdout)
-    red, reset = ("\x1b[31m", "\x1b[0m") if _coloured(sys.stderr) else ("", "")
+    red, reset = ("\x1b[31m", "\x1b[0m") if coloured(sys.stderr) else ("", "")
     following = f"Next: {error.next_step}" if error.next_step else ""
     told, why = (_folded(text, sys.stderr) for text in (f"Error: {error.what}", error.why))
     head, *rest = (shown(part, sys.stderr) for part in (told, why, following))
@@ -93,7 +93,3 @@ def _folded(text: str, stream: TextIO) -> str:
         return text
     width = shutil.get_terminal_size().columns
     return "\n".join(textwrap.fill(row, width, break_on_hyphens=False) for row in text.splitlines())
-
-
-def _coloured(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"

@@ -66,7 +66,7 @@ class PlainLines:
         self._heartbeat = heartbeat
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._left = False
+        self._fault: OSError | None = None
         self._pulse: threading.Thread | None = None
         self._tally = Tally(_CLOCK.monotonic())
         self._said = _CLOCK.monotonic()
@@ -75,12 +75,12 @@ class PlainLines:
         """Take one event.
 
         Raises:
-            BrokenPipeError: The reader left, as this or an earlier line found.
+            OSError: The stream takes no more, as this or an earlier line found: its reader left, or its disk is full.
         """
         now = _CLOCK.monotonic()
         with self._lock:
-            if self._left:
-                raise BrokenPipeError
+            if self._fault is not None:
+                raise self._fault
             if isinstance(event, Stage):
                 self._sum_up(now)
             started = isinstance(event, JobFinished) and event.job in self._tally.running
@@ -129,15 +129,15 @@ class PlainLines:
         self._stream.flush()
 
     def _beat(self) -> None:
-        """Speak after a silence; a reader that left is told of by the next event."""
+        """Speak after a silence; a reader that left, or a full disk, is told of by the next event."""
         while not self._ended.wait(self._heartbeat / 10):
             with self._lock:
                 if _CLOCK.monotonic() - self._said < self._heartbeat:
                     continue
                 try:
                     self._write(self._still_running(_CLOCK.monotonic()))
-                except BrokenPipeError:
-                    self._left = True
+                except OSError as error:
+                    self._fault = error
                     return
 
     def _still_running(self, now: float) -> str:

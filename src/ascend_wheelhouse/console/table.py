@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
 
-from ascend_wheelhouse.console.words import shown
+from ascend_wheelhouse.console.words import coloured, shown
 
 _GAP = 2
 _COLUMN_LEAST = 8
@@ -34,7 +33,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: Text
     """
     out = sys.stdout if stream is None else stream
     text = layout(columns, [[shown(cell, out) for cell in row] for row in rows], width=window(out))
-    if out.isatty() and not os.environ.get("NO_COLOR"):
+    if coloured(out):
         head, rule, rest = text.partition("\n")
         text = f"\x1b[1m{head}\x1b[0m{rule}{rest}"
     out.write(f"{text}\n")

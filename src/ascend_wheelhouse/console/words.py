@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ def marks_for(stream: TextIO) -> Marks:
     except (UnicodeEncodeError, LookupError):
         return _ASCII
     return _UNICODE
+
+
+def coloured(stream: TextIO) -> bool:
+    """Tell whether a stream takes colours and bold letters: a terminal that knows them, and nobody said no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def size(count: int | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -12,6 +14,14 @@ if TYPE_CHECKING:
     from distributed.security import Security
 
 WorkersKind = Literal["slurm", "ssh", "local"]
+_MOST_WORKERS = 10_000
+_DIGITS = 9
+"""Digits of a number that are read: one with more of them is beyond every bound here."""
+_HAS_PASSPHRASE = re.compile(
+    rb"^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: *4,ENCRYPTED", re.MULTILINE
+)
+"""RFC 7468 (11) and RFC 1421 (4.6.1.1) on what stands above a key that is encrypted."""
+_LONGEST_PEM = 1 << 20
 _KINDS: tuple[WorkersKind, ...] = get_args(WorkersKind)
 
 
@@ -54,14 +64,18 @@ def farm_choice(
     ca, cert, key = (Path(text) if text else None for text in tls)
     hosts = tuple(host.strip() for host in worker_hosts.split(",") if host.strip())
     kind = next((one for one in _KINDS if one == workers), None)
-    count = int(worker_count) if worker_count.isascii() and worker_count.isdigit() else 0
+    count = int(worker_count[:_DIGITS]) if worker_count.isascii() and worker_count.isdigit() else 0
     problems = [
         *(_about_address(scheduler) if scheduler else []),
         *([f"--workers {workers!r} is none of {', '.join(_KINDS)}"] if workers and kind is None else []),
         *(["--scheduler and --workers exclude each other"] if scheduler and workers else []),
         *(["--workers ssh needs --worker-hosts"] if kind == "ssh" and not hosts else []),
         *(["--worker-hosts belongs to --workers ssh"] if hosts and kind != "ssh" else []),
-        *(["--worker-count is no number above 0"] if worker_count and count < 1 else []),
+        *(
+            [f"--worker-count is no number from 1 to {_MOST_WORKERS}"]
+            if worker_count and not 1 <= count <= _MOST_WORKERS
+            else []
+        ),
         *(
             ["--worker-count belongs to --workers slurm or local"]
             if worker_count and kind in {None, "ssh"}
@@ -84,7 +98,7 @@ def _about_address(address: str) -> list[str]:
     host, _, port = place.rpartition(":")
     if not colons or protocol not in {"tcp", "tls"}:
         return [f"--scheduler {address!r} does not begin with tcp:// or tls://"]
-    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port[:_DIGITS]) < 1 << 16):
         return [f"--scheduler {address!r} names no host and port"]
     return []
 
@@ -106,4 +120,22 @@ def _about_tls(scheduler: str, *files: Path | None) -> list[str]:
             else []
         ),
         *unread,
+        *_about_key(files[-1]),
+    ]
+
+
+def _about_key(key: Path | None) -> list[str]:
+    """Return what is wrong with a key that asks for a passphrase: OpenSSL would ask at each connection."""
+    if key is None or not key.is_file():
+        return []
+    try:
+        with key.open("rb") as file:
+            text = file.read(_LONGEST_PEM)
+    except OSError as error:
+        return [f"--tls-key: {key}: {error.strerror}"]
+    if not _HAS_PASSPHRASE.search(text):
+        return []
+    plain = shlex.join(("openssl", "pkey", "-in", str(key), "-out", f"{key}.plain"))
+    return [
+        f"--tls-key: {key} has a passphrase, and nobody can be asked for it (`{plain}` writes it without)"
     ]

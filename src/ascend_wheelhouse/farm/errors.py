@@ -95,6 +95,17 @@ class JobsEndedError(HostUnfitError):
         )
 
 
+class NameTakenError(UsageError):
+    """Another worker of a farm has the name that this one would have."""
+
+    def __init__(self, name: str, address: str) -> None:
+        super().__init__(
+            f"The scheduler at {address} has a worker called {name} already.",
+            why="A worker has its host's name where it is given none: two on one host need names of their own.",
+            next_step=f"the same command with --name and another name, such as --name {name}-2",
+        )
+
+
 class SchedulerUntrustedError(SchedulerUnreachableError):
     """The scheduler is there, but one side refuses the other's certificate."""
 

@@ -12,12 +12,14 @@ from ascend_wheelhouse.base.process import stop_all
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import is_open_to_others, quieten, reach, security_of
-from ascend_wheelhouse.farm.errors import DaskMissingError, SchedulerUnreachableError
+from ascend_wheelhouse.farm.errors import DaskMissingError, NameTakenError, SchedulerUnreachableError
 from ascend_wheelhouse.farm.labels import Labels
 
 _FIRST_SECONDS = 30
 _PAUSES = (1.0, 2.0, 5.0, 10.0)
 _LASTED = 30.0
+_NAME_TAKEN = "name taken"
+"""What Dask's scheduler answers a worker whose name another has."""
 _CLOCK = SystemClock()
 
 
@@ -44,6 +46,7 @@ async def join(joining: Joining, emit: Emit) -> None:
     Raises:
         DaskMissingError: Dask is not installed.
         SchedulerUnreachableError: The scheduler did not answer the first time, or there is no trust.
+        NameTakenError: Another worker had the name the first time.
         FarmSettingsError: The files for TLS cannot be used.
     """
     address, tries, joined = joining.choice.scheduler, 0, False
@@ -62,8 +65,20 @@ async def join(joining: Joining, emit: Emit) -> None:
                 raise SchedulerUnreachableError(
                     address, " ".join(str(error).split()) or "no answer"
                 ) from error
+        except RuntimeError as error:
+            taken = _taken(error, joining.name, address)
+            if not joined:
+                raise taken from error
+            emit(Note(text=f"{taken.what} Asking again until that one has left", level="warning"))
         tries = 0 if _CLOCK.monotonic() - began > _LASTED else tries + 1
         await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+
+
+def _taken(error: RuntimeError, name: str, address: str) -> NameTakenError:
+    """Return what a worker that could not start is told of its name; any other fault goes on."""
+    if _NAME_TAKEN not in str(error.__cause__):
+        raise error
+    return NameTakenError(name, address)
 
 
 async def _reach(choice: FarmChoice) -> None:

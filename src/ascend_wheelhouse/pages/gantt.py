@@ -145,7 +145,7 @@ def _axis(total: float) -> list[float]:
         return []
     unit = next(
         step * 10.0**power
-        for power in range(-3, 9)
+        for power in range(-3, 12)  # beyond the longest time that a trace may state
         for step in _STEPS
         if step * 10.0**power * _TICKS >= total
     )

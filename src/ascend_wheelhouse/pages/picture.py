@@ -10,7 +10,14 @@ from ascend_wheelhouse.pages import layers
 from ascend_wheelhouse.pages.view import Part, WheelhouseView
 
 REST = "\0rest"
-_NAME_LONGEST, _DETAIL_LONGEST = 22, 26
+_SPACE = layers.WIDTH - 2 * 12
+"""Pixels that a line of text may take: the template puts it 12 from the edge."""
+_NAME_SIZE, _DETAIL_SIZE = 14.4, 11.5
+"""Of the letters, in pixels, as the style sheet has them; a name is bold, which takes a tenth more."""
+_WIDTHS = {"ijl.,:;|!' ": 0.32, "frt-()[]/": 0.42, "mwMWQ@%…": 1.0, "ABCDEGHKNOPRUVXYZ+&=<>~": 0.84}
+_WIDTH_OF = {letter: width for letters, width in _WIDTHS.items() for letter in letters}
+_USUAL, _FOREIGN = 0.64, 1.1
+"""Widths of letters for each pixel of their size: at least those of DejaVu Sans, which is wider than most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,7 @@ def picture(view: WheelhouseView) -> Picture:
 def component_needs(view: WheelhouseView) -> dict[str, set[str]]:
     """Return what each component needs: by the recipes, and by what the wheels themselves declare."""
     tools = {part.component for part in view.named if part.kind == "tool"}
+    tools -= {part.component for part in view.named if part.kind != "tool"}
     names = {part.component for part in view.named} | {one.name for one in view.pending}
     owners = {part.name: part.component for part in view.named if part.kind == "wheel"}
     wheels = {part.name: part for part in view.wheels}
@@ -99,12 +107,12 @@ def _box(view: WheelhouseView, name: str, x: int, y: int) -> Box:
         detail = f"{part.version}, {words.size(part.size)}"
         title = f"{name} {part.version}: {part.origin}, {words.size(part.size)}"
         kind = "built" if part.origin.startswith("built") else part.kind
-        return Box(x=x, y=y, name=_clip(name, _NAME_LONGEST), detail=_clip(detail), kind=kind, title=title)
+        return Box(x=x, y=y, name=_clip(name, _NAME_SIZE), detail=_clip(detail), kind=kind, title=title)
     version = next((one.version for one in view.pending if one.name == name), "")
     return Box(
         x=x,
         y=y,
-        name=_clip(name, _NAME_LONGEST),
+        name=_clip(name, _NAME_SIZE),
         detail=_clip(f"{version}, pending" if version else "pending"),
         kind="pending",
         title=f"{name} {version}: pending",
@@ -115,8 +123,17 @@ def _said(view: WheelhouseView, name: str) -> str:
     return f"{words.counted(len(view.others), 'more wheel')}" if name == REST else name
 
 
-def _clip(text: str, longest: int = _DETAIL_LONGEST) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+def _clip(text: str, size: float = _DETAIL_SIZE) -> str:
+    """Return as much of a text as a box has space for; all of it stands in the title."""
+    if _wide(text, size) <= _SPACE:
+        return text
+    fitting = (end for end in range(len(text) - 1, 0, -1) if _wide(f"{text[:end]}…", size) <= _SPACE)
+    return f"{text[: next(fitting, 0)]}…"
+
+
+def _wide(text: str, size: float) -> float:
+    """Return how many pixels a text takes at most."""
+    return size * sum(_WIDTH_OF.get(letter, _USUAL if letter.isascii() else _FOREIGN) for letter in text)
 
 
 def legend(boxes: Iterable[Box]) -> dict[str, str]:

@@ -6,13 +6,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.places import at_home
 
 _S3_OPTIONS = {"endpoint", "region", "profile", "anon"}
-_ANON = {"", "1", "true", "0", "false"}
+_ANON = {"1", "true", "0", "false"}
 _REGION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _SCHEMES = ("s3", "file", "http", "https", "sftp", "ssh")
 _FORMS = "s3://BUCKET/PREFIX, file:///FOLDER, https://HOST/PATH or sftp://USER@HOST/FOLDER"
@@ -83,6 +83,7 @@ class Address:
             port = parts.port
         except ValueError:
             raise _no_url(url.rpartition("@")[2].partition("?")[0], "it cannot be read as a URL") from None
+        _require_whole(url, parts)
         scheme = "sftp" if parts.scheme == "ssh" else parts.scheme
         found = cls(
             scheme=scheme,
@@ -125,6 +126,22 @@ class Address:
             raise _no_url(self.shown, "its region is none")
         if self.options.get("anon", "0") not in _ANON:
             raise _no_url(self.shown, "anon is 1 or 0")
+
+
+def _require_whole(url: str, parts: SplitResult) -> None:
+    """Refuse a URL that is taken apart in another place than its writer meant: nothing of it is shown then.
+
+    A login ends at the first /, ? or # there: what comes after it would pass for a folder, and be shown.
+    """
+    s3, port = parts.scheme == "s3", ":" in parts.netloc
+    path = parts.path if parts.netloc.endswith(":") or (s3 and port) else ""
+    query = parts.query if port or not s3 else ""  # an endpoint may have a login of its own
+    if "@" not in parts.netloc and "@" in path + query + parts.fragment:
+        raise _no_url("it", "in a login /, ? and # are written %2F, %3F and %23, and an @ elsewhere %40")
+    if "#" in url:
+        raise _no_url(
+            "it", "it holds a #, which no bucket's prefix has here; in the path of another URL it is %23"
+        )
 
 
 def _is_endpoint(url: str) -> bool:

@@ -30,8 +30,8 @@ class HttpRemote:
 
     def __init__(self, address: Address, http: Http) -> None:
         self.shown = address.shown
-        login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}@" if address.user else ""
-        self._base = self.shown.replace("://", f"://{login}", 1)
+        login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}@"
+        self._base = self.shown.replace("://", f"://{login}" if login != ":@" else "://", 1)
         self._http = http
 
     def read(self, name: str) -> bytes | None:

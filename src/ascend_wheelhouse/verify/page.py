@@ -23,6 +23,10 @@ _WORDS = {
     "timed-out": "timed out",
     "out-of-memory": "out of memory",
 }
+_HEADINGS = "".join(
+    f'<th role="columnheader" scope="col"{more}>{text}</th>'
+    for text, more in (("probe", ""), ("verdict", ""), ("time", ' class="time"'), ("evidence", ""))
+)
 _CLASS = {"passed": "good", "known": "note", "skipped": "calm"}
 
 
@@ -98,17 +102,30 @@ def _overview(reports: Sequence[Report]) -> str:
     seen = dict.fromkeys(result.probe for report in reports for result in report.results)
     probes = sorted(seen, key=lambda name: known.index(name) if name in known else len(known))
     names = "".join(
-        f'<th scope="col"><a href="#node{index}">{_text(_name(report))}</a></th>'
+        f'<th role="columnheader" scope="col"><a href="#node{index}">{_text(_name(report))}</a></th>'
         for index, report in enumerate(reports)
     )
     rows = []
     for probe in probes:
-        by_node = [next((one for one in report.results if one.probe == probe), None) for report in reports]
-        marks = "".join(f"<td>{_mark(one)}</td>" for one in by_node)
-        rows.append(f'<tr><th scope="row" class="name">{_text(probe)}</th>{marks}</tr>')
+        marks = "".join(
+            f'<td role="cell" data-label="{_text(_name(report))}">'
+            f"{_mark(next((one for one in report.results if one.probe == probe), None))}</td>"
+            for report in reports
+        )
+        rows.append(f'<tr role="row">{_row_head(probe)}{marks}</tr>')
+    head = f'<th role="columnheader" scope="col">probe</th>{names}'
+    return f"<section><h2>All nodes</h2>{_scroll('all nodes')}{_table(head, ''.join(rows))}</div></section>"
+
+
+def _row_head(probe: str) -> str:
+    return f'<th role="rowheader" scope="row" class="name">{_text(probe)}</th>'
+
+
+def _table(head: str, rows: str) -> str:
+    """Return a table whose rows stand below each other in a narrow window; its roles are said, since those go then."""
     return (
-        f'<section><h2>All nodes</h2>{_scroll("all nodes")}<table><thead><tr><th scope="col">probe</th>'
-        f"{names}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        f'<table class="stack" role="table"><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{rows}</tbody></table>'
     )
 
 
@@ -119,9 +136,7 @@ def _section(index: int, report: Report) -> str:
         f'<section id="node{index}"><div class="head"><h2>{_text(_name(report))}</h2>'
         f'<span class="mark {kind}">{_text(report.outcome)}</span></div>'
         f'<p class="counts">{_text(tally(report.counts))}</p>{_facts(report)}'
-        f'{_scroll(_name(report))}<table><thead><tr><th scope="col">probe</th><th scope="col">verdict</th>'
-        '<th scope="col" class="time">time</th><th scope="col">evidence</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div></section>"
+        f"{_scroll(_name(report))}{_table(_HEADINGS, rows)}</div></section>"
     )
 
 
@@ -175,7 +190,7 @@ def _row(result: Result) -> str:
     if result.detail:
         more += f"<details><summary>last words</summary><pre>{_text(result.detail)}</pre></details>"
     return (
-        f'<tr><th scope="row" class="name">{_text(result.probe)}</th><td>{_mark(result)}</td>'
-        f'<td class="time">{result.seconds:.1f} s</td>'
-        f'<td class="evidence">{_text(result.evidence)}{more}</td></tr>'
+        f'<tr role="row">{_row_head(result.probe)}<td role="cell" data-label="verdict">{_mark(result)}</td>'
+        f'<td role="cell" class="time" data-label="time">{result.seconds:.1f} s</td>'
+        f'<td role="cell" class="evidence" data-label="evidence">{_text(result.evidence)}{more}</td></tr>'
     )

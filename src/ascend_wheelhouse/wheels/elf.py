@@ -25,6 +25,7 @@ _CLASS_64, _LITTLE = 2, 1
 _MOST_HEADERS = 1024
 _HEADER_SIZE = 56
 _MOST_TAGS = 4096
+_MOST_VERSION_ROWS = 1 << 15
 _LONGEST_NAME = 1 << 16
 _MOST_NAME_BYTES = 1 << 27
 _PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
@@ -35,7 +36,7 @@ _RELOCATIONS = ((7, 8), (23, 2))
 _RELOCATION_SIZE = 24
 _BIND_NOW, _RUNPATH, _FLAGS = 24, 29, 30
 _GNU_HASH, _VERSYM, _FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
-_VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+_VERDEF, _VERNEED = 0x6FFFFFFC, 0x6FFFFFFE
 _LOCAL, _WEAK = 0, 2
 _STACK_EXECUTABLE = {"x86_64"}
 """Machines on which glibc makes it so where an object says nothing of it."""
@@ -155,6 +156,7 @@ class _Image:
         self.tags = self._tags()
         self.strings = self._strings()
         self.name_bytes = 0
+        self.version_rows = 0
 
     def _tags(self) -> _Tags:
         tags = _Tags()
@@ -167,7 +169,7 @@ class _Image:
                     break
                 if tag == _NEEDED:
                     tags.needed.append(value)
-                tags.single.setdefault(tag, value)
+                tags.single[tag] = value  # of two the last counts: glibc's elf/get-dynamic-info.h
         return tags
 
     def at(self, address: int) -> int:
@@ -297,33 +299,37 @@ class _Image:
             if number & ~_HIDDEN_VERSION in names
         }
 
-    def _needed_versions(self) -> Iterator[_NeededVersion]:
-        single = self.tags.single
-        if _VERNEED not in single:
-            return
-        place = self.at(single[_VERNEED])
-        for _ in range(min(single.get(_VERNEEDNUM, 0), _MOST_TAGS)):
-            _version, rows, file, first, following = struct.unpack_from("<HHIII", self.data, place)
-            row = place + first
-            for _ in range(min(rows, _MOST_TAGS)):
-                _hash, flags, index, name, step = struct.unpack_from("<IHHII", self.data, row)
-                may_lack = bool(flags & _VERSION_MAY_LACK)
-                yield _NeededVersion(index, self.text(name), self.text(file), may_lack)
-                row += step
+    def _listed(self, start: int, form: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield the rows of a list of versions, each with its place.
+
+        Their last field is the way to the next row, 0 in the last one: counts are not asked, as `elf/dl-version.c` of
+        glibc asks none.
+        """
+        place, following = start, -1
+        while following:
+            self.version_rows += 1
+            if self.version_rows > _MOST_VERSION_ROWS:
+                raise _bad("its lists of versions do not end")
+            row = struct.unpack_from(form, self.data, place)
+            yield place, row
+            following = row[-1]
             place += following
 
-    def _defined_versions(self) -> Iterator[tuple[int, str]]:
-        single = self.tags.single
-        if _VERDEF not in single:
+    def _needed_versions(self) -> Iterator[_NeededVersion]:
+        if _VERNEED not in self.tags.single:
             return
-        place = self.at(single[_VERDEF])
-        for _ in range(min(single.get(_VERDEFNUM, 0), _MOST_TAGS)):
-            _version, flags, index, _rows, _hash, first, following = struct.unpack_from(
-                "<HHHHIII", self.data, place
-            )
+        for place, (_, _, file, first, _) in self._listed(self.at(self.tags.single[_VERNEED]), "<HHIII"):
+            for _, (_, flags, index, name, _) in self._listed(place + first, "<IHHII"):
+                yield _NeededVersion(index, self.text(name), self.text(file), bool(flags & _VERSION_MAY_LACK))
+
+    def _defined_versions(self) -> Iterator[tuple[int, str]]:
+        if _VERDEF not in self.tags.single:
+            return
+        for place, (_, flags, index, _, _, first, _) in self._listed(
+            self.at(self.tags.single[_VERDEF]), "<HHHHIII"
+        ):
             if not flags & 1:
                 yield index, self.text(struct.unpack_from("<I", self.data, place + first)[0])
-            place += following
 
 
 def _words(view: memoryview, start: int, count: int) -> array[int]:

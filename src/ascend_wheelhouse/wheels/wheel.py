@@ -14,7 +14,8 @@ import io
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.parser import HeaderParser
+from email.message import Message
+from email.parser import BytesHeaderParser, HeaderParser
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +38,8 @@ from ascend_wheelhouse.base.errors import IntegrityError
 CHUNK = 1 << 20
 _TEXT_LIMIT = 64 << 20
 _METADATA_LIMIT = 16 << 20
+_MOST_NAMES = 500
+"""Names of fields: the specifications know some thirty, and each more has the readers go through all fields once."""
 
 
 class BadWheelError(IntegrityError):
@@ -190,7 +193,11 @@ class WheelFile:
 
     @cached_property
     def raw_metadata(self) -> RawMetadata:
-        """METADATA, its fields as texts."""
+        """METADATA, its fields as texts.
+
+        Raises:
+            BadWheelError: There is none, or it has more names than any tool writes.
+        """
         return self._parsed_metadata[0]
 
     @property
@@ -200,7 +207,12 @@ class WheelFile:
 
     @cached_property
     def _parsed_metadata(self) -> tuple[RawMetadata, Mapping[str, Sequence[str]]]:
+        self._require_few_names("METADATA", BytesHeaderParser().parsebytes(self.metadata_bytes))
         return parse_email(self.metadata_bytes)
+
+    def _require_few_names(self, name: str, message: Message) -> None:
+        if len({key.lower() for key in message}) > _MOST_NAMES:
+            raise _bad(self.filename, f"{name} has fields of more than {_MOST_NAMES} names")
 
     @cached_property
     def metadata(self) -> Metadata:
@@ -209,8 +221,13 @@ class WheelFile:
 
     @cached_property
     def wheel_headers(self) -> Mapping[str, tuple[str, ...]]:
-        """The WHEEL file: each header in lower case, with all its values in order."""
+        """The WHEEL file: each header in lower case, with all its values in order.
+
+        Raises:
+            BadWheelError: There is none, or it has more names than any tool writes.
+        """
         message = HeaderParser().parsestr(self.read_text(f"{self.dist_info}/WHEEL"))
+        self._require_few_names("WHEEL", message)
         return {key.lower(): tuple(str(value) for value in message.get_all(key, [])) for key in message}
 
     @cached_property

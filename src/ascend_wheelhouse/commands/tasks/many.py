@@ -172,7 +172,9 @@ def matrix(
             json=json,
             **modes,
         )
-        raise SystemExit(command.main(cells))
+        code = command.main(cells)
+    if code:  # else what stands behind it on the command line is done, too
+        raise SystemExit(code)
 
 
 def _request(values: Mapping[str, str]) -> Request:

@@ -54,7 +54,8 @@ def audit(
         code = command.main(
             command.AuditOptions(root=root_of(c), request=request, sarif=path_of(sarif), json=json)
         )
-    raise SystemExit(code)
+    if code:  # else what stands behind it on the command line is done, too
+        raise SystemExit(code)
 
 
 @task(
@@ -73,7 +74,8 @@ def doctor(
         from ascend_wheelhouse.commands import doctor as command
 
         code = command.main(command.DoctorOptions(fix=fix, emulation=emulation, node=node, json=json))
-    raise SystemExit(code)
+    if code:  # else what stands behind it on the command line is done, too
+        raise SystemExit(code)
 
 
 @task(

@@ -68,4 +68,5 @@ def watch(
                 json=json,
             )
         )
-    raise SystemExit(code)
+    if code:  # else what stands behind it on the command line is done, too
+        raise SystemExit(code)
