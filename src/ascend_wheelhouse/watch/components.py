@@ -22,7 +22,15 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
-from ascend_wheelhouse.watch.moves import TOGETHER, kept_out, moves, moves_alone, of_two_releases
+from ascend_wheelhouse.watch.moves import (
+    TOGETHER,
+    kept_out,
+    moves,
+    moves_alone,
+    of_two_releases,
+    stated,
+    taken,
+)
 from ascend_wheelhouse.watch.names import dated, version_or_none
 from ascend_wheelhouse.watch.releases import Release, on_index, releases
 from ascend_wheelhouse.watch.tags import Tags, tag_place
@@ -86,8 +94,9 @@ class Components:
             held = max((versions_of(one)[name] for one in stacks), key=_ordered)
             newer = _newer(every, _ordered(held), line, name)
             for own_held, own in self._watched_of(name, stacks):
-                for release in self._worth(name, newer, own):
-                    yield self._finding(name, own_held, release, own)
+                worth = self._worth(name, newer, own)
+                for release in worth:
+                    yield self._finding(name, own_held, release, own, worth)
         yield from self._beyond(name, every, set(lines))
 
     def _watched_of(self, name: str, stacks: Sequence[Stack]) -> list[tuple[str, list[Stack]]]:
@@ -99,13 +108,11 @@ class Components:
         return sorted(by_version.items(), key=lambda each: _ordered(each[0]))
 
     def _worth(self, name: str, newer: Sequence[Release], stacks: Sequence[Stack]) -> list[Release]:
-        """Return the newest release, and before it torch_npu's newest that fits the stacks' own CANN."""
-        fitting = [one for one in newer if name == "torch-npu" and self._fits(one, stacks)]
-        return list(dict.fromkeys([*fitting[-1:], *newer[-1:]]))
-
-    def _fits(self, release: Release, stacks: Sequence[Stack]) -> bool:
-        row = self.table.row(release.text)
-        return row is not None and any(self.table.fits(row, one.cann) for one in stacks)
+        """Return the newest release, and before it torch_npu's newest that fits the own CANN of each stack."""
+        chosen = {*newer[-1:]}
+        for stack in stacks if name == "torch-npu" else ():
+            chosen.update([one for one in newer if stated(name, one, stack, self.table)][-1:])
+        return [one for one in newer if one in chosen]
 
     def _beyond(self, name: str, every: Sequence[Release], lines: set[str]) -> Iterator[WatchFinding]:
         """Yield the newest release of each torch line that no stack has, and that is newer than all of theirs."""
@@ -116,9 +123,11 @@ class Components:
         found = {line_of(name, one.version): one for one in every if not one.version.is_prerelease}
         for line, release in found.items():
             if line not in lines and _ordered(line) > newest:
-                yield self._finding(name, held, release, [])
+                yield self._finding(name, held, release, [], [release])
 
-    def _finding(self, name: str, held: str, release: Release, stacks: Sequence[Stack]) -> WatchFinding:
+    def _finding(
+        self, name: str, held: str, release: Release, stacks: Sequence[Stack], worth: Sequence[Release]
+    ) -> WatchFinding:
         named = frozenset(one.name for one in stacks)
         npus = self._releases("torch-npu") if name == "torch" else []
         told = moves(name, release, stacks=stacks, table=self.table, recipes=self.recipes, torch_npus=npus)
@@ -130,7 +139,11 @@ class Components:
             )
         kept = {one.name: kept_out(name, release, one, self.recipes) for one in stacks}
         parts += [f"{one}: that would have to move first." for one in sorted({*kept.values()} - {""})]
-        able = [one for one in stacks if not kept[one.name]]
+        by_stack = {one.name: taken(name, worth, one, self.table) for one in stacks}
+        others = dict.fromkeys(one.text for one in by_stack.values() if one not in {None, release} and one)
+        parts += [f"`--apply` takes {one} before it." for one in others]
+        takes = sorted(one for one, chosen in by_stack.items() if chosen == release)
+        able = [one for one in stacks if not kept[one.name] and one.name in takes]
         parts += ["It was there when the locks were made."] if seen else []
         return WatchFinding(
             kind="new",
@@ -147,6 +160,7 @@ class Components:
                 "tag": release.tagged,
                 "table": self._row_of(name, release),
                 "before_locks": seen,
+                "takes": takes,
             },
         )
 
