@@ -24,6 +24,7 @@ from ascend_wheelhouse.base.errors import UsageError
 _HELP = {"-h", "--help"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _MAIN = "wheelhouse"
+_WITH_COMMAS = ("--upgrade-package", "--only", "--extra")
 _LONGEST = 1 << 16
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
@@ -55,7 +56,7 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
                     sys.stdout.flush()  # not later, where nobody would tell
             _refuse_options_as_values(self)
         except ParseError as error:
-            raise refused(_told(self, error), self.argv) from error
+            raise refused(_twice(self, error) or _told(self, error), self.argv) from error
         if fault := next(_odd_values(self), None):
             raise refused(fault, self.argv)
 
@@ -158,6 +159,47 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
         what = f"option {word!r}{f' of {task}' if task else ''}"
         return _unknown(what, word, flags, typed, helping, needing=needing)
     return _stray(program, word, task, flags)
+
+
+def _twice(program: Program, error: ParseError) -> BadCommandLineError | None:
+    """Return what is wrong where an option of one value has several: only some of them take a list of it."""
+    task, typed = getattr(error.context, "name", None), list(program.argv[1:])
+    if error.context is None or task not in typed:
+        return None
+    flags = {
+        f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}": one
+        for one in error.context.args.values()
+        for name in one.names
+        if one.takes_value and one.kind is not list
+    }
+    places: dict[str, list[int]] = {}
+    behind = iter(list(enumerate(typed))[typed.index(task) + 1 :])
+    for place, word in behind:
+        if word == "--" or word in program.collection.task_names:
+            break
+        if (one := flags.get(word.partition("=")[0])) is not None:
+            places.setdefault(f"--{one.name.replace('_', '-')}", []).append(place)
+            if "=" not in word:
+                next(behind, None)
+    several = next((option for option, found in places.items() if len(found) > 1), "")
+    return _given_twice(several, task, typed, places[several]) if several else None
+
+
+def _given_twice(option: str, task: str, typed: Sequence[str], places: Sequence[int]) -> BadCommandLineError:
+    """Return what is told of an option that stands at several places; the last value stays, or all with commas."""
+    words: list[str | None] = [*typed]
+    values = []
+    for place in places:
+        _, equals, value = typed[place].partition("=")
+        values.append(value if equals else "".join(typed[place + 1 : place + 2]))
+        words[place : place + (1 if equals else 2)] = [None] * (1 if equals else 2)
+    joined = option in _WITH_COMMAS
+    words[places[0]] = f"{option}={','.join(values) if joined else values[-1]}"
+    many = "and takes several values with commas between them" if joined else "and takes one value"
+    return BadCommandLineError(
+        f"{option} of {task} stands twice, {many}.",
+        next_step=shlex.join([started.program(), *(one for one in words if one is not None)]),
+    )
 
 
 def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> BadCommandLineError:
