@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from small_world import World, wheel
 from watched_world import STACK, look, told
@@ -30,3 +32,20 @@ def test_a_release_for_the_nodes_of_a_stack_is(with_newer_glibc: World) -> None:
     with_newer_glibc.index.offer("torch_npu-2.8.0.post4-cp311-cp311-manylinux_2_28_aarch64.whl", newer)
     found = told(look(with_newer_glibc))["new/torch-npu/2.8.0.post2/2.8.0.post4"]
     assert found.stacks == (STACK,)
+
+
+def test_a_lock_whose_components_are_not_compared_is_named_with_what_makes_it_anew(
+    with_newer_glibc: World,
+) -> None:
+    """Nothing was said of it: a new torch_npu for a derived cell was no news."""
+    folder = "sglang1.0-torch2.8.0-cann8.5.1-a3-glibc2.34"
+    words = ("watch", "--offline", "--torch", "2.8.0", "--cann", "8.5.1")
+    plain = with_newer_glibc.invoke(*words)
+    again = "invoke lock --upgrade --torch 2.8.0 --platform aarch64 --glibc 2.34 --cann 8.5.1 --sglang 1.0"
+    assert f"  `{again}`\n" in plain.out
+    said = json.loads(with_newer_glibc.invoke(*words, "--json").out)
+    assert said["derived"] == [f"{folder}/aarch64"]
+    whole = json.loads(with_newer_glibc.invoke("watch", "--offline", "--json").out)
+    assert whole["derived"] == said["derived"]
+    again_made = with_newer_glibc.invoke(*again.split()[1:], "--resolver", "uv")
+    assert again_made.status == 0, again_made.err
