@@ -49,7 +49,6 @@ NEVER = [
         "value",
         "no [[archives]]",
     ),
-    Mistake("uv.toml", "files = ", "# files = ", "origins[2] (file).kind", "missing-key", "needs `files`"),
     Mistake(SGL, "07|2026", "07 | 2026", "archives[1].tags", "value", "without spaces"),
     Mistake(SGL, ZIP, "a_{version!r}.zip", "archives[1].template", "value", "as its name alone"),
     Mistake(SGL, ZIP, "a_{version}_{npu}_{npu}.zip", "archives[1].template", "value", "must stand once"),

@@ -103,12 +103,9 @@ def _of_packages(recipe: Recipe) -> Iterator[Fault]:
 
 
 def _of_origins(recipe: Recipe, recipes: Mapping[str, Recipe]) -> Iterator[Fault]:
-    """Yield origins that no cell has a file of: nothing is recognised, or a field of the URL has no value."""
+    """Yield origins that no cell has a file of: a field of the URL has no value."""
     for place, origin in enumerate(recipe.origins):
         path = ("origins", place)
-        if origin.kind == "file" and not (recipe.patterns or recipe.archives):
-            text = "recognises no file: the recipe needs `files`, of a payload [[names]]"
-            yield Fault((*path, "kind"), text, "missing-key")
         url = getattr(origin, "url", "")
         if "{filename}" in url and not recipe.names:
             yield Fault((*path, "url"), "has {filename}, and the recipe has no [[names]] to fill it with")
