@@ -140,8 +140,8 @@ def test_every_fault_of_every_recipe_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidFilesError) as caught:
         read_toolchains(tmp_path)
     assert {problem.file for problem in caught.value.problems} == {
-        "toolchains/one.toml",
-        "toolchains/two.toml",
+        "recipes/toolchains/one.toml",
+        "recipes/toolchains/two.toml",
     }
 
 

@@ -96,9 +96,9 @@ def _mistyped(word: str) -> str:
         (["plan", "--torch", "2.8.0", "2.9.0"], "there is no command '2.9.0'"),
         (
             ["plan", "--torch", "2.8.0", "-j", "--torch", "2.9.0"],
-            "Error: plan takes one --torch, and was given two.\n\nNext: invoke plan -j --torch 2.9.0\n",
+            "--torch of plan stands twice, and takes one value.\n\nNext: invoke plan --torch=2.9.0 -j\n",
         ),
-        (["plan", "--torch=2.8.0", "-t=2.9.0"], "Next: invoke plan -t=2.9.0\n"),
+        (["plan", "--torch=2.8.0", "-t=2.9.0"], "Next: invoke plan --torch=2.9.0\n"),
         (
             ["plan", "-t", "2.8.0", "lock", "-t", "1", "--torch=2"],
             "Next: invoke plan -t 2.8.0 lock --torch=2\n",
@@ -156,6 +156,38 @@ def test_a_program_that_asked_for_json_reads_what_was_wrong(
 def test_json_for_a_wheel_of_that_name_is_not_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert _typed("audit", "--torc", "--", "--json") == 2
     assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "right"),
+    [
+        (
+            "plan --torch 2.8.0 --torch 2.9.0",
+            "--torch of plan stands twice, and takes one value",
+            "--torch=2.9.0",
+        ),
+        (
+            "plan --torch=2.8.0 --torch=2.9.0",
+            "--torch of plan stands twice, and takes one value",
+            "--torch=2.9.0",
+        ),
+        ("plan -p aarch64 --platform x86_64", "--platform of plan stands twice", "--platform=x86_64"),
+        (
+            "lock --upgrade-package a --upgrade-package b==1 --torch 2.8.0",
+            "several values with commas between them",
+            "--upgrade-package=a,b==1 --torch 2.8.0",
+        ),
+        ("watch --only a --json --only=b", "--only of watch stands twice", "--only=a,b --json"),
+    ],
+)
+def test_an_option_of_one_value_that_stands_twice_is_told_as_that(
+    words: str, told: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was said that the second value has no option, with the same command line as the right one."""
+    assert _typed(*words.split()) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert f"Next: invoke {words.split(maxsplit=1)[0]} {right}\n" in error
 
 
 @pytest.mark.parametrize("asked", ["-h", "--help"])

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Annotated
 
-from packaging.specifiers import SpecifierSet
 from pydantic import AfterValidator, field_validator
 
+from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.cell import Cell, matches
-from ascend_wheelhouse.cells.file_values import Text
+from ascend_wheelhouse.cells.file_values import Text, check_range, check_version, fields_of_a_name
 from ascend_wheelhouse.cells.target import MACHINES, NPUS
 
 _PATTERNS = {
@@ -29,12 +29,26 @@ _PATTERNS = {
     "machine": "|".join(MACHINES),
 }
 _ENDS = (".zip", ".tar.gz")
+_OF_A_RANGE = tuple("<>=!~")
 _LEFT_OPEN = frozenset({"torch", "py", "machine"})
 
 
 def _range_or_words(text: str) -> str:
-    if text[:1] in "<>=!~":
-        SpecifierSet(text)
+    """Hold the releases of a naming to a range, or to words that a release can be: one with a space is none."""
+    if text.startswith(_OF_A_RANGE):
+        return check_range(text)
+    for word in text.split("|") if text else ():
+        check_version(word)
+    return text
+
+
+def _is_a_name(text: str) -> str:
+    """Hold a template to the name of one archive, off which each field can be read back."""
+    names = fields_of_a_name(text, _PATTERNS)
+    if not text.endswith(_ENDS) or "version" not in names:
+        raise ValueError(
+            f"is {shown(text)}, must be a name with {{version}} that ends in {' or '.join(_ENDS)}"
+        )
     return text
 
 
@@ -49,21 +63,10 @@ class ArchiveName(FileModel):
         source: The public file that shows the name, as `owner/repo:path@commit7`.
     """
 
-    template: str
+    template: Annotated[str, AfterValidator(_is_a_name)]
     tags: Annotated[str, AfterValidator(_range_or_words)] = ""
     holds: dict[str, Text] = {}
     source: Text
-
-    @field_validator("template")
-    @classmethod
-    def _is_a_name(cls, text: str) -> str:
-        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-        if unknown := sorted(set(names) - _PATTERNS.keys()):
-            known = ", ".join(sorted(_PATTERNS))
-            raise ValueError(f"unknown field {', '.join(unknown)}, allowed are {known}")
-        if not text.endswith(_ENDS) or "version" not in names or "/" in text:
-            raise ValueError(f"expected a name with {{version}} that ends in {' or '.join(_ENDS)}")
-        return text
 
     @field_validator("holds")
     @classmethod

@@ -10,17 +10,16 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 from pydantic import BeforeValidator, ValidationInfo
 
 from ascend_wheelhouse.base.toml_fault import Fault, of_type, raise_for, shown
 from ascend_wheelhouse.base.toml_file import Known
-from ascend_wheelhouse.cells.file_values import CELL_FIELDS, check_cann
+from ascend_wheelhouse.cells.file_values import CELL_FIELDS, check_cann, check_version
 from ascend_wheelhouse.cells.target import MACHINES, NPUS
 
 _WORDS: Mapping[str, tuple[str, ...]] = {"machine": MACHINES, "npu": NPUS}
 _CHECKS: Mapping[str, tuple[Callable[[str], object], str]] = {
-    **dict.fromkeys(("torch", "python", "glibc"), (Version, "a version such as 2.8.0")),
+    **dict.fromkeys(("torch", "python", "glibc"), (check_version, "a version such as 2.8.0")),
     "cann": (check_cann, "a CANN version such as 8.5.0"),
 }
 _RANGE = ("<", ">", "=", "!", "~")
@@ -52,6 +51,8 @@ def _faults(key: str, value: object, info: ValidationInfo) -> Iterator[str]:
 def _word_fault(field: str, word: str) -> str:
     if not word.strip():
         return "a word is empty, must be a version range or words separated by |"
+    if word != word.strip():
+        return f"is {shown(word)}, must be a word without spaces beside it: no cell has one"
     if field in _WORDS and word not in _WORDS[field]:
         return f"is {shown(word)}, allowed are {', '.join(_WORDS[field])}"
     if field in _CHECKS and not _is(_CHECKS[field][0], word):

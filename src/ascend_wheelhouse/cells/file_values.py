@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -69,10 +69,17 @@ def check_version(text: str) -> str:
         Version(text)
     except ValueError as error:
         raise ValueError(f"is {shown(text)}, must be a version such as 2.8.0") from error
+    if text != text.strip():
+        raise ValueError(f"is {shown(text)}, must be a version without spaces beside it")
     return text
 
 
-def _version_range(text: str) -> str:
+def check_range(text: str) -> str:
+    """Return the text when it is a version range; `{placeholders}` count as versions.
+
+    Raises:
+        ValueError: It is none.
+    """
     try:
         SpecifierSet(_PLACEHOLDER.sub("1", text))
     except ValueError as error:
@@ -88,15 +95,21 @@ def _version_template(text: str) -> str:
 
 
 def check_requirement(text: str) -> str:
-    """Return the text when it is a PEP 508 requirement; `{placeholders}` count as versions.
+    """Return the text when it is a PEP 508 requirement.
 
     Raises:
         ValueError: It is not.
     """
     try:
-        Requirement(_PLACEHOLDER.sub("1", text))
+        Requirement(text)
     except ValueError as error:
         raise ValueError(f"is {shown(text)}, must be a requirement such as numpy>=1.26") from error
+    return text
+
+
+def _requirement_template(text: str) -> str:
+    """Hold a requirement with `{placeholders}`, which count as versions, to PEP 508."""
+    check_requirement(_PLACEHOLDER.sub("1", text))
     return text
 
 
@@ -128,6 +141,28 @@ def check_template(text: str, info: ValidationInfo, more: frozenset[str] = froze
         fields = ", ".join(sorted(known))
         raise ValueError(f"unknown field {', '.join(map(shown, unknown))}, allowed are {fields}")
     return text
+
+
+def fields_of_a_name(text: str, known: Collection[str]) -> set[str]:
+    """Return the `{fields}` of a file name that is read both ways: filled in, and told apart by.
+
+    Raises:
+        ValueError: It has a folder, or a field that is unknown, stands twice or says how it is written.
+    """
+    try:
+        found = [one for one in string.Formatter().parse(text) if one[1] is not None]
+    except ValueError as error:
+        raise ValueError(f"is no template: {error}") from error
+    names = [str(name) for _, name, _, _ in found]
+    if unknown := sorted(set(names) - set(known)):
+        raise ValueError(
+            f"unknown field {', '.join(map(shown, unknown))}, allowed are {', '.join(sorted(known))}"
+        )
+    if len(set(names)) < len(names) or any(form or conversion for _, _, form, conversion in found):
+        raise ValueError(f"is {shown(text)}, where each field must stand once, and as its name alone")
+    if "/" in text:
+        raise ValueError(f"is {shown(text)}, must be a file name, without a folder")
+    return set(names)
 
 
 def _supply(text: str, info: ValidationInfo) -> str:
@@ -226,6 +261,7 @@ check_distribution = _shaped(
 Once = AfterValidator(partial(_once))
 OnceNamed = AfterValidator(partial(_once, same=canonicalize_name))
 Text = Annotated[str, AfterValidator(_shaped(r"(?s).*\S.*", "a text that is not empty"))]
+Chip = Annotated[str, AfterValidator(_shaped(r"[a-z0-9]*", "a chip in small letters such as a3 or 910b"))]
 FileName = Annotated[str, AfterValidator(_shaped(r"[a-z0-9]+([-._][a-z0-9]+)*", "a name such as torch-npu"))]
 Distribution = Annotated[str, AfterValidator(check_distribution)]
 Cann = Annotated[str, AfterValidator(check_cann)]
@@ -267,8 +303,9 @@ Commit = Annotated[
     str,
     AfterValidator(_shaped(r"([0-9a-f]{40})?", "a commit's full id: 40 digits and small letters a to f")),
 ]
-VersionRange = Annotated[str, AfterValidator(_version_range)]
+VersionRange = Annotated[str, AfterValidator(check_range)]
 RequirementText = Annotated[str, AfterValidator(check_requirement)]
+RequirementTemplate = Annotated[str, AfterValidator(_requirement_template)]
 Template = Annotated[str, AfterValidator(check_template)]
 Url = Annotated[str, AfterValidator(_url)]
 SupplyTemplate = Annotated[str, AfterValidator(_supply)]

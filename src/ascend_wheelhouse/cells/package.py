@@ -9,15 +9,32 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from string import Formatter
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import field_validator
+from pydantic import AfterValidator
 
+from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel
 from ascend_wheelhouse.cells.cell import Cell
+from ascend_wheelhouse.cells.condition import When
+from ascend_wheelhouse.cells.file_values import Chip, Text, check_inside, fields_of_a_name
 from ascend_wheelhouse.cells.target import MACHINES
 
 _FIELDS = {"version": r"[^_]+?", "machine": "|".join(MACHINES)}
+
+
+def _is_a_name(text: str) -> str:
+    """Hold a template to the name of one package, of which the version or the machine can be read back."""
+    names = fields_of_a_name(text, _FIELDS)
+    if not text.endswith(".run") or not names:
+        raise ValueError(
+            f"is {shown(text)}, must be a name with {{version}} or {{machine}} that ends in .run"
+        )
+    return text
+
+
+def _below_cann(folder: str) -> str:
+    return check_inside(folder) if folder else folder
 
 
 class PackageName(FileModel):
@@ -30,20 +47,10 @@ class PackageName(FileModel):
         source: The public file that shows the name, as `owner/repo:path@commit7`.
     """
 
-    template: str
-    npu: str = ""
-    when: dict[str, str] = {}
-    source: str
-
-    @field_validator("template")
-    @classmethod
-    def _known_fields(cls, text: str) -> str:
-        names = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
-        if unknown := sorted(set(names) - _FIELDS.keys()):
-            raise ValueError(f"unknown field {', '.join(unknown)}, allowed are machine, version")
-        if not text.endswith(".run") or not names:
-            raise ValueError("expected a name with {version} or {machine} that ends in .run")
-        return text
+    template: Annotated[str, AfterValidator(_is_a_name)]
+    npu: Chip = ""
+    when: When = {}
+    source: Text
 
     @property
     def glob(self) -> str:
@@ -73,10 +80,10 @@ class HostInstall(FileModel):
     """
 
     order: int
-    flags: list[str]
+    flags: list[Text]
     for_all: bool = True
     of_cann: bool = True
-    into: str = ""
+    into: Annotated[str, AfterValidator(_below_cann)] = ""
 
 
 def file_name(names: Sequence[PackageName], cell: Cell, version: str) -> str | None:

@@ -40,6 +40,7 @@ from ascend_wheelhouse.cells.file_values import (
     Url,
     UrlTemplate,
     VersionRange,
+    VersionText,
     check_component,
     check_distribution,
     check_inside,
@@ -170,7 +171,7 @@ class Companions(FileModel):
     """
 
     versions: VersionRange
-    components: dict[Component, str] = {}
+    components: dict[Component, VersionText] = {}
     source: Text
 
 

@@ -28,7 +28,7 @@ from ascend_wheelhouse.cells.file_values import (
     Library,
     LocalTemplate,
     Placeholder,
-    RequirementText,
+    RequirementTemplate,
     Sha256,
     Text,
     Url,
@@ -128,7 +128,7 @@ class Variant(FileModel):
     when: When
     values: dict[Placeholder, str] = {}
     env: dict[Variable, str] = {}
-    requirements: Listed[RequirementText] = ()
+    requirements: Listed[RequirementTemplate] = ()
     toolchain: dict[ToolName, VersionRange] = {}
     container: str = ""
     wheel_version: VersionTemplate = ""
@@ -164,7 +164,7 @@ class BuildTable(FileModel):
     )
     subdirectory: Inside = "."
     project_file: ProjectFile | None = None
-    requirements: Annotated[Listed[RequirementText], AfterValidator(_of_a_pure)] = ()
+    requirements: Annotated[Listed[RequirementTemplate], AfterValidator(_of_a_pure)] = ()
     own_requirements: bool = True
     values: dict[Placeholder, str] = {}
     env: dict[Variable, str] = {}

@@ -7,7 +7,6 @@ case `derive.py` takes over.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,8 +38,10 @@ from ascend_wheelhouse.cells.file_values import (
 from ascend_wheelhouse.cells.patch_files import scan_patches
 from ascend_wheelhouse.cells.recipe import Recipe, Recipes
 from ascend_wheelhouse.cells.recipe_files import known_in, scan_recipes
+from ascend_wheelhouse.cells.rival_stacks import defaults, same_cells
 from ascend_wheelhouse.cells.serving import Serving
 from ascend_wheelhouse.cells.target import Machine, Npu, Target
+from ascend_wheelhouse.cells.toolchains import scan_toolchains
 from ascend_wheelhouse.cells.unread_files import scan_unread
 
 OF_CANN = ("cann-toolkit", "cann-kernels", "nnal")
@@ -51,8 +52,8 @@ REQUIRED = ("torch", "torchvision", "torch-npu", "triton-ascend")
 def _versions(components: object, info: ValidationInfo) -> object:
     """Hold each component of a stack to being a recipe and to its version, and the core to being there."""
     if isinstance(components, dict):
-        cann, required = info.data.get("cann"), (*REQUIRED, info.data.get("application", APPLICATION))
-        faults = [_version_fault(str(name), version, cann, info) for name, version in components.items()]
+        required = (*REQUIRED, info.data.get("application", APPLICATION))
+        faults = [_version_fault(str(name), version, required, info) for name, version in components.items()]
         text = f"a required key is missing, every stack names {', '.join(required)}"
         known = {*required, *(info.context.components if isinstance(info.context, Known) else ())}
         typed = {meant(str(name), required) for name in components if name not in known}
@@ -84,15 +85,26 @@ def _strangers_to_torch(components: Mapping[str, str], faulty: Collection[object
 
 
 def _optional(optional: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-    """Hold the optional torchaudio to the stack's torch: their releases have the same numbers."""
-    torch, audio = info.data.get("components", {}).get("torch"), optional.get("torchaudio")
+    """Hold optional components to being beside the others, and torchaudio to the torch: one release has both."""
+    components = info.data.get("components", {})
+    text = "stands under [components] too, which every cell has: name it in one of the two"
+    faults = [Fault((name,), text, "twice") for name in optional if name in components]
+    torch, audio = components.get("torch"), optional.get("torchaudio")
     if torch and audio and Version(audio).release[:2] != Version(torch).release[:2]:
-        raise_for([Fault(("torchaudio",), f"is {shown(audio)}, and the stack's torch is {torch}")])
+        faults.append(Fault(("torchaudio",), f"is {shown(audio)}, and the stack's torch is {torch}"))
+    raise_for(faults)
     return optional
 
 
-def _version_fault(name: str, version: object, cann: str | None, info: ValidationInfo) -> Fault | None:
-    """Return what is wrong with one component; CANN's own packages are of the stack's CANN."""
+def _version_fault(
+    name: str, version: object, required: Collection[str], info: ValidationInfo
+) -> Fault | None:
+    """Return what is wrong with one component; CANN's own packages are of the stack's CANN.
+
+    What is asked for by its version, or compared with a table, stands as PEP 440 writes it: `--torch 2.8.0` finds no
+    stack of `2.8.0+cpu`.
+    """
+    cann = info.data.get("cann")
     if not isinstance(version, str):
         return Fault((name,), of_type(version, "string_type"), "type")
     try:
@@ -103,9 +115,16 @@ def _version_fault(name: str, version: object, cann: str | None, info: Validatio
         return Fault((name,), str(error), "reference")
     except ValueError as error:
         return Fault((name,), str(error))
+    if name in required and version != (plain := _plain(name, version)):
+        return Fault((name,), f"is {shown(version)}, must be written {shown(plain)}")
     if name in OF_CANN and cann is not None and version != cann:
         return Fault((name,), f"is {shown(version)}, must be the stack's cann {shown(cann)}")
     return None
+
+
+def _plain(name: str, version: str) -> str:
+    """Return a version as stacks have it; torch without the build, which its origins name."""
+    return Version(version).public if name == "torch" else str(Version(version))
 
 
 class Stack(FileModel):
@@ -184,12 +203,13 @@ def load_catalogue(folder: Path | Layered) -> Catalogue:
     known = known_in(folder)
     recipes, problems = scan_recipes(folder, known)
     problems += [*scan_compatibility(folder)[1], *scan_patches(folder, recipes, known), *scan_unread(folder)]
+    problems += scan_toolchains(folder)[1]
     serving, found = _read_all(folder.below("serving"), Serving, "recipes/serving", known)
     problems += found
     problems += _bases(serving)
     stacks, found = _read_all(folder.below("stacks"), Stack, "recipes/stacks", known)
     problems += found
-    problems += _defaults(stacks, all_read=not found)
+    problems += [*defaults(stacks, all_read=not found), *same_cells(stacks)]
     if problems:
         raise InvalidFilesError(problems)
     whole = {name: one.over(serving[one.extends]) if one.extends else one for name, one in serving.items()}
@@ -218,23 +238,6 @@ def _read_all(
         if one is not None:
             read_ones[path.stem] = one
     return read_ones, problems
-
-
-def _defaults(stacks: Mapping[str, Stack], *, all_read: bool) -> Iterator[Problem]:
-    """Yield torch versions that have not one default; a stack that cannot be read may be the missing one."""
-    by_torch: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-    for name, stack in stacks.items():
-        by_torch[stack.application, stack.torch].append(name)
-    for (_, torch), names in by_torch.items():
-        first, *others = [name for name in names if stacks[name].default] or [""]
-        for name in others:
-            text = f"{first} is the default for torch {torch} already, exactly one stack must be"
-            yield Problem(file=f"recipes/stacks/{name}.toml", key="default", text=text, rule="twice")
-        if not first and all_read:
-            text = (
-                f"none of the stacks {', '.join(names)} is the default for torch {torch}, exactly one must be"
-            )
-            yield Problem(file=f"recipes/stacks/{names[0]}.toml", key="default", text=text)
 
 
 def _precedence(stack: Stack) -> tuple[bool, Version]:

@@ -8,20 +8,37 @@ hidden: see `build/symbol_floor.py`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
+from pydantic import AfterValidator, Field
 
 from ascend_wheelhouse.base.layered import Layered
+from ascend_wheelhouse.base.toml_fault import shown
 from ascend_wheelhouse.base.toml_file import FileModel, InvalidFilesError, Listed, Problem, read
-from ascend_wheelhouse.cells.file_values import VersionText
+from ascend_wheelhouse.cells.file_values import FileName, Text, VersionText
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, Target, dotted
 
+_PACKAGE = re.compile(r"(?:[a-z0-9+.:-]|\{cross\}|\{python\})+")
 FOLDER = "toolchains"
 ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
 """How Debian names a machine (dpkg-architecture(1), DEB_HOST_ARCH)."""
+
+
+def _package(text: str) -> str:
+    """Hold a package's name to the placeholders that are filled in."""
+    if not _PACKAGE.fullmatch(text):
+        raise ValueError(
+            f"is {shown(text)}, must be a package's name; {{cross}} and {{python}} are filled in"
+        )
+    return text
+
+
+_Package = Annotated[str, AfterValidator(_package)]
 
 
 class SuitePackages(FileModel):
@@ -33,9 +50,9 @@ class SuitePackages(FileModel):
         omit: Patterns of package names that are left out.
     """
 
-    suite: str
-    packages: Listed[str]
-    omit: Listed[str] = ()
+    suite: Text
+    packages: Annotated[Listed[_Package], Field(min_length=1)]
+    omit: Listed[Text] = ()
 
 
 class CompilerPackages(SuitePackages):
@@ -45,7 +62,7 @@ class CompilerPackages(SuitePackages):
         native: What stands for `packages` on a builder of the target's own architecture, where that is named otherwise.
     """
 
-    native: Listed[str] = ()
+    native: Listed[_Package] = ()
 
 
 class SystemPackages(SuitePackages):
@@ -79,11 +96,11 @@ class ToolchainRecipe(FileModel):
         sysroots: C libraries to build against.
     """
 
-    name: str
+    name: FileName
     gcc: VersionText
     compiler: CompilerPackages
     system: SystemPackages
-    sysroots: Listed[SysrootPackages]
+    sysroots: Annotated[Listed[SysrootPackages], Field(min_length=1)]
 
     def fits(self, bound: str) -> bool:
         """Tell whether its gcc is within a recipe's bound, such as `>=13,<15`."""
@@ -156,17 +173,19 @@ def read_toolchains(recipes: Path | Layered) -> tuple[ToolchainRecipe, ...]:
     Raises:
         InvalidFilesError: A file is wrong; the text lists every fault of all of them.
     """
+    found, problems = scan_toolchains(recipes)
+    if problems:
+        raise InvalidFilesError(problems)
+    return found
+
+
+def scan_toolchains(recipes: Path | Layered) -> tuple[tuple[ToolchainRecipe, ...], list[Problem]]:
+    """Return the sound toolchains of a folder of recipes, by name, and every problem of all of them."""
     found: list[ToolchainRecipe] = []
     problems: list[Problem] = []
     for path in Layered.of(recipes).below(FOLDER).named("*.toml").values():
-        label = f"{FOLDER}/{path.name}"
-        recipe, faults = read(path, ToolchainRecipe, label=label)
+        recipe, faults = read(path, ToolchainRecipe, label=f"recipes/{FOLDER}/{path.name}", named=True)
         problems += faults
-        if recipe is not None and recipe.name != path.stem:
-            text = f"is {recipe.name!r}, must be the file's name, {path.stem!r}"
-            problems.append(Problem(file=label, key="name", text=text))
-        elif recipe is not None:
+        if recipe is not None:
             found.append(recipe)
-    if problems:
-        raise InvalidFilesError(problems)
-    return tuple(found)
+    return tuple(found), problems

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.options import MakeOptions
 from ascend_wheelhouse.matrix import kept, page, tell
-from ascend_wheelhouse.matrix.cell_bundle import BundleOrder
+from ascend_wheelhouse.matrix.cell_bundle import BundleOrder, require_packable
 from ascend_wheelhouse.matrix.orders import CellEnd, CellOrder, finished_end
 from ascend_wheelhouse.matrix.standing import Standing, standing_of
 from ascend_wheelhouse.shared_cache.choice import CacheChoice
@@ -25,6 +26,7 @@ from ascend_wheelhouse.shared_cache.soundness import require_sound
 from ascend_wheelhouse.store.root import default_root
 
 if TYPE_CHECKING:
+    from ascend_wheelhouse.cells.cell import Cell
     from ascend_wheelhouse.cells.request import Request
     from ascend_wheelhouse.matrix.cells import MatrixCell, RequestOf
     from ascend_wheelhouse.matrix.make_cell import CellTools
@@ -87,7 +89,8 @@ def main(options: MatrixOptions) -> int:
         from ascend_wheelhouse.matrix.make_cell import CellTools
 
         tools = CellTools.of(options.root)
-        cells = matrix_cells(tools.folder, options.request_of, file=file, axes=options.axes)
+        resolve = None if options.dry_run else partial(_cell_of, tools, options)
+        cells = matrix_cells(tools.folder, options.request_of, file=file, axes=options.axes, cell_of=resolve)
         orders = [_order(options, number, one.name, one.request) for number, one in enumerate(cells, 1)]
         if options.dry_run:
             _show_plan(cells, orders, tools, options)
@@ -99,6 +102,12 @@ def main(options: MatrixOptions) -> int:
     code = _tell(found, options)
     sys.stdout.flush()
     return code
+
+
+def _cell_of(tools: CellTools, options: MatrixOptions, request: Request) -> Cell:
+    from ascend_wheelhouse.make.asked_cell import cell_of
+
+    return cell_of(request, tools.folder, tools.line.http, offline=options.make.offline)
 
 
 def _finished(options: MatrixOptions, cells: list[kept.KeptCell] | None, given: str) -> list[CellEnd] | None:
@@ -122,7 +131,10 @@ def _run(orders: Sequence[CellOrder], tools: CellTools, options: MatrixOptions) 
     from ascend_wheelhouse.matrix.run import run_cells
     from ascend_wheelhouse.shared_cache.backed_store import store_with
 
-    due = options.verify or not all(standing(order, tools) for order in orders)
+    whole = all(standing(order, tools) for order in orders)
+    if options.bundle is not None and not whole:
+        require_packable(options.bundle, options.make.output)
+    due = options.verify or not whole
     with (
         console.reporter("auto", stream=sys.stderr) as emit,
         store_with(options.cache if due else CacheChoice(), emit, offline=options.make.offline) as store,

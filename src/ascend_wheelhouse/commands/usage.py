@@ -15,7 +15,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 
 from invoke.exceptions import Exit, ParseError
-from invoke.parser.context import ParserContext
 from invoke.program import Program
 
 from ascend_wheelhouse import console
@@ -25,6 +24,7 @@ from ascend_wheelhouse.base.errors import UsageError
 _HELP = {"-h", "--help"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
 _MAIN = "wheelhouse"
+_WITH_COMMAS = ("--upgrade-package", "--only", "--extra")
 _LONGEST = 1 << 16
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNKNOWN = re.compile(r"No idea what '(?P<word>.*)' is!", re.DOTALL)
@@ -56,7 +56,7 @@ def _proposing(original: Callable[[Program], None]) -> Callable[[Program], None]
                     sys.stdout.flush()  # not later, where nobody would tell
             _refuse_options_as_values(self)
         except ParseError as error:
-            raise refused(_told(self, error), self.argv) from error
+            raise refused(_twice(self, error) or _told(self, error), self.argv) from error
         if fault := next(_odd_values(self), None):
             raise refused(fault, self.argv)
 
@@ -145,9 +145,7 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
         return BadCommandLineError(text, next_step=helping)
     flags = _flags(program, error)
     word = (_mistyped(typed, task, flags) if task else "") or found["word"]
-    names = program.collection.task_names
-    early = _doubled(typed, error.context, names) if task and error.context else _early(program, word, typed)
-    if early:
+    if not task and (early := _early(program, word, typed)):
         return early
     if valued := [one for one in typed if one.endswith(f"={word}") and one.partition("=")[0] in flags]:
         flag = valued[0].partition("=")[0]
@@ -163,27 +161,45 @@ def _told(program: Program, error: ParseError) -> BadCommandLineError:
     return _stray(program, word, task, flags)
 
 
-def _doubled(
-    typed: Sequence[str], context: ParserContext, tasks: Collection[str]
-) -> BadCommandLineError | None:
-    """Return what is wrong where an option that takes one value is given two, with the command that has the later."""
-    task = str(context.name)
-    given: dict[str, tuple[int, int]] = {}
-    at = typed.index(task) + 1 if task in typed else len(typed)
-    while at < len(typed) and typed[at] not in {"--", *tasks}:
-        word, equals, _ = typed[at].partition("=")
-        one = context.flags[word] if word in context.flags else None  # noqa: SIM401 - `get` knows no letters
-        begin, at = at, at + 1
-        if one is None or not one.takes_value or one.kind is list:
-            continue
-        if not equals and not (one.optional and "".join(typed[at : at + 1]).startswith("-")):
-            at += 1
-        if before := given.get(one.name):
-            left = [*typed[: before[0]], *typed[before[1] :]]
-            told = f"{task} takes one --{one.name}, and was given two."
-            return BadCommandLineError(told, next_step=shlex.join([started.program(), *left]))
-        given[one.name] = (begin, at)
-    return None
+def _twice(program: Program, error: ParseError) -> BadCommandLineError | None:
+    """Return what is wrong where an option of one value has several: only some of them take a list of it."""
+    task, typed = getattr(error.context, "name", None), list(program.argv[1:])
+    if error.context is None or task not in typed:
+        return None
+    flags = {
+        f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}": one
+        for one in error.context.args.values()
+        for name in one.names
+        if one.takes_value and one.kind is not list
+    }
+    places: dict[str, list[int]] = {}
+    behind = iter(list(enumerate(typed))[typed.index(task) + 1 :])
+    for place, word in behind:
+        if word == "--" or word in program.collection.task_names:
+            break
+        if (one := flags.get(word.partition("=")[0])) is not None:
+            places.setdefault(f"--{one.name.replace('_', '-')}", []).append(place)
+            if "=" not in word:
+                next(behind, None)
+    several = next((option for option, found in places.items() if len(found) > 1), "")
+    return _given_twice(several, task, typed, places[several]) if several else None
+
+
+def _given_twice(option: str, task: str, typed: Sequence[str], places: Sequence[int]) -> BadCommandLineError:
+    """Return what is told of an option that stands at several places; the last value stays, or all with commas."""
+    words: list[str | None] = [*typed]
+    values = []
+    for place in places:
+        _, equals, value = typed[place].partition("=")
+        values.append(value if equals else "".join(typed[place + 1 : place + 2]))
+        words[place : place + (1 if equals else 2)] = [None] * (1 if equals else 2)
+    joined = option in _WITH_COMMAS
+    words[places[0]] = f"{option}={','.join(values) if joined else values[-1]}"
+    many = "and takes several values with commas between them" if joined else "and takes one value"
+    return BadCommandLineError(
+        f"{option} of {task} stands twice, {many}.",
+        next_step=shlex.join([started.program(), *(one for one in words if one is not None)]),
+    )
 
 
 def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> BadCommandLineError:

@@ -18,7 +18,7 @@ from ascend_wheelhouse.origins.http import Http
 from ascend_wheelhouse.resolve.resolvers import ResolverName
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.watch.apply import Applying
-from ascend_wheelhouse.watch.held import UnreadLock, WatchChoice, watched
+from ascend_wheelhouse.watch.held import HeldLock, WatchChoice, Watched, watched
 from ascend_wheelhouse.watch.outcome import ApplyOutcome
 from ascend_wheelhouse.watch.view import show
 from ascend_wheelhouse.watch.watch import Seen, Watch, named, only
@@ -94,7 +94,7 @@ def main(options: WatchOptions) -> int:
         seen = only(seen, names) if names is not None else seen
         made = _applied(options, watch, seen) if options.apply else None
     unread = watch.watched.unread
-    _print(options, seen, made, unread)
+    _print(options, seen, made, watch.watched)
     failed = made.failed if made is not None else ()
     told = [*([silent] if silent else []), *(one.error for one in failed), *(one.error for one in unread)]
     if told:
@@ -106,17 +106,26 @@ def main(options: WatchOptions) -> int:
     return UpstreamMovedError.exit_code if options.exit_code and found else 0
 
 
-def _print(
-    options: WatchOptions, seen: Seen, made: ApplyOutcome | None, unread: Sequence[UnreadLock]
-) -> None:
+def _print(options: WatchOptions, seen: Seen, made: ApplyOutcome | None, looked_at: Watched) -> None:
+    unread, derived = looked_at.unread, [one for one in looked_at.locks if not one.stack]
     if options.json:
-        console.print_json({**document(seen, made), "unread": [one.as_dict() for one in unread]})
+        more = {"unread": [one.as_dict() for one in unread], "derived": [one.name for one in derived]}
+        console.print_json({**document(seen, made), **more})
     elif made is not None:
         _show_applied(made, seen, options)
     else:
         show(seen, whole=options.whole or bool(options.only))
+        _show_derived(derived)
     if unread and not options.json:
         console.line(f"Not looked at, since they cannot be read: {', '.join(one.name for one in unread)}.")
+
+
+def _show_derived(locks: Sequence[HeldLock]) -> None:
+    """Say of which locks no component was compared: no stack names theirs, and a new lock works them out anew."""
+    if locks:
+        console.line("Of cells that no stack lists, components are not compared; this works them out anew:")
+        for one in locks:
+            console.line(f"  `invoke lock --upgrade {one.words}`")
 
 
 def _applied(options: WatchOptions, watch: Watch, seen: Seen) -> ApplyOutcome:

@@ -53,6 +53,8 @@ def new_lock(options: LockChoice, folder: ProjectFolder, building: Building) -> 
     new = locking_of(options, folder, building).lock()
     fetcher.fetch(downloads_for(fetcher.store, new), silent)
     built = with_built(new, build_sources(building, new))
-    sources = lockable(built, folder.recipes)
+    proven = folder.proven_before(built, cell)
+    built = replace(built, sources=tuple(proven.get(one.component, one) for one in built.sources))
+    sources = tuple(proven.get(one.component, one) for one in lockable(built, folder.recipes))
     save(replace(built, sources=sources, pending=new.pending), cell.target, folder.lock_folder(cell))
     return built

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.output_file import require_folder
 from ascend_wheelhouse.base.packaged import lockfiles_of, recipes_of
@@ -12,7 +13,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.compatibility import Compatibility, load_compatibility
 from ascend_wheelhouse.cells.recipe import Recipes
 from ascend_wheelhouse.cells.stack import Catalogue, load_catalogue
-from ascend_wheelhouse.locks.lock import Lock, load
+from ascend_wheelhouse.locks.lock import Lock, LockedSource, load
 from ascend_wheelhouse.locks.lock_cell import require_cell
 from ascend_wheelhouse.locks.lock_recipes import require_recipes
 
@@ -87,3 +88,16 @@ class ProjectFolder:
         """
         lock = load(self.lock_layers(cell), cell)
         return None if lock is None else require_recipes(lock, self.recipes)
+
+    def proven_before(self, built: Lock, cell: Cell) -> dict[str, LockedSource]:
+        """Return the sources of a new lock whose wheel the lock before it knows as bit-equal, with that, by component.
+
+        Where the lock before it cannot be read, nothing is known.
+        """
+        from ascend_wheelhouse.build.proven import proven
+
+        try:
+            before = self.lock_before(cell)
+        except WheelhouseError:
+            return {}
+        return proven(built.sources, before.sources) if before else {}

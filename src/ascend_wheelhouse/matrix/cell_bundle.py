@@ -68,6 +68,25 @@ class CellBundle:
     installer: str
 
 
+def require_packable(order: BundleOrder, folder: Path) -> None:
+    """Hold the key and the serial to what a bundle can be made with, before the work that ends in one.
+
+    Args:
+        order: How each cell is packed.
+        folder: Where the wheelhouses go, whose repository says the serial that is not given.
+
+    Raises:
+        SigningKeyError: The key cannot sign.
+        SerialError: No serial is given, and none can be derived.
+    """
+    from ascend_wheelhouse.bundle import serial  # noqa: PLC0415 - a finished matrix needs none of it
+    from ascend_wheelhouse.folder.signing import Signer  # noqa: PLC0415 - as above
+
+    if order.sign_key is not None:
+        Signer(order.sign_key)
+    serial.decide(order.serial, next(one for one in (folder, *folder.absolute().parents) if one.is_dir()))
+
+
 def bundle_cell(wheelhouse: Path, order: BundleOrder, emit: Emit) -> CellBundle:
     """Have the bundle of a wheelhouse.
 

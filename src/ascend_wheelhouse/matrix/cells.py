@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ from ascend_wheelhouse.matrix.spec import Spec, options_spec, read_spec
 
 RequestOf = Callable[[Mapping[str, str]], Request]
 """Makes the request that options mean, with the defaults of the command line."""
+
+
+CellOf = Callable[[Request], Cell]
+"""Says what a request means, and may ask an index for it."""
 
 
 class _AsksOriginsError(Exception):
@@ -49,8 +54,16 @@ class MatrixCell:
         return own_words(self.request.asked)
 
 
+_Placed = tuple[MatrixCell, Combination]
+
+
 def matrix_cells(
-    folder: ProjectFolder, request_of: RequestOf, *, file: Path | None, axes: Mapping[str, list[str]]
+    folder: ProjectFolder,
+    request_of: RequestOf,
+    *,
+    file: Path | None,
+    axes: Mapping[str, list[str]],
+    cell_of: CellOf | None = None,
 ) -> list[MatrixCell]:
     """Return the cells of a matrix in its own order.
 
@@ -59,6 +72,7 @@ def matrix_cells(
         request_of: Makes a request of options.
         file: The matrix; None for `axes`.
         axes: The values of each axis.
+        cell_of: Asked what cells are that no stack lists, where two of them may be one; None where nobody is asked.
 
     Raises:
         InvalidMatrixError: Anything is wrong; the report lists everything.
@@ -67,14 +81,15 @@ def matrix_cells(
     spec = read_spec(file, folder.catalogue) if file else options_spec(axes, folder.catalogue)
     found, faults = combinations(spec)
     cells, more = _cells(found, spec, folder, request_of)
-    raise_for([*spec.faults, *faults, *more], spec.source, spec.data)
-    return cells
+    wrong = [*spec.faults, *faults, *more]
+    raise_for(wrong or _derived_twice(cells, cell_of), spec.source, spec.data)
+    return [one for one, _ in cells]
 
 
 def _cells(
     found: list[Combination], spec: Spec, folder: ProjectFolder, request_of: RequestOf
-) -> tuple[list[MatrixCell], list[MatrixFault]]:
-    cells: list[MatrixCell] = []
+) -> tuple[list[_Placed], list[MatrixFault]]:
+    cells: list[_Placed] = []
     faults: list[MatrixFault] = []
     first: dict[object, Combination] = {}
     for one in found:
@@ -89,8 +104,32 @@ def _cells(
         if (other := first.setdefault(key, one)) is not one:
             text = f"{one.words} is the same wheelhouse as {other.words}"
             faults.append(MatrixFault(one.path, text, "twice"))
-        cells.append(made)
+        cells.append((made, one))
     return cells, faults
+
+
+def _derived_twice(cells: list[_Placed], cell_of: CellOf | None) -> list[MatrixFault]:
+    """Return cells that no stack lists and that are another one: by an index, a left out CANN or SGLang is that one's.
+
+    What the index does not tell is left to the cell's own run, which says why.
+    """
+    alike: defaultdict[object, list[_Placed]] = defaultdict(list)
+    for made, one in cells if cell_of else ():
+        if made.cell is None:
+            asked = made.request
+            alike[asked.torch, asked.target, asked.application, asked.extras].append((made, one))
+    faults: list[MatrixFault] = []
+    for placed in (several for several in alike.values() if len(several) > 1):
+        first: dict[str, Combination] = {}
+        for made, one in placed:
+            try:
+                name = cell_of(made.request).name if cell_of else ""
+            except WheelhouseError:
+                continue
+            if (other := first.setdefault(name, one)) is not one:
+                text = f"{one.words} is the same wheelhouse as {other.words}: {name}"
+                faults.append(MatrixFault(one.path, text, "twice"))
+    return faults
 
 
 def _leave_out(one: Combination) -> str:

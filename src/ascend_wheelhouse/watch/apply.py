@@ -113,7 +113,8 @@ class Applying:
             NothingToApplyError: The findings are of components, and touch no lock.
         """
         groups = self._groups(findings)
-        news = [one for one in findings if one.kind == "new" and one.of == "component"]
+        proposed = [one for one in findings if one.kind == "new" and one.of == "component"]
+        news = [one for one in proposed if _takes(one) or not one.stacks]
         if news and not groups:
             named = ", ".join(dict.fromkeys(f"{one.component} {one.after}" for one in news))
             raise NothingToApplyError(
@@ -282,15 +283,18 @@ def _packages(held: HeldLock, findings: Sequence[WatchFinding]) -> frozenset[str
 
 
 def _moved(findings: Sequence[WatchFinding]) -> list[WatchFinding]:
-    """Return one release a component and stack: the newest that the compatibility table knows, else the newest."""
-    chosen: dict[tuple[str, str], WatchFinding] = {}
-    for one in findings:
-        if one.kind == "new" and one.of == "component":
-            for stack in one.stacks:
-                before = chosen.get((one.component, stack))
-                if before is None or not before.facts.get("table") or one.facts.get("table"):
-                    chosen[one.component, stack] = replace(one, stacks=(stack,))
-    return list(chosen.values())
+    """Return one release a component and stack that takes it, as its finding says; see `moves.taken`."""
+    return [
+        replace(one, stacks=(stack,))
+        for one in findings
+        if one.kind == "new" and one.of == "component"
+        for stack in _takes(one)
+    ]
+
+
+def _takes(finding: WatchFinding) -> Sequence[str]:
+    takes = finding.facts.get("takes")
+    return takes if isinstance(takes, list) else finding.stacks
 
 
 def request_of(held: HeldLock) -> Request:

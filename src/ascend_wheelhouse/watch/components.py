@@ -22,7 +22,15 @@ from ascend_wheelhouse.cells.target import Target
 from ascend_wheelhouse.watch.asking import PublishedFiles
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known
 from ascend_wheelhouse.watch.held import Watched
-from ascend_wheelhouse.watch.moves import TOGETHER, kept_out, moves, moves_alone, of_two_releases
+from ascend_wheelhouse.watch.moves import (
+    TOGETHER,
+    kept_out,
+    moves,
+    moves_alone,
+    of_two_releases,
+    stated,
+    taken,
+)
 from ascend_wheelhouse.watch.names import dated, version_or_none
 from ascend_wheelhouse.watch.releases import Release, on_index, releases
 from ascend_wheelhouse.watch.tags import Tags, tag_place
@@ -60,35 +68,65 @@ class Components:
             yield from self._new(name)
         yield from self._rows()
 
-    @cached_property
-    def _targets(self) -> tuple[Target, ...]:
-        """Every kind of node of the watched stacks and locks."""
-        of_stacks = {
-            Target(machine=machine, npu=npu)
-            for stack in self.watched.stacks
-            for machine in stack.platforms
-            for npu in stack.npus
-        }
-        return tuple(of_stacks | {one.target for one in self.watched.locks})
+    def _nodes(self, stack: Stack) -> frozenset[Target]:
+        """Return every kind of node of a stack: those that its file names, and those of its locks."""
+        named = {Target(machine=machine, npu=npu) for machine in stack.platforms for npu in stack.npus}
+        return frozenset(named | {one.target for one in self.watched.locks if one.stack == stack.name})
 
-    def _releases(self, name: str) -> list[Release]:
-        recipe = self.recipes[name]
-        files = self.files.get(recipe.distribution, PublishedFiles())
-        return releases(recipe, files, self.tags, tag_place(recipe), self._targets)
+    @cached_property
+    def _every_node(self) -> frozenset[Target]:
+        return frozenset(
+            {node for one in self.watched.stacks for node in self._nodes(one)}
+            | {one.target for one in self.watched.locks}
+        )
+
+    @cached_property
+    def _asked(self) -> dict[tuple[str, frozenset[Target]], list[Release]]:
+        """What was found out already: most stacks are for the same nodes."""
+        return {}
+
+    def _releases(self, name: str, nodes: frozenset[Target] | None = None) -> list[Release]:
+        """Return the releases of a component that have a wheel for some nodes, of any stack or lock where None."""
+        key = (name, self._every_node if nodes is None else nodes)
+        if key not in self._asked:
+            recipe = self.recipes[name]
+            files = self.files.get(recipe.distribution, PublishedFiles())
+            self._asked[key] = releases(recipe, files, self.tags, tag_place(recipe), key[1])
+        return self._asked[key]
 
     def _new(self, name: str) -> Iterator[WatchFinding]:
-        every = self._releases(name)
         lines: defaultdict[str, list[Stack]] = defaultdict(list)
         for stack in self.stacks:
             if name in versions_of(stack):
                 lines[line_of(name, _ordered(versions_of(stack)[name]))].append(stack)
         for line, stacks in sorted(lines.items()):
-            held = max((versions_of(one)[name] for one in stacks), key=_ordered)
-            newer = _newer(every, _ordered(held), line, name)
+            held = _ordered(max((versions_of(one)[name] for one in stacks), key=_ordered))
             for own_held, own in self._watched_of(name, stacks):
-                for release in self._worth(name, newer, own):
-                    yield self._finding(name, own_held, release, own)
-        yield from self._beyond(name, every, set(lines))
+                newer = {
+                    one.name: _newer(self._releases(name, self._nodes(one)), held, line, name) for one in own
+                }
+                yield from self._findings_of(name, own_held, own, newer)
+        yield from self._beyond(name, self._releases(name), set(lines))
+
+    def _findings_of(
+        self, name: str, held: str, own: Sequence[Stack], newer: Mapping[str, Sequence[Release]]
+    ) -> Iterator[WatchFinding]:
+        """Yield what is worth telling of a component for stacks that have one version of it.
+
+        Args:
+            name: The component.
+            held: The version.
+            own: The stacks.
+            newer: What is newer, of each the releases that its nodes have a wheel of.
+        """
+        told = {release for one in own for release in self._worth(name, newer[one.name], one)}
+        for release in sorted(told, key=lambda one: one.version):
+            able = [one for one in own if release in newer[one.name]]
+            chosen = {
+                one.name: taken(name, [each for each in newer[one.name] if each in told], one, self.table)
+                for one in able
+            }
+            yield self._finding(name, held, release, able, chosen)
 
     def _watched_of(self, name: str, stacks: Sequence[Stack]) -> list[tuple[str, list[Stack]]]:
         """Return the watched ones of some stacks by the version that they have of a component, oldest first."""
@@ -98,14 +136,10 @@ class Components:
                 by_version[versions_of(one)[name]].append(one)
         return sorted(by_version.items(), key=lambda each: _ordered(each[0]))
 
-    def _worth(self, name: str, newer: Sequence[Release], stacks: Sequence[Stack]) -> list[Release]:
-        """Return the newest release, and before it torch_npu's newest that fits the stacks' own CANN."""
-        fitting = [one for one in newer if name == "torch-npu" and self._fits(one, stacks)]
-        return list(dict.fromkeys([*fitting[-1:], *newer[-1:]]))
-
-    def _fits(self, release: Release, stacks: Sequence[Stack]) -> bool:
-        row = self.table.row(release.text)
-        return row is not None and any(self.table.fits(row, one.cann) for one in stacks)
+    def _worth(self, name: str, newer: Sequence[Release], stack: Stack) -> list[Release]:
+        """Return the newest release, and before it torch_npu's newest that fits the stack's own CANN."""
+        fitting = [one for one in newer if name == "torch-npu" and stated(name, one, stack, self.table)]
+        return [*fitting[-1:], *newer[-1:]]
 
     def _beyond(self, name: str, every: Sequence[Release], lines: set[str]) -> Iterator[WatchFinding]:
         """Yield the newest release of each torch line that no stack has, and that is newer than all of theirs."""
@@ -116,9 +150,16 @@ class Components:
         found = {line_of(name, one.version): one for one in every if not one.version.is_prerelease}
         for line, release in found.items():
             if line not in lines and _ordered(line) > newest:
-                yield self._finding(name, held, release, [])
+                yield self._finding(name, held, release, [], {})
 
-    def _finding(self, name: str, held: str, release: Release, stacks: Sequence[Stack]) -> WatchFinding:
+    def _finding(
+        self,
+        name: str,
+        held: str,
+        release: Release,
+        stacks: Sequence[Stack],
+        chosen: Mapping[str, Release | None],
+    ) -> WatchFinding:
         named = frozenset(one.name for one in stacks)
         npus = self._releases("torch-npu") if name == "torch" else []
         told = moves(name, release, stacks=stacks, table=self.table, recipes=self.recipes, torch_npus=npus)
@@ -129,8 +170,9 @@ class Components:
                 f"{apart} are not for each other: neither moves before both are there in one version."
             )
         kept = {one.name: kept_out(name, release, one, self.recipes) for one in stacks}
-        parts += [f"{one}: that would have to move first." for one in sorted({*kept.values()} - {""})]
-        able = [one for one in stacks if not kept[one.name]]
+        parts += _before_it(kept, chosen, release)
+        takes = sorted(one for one, taking in chosen.items() if taking == release)
+        able = [one for one in stacks if not kept[one.name] and one.name in takes]
         parts += ["It was there when the locks were made."] if seen else []
         return WatchFinding(
             kind="new",
@@ -147,6 +189,7 @@ class Components:
                 "tag": release.tagged,
                 "table": self._row_of(name, release),
                 "before_locks": seen,
+                "takes": takes,
             },
         )
 
@@ -213,6 +256,15 @@ class Components:
                 facts={"place": where, "asked": where != _FILES and is_asked(why)},
                 about=where.removeprefix("https://"),
             )
+
+
+def _before_it(
+    kept: Mapping[str, str], chosen: Mapping[str, Release | None], release: Release
+) -> Iterator[str]:
+    """Yield what goes before a release: what would have to move first, and another one that is taken."""
+    yield from (f"{one}: that would have to move first." for one in sorted({*kept.values()} - {""}))
+    others = dict.fromkeys(one.text for one in chosen.values() if one and one != release)
+    yield from (f"`--apply` takes {one} before it." for one in others)
 
 
 def versions_of(stack: Stack) -> dict[str, str]:

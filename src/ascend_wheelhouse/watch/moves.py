@@ -91,6 +91,31 @@ def moves_alone(component: str, release: Release, stack: Stack, table: Compatibi
     return True
 
 
+def stated(component: str, release: Release, stack: Stack, table: Compatibility) -> bool | None:
+    """Return whether the compatibility table has a release for a stack's own CANN; None where it has no row of it."""
+    match component:
+        case "torch-npu":
+            row = table.row(release.text)
+            return None if row is None else table.fits(row, stack.cann)
+        case "triton-ascend":
+            return table.triton_fits(release.text, stack.cann, stack.torch)
+    return None
+
+
+def taken(component: str, offered: Sequence[Release], stack: Stack, table: Compatibility) -> Release | None:
+    """Return the release that `--apply` takes for a stack; None where the table has all for another CANN alone.
+
+    Args:
+        component: Its name.
+        offered: The releases that are told, oldest first.
+        stack: The stack.
+        table: One that it has for the stack's CANN goes before one that it does not know.
+    """
+    known = {one: stated(component, one, stack, table) for one in offered}
+    fitting = [one for one in offered if known[one]] or [one for one in offered if known[one] is None]
+    return fitting[-1] if fitting else None
+
+
 def kept_out(component: str, release: Release, stack: Stack, recipes: Recipes) -> str:
     """Return which component of a stack asks for another release, by the dependency list of its recipe, else nothing.
 
