@@ -103,10 +103,10 @@ def _mistyped(word: str) -> str:
             ["plan", "-t", "2.8.0", "lock", "-t", "1", "--torch=2"],
             "Next: invoke plan -t 2.8.0 lock --torch=2\n",
         ),
-        (["vendor", "a", "--npu", "a3", "--npu", "910b"], "Next: invoke vendor a --npu 910b\n"),
+        (["vendor", "a", "--npu", "a3", "--npu", "910b"], "Next: invoke vendor a --npu=910b\n"),
         (
             ["lock", "--profile", "--offline", "--profile", "a.html", "--profile", "b.html"],
-            "Next: invoke lock --offline --profile a.html --profile b.html\n",
+            "Next: invoke lock --profile=b.html --offline\n",
         ),
         (["stacks", "2.8.0"], "there is no command '2.8.0'"),
         (

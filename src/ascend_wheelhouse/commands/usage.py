@@ -172,29 +172,36 @@ def _twice(program: Program, error: ParseError) -> BadCommandLineError | None:
         for name in one.names
         if one.takes_value and one.kind is not list
     }
-    places: dict[str, list[int]] = {}
-    behind = iter(list(enumerate(typed))[typed.index(task) + 1 :])
-    for place, word in behind:
-        if word == "--" or word in program.collection.task_names:
-            break
-        if (one := flags.get(word.partition("=")[0])) is not None:
-            places.setdefault(f"--{one.name.replace('_', '-')}", []).append(place)
-            if "=" not in word:
-                next(behind, None)
+    places: dict[str, list[range]] = {}
+    at = typed.index(task) + 1
+    while at < len(typed) and typed[at] != "--" and typed[at] not in program.collection.task_names:
+        one = flags.get(typed[at].partition("=")[0])
+        alone = (
+            one is None
+            or "=" in typed[at]
+            or (one.optional and "".join(typed[at + 1 :][:1])[:1] in {"", "-"})
+        )
+        span = range(at, min(at + (1 if alone else 2), len(typed)))
+        if one is not None:
+            places.setdefault(f"--{one.name.replace('_', '-')}", []).append(span)
+        at = span.stop
     several = next((option for option, found in places.items() if len(found) > 1), "")
     return _given_twice(several, task, typed, places[several]) if several else None
 
 
-def _given_twice(option: str, task: str, typed: Sequence[str], places: Sequence[int]) -> BadCommandLineError:
+def _given_twice(
+    option: str, task: str, typed: Sequence[str], places: Sequence[range]
+) -> BadCommandLineError:
     """Return what is told of an option that stands at several places; the last value stays, or all with commas."""
     words: list[str | None] = [*typed]
     values = []
-    for place in places:
-        _, equals, value = typed[place].partition("=")
-        values.append(value if equals else "".join(typed[place + 1 : place + 2]))
-        words[place : place + (1 if equals else 2)] = [None] * (1 if equals else 2)
+    for span in places:
+        value = typed[span[0]].partition("=")[2] or "".join(typed[span[0] + 1 : span.stop])
+        values.append(value)
+        words[span.start : span.stop] = [None] * len(span)
     joined = option in _WITH_COMMAS
-    words[places[0]] = f"{option}={','.join(values) if joined else values[-1]}"
+    value = ",".join(values) if joined else values[-1]
+    words[places[0].start] = f"{option}={value}" if value else option
     many = "and takes several values with commas between them" if joined else "and takes one value"
     return BadCommandLineError(
         f"{option} of {task} stands twice, {many}.",
