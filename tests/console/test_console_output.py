@@ -16,6 +16,7 @@ from ascend_wheelhouse import console
 from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, Stage
+from ascend_wheelhouse.console import stopping
 from ascend_wheelhouse.console.lines import PlainLines
 
 
@@ -321,7 +322,7 @@ def test_an_interrupt_ends_the_commands_that_other_threads_wait_for(
 def test_ctrl_c_pressed_again_does_not_break_off_the_clearing_up_unless_that_takes_long(
     monkeypatch: pytest.MonkeyPatch, patience: float, cleared: list[str]
 ) -> None:
-    monkeypatch.setattr(console, "_PATIENCE_SECONDS", patience)
+    monkeypatch.setattr(stopping, "_PATIENCE_SECONDS", patience)
     steps: list[str] = []
 
     def work() -> None:

@@ -46,6 +46,35 @@ def test_a_run_that_is_stopped_while_it_starts_says_so(tmp_path: Path, number: s
     assert not (tmp_path / "npu").exists()
 
 
+LOST = """
+import os, runpy, sys, time, weakref
+
+class At:
+    def find_spec(name, *_):
+        if name == "node.install.program":
+            held = type("Held", (), {{}})()
+            kept = weakref.ref(held, lambda _: (os.kill(os.getpid(), {number}), time.sleep(0.01)))
+            del held
+            time.sleep(5)
+
+sys.argv[:1] = []
+sys.meta_path.insert(0, At)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_where_python_lets_no_exception_out_stops_a_run(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As in the callback of a weak reference, of which each import has one."""
+    house = SmallWheelhouse().write(tmp_path / "house")
+    words: list[str | Path] = ["-c", LOST.format(number=int(number)), house / "install.py"]
+    status, _, err = _stopped(_start(*words, "--prefix", tmp_path / "npu", UNSIGNED))
+    assert (status, err) == (128 + number, "stopped. Nothing was done.\n")
+    assert not (tmp_path / "npu").exists()
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_install_that_is_stopped_ends_with_an_object_and_the_next_one_finishes(
     tmp_path: Path, number: signal.Signals

@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import Literal, Protocol, TextIO
 
 from ascend_wheelhouse.base import interrupts, process, waiting
@@ -32,6 +31,7 @@ from ascend_wheelhouse.console.answers import (
     prose,
     telling_system,
 )
+from ascend_wheelhouse.console.stopping import RunStopped, stopping_on_signals
 from ascend_wheelhouse.console.table import records, table
 from ascend_wheelhouse.node.errors import UNKNOWN_CELL
 
@@ -55,7 +55,6 @@ __all__ = [
 
 Mode = Literal["auto", "plain", "json"]
 _spoken = {"verbose": False}
-_PATIENCE_SECONDS = 5.0
 _CLOCK = SystemClock()
 
 
@@ -170,55 +169,6 @@ def end_with(errors: Sequence[WheelhouseError], *, json: bool = False) -> None:
         raise error
 
 
-class _Stopped(KeyboardInterrupt):
-    """A signal came: whatever cleans up after Ctrl-C cleans up now.
-
-    Args:
-        code: The exit code of a run that this signal ended.
-    """
-
-    def __init__(self, code: int) -> None:
-        self.code = code
-        super().__init__()
-
-
-class _Stop:
-    """Ends the run at the first signal; later ones would only break off the clearing up, unless that takes long."""
-
-    def __init__(self) -> None:
-        self._since = float("-inf")
-
-    def __call__(self, number: int, _frame: FrameType | None) -> None:
-        process.stop_all()
-        now = _CLOCK.monotonic()
-        if now - self._since < _PATIENCE_SECONDS:
-            return
-        self._since = now
-        raise _Stopped(interrupts.CODES[number])
-
-
-@contextmanager
-def _stopping_on_signals() -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end the commands that other threads wait for, then interrupt this one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    stop = _Stop()
-    numbers = [one for one in interrupts.CODES if one != signal.SIGHUP or not _is_below_nohup()]
-    before = {number: signal.signal(number, stop) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            plain = isinstance(handler, interrupts.EarlyStop)
-            signal.signal(number, interrupts.PLAIN[number] if plain else handler)
-        process.resume()
-
-
-def _is_below_nohup() -> bool:
-    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-
-
 def _tell_stopped(code: int, *, json: bool) -> None:
     """Say that the run was stopped; what did it may have ended the reader, or the terminal, as well."""
     try:
@@ -258,7 +208,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
     atexit.register(gc.freeze)  # a process that ends need not be searched for cycles, which takes 0.1 s
     try:
         with telling_system(json=json):
-            with _stopping_on_signals():
+            with stopping_on_signals():
                 yield
             sys.stdout.flush()
     except WheelhouseError as error:
@@ -266,7 +216,7 @@ def main_guard(*, json: bool = False, words: Mapping[str, str] | None = None) ->
         print_error(error, json=json)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt as error:
-        code = error.code if isinstance(error, _Stopped) else interrupts.CODES[signal.SIGINT]
+        code = error.code if isinstance(error, RunStopped) else interrupts.CODES[signal.SIGINT]
         _tell_stopped(code, json=json)
         waiting.end(code)
         raise SystemExit(code) from None

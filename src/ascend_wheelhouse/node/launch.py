@@ -44,6 +44,7 @@ if __name__ == "__main__":
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
 
     import signal
+    import threading
 
     def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
         """End what runs in order, as Ctrl-C does; a second request ends this process at once."""
@@ -51,6 +52,18 @@ if __name__ == "__main__":
             signal.signal(each, signal.SIG_DFL)
         raise KeyboardInterrupt(number)
 
+    def lost(told):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
+        """Have a request come again that was raised where Python lets no exception out, as while it imports."""
+        if not isinstance(told.exc_value, KeyboardInterrupt):
+            sys.__unraisablehook__(told)
+            return
+        number = (told.exc_value.args or (signal.SIGINT,))[0]
+        signal.signal(number, stop)
+        again = threading.Timer(0.05, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = lost
     for awaited in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(awaited) != signal.SIG_IGN:  # as behind `&` in a script
             signal.signal(awaited, stop)
