@@ -198,11 +198,7 @@ def install(
     if not missing:
         return _told(payloads)
     _require_right(ascend)
-    if is_there(place := unpacking_place()) and no_program_runs(place):
-        talk.say(
-            f"warning: no program may run below {place}, where packages unpack themselves; "
-            "should one end with `Permission denied`: export TMPDIR=/var/tmp, then the same command"
-        )
+    _tell_closed(unpacking_place(), talk)
     bare = clean_environment({"PATH": f"{env / 'bin'}:{os.environ.get('PATH', os.defpath)}"})
     with payload_notes.claimed(ascend, talk):
         notes = payload_notes.read(ascend)
@@ -223,6 +219,15 @@ def install(
             run_guarded(words, log=log, env=_surroundings(item, bare, ascend, cann, env))
             payload_notes.end(ascend, item.entry)
     return _told(found)
+
+
+def _tell_closed(place: Path, talk: Talk) -> None:
+    """Say beforehand where the packages' own installers may not run."""
+    if is_there(place) and no_program_runs(place):
+        talk.say(
+            f"warning: no program may run below {place}, where packages unpack themselves; "
+            "should one end with `Permission denied`: export TMPDIR=/var/tmp, then the same command"
+        )
 
 
 def _told(payloads: Sequence[Payload]) -> list[str]:
