@@ -75,6 +75,32 @@ def test_a_signal_where_python_lets_no_exception_out_stops_a_run(
     assert not (tmp_path / "npu").exists()
 
 
+UNHEARD = """
+import queue, runpy, signal, sys, threading
+
+class At:
+    def find_spec(name, *_):
+        if name == "node.install.program":
+            threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), {number})).start()
+            queue.SimpleQueue().get()
+
+sys.argv[:1] = []
+sys.meta_path.insert(0, At)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_is_noted_while_a_run_waits_for_a_thread_stops_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As one that comes between Python's last look at signals and its wait."""
+    house = SmallWheelhouse().write(tmp_path / "house")
+    words: list[str | Path] = ["-c", UNHEARD.format(number=int(number)), house / "install.py"]
+    status, _, err = _stopped(_start(*words, "--prefix", tmp_path / "npu", UNSIGNED))
+    assert (status, err) == (128 + number, "stopped. Nothing was done.\n")
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_install_that_is_stopped_ends_with_an_object_and_the_next_one_finishes(
     tmp_path: Path, number: signal.Signals

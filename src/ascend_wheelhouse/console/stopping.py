@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -13,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from ascend_wheelhouse.base import interrupts, process
 from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.console.unheard import Again, coming_again
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _PATIENCE_SECONDS = 5.0
-_AGAIN_SECONDS = 0.05
 _CLOCK = SystemClock()
 
 
@@ -44,28 +43,22 @@ class _Stop:
 
     def __init__(self) -> None:
         self.number = 0
-        self._again: threading.Timer | None = None
         self._since = float("-inf")
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
         process.stop_all()
-        now = _CLOCK.monotonic()
-        if now - self._since < _PATIENCE_SECONDS:
+        if self.is_heard():
             return
-        self.number, self._since = number, now
+        self.number, self._since = number, _CLOCK.monotonic()
         raise RunStopped(number)
 
-    def lost(self) -> None:
-        """Have the same signal come again: it was raised where Python lets no exception out, as while it imports."""
-        self._since = float("-inf")
-        self._again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), self.number))
-        self._again.daemon = True
-        self._again.start()
+    def is_heard(self) -> bool:
+        """Tell whether the run is being cleared up, so that a further signal changes nothing."""
+        return _CLOCK.monotonic() - self._since < _PATIENCE_SECONDS
 
-    def end(self) -> None:
-        """Let no signal come again."""
-        if self._again is not None:
-            self._again.cancel()
+    def lost(self) -> None:
+        """Take back that the run was stopped: it was raised where Python lets no exception out, as while it imports."""
+        self._since = float("-inf")
 
 
 @contextmanager
@@ -82,14 +75,13 @@ def stopping_on_signals() -> Iterator[None]:
     numbers = [one for one in interrupts.CODES if one != signal.SIGHUP or not _is_below_nohup()]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
-        with _heard_of_loss(stop):
+        with coming_again(numbers, stop.is_heard) as again, _heard_of_loss(stop, again):
             yield
     except Exception as error:
         if stop.number and not isinstance(error, BrokenPipeError):  # whose reader's leave is the cause
             raise RunStopped(stop.number) from error
         raise
     finally:
-        stop.end()
         for number, handler in before.items():
             plain = isinstance(handler, interrupts.EarlyStop)
             signal.signal(number, interrupts.PLAIN[number] if plain else handler)
@@ -97,12 +89,13 @@ def stopping_on_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _heard_of_loss(stop: _Stop) -> Iterator[None]:
+def _heard_of_loss(stop: _Stop, again: Again) -> Iterator[None]:
     before = sys.unraisablehook
 
     def told(lost: UnraisableHookArgs) -> None:
         if isinstance(lost.exc_value, RunStopped):
             stop.lost()
+            again(stop.number)
         else:
             before(lost)
 

@@ -45,6 +45,7 @@ if __name__ == "__main__":
 
     import signal
     import threading
+    import time
 
     def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
         """End what runs in order, as Ctrl-C does; a second request ends this process at once."""
@@ -59,10 +60,20 @@ if __name__ == "__main__":
             return
         number = (told.exc_value.args or (signal.SIGINT,))[0]
         signal.signal(number, stop)
-        again = threading.Timer(0.05, os.kill, (os.getpid(), number))
-        again.daemon = True
-        again.start()
+        os.write(noted, bytes([number]))
 
+    def wake(requests, main):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
+        """Have requests come again until they are heard: Python overlooks one that comes as it begins to wait."""
+        while True:
+            number = ord(os.read(requests, 1))
+            time.sleep(0.05)
+            if signal.getsignal(number) is stop:
+                signal.pthread_kill(main, number)
+
+    reading, noted = os.pipe()
+    os.set_blocking(noted, False)
+    threading.Thread(target=wake, args=(reading, threading.get_ident()), daemon=True).start()
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
     sys.unraisablehook = lost
     for awaited in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(awaited) != signal.SIG_IGN:  # as behind `&` in a script
