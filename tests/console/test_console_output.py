@@ -351,6 +351,18 @@ def test_the_guard_keeps_the_signature_of_a_task() -> None:
     assert task.__doc__ == "Do it."
 
 
+def _left_after_a_line(code: str) -> tuple[int, bytes]:
+    """Run a program whose reader leaves after the first line; return its exit code and what it said then."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdout=pipe, stderr=pipe) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        said = process.stderr.read()
+    return process.returncode, said
+
+
 def test_a_reader_that_leaves_ends_the_run_without_a_traceback() -> None:
     code = (
         "from ascend_wheelhouse import console\n"
@@ -358,15 +370,7 @@ def test_a_reader_that_leaves_ends_the_run_without_a_traceback() -> None:
         "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
         "    console.table(['n'], [[str(n)] for n in range(100000)])\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 141
+    assert _left_after_a_line(code) == (141, b"")
 
 
 def test_a_reader_that_leaves_stops_the_work_of_other_threads() -> None:
@@ -383,15 +387,7 @@ def test_a_reader_that_leaves_stops_the_work_of_other_threads() -> None:
         "    threading.Thread(target=work, args=(emit,), daemon=True).start()\n"
         "    queue.SimpleQueue().get()\n"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.readline()
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 141
+    assert _left_after_a_line(code) == (141, b"")
 
 
 def test_importing_the_console_does_not_import_rich() -> None:

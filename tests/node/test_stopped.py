@@ -46,59 +46,45 @@ def test_a_run_that_is_stopped_while_it_starts_says_so(tmp_path: Path, number: s
     assert not (tmp_path / "npu").exists()
 
 
-LOST = """
-import os, runpy, sys, time, weakref
+IMPORTING = """
+import os, queue, runpy, signal, sys, threading, time, weakref
 
 class At:
     def find_spec(name, *_):
         if name == "node.install.program":
+            {then}
+
+sys.argv[:1] = []
+sys.meta_path.insert(0, At)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+LOST = """
             held = type("Held", (), {{}})()
             kept = weakref.ref(held, lambda _: (os.kill(os.getpid(), {number}), time.sleep(0.01)))
             del held
             time.sleep(5)
-
-sys.argv[:1] = []
-sys.meta_path.insert(0, At)
-runpy.run_path(sys.argv[0], run_name="__main__")
 """
-
-
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_where_python_lets_no_exception_out_stops_a_run(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    """As in the callback of a weak reference, of which each import has one."""
-    house = SmallWheelhouse().write(tmp_path / "house")
-    words: list[str | Path] = ["-c", LOST.format(number=int(number)), house / "install.py"]
-    status, _, err = _stopped(_start(*words, "--prefix", tmp_path / "npu", UNSIGNED))
-    assert (status, err) == (128 + number, "stopped. Nothing was done.\n")
-    assert not (tmp_path / "npu").exists()
-
-
 UNHEARD = """
-import queue, runpy, signal, sys, threading
-
-class At:
-    def find_spec(name, *_):
-        if name == "node.install.program":
             threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), {number})).start()
             queue.SimpleQueue().get()
-
-sys.argv[:1] = []
-sys.meta_path.insert(0, At)
-runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_that_is_noted_while_a_run_waits_for_a_thread_stops_it(
-    tmp_path: Path, number: signal.Signals
+@pytest.mark.parametrize(
+    "then", [LOST, UNHEARD], ids=["where no exception is let out", "as it begins to wait"]
+)
+def test_a_signal_that_python_passes_over_stops_a_run(
+    tmp_path: Path, number: signal.Signals, then: str
 ) -> None:
-    """As one that comes between Python's last look at signals and its wait."""
+    """Each import has callbacks of weak references; between a last look at signals and a wait there is always time."""
     house = SmallWheelhouse().write(tmp_path / "house")
-    words: list[str | Path] = ["-c", UNHEARD.format(number=int(number)), house / "install.py"]
-    status, _, err = _stopped(_start(*words, "--prefix", tmp_path / "npu", UNSIGNED))
+    program = IMPORTING.format(then=then.format(number=int(number)).strip())
+    status, _, err = _stopped(
+        _start("-c", program, house / "install.py", "--prefix", tmp_path / "npu", UNSIGNED)
+    )
     assert (status, err) == (128 + number, "stopped. Nothing was done.\n")
+    assert not (tmp_path / "npu").exists()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
