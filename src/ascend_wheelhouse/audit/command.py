@@ -34,6 +34,7 @@ from ascend_wheelhouse.locks.lock import BadLockError
 from ascend_wheelhouse.locks.pylock import LockedFile, ParsedPylock, load_pylock
 from ascend_wheelhouse.locks.stated_cell import naming_cell
 from ascend_wheelhouse.node import documents
+from ascend_wheelhouse.node.layout import SUMS
 from ascend_wheelhouse.store.store import Store
 
 _WHEEL = ".whl"
@@ -42,6 +43,10 @@ _BUILT = {"git", "sdist"}
 
 class NothingToAuditError(UsageError):
     """No wheel was named, or a path that was named is not there."""
+
+
+class ManyWheelhousesError(UsageError):
+    """A folder of wheelhouses was named: each is for a cell of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +70,13 @@ class AuditRequest:
     platform: str = ""
     npu: str = "a3"
     alone: bool = False
+
+    @classmethod
+    def of(cls, *named: Path, **options: Any) -> AuditRequest:  # noqa: ANN401 - the arguments of this class
+        """Return what was asked for, where one path behind `--` may be a wheelhouse as well."""
+        if len(named) == 1 and not (options.get("wheelhouse") or options.get("lock")) and _is_house(named[0]):
+            return cls(**options | {"wheelhouse": named[0]})
+        return cls(paths=named, **options)
 
     @property
     def judged_alone(self) -> str:
@@ -110,9 +122,9 @@ def _wheels(request: AuditRequest, store: Store) -> tuple[list[WheelInput], Mapp
     wheelhouse = request.wheelhouse
     document: Mapping[str, Any] = {}
     found: list[WheelInput] = []
-    if wheelhouse is not None and (wheelhouse / manifest.NAME).exists():
+    if wheelhouse is not None and _is_house(wheelhouse):
         document = manifest.read(wheelhouse)
-        found += [_input(wheelhouse / path) for path in manifest.wheels(document)]
+        found += _of_house(wheelhouse, document)
     elif wheelhouse is not None and not wheelhouse.is_dir():
         raise manifest.absent(wheelhouse)
     elif wheelhouse is not None:
@@ -163,18 +175,44 @@ def _below(paths: Iterable[Path]) -> list[WheelInput]:
                 f"{path} is no wheel: its name does not end with {_WHEEL}.",
                 next_step="name wheels or folders of wheels behind `--`, or `--wheelhouse FOLDER`, or `--lock FILE`",
             )
-        found += [_input(one) for one in (_wheels_below(path) if path.is_dir() else [path])]
+        if _is_house(path):
+            found += _of_house(path, manifest.read(path))
+        else:
+            found += [_input(one) for one in (_wheels_below(path) if path.is_dir() else [path])]
     return found
 
 
+def _is_house(folder: Path) -> bool:
+    return (folder / manifest.NAME).exists()
+
+
+def _of_house(folder: Path, document: Mapping[str, Any]) -> list[WheelInput]:
+    """Return the wheels that a wheelhouse installs: others lie in it as tools, and as what builds its sources."""
+    return [_input(folder / path) for path in manifest.wheels(document)]
+
+
 def _wheels_below(folder: Path) -> list[Path]:
-    """Return the wheels below a folder; one that this user may not look into is an error: its wheels are not proven."""
+    """Return the wheels below a folder; one that this user may not look into is an error: its wheels are not proven.
+
+    Raises:
+        ManyWheelhousesError: Wheelhouses stand in it.
+    """
 
     def unlistable(error: OSError) -> None:
         raise error
 
-    walk = os.walk(folder, onerror=unlistable)
-    return sorted(Path(place, name) for place, _, names in walk for name in names if name.endswith(_WHEEL))
+    found, houses = [], []
+    for place, _, names in os.walk(folder, onerror=unlistable):
+        found += [Path(place, name) for name in names if name.endswith(_WHEEL)]
+        if {manifest.NAME, SUMS}.issubset(names):
+            houses.append(Path(place))
+    if houses:
+        raise ManyWheelhousesError(
+            f"{folder} is no wheelhouse, and has {counted(len(houses), 'wheelhouse')} in it.",
+            why="Each is judged by itself, for the cell that its manifest states.",
+            next_step=f"`invoke audit --wheelhouse {shlex.quote(str(min(houses)))}`",
+        )
+    return sorted(found)
 
 
 def _locked(one: LockedFile, beside: Path, store: Store) -> WheelInput:

@@ -42,8 +42,8 @@ def audit(
         from ascend_wheelhouse.audit.command import AuditRequest
         from ascend_wheelhouse.commands import audit as command
 
-        request = AuditRequest(
-            paths=tuple(Path(word) for word in split_words(c.remainder) if word != "--json"),
+        request = AuditRequest.of(
+            *(Path(word) for word in split_words(c.remainder) if word != "--json"),
             wheelhouse=path_of(wheelhouse),
             lock=path_of(lock),
             cann_root=path_of(cann_root),
