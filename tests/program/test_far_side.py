@@ -16,6 +16,7 @@ from index_server import serving
 from program_rig import Installed
 from small_world import World, found
 
+from ascend_wheelhouse.base.interpreters import find_python
 from ascend_wheelhouse.folder.signing import generate_key
 
 pytest_plugins = ["program_fixtures"]
@@ -55,15 +56,23 @@ class FarSide:
         return self.sealed(self.opt / "run", "ascend-wheelhouse", *words, cwd=self.project)
 
 
-def _bundle_of_the_program(
-    installed_program: Installed, near: Path, key: Path
-) -> tuple[str, subprocess.CompletedProcess[str]]:
-    """Bundle it with the index and the store of whoever runs the tests; return the line that installs it, too."""
+def _bundle_of_the_program(installed_program: Installed, near: Path, key: Path, python: str) -> str:
+    """Bundle it with the index and the store of whoever runs the tests; return the line that installs it."""
     near.mkdir()
     usual: Mapping[str, str] = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
     mine = {"PATH": installed_program.environ["PATH"], "PYTHONPATH": installed_program.environ["PYTHONPATH"]}
     done = subprocess.run(
-        ["ascend-wheelhouse", "bundle", "--tool", "--serial", "7", "--sign-key", str(key)],
+        [
+            "ascend-wheelhouse",
+            "bundle",
+            "--tool",
+            "--python",
+            python,
+            "--serial",
+            "7",
+            "--sign-key",
+            str(key),
+        ],
         cwd=near,
         env={**usual, **mine},
         capture_output=True,
@@ -73,7 +82,7 @@ def _bundle_of_the_program(
     )
     assert done.returncode == 0, done.stderr
     _, _, line = next(one for one in done.stdout.splitlines() if "sha256sum --check" in one).partition("&& ")
-    return line, done
+    return line
 
 
 @pytest.fixture(scope="module")
@@ -86,12 +95,20 @@ def near(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
-@pytest.fixture(scope="module")
-def far(near: World, installed_program: Installed, tmp_path_factory: pytest.TempPathFactory) -> FarSide:
-    """The far side, the program installed there by the line that was printed on this one."""
+@pytest.fixture(scope="module", params=["3.11", "3.12"])
+def far(
+    near: World,
+    installed_program: Installed,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> FarSide:
+    """The far side, the program installed there by the line that was printed on this one, with each Python."""
+    python = find_python(request.param)
+    if python is None:
+        pytest.skip(f"no CPython {request.param} here")
     base = tmp_path_factory.mktemp("far")
     signer = generate_key(base / "key")
-    line, _ = _bundle_of_the_program(installed_program, base / "near", base / "key")
+    line = _bundle_of_the_program(installed_program, base / "near", base / "key", request.param)
     words = ["bundle", "--allow-incomplete", "--serial", "7", "--sign-key", str(base / "key"), *CELL]
     packed = near.invoke(*words)
     assert packed.status == 0, packed.err
@@ -108,6 +125,8 @@ def far(near: World, installed_program: Installed, tmp_path_factory: pytest.Temp
     )  # its few recipes stand by themselves, as a clone's
     side = FarSide(medium=medium, opt=base / "opt", project=project, fingerprint=signer.fingerprint)
     installing = line.replace("/opt/ascend-wheelhouse", str(side.opt)).split()
+    assert installing[0] == f"python{request.param}"
+    installing[0] = str(python)
     done = side.sealed(*installing, cwd=medium)
     assert done.returncode == 0, done.stderr
     assert "NPU" not in done.stdout
