@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,14 @@ def test_data_that_end_too_soon_are_refused() -> None:
     struct.pack_into("<I", archive, directory + 20, packed - 100)
     with pytest.raises(EOFError):
         read(archive)
+
+
+def test_an_offset_before_the_start_of_a_file_is_a_fault_of_the_archive(tmp_path: Path) -> None:
+    """The system calls it an invalid argument, which was told as trouble with the file."""
+    data = zipped(b"x" * 99)
+    at = data.rfind(b"PK\5\6") + 16
+    struct.pack_into("<L", data, at, struct.unpack_from("<L", data, at)[0] + 50)
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    with pytest.raises(KeyError, match="Invalid argument"), ZipArchive.opened(path, KeyError) as opened:
+        list(opened.pieces(opened.infolist()[0]))

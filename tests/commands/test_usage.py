@@ -171,6 +171,8 @@ def test_json_for_a_wheel_of_that_name_is_not_asked_for(capsys: pytest.CaptureFi
             "--torch of plan stands twice, and takes one value",
             "--torch=2.9.0",
         ),
+        ("plan -paarch64 -p x86_64", "--platform of plan stands twice", "--platform=x86_64"),
+        ("plan -paarch64 --platform=x86_64", "--platform of plan stands twice", "--platform=x86_64"),
         ("plan -p aarch64 --platform x86_64", "--platform of plan stands twice", "--platform=x86_64"),
         (
             "lock --upgrade-package a --upgrade-package b==1 --torch 2.8.0",
@@ -188,6 +190,17 @@ def test_an_option_of_one_value_that_stands_twice_is_told_as_that(
     error = capsys.readouterr().err
     assert told in error
     assert f"Next: invoke {words.split(maxsplit=1)[0]} {right}\n" in error
+
+
+@pytest.mark.parametrize(
+    "words", ["plan -paarch64 x86_64", "plan -p aarch64 x86_64", "plan -p=aarch64 x86_64"]
+)
+def test_an_option_that_was_given_by_its_letter_is_not_proposed_again(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The proposed command had the option twice, and did not run."""
+    assert _typed(*words.split()) == 2
+    assert "Next: invoke --list\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("asked", ["-h", "--help"])

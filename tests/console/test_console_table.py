@@ -1,6 +1,7 @@
 import io
 
 import pytest
+from rich.cells import cell_len
 
 from ascend_wheelhouse import console
 from ascend_wheelhouse.console.table import layout
@@ -68,6 +69,18 @@ def test_paragraphs_in_a_narrow_window_stand_below_their_labels() -> None:
 def test_a_table_of_wide_columns_folds_them_too() -> None:
     text = layout(["a", "b"], [["word " * 9, "x"], ["y", "z"]], width=30)
     assert max(len(line) for line in text.splitlines()) <= 30
+
+
+def test_letters_that_take_two_cells_keep_the_columns_below_each_other() -> None:
+    rows = [["昇腾", "1", "芯片"], ["torch", "2", "x"]]
+    assert layout(["name", "n", "what"], rows, width=80) == "name   n  what\n昇腾   1  芯片\ntorch  2  x"
+
+
+def test_wide_letters_are_folded_to_the_cells_of_the_window() -> None:
+    text = layout(["a", "b"], [["x", "昇腾 芯片 " * 9]], width=30)
+    assert max(cell_len(line) for line in text.splitlines()) <= 30
+    record = layout(["a", "why", "b"], [["x", "昇腾 芯片 " * 20, "昇腾 芯片 " * 20]], width=60)
+    assert max(cell_len(line) for line in record.splitlines()) <= 60
 
 
 def test_a_table_without_rows_is_its_heading() -> None:

@@ -1,11 +1,12 @@
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from ascend_wheelhouse.base.places import CacheFolderError
+from ascend_wheelhouse.base.places import CacheFolderError, made_cache
 from ascend_wheelhouse.base.process import run
 from ascend_wheelhouse.cells.target import MACHINES, Machine, Target
 from ascend_wheelhouse.resolve.annotated import read_pins
@@ -171,4 +172,16 @@ def test_a_cache_folder_that_cannot_be_made_is_told_with_what_moves_it(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     with pytest.raises(CacheFolderError, match="cannot be made: Not a directory") as told:
         resolver.resolve(ResolveRequest(requirements=("six",), target=ARM))
+    assert "export XDG_CACHE_HOME=/FOLDER" in told.value.next_step
+
+
+def test_a_cache_folder_of_an_earlier_run_that_cannot_be_written_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as a mistyped path of one file in it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert made_cache("pip-tools").is_dir()
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(CacheFolderError, match="cannot be written: Permission denied") as told:
+        made_cache("pip-tools")
     assert "export XDG_CACHE_HOME=/FOLDER" in told.value.next_step

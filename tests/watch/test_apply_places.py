@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -170,3 +172,31 @@ def test_a_place_that_the_system_refuses_is_told_as_that_of_its_lock(world: Worl
     assert (ended.status, lock_files(world)) == (10, before), ended.out + ended.err
     assert f"Not made anew, and as before: {LOCK}/aarch64." in ended.out
     assert "Next: " in ended.err
+
+
+_READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" && shift && exec "$@"'
+
+
+@pytest.mark.parametrize("closed", [".", "lockfiles", "recipes/stacks"])
+def test_a_read_only_project_folder_is_told_before_a_lock_is_made(world: World, closed: str) -> None:
+    """It was told after the lock was made and audited, as a mistyped path of a hidden folder."""
+    world.index.offer(
+        "torch_npu-2.8.0.post4-py3-none-any.whl", wheel("torch_npu", "2.8.0.post4", ["torch==2.8.0"])
+    )
+    before, folder = lock_files(world), world.root / closed
+    beside = {name: str(world.root.parent / name) for name in ("WHEELHOUSE_STORE", "XDG_CACHE_HOME", "HOME")}
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", _READ_ONLY, "sh", str(folder)]
+    invoke = [str(Path(sys.executable).parent / "invoke"), "watch", "--apply", "--only", "torch-npu"]
+    ended = subprocess.run(
+        [*namespace, *invoke],
+        cwd=world.root,
+        env={**world.env, **_NOBODY, **beside},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = " ".join(ended.stderr.split())
+    assert ended.returncode == 10, told
+    assert f"{folder} cannot be written: Read-only file system." in told.replace("/. ", " ")
+    assert "resolve:" not in told
+    assert lock_files(world) == before

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import errno
+import os
 import re
+import struct
 from pathlib import Path
 
 import pytest
 from making_wheels import WheelDraft
 from packaging.tags import Tag
 
+from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.wheels.wheel import BadWheelError, WheelFile
 
 
@@ -61,6 +65,39 @@ def test_damaged_data_are_refused_when_they_are_read(tmp_path: Path) -> None:
     data[40:46] = b"\xff" * 6
     path.write_bytes(data)
     with WheelFile.open(path) as wheel, pytest.raises(BadWheelError, match=r"member 'a\.py' cannot be read"):
+        wheel.read("a.py")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOENT])
+def test_a_file_that_the_system_does_not_give_is_not_called_a_bad_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It was told as one that was cut short, with the advice to fetch it again."""
+    path = WheelDraft(name="a", files={"a.py": "x"}).write(tmp_path)
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with WheelFile.open(path) as wheel:
+        monkeypatch.setattr(ZipArchive, "pieces", refused)
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            wheel.read("a.py")
+    monkeypatch.setattr(ZipArchive, "__init__", refused)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        WheelFile.open(path)
+
+
+def test_a_member_that_lies_before_the_files_start_is_a_fault_of_the_archive(tmp_path: Path) -> None:
+    """The system calls such an offset an invalid argument, and that is no trouble of the disk."""
+    path = WheelDraft(name="a", files={"a.py": "x"}).write(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\5\6") + 16
+    struct.pack_into("<L", data, at, struct.unpack_from("<L", data, at)[0] + 30)
+    path.write_bytes(data)
+    with (
+        WheelFile.open(path) as wheel,
+        pytest.raises(BadWheelError, match=r"cannot be read: .*Invalid argument"),
+    ):
         wheel.read("a.py")
 
 

@@ -7,6 +7,7 @@ folder at once ends the unpacking.
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -49,11 +50,14 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def telling(error_of: Callable[[str], Exception]) -> Iterator[None]:
-    """Turn what an archive's readers raise into an error; what the system says of a file or disk goes through."""
+    """Turn what an archive's readers raise into an error; what the system says of a file or disk goes through.
+
+    An invalid argument (EINVAL) is what it says of an offset before the file's start, which stands in the archive.
+    """
     try:
         yield
     except FAULTS as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:
             raise
         raise error_of(str(error) or type(error).__name__) from error
 

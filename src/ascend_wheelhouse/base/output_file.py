@@ -27,6 +27,11 @@ def can_hold(folder: Path) -> bool:
     return above.is_dir() and os.access(above, os.W_OK | os.X_OK)
 
 
+def refusal(folder: Path) -> int:
+    """Return what the system says where this user may not write in a folder: EROFS on a read-only disk, else EACCES."""
+    return errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES
+
+
 _WHEELHOUSE = "The wheelhouse is put there at the end. Nothing was fetched or built yet."
 _OTHER_OUTPUT = (
     "--output with a folder that you may write to, or the same command in a project folder of your own"
@@ -47,7 +52,7 @@ def require_folder(folder: Path, why: str = _WHEELHOUSE, next_step: str = _OTHER
     if can_hold(folder):
         return
     above = _standing(folder)
-    fault = os.strerror(errno.EACCES) if above.is_dir() else f"{above} is no folder"
+    fault = os.strerror(refusal(above)) if above.is_dir() else f"{above} is no folder"
     raise OutputFolderError(
         f"{folder} cannot be written: {fault}.",
         why=why,
@@ -83,7 +88,8 @@ def trouble(path: Path) -> OSError | None:
     if not above.is_dir():
         return NotADirectoryError(errno.ENOTDIR, f"{above.name} is no folder")
     if not path.exists() and not os.access(above, os.W_OK | os.X_OK):
-        return PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        number = refusal(above)
+        return OSError(number, os.strerror(number))
     return None
 
 

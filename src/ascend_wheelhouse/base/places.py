@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ascend_wheelhouse.base.errors import HostUnfitError
+from ascend_wheelhouse.base.output_file import can_hold, refusal
 
 NAME = "ascend-wheelhouse"
 
@@ -18,7 +19,7 @@ class HomelessError(HostUnfitError):
 
 
 class CacheFolderError(HostUnfitError):
-    """A cache folder of this user cannot be made, as in a container whose user has `/` as home."""
+    """A cache folder of this user cannot be made or written, as in a container whose user has `/` as home."""
 
 
 def made_cache(*parts: str, program: str = NAME) -> Path:
@@ -30,18 +31,24 @@ def made_cache(*parts: str, program: str = NAME) -> Path:
 
     Raises:
         HomelessError: See `user_cache`.
-        CacheFolderError: It cannot be made, or is no folder.
+        CacheFolderError: It cannot be made or written, or is no folder.
     """
     folder = user_cache(program).joinpath(*parts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CacheFolderError(
-            f"The cache folder {folder} cannot be made: {error.strerror}.",
-            why="What a resolver reads is kept there; it is in the home folder, or where XDG_CACHE_HOME says.",
-            next_step="`export XDG_CACHE_HOME=/FOLDER` with a folder that you can write, then the same command again",
-        ) from error
+        raise _unusable(folder, f"cannot be made: {error.strerror}") from error
+    if not can_hold(folder):
+        raise _unusable(folder, f"cannot be written: {os.strerror(refusal(folder))}")
     return folder
+
+
+def _unusable(folder: Path, fault: str) -> CacheFolderError:
+    return CacheFolderError(
+        f"The cache folder {folder} {fault}.",
+        why="What a resolver reads is kept there; it is in the home folder, or where XDG_CACHE_HOME says.",
+        next_step="`export XDG_CACHE_HOME=/FOLDER` with a folder that you can write, then the same command again",
+    )
 
 
 def user_cache(program: str = NAME) -> Path:

@@ -20,6 +20,8 @@ from invoke.program import Program
 from ascend_wheelhouse import console
 from ascend_wheelhouse.base import interrupts, settings, started
 from ascend_wheelhouse.base.errors import UsageError
+from ascend_wheelhouse.commands import spelling
+from ascend_wheelhouse.commands.spelling import Typed
 
 _HELP = {"-h", "--help"}
 _VALUELESS = re.compile(r"Flag <Argument: (?P<name>[\w-]+).*> needed value and was not given one!")
@@ -167,41 +169,25 @@ def _twice(program: Program, error: ParseError) -> BadCommandLineError | None:
     if error.context is None or task not in typed:
         return None
     flags = {
-        f"{'-' if len(name) == 1 else '--'}{name.replace('_', '-')}": one
-        for one in error.context.args.values()
-        for name in one.names
-        if one.takes_value and one.kind is not list
+        flag: one
+        for flag, one in spelling.flags_of(error.context).items()
+        if getattr(one, "takes_value", False) and one.kind is not list
     }
-    places: dict[str, list[range]] = {}
-    at = typed.index(task) + 1
-    while at < len(typed) and typed[at] != "--" and typed[at] not in program.collection.task_names:
-        one = flags.get(typed[at].partition("=")[0])
-        alone = (
-            one is None
-            or "=" in typed[at]
-            or (one.optional and "".join(typed[at + 1 :][:1])[:1] in {"", "-"})
-        )
-        span = range(at, min(at + (1 if alone else 2), len(typed)))
-        if one is not None:
-            places.setdefault(f"--{one.name.replace('_', '-')}", []).append(span)
-        at = span.stop
-    several = next((option for option, found in places.items() if len(found) > 1), "")
-    return _given_twice(several, task, typed, places[several]) if several else None
+    found = spelling.places(typed, typed.index(task) + 1, flags, program.collection.task_names)
+    several = next((option for option, places in found.items() if len(places) > 1), "")
+    return _given_twice(several, task, typed, found[several]) if several else None
 
 
 def _given_twice(
-    option: str, task: str, typed: Sequence[str], places: Sequence[range]
+    option: str, task: str, typed: Sequence[str], places: Sequence[Typed]
 ) -> BadCommandLineError:
     """Return what is told of an option that stands at several places; the last value stays, or all with commas."""
     words: list[str | None] = [*typed]
-    values = []
-    for span in places:
-        value = typed[span[0]].partition("=")[2] or "".join(typed[span[0] + 1 : span.stop])
-        values.append(value)
-        words[span.start : span.stop] = [None] * len(span)
+    for place in places:
+        words[place.span.start : place.span.stop] = [None] * len(place.span)
     joined = option in _WITH_COMMAS
-    value = ",".join(values) if joined else values[-1]
-    words[places[0].start] = f"{option}={value}" if value else option
+    value = ",".join(place.value for place in places) if joined else places[-1].value
+    words[places[0].span.start] = f"{option}={value}" if value else option
     many = "and takes several values with commas between them" if joined else "and takes one value"
     return BadCommandLineError(
         f"{option} of {task} stands twice, {many}.",
@@ -233,7 +219,7 @@ def _stray(program: Program, word: str, task: str, flags: Mapping[str, Any]) -> 
 def _completed(typed: Sequence[str], flags: Mapping[str, Any]) -> list[str]:
     """Return a command line with the option before each value that lacks it; empty where one of them fits none."""
     words = [typed[0]]
-    given = {one.partition("=")[0] for one in typed if one.startswith("-")}
+    given = {spelling.spelled(one, flags)[0] for one in typed if one.startswith("-")}
     before = ""
     for word in typed[1:]:
         bare = not word.startswith("-") and not getattr(flags.get(before), "takes_value", False)
@@ -303,9 +289,7 @@ def _mistyped(typed: Sequence[str], task: str, flags: Mapping[str, Any]) -> str:
 def _flags(program: Program, error: ParseError) -> Mapping[str, Any]:
     """Return the options that may stand where the parser stopped: the task's, else invoke's own."""
     contexts = [program.initial_context, *([error.context] if error.context else [])]
-    return {
-        flag: one for context in contexts for flag, one in {**context.flags, **context.inverse_flags}.items()
-    }
+    return {flag: one for context in contexts for flag, one in spelling.flags_of(context).items()}
 
 
 def _needing_a_value(word: str, flags: Mapping[str, Any], typed: Sequence[str]) -> list[str]:

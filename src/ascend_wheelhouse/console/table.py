@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import textwrap
+import unicodedata
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
@@ -18,6 +19,8 @@ _PARAGRAPH_LEAST = 48
 _PIPE_WIDTH = 80
 _COMMAND = re.compile("`[^`]*`")
 _HARD_SPACE = "\0"
+_SECOND_CELL = "\1"
+"""Stands behind a letter that takes two cells of a terminal while text is measured; no text that is shown holds it."""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, stream: TextIO | None = None) -> None:
@@ -63,13 +66,22 @@ def window(out: TextIO) -> int:
 
 def layout(columns: Sequence[str], rows: Sequence[Sequence[str]], *, width: int) -> str:
     """Return the table as text, folded to `width` characters."""
-    grid = [list(columns), *[list(row) for row in rows]]
+    grid = [[_measured(cell) for cell in row] for row in (columns, *rows)]
     natural = [max(len(cell) for cell in column) for column in zip(*grid, strict=True)]
     least = [max(map(_longest, column)) for column in zip(*grid, strict=True)]
     fitted = _fit(natural, width)
     if any(now * 2 < wanted or now < word for now, wanted, word in zip(fitted, natural, least, strict=True)):
-        return "\n".join(line for row in grid[1:] for line in _record(columns, row, width))
-    return "\n".join(line for row in grid for line in _fold(row, fitted))
+        return "\n".join(line for row in rows for line in _record(columns, row, width))
+    return "\n".join(line for row in grid for line in _fold(row, fitted)).replace(_SECOND_CELL, "")
+
+
+def _measured(text: str) -> str:
+    """Return text that is as long as it is wide: wide and fullwidth letters (UAX #11) take two cells."""
+    if text.isascii():
+        return text
+    return "".join(
+        letter + _SECOND_CELL * (unicodedata.east_asian_width(letter) in {"W", "F"}) for letter in text
+    )
 
 
 def _longest(cell: str) -> int:
@@ -91,7 +103,7 @@ def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]
         lead = f"{' ' * _GAP}{column}"
         indent = " " * (label if beside else 2 * _GAP)
         paragraph = textwrap.wrap(
-            _hardened(cell),
+            _hardened(_measured(cell)),
             max(width, len(indent) + _COLUMN_LEAST),
             initial_indent=lead.ljust(label) if beside else indent,
             subsequent_indent=indent,
@@ -99,7 +111,7 @@ def _record(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]
             break_long_words=False,
         )
         lines += paragraph if beside else [f"{lead}:", *paragraph]
-    return [line.replace(_HARD_SPACE, " ") for line in lines]
+    return [line.replace(_HARD_SPACE, " ").replace(_SECOND_CELL, "") for line in lines]
 
 
 def _fit(widths: Sequence[int], width: int) -> list[int]:

@@ -158,6 +158,7 @@ class Applying:
         Raises:
             UsageError: A lock of its stack cannot be read.
             ClockBehindError: A lock knows the index up to a later time than this run would.
+            OutputFolderError: New files could not take their places.
             StackUnchangedError: The stack file cannot be changed.
             ComponentLostError: A new lock would lack a component that the old one has.
             LesserBuildError: A new lock would have a worse build of one.
@@ -175,6 +176,7 @@ class Applying:
         with scratch(prefix="aw-watch-") as place, self.store.in_use(self.emit):
             places = [LockPlace(folder=one.folder, platform=one.platform) for one in group.locks]
             before = LocksBefore.now(self.root, places, group.stack)
+            before.require_places()
             copy = _copied(self.root, place / "project")
             for one in group.moved:
                 _move(copy / "recipes/stacks" / f"{group.stack}.toml", one.component, one.after)

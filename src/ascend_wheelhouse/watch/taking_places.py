@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import whole_file
 from ascend_wheelhouse.base.errors import UsageError, file_trouble
+from ascend_wheelhouse.base.output_file import require_folder
 
 _SET = "locks"
 
@@ -70,6 +71,21 @@ class LocksBefore:
             stack=stack,
             content=[*content, {path.name: path.read_bytes()} if path.is_file() else {}],
         )
+
+    def require_places(self) -> None:
+        """Hold the folders that new files take their places in to ones that can be written.
+
+        Raises:
+            OutputFolderError: One cannot.
+        """
+        below = [f"lockfiles/{one.folder}" for one in self.locks]
+        for folder in ("", "lockfiles", *below, *(["recipes/stacks"] if self.stack else [])):
+            require_folder(
+                self.root / folder,
+                why="A new lock, and the stack that it is of, are put there. None was made yet.",
+                next_step="have its owner let you write there, or run it in a project folder of your own: "
+                "`ascend-wheelhouse init --folder FOLDER` makes one",
+            )
 
     def replace_from(self, copy: Path, made: Sequence[LockPlace]) -> None:
         """Put new files in their places, all of them: what a killed run left, the next reader of the folder finishes.

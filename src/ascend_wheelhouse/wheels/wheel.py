@@ -32,7 +32,7 @@ from packaging.utils import (
 )
 from packaging.version import Version
 
-from ascend_wheelhouse.base.archives import FAULTS, ZipArchive
+from ascend_wheelhouse.base.archives import ZipArchive, telling
 from ascend_wheelhouse.base.errors import IntegrityError
 
 CHUNK = 1 << 20
@@ -95,12 +95,11 @@ class WheelFile:
 
         Raises:
             BadWheelError: The file is not a zip archive or its directory is damaged.
+            OSError: The system does not give it.
         """
         called = filename or (source.name if isinstance(source, Path) else "")
-        try:
+        with telling(lambda fault: _bad(called, f"cannot be opened as a zip archive: {fault}")):
             return cls(called, ZipArchive(source))
-        except FAULTS as error:
-            raise _bad(called, f"cannot be opened as a zip archive: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -163,11 +162,10 @@ class WheelFile:
 
         Raises:
             BadWheelError: The data are damaged, encrypted or packed in an unknown way.
+            OSError: The system does not give them.
         """
-        try:
+        with telling(lambda fault: _bad(self.filename, f"member {member.name!r} cannot be read: {fault}")):
             yield from self._archive.pieces(member.info, size)
-        except FAULTS as error:
-            raise _bad(self.filename, f"member {member.name!r} cannot be read: {error}") from error
 
     def read(self, name: str, *, limit: int = _TEXT_LIMIT) -> bytes:
         """Return one member's bytes.
