@@ -19,7 +19,7 @@ class HalfStarted:
     def __init__(self, **_options: object) -> None:
         self.shutdown_on_close = True
         self.made.append(self)
-        SpecCluster._instances.add(self)  # noqa: SLF001 - as its own constructor does
+        SpecCluster._instances.add(self)  # type: ignore[arg-type]  # noqa: SLF001 - as its constructor does
         raise KeyboardInterrupt
 
 
@@ -29,4 +29,4 @@ def test_dask_does_not_close_what_was_stopped_while_it_started(monkeypatch: pyte
         start(FarmChoice(workers="local", count=1), silent)
     (half,) = HalfStarted.made
     assert not half.shutdown_on_close
-    SpecCluster._instances.discard(half)  # noqa: SLF001 - as above
+    SpecCluster._instances.discard(half)  # type: ignore[arg-type]  # noqa: SLF001 - as above
