@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,21 @@ UNHEARD = """
             threading.Timer(0.3, lambda: signal.pthread_kill(threading.get_ident(), {number})).start()
             queue.SimpleQueue().get()
 """
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_in_code_that_python_makes_of_a_text_gives_the_exit_code_of_a_stopped_run(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """As dataclasses and named tuples do while they are imported."""
+    house = SmallWheelhouse().write(tmp_path / "house")
+    made = tmp_path / "install.py"
+    with zipfile.ZipFile(house / "install.py") as old, zipfile.ZipFile(made, "w") as new:
+        for name in old.namelist():
+            text = f'exec("import os; os.kill(os.getpid(), {int(number)})")\n'
+            new.writestr(name, text if name == "node/install/program.py" else old.read(name))
+    status, _, err = _stopped(_start(made, "--prefix", tmp_path / "npu", UNSIGNED))
+    assert (status, err) == (128 + number, "stopped. Nothing was done.\n")
 
 
 @pytest.mark.parametrize("number", SIGNALS)

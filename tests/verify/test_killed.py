@@ -103,13 +103,18 @@ def test_a_killed_nox_leaves_nothing_of_its_verification(tmp_path: Path, mark: s
     killed(subprocess.Popen([sys.executable, "-c", script], cwd=ROOT), mark)
 
 
-def test_a_verification_that_is_asked_to_end_removes_what_it_made(tmp_path: Path, mark: str) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_verification_that_is_asked_to_end_removes_what_it_made(
+    tmp_path: Path, mark: str, number: signal.Signals, status: int
+) -> None:
     (tmp_path / "tmp").mkdir()
     env = {**os.environ, "TMPDIR": str(tmp_path / "tmp")}
     run = subprocess.Popen(verifying(tmp_path, mark), cwd=ROOT, env=env)
     until(lambda: len(sleeping(mark)) == 2, "something of the environment runs")
-    run.terminate()
-    assert run.wait(90) != 0
+    run.send_signal(number)
+    assert run.wait(90) == status
     assert programs(mark) == []
     assert list((tmp_path / "tmp").glob("av-*")) == []
 

@@ -57,7 +57,7 @@ def end(code: int) -> None:
         code: The exit code.
     """
     until = monotonic() + _PATIENCE_SECONDS
-    for thread in _left:
+    for thread in filter(threading.Thread.is_alive, _left):  # one that was not started cannot be joined
         thread.join(max(0.0, until - monotonic()))
     if not any(thread.is_alive() for thread in _left):
         _left.clear()

@@ -15,12 +15,12 @@ import os
 import pickle
 import signal
 import sys
+import tempfile
 import threading
 import traceback
 import weakref
 from io import BufferedReader
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import IO, Any
 
 from ascend_wheelhouse.base.errors import BuildError, WheelhouseError
@@ -41,7 +41,7 @@ class _Beside:
 
     def __init__(self, around: object) -> None:
         self.around = around
-        self.errors = TemporaryFile()  # noqa: SIM115 - as long as the process
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         weakref.finalize(self, self.errors.close)
         self.process = StandingCommand([sys.executable, "-P", "-m", __name__], errors=self.errors)
 
@@ -141,6 +141,7 @@ def main(stdin: BufferedReader, stdout: IO[bytes]) -> None:
 
     while stdin.peek(1):
         order: WorkOrder = pickle.load(stdin)  # noqa: S301 - written by `make_beside`
+        tempfile.tempdir = str(order.place)  # with which it goes, though this process is killed
         try:
             say("wheels", make(order, tell))
         except Exception as error:  # noqa: BLE001 - the parent raises it again

@@ -77,19 +77,26 @@ def start(choice: FarmChoice, emit: Emit) -> SpecCluster | SshWorkers:
 
 def _local(choice: FarmChoice) -> SpecCluster:
     """Its processes speak TLS, by certificates of this run alone: other users of the host reach the loopback too."""
-    from distributed import LocalCluster
+    from distributed import LocalCluster, SpecCluster
 
-    return LocalCluster(
-        n_workers=choice.count,
-        threads_per_worker=_BUILDS,
-        processes=True,
-        dashboard_address=None,
-        preload=[PRELOAD],
-        memory_limit=0,
-        silence_logs=logging.CRITICAL,
-        security=True,
-        env=_environment(),
-    )
+    try:
+        return LocalCluster(
+            n_workers=choice.count,
+            threads_per_worker=_BUILDS,
+            processes=True,
+            dashboard_address=None,
+            preload=[PRELOAD],
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+            security=True,
+            env=_environment(),
+        )
+    except KeyboardInterrupt:
+        for half in SpecCluster._instances:  # noqa: SLF001 - nobody else has it
+            half.shutdown_on_close = (
+                False  # it ends with this process; at its exit Dask would fail to close it
+            )
+        raise
 
 
 def _ssh(choice: FarmChoice, emit: Emit) -> SshWorkers:

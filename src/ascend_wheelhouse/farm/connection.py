@@ -154,16 +154,20 @@ def connect_again(address: str, choice: FarmChoice) -> Client:
 
     Raises:
         SchedulerLostError: It was not back in time.
+        SchedulerUntrustedError: It is back, and one side refuses the other's certificate.
         KeyboardInterrupt: The user wants the run to end.
     """
-    until = _CLOCK.monotonic() + BACK_SECONDS
+    until, last = _CLOCK.monotonic() + BACK_SECONDS, None
     while _CLOCK.monotonic() < until:
         if stopping():
             raise KeyboardInterrupt
         try:
             return connect(address, choice, seconds=_PAUSE * 4)
-        except SchedulerUnreachableError:
+        except SchedulerUnreachableError as error:
+            last = error  # one that is about to end, or to begin, refuses for a while
             time.sleep(_PAUSE)
+    if isinstance(last, SchedulerUntrustedError):
+        raise last
     raise SchedulerLostError(address, BACK_SECONDS, ours=choice.own is not None)
 
 

@@ -22,7 +22,7 @@ from ascend_wheelhouse.cells.cell import Cell
 from ascend_wheelhouse.cells.recipe import Recipe, supply_of
 from ascend_wheelhouse.farm.building import BuildStep
 from ascend_wheelhouse.farm.choice import FarmChoice
-from ascend_wheelhouse.farm.connection import is_open_to_others
+from ascend_wheelhouse.farm.connection import BACK_SECONDS, is_open_to_others
 from ascend_wheelhouse.farm.demand import Demand, Unmet, demand_of
 from ascend_wheelhouse.farm.errors import NoWorkersError, WorkerVersionError
 from ascend_wheelhouse.farm.identity import own_version
@@ -49,14 +49,16 @@ class Farm:
     Args:
         link: The connection.
         emit: Told of the progress.
+        known: The labels of each worker of this tool's version that was seen, by its address.
     """
 
-    def __init__(self, link: Link, emit: Emit) -> None:
+    def __init__(self, link: Link, emit: Emit, known: dict[str, Labels] | None = None) -> None:
         self._link, self._emit = link, emit
+        self._known = {} if known is None else known
 
     def telling(self, emit: Emit) -> Farm:
         """Return the same farm that tells another of the builds that it is given."""
-        return Farm(self._link, emit)
+        return Farm(self._link, emit, self._known)
 
     @property
     def workers(self) -> dict[str, Labels]:
@@ -65,7 +67,9 @@ class Farm:
 
     def _workers(self, *, recent: bool) -> dict[str, Labels]:
         own, rows = own_version(), self._link.workers(recent=recent)
-        return {address: labels for address, (_, labels, _) in rows.items() if labels.version == own}
+        found = {address: labels for address, (_, labels, _) in rows.items() if labels.version == own}
+        self._known.update(found)
+        return found
 
     @property
     def builds(self) -> int:
@@ -96,15 +100,47 @@ class Farm:
         Raises:
             WheelhouseError: What the build raised there, or why no worker could finish it.
         """
-        demand = demand_of(recipe, cell, workshop, self._workers(recent=True))
-        if isinstance(demand, Unmet):  # a worker that joined since the last look may have it
-            demand = demand_of(recipe, cell, workshop, self.workers)
+        demand = self.demand(recipe, cell, workshop)
         if isinstance(demand, Unmet):
             return self._pending(demand, recipe, cell)
         dispatch = dispatch_of(recipe, cell, sources, workshop, demand)
         with self._link.listening(dispatch.order.topic, recipe.name, self._emit):
             step = BuildStep(dispatch=dispatch, store=workshop.store)
             return Submitted(self._link, step, self._emit).outcome()
+
+    def demand(self, recipe: Recipe, cell: Cell, workshop: Workshop) -> Demand | Unmet:
+        """Return what a build is submitted with, or what no worker has; one that had it is waited for.
+
+        Raises:
+            KeyboardInterrupt: The user wants the run to end.
+        """
+        demand = demand_of(recipe, cell, workshop, self._workers(recent=True))
+        if isinstance(demand, Unmet):  # a worker that joined since the last look may have it
+            self._await_back(
+                recipe.name, lambda there: isinstance(demand_of(recipe, cell, workshop, there), Demand)
+            )
+            demand = demand_of(recipe, cell, workshop, self.workers)
+        return demand
+
+    def _await_back(self, name: str, fits: Callable[[Mapping[str, Labels]], bool]) -> None:
+        """Wait for workers that have what a step needs and went away: after the scheduler did, they join by and by.
+
+        Args:
+            name: The step.
+            fits: Tells whether one of some workers, or they together, have it.
+        """
+        if fits(self.workers) or not fits(self._known):
+            return
+        text = f"{name} waits up to {BACK_SECONDS:.0f} s for a worker that was there"
+        self._emit(Note(text=text, level="warning"))
+        until, pause = _CLOCK.monotonic() + BACK_SECONDS, threading.Event()
+        while not fits(self.workers):
+            if stopping():
+                raise KeyboardInterrupt
+            if _CLOCK.monotonic() > until:
+                self._known.clear()  # once is enough
+                return
+            pause.wait(_PAUSE)
 
     def verify(self, wheelhouse: Path, reports: Path, store: Store) -> Report | Unmet:
         """Verify a wheelhouse on a worker of its machine and chip; the report is in `reports` afterwards.
@@ -119,6 +155,7 @@ class Farm:
         """
         with store.in_use():
             step = verify_step(wheelhouse, reports, store)
+            self._await_back(step.name, lambda there: any(map(step.demand.fits, there.values())))
             if not any(step.demand.fits(labels) for labels in self.workers.values()):
                 return Unmet(component=step.name, lacks=(str(step.demand),))
             with self._link.listening(step.order.topic, step.name, self._emit):
@@ -174,8 +211,7 @@ def farm(choice: FarmChoice, store: Store, emit: Emit) -> Iterator[Farm | None]:
         link = Link(address, reached, store, emit)
         try:
             _await_worker(link, address, patience, jobs, emit)
-            _refuse_versions(link, emit)
-            yield Farm(link, emit)
+            yield Farm(link, emit, _refuse_versions(link, emit))
         finally:
             link.close()
 
@@ -222,12 +258,13 @@ def await_started(link: Link, jobs: Jobs) -> None:
         pause.wait(_TOGETHER_PAUSE)
 
 
-def _refuse_versions(link: Link, emit: Emit) -> None:
-    """Leave out workers of another version; nothing is sent to them."""
-    own, rows = own_version(), link.workers().values()
-    others = {name: labels.version for name, labels, _ in rows if labels.version != own}
-    if len(others) == len(rows):
+def _refuse_versions(link: Link, emit: Emit) -> dict[str, Labels]:
+    """Leave out workers of another version, to which nothing is sent; return the labels of the others by address."""
+    own, rows = own_version(), link.workers()
+    others = {name: labels.version for name, labels, _ in rows.values() if labels.version != own}
+    if rows and len(others) == len(rows):
         raise WorkerVersionError(own, others)
     for name, version in others.items():
         text = f"worker {name} is left out: it has version {version or 'none of this tool'}, this is {own}"
         emit(Note(text=text, level="warning"))
+    return {address: labels for address, (_, labels, _) in rows.items() if labels.version == own}

@@ -7,17 +7,24 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ascend_wheelhouse.base.clock import SystemClock
+from ascend_wheelhouse.base.errors import WheelhouseError
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.base.process import stop_all
 from ascend_wheelhouse.base.scratch import scratch
 from ascend_wheelhouse.farm.choice import FarmChoice
 from ascend_wheelhouse.farm.connection import is_open_to_others, quieten, reach, security_of
-from ascend_wheelhouse.farm.errors import DaskMissingError, NameTakenError, SchedulerUnreachableError
+from ascend_wheelhouse.farm.errors import (
+    DaskMissingError,
+    NameTakenError,
+    SchedulerUnreachableError,
+    SchedulerUntrustedError,
+)
 from ascend_wheelhouse.farm.labels import Labels
 
 _FIRST_SECONDS = 30
 _PAUSES = (1.0, 2.0, 5.0, 10.0)
 _LASTED = 30.0
+_ASK_SECONDS = 5.0
 _NAME_TAKEN = "name taken"
 """What Dask's scheduler answers a worker whose name another has."""
 _CLOCK = SystemClock()
@@ -65,6 +72,7 @@ async def join(joining: Joining, emit: Emit) -> None:
                 raise SchedulerUnreachableError(
                     address, " ".join(str(error).split()) or "no answer"
                 ) from error
+            await _tell_of_distrust(joining.choice, emit)
         except RuntimeError as error:
             taken = _taken(error, joining.name, address)
             if not joined:
@@ -72,6 +80,16 @@ async def join(joining: Joining, emit: Emit) -> None:
             emit(Note(text=f"{taken.what} Asking again until that one has left", level="warning"))
         tries = 0 if _CLOCK.monotonic() - began > _LASTED else tries + 1
         await asyncio.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
+
+
+async def _tell_of_distrust(choice: FarmChoice, emit: Emit) -> None:
+    """Tell of a certificate that is refused by now: its host would be thought to build, and nobody would look there."""
+    try:
+        await reach(choice.scheduler, choice, _ASK_SECONDS, "worker")
+    except SchedulerUntrustedError as error:
+        emit(Note(text=f"{error.what} Asking again: the files are read anew each time", level="warning"))
+    except WheelhouseError:
+        return  # it is away
 
 
 def _taken(error: RuntimeError, name: str, address: str) -> NameTakenError:

@@ -89,6 +89,8 @@ def _await_files(running: Running) -> None:
     """Ask the master for what is not here, and wait while something still comes."""
     arrivals, store = running.plugin.arrivals, running.plugin.store
     lacking = _lacking(running.order, store)
+    for sha256 in lacking:
+        arrivals.trouble.pop(sha256, None)  # an earlier step's, which was handed back for another file
     asked, heard, since = -_ASK_AGAIN, 0, _CLOCK.monotonic()
     while lacking and not running.leash.stopped:
         now = _CLOCK.monotonic()

@@ -31,6 +31,10 @@ class _LostConnectionError(Exception):
     """The scheduler went away."""
 
 
+class _OthersJoinedError(Exception):
+    """The workers that a step was asked of have left, and others that may do it have joined."""
+
+
 class Submitted(Generic[AnswerT, HomeT_co]):
     """A step until its outcome.
 
@@ -43,6 +47,7 @@ class Submitted(Generic[AnswerT, HomeT_co]):
     def __init__(self, link: Link, step: FarmStep[AnswerT, HomeT_co], emit: Emit) -> None:
         self._link, self._step, self._emit = link, step, emit
         self._left_out: dict[str, str] = {}
+        self._asked: frozenset[str] = frozenset()
         self._tries = 0
         self._lost_on_the_way = 0
 
@@ -59,6 +64,8 @@ class Submitted(Generic[AnswerT, HomeT_co]):
                 answer = self._answer(client)
             except _LostConnectionError:
                 self._link.restore(client)
+                continue
+            except _OthersJoinedError:
                 continue
             if answer.stopped:
                 continue
@@ -82,6 +89,7 @@ class Submitted(Generic[AnswerT, HomeT_co]):
         Raises:
             WheelhouseError: Several workers died over it.
             _LostConnectionError: The scheduler went away.
+            _OthersJoinedError: It has to be handed to Dask anew.
         """
         try:
             future = self._submit(client)
@@ -107,13 +115,14 @@ class Submitted(Generic[AnswerT, HomeT_co]):
         self._tries += 1
         key = self._step.key if self._tries == 1 else f"{self._step.key}-{client.id}-{self._tries}"
         rows = workers_of(client) if self._left_out else self._link.recent_workers(client)
+        self._asked = frozenset(self._allowed(rows)) if self._left_out else frozenset()
         return client.submit(
             self._step.function(),
             self._step.order,
             key=key,
             resources=self._step.demand.resources(own_version()),
             priority=self._step.demand.memory_mb,
-            workers=list(self._allowed(rows)) if self._left_out else None,
+            workers=sorted(self._asked) if self._left_out else None,
             pure=False,
         )
 
@@ -146,11 +155,15 @@ class Submitted(Generic[AnswerT, HomeT_co]):
 
         Raises:
             _LostConnectionError: The scheduler went away.
+            _OthersJoinedError: Those that it was asked of by their addresses are not there, and others are.
         """
         try:
-            return any(self._allowed(self._link.recent_workers(client)))
+            there = frozenset(self._allowed(self._link.recent_workers(client)))
         except OSError as error:
             raise _LostConnectionError from error
+        if there and self._asked and not there & self._asked:
+            raise _OthersJoinedError
+        return bool(there)
 
     def _allowed(self, rows: Workers) -> Iterator[str]:
         """Yield the addresses of those that may do it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.base.errors import WheelhouseError, file_trouble, unexpected
 from ascend_wheelhouse.base.events import Emit, Stage, silent
+from ascend_wheelhouse.base.process import stopping
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.make.line import Line
 from ascend_wheelhouse.make.project_folder import ProjectFolder
@@ -49,12 +50,15 @@ class CellTools:
 
 
 def make_cell(order: CellOrder, tools: CellTools | None = None, emit: Emit = silent) -> CellEnd:
-    """Do what is asked for one cell; an error ends it and is told in its end, never raised.
+    """Do what is asked for one cell; an error ends it and is told in its end, not raised.
 
     Args:
         order: What is asked.
         tools: Shared with other cells; made here when None.
         emit: Told of the progress.
+
+    Raises:
+        KeyboardInterrupt: The run is stopped, and that broke something.
     """
     end = CellEnd(order=order)
     try:
@@ -67,7 +71,18 @@ def make_cell(order: CellOrder, tools: CellTools | None = None, emit: Emit = sil
     except OSError as error:
         return _failed(end, file_trouble(error))
     except Exception as error:  # noqa: BLE001 - a fault of one cell is told in its row, and stops no other
-        return _failed(end, unexpected(error))
+        return _failed(end, _fault(error))
+
+
+def _fault(error: Exception) -> WheelhouseError:
+    """Return what tells of a fault of this tool.
+
+    Raises:
+        KeyboardInterrupt: The run is stopped: that its commands were ended is none.
+    """
+    if stopping():
+        raise KeyboardInterrupt from error
+    return unexpected(error)
 
 
 def _failed(end: CellEnd, error: WheelhouseError, at: Step = "bundle") -> CellEnd:
@@ -105,7 +120,7 @@ def _verified(end: CellEnd, tools: CellTools, emit: Emit) -> CellEnd:
     except OSError as error:
         return _failed(end, file_trouble(error), "verify")
     except Exception as error:  # noqa: BLE001 - as in `make_cell`
-        return _failed(end, unexpected(error), "verify")
+        return _failed(end, _fault(error), "verify")
     return CellEnd(**{**vars(end), "unverified": why})
 
 

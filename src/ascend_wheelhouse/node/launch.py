@@ -47,11 +47,18 @@ if __name__ == "__main__":
     import threading
     import time
 
+    class Stop(KeyboardInterrupt):
+        """A request to end.
+
+        Python ends an archive by SIGINT, whatever its exit code, where `KeyboardInterrupt` itself came out of code that
+        is made of a text, as dataclasses make it, though it was caught. A subclass is not looked for.
+        """
+
     def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
         """End what runs in order, as Ctrl-C does; a second request ends this process at once."""
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
-        raise KeyboardInterrupt(number)
+        raise Stop(number)
 
     def lost(told):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
         """Have a request come again that was raised where Python lets no exception out, as while it imports."""

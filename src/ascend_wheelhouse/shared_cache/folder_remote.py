@@ -52,6 +52,7 @@ class FolderRemote:
     def __init__(self, address: Address) -> None:
         self.shown = address.shown
         self._root = Path(address.path)
+        self._device: int | None = None
 
     def read(self, name: str) -> bytes | None:
         """Return a small object; None where there is none, no bytes of what is no file."""
@@ -127,7 +128,8 @@ class FolderRemote:
 
     def _put(self, name: str, fill: Callable[[IO[bytes]], object], *, replace: bool) -> bool:
         with _telling():
-            self._root.mkdir(exist_ok=True)  # none above it: a mount may be missing there
+            if self._device is None:
+                self._root.mkdir(exist_ok=True)  # none above it: a mount may be missing there
             with self._folder(INCOMING, make=True) as incoming, _beside(incoming) as beside:
                 with os.fdopen(os.open(beside, _BESIDE, 0o644, dir_fd=incoming), "wb") as file:
                     _share(file.fileno(), os.fstat(incoming))
@@ -146,9 +148,17 @@ class FolderRemote:
 
     @contextmanager
     def _folder(self, path: str, *, make: bool = False) -> Iterator[int]:
-        """Give an open folder below the cache's own; the latter may be a link, none below it."""
+        """Give an open folder below the cache's own; the latter may be a link, none below it.
+
+        Raises:
+            UnavailableError: The file system that was there is not, as where a share is mounted no more.
+        """
         number = os.open(self._root, _FOLDER)
         try:
+            device = os.fstat(number).st_dev
+            if self._device not in {None, device}:
+                raise UnavailableError("another file system is in its place by now")
+            self._device = device
             for part in filter(None, path.split("/")):
                 above, number = number, _inner(number, part, make=make)
                 os.close(above)
