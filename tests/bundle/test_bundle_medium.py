@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -15,7 +16,7 @@ from bundle_fixtures import FILES, TORCH, write_wheelhouse
 from flushed import Flushed
 
 from ascend_wheelhouse.base import medium
-from ascend_wheelhouse.base.errors import FileTroubleError, file_trouble
+from ascend_wheelhouse.base.errors import FileTroubleError, MediumLostError, file_trouble
 from ascend_wheelhouse.base.events import Event, JobFinished, JobStarted
 from ascend_wheelhouse.bundle.command import bundle_command, verify_bundle
 from ascend_wheelhouse.bundle.parts import BundleLostError, FileLimitError
@@ -96,6 +97,44 @@ def test_a_medium_that_takes_no_file_so_long_is_told_with_the_option_that_helps(
         with pytest.raises(OSError, match="too large") as refused:
             bundle_command(wheelhouse, out=tmp_path / "stick", serial=1, oci=True)
     assert type(file_trouble(refused.value)) is FileTroubleError
+
+
+def test_a_medium_that_is_taken_out_in_the_midst_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+    gone, close = OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN)), os.close
+
+    def refuse(*_told: object) -> None:
+        raise gone
+
+    def close_and_refuse(number: int) -> None:
+        lock = Path(f"/proc/self/fd/{number}").readlink().suffix == ".lock"
+        close(number)
+        if lock:  # as a file system by FUSE does whose driver has ended
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    monkeypatch.setattr(medium.Flusher, "wrote", refuse)
+    monkeypatch.setattr(os, "close", close_and_refuse)
+    with pytest.raises(OSError, match="not connected") as refused:
+        bundle_command(wheelhouse, out=out, serial=1)
+    told = file_trouble(refused.value)
+    assert (type(told), told.exit_code, str(out) in told.what) == (MediumLostError, 10, True)
+    assert "mistyped" not in told.why
+
+
+def test_a_wheelhouse_whose_disk_fails_is_not_told_as_the_medium(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse, out = write_wheelhouse(tmp_path / "wheelhouse", BIG), tmp_path / "stick"
+
+    def fail(*_told: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("ascend_wheelhouse.bundle.tar._write_member", fail)
+    with pytest.raises(OSError, match="Input/output") as refused:
+        bundle_command(wheelhouse, out=out, serial=1)
+    assert (type(file_trouble(refused.value)), refused.value.filename) == (MediumLostError, None)
 
 
 PUT_THERE = ("._install.py", "wheels/._torch.whl", ".DS_Store", "System Volume Information", "Thumbs.db")

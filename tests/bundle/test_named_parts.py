@@ -50,3 +50,42 @@ def test_a_part_that_was_not_named_is_told_by_its_number(
     assert (answer.status, answer.facts["error"]) == (5, "BundleDamagedError")
     assert answer.facts["what"] == f"Part {lacking + 1:03d} of x.tar is missing."
     assert "do not use this bundle" not in answer.talk
+
+
+def _told(parts: list[Path], folder: Path) -> str:
+    words = ("--prefix", folder / "npu", "--insecure-no-signature", "--bundle", parts[0])
+    answer = run_installer(folder / "house", *words)
+    assert answer.status == 5, answer.talk
+    return f"{answer.facts['what']} {answer.facts['why']} {answer.facts['next']}"
+
+
+def test_a_last_part_that_was_not_copied_is_told_by_its_number(numbered: list[Path], tmp_path: Path) -> None:
+    numbered[-1].unlink()
+    told = _told(numbered, tmp_path)
+    assert f"Part {len(numbered):03d} of x.tar is missing." in told
+    assert f"copy x.tar.{len(numbered):03d} beside the others" in told
+
+
+@pytest.mark.parametrize("place", [0, 2, -1])
+def test_a_part_that_was_cut_short_is_told_by_its_name(
+    numbered: list[Path], tmp_path: Path, place: int
+) -> None:
+    size = numbered[place].stat().st_size
+    numbered[place].write_bytes(numbered[place].read_bytes()[:-9])
+    assert _told(numbered, tmp_path).startswith(
+        f"{numbered[place].name} has {size - 9} bytes, and should have {size}."
+    )
+
+
+def test_a_part_too_many_is_told_by_its_name(numbered: list[Path], tmp_path: Path) -> None:
+    older = numbered[0].with_name(f"x.tar.{len(numbered) + 1:03d}")
+    older.write_bytes(b"of an older bundle")
+    assert _told(numbered, tmp_path).startswith(f"{older.name} does not belong to x.tar,")
+
+
+def test_a_wrong_part_among_right_ones_is_told_by_its_name(numbered: list[Path], tmp_path: Path) -> None:
+    wrong = numbered[-1]
+    wrong.write_bytes(bytes(byte ^ 1 for byte in wrong.read_bytes()))
+    told = _told(numbered, tmp_path)
+    assert wrong.name in told
+    assert numbered[0].name not in told

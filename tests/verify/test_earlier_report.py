@@ -6,12 +6,14 @@ import errno
 import os
 import platform
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from environments import tiny_wheelhouse
 
+from ascend_wheelhouse.node.host import pythons
 from ascend_wheelhouse.node.verify import program, runner
 from ascend_wheelhouse.verify import collect, prepare
 from ascend_wheelhouse.verify.program import main
@@ -34,7 +36,9 @@ def stopped(*_words: object, **_named: object) -> None:
 
 
 def on_a_node(folder: Path, reports: Path, *words: str) -> int:
-    (folder / "environment/lib/python3.11/site-packages").mkdir(parents=True)
+    (folder / f"environment/lib/{pythons.PROGRAM}/site-packages").mkdir(parents=True)
+    (folder / "environment/bin").mkdir()
+    (folder / "environment/bin/python").symlink_to(sys.executable)
     manifest = tiny_wheelhouse(folder / "wheelhouse", {}, platform.machine()) / "manifest.json"
     place = [f"--environment={folder / 'environment'}", f"--manifest={manifest}", f"--report={reports}"]
     return program.main([*place, *words])

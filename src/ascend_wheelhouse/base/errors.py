@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from ascend_wheelhouse.base.full_disk import FULL
+from ascend_wheelhouse.base.full_disk import FULL, LOST
 from ascend_wheelhouse.node.errors import (
     HostUnfitError,
     IntegrityError,
@@ -30,7 +30,7 @@ _GRAVITY = (70, 5, 7, 9, 6, 10, 3, 2, 4, 8)
 versions, usage, an origin, something pending."""
 _LONGEST_NAME = 300
 _PROGRAM = Path(__file__).parents[1]
-_OF_A_DISK = {errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG}
+_OF_A_DISK = {errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EFBIG}
 
 __all__ = [
     "AuditError",
@@ -41,6 +41,7 @@ __all__ = [
     "HostUnfitError",
     "IncompleteError",
     "IntegrityError",
+    "MediumLostError",
     "ResolveError",
     "SourceUnreachableError",
     "UnexpectedError",
@@ -102,6 +103,10 @@ class FullDiskError(FileTroubleError):
     """A disk that the command writes to is full."""
 
 
+class MediumLostError(FileTroubleError):
+    """A medium was taken out in the midst, or the driver or server of a file system is gone."""
+
+
 def gravest(codes: Iterable[int]) -> int:
     """Return the exit code of a run of which several parts failed, each with its own; 0 where none did."""
     failed = {*codes} - {0}
@@ -112,6 +117,8 @@ def file_trouble(error: OSError) -> FileTroubleError | UnexpectedError:
     """Return the error that tells which file the system refused and why, or that of a fault where it was no file."""
     if error.errno in FULL:
         return _full(error)
+    if error.errno in LOST:
+        return _lost(error)
     if error.errno == errno.ENOENT and error.filename is None and _is_gone():
         return FolderGoneError(
             "The current folder is not there any more.",
@@ -151,6 +158,17 @@ def _full(error: OSError) -> FullDiskError:
         f"The disk of {place} is full: {error.strerror}.",
         why=f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are free there. What was finished is kept.",
         next_step=f"`df -h {shlex.quote(str(folder))}` shows the disk; free space there, then the same command again",
+    )
+
+
+def _lost(error: OSError) -> MediumLostError:
+    place = error.filename2 or error.filename
+    look = f"`df {shlex.quote(str(place))}`" if place else "`df`"
+    return MediumLostError(
+        f"{place or 'A file on a disk'}: {error.strerror}.",
+        why="The medium was taken out or is damaged, or the driver or server of its file system is gone.",
+        next_step=f"mount it again ({look} says whether it answers), then the same command again; what was finished "
+        "is kept",
     )
 
 

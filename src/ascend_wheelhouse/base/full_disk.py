@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+LOST = frozenset(
+    {errno.EIO, errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.EREMOTEIO, errno.EHOSTDOWN, errno.ENOMEDIUM}
+)
+"""What the system says of a medium that was taken out, or a file system whose driver or server is gone (errno(3))."""
 
 # What programs say of it: glibc's texts of both, in English.
 _TOLD = ("No space left on device", "Disk quota exceeded")
@@ -27,11 +31,16 @@ def told_by(program: str, text: str) -> OSError | None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Have a full disk that stops a `with` block be told as that of a path, where the system names none."""
+def naming(path: Path, kinds: frozenset[int] = FULL) -> Iterator[None]:
+    """Have a full disk that stops a `with` block be told as that of a path, where the system names none.
+
+    Args:
+        path: What is written.
+        kinds: The errors that are told so; `FULL | LOST` where nothing but `path` is touched in the block.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in FULL and error.filename is None:
+        if error.errno in kinds and error.filename is None:
             error.filename = str(path)
         raise

@@ -11,7 +11,7 @@ import errno
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ascend_wheelhouse.base import flocks, rights
@@ -43,7 +43,7 @@ def writing(folder: Path, emit: Emit = silent) -> Iterator[None]:
         os.pwrite(number, str(os.getpid()).encode(), 0)
         yield
     finally:
-        os.close(number)
+        _close(number)
 
 
 def _opened(lock: Path) -> int:
@@ -89,6 +89,12 @@ def reading(folder: Path, emit: Emit = silent) -> Iterator[None]:
         flocks.take(number, flocks.SHARED, lambda: _tell(number, folder, emit))
         yield
     finally:
+        _close(number)
+
+
+def _close(number: int) -> None:
+    """Close a lock; what its medium says of that, such as that it is gone, hides nothing that was said before."""
+    with suppress(OSError):
         os.close(number)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import re
 import shlex
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -213,7 +214,10 @@ class PartWriter:
         Raises:
             FileLimitError: The file system takes no file so long.
         """
-        view = memoryview(data)
+        with self._naming():
+            self._write(memoryview(data))
+
+    def _write(self, view: memoryview) -> None:
         while view:
             space = len(view) if self.limit is None else self.limit - self.position % self.limit
             if self._stream is None or (self.limit is not None and self.position % self.limit == 0):
@@ -245,7 +249,7 @@ class PartWriter:
         """
         self._close()
         parts = self._parts()
-        with full_disk.naming(self.path):
+        with self._naming():
             self._flusher.wait()
             for part in parts:
                 medium.flush(part)
@@ -291,7 +295,11 @@ class PartWriter:
     def _most(self) -> float:
         return float("inf") if self.limit is None else self.limit
 
+    def _naming(self) -> AbstractContextManager[None]:
+        return full_disk.naming(self.path, full_disk.FULL | full_disk.LOST)
+
     def _close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with self._naming():
+                stream.close()

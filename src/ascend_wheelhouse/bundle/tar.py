@@ -73,7 +73,7 @@ def write_members(members: Iterable[BundleMember], writer: PartWriter, emit: Emi
         for member in listed[start:]:
             _write_member(member, writer, hasher, buffers)
             emit(JobProgress(job="bundle", done=writer.position, line=member.path))
-    writer.write(layout.TRAILER)
+        writer.write(layout.TRAILER)
     emit(JobProgress(job="bundle", done=writer.position, line="waiting for the medium"))
     paths = writer.finish()
     detail = f"went on behind {start} of {len(listed)} members" if start else ""

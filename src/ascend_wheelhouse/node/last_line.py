@@ -11,6 +11,9 @@ from pathlib import Path
 from .errors import HostUnfitError, UnexpectedError
 from .seen import is_folder
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says where bytes or inodes ran out, or a user's quota."""
+
 
 def unfit(error: OSError, untouched: str, written: Path | None = None) -> HostUnfitError:
     """Return the error for a file or folder that the system refused.
@@ -21,7 +24,7 @@ def unfit(error: OSError, untouched: str, written: Path | None = None) -> HostUn
         written: Where the run writes to, besides the folder of temporary files.
     """
     name = error.filename2 or error.filename
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    full = error.errno in FULL
     temporary = Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - named alone
     places = [Path(str(name)).parent] if name else [*([written] if written else []), temporary]
     if not name and error.errno == errno.ENOENT:  # the words of Python's `tempfile`

@@ -7,6 +7,7 @@ install guide for Ascend; of the rest: its container arguments and known failure
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from ..reading.contents import Contents, read_contents
 from ..seen import is_there
 from ..talk import Talk
 from . import python_release, pythons
-from .fitness import HostFinding, Level, cell_findings, disk_finding, free_space, programs_finding
+from .fitness import PREFIX, HostFinding, Level, cell_findings, disk_finding, free_space, programs_finding
 from .host import DEVICES, Host, read_host
 from .readiness import ready
 from .system import install_command
@@ -26,7 +27,8 @@ from .tuning import SETTINGS, apply, serves
 _GIB = 1 << 30
 _SHARED_MEMORY = 16 * _GIB
 _ENVIRONMENT_SIZE = 6 * _GIB
-_FOR_SERVING = ("devices", "device managers", "chip", "driver", "cann", "nnal", "c++ compiler")
+_OWN_PYTHON = "python of the environment"
+_FOR_SERVING = ("devices", "device managers", "chip", "driver", "cann", "nnal", "c++ compiler", _OWN_PYTHON)
 
 
 def examine(
@@ -54,6 +56,7 @@ def examine(
         _firmware(host),
         *_openmp(host),
         *([programs_finding(place)] if place else []),
+        *([_own_python(place / "current")] if place and stands else []),
         _disk(place or host.root, stands=stands),
     ]
 
@@ -172,6 +175,17 @@ def _firmware(host: Host) -> HostFinding:
         level=_judged(host.firmware is not None),
         why="Firmware and driver of one release belong together.",
         command="sudo sh ./Ascend-hdk-*-npu-firmware_*.run --full --quiet",
+    )
+
+
+def _own_python(env: Path) -> HostFinding:
+    return HostFinding(
+        name=_OWN_PYTHON,
+        found=os.path.realpath(env / pythons.OWN),
+        wanted=f"a Python {pythons.made_with(env)} that starts",
+        level=_judged(pythons.starts(env)),
+        why="The environment was made with it, and starts no other.",
+        command=f"{pythons.PROGRAM} -I install.py --prefix {PREFIX} --check",
     )
 
 

@@ -16,6 +16,9 @@ from pathlib import Path
 PROGRAM = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The name of the Python that runs this, as a person types it."""
 
+OWN = "bin/python"
+"""The Python of an environment, below its folder: a link to the node's, which may be removed or replaced later."""
+
 _USUAL = ("/usr/local/bin", "/usr/bin")
 _SECONDS = 20
 _TELLING = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
@@ -72,3 +75,22 @@ def is_one(path: str, version: str) -> bool:
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return False
     return done.stdout.split() == ["cpython", *version.split(".")]
+
+
+def made_with(env: Path) -> str:
+    """Return the version that an environment was made with, such as `3.11`; empty where its folders do not tell.
+
+    The folder of its modules is named after it, and another version does not look there (`sysconfig`, scheme `venv`).
+    """
+    found = [one.parent.name.removeprefix("python") for one in env.glob("lib/python3.*/site-packages")]
+    return found[0] if len(found) == 1 and is_version(found[0]) else ""
+
+
+def starts(env: Path) -> bool:
+    """Whether the Python that an environment was made with starts; true where nothing tells which that was."""
+    version = made_with(env)
+    if not version:
+        return True
+    if Path(sys.prefix) == env:  # it runs this
+        return version == running()
+    return is_one(str(env / OWN), version)

@@ -11,9 +11,12 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..host import pythons
 from ..host.node_environment import check_names
+from ..host.system import install_command
 from ..layout import INSTALLER
 from ..place import as_archive
+from .shared import root_of
 
 ENTRIES = ("activate", "run")
 _EXECUTABLE = 0o755
@@ -26,7 +29,12 @@ if _npu_text=$({env}/bin/python -I {env}/{installer} --env --environment {env});
     eval "$_npu_text"
     unset _npu_text
 else
-    return
+    _npu_text=$?
+    case $_npu_text in 126 | 127)  # what a shell says of a program that does not start
+        printf '%s\n\n' {gone} >&2
+        _npu_text=10 ;;
+    esac
+    return "$_npu_text"
 fi
 """
 
@@ -50,11 +58,25 @@ def write_entries(env: Path, variables: Mapping[str, str]) -> None:
     """
     check_names(variables)
     (env / INSTALLER).write_bytes(as_archive())
-    place = {"env": shlex.quote(str(env)), "installer": INSTALLER}
+    place = {"env": shlex.quote(str(env)), "installer": INSTALLER, "gone": shlex.join(_gone(env))}
     (env / "activate").write_text(_ACTIVATE.format(**place))
     run = env / "run"
     run.write_text(_RUN.format(**place))
     run.chmod(_EXECUTABLE)
+
+
+def _gone(env: Path) -> tuple[str, str, str]:
+    """Return what a shell says where the environment's Python does not start, and so cannot say it."""
+    version = pythons.made_with(env) or pythons.running()
+    look = shlex.join(
+        [f"python{version}", "-I", str(env / INSTALLER), "--prefix", str(root_of(env)), "--check"]
+    )
+    package = install_command(Path("/"), apt=f"python{version}", dnf=f"python{version}")
+    return (
+        f"error: {env}/bin/python does not start.",
+        "It leads to a Python of this node: removed or replaced since the install, or not yours to start.",
+        f"Next: {look}, which says what installs it again; where no python{version} is: {package}",
+    )
 
 
 def astray(root: Path) -> list[str]:

@@ -11,6 +11,7 @@ from ..host.node_environment import NodeEnvironment, compute
 from ..layout import MANIFEST
 from ..reading.contents import Contents, ManifestError, read_contents
 from ..talk import Talk
+from . import own_python
 from .receipt import again, recorded
 
 
@@ -30,10 +31,12 @@ def show(environment: Path, ascend: str, machine: str, talk: Talk) -> int:
     Raises:
         NotAnEnvironmentError: There is no environment in that folder.
         ManifestError: The environment has no manifest.
+        OwnPythonError: The Python that the environment was made with does not start, or is another one now.
         SeveralToolkitsError: Several CANN stand there and none is the cell's.
         AscendScriptError: One of CANN's scripts does not do what it should.
     """
     contents = _contents(environment)
+    own_python.require(environment)
     wanted = contents.cell.get("cann", "")
     found = cann.look(wanted, named=ascend, recorded=str(recorded(environment).get("ascend", "")))
     made = compute(found, environment, recommended=contents.environment, machine=machine)

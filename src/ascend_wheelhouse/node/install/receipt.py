@@ -24,6 +24,7 @@ from typing import Any
 from .. import durable
 from ..errors import HostUnfitError, IntegrityError
 from ..place import with_bundle
+from ..seen import is_there
 from . import shared
 from .receipt_file import RECEIPT, SCHEMA, BadReceiptError, read
 
@@ -77,7 +78,7 @@ class Difference:
         if rows:
             raise EnvironmentChangedError(
                 f"{env} differs from its receipt in {len(rows)} file(s).",
-                why="\n".join(f"{kind}: {path}" for kind, path in rows[:10]),
+                why="\n".join(f"{kind}: {_as_found(env, path)}" for kind, path in rows[:10]),
                 next_step=again(env),
             )
 
@@ -85,6 +86,12 @@ class Difference:
 def _with_target(env: Path, path: str) -> str:
     place = env / path
     return f"{path} (leads to {place.readlink()})" if place.is_symlink() else path
+
+
+def _as_found(env: Path, path: str) -> str:
+    """Return a path that was not closed to this user, with what is behind it where it is a link."""
+    told, place = _with_target(env, path), env / path
+    return f"{told[:-1]}, where nothing is)" if place.is_symlink() and not is_there(place) else told
 
 
 def again(env: Path, *options: str) -> str:

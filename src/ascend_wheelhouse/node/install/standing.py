@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..host import toolkits
+from ..host import pythons, toolkits
 from ..reading.contents import Contents
 from ..talk import Talk
 from . import bytecode, receipt
@@ -58,7 +58,11 @@ def _stands(env: Path, contents: Contents, options: argparse.Namespace, talk: Ta
     difference = receipt.compare(env)
     if difference:
         talk.say(f"{env} was changed; installing afresh")
-    return not difference
+        return False
+    if not pythons.starts(env):
+        talk.say(f"{env} was made with a Python that is gone or another one now; installing afresh")
+        return False
+    return True
 
 
 def _asked_besides(env: Path, facts: Mapping[str, Any], options: argparse.Namespace) -> str:

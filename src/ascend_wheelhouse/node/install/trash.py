@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 from ..errors import HostUnfitError
+from ..last_line import FULL
+from ..seen import is_there
 from .receipt_file import RECEIPT
 
 NAMED = ".trash-"
@@ -25,17 +27,23 @@ def throw_away(path: Path, root: Path) -> None:
     """Take a folder below a prefix out of sight by one rename; `empty` removes it.
 
     One on another disk, as behind a link in place of `envs`, is removed at once, and its receipt first: a part of it is
-    no environment that one could go back to.
+    no environment that one could go back to. So is one on a disk or in a quota so full that nothing takes another name,
+    as on btrfs.
+
+    Raises:
+        OSError: It can neither be renamed nor, on a full disk, be removed.
     """
     if not path.is_dir():
         return
     try:
         path.rename(root / f"{NAMED}{path.name}-{time.time_ns()}")
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in {errno.EXDEV, *FULL}:
             raise
         (path / RECEIPT).unlink(missing_ok=True)
         subprocess.run(["sh", "-c", _REMOVAL, "sh", path], check=False, capture_output=True)
+        if error.errno in FULL and is_there(path):
+            raise
 
 
 def empty(root: Path, *, wait: bool = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..talk import Talk
-from . import receipt, shared
+from . import own_python, receipt, shared
 from .activate import astray, lead_in
 from .environment import Prefix
 
@@ -44,9 +44,11 @@ def check(prefix: Prefix, talk: Talk) -> int:
 
     Raises:
         EnvironmentChangedError: They differ.
+        OwnPythonError: The Python that it was made with is another one now.
     """
     env = prefix.required()
     receipt.compare(env).require_none(env)
+    own_python.require(env)
     if names := astray(prefix.root):
         raise receipt.EnvironmentChangedError(
             f"{prefix.root} lacks links into {env}: {', '.join(names)}.",
@@ -66,6 +68,7 @@ def rollback(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         NoPreviousError: There is none.
         BadReceiptError: That of the one before is damaged as well.
         BrokenPreviousError: Files of the one before were changed.
+        OwnPythonError: Its Python is gone, or another one now.
     """
     prefix.previous()
     with contextlib.nullcontext() if dry_run else prefix.locked(standing=True):
@@ -93,6 +96,7 @@ def _require_whole(env: Path) -> None:
             why=error.why,
             next_step=f"install its wheelhouse again: {receipt.again(env, '--allow-rollback')}",
         ) from error
+    own_python.require(env, "--allow-rollback")
 
 
 def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import errors, layout
 from ..trust import dsse, signature, sshsig
-from . import opened
+from . import opened, told_parts
 from .sources import BundleDamagedError, Region
 
 Progress = Callable[[int], None]
@@ -235,11 +235,11 @@ class Bundle:
             return pair[1].size != pair[0].size or pair[1].sha256(progress) != pair[0].sha256
 
         with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-            changed = [
-                file.path for (file, _), bad in zip(regions, pool.map(differs, regions), strict=True) if bad
-            ]
-        if changed:
-            raise _changed(sorted(changed))
+            bad = [pair for pair, other in zip(regions, pool.map(differs, regions), strict=True) if other]
+        if bad:
+            raise _changed(
+                sorted(file.path for file, _ in bad), told_parts.holding(region for _, region in bad)
+            )
 
     def extract(self, path: str, destination: Path, *, hashed: bool = True) -> None:
         """Write one file of the manifest to `destination`, checked on the way; nothing is left if it differs.
@@ -273,12 +273,14 @@ class Bundle:
             Path(partial).unlink(missing_ok=True)
 
 
-def _changed(paths: Sequence[str]) -> ChangedFileError:
+def _changed(paths: Sequence[str], parts: str = "") -> ChangedFileError:
+    again = f"these parts: {parts}" if parts else "the bundle again"
     shown = ", ".join(paths[:_SHOWN]) + (f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else "")
     return ChangedFileError(
         f"Not as the manifest says: {shown}.",
-        why="The bytes were changed after the bundle was made, or damaged on the way.",
-        next_step="copy the bundle again; if that does not help, ask its maker for a new one",
+        why="The bytes were changed after the bundle was made, or damaged on the way."
+        + (f" They lie in {parts}." if parts else ""),
+        next_step=f"copy {again}; if that does not help, ask its maker for a new one",
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from .. import layout
 from ..errors import UsageError
 from ..trust import sshsig
+from . import told_parts
 from .image_layout import image_regions
 from .sources import (
     BundleDamagedError,
@@ -188,40 +189,47 @@ def _plan(
 def _check_tar(file: PartedFile, plan: Sequence[tuple[str, Region]], sums: bytes) -> None:
     last = plan[-1][1]
     whole = last.offset + last.size + layout.padding(last.size) + len(layout.TRAILER)
+    told_parts.require_sizes(file, whole)
     if file.size < whole:
         raise damaged(f"it is cut short, or lacks its last part: {file.size} of {whole} bytes are there")
     end = 0
     for path, region in plan:
         expected = layout.header(path, region.size)
         if file.read(end, len(expected)) != expected:
-            raise _unexpected(path, file.read(end, layout.BLOCK))
+            raise _unexpected(path, Region(file, end, layout.BLOCK))
         end = region.offset + region.size
         filling = bytes(layout.padding(region.size))
         if file.read(end, len(filling)) != filling:
-            raise damaged(f"the bytes after {path} are not empty")
+            raise damaged(f"the bytes after {path} are not empty{_where(Region(file, end, len(filling)))}")
         end += len(filling)
         if path == layout.SUMS and region.bytes() != sums:
             raise damaged(f"{layout.SUMS} does not say what {layout.MANIFEST} says")
     if file.read(end, len(layout.TRAILER)) != layout.TRAILER:
-        raise _unexpected("its end", file.read(end, layout.BLOCK))
+        raise _unexpected("its end", Region(file, end, layout.BLOCK))
     if file.size != whole:
         raise damaged(f"something follows its end, at byte {whole}")
 
 
-def _unexpected(path: str, block: bytes) -> BundleDamagedError:
+def _where(place: Region) -> str:
+    parts = told_parts.holding([place])
+    return f" (in {parts})" if parts else ""
+
+
+def _unexpected(path: str, place: Region) -> BundleDamagedError:
+    where = _where(place)
     try:
-        found = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
+        found = tarfile.TarInfo.frombuf(place.bytes(), "utf-8", "replace")
     except tarfile.TarError:
-        return damaged(f"the header of {path} is damaged")
+        return damaged(f"the header of {path} is damaged{where}")
     kind = "file" if found.isfile() or found.type == tarfile.XHDTYPE else "link, device or folder"
-    what = f"it holds the {kind} {found.name!r} where {path} must be"
+    what = f"it holds the {kind} {found.name!r} where {path} must be{where}"
     if kind != "file" or found.name != path:
         return ExtraMemberError(
             f"The bundle is not sound: {what}.",
             why="A bundle holds the files of its manifest in one order, and nothing else.",
             next_step=sshsig.DO_NOT_USE,
         )
-    return damaged(f"the header of {path} states another size, owner, mode or time than it must")
+    return damaged(f"the header of {path} states another size, owner, mode or time than it must{where}")
 
 
 def _open_folder(folder: Path) -> Opened:

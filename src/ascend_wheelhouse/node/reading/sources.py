@@ -46,13 +46,13 @@ class PartedFile:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
-        self._sizes = [_size(path) for path in paths]
-        self.size = sum(self._sizes)
+        self.sizes = [_size(path) for path in paths]
+        self.size = sum(self.sizes)
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on, across parts, and return how many bytes there were."""
         done = 0
-        for path, size in zip(self.paths, self._sizes, strict=True):
+        for path, size in zip(self.paths, self.sizes, strict=True):
             wanted = max(0, min(len(view) - done, size - offset))
             if wanted and offset >= 0:
                 count = _read_one(path, view[done : done + wanted], offset)
@@ -70,7 +70,7 @@ class PartedFile:
         write the rest then says why.
         """
         done = 0
-        for path, held in zip(self.paths, self._sizes, strict=True):
+        for path, held in zip(self.paths, self.sizes, strict=True):
             wanted = max(0, min(size - done, held - offset))
             if wanted and offset >= 0:
                 count = _send_one(path, target, offset, wanted)
@@ -79,6 +79,12 @@ class PartedFile:
                     break
             offset -= held
         return done
+
+    def holding(self, offset: int, size: int) -> list[Path]:
+        """Return the files in which the bytes from `offset` on lie."""
+        starts = [sum(self.sizes[:number]) for number in range(len(self.sizes))]
+        held = zip(self.paths, starts, self.sizes, strict=True)
+        return [path for path, start, length in held if start < offset + size and offset < start + length]
 
     def read(self, offset: int, size: int) -> bytes:
         """Return up to `size` bytes from `offset` on."""
@@ -202,6 +208,13 @@ def in_order(parts: Sequence[Path]) -> list[Path]:
     if len(stems) != 1 or len(numbered) != len(named):
         return list(parts)
     return _whole(stems.pop(), numbered)
+
+
+def in_parts(paths: Sequence[Path]) -> str:
+    """Return the name of the bundle whose parts some files are; empty where one is no part."""
+    matches = [_PART.fullmatch(path.name) for path in paths]
+    stems = {match["stem"] if match else "" for match in matches}
+    return stems.pop() if len(stems) == 1 else ""
 
 
 def _whole(name: str, found: Mapping[int, Path]) -> list[Path]:

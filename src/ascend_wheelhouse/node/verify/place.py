@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import HostUnfitError
 from ..host.fitness import no_program_runs
+from ..last_line import FULL
 
 
 class ReportPlaceError(HostUnfitError):
@@ -52,10 +53,15 @@ def require_writable(folder: Path) -> None:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".report-"):
             pass
     except OSError as error:
+        why = "Beside an environment its owner alone may write."
+        next_step = "the same command with --report and a folder that you may write to"
+        if error.errno in FULL:
+            why = "Bytes or inodes ran out there, or your quota did."
+            next_step = "free space there, or the same command with --report and a folder on another disk"
         raise ReportPlaceError(
             f"No report can be written to {folder}: {error.strerror}.",
-            why="No probe has run. Beside an environment its owner alone may write.",
-            next_step="the same command with --report and a folder that you may write to",
+            why=f"No probe has run. {why}",
+            next_step=next_step,
         ) from error
 
 

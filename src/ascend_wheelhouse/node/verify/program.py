@@ -21,7 +21,7 @@ from typing import Any
 from .. import documents, last_line
 from ..errors import UsageError, WheelhouseError
 from ..given import CommandLine, read, require_sound
-from ..install import receipt
+from ..install import own_python, receipt
 from ..install.environment import Prefix
 from ..layout import MANIFEST
 from ..place import HOME
@@ -104,6 +104,7 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     require_writable(place)
     digest = hashlib.sha256(documents.bytes_of(written)).hexdigest()
     _require_installed_from(environment, written, digest)
+    own_python.require(environment)
     with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
@@ -113,11 +114,13 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
             say=lambda one: _tell(one, talk),
             begin=lambda: remove_earlier(path),
         )
-    report.write(path)
-    talk.answer(
-        f"{report.head}\n{table(report.results)}\n\n{report.headline}\nreport: {path}".lstrip(),
-        report.as_dict(),
-    )
+    text = f"{report.head}\n{table(report.results)}\n\n{report.headline}".lstrip()
+    try:
+        report.write(path)
+    except OSError:
+        talk.note(f"{text}\nwarning: this is not kept: {path} cannot be written")  # it may have taken an hour
+        raise
+    talk.answer(f"{text}\nreport: {path}", report.as_dict())
     return report.exit_code
 
 
