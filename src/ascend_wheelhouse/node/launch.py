@@ -56,8 +56,9 @@ if __name__ == "__main__":
 
     def stop(number, _frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
         """End what runs in order, as Ctrl-C does; a second request ends this process at once."""
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
+        with deciding:
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, signal.SIG_DFL)
         raise Stop(number)
 
     def lost(told):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
@@ -74,9 +75,12 @@ if __name__ == "__main__":
         while True:
             number = ord(os.read(requests, 1))
             time.sleep(0.05)
-            if signal.getsignal(number) is stop:
-                signal.pthread_kill(main, number)
+            with deciding:
+                if signal.getsignal(number) is stop:
+                    signal.pthread_kill(main, number)
 
+    # Held so that no request comes again that is heard meanwhile: it would end this process at once.
+    deciding = threading.RLock()
     reading, noted = os.pipe()
     os.set_blocking(noted, False)
     threading.Thread(target=wake, args=(reading, threading.get_ident()), daemon=True).start()
