@@ -1,6 +1,7 @@
 """What nobody foresaw ends with a text and a code of its own, on a host and on a node."""
 
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def test_a_file_that_the_system_refuses_is_exit_10_and_named(
 def _prefix(folder: Path, receipt: bytes) -> Path:
     environment = folder / "envs" / "0001"
     (environment / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    (environment / "bin").mkdir()
+    (environment / "bin/python").symlink_to(sys.executable)
     (environment / "receipt.json").write_bytes(receipt)
     (folder / ".sglang-npu-prefix").touch()
     (folder / "current").symlink_to("envs/0001")

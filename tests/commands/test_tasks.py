@@ -15,7 +15,7 @@ from invoking import ROOT, invoke
 from ascend_wheelhouse import commands
 from ascend_wheelhouse.commands.tasks import TOPICS, collection
 
-OF_THE_COMMAND_LINE = {"tasks", "usage", "program", "completion"}
+OF_THE_COMMAND_LINE = {"tasks", "usage", "spelling", "program", "completion"}
 """Modules beside those of commands."""
 
 
