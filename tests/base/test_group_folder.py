@@ -5,14 +5,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import shutil
 import stat
-import tempfile
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from group_users import FIRST, SECOND, as_user, both, folder_of_a_group, two_users
 
 from ascend_wheelhouse.base import occupied, rights, whole_file
 from ascend_wheelhouse.bundle.parts import PartWriter
@@ -20,46 +18,15 @@ from ascend_wheelhouse.folder import assemble
 from ascend_wheelhouse.make import freshness
 from ascend_wheelhouse.store.store import Store
 
-_GROUP, _FIRST, _SECOND = 4000, 4001, 4002
-_two_users = pytest.mark.skipif(os.geteuid() != 0, reason="becomes two other users")
-
 
 @pytest.fixture(params=[0o2775, 0o2770, 0o770])
 def group_folder(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A folder of a group, in a place that every user reaches."""
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    folder = place / "shared"
-    folder.mkdir()
-    os.chown(folder, 0, _GROUP)
-    folder.chmod(request.param)
-    yield folder
-    shutil.rmtree(place)
+    with folder_of_a_group(request.param) as folder:
+        yield folder
 
 
-def _as_user(user: int, umask: int, do: Callable[[], object]) -> None:
-    """Do something as a user of the group, with modules that are loaded already."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgroups([_GROUP])
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-            os.umask(umask)
-            do()
-        except BaseException:  # noqa: BLE001 - told by the exit code
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0, f"user {user}"
-
-
-def _both(umask: int, do: Callable[[int], object]) -> None:
-    for user in (_FIRST, _SECOND):
-        _as_user(user, umask, lambda user=user: do(user))  # type: ignore[misc]
-
-
-@_two_users
+@two_users
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
 def test_both_write_what_one_name_and_another_stand_for(group_folder: Path, umask: int) -> None:
     def write(user: int) -> None:
@@ -69,10 +36,10 @@ def test_both_write_what_one_name_and_another_stand_for(group_folder: Path, umas
         state = freshness.state_file(group_folder, {"cell": "one"})
         freshness.remember(state, folder=group_folder, lock_folder=group_folder, inputs=str(user), files={})
 
-    _both(umask, write)
+    both(umask, write)
 
 
-@_two_users
+@two_users
 def test_a_lock_of_an_older_run_is_told_with_what_its_owner_does(group_folder: Path) -> None:
     def older() -> None:
         (group_folder / ".state").mkdir(mode=0o755)
@@ -82,11 +49,11 @@ def test_a_lock_of_an_older_run_is_told_with_what_its_owner_does(group_folder: P
             occupied.writing(group_folder / "bundle.tar").__enter__()
         assert f"chmod -R g+rwX {group_folder}/.state" in caught.value.next_step
 
-    _as_user(_FIRST, 0o022, older)
-    _as_user(_SECOND, 0o022, write)
+    as_user(FIRST, 0o022, older)
+    as_user(SECOND, 0o022, write)
 
 
-@_two_users
+@two_users
 def test_a_lock_that_is_closed_is_told_before_any_work(group_folder: Path) -> None:
     def older() -> None:
         (group_folder / ".state").mkdir(mode=0o755)
@@ -101,11 +68,11 @@ def test_a_lock_that_is_closed_is_told_before_any_work(group_folder: Path) -> No
         occupied.require_open(group_folder / "open")
         occupied.require_open(group_folder / "none/yet")
 
-    _as_user(_FIRST, 0o000, older)
-    _as_user(_SECOND, 0o022, look)
+    as_user(FIRST, 0o000, older)
+    as_user(SECOND, 0o022, look)
 
 
-@_two_users
+@two_users
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_both_write_sets_of_files(group_folder: Path, umask: int) -> None:
     def write(user: int) -> None:
@@ -115,10 +82,10 @@ def test_both_write_sets_of_files(group_folder: Path, umask: int) -> None:
         number = os.open(whole_file.inside(group_folder), os.O_RDWR)
         fcntl.flock(number, fcntl.LOCK_EX)
 
-    _both(umask, write)
+    both(umask, write)
 
 
-@_two_users
+@two_users
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_both_put_a_folder_in_place(group_folder: Path, umask: int) -> None:
     def write(user: int) -> None:
@@ -126,22 +93,22 @@ def test_both_put_a_folder_in_place(group_folder: Path, umask: int) -> None:
             (part / "wheels").mkdir()
             (part / "wheels/one.whl").write_bytes(str(user).encode())
 
-    _both(umask, write)
-    assert (group_folder / "wheelhouse/wheels/one.whl").read_text() == str(_SECOND)
+    both(umask, write)
+    assert (group_folder / "wheelhouse/wheels/one.whl").read_text() == str(SECOND)
     assert [path.name for path in group_folder.iterdir() if path.name.endswith((".old", ".partial"))] == []
 
 
-@_two_users
+@two_users
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_one_goes_on_with_the_bundle_that_the_other_began(group_folder: Path, umask: int) -> None:
     def write(_user: int) -> None:
         with PartWriter(group_folder / "bundle.tar") as writer:
             writer.write(b"some")
 
-    _both(umask, write)
+    both(umask, write)
 
 
-@_two_users
+@two_users
 @pytest.mark.parametrize("umask", [0o022, 0o077])
 def test_both_fill_one_store(group_folder: Path, umask: int) -> None:
     same = hashlib.sha256(b"same").hexdigest()
@@ -155,7 +122,7 @@ def test_both_fill_one_store(group_folder: Path, umask: int) -> None:
                     store.adopt(path)
         store.check(same)
         known = store.result("key-1")
-        assert known == (None if user == _FIRST else {"by": _FIRST})
+        assert known == (None if user == FIRST else {"by": FIRST})
         store.put_result("key-1", {"by": user})
         with store.partial("download") as partial:
             partial.remember({"etag": str(user)})
@@ -163,7 +130,7 @@ def test_both_fill_one_store(group_folder: Path, umask: int) -> None:
                 file.write(b"x")
             rights.share(partial.path, write=True)
 
-    _both(umask, fill)
+    both(umask, fill)
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o700, 0o1777])

@@ -32,7 +32,7 @@ def test_each_component_and_each_image_and_compiler_in_it_has_a_cache_of_its_own
 
 
 def test_what_ccache_hashes_names_the_image_and_the_compiler_and_no_path() -> None:
-    first = variables(tools(), image="sha256:01", root="/build", folder="/build/ccache")
+    first = variables(tools(), image="sha256:01", root="/build", folder="/build/ccache", mode=0o755)
     assert first["CCACHE_COMPILERCHECK"] == "string:sha256:01 gcc 13.3.1 x86_64-redhat-linux"
     assert {name: text for name, text in first.items() if "/" in text} == {
         "CCACHE_CONFIGPATH": "/dev/null",

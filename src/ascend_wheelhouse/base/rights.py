@@ -61,16 +61,42 @@ def share(path: Path, *, write: bool = False) -> None:
         _share(path, found, path.parent.stat(), write=write)
 
 
-def share_tree(folder: Path) -> None:
+def share_tree(folder: Path, above: Path | None = None) -> None:
     """Open a folder and all below it as `share` does, so that another may put a new one in its place.
 
     What has further names is left as it is: they are the store's.
+
+    Args:
+        folder: The folder.
+        above: The one that it is about to be put into; the one that it is in when None.
     """
-    share(folder)
+    _share(folder, folder.stat(), (above or folder.parent).stat(), write=False)
     for place, folders, files in os.walk(folder):
         for path in (Path(place, name) for name in folders + files):
             if path.is_dir() or path.lstat().st_nlink == 1:
                 share(path)
+
+
+def readable(place: Path, access: int = os.R_OK | os.X_OK) -> Path:
+    """Return a folder's place, or one beside it that is this user's alone where the folder is closed to this user.
+
+    Args:
+        place: What may be there; what is not there may be made.
+        access: What this user has to be able to do with it.
+    """
+    return place if not place.exists() or os.access(place, access) else _apart(place)
+
+
+def own(place: Path) -> Path:
+    """Return a folder's place, or one beside it where it is of another user, who alone sets times there."""
+    with suppress(FileNotFoundError):
+        if os.geteuid() not in {0, place.lstat().st_uid}:
+            return _apart(place)
+    return place
+
+
+def _apart(place: Path) -> Path:
+    return place.with_name(f"{place.name}.{os.geteuid()}")
 
 
 def _share(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.artifact import from_row
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobStarted
@@ -137,7 +138,7 @@ class Builder:
             )
 
     def _kept(self, job: BuildJob, key: str) -> Path:
-        return self.store.root / FAILED / f"{job.component}-{key[:12]}"
+        return rights.own(self.store.root / FAILED / f"{job.component}-{key[:12]}")
 
     def brought(self, key: str) -> list[BuiltWheel]:
         """Return the wheels of a key that what is behind the store had, else none."""
@@ -250,6 +251,7 @@ def _place(kept: Path, *, in_memory: bool) -> Iterator[Path]:
     A compiled component may need gigabytes; the thousands of small files of a pure one take a journalling file
     system longer than the build itself.
     """
+    rights.make_folder(kept.parent.parent, kept.parent.name)
     shutil.rmtree(kept, ignore_errors=True)
     if not in_memory:
         yield kept
@@ -259,6 +261,5 @@ def _place(kept: Path, *, in_memory: bool) -> Iterator[Path]:
         try:
             yield place
         except (BuildError, HostUnfitError):  # the latter of a step that filled its disk
-            kept.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(place, kept)
             raise

@@ -24,10 +24,9 @@ from ascend_wheelhouse.base.archives import ZipArchive
 from ascend_wheelhouse.base.errors import IntegrityError
 from ascend_wheelhouse.build.file_list import links_out, put, put_package
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
+from ascend_wheelhouse.build.laid_out import toolchain_folder
 from ascend_wheelhouse.build.run_package import unpack_run, unsafe
 from ascend_wheelhouse.cells.artefact_name import NameFacts
-from ascend_wheelhouse.node.scratch import scratch
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.vendored import vendored_record
 
@@ -110,15 +109,12 @@ def lay_cann(package: CannPackage, store: Store) -> Path:
         IntegrityError: It has other bytes than its record says, is not safe to unpack, or holds no toolkit.
     """
     name = digest_of({"sha256": package.sha256, "version": package.version, "layout": _LAYOUT})[:20]
-    folder = store.root / TOOLCHAINS / f"cann-{name}"
-    with store.lock(f"toolchain-cann-{name}"):
-        if not folder.is_dir():
-            store.check(package.sha256)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with scratch(folder.parent) as work:
-                _lay(package, store.path(package.sha256), work).rename(folder)
-        mark_used(folder)
-    return folder
+
+    def lay(work: Path) -> Path:
+        store.check(package.sha256)
+        return _lay(package, store.path(package.sha256), work)
+
+    return toolchain_folder(store, f"cann-{name}", lay)
 
 
 def _lay(package: CannPackage, run: Path, work: Path) -> Path:

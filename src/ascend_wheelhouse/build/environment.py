@@ -19,7 +19,7 @@ from pathlib import Path
 import uv
 from packaging.utils import parse_wheel_filename
 
-from ascend_wheelhouse.base import full_disk
+from ascend_wheelhouse.base import full_disk, rights
 from ascend_wheelhouse.base.artifact import Artifact
 from ascend_wheelhouse.base.errors import BuildError, HostUnfitError
 from ascend_wheelhouse.base.interpreters import INSTALL, find_python
@@ -30,6 +30,8 @@ from ascend_wheelhouse.build.laid_out import mark_used
 from ascend_wheelhouse.build.sandbox import Cage, Mount, Sandbox
 from ascend_wheelhouse.store.store import Store
 
+_COMPLETE = "complete"
+"""The file that tells that an environment is whole."""
 _FACTS = """
 import sys, sysconfig
 print(sys.base_prefix, sys.version.replace("\\n", " "), sep="\\n")
@@ -128,6 +130,8 @@ def planned(
         "sandbox": sandbox.name,
     }
     place = (folder or store.root / "environments") / digest_of(facts)[:20]
+    if not os.access(place / _COMPLETE, os.F_OK):
+        place = rights.own(place)
     seen = f"{conditions.root}/env" if sandbox.sealed else str(place / "env")
     return Environment(folder=place / "env", seen=seen)
 
@@ -150,9 +154,10 @@ def install(
     """
     place, seen = environment.folder.parent, environment.seen
     with store.lock(f"environment-{place.name}"):
-        if not (place / "complete").exists():
+        if not (place / _COMPLETE).exists():
             _install(files, interpreter, place, seen, store=store, sandbox=sandbox, conditions=conditions)
-            (place / "complete").touch()
+            rights.share_tree(place)
+            (place / _COMPLETE).touch()
         mark_used(place)
 
 
@@ -167,6 +172,7 @@ def _install(
     conditions: Conditions,
 ) -> None:
     shutil.rmtree(place, ignore_errors=True)
+    rights.make_folder(place.parent.parent, place.parent.name)
     (place / "wheels").mkdir(parents=True)
     (place / "env").mkdir()
     for file in files:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ascend_wheelhouse.base import medium
+from ascend_wheelhouse.base import medium, rights
 from ascend_wheelhouse.base.clock import Clock, SystemClock
 from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.build import shims
@@ -86,7 +86,8 @@ class KeptTree:
         """Throw away what the last synchronisation left half done, and all that a build has beside its source."""
         if (self.place / HALF).exists():
             self._discard("the last run was stopped amid a change of its files", emit)
-        self.place.mkdir(parents=True, exist_ok=True)
+        rights.make_folder(self.place.parent.parent, self.place.parent.name)
+        self.place.mkdir(exist_ok=True)
         (self.place / USED).touch()
         work = self.place / "work"
         for path in (*self.place.iterdir(), *work.glob("*")):

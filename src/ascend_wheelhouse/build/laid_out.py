@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.clock import SystemClock
-from ascend_wheelhouse.base.events import Emit
+from ascend_wheelhouse.base.events import Emit, Note
 from ascend_wheelhouse.node.scratch import PREFIX, scratch
 from ascend_wheelhouse.store.store import Store
 
@@ -36,13 +37,35 @@ class LaidOut:
 
     Args:
         place: The folder.
-        held: Bytes that it takes on the disk; a file that several share counts for the first alone.
+        held: Bytes that it takes on the disk, as far as this user may look; a file that several share counts once.
         used: When it was last used, in seconds since 1970.
     """
 
     place: Path
     held: int
     used: float
+
+
+def toolchain_folder(store: Store, name: str, lay: Callable[[Path], Path]) -> Path:
+    """Return a folder of tools, laid out on first use; users of a group's store share it.
+
+    Args:
+        store: Where it lies.
+        name: Its name, which says what it was made from.
+        lay: Makes it in an empty folder, and returns it.
+
+    Raises:
+        OSError: It cannot be made; half of it is seen by nobody.
+    """
+    with store.lock(f"toolchain-{name}"):
+        folder = rights.readable(rights.make_folder(store.root, TOOLCHAINS) / name)
+        if not folder.is_dir():
+            with scratch(folder.parent) as work:
+                made = lay(work)
+                rights.share_tree(made, folder.parent)
+                made.rename(folder)
+        mark_used(folder)
+    return folder
 
 
 def mark_used(place: Path) -> None:
@@ -62,10 +85,21 @@ def prune_laid_out(store: Store, emit: Emit) -> int:
     with store.alone(emit):
         for one in _found(store):
             if SystemClock().wall() - one.used > UNUSED_DAYS * _DAY:
-                with scratch(one.place.parent) as work:
+                with unless_anothers(one.place, emit), scratch(one.place.parent) as work:
                     one.place.rename(work / one.place.name)  # half of it is seen by nobody
-                freed += one.held
+                    freed += one.held
     return freed
+
+
+@contextmanager
+def unless_anothers(place: Path, emit: Emit) -> Iterator[None]:
+    """Remove a folder in this block; one of another user, which this one may not remove, stays and is told."""
+    try:
+        yield
+    except PermissionError:
+        if place.stat().st_uid == os.geteuid():
+            raise
+        emit(Note(text=f"{place} stays: it is another user's, who alone may remove it", level="warning"))
 
 
 def failed_builds(store: Store) -> list[LaidOut]:
@@ -81,8 +115,9 @@ def prune_failed(store: Store, emit: Emit) -> int:
         for one in failed_builds(store):
             component = one.place.name.rpartition("-")[0]
             if component in newest:
-                shutil.rmtree(one.place)
-                freed += one.held
+                with unless_anothers(one.place, emit):
+                    shutil.rmtree(one.place)
+                    freed += one.held
             newest.add(component)
     return freed
 
@@ -98,7 +133,7 @@ def _found(store: Store, folders: Iterable[str] = FOLDERS) -> Iterator[LaidOut]:
 def _held(place: Path, seen: set[tuple[int, int]]) -> int:
     held, waiting = 0, [os.fspath(place)]
     while waiting:
-        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as entries:
+        with suppress(FileNotFoundError, PermissionError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)

@@ -17,12 +17,11 @@ from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError
 from ascend_wheelhouse.base.layered import Layered
 from ascend_wheelhouse.base.process import CommandFailedError, run
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
+from ascend_wheelhouse.build.laid_out import toolchain_folder
 from ascend_wheelhouse.build.own_toolchains import OwnToolchains
 from ascend_wheelhouse.build.target_root import unpack
 from ascend_wheelhouse.build.toolchain import LENT_AT, Toolchain
 from ascend_wheelhouse.locks.toolchain_lock import FOLDER, LockedPackage, ToolchainLock, read_toolchain
-from ascend_wheelhouse.node.scratch import scratch
 
 # ccache and what its releases of Debian 11, 12 and 13 depend on
 _NEEDS = (
@@ -80,16 +79,13 @@ def _laid(lock: ToolchainLock, own: OwnToolchains) -> Path:
     if not _there(lock, own):
         raise SourceUnreachableError(f"The ccache of {lock.name} is not in the store.")
     name = f"ccache-{digest_of({'files': sorted(file.sha256 for file in lock.files)})[:20]}"
-    folder = store.root / TOOLCHAINS / name
-    with store.lock(f"toolchain-{name}"):
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with scratch(folder.parent) as work:
-                unpack(work / "root", lock.files, store)
-                run([*_command(work / "root").split(), "--version"])
-                (work / "root").rename(folder)
-        mark_used(folder)
-    return folder
+
+    def lay(work: Path) -> Path:
+        unpack(work / "root", lock.files, store)
+        run([*_command(work / "root").split(), "--version"])
+        return work / "root"
+
+    return toolchain_folder(store, name, lay)
 
 
 def _command(folder: Path, seen: str = "") -> str:

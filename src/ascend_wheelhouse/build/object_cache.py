@@ -13,10 +13,12 @@ were included before: a new header that is found earlier than another of its nam
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.build.keys import digest_of
 from ascend_wheelhouse.build.laid_out import OBJECTS, mark_used
 from ascend_wheelhouse.build.toolchain import Toolchain
@@ -53,12 +55,17 @@ def made_folder(store: Path, component: str, toolchain: Toolchain, image: str) -
         gcc = toolchain.get("gcc")
         facts = {"image": image, "gcc": [gcc.path, gcc.identity] if gcc else []}
         folder = folder.with_name(f"{component}-{digest_of(facts)[:20]}")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = rights.readable(folder, os.R_OK | os.W_OK | os.X_OK)
+    rights.make_folder(store, OBJECTS, folder.name)
+    found = folder.stat()
+    if found.st_mode & stat.S_IWGRP and found.st_uid == os.geteuid():
+        # the group gets what ccache makes in it
+        folder.chmod(stat.S_IMODE(found.st_mode) | stat.S_ISGID)
     mark_used(folder)
     return folder
 
 
-def variables(toolchain: Toolchain, *, image: str, root: str, folder: str) -> dict[str, str]:
+def variables(toolchain: Toolchain, *, image: str, root: str, folder: str, mode: int) -> dict[str, str]:
     """Return what tells ccache which compiler this is, where its cache is, and where to note what it did.
 
     Args:
@@ -66,9 +73,11 @@ def variables(toolchain: Toolchain, *, image: str, root: str, folder: str) -> di
         image: The digest of the image that they are in, which covers as much; empty for this host's or ours.
         root: Where the build sees its folder.
         folder: Where it sees the cache, which it may write.
+        mode: The rights of that folder: where a group may write to it, ccache keeps files that the group may replace.
     """
+    umask = {"CCACHE_UMASK": "002"} if mode & stat.S_IWGRP else {}
     known = " ".join(word for word in (image, toolchain.identity.get("gcc", "")) if word)
-    return {
+    return umask | {
         "CCACHE_COMPILERCHECK": f"string:{known}" if image or toolchain.sysroot else "content",
         "CCACHE_CONFIGPATH": os.devnull,
         "CCACHE_DIR": folder,

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ascend_wheelhouse.base import rights
 from ascend_wheelhouse.base.artifact import Artifact, HasArtifact, as_row
 from ascend_wheelhouse.base.events import JobFinished, JobStarted, Note
 from ascend_wheelhouse.base.scratch import memory, scratch
@@ -159,7 +160,7 @@ def _report(first: _Made, second: _Made) -> WheelReport:
 
 def _diffoscope(first: list[_Made], second: list[_Made], reports: Path) -> str:
     for before, after in zip(first, second, strict=True):
-        reports.mkdir(exist_ok=True)
+        rights.make_folder(reports.parent, reports.name)
         made = diffoscope(before.finished, after.finished, reports / f"{before.finished.stem}.txt")
         if made is not None:
             return made.name

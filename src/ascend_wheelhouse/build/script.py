@@ -169,7 +169,10 @@ def _ccache(workspace: Workspace) -> dict[str, str]:
         return {"CCACHE_DISABLE": "1"}
     root, sandbox = workspace.root, workspace.sandbox
     folder = f"{root}/ccache" if sandbox.sealed else str(workspace.ccache)
-    return object_cache.variables(workspace.toolchain, image=sandbox.image_digest, root=root, folder=folder)
+    mode = workspace.ccache.stat().st_mode
+    return object_cache.variables(
+        workspace.toolchain, image=sandbox.image_digest, root=root, folder=folder, mode=mode
+    )
 
 
 def _parallelism(job: BuildJob, workspace: Workspace) -> dict[str, str]:

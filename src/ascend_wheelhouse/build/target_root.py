@@ -24,7 +24,7 @@ from ascend_wheelhouse.base import process
 from ascend_wheelhouse.base.errors import HostUnfitError
 from ascend_wheelhouse.build.grafts import Libraries, lay_libraries
 from ascend_wheelhouse.build.keys import digest_of
-from ascend_wheelhouse.build.laid_out import TOOLCHAINS, mark_used
+from ascend_wheelhouse.build.laid_out import toolchain_folder
 from ascend_wheelhouse.build.shims import NONSHARED
 from ascend_wheelhouse.build.symbol_floor import allowed_versions, lower
 from ascend_wheelhouse.cells.target import FLOOR, PYTHONS, dotted
@@ -104,13 +104,7 @@ def lay_root(lock: ToolchainLock, glibc: tuple[int, int], store: Store) -> Targe
     """
     facts = {"files": sorted(f"{file.part} {file.sha256}" for file in lock.files)}
     name = digest_of(facts | {"glibc": list(glibc), "layout": _LAYOUT})[:20]
-    folder = store.root / TOOLCHAINS / name
-    with store.lock(f"toolchain-{name}"):
-        if not folder.is_dir():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with scratch(folder.parent) as work:
-                _lay(work / "root", lock, glibc, store).rename(folder)
-        mark_used(folder)
+    folder = toolchain_folder(store, name, lambda work: _lay(work / "root", lock, glibc, store))
     return TargetRoot(folder=folder, lock=lock, glibc=glibc)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ascend_wheelhouse.base import flocks, rights
 from ascend_wheelhouse.base.events import Emit, Note
+from ascend_wheelhouse.build.laid_out import unless_anothers
 from ascend_wheelhouse.console.tree_view import TreeRow
 from ascend_wheelhouse.store.store import Store
 from ascend_wheelhouse.store.store_files import held_by, status
@@ -41,8 +42,8 @@ class HeldTree:
 
 
 def place_of(store: Store, component: str, digest: str) -> Path:
-    """Return where a kept tree lies."""
-    return store.root / FOLDER / f"{component}-{digest[:12]}"
+    """Return where a kept tree lies; each user has his own: a build sets times, which the owner of a file alone may."""
+    return rights.own(store.root / FOLDER / f"{component}-{digest[:12]}")
 
 
 @contextmanager
@@ -89,10 +90,10 @@ def tree_rows(trees: Iterable[HeldTree]) -> tuple[TreeRow, ...]:
     )
 
 
-def prune_trees(store: Store) -> int:
+def prune_trees(store: Store, emit: Emit) -> int:
     """Remove the kept trees but the one of each component that was used last; return the bytes freed.
 
-    One that a run builds in stays.
+    One that a run builds in stays, and one of another user.
     """
     freed = 0
     newest: set[str] = set()
@@ -100,9 +101,10 @@ def prune_trees(store: Store) -> int:
         if tree.component in newest:
             with _lock_file(store, tree.place) as number, suppress(BlockingIOError):
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                (tree.place / HALF).touch()
-                shutil.rmtree(tree.place)
-                freed += tree.held
+                with unless_anothers(tree.place, emit):
+                    (tree.place / HALF).touch()
+                    shutil.rmtree(tree.place)
+                    freed += tree.held
         newest.add(tree.component)
     return freed
 

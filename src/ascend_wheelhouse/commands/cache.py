@@ -143,7 +143,7 @@ def _pruned(store: Store, folders: list[Path], emit: Emit) -> int:
     return (
         freed
         + prune_facts(store, emit)
-        + prune_trees(store)
+        + prune_trees(store, emit)
         + prune_laid_out(store, emit)
         + prune_failed(store, emit)
     )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ascend_wheelhouse.base import process
+from ascend_wheelhouse.base import process, rights
 from ascend_wheelhouse.base.errors import HostUnfitError, SourceUnreachableError
 from ascend_wheelhouse.cells.toolchains import ARCHITECTURES
 from ascend_wheelhouse.node.scratch import scratch
@@ -65,20 +66,25 @@ def debian_root(machine: str, packages: tuple[str, ...], store: Path) -> Path:
     identity = "\n".join((_LAYOUT, machine, *packages))
     roots = store / "roots"
     place = roots / f"{machine}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
-    roots.mkdir(parents=True, exist_ok=True)
+    rights.make_folder(store, roots.name)
     with _alone(roots / f"{place.name}.lock"):
+        place = rights.readable(place)
         if not place.is_dir():
             with scratch(roots) as folder:
                 made = _make(folder, machine, packages)
+                rights.share_tree(made, roots)
                 made.rename(place)
     return place
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    number = rights.lock_file(path)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(number)
 
 
 def _make(folder: Path, machine: str, packages: tuple[str, ...]) -> Path:
