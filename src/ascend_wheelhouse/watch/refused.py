@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from packaging.utils import canonicalize_name
 
 from ascend_wheelhouse.audit.report import AuditReport, Finding
-from ascend_wheelhouse.base.errors import AuditError, IncompleteError, SourceUnreachableError, UsageError
+from ascend_wheelhouse.base.errors import AuditError, SourceUnreachableError, UsageError
 from ascend_wheelhouse.cells.stack import Stack
 from ascend_wheelhouse.locks.lock import Lock
 from ascend_wheelhouse.locks.lock_diff import Change
 from ascend_wheelhouse.locks.pylock import LockedFile
+from ascend_wheelhouse.make.lost_components import ComponentLostError
 from ascend_wheelhouse.node.errors import CELL
 from ascend_wheelhouse.watch.held import HeldLock
 from ascend_wheelhouse.watch.moves import of_two_releases
@@ -21,10 +22,6 @@ _SHOWN = 3
 
 class NotKeptError(AuditError):
     """A new lock did not pass the audit; the old one is as it was."""
-
-
-class ComponentLostError(IncompleteError):
-    """A new lock would lack a component that the old one has; the old one is as it was."""
 
 
 class TwoReleasesError(UsageError):
