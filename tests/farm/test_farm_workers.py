@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,6 +44,17 @@ def alive(pids: list[int]) -> list[int]:
     return found
 
 
+@pytest.fixture
+def port_of_a_dashboard() -> Iterator[None]:
+    """Somebody listens at the port that Dask's dashboard would have; more than one test may want it at a time."""
+    with socket.socket() as holder:
+        with suppress(OSError):
+            holder.bind(("127.0.0.1", 8787))
+            holder.listen()
+        yield
+
+
+@pytest.mark.usefixtures("port_of_a_dashboard")
 def test_local_workers_build_and_are_gone_afterwards(masters: Rig, tmp_path: Path) -> None:
     there = tmp_path / "theirs"
     path = sdist(tmp_path, {"pyproject.toml": PUBLISHED, "backend.py": sleeping("3.0201")})
@@ -50,6 +62,7 @@ def test_local_workers_build_and_are_gone_afterwards(masters: Rig, tmp_path: Pat
     until(lambda: programs("3.0201"), "the build runs")
     workers = started(master.pid)
     assert masters.ended("local") == 0, masters.log("local")
+    assert "8787" not in masters.log("local")
     assert "1.0" in masters.results("local")
     assert list(there.glob("blobs/*/*"))
     assert len(workers) > 2

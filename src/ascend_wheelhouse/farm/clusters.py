@@ -47,7 +47,7 @@ _OF_THE_SITE = (
     "worker-extra-args",
     *_FOLDERS,
 )
-# without it the scheduler would answer HTTP on every network of its host
+# without it the scheduler would answer HTTP on every network of its host, or ask for the port 8787 of its loopback
 _UNSEEN = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _QUIET = ("--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
@@ -85,6 +85,7 @@ def _local(choice: FarmChoice) -> SpecCluster:
             threads_per_worker=_BUILDS,
             processes=True,
             dashboard_address=None,
+            scheduler_kwargs=_UNSEEN,
             preload=[PRELOAD],
             memory_limit=0,
             silence_logs=logging.CRITICAL,
