@@ -175,7 +175,8 @@ def _show_applied(outcome: ApplyOutcome, seen: Seen, options: WatchOptions) -> N
 
 
 def _show_nothing_to_do(seen: Seen) -> None:
-    spoiled = dict.fromkeys(one.component for one in seen.findings if one.kind in {"yanked", "vanished"})
+    files = (one for one in seen.findings if one.of == "wheel" and one.kind in {"yanked", "vanished"})
+    spoiled = dict.fromkeys(one.component for one in files)
     same = f"the locks that were made anew name the same files; nothing replaces {', '.join(spoiled)} there"
     console.line(f"Nothing to do: {same if spoiled else 'nothing that was found asks for a new lock'}.")
 

@@ -100,14 +100,16 @@ def _remote_refs(url: str, mirrors: Mirrors, *patterns: str) -> dict[str, str]:
     return {name: commit for commit, _, name in (line.partition("\t") for line in lines)}
 
 
-def tags_of(url: str, mirrors: Mirrors) -> list[str]:
-    """Return the name of every tag of a repository.
+def tags_of(url: str, mirrors: Mirrors) -> dict[str, str]:
+    """Return the commit of every tag of a repository, by the tag's name.
 
     Raises:
         GitFailedError: It does not answer.
     """
-    start = "refs/tags/"
-    return [name.removeprefix(start) for name in _remote_refs(url, mirrors, f"{start}*") if "^" not in name]
+    start, peeled = "refs/tags/", "^{}"
+    refs = _remote_refs(url, mirrors, f"{start}*")
+    names = [name for name in refs if not name.endswith(peeled)]
+    return {name.removeprefix(start): refs.get(f"{name}{peeled}", refs[name]) for name in names}
 
 
 def newest_branch(url: str, torch: str, mirrors: Mirrors) -> str:

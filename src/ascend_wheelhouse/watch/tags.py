@@ -47,10 +47,12 @@ class Tags:
 
     Args:
         of: The versions that each place has tags of.
+        commits: The commit of each tag of a repository, by its URL.
         silent: Why a repository could not be asked, by its URL.
     """
 
     of: Mapping[TagPlace, tuple[str, ...]] = field(default_factory=dict)
+    commits: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     silent: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -64,10 +66,25 @@ def tag_place(recipe: Recipe) -> TagPlace | None:
     return None
 
 
-def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offline: bool = False) -> Tags:
-    """Ask each repository once for its tags; no failure ends it."""
+def ask_tags(
+    places: Iterable[TagPlace],
+    mirrors: Mirrors,
+    emit: Emit,
+    *,
+    locked: Iterable[str] = (),
+    offline: bool = False,
+) -> Tags:
+    """Ask each repository once for its tags; no failure ends it.
+
+    Args:
+        places: Those that recipes name.
+        mirrors: The redirections of the project.
+        emit: Told of each repository.
+        locked: The URLs of further ones, of which locks name a tag.
+        offline: Ask nobody.
+    """
     places = set(places)
-    urls = sorted({one.url for one in places})
+    urls = sorted({*(one.url for one in places), *locked})
     if offline:
         return Tags(silent=dict.fromkeys(urls, OFFLINE))
     with asking(_WORKERS, "tags") as pool:
@@ -75,7 +92,7 @@ def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offlin
     of = {
         place: tuple(filter(None, map(place.version, found)))
         for place in places
-        if isinstance(found := answers[place.url], list)
+        if isinstance(found := answers[place.url], dict)
     }
     silent = {url: found for url, found in answers.items() if isinstance(found, str)}
     empty = {place.url: place.template for place, found in of.items() if not found}
@@ -85,11 +102,12 @@ def ask_tags(places: Iterable[TagPlace], mirrors: Mirrors, emit: Emit, *, offlin
         for url, template in empty.items()
         if url not in told
     }
-    return Tags(of=of, silent=silent)
+    commits = {url: found for url, found in answers.items() if isinstance(found, dict)}
+    return Tags(of=of, commits=commits, silent=silent)
 
 
-def _asked(url: str, mirrors: Mirrors, emit: Emit) -> list[str] | str:
-    """Return a repository's tags, or why they are not known."""
+def _asked(url: str, mirrors: Mirrors, emit: Emit) -> dict[str, str] | str:
+    """Return the commits of a repository's tags, or why they are not known."""
     emit(JobStarted(job=url, action="ask"))
     try:
         found = tags_of(url, mirrors)

@@ -13,7 +13,7 @@ from ascend_wheelhouse.watch.watch import Seen
 _TITLES: dict[Kind, str] = {
     "vulnerable": "Known vulnerabilities",
     "yanked": "Yanked files that locks name",
-    "vanished": "Files that locks name and no index offers as they were",
+    "vanished": "Files and tags that locks name and that are not offered as they were",
     "new": "New releases",
 }
 _DATE = len("2026-11-27")

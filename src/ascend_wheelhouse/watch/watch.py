@@ -32,9 +32,10 @@ from ascend_wheelhouse.watch.asking import Asking, PublishedFiles, Question, sho
 from ascend_wheelhouse.watch.components import Components, versions_of
 from ascend_wheelhouse.watch.exposed import Exposed, Known
 from ascend_wheelhouse.watch.findings import WatchFinding, is_asked, not_known, ordered
-from ascend_wheelhouse.watch.held import Watched
+from ascend_wheelhouse.watch.held import HeldLock, Watched
 from ascend_wheelhouse.watch.names import version_or_none
 from ascend_wheelhouse.watch.osv_api import ask_osv
+from ascend_wheelhouse.watch.pinned_tags import PinnedTag, moved_tags, pinned_tags
 from ascend_wheelhouse.watch.pins import Candidates, PinnedFile, newer_wheels, pinned_files, spoiled
 from ascend_wheelhouse.watch.ranges import Allowed, Ranges, read_needs
 from ascend_wheelhouse.watch.releases import on_index
@@ -124,6 +125,7 @@ class Watch:
         )
         findings = [*components.findings(), *self._silent_wheels(files)]
         findings += [*spoiled(pins, files), *newer_wheels(locks, files, allowed)]
+        findings += moved_tags(self._pinned_tags, tags)
         findings += (
             [_unasked(known)]
             if isinstance(known, str)
@@ -152,6 +154,10 @@ class Watch:
     @cached_property
     def _pins(self) -> tuple[PinnedFile, ...]:
         return tuple(pinned_files(self.watched.locks))
+
+    @cached_property
+    def _pinned_tags(self) -> dict[PinnedTag, list[HeldLock]]:
+        return pinned_tags(self.watched.locks)
 
     def _files(self, questions: Iterable[Question]) -> dict[str, PublishedFiles]:
         config = self.http.config
@@ -191,7 +197,8 @@ class Watch:
     def _tags(self) -> Tags:
         named = {name for stack in self.watched.stacks for name in versions_of(stack)}
         places = {place for name in named if (place := tag_place(self.folder.recipes[name]))}
-        return ask_tags(places, self.http.mirrors, self.emit, offline=self.offline)
+        locked = {one.url for one in self._pinned_tags}
+        return ask_tags(places, self.http.mirrors, self.emit, locked=locked, offline=self.offline)
 
     def _allowed(self, files: Mapping[str, PublishedFiles]) -> dict[str, Allowed]:
         urls = {
