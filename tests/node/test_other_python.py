@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,28 @@ def test_a_pyenv_of_another_user_holds_no_python_for_this_one(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "theirs"))
     assert find_python("3.10") is None
+
+
+@pytest.mark.parametrize(
+    ("there", "named", "told"),
+    [
+        ({"python3.11": "exit 0", "python3.12": "exit 0"}, "python3.11", ""),
+        ({"python3.11": "exit 127", "python3.12": "exit 0"}, "python3.12", ""),
+        ({"python3.11": "exit 127"}, "python3.11", "install python3.11 first"),
+    ],
+)
+def test_an_older_python_proposes_one_that_starts_on_this_node(
+    tmp_path: Path, there: dict[str, str], named: str, told: str
+) -> None:
+    for name, text in there.items():
+        program(tmp_path / "bin", text, name)
+    house = SmallWheelhouse().write(tmp_path / "house")
+    old = "import runpy, sys; sys.version_info = (3, 10, 2); sys.argv[:1] = []"
+    words = [sys.executable, "-I", "-c", f"{old}; runpy.run_path(sys.argv[0], run_name='__main__')"]
+    path = {"PATH": str(tmp_path / "bin")}
+    done = subprocess.run(
+        [*words, house / "install.py", "--doctor"], env=path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 10
+    assert f"Next: {named} -I install.py --doctor\n" in done.stderr
+    assert ("install python3.11 first" in done.stderr) == bool(told)

@@ -187,6 +187,17 @@ def test_a_leader_that_is_killed_takes_the_check_down_with_its_cause(tmp_path: P
     assert living(server) == []
 
 
+def test_a_leader_that_ends_just_before_it_is_asked_to_is_told_with_its_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(replace(plan(tmp_path), words=["sh", "-c", "exit 3"])) as server:
+        while server.lives:
+            time.sleep(0.05)
+        monkeypatch.setattr(Server, "check_alive", lambda _server: None)
+        with pytest.raises(ServerDiedError, match="ended with status 3"):
+            server.stop()
+
+
 def test_a_dead_scheduler_behind_a_live_leader_is_diagnosed(tmp_path: Path) -> None:
     with Server(plan(tmp_path, scheduler="dead", healthy_seconds=6)) as server:
         with pytest.raises(NeverHealthyError):

@@ -12,7 +12,7 @@ from ascend_wheelhouse.base.errors import UsageError
 from ascend_wheelhouse.base.events import Emit, JobFinished, JobProgress, JobStarted, Note, silent
 from ascend_wheelhouse.bundle import oci as layouts
 from ascend_wheelhouse.bundle.pack import Packing, pack
-from ascend_wheelhouse.bundle.parts import PartWriter, require_few, require_no_folder, settle
+from ascend_wheelhouse.bundle.parts import PartWriter, require_beside, require_few, require_no_folder, settle
 from ascend_wheelhouse.bundle.tar import BundleMember, write_members
 from ascend_wheelhouse.node import layout
 from ascend_wheelhouse.node.host.pythons import is_version
@@ -115,6 +115,8 @@ def bundle_command(
         )
     with occupied.reading(wheelhouse, emit):
         packing = pack(wheelhouse, base, sign_key, serial, allow_incomplete=allow_incomplete)
+        if base:
+            require_beside(_named(packing, out, ".tar"), base)
         return _write(packing, out, split, emit, oci=oci)
 
 
@@ -125,7 +127,7 @@ def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: b
             Note(text="The bundle is not signed: nodes refuse it. Sign with --sign-key KEY.", level="warning")
         )
     suffix = ".oci" if oci else ".tar"
-    path = out if out.suffix == suffix else out / f"{packing.name}{suffix}"
+    path = _named(packing, out, suffix)
     if oci:
         with occupied.writing(path, emit):
             return _write_layout(packing, path, emit)
@@ -134,6 +136,10 @@ def _write(packing: Packing, out: Path, limit: int | None, emit: Emit, *, oci: b
     with occupied.writing(path, emit), PartWriter(path, limit) as writer:
         paths = write_members(packing.members, writer, emit)
         return _result(packing, tuple(paths), writer.position)
+
+
+def _named(packing: Packing, out: Path, suffix: str) -> Path:
+    return out if out.suffix == suffix else out / f"{packing.name}{suffix}"
 
 
 def _write_layout(packing: Packing, folder: Path, emit: Emit) -> BundleResult:

@@ -8,6 +8,7 @@ this run or, after a kill, by the next one that reads or writes the bundle.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shlex
 from contextlib import AbstractContextManager
@@ -79,6 +80,10 @@ class FolderInPlaceError(UsageError):
     """A bundle, or a part of one, would have the name of a folder."""
 
 
+class BaseInPlaceError(UsageError):
+    """A delta would take the place of its base, without which nobody can read it."""
+
+
 class UnfinishedBundleError(HostUnfitError):
     """A killed run left a bundle that is whole but not in its place, and this user may not put it there."""
 
@@ -141,6 +146,29 @@ def require_no_folder(path: Path, limit: int | None = None) -> None:
             why="Nothing was written: a bundle takes the place of an older one, and of nothing else.",
             next_step=f"--out {shlex.quote(str(folder / name))}, or another name",
         )
+
+
+def require_beside(path: Path, base: Path) -> None:
+    """Refuse a name for a delta that its base has, or a part of its base: that would be removed.
+
+    Args:
+        path: The delta's name.
+        base: The base's, that of one of its parts or of its manifest.
+
+    Raises:
+        BaseInPlaceError: It has.
+    """
+    replaced = {Path(os.path.realpath(one.parent), one.name) for one in [path, *_own(path)]}
+    for one in {base, *_own(base)}:
+        if not replaced.isdisjoint(
+            {Path(os.path.realpath(one.parent), one.name), Path(os.path.realpath(one))}
+        ):
+            name = path.with_name(f"{path.stem}.delta{path.suffix}")
+            raise BaseInPlaceError(
+                f"{path} is the base of the delta, and the delta would take its place.",
+                why="Nothing was written: a delta cannot be read without its base.",
+                next_step=f"--out {shlex.quote(str(name))}, or another name",
+            )
 
 
 def _place(path: Path) -> None:

@@ -17,14 +17,27 @@ if __name__ == "__main__":
     if sys.version_info[:2] < (3, 11):  # noqa: UP036 - an older Python must read why it will not do
         import json
         import shlex
+        import subprocess
 
+        def starts(name):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - older Pythons read this
+            """Tell whether a program is there and starts: a version manager's name on the path is no proof."""
+            try:
+                with open(os.devnull, "w") as nothing:  # noqa: PTH123 - older Pythons read this
+                    words = [name, "-I", "-S", "-c", ""]
+                    return subprocess.call(words, stdout=nothing, stderr=nothing) == 0
+            except OSError:
+                return False
+
+        names = ["python3.11", "python3.12"]
+        newer = [name for name in names if starts(name)]  # type: ignore[no-untyped-call]
+        lacking = " None starts by its name here: install python3.11 first, or the wheelhouse's own version."
         quoted = [getattr(shlex, "quote", repr)(word) for word in sys.argv[1:]]
         told = {
             "error": "OldPythonError",
             "exit_code": 10,  # as HostUnfitError's, whose module an older Python cannot read
             "what": "Python 3.11 or newer is needed; this one is {}.{}.".format(*sys.version_info[:2]),
-            "why": "The installer is written for it, and makes the environment with it.",
-            "next": " ".join(["python3.11 -I install.py"] + quoted),  # noqa: RUF005 - older Pythons read this
+            "why": "The installer is written for it." + ("" if newer else lacking),
+            "next": " ".join([(newer or names)[0] + " -I install.py"] + quoted),  # noqa: RUF005 - older Pythons read this
         }
         if "--json" in sys.argv:
             sys.stdout.write(json.dumps(told, indent=1, sort_keys=True) + "\n")

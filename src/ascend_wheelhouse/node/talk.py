@@ -71,18 +71,21 @@ class Talk:
         self.note(f"error: {plain(str(error))}")
         return error.exit_code
 
-    def stopped(self, stop: KeyboardInterrupt, standing: str) -> int:
+    def stopped(
+        self, stop: KeyboardInterrupt, standing: str, following: str = "the same command again"
+    ) -> int:
         """Tell that a signal ended the run and return the exit code that belongs to it.
 
         Args:
             stop: What came; its argument is the number of the signal, SIGINT where it has none.
             standing: What the run has touched.
+            following: What to do next.
         """
         number = int((*stop.args, signal.SIGINT)[0])
         what = f"{'Ctrl-C' if number == signal.SIGINT else 'SIGTERM'} stopped the run."
         code = 128 + number
         facts = {"error": "Stopped", "exit_code": code, "what": what, "why": standing}
-        self._object(facts | {"next": "the same command again"})
+        self._object(facts | {"next": following})
         self.say(f"stopped. {standing}")
         return code
 

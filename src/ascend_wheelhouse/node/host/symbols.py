@@ -65,7 +65,7 @@ def read_object(path: Path) -> SharedObject:
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as image:
             try:
                 return _parse(image)
-            except (struct.error, IndexError, ValueError) as error:
+            except (struct.error, IndexError, ValueError, OverflowError) as error:
                 raise NotElfError(f"{path} is cut short or damaged: {error}") from error
 
 

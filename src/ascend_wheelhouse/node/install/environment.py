@@ -109,9 +109,9 @@ class Prefix:
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):  # what ended the run is what is told
-                    self._sweep()
-                trash.empty(self.root)
+                for clear in (self._sweep, lambda: trash.empty(self.root)):
+                    with contextlib.suppress(OSError):  # what ended the run is what is told
+                        clear()
 
     def _opened(self, lock: Path) -> IO[str]:
         try:

@@ -13,6 +13,7 @@ which the next run throws away.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import getpass
 import importlib
@@ -86,16 +87,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on a node
         return talk.fail(last_line.fault(error, "installer", _standing(options)))
     except KeyboardInterrupt as stop:
-        return talk.stopped(stop, _standing(options))
+        return talk.stopped(stop, _standing(options), _following(options))
 
 
 def _standing(options: argparse.Namespace) -> str:
     """Say what a run that was cut short has touched."""
     if vars(options).get("switched"):
         return "The new environment is in use."
-    if (options.rollback or options.uninstall or options.fix) and not options.dry_run:
-        return "A part of it may be done."
+    if options.fix and not options.dry_run:
+        return "Some settings may be made already; --doctor without --fix shows which."
+    if begun := vars(options).get("begun"):
+        with contextlib.suppress(OSError):
+            return str(begun.standing())
+        return "What stands below the prefix cannot be read."
     return _HALF if options.payloads and not options.dry_run else _UNTOUCHED
+
+
+def _following(options: argparse.Namespace) -> str:
+    """Return what comes after a stopped run; a second rollback would go back further."""
+    with contextlib.suppress(OSError):
+        if options.rollback and (begun := vars(options).get("begun")) and begun.went_back:
+            return shlex.join([*THIS.split(), "--prefix", str(begun.prefix.root), "--check"])
+    return "the same command again"
 
 
 def _written(options: argparse.Namespace) -> Path | None:
@@ -116,6 +129,7 @@ def _act(options: argparse.Namespace, talk: Talk) -> int:
         return upkeep.check(prefix, talk)
     for act in (upkeep.rollback, upkeep.uninstall):
         if getattr(options, act.__name__):
+            options.begun = None if options.dry_run else upkeep.Begun.at(prefix)
             return act(prefix, talk, dry_run=options.dry_run)
     return install(options, prefix, talk)
 

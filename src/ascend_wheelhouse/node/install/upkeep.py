@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,35 @@ def uninstall(prefix: Prefix, talk: Talk, *, dry_run: bool = False) -> int:
         text = f"removed what was installed in {prefix.root}; what is not of this tool stays: {', '.join(others)}"
     talk.answer(text, {"changed": there, "left": others})
     return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """What was in use before a rollback or an uninstall, for the words of one that was cut short."""
+
+    prefix: Prefix
+    before: Path | None
+
+    @classmethod
+    def at(cls, prefix: Prefix) -> Begun:
+        """Note what is in use now."""
+        return cls(prefix=prefix, before=prefix.in_use())
+
+    @property
+    def went_back(self) -> bool:
+        """Whether another environment is in use now than before."""
+        env = self.prefix.in_use()
+        return env is not None and env != self.before
+
+    def standing(self) -> str:
+        """Say what is in use and what is still there."""
+        env = self.prefix.in_use()
+        if env is not None:
+            return (
+                f"The rollback is done: {env} is in use."
+                if self.went_back
+                else f"{env} is in use, as before."
+            )
+        left = ", ".join(path.name for path in self.prefix.installed())
+        still = f"still there: {left}" if left else "only marks of this tool are left"
+        return f"Nothing is in use; {still}."

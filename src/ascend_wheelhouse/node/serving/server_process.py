@@ -283,7 +283,7 @@ class Server:
         self.check_alive()
         self.family.alive()
         began = time.monotonic()
-        os.kill(self._leader.pid, signal.SIGTERM)
+        self._leader.ask_to_end()
         killed = False
         try:
             status = self._leader.wait(self.plan.stop_seconds)

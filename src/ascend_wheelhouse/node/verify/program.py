@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import documents, last_line
-from ..errors import UsageError, WheelhouseError
+from ..errors import HostUnfitError, UsageError, WheelhouseError
 from ..given import CommandLine, read, require_sound
 from ..install import own_python, receipt
 from ..install.environment import Prefix
@@ -40,6 +40,10 @@ _UNTOUCHED = "The environment that was to be proven was not changed."
 
 class NoEnvironmentError(UsageError):
     """What was named is no environment."""
+
+
+class EnvironmentGoneError(HostUnfitError):
+    """An environment was removed, or another one put in its place, while it was verified."""
 
 
 class OtherWheelhouseError(UsageError):
@@ -105,13 +109,19 @@ def _verify(given: argparse.Namespace, talk: Talk) -> int:
     digest = hashlib.sha256(documents.bytes_of(written)).hexdigest()
     _require_installed_from(environment, written, digest)
     own_python.require(environment)
+    installed = _installed_at(environment)
+
+    def told(result: Result) -> None:
+        _require_still(environment, installed)
+        _tell(result, talk)
+
     with scratch(prefix="av-stubs-") as folder:
         report = runner.run_probes(
             environment,
             manifest,
             _options(given, manifest, environment, folder),
             digest=digest,
-            say=lambda one: _tell(one, talk),
+            say=told,
             begin=lambda: remove_earlier(path),
         )
     text = f"{report.head}\n{table(report.results)}\n\n{report.headline}".lstrip()
@@ -135,6 +145,25 @@ def _environment(given: argparse.Namespace) -> Path:
             next_step="--environment with the folder of an environment, or --prefix with the one of its install",
         )
     return environment
+
+
+def _installed_at(environment: Path) -> tuple[bool, object]:
+    return (environment / "lib").is_dir(), receipt.recorded(environment).get("installed_at")
+
+
+def _require_still(environment: Path, installed: tuple[bool, object]) -> None:
+    """Hold an environment to being the one that the run began with: what a probe says of another is no evidence.
+
+    Raises:
+        EnvironmentGoneError: It is not.
+    """
+    if _installed_at(environment) != installed:
+        raise EnvironmentGoneError(
+            f"{environment} was removed or made anew while it was verified.",
+            why="Another run of install.py uninstalled, or installed newer ones. No report is written: what the "
+            "probes found is of neither.",
+            next_step="once nobody else works in the prefix, the same command again",
+        )
 
 
 def _require_installed_from(environment: Path, written: Path, digest: str) -> None:
