@@ -13,14 +13,16 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ascend_wheelhouse.farm.identity import facts
 
 if TYPE_CHECKING:
     from distributed import Nanny, Scheduler
 
+_T = TypeVar("_T")
 MARK = "ascend-wheelhouse: "
 """Before each line of ours: a login shell may print lines of its own."""
 PRELOAD = "ascend_wheelhouse.farm.preload"
@@ -61,7 +63,9 @@ async def _serve(order: dict[str, Any]) -> None:
     try:
         with scratch() as folder:
             tempfile.tempdir = str(folder)  # Dask writes a key there for as long as OpenSSL reads it
-            server = await _server(order, str(folder))
+            server = await _unless(over, _server(order, str(folder)))
+            if server is None:
+                return
             quieten()
             try:
                 started = asyncio.ensure_future(_started(server))
@@ -79,6 +83,20 @@ async def _serve(order: dict[str, Any]) -> None:
         said = getattr(error, "what", "") or str(error) or type(error).__name__
         with suppress(OSError):
             _say({"error": " ".join(said.split())})
+
+
+async def _unless(over: asyncio.Future[None], doing: Coroutine[Any, Any, _T]) -> _T | None:
+    """Return what something gives, None once this process shall end: that is not waited for then."""
+    task = asyncio.ensure_future(doing)
+    ends: list[asyncio.Future[Any]] = [task, over]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        return task.result()
+    signal.alarm(_CLOSE_SECONDS)  # whatever hangs, nothing stays
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    return None
 
 
 def _end() -> asyncio.Future[None]:
