@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pip
 
 from ascend_wheelhouse.base import full_disk
 from ascend_wheelhouse.base.errors import VerifyError
+from ascend_wheelhouse.base.events import Event, Note
 from ascend_wheelhouse.base.whole_file import write_whole
 from ascend_wheelhouse.node.host import cann
 from ascend_wheelhouse.node.probes import Probe
@@ -69,6 +71,7 @@ def verify(wanted: Wanted, say: Callable[[str], None]) -> Report:
     Raises:
         ReportPlaceError: The place of the reports cannot be written; nothing was done then.
         HostUnfitError: This machine lacks what the verification needs, such as the emulator.
+        WheelhouseReplacedError: The wheelhouse was made anew meanwhile.
         NoProbeError: What was asked for leaves no probe to run.
         BadPytestWordsError: pytest cannot read the words that were meant for it.
     """
@@ -132,7 +135,7 @@ def _install_and_run(
 ) -> tuple[settings.Setting, list[Result]]:
     began = time.monotonic()
     try:
-        with full_disk.naming(setting.environment):
+        with full_disk.naming(setting.environment), wanted.wheelhouse.held(partial(_tell, say)):
             _make_environment(wanted, setting)
     except VerifyError as error:
         say(f"sealed install: {error}\n")
@@ -142,6 +145,11 @@ def _install_and_run(
     ready = replace(setting, options=_with_means(wanted, setting))
     activated = [software_node.activated(ready, packages)] if packages else []
     return ready, _probed(wanted, ready, [first, *activated])
+
+
+def _tell(say: Callable[[str], None], event: Event) -> None:
+    if isinstance(event, Note):
+        say(event.text)
 
 
 def _probed(
