@@ -36,6 +36,15 @@ def test_a_new_patch_is_never_passed_over(patched_world: World) -> None:
     done = patched_world.make()
     assert done.status == 0, done.err
     assert "ours.patch" in (patched_world.folder / "sources.aarch64.toml").read_text()
+    said = "built with patches: sglang/==1.0/ours.patch"
+    assert said in done.out
+    files = json.loads((patched_world.folder / "manifest.json").read_text())["files"]
+    assert [one["component"] for one in files if one["note"] == said] == ["sglang"]
+    bill = json.loads((patched_world.folder / "sbom.cdx.json").read_text())["components"]
+    assert [one["name"] for one in bill for each in one.get("properties", []) if each["value"] == said] == [
+        "sglang"
+    ]
+    assert said.replace(">", "&gt;") in (patched_world.folder / "wheelhouse.html").read_text()
 
 
 def test_a_patch_that_is_gone_is_told_and_its_wheel_taken_as_the_lock_knows_it(patched_world: World) -> None:

@@ -48,7 +48,8 @@ def lay_out(
         store: The store.
         facts: What is known of wheels already; the others are read.
     """
-    wheels = [wheel_entry(wheel) for wheel in lock.installed]
+    patched = _patched(lock)
+    wheels = [wheel_entry(wheel, patched.get(wheel.sha256, "")) for wheel in lock.installed]
     ready = [*wheels, *(_payload_entry(payload, recipes) for payload in lock.payloads)]
     held = {entry.sha256 for entry in ready}
     placed = [*ready, *carried.entries(lock, cell, recipes, store, elsewhere=held)]
@@ -83,8 +84,17 @@ def facts_of(wheels: Iterable[LockedFile], store: Store) -> dict[str, SbomFacts]
     return {wheel.filename: read_facts(store.path(wheel.sha256), wheel.filename) for wheel in wheels}
 
 
-def wheel_entry(wheel: LockedFile) -> ManifestEntry:
-    """Return the manifest's entry of a wheel."""
+def _patched(lock: Lock) -> dict[str, str]:
+    """Return which patches of the project each wheel was built with, by its digest: no reader can see it otherwise."""
+    return {
+        source.wheel.sha256: f"built with patches: {', '.join(names)}"
+        for source in lock.sources
+        if source.wheel and (names := [row["name"] for row in source.build.get("patches", ())])
+    }
+
+
+def wheel_entry(wheel: LockedFile, more: str = "") -> ManifestEntry:
+    """Return the manifest's entry of a wheel; `more` goes with what its lock notes of it."""
     return ManifestEntry(
         artifact=wheel.artifact,
         folder="wheels",
@@ -93,7 +103,7 @@ def wheel_entry(wheel: LockedFile) -> ManifestEntry:
         version=wheel.version,
         component=wheel.component or "",
         origin=wheel.origin,
-        note=wheel.note,
+        note="; ".join(filter(None, (wheel.note, more))),
     )
 
 
