@@ -23,6 +23,7 @@ from ..errors import HostUnfitError, UsageError, WheelhouseError
 from ..given import CommandLine, read, require_sound
 from ..install import own_python, receipt
 from ..install.environment import Prefix
+from ..install.receipt_file import RECEIPT
 from ..layout import MANIFEST
 from ..place import HOME
 from ..plain import plain
@@ -148,7 +149,12 @@ def _environment(given: argparse.Namespace) -> Path:
 
 
 def _installed_at(environment: Path) -> tuple[bool, object]:
-    return (environment / "lib").is_dir(), receipt.recorded(environment).get("installed_at")
+    """Return what tells an environment from another one at its place; the time in a receipt is one of whole seconds."""
+    try:
+        written: object = (environment / RECEIPT).stat().st_mtime_ns
+    except FileNotFoundError:
+        written = None
+    return (environment / "lib").is_dir(), written
 
 
 def _require_still(environment: Path, installed: tuple[bool, object]) -> None:
