@@ -201,6 +201,8 @@ def test_the_environment_that_is_kept_for_a_rollback_is_no_part_of_the_image(
     (environment / "envs/0000/lib").mkdir(parents=True)
     (environment / "envs/0000/lib/torch.so").write_bytes(b"old")
     (environment / "envs/0000.verify.json").write_text("{}")
+    for folder in (environment, environment / "envs"):  # as a minute later
+        os.utime(folder, (2_000_000_000, 2_000_000_000))
     assert _append(environment, base, tmp_path / "two") == one
 
 

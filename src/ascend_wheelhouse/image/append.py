@@ -268,10 +268,12 @@ def _unlistable(error: OSError) -> None:
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    """Add one entry; times are kept, since compiled modules name those of their sources."""
+    """Add one entry; a file keeps its time, since compiled modules name those of their sources.
+
+    A folder's time is that of whatever came and went in it, and no part of what is in the image.
+    """
     found = path.lstat()
     info = tarfile.TarInfo(name.removesuffix("/."))
-    info.mtime = int(found.st_mtime)
     if path.is_symlink():
         info.type, info.linkname, info.mode = tarfile.SYMTYPE, str(path.readlink()), 0o777
         archive.addfile(info)
@@ -279,6 +281,7 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
         archive.addfile(info)
     else:
+        info.mtime = int(found.st_mtime)
         info.size, info.mode = found.st_size, 0o755 if found.st_mode & _EXECUTABLE else 0o644
         with path.open("rb") as stream:
             archive.addfile(info, stream)
